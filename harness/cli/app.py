@@ -1,0 +1,47 @@
+"""The typer application: global options, one registration per command, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from harness import __version__
+from harness.errors import HarnessError
+
+app = typer.Typer(
+    name="benchtab",
+    help="What a benchmark cost, what it will cost, and whether it was worth it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"benchtab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Hold the options that come before any command."""
+
+
+def main() -> None:
+    """Run the command line; turn every known error into a short message on stderr and its exit code."""
+    very_verbose = "-vv" in sys.argv
+    try:
+        app()
+    except HarnessError as error:
+        if very_verbose:
+            raise
+        typer.echo(f"benchtab: {error}", err=True)
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,153 @@
+"""Every error that a user can meet, with the exit code it ends in.
+
+    HarnessError                     1   something failed
+    ├── InputError                   2   arguments or an input file are wrong (one or many findings)
+    ├── UnpricedModelError           2   a budget was asked for and no price is known
+    ├── LedgerError                  1   the ledger cannot be opened, written or trusted
+    │   └── RunLockedError           1   another process works on the same run
+    ├── ProviderError                1   one attempt failed (see ErrorClass); caught at the attempt boundary
+    ├── BudgetReached                3   an outcome, not a failure: partial results are kept
+    └── Interrupted                130   Ctrl-C; resumable
+
+A message says what happened with its values; `where` names file, key path or row; `fix` says what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+Billed = Literal["yes", "no", "unknown"]
+
+
+class HarnessError(Exception):
+    """An error with a place and a remedy.
+
+    Args:
+        message: what happened, with its values.
+        where: file, key path, row or command-line option; None when there is no such place.
+        fix: what the reader can do next; None when there is nothing to advise.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.where:
+            lines.append(f"  at: {self.where}")
+        if self.fix:
+            lines.append(f"  do: {self.fix}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One mistake in an input: where it is and what is wrong with it."""
+
+    where: str
+    message: str
+
+
+class InputError(HarnessError):
+    """Arguments or input files are wrong; `findings` lists every mistake found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        fix: str | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.findings = tuple(findings)
+
+    def __str__(self) -> str:
+        listed = [f"  {finding.where}: {finding.message}" for finding in self.findings]
+        return "\n".join([self.message, *([f"  at: {self.where}"] if self.where else []), *listed]
+                         + ([f"  do: {self.fix}"] if self.fix else []))
+
+
+class UnpricedModelError(InputError):
+    """A budget in dollars cannot hold a model whose price is unknown."""
+
+
+class LedgerError(HarnessError):
+    """The ledger cannot be opened, written or trusted."""
+
+
+class RunLockedError(LedgerError):
+    """Another live process works on the same run id."""
+
+
+class BudgetReached(HarnessError):
+    """The budget is used up; what was answered is kept and the run can be resumed."""
+
+    exit_code = 3
+
+
+class Interrupted(HarnessError):
+    """The user stopped the run; it can be resumed."""
+
+    exit_code = 130
+
+
+class ErrorClass(StrEnum):
+    """What kind of failure an attempt met; the retry policy is a table over these."""
+
+    RATE_LIMIT = "rate_limit"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    BAD_REQUEST = "bad_request"
+    CONTEXT_TOO_LONG = "context_too_long"
+    CONTENT_FILTER = "content_filter"
+    AUTHENTICATION = "authentication"
+    NOT_FOUND = "not_found"
+    MALFORMED_RESPONSE = "malformed_response"
+    INTERNAL = "internal"
+
+
+class ProviderError(HarnessError):
+    """One attempt failed at the provider or on the way to it.
+
+    Args:
+        message: the provider's words, secrets removed, at most a few hundred characters.
+        error_class: what kind of failure this was.
+        http_status: status code, None when no answer arrived.
+        retry_after_s: seconds that the provider asked to wait, None when it did not say.
+        billed: whether the provider bills such an attempt by its stated rule.
+        raw_usage: usage object of the failed answer, as received, None when there was none.
+        provider_request_id: the provider's id for this request, None when it gave none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_class: ErrorClass,
+        http_status: int | None = None,
+        retry_after_s: float | None = None,
+        billed: Billed = "unknown",
+        raw_usage: Mapping[str, Any] | None = None,
+        provider_request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.http_status = http_status
+        self.retry_after_s = retry_after_s
+        self.billed: Billed = billed
+        self.raw_usage = raw_usage
+        self.provider_request_id = provider_request_id

@@ -1,0 +1,132 @@
+"""The one interface that every provider adapter has: prepare a request, send it once, close.
+
+An adapter never retries, never prices and never writes to the ledger; the runner does. Data flows
+Request -> `prepare` -> Prepared (what will be sent, recorded first) -> `send` -> Response or ProviderError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from harness.models import ModelSpec
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePart:
+    """An image in a user message: its bytes and media type (`image/png`)."""
+
+    media_type: str
+    data: bytes
+
+
+ContentPart = str | ImagePart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One chat message; `content` is a text or a sequence of text and image parts."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str | tuple[ContentPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to a model, before provider-specific mapping.
+
+    Attributes:
+        request_id: our own id, unique per attempt, of the form `<run>.<cell>.<sample>.e<epoch>.t<try>`;
+            sent as `X-Client-Request-Id` where the protocol takes headers, so that both sides' books can be joined.
+        model: what was asked for; its `setting` is mapped by `prepare`.
+        messages: the conversation.
+        temperature: None = not sent.
+        max_output_tokens: cap on output including reasoning; None = not sent.
+        seed: None = not sent.
+        service_tier: requested tier; None = not sent.
+    """
+
+    request_id: str
+    model: ModelSpec
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    seed: int | None = None
+    service_tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A request as it will be sent.
+
+    Attributes:
+        request: the request it came from.
+        parameters: every parameter as it will be sent, messages, headers and secrets excluded.
+        notes: what was renamed or left out knowingly, one sentence each.
+        payload: the adapter's own form of the body; opaque to the runner.
+    """
+
+    request: Request
+    parameters: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An answer as the provider gave it.
+
+    Attributes:
+        text: the visible answer; empty when there was none.
+        reasoning_text: the reasoning where the provider shows it, else None.
+        finish_reason: normalised; `length` means cut at the cap.
+        model_served: the model that the response names, None when it names none.
+        raw_usage: the usage object exactly as received (numbers with a fraction as Decimal), None when missing.
+        usage_kind: which reader understands it (see `harness.usage.READERS`).
+        service_tier: tier served as the response states it, None when it does not.
+        provider_request_id: the provider's id, None when it gave none.
+        time_to_first_byte_s: seconds to the first byte of the answer, None when not known.
+        refused: the response says that the model refused.
+        headers: rate-limit and request-id headers, lower-cased names; others are dropped.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    usage_kind: str
+    raw_usage: Mapping[str, Any] | None
+    reasoning_text: str | None = None
+    model_served: str | None = None
+    service_tier: str | None = None
+    provider_request_id: str | None = None
+    time_to_first_byte_s: float | None = None
+    refused: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """A way to reach models. Instances are made once per run and model, inside the event loop that uses them."""
+
+    name: str
+
+    def prepare(self, request: Request) -> Prepared:
+        """Map a request to what will be sent; pure and quick.
+
+        Raises:
+            InputError: the provider or model cannot take the setting that was asked for.
+        """
+        ...
+
+    async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
+        """Send exactly one request and return its answer.
+
+        Raises:
+            ProviderError: the attempt failed; its `error_class` and `billed` say how.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections; safe to call twice."""
+        ...

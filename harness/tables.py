@@ -1,0 +1,42 @@
+"""Table and Column: the only values that renderers know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+ColumnKind = Literal["text", "integer", "decimal", "usd", "ratio", "percent", "boolean", "timestamp", "json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A named column with its kind, unit and meaning.
+
+    Attributes:
+        name: key in rows and header in files, for example `cost_per_task_usd`.
+        kind: how values are typed and shown; `usd` values are Decimal.
+        unit: unit of the values ("USD", "tokens", "s"), empty for none.
+        title: short heading for people; empty = the name.
+        description: one sentence for the reference pages.
+    """
+
+    name: str
+    kind: ColumnKind = "text"
+    unit: str = ""
+    title: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows under typed columns, with a title and notes.
+
+    Each row holds one value per column, in column order; None means not known.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[tuple[Any, ...]]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,98 @@
+"""What a provider says that a request used, in one shape for all providers.
+
+Data flows raw payload -> `Usage` (inclusive totals and "of which" parts) -> `meters(usage)` (disjoint billable quantities).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+NORMALISER_VERSION = 1
+"""Raised whenever a reader's result changes; stored with each attempt so that a row can be derived again."""
+
+
+class Meter(StrEnum):
+    """A disjoint billable quantity. Token meters count tokens; the others count calls, images or queries."""
+
+    INPUT = "input"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE_5M = "cache_write_5m"
+    CACHE_WRITE_1H = "cache_write_1h"
+    INPUT_AUDIO = "input_audio"
+    INPUT_IMAGE = "input_image"
+    CACHE_READ_AUDIO = "cache_read_audio"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+    OUTPUT_AUDIO = "output_audio"
+    OUTPUT_IMAGE = "output_image"
+    CITATION = "citation"
+    SEARCH_REASONING = "search_reasoning"
+    WEB_SEARCH = "web_search"
+    WEB_FETCH = "web_fetch"
+    FILE_SEARCH = "file_search"
+    CODE_SESSION = "code_session"
+    GROUNDING = "grounding"
+    IMAGE = "image"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A named reason why a payload does not add up, with the values that show it."""
+
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Token usage of one request: totals include their parts; None means not known, zero means zero.
+
+    Attributes:
+        input_tokens: all tokens read, cache reads, cache writes and special modalities included.
+        cache_read_tokens: of which read from a cache; None = the payload cannot say.
+        cache_write_5m_tokens: of which written to a cache of five minutes (or the provider's only lifetime).
+        cache_write_1h_tokens: of which written to a cache of one hour or longer.
+        input_audio_tokens, input_image_tokens: of which in that modality, where priced apart.
+        output_tokens: all tokens billed as output, reasoning included.
+        reasoning_tokens: of which reasoning; None = not itemised (never shown as 0).
+        output_audio_tokens, output_image_tokens: of which in that modality.
+        fees: calls, images and other quantities that are not part of the totals above (by meter).
+        context_tokens: prompt size that decides a context tier; None = use `input_tokens`.
+            Differs where a payload sums several calls (server tool loops).
+        stated_cost_usd: what the payload itself says was charged; None when it does not say.
+        stated_upstream_usd: what it says the upstream charged (own key); None when it does not say.
+        served_model, service_tier, speed, inference_geo: as the payload states, None when it does not.
+        thinking: True when the payload shows that thinking was on, None when it cannot say.
+        other_models: usage inside this payload that was served by another model (model name, usage).
+        flags: identity checks that failed; a flagged usage is kept and counted, never "fixed".
+        unknown_fields: fields that the reader does not know, kept as received.
+    """
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    cache_read_audio_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    fees: Mapping[Meter, int] = field(default_factory=dict)
+    context_tokens: int | None = None
+    stated_cost_usd: Decimal | None = None
+    stated_upstream_usd: Decimal | None = None
+    served_model: str | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    thinking: bool | None = None
+    other_models: tuple[tuple[str, Usage], ...] = ()
+    flags: tuple[Flag, ...] = ()
+    unknown_fields: Mapping[str, Any] = field(default_factory=dict)
