@@ -17,13 +17,13 @@ $(VENV)/.venv-made:
 
 $(VENV)/.installed: $(VENV)/.venv-made requirements.lock pyproject.toml
 	@echo "installing benchtab into $(VENV) ..." >&2
-	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@.ci/install $(BIN) requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@echo "installing what tests need into $(VENV) ..." >&2
-	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@.ci/install $(BIN) requirements-dev.lock
 	@touch $@
 
 setup: $(VENV)/.installed ## create .venv with .venv/bin/benchtab in it
