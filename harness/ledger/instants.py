@@ -1,0 +1,24 @@
+"""Instants as the ledger keeps them: integer microseconds since 1970-01-01 UTC, exact in both directions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def to_us(instant: datetime) -> int:
+    """Convert an aware datetime to microseconds since the epoch.
+
+    Raises:
+        ValueError: the datetime has no time zone.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"naive datetime {instant!r}: instants carry a time zone")
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_us(microseconds: int) -> datetime:
+    """Convert microseconds since the epoch to an aware datetime in UTC."""
+    return EPOCH + microseconds * MICROSECOND

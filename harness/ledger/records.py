@@ -1,0 +1,297 @@
+"""Values that go into and come out of the ledger: runs, cells, planned samples, attempts, transcripts, scores, budgets.
+
+Plain records without behaviour. Data flows runner -> records -> writer -> tables, and tables -> records -> reports.
+Times are integer microseconds since 1970 in UTC (see `harness.ledger.instants`), money is integer picodollars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, get_args
+
+from harness.errors import Billed, ErrorClass
+
+RunStatus = Literal["running", "complete", "partial", "failed"]
+Purpose = Literal["solve", "judge"]
+SettledStatus = Literal["succeeded", "failed", "timed_out", "cancelled", "reused"]
+AttemptStatus = Literal["sent", "succeeded", "failed", "timed_out", "cancelled", "reused"]
+UsageSource = Literal["provider", "missing", "estimated"]
+
+RUN_STATUSES: tuple[str, ...] = get_args(RunStatus)
+PURPOSES: tuple[str, ...] = get_args(Purpose)
+ATTEMPT_STATUSES: tuple[str, ...] = get_args(AttemptStatus)
+USAGE_SOURCES: tuple[str, ...] = get_args(UsageSource)
+BILLED: tuple[str, ...] = get_args(Billed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """A task of a run's suite: the revision that was loaded and a digest over its samples."""
+
+    name: str
+    revision: str
+    samples_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteRecord:
+    """A suite as it was run."""
+
+    name: str
+    version: str
+    sha256: str
+    tasks: tuple[TaskRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run: what was asked for, with which code, prices and samples.
+
+    Attributes:
+        config: the command's options, JSON values, secrets excluded.
+        models: names as typed (`provider/model@setting`).
+        price_sources: price files with digests, JSON values.
+        git_commit: of the harness' checkout; None outside one.
+        budget_pico_usd: cap of this run; None = no cap.
+        finished_at_us: None while running.
+    """
+
+    run_id: str
+    created_at_us: int
+    plan_sha256: str
+    harness_version: str
+    price_book_sha256: str
+    status: RunStatus = "running"
+    finished_at_us: int | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    suites: tuple[SuiteRecord, ...] = ()
+    models: tuple[str, ...] = ()
+    price_sources: Sequence[Mapping[str, Any]] = ()
+    git_commit: str | None = None
+    sample_seed: int = 0
+    budget_pico_usd: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRecord:
+    """One suite on one model setting within a run: one row of a report.
+
+    Attributes:
+        reasoning: whether the model reasons with this setting; None = not known.
+        settings_sent: what the setting was mapped to for this provider.
+        cell_id: given by the ledger; None before it is stored.
+        run_id: given by the ledger; None before it is stored.
+    """
+
+    suite: str
+    suite_version: str
+    suite_sha256: str
+    provider: str
+    model: str
+    setting: str | None = None
+    reasoning: bool | None = None
+    simulated: bool = False
+    settings_sent: Mapping[str, Any] = field(default_factory=dict)
+    cell_id: int | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRecord:
+    """A sample that was drawn before the first request, with its place in the draw.
+
+    Attributes:
+        inclusion_probability: probability of being drawn, in (0, 1].
+        presentation: JSON form of how it is shown (order of options); None = as in the data set.
+        planned_id: given by the ledger; None before it is stored.
+        run_id: given by the ledger; None before it is stored.
+    """
+
+    suite: str
+    task: str
+    sample_id: str
+    epoch: int
+    draw_order: int
+    inclusion_probability: float
+    sample_sha256: str
+    presentation: Any = None
+    planned_id: int | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStart:
+    """A request that is about to leave.
+
+    Attributes:
+        request_id: our own id, unique over the ledger.
+        planned_id: the sample it is for; None for a request that belongs to no sample.
+        try_number: 1 for the first attempt.
+        retry_of: attempt id of the attempt that this one repeats.
+        parameters: every parameter as sent, messages, headers and secrets excluded.
+        reserved_pico_usd: worst case; 0 when no budget applies or nothing is known.
+        budget_scopes: budgets that this attempt counts against, for example `run:<id>`, `day:2026-11-22`.
+            A scope without a stored budget is tracked without a cap, so that a cap set later knows what was spent.
+    """
+
+    request_id: str
+    cell_id: int
+    planned_id: int | None
+    model_requested: str
+    started_at_us: int
+    purpose: Purpose = "solve"
+    try_number: int = 1
+    retry_of: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    service_tier: str | None = None
+    mode: str | None = None
+    reserved_pico_usd: int = 0
+    reserved_input_tokens: int = 0
+    reserved_output_tokens: int = 0
+    budget_scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFacts:
+    """What an answer used, in the columns of the ledger; made by `harness.ledger.facts.usage_facts`.
+
+    Attributes:
+        input_tokens: uncached input (the INPUT meter); None = usage missing.
+        output_tokens: everything generated (OUTPUT + REASONING meters); None = usage missing.
+        reasoning_tokens: of which reasoning; None = not itemised.
+        other_meters: `{"meters": {...}, "other_models": [{"model", "meters"}]}`; None when there are none.
+        raw_usage: as the provider sent it.
+        context_tokens: prompt size that decides a context tier; None = not known.
+        thinking: whether thinking was on; None = not known.
+    """
+
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    other_meters: Mapping[str, Any] | None = None
+    raw_usage: Mapping[str, Any] | None = None
+    usage_kind: str | None = None
+    usage_source: UsageSource = "missing"
+    flags: tuple[tuple[str, str], ...] = ()
+    stated_cost_usd: Decimal | None = None
+    context_tokens: int | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    thinking: bool | None = None
+
+
+NO_USAGE = UsageFacts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptOutcome:
+    """How an attempt ended.
+
+    Attributes:
+        first_byte_us: time from sending to the first byte; None = not known.
+        service_tier: tier served; None = not stated, the requested one is kept.
+        charged_pico_usd: what leaves the reservation as spent (rounded up); None = the bill is not known, and
+            the whole reservation counts as spent.
+        billed: by the provider's stated rule.
+    """
+
+    attempt_id: int
+    status: SettledStatus
+    finished_at_us: int
+    usage: UsageFacts = NO_USAGE
+    charged_pico_usd: int | None = None
+    billed: Billed = "unknown"
+    error_class: ErrorClass | None = None
+    error_message: str | None = None
+    http_status: int | None = None
+    model_served: str | None = None
+    service_tier: str | None = None
+    provider_request_id: str | None = None
+    first_byte_us: int | None = None
+    finish_reason: str | None = None
+    refused: bool = False
+    normaliser_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """What was said: the messages as sent (JSON values, images by digest) and the answer."""
+
+    messages: Sequence[Mapping[str, Any]]
+    answer: str
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRecord:
+    """One judgement of one attempt; the newest score of an attempt counts.
+
+    Attributes:
+        value_millionths: score times 1,000,000; None = unscored, then `reason` says why.
+        score_id: given by the ledger; None before it is stored.
+    """
+
+    attempt_id: int
+    planned_id: int
+    cell_id: int
+    scorer: str
+    scorer_version: str
+    scored_at_us: int
+    value_millionths: int | None = None
+    reason: str | None = None
+    answer: str | None = None
+    explanation: str | None = None
+    rule: str | None = None
+    score_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A cap and what counts against it: `spent` is settled, `reserved` is in flight or possibly billed.
+
+    Attributes:
+        cap_pico_usd: None = tracked without a cap.
+    """
+
+    scope: str
+    cap_pico_usd: int | None
+    spent_pico_usd: int = 0
+    reserved_pico_usd: int = 0
+
+    @property
+    def left_pico_usd(self) -> int | None:
+        """What can still be reserved; None without a cap, never negative."""
+        if self.cap_pico_usd is None:
+            return None
+        return max(0, self.cap_pico_usd - self.spent_pico_usd - self.reserved_pico_usd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleOutcome:
+    """Where one planned sample on one cell stands, for resuming.
+
+    Attributes:
+        n_attempts: rows of any status.
+        last_try_number: highest try number so far.
+        n_open: rows still `sent`: possibly billed, left by a process that died.
+        attempt_id: the newest succeeded or reused attempt; None = none succeeded.
+        status: `succeeded` or `reused` when there is such an attempt, else the status of the newest row.
+        error_class: of the newest row when nothing succeeded.
+        scored: whether `attempt_id` has a score.
+    """
+
+    cell_id: int
+    planned_id: int
+    n_attempts: int
+    last_try_number: int
+    n_open: int
+    attempt_id: int | None
+    status: AttemptStatus
+    error_class: str | None
+    scored: bool
