@@ -1,0 +1,47 @@
+"""The value that every statistic returns, and the two quantiles that every interval needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVEL = 0.95
+"""Confidence level of every interval in a report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A number with its uncertainty.
+
+    Attributes:
+        value: the estimate; None = it does not exist (no observations, zero correct).
+        se: standard error; None = not known.
+        ci_low, ci_high: interval at `LEVEL`; None = no bound on that side.
+        n: observations (samples, not repeats) that it rests on.
+    """
+
+    value: float | None
+    se: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int = 0
+
+
+def t_quantile(probability: float, degrees: float) -> float:
+    """Return the quantile of Student's t distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, probability))
+
+
+def normal_quantile(probability: float) -> float:
+    """Return the quantile of the standard normal distribution."""
+    from scipy.special import ndtri
+
+    return float(ndtri(probability))
+
+
+def normal_probability(quantile: float) -> float:
+    """Return the standard normal distribution function."""
+    from scipy.special import ndtr
+
+    return float(ndtr(quantile))
