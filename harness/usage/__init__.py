@@ -1,5 +1,8 @@
 """Provider usage payloads, read into one shape and split into disjoint billable meters."""
 
+from harness.usage.meters import meters
+from harness.usage.parsing import parse_json
+from harness.usage.readers import READERS, read_usage
 from harness.usage.values import NORMALISER_VERSION, Flag, Meter, Usage
 
-__all__ = ["NORMALISER_VERSION", "Flag", "Meter", "Usage"]
+__all__ = ["NORMALISER_VERSION", "READERS", "Flag", "Meter", "Usage", "meters", "parse_json", "read_usage"]

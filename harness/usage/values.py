@@ -1,6 +1,6 @@
 """What a provider says that a request used, in one shape for all providers.
 
-Data flows raw payload -> `Usage` (inclusive totals and "of which" parts) -> `meters(usage)` (disjoint billable quantities).
+Data flows raw payload -> `Usage` (inclusive totals and "of which" parts) -> `meters(usage)` (disjoint quantities).
 """
 
 from __future__ import annotations
@@ -96,3 +96,37 @@ class Usage:
     other_models: tuple[tuple[str, Usage], ...] = ()
     flags: tuple[Flag, ...] = ()
     unknown_fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse states that no reader may produce: negative counts, and parts that exceed their total."""
+        counts = {name: getattr(self, name) for name in (*INPUT_PARTS, *OUTPUT_PARTS, *OTHER_COUNTS)}
+        for name, value in [*counts.items(), *self.fees.items()]:
+            if value is not None and value < 0:
+                raise ValueError(f"{name} is negative: {value}")
+        cached_audio = self.cache_read_audio_tokens or 0
+        if cached_audio > min(self.cache_read_tokens or 0, self.input_audio_tokens or 0):
+            raise ValueError(f"cache_read_audio_tokens {cached_audio} exceeds cache_read_tokens or input_audio_tokens")
+        for total_name, parts, counted_twice in (
+            ("input_tokens", INPUT_PARTS, cached_audio),
+            ("output_tokens", OUTPUT_PARTS, 0),
+        ):
+            total = counts[total_name]
+            known = sum(counts[name] or 0 for name in parts) - counted_twice
+            if total is not None and known > total:
+                raise ValueError(f"parts of {total_name} sum to {known}, above the total {total}")
+
+    @property
+    def is_missing(self) -> bool:
+        """True when a total is not known: such usage has no price, and no sum may take it as zero."""
+        return self.input_tokens is None or self.output_tokens is None
+
+
+INPUT_PARTS = (
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+)
+OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+OTHER_COUNTS = ("input_tokens", "output_tokens", "cache_read_audio_tokens", "context_tokens")
