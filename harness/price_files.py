@@ -1,0 +1,198 @@
+"""Reads price files (TOML) into a `PriceBook`, and reports every mistake in them at once with file, row and key.
+
+Data flows pricing/*.toml (shipped), then the user's folder laid over it -> records -> `PriceBook`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.errors import Finding, InputError
+from harness.price_rows import AliasRow, PriceRow, ProviderAliasRow
+from harness.pricing import LONGEST_ALIAS_CHAIN, Alias, Price, PriceBook, PriceFile
+from harness.resources import shipped
+
+SHIPPED_LAYER, USER_LAYER = 0, 1
+
+
+@dataclass(slots=True)
+class _Layer:
+    """What one folder holds, with the mistakes found in it."""
+
+    prices: list[Price] = field(default_factory=list)
+    aliases: list[Alias] = field(default_factory=list)
+    providers: dict[str, str] = field(default_factory=dict)
+    files: list[PriceFile] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def load_price_book(override_dir: Path | None = None) -> PriceBook:
+    """Read the shipped price files, and a user's folder over them.
+
+    A row of the user's folder wins over a shipped row wherever both are in force for the same provider and model.
+
+    Raises:
+        InputError: with every mistake found in any file.
+    """
+    layers = [_read_folder(shipped("pricing"), SHIPPED_LAYER)]
+    if override_dir is not None:
+        layers.append(_read_folder(override_dir, USER_LAYER))
+    return _book(layers)
+
+
+def read_price_book(folder: Path) -> PriceBook:
+    """Read one folder of price files, nothing under it.
+
+    Raises:
+        InputError: with every mistake found in any file.
+    """
+    return _book([_read_folder(folder, SHIPPED_LAYER)])
+
+
+def _book(layers: list[_Layer]) -> PriceBook:
+    prices = tuple(price for layer in layers for price in layer.prices)
+    aliases = tuple(alias for layer in layers for alias in layer.aliases)
+    findings = [finding for layer in layers for finding in layer.findings]
+    findings += _clashes(prices, aliases) if not findings else []
+    findings += _dangling(prices, aliases) if not findings else []
+    if findings:
+        mistakes = "mistake" if len(findings) == 1 else "mistakes"
+        message = f"{len(findings)} {mistakes} in the price files"
+        raise InputError(message, findings=findings, fix="correct the rows named")
+    providers = {name: provider for layer in layers for name, provider in layer.providers.items()}
+    files = tuple(file for layer in layers for file in layer.files)
+    return PriceBook(rows=prices, aliases=aliases, provider_aliases=providers, sources=files)
+
+
+def _read_folder(folder: Path, number: int) -> _Layer:
+    layer = _Layer()
+    paths = sorted(folder.glob("*.toml"))
+    if not paths:
+        raise InputError(
+            "there are no price files (*.toml) here", where=str(folder), fix="pass a folder that has some to --pricing"
+        )
+    for path in paths:
+        raw = path.read_bytes()
+        layer.files.append(PriceFile(name=path.name, sha256=hashlib.sha256(raw).hexdigest(), layer=number))
+        try:
+            content = tomllib.loads(raw.decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            layer.findings.append(Finding(where=str(path), message=f"not a TOML file: {error}"))
+            continue
+        _read_file(path, content, number, layer)
+    return layer
+
+
+def _read_file(path: Path, content: Mapping[str, Any], number: int, layer: _Layer) -> None:
+    unknown = sorted(content.keys() - {"provider", "price", "alias", "provider_alias"})
+    layer.findings += [Finding(where=str(path), message=f"unknown key {key!r}") for key in unknown]
+    provider = content.get("provider")
+    for where, row in _rows(path, content, "price", PriceRow, layer.findings):
+        if owner := _owner(row.provider or provider, where, layer.findings):
+            layer.prices.append(_price(row, owner, f"{path.name} {where}", number))
+    for where, row in _rows(path, content, "alias", AliasRow, layer.findings):
+        if owner := _owner(row.provider or provider, where, layer.findings):
+            layer.aliases.append(_alias(row, owner, f"{path.name} {where}", number))
+    for _, row in _rows(path, content, "provider_alias", ProviderAliasRow, layer.findings):
+        layer.providers[row.name] = row.provider
+
+
+def _rows(
+    path: Path, content: Mapping[str, Any], table: str, schema: type[Any], findings: list[Finding]
+) -> Iterator[tuple[str, Any]]:
+    rows = content.get(table, [])
+    if not isinstance(rows, list):
+        findings.append(Finding(where=str(path), message=f"write [[{table}]], not [{table}]"))
+        return
+    for number, raw in enumerate(rows, start=1):
+        label = raw.get("model") or raw.get("name") if isinstance(raw, dict) else None
+        where = f"[[{table}]] {number}" + (f" ({label})" if label else "")
+        try:
+            yield where, schema.model_validate(raw)
+        except ValidationError as error:
+            findings.extend(_findings(f"{path} {where}", error))
+
+
+def _findings(where: str, error: ValidationError) -> Iterable[Finding]:
+    for detail in error.errors():
+        key = ".".join(str(part) for part in detail["loc"])
+        message = str(detail["msg"]).removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            message = "unknown key"
+        yield Finding(where=f"{where} {key}".rstrip(), message=message)
+
+
+def _owner(provider: object, where: str, findings: list[Finding]) -> str | None:
+    if isinstance(provider, str) and provider:
+        return provider
+    findings.append(Finding(where=where, message='names no provider: write provider = "..." at the top of the file'))
+    return None
+
+
+def _price(row: PriceRow, provider: str, where: str, layer: int) -> Price:
+    return Price(
+        provider=provider,
+        model=row.model,
+        rates=row.by_meter(),
+        adjustments=tuple(when.adjustment() for when in row.when),
+        effective_from=row.effective_from,
+        effective_until=row.effective_until,
+        free=row.free,
+        source=row.source,
+        checked_on=row.checked_on,
+        confidence=row.confidence,
+        note=row.note,
+        status=row.status,
+        where=where,
+        layer=layer,
+    )
+
+
+def _alias(row: AliasRow, provider: str, where: str, layer: int) -> Alias:
+    return Alias(
+        provider=provider,
+        model=row.model,
+        to_provider=row.to_provider or provider,
+        to_model=row.to,
+        multiply=row.multiply,
+        effective_from=row.effective_from,
+        effective_until=row.effective_until,
+        source=row.source,
+        note=row.note,
+        where=where,
+        layer=layer,
+    )
+
+
+def _clashes(prices: Iterable[Price], aliases: Iterable[Alias]) -> Iterator[Finding]:
+    """Find rows that start at the same instant for the same name: which one holds would depend on their order."""
+    seen: dict[tuple[str, str, datetime | None, str, int], str] = {}
+    records: list[Price | Alias] = [*prices, *aliases]
+    for record in records:
+        status = record.status if isinstance(record, Price) else "effective"
+        key = (record.provider, record.model, record.effective_from, status, record.layer)
+        if key in seen:
+            yield Finding(where=record.where, message=f"the same name and start as {seen[key]}")
+        seen.setdefault(key, record.where)
+
+
+def _dangling(prices: Iterable[Price], aliases: tuple[Alias, ...]) -> Iterator[Finding]:
+    """Find aliases that lead nowhere, or in a circle."""
+    priced = {(price.provider, price.model) for price in prices}
+    targets = {(alias.provider, alias.model): (alias.to_provider, alias.to_model) for alias in aliases}
+    for alias in aliases:
+        name: tuple[str, str] | None = (alias.to_provider, alias.to_model)
+        for _ in range(LONGEST_ALIAS_CHAIN - 1):
+            if name is None or name in priced:
+                break
+            name = targets.get(name)
+        if name not in priced:
+            yield Finding(where=alias.where, message=f"leads to no price: {alias.to_provider}/{alias.to_model}")

@@ -1,0 +1,421 @@
+"""Dated prices: what a unit of each meter costs, at which provider, for which model, from when until when, says who.
+
+Pure values. Data flows price files -> `PriceBook` (harness.price_files) -> `PriceBook.at` -> `Price` -> harness.costs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property
+from types import MappingProxyType
+from typing import Literal
+
+from harness.money import plain
+from harness.usage.values import Meter
+
+Status = Literal["effective", "announced"]
+
+ANY_MODEL = "*"
+"""The model name of a row that holds for every model of a provider; allowed for free rows only (local servers)."""
+
+LONGEST_ALIAS_CHAIN = 4
+
+TOKEN_METERS = frozenset(
+    {
+        Meter.INPUT,
+        Meter.CACHE_READ,
+        Meter.CACHE_WRITE_5M,
+        Meter.CACHE_WRITE_1H,
+        Meter.INPUT_AUDIO,
+        Meter.INPUT_IMAGE,
+        Meter.CACHE_READ_AUDIO,
+        Meter.OUTPUT,
+        Meter.REASONING,
+        Meter.OUTPUT_AUDIO,
+        Meter.OUTPUT_IMAGE,
+        Meter.CITATION,
+        Meter.SEARCH_REASONING,
+    }
+)
+"""Meters that count tokens; their rates are USD per million, every other meter's rate is USD per unit."""
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """Write an instant as RFC 3339 in UTC ("2025-02-08T16:00:00Z"); None stays None."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _require_utc(moment: datetime | None, name: str) -> None:
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"{name} has no time zone: {moment!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayWindow:
+    """A stretch of the UTC day in seconds, start included, end excluded; it may wrap midnight."""
+
+    start_s: int
+    end_s: int
+
+    def holds(self, second_of_day: int) -> bool:
+        """Tell whether a second of the day lies inside."""
+        if self.start_s < self.end_s:
+            return self.start_s <= second_of_day < self.end_s
+        return second_of_day >= self.start_s or second_of_day < self.end_s
+
+    def __str__(self) -> str:
+        return f"{_clock(self.start_s)}-{_clock(self.end_s)}"
+
+
+def _clock(second_of_day: int) -> str:
+    hours, rest = divmod(second_of_day, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours:02d}:{minutes:02d}" + (f":{seconds:02d}" if seconds else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """Rates that replace or multiply a row's rates while all its conditions hold.
+
+    Attributes:
+        rates: rates that replace those of the row, by meter.
+        multiply: factor on every token meter except `spared`; None for none. Fees are never multiplied.
+        spared: token meters that the factor leaves alone.
+        tiers: holds for these served tiers (`flex`, `priority`) or for `batch`; empty = any.
+        speeds: holds for these speeds (`fast`); empty = any.
+        geos: holds for these regions (`us`, `eu`); empty = any.
+        thinking: holds when the model thought (True) or did not (False); None = either.
+        least_context_tokens: holds from this prompt size on; 0 = any size. "> 200000" is 200001 here.
+        hours: holds inside one of these stretches of the UTC day; empty = all day.
+        weekdays: holds on these UTC weekdays, Monday is 0; empty = every day.
+        except_dates: UTC dates on which it does not hold (public holidays).
+        effective_from, effective_until: its own dates within the row's; until is excluded.
+        note: what people should know about it.
+    """
+
+    rates: Mapping[Meter, Decimal] = field(default_factory=dict)
+    multiply: Decimal | None = None
+    spared: frozenset[Meter] = frozenset()
+    tiers: frozenset[str] = frozenset()
+    speeds: frozenset[str] = frozenset()
+    geos: frozenset[str] = frozenset()
+    thinking: bool | None = None
+    least_context_tokens: int = 0
+    hours: tuple[DayWindow, ...] = ()
+    weekdays: frozenset[int] = frozenset()
+    except_dates: frozenset[date] = frozenset()
+    effective_from: datetime | None = None
+    effective_until: datetime | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _require_utc(self.effective_from, "effective_from")
+        _require_utc(self.effective_until, "effective_until")
+        object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
+
+    def in_force(self, at: datetime) -> bool:
+        """Tell whether its dates, hours and weekdays hold at an instant."""
+        if self.effective_from is not None and at < self.effective_from:
+            return False
+        if self.effective_until is not None and at >= self.effective_until:
+            return False
+        if not (self.hours or self.weekdays or self.except_dates):
+            return True
+        moment = at.astimezone(UTC)
+        if (self.weekdays and moment.weekday() not in self.weekdays) or moment.date() in self.except_dates:
+            return False
+        second = moment.hour * 3600 + moment.minute * 60 + moment.second
+        return not self.hours or any(window.holds(second) for window in self.hours)
+
+    def canonical(self) -> dict[str, object]:
+        """List everything that money depends on, in plain JSON values."""
+        return {
+            "rates": {meter.value: plain(rate) for meter, rate in self.rates.items()},
+            "multiply": None if self.multiply is None else plain(self.multiply),
+            "spared": sorted(self.spared),
+            "tiers": sorted(self.tiers),
+            "speeds": sorted(self.speeds),
+            "geos": sorted(self.geos),
+            "thinking": self.thinking,
+            "least_context_tokens": self.least_context_tokens,
+            "hours": [str(window) for window in self.hours],
+            "weekdays": sorted(self.weekdays),
+            "except_dates": sorted(day.isoformat() for day in self.except_dates),
+            "effective_from": utc_text(self.effective_from),
+            "effective_until": utc_text(self.effective_until),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a model costs at a provider from one date on.
+
+    Attributes:
+        provider, model: exact names; never matched by substring.
+        rates: USD per million tokens for token meters, USD per unit for the others, as published.
+        adjustments: tiers, modes, windows and multipliers, applied in this order.
+        effective_from: first instant; None = open start (the launch day is not known).
+        effective_until: first instant at which it no longer holds; None = until a later row starts.
+        free: known to cost nothing (not the same as unpriced).
+        source, checked_on, confidence, note: who says so, when that was looked up, how sure it is ("high" or a
+            weaker word, with its scope where it concerns only a date).
+        status: `announced` rows are shown and never used.
+        where: file and row that it came from.
+        layer: 0 for shipped rows, higher for rows laid over them.
+    """
+
+    provider: str
+    model: str
+    rates: Mapping[Meter, Decimal] = field(default_factory=dict)
+    adjustments: tuple[Adjustment, ...] = ()
+    effective_from: datetime | None = None
+    effective_until: datetime | None = None
+    free: bool = False
+    source: str = ""
+    checked_on: date | None = None
+    confidence: str = "high"
+    note: str = ""
+    status: Status = "effective"
+    where: str = ""
+    layer: int = 0
+
+    def __post_init__(self) -> None:
+        _require_utc(self.effective_from, "effective_from")
+        _require_utc(self.effective_until, "effective_until")
+        object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
+
+    @property
+    def name(self) -> str:
+        """`provider/model`."""
+        return f"{self.provider}/{self.model}"
+
+    def in_force(self, at: datetime) -> bool:
+        """Tell whether the row's own dates hold at an instant."""
+        started = self.effective_from is None or self.effective_from <= at
+        return started and (self.effective_until is None or at < self.effective_until)
+
+    def canonical(self) -> dict[str, object]:
+        """List everything that money depends on, in plain JSON values."""
+        return {
+            "provider": self.provider,
+            "model": self.model,
+            "effective_from": utc_text(self.effective_from),
+            "effective_until": utc_text(self.effective_until),
+            "rates": {meter.value: plain(rate) for meter, rate in self.rates.items()},
+            "when": [adjustment.canonical() for adjustment in self.adjustments],
+            "free": self.free,
+            "status": self.status,
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Digest of everything that money depends on; notes and sources may be improved without changing it."""
+        return _digest(self.canonical())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name that stands for another model between two dates.
+
+    Attributes:
+        multiply: factor on the target's token rates (a regional profile at +10 %); None for none.
+    """
+
+    provider: str
+    model: str
+    to_provider: str
+    to_model: str
+    multiply: Decimal | None = None
+    effective_from: datetime | None = None
+    effective_until: datetime | None = None
+    source: str = ""
+    note: str = ""
+    where: str = ""
+    layer: int = 0
+
+    def __post_init__(self) -> None:
+        _require_utc(self.effective_from, "effective_from")
+        _require_utc(self.effective_until, "effective_until")
+
+    def in_force(self, at: datetime) -> bool:
+        """Tell whether the name stood for its target at an instant."""
+        started = self.effective_from is None or self.effective_from <= at
+        return started and (self.effective_until is None or at < self.effective_until)
+
+    def canonical(self) -> dict[str, object]:
+        """List everything that money depends on, in plain JSON values."""
+        return {
+            "alias": f"{self.provider}/{self.model}",
+            "to": f"{self.to_provider}/{self.to_model}",
+            "multiply": None if self.multiply is None else plain(self.multiply),
+            "effective_from": utc_text(self.effective_from),
+            "effective_until": utc_text(self.effective_until),
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Digest of everything that money depends on."""
+        return _digest(self.canonical())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceFile:
+    """A file that a book was read from, with the digest of its bytes."""
+
+    name: str
+    sha256: str
+    layer: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A price found for a name at an instant.
+
+    Attributes:
+        price: the row.
+        multiply: factor of the aliases on the way, 1 for none.
+        via: the aliases followed, as `provider/model` names.
+    """
+
+    price: Price
+    multiply: Decimal = Decimal(1)
+    via: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceBook:
+    """All prices and aliases, ready to be asked what held at an instant; the order of rows never matters."""
+
+    rows: tuple[Price, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    provider_aliases: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[PriceFile, ...] = ()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of all prices, aliases and provider names; the same for any order of rows and files."""
+        everything: tuple[Price | Alias, ...] = (*self.rows, *self.aliases)
+        records = sorted(record.sha256 + str(record.layer) for record in everything)
+        return _digest({"records": records, "providers": dict(self.provider_aliases)})
+
+    @cached_property
+    def _prices(self) -> dict[tuple[str, str], tuple[_Line, ...]]:
+        return _index(row for row in self.rows if row.status == "effective")
+
+    @cached_property
+    def _aliases(self) -> dict[tuple[str, str], tuple[_Line, ...]]:
+        return _index(self.aliases)
+
+    def provider(self, name: str) -> str:
+        """Give the name under which a provider's prices are listed (`gemini` -> `google`)."""
+        return self.provider_aliases.get(name, name)
+
+    def match(self, provider: str, model: str, when: datetime) -> Match | None:
+        """Find the price in force for an exact name or a listed alias; None when none is known.
+
+        Rows of a higher layer win wherever they are in force; within a layer the latest start on or before `when` wins.
+        """
+        name, factor = (self.provider(provider), model), Decimal(1)
+        via: list[str] = []
+        for _ in range(LONGEST_ALIAS_CHAIN):
+            price, alias = _latest(self._prices.get(name), when), _latest(self._aliases.get(name), when)
+            if isinstance(price, Price) and not (isinstance(alias, Alias) and alias.layer > price.layer):
+                return Match(price=price, multiply=factor, via=tuple(via))
+            if not isinstance(alias, Alias):
+                break
+            via.append(f"{alias.provider}/{alias.model}")
+            name, factor = (alias.to_provider, alias.to_model), factor * (alias.multiply or 1)
+        whole = _latest(self._prices.get((self.provider(provider), ANY_MODEL)), when)
+        return Match(price=whole) if isinstance(whole, Price) else None
+
+    def at(self, provider: str, model: str, when: datetime) -> Price | None:
+        """Find the row in force for an exact name or a listed alias; None when no price is known."""
+        found = self.match(provider, model, when)
+        return None if found is None else found.price
+
+    def knows(self, provider: str, model: str) -> bool:
+        """Tell whether a name is listed at all, at any date."""
+        name = (self.provider(provider), model)
+        return name in self._prices or name in self._aliases
+
+    def history(self, provider: str, model: str) -> tuple[Price | Alias, ...]:
+        """List the rows and aliases of a name by date, announced rows included."""
+        name = (self.provider(provider), model)
+        records: list[Price | Alias] = [row for row in self.rows if (row.provider, row.model) == name]
+        records += [alias for alias in self.aliases if (alias.provider, alias.model) == name]
+        return tuple(sorted(records, key=lambda record: (_start(record), record.layer)))
+
+    def boundaries(self, provider: str, model: str) -> tuple[datetime, ...]:
+        """List every instant at which a name's row, alias or an adjustment's dates may change, in order."""
+        seen: set[tuple[str, str]] = set()
+        todo = [(self.provider(provider), model), (self.provider(provider), ANY_MODEL)]
+        moments: set[datetime] = set()
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for record in (*self._prices.get(name, ()), *self._aliases.get(name, ())):
+                for row in record.records:
+                    moments.update(_moments(row))
+                    if isinstance(row, Alias):
+                        todo.append((row.to_provider, row.to_model))
+        return tuple(sorted(moments))
+
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """The rows of one name in one layer, by start."""
+
+    starts: tuple[datetime, ...]
+    records: tuple[Price | Alias, ...]
+
+
+def _start(record: Price | Alias) -> datetime:
+    return record.effective_from or _FIRST
+
+
+def _moments(record: Price | Alias) -> Iterable[datetime]:
+    dated: list[Price | Alias | Adjustment] = [record]
+    if isinstance(record, Price):
+        dated += record.adjustments
+    for item in dated:
+        yield from (moment for moment in (item.effective_from, item.effective_until) if moment is not None)
+
+
+def _index(records: Iterable[Price | Alias]) -> dict[tuple[str, str], tuple[_Line, ...]]:
+    """Group records by name; the lines of a name are ordered from the highest layer down."""
+    grouped: dict[tuple[str, str], dict[int, list[Price | Alias]]] = {}
+    for record in records:
+        grouped.setdefault((record.provider, record.model), {}).setdefault(record.layer, []).append(record)
+    return {name: _lines(layers) for name, layers in grouped.items()}
+
+
+def _lines(layers: Mapping[int, Sequence[Price | Alias]]) -> tuple[_Line, ...]:
+    lines = []
+    for layer in sorted(layers, reverse=True):
+        records = tuple(sorted(layers[layer], key=lambda record: (_start(record), record.sha256)))
+        lines.append(_Line(starts=tuple(_start(record) for record in records), records=records))
+    return tuple(lines)
+
+
+def _latest(lines: tuple[_Line, ...] | None, when: datetime) -> Price | Alias | None:
+    for line in lines or ():
+        for record in reversed(line.records[: bisect_right(line.starts, when)]):
+            if record.in_force(when):
+                return record
+    return None
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,197 @@
+"""The rates that hold for one request: a price row with its tiers, windows and multipliers applied.
+
+Pure. Data flows (`Price`, `Terms` of the request) -> `RateCard` (USD per unit of each meter) -> harness.costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from harness.money import multiply, per_token
+from harness.pricing import TOKEN_METERS, Adjustment, Price
+from harness.usage.values import Meter
+
+STANDARD = "standard"
+STANDARD_TIERS = frozenset({STANDARD, "default", "auto", "on_demand", "standard_only", "unspecified", "none", ""})
+"""Words that providers use for the list price without a tier."""
+
+STANDARD_SPEEDS = frozenset({STANDARD, "default", "normal", ""})
+NO_REGION = frozenset({"global", "not_available", "default", "unspecified", "none", ""})
+
+FALLBACKS: Mapping[Meter, Meter] = {
+    Meter.CACHE_READ: Meter.INPUT,
+    Meter.CACHE_WRITE_5M: Meter.INPUT,
+    Meter.CACHE_WRITE_1H: Meter.CACHE_WRITE_5M,
+    Meter.INPUT_IMAGE: Meter.INPUT,
+    Meter.CACHE_READ_AUDIO: Meter.INPUT_AUDIO,
+    Meter.REASONING: Meter.OUTPUT,
+}
+"""Where no rate is published for a part, it costs what the whole costs: a cached token the full input rate, never zero.
+
+Audio and image output have none: there the whole's rate would be far too low, so they stay unpriced.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a price may depend on besides the quantities.
+
+    Attributes:
+        at: the instant that decides the price (completion of the request).
+        context_tokens: prompt size, cache reads and writes included; 0 when not known.
+        tier: served tier, or `batch`; `standard` for the list price.
+        speed: `fast` where a provider sells speed; `standard` otherwise.
+        geo: region that the request was held to, empty for none.
+        thinking: whether the model thought; None = not known.
+    """
+
+    at: datetime
+    context_tokens: int = 0
+    tier: str = STANDARD
+    speed: str = STANDARD
+    geo: str = ""
+    thinking: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCard:
+    """USD per unit of each meter for one request.
+
+    Attributes:
+        usd_per_unit: published rates after all adjustments; a part without its own rate is not listed.
+        unknown_terms: terms of the request for which the row has no rate; such a request is unpriced.
+        warnings: what was assumed.
+    """
+
+    usd_per_unit: Mapping[Meter, Decimal]
+    unknown_terms: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def rate(self, meter: Meter) -> Decimal | None:
+        """Give the rate of a meter, that of the whole where the part has none, or None when nothing is published."""
+        wanted: Meter | None = meter
+        while wanted is not None:
+            if wanted in self.usd_per_unit:
+                return self.usd_per_unit[wanted]
+            wanted = FALLBACKS.get(wanted)
+        return None
+
+    def falls_back(self, meter: Meter) -> bool:
+        """Tell whether a cached token is charged like an uncached one because no cached rate is published."""
+        return meter is Meter.CACHE_READ and meter not in self.usd_per_unit and Meter.INPUT in self.usd_per_unit
+
+
+def served_tier(service_tier: str | None, mode: str | None) -> str:
+    """Name the tier that prices a request: `batch` for a batch request whatever the response says, else the tier."""
+    if mode is not None and mode.lower() == "batch":
+        return "batch"
+    tier = (service_tier or "").strip().lower().removeprefix("on_demand_").removeprefix("service_tier_")
+    return STANDARD if tier in STANDARD_TIERS else tier
+
+
+def rates_in_force(price: Price, terms: Terms, *, factor: Decimal = Decimal(1)) -> RateCard:
+    """Apply a row's adjustments, in their order, to one request; `factor` multiplies every token rate at the end."""
+    rates = dict(price.rates)
+    for adjustment in price.adjustments:
+        if _holds(adjustment, terms):
+            _apply(adjustment, rates)
+    return RateCard(
+        usd_per_unit=_units(rates, factor),
+        unknown_terms=_unknown_terms(price, terms),
+        warnings=_assumptions(price, terms),
+    )
+
+
+def highest_rates(
+    price: Price,
+    *,
+    start: datetime,
+    span: timedelta,
+    context_tokens: int,
+    tier: str | None,
+    geo: str | None,
+    factor: Decimal = Decimal(1),
+) -> dict[Meter, Decimal]:
+    """Bound each meter's rate from above, over every adjustment that could hold in a span of time.
+
+    Adjustments are followed in order and the highest value that each meter can have had is kept; every step of
+    `rates_in_force` either keeps, replaces or multiplies a rate, so the result is never below it.
+    `tier` and `geo` None mean any.
+    """
+    bounds = dict(price.rates)
+    for adjustment in price.adjustments:
+        if not _could_hold(adjustment, start, span, context_tokens, tier, geo):
+            continue
+        raised = dict(bounds)
+        _apply(adjustment, raised)
+        bounds = {meter: max(rate, bounds.get(meter, rate)) for meter, rate in raised.items()}
+    return _units(bounds, factor)
+
+
+def _units(rates: Mapping[Meter, Decimal], factor: Decimal) -> dict[Meter, Decimal]:
+    """Turn published rates into USD per unit; the factor of an alias is for tokens, never for fees."""
+    return {
+        meter: multiply(per_token(rate), factor) if meter in TOKEN_METERS else rate for meter, rate in rates.items()
+    }
+
+
+def _apply(adjustment: Adjustment, rates: dict[Meter, Decimal]) -> None:
+    if adjustment.multiply is not None:
+        for meter in rates.keys() & TOKEN_METERS:
+            if meter not in adjustment.spared:
+                rates[meter] = multiply(rates[meter], adjustment.multiply)
+    rates.update(adjustment.rates)
+
+
+def _holds(adjustment: Adjustment, terms: Terms) -> bool:
+    return (
+        terms.context_tokens >= adjustment.least_context_tokens
+        and (not adjustment.tiers or terms.tier in adjustment.tiers)
+        and (not adjustment.speeds or terms.speed in adjustment.speeds)
+        and (not adjustment.geos or terms.geo in adjustment.geos)
+        and (adjustment.thinking is None or bool(terms.thinking) is adjustment.thinking)
+        and adjustment.in_force(terms.at)
+    )
+
+
+def _could_hold(
+    adjustment: Adjustment, start: datetime, span: timedelta, context_tokens: int, tier: str | None, geo: str | None
+) -> bool:
+    """Judge by dates, size, tier and region only: hours, weekdays, speed and thinking count as possible."""
+    began = adjustment.effective_from is None or adjustment.effective_from <= start + span
+    ended = adjustment.effective_until is not None and adjustment.effective_until <= start
+    return (
+        began
+        and not ended
+        and context_tokens >= adjustment.least_context_tokens
+        and (not adjustment.tiers or tier is None or tier in adjustment.tiers)
+        and (not adjustment.geos or geo is None or geo in adjustment.geos)
+    )
+
+
+def _unknown_terms(price: Price, terms: Terms) -> tuple[str, ...]:
+    """Name what the request was sold at and the row has no rate for; silence would be the standard price."""
+    if price.free:
+        return ()
+    unknown = []
+    if terms.tier != STANDARD and not _sold(price, terms.at, tier=terms.tier):
+        unknown.append(f"tier {terms.tier!r}")
+    if terms.speed != STANDARD and not _sold(price, terms.at, speed=terms.speed):
+        unknown.append(f"speed {terms.speed!r}")
+    return tuple(unknown)
+
+
+def _sold(price: Price, at: datetime, *, tier: str | None = None, speed: str | None = None) -> bool:
+    return any(
+        (tier in adjustment.tiers or speed in adjustment.speeds) and adjustment.in_force(at)
+        for adjustment in price.adjustments
+    )
+
+
+def _assumptions(price: Price, terms: Terms) -> tuple[str, ...]:
+    if terms.thinking is None and any(adjustment.thinking is not None for adjustment in price.adjustments):
+        return (f"the price of {price.name} depends on thinking, and nothing says whether it was on; taken as off",)
+    return ()
