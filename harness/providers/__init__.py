@@ -1,0 +1,74 @@
+"""The registry of provider adapters: provider name -> how to make one; adapters are imported only when they are used.
+
+Every provider that is not listed is reached through litellm, which knows the names of a hundred of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import InputError
+from harness.models import ModelSpec
+from harness.providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOptions:
+    """What a run knows when it makes a provider.
+
+    Attributes:
+        base_url: endpoint given on the command line, None = the provider's own.
+        concurrency: requests that may be in flight at once.
+        answer_key: what the simulated models answer from; None for every other provider.
+        stream: ask for streamed answers where the adapter can, so that long reasoning survives idle limits.
+    """
+
+    base_url: str | None
+    concurrency: int
+    answer_key: Any = None
+    stream: bool = False
+
+
+Factory = Callable[[ModelSpec, ProviderOptions], Provider]
+
+
+def _openai_compatible(spec: ModelSpec, options: ProviderOptions) -> Provider:
+    from harness.providers.openai_compatible import from_environment
+
+    return from_environment(spec, base_url=options.base_url, concurrency=options.concurrency, stream=options.stream)
+
+
+def _litellm(spec: ModelSpec, options: ProviderOptions) -> Provider:
+    from harness.providers.litellm import LiteLLMProvider
+
+    return LiteLLMProvider(spec, base_url=options.base_url, concurrency=options.concurrency, stream=options.stream)
+
+
+def _simulated(spec: ModelSpec, options: ProviderOptions) -> Provider:
+    from harness.providers.simulated import SimulatedProvider
+
+    if options.answer_key is None:
+        raise InputError(f"{spec} answers from the suite's own answer key, and none was given", where="--model")
+    return SimulatedProvider(spec, key=options.answer_key)
+
+
+PROVIDERS: Mapping[str, Factory] = {
+    "openai-compatible": _openai_compatible,
+    "sim": _simulated,
+}
+"""Providers with an adapter of their own; the others go through litellm."""
+
+
+def make_provider(
+    spec: ModelSpec, *, base_url: str | None, concurrency: int, answer_key: Any = None, stream: bool = False
+) -> Provider:
+    """Make the adapter that reaches a model.
+
+    Raises:
+        InputError: the provider needs something that was not given, for example `--base-url`.
+    """
+    factory = PROVIDERS.get(spec.provider, _litellm)
+    options = ProviderOptions(base_url=base_url, concurrency=concurrency, answer_key=answer_key, stream=stream)
+    return factory(spec, options)

@@ -1,0 +1,108 @@
+"""Reads an OpenAI-shaped chat answer and its headers into a Response; the usage object passes through untouched.
+
+Data flows parsed JSON -> text, reasoning, finish reason, refusal, served model and tier -> Response. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import ErrorClass, ProviderError
+from harness.providers.base import FinishReason, Response
+
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "eos": "stop",
+    "completed": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "spii": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "tool_use": "tool_calls",
+}
+"""Providers' words, in lower case, for why an answer ended."""
+
+_KEPT_NAMES = frozenset({"retry-after", "retry-after-ms", "x-request-id", "request-id", "apim-request-id", "cf-ray"})
+_KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+
+
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Keep rate-limit and request-id headers under lower-cased names; drop the rest (cookies, organisation names)."""
+    kept: dict[str, str] = {}
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered in _KEPT_NAMES or lowered.startswith(_KEPT_PREFIXES):
+            kept[lowered] = value
+    return kept
+
+
+def finish_reason(word: object) -> FinishReason:
+    """Normalise a provider's finish reason; unknown words are `other`, no word is `stop`."""
+    return "stop" if word is None else FINISH_REASONS.get(str(word).lower(), "other")
+
+
+def text_of(content: object) -> str:
+    """Join the text parts of a message's content (a string, a list of parts, or nothing)."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type", "text") == "text"]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def chat_response(
+    document: object, *, usage_kind: str, headers: Mapping[str, str], time_to_first_byte_s: float | None
+) -> Response:
+    """Read a chat completion.
+
+    Raises:
+        ProviderError: `malformed_response` when there is no message; its usage, if any, goes along.
+    """
+    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
+    usage = answer.get("usage")
+    usage = usage if isinstance(usage, dict) else None
+    choices = answer.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        raise ProviderError(
+            "the answer has no choices[0].message",
+            error_class=ErrorClass.MALFORMED_RESPONSE,
+            http_status=200,
+            raw_usage=usage,
+            provider_request_id=_text(answer.get("id")),
+        )
+    refusal = message.get("refusal")
+    ended = choice.get("finish_reason") if isinstance(choice, dict) else None
+    return Response(
+        text=text_of(message.get("content")) or _text(refusal) or "",
+        finish_reason=finish_reason(ended),
+        usage_kind=usage_kind,
+        raw_usage=usage,
+        # vLLM from 0.12, OpenRouter, Groq, Ollama: `reasoning`; DeepSeek, SGLang, older vLLM: `reasoning_content`
+        reasoning_text=_text(message.get("reasoning_content")) or _text(message.get("reasoning")),
+        model_served=_text(answer.get("model")),
+        service_tier=_text(answer.get("service_tier")),
+        provider_request_id=headers.get("x-request-id") or _text(answer.get("id")),
+        time_to_first_byte_s=time_to_first_byte_s,
+        refused=bool(refusal) or ended in ("content_filter", "refusal"),
+        headers=headers,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

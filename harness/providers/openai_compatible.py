@@ -1,0 +1,280 @@
+"""Direct HTTP client for endpoints that speak OpenAI chat completions (vLLM, SGLang, Ollama, llama.cpp, gateways).
+
+Data flows Request -> body bytes -> one POST over a kept connection -> answer bytes -> Response, without litellm.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from time import perf_counter
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from harness.errors import ErrorClass, InputError, ProviderError
+from harness.models import ModelSpec
+from harness.providers.answers import chat_response, kept_headers
+from harness.providers.base import ImagePart, Message, Prepared, Request, Response
+from harness.providers.failures import failure_from_http, failure_without_answer
+from harness.providers.settings import Mapped, map_parameters
+from harness.providers.streams import fold_chat_events
+
+KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"
+
+USAGE_KIND_BY_HOST: Mapping[str, str] = {
+    "openrouter.ai": "openrouter.chat",
+    "api.deepseek.com": "deepseek.chat",
+    "api.x.ai": "xai.chat",
+    "api.mistral.ai": "mistral.chat",
+    "api.groq.com": "groq.chat",
+    "api.together.xyz": "together.chat",
+    "api.fireworks.ai": "fireworks.chat",
+    "api.perplexity.ai": "perplexity.chat",
+}
+"""Hosts whose usage object differs from OpenAI's; every other endpoint is read as `openai.chat`."""
+
+KEEP_ALIVE_S = 4.0
+"""Shorter than uvicorn's 5 s (vLLM, SGLang): a connection must not be closed by the server while we write to it."""
+
+
+def chat_url(base_url: str) -> str:
+    """Complete a base URL to the chat completions address; a bare host gets `/v1`.
+
+    Raises:
+        InputError: it is not an http(s) address.
+    """
+    parts = urlsplit(base_url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(
+            f"not a base URL: {base_url!r}", where="--base-url", fix="write for example http://127.0.0.1:8000/v1"
+        )
+    path = parts.path.rstrip("/")
+    if not path.endswith("/chat/completions"):
+        path = (path or "/v1") + "/chat/completions"
+    return parts._replace(path=path, fragment="").geturl()
+
+
+def chat_message(message: Message) -> dict[str, Any]:
+    """Write a message in OpenAI's chat form; images become data URLs."""
+    if isinstance(message.content, str):
+        return {"role": message.role, "content": message.content}
+    return {"role": message.role, "content": [_chat_part(part) for part in message.content]}
+
+
+def _chat_part(part: str | ImagePart) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    data = base64.b64encode(part.data).decode("ascii")
+    return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{data}"}}
+
+
+def _dump(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # a lone surrogate in a data set: JSON can escape it, UTF-8 cannot hold it
+        return json.dumps(body).encode("ascii")
+
+
+def _has_fraction(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_fraction(part) for part in value.values())
+    if isinstance(value, list):
+        return any(_has_fraction(part) for part in value)
+    return isinstance(value, float)
+
+
+def parse_answer(body: bytes) -> Any:
+    """Parse an answer quickly; where its usage holds fractions they become exact Decimals.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    document = orjson.loads(body)
+    if isinstance(document, dict) and _has_fraction(document.get("usage")):
+        document["usage"] = json.loads(body, parse_float=Decimal)["usage"]
+    return document
+
+
+def _proxy_for(url: str) -> str | None:
+    """Read the proxy environment once; asking for every request costs more than sending it."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    data: bytes
+    stream: bool
+
+
+class OpenAICompatibleProvider:
+    """One endpoint, one session, up to `concurrency` requests in flight on kept connections.
+
+    Args:
+        spec: the model; `spec.model` is sent as the model's name.
+        base_url: the endpoint, for example `http://127.0.0.1:8000/v1`.
+        concurrency: connections that may be open at once.
+        api_key: sent as a bearer token; None = no key is sent.
+        stream: ask for a stream (with usage), so that idle-connection limits do not cut long reasoning.
+    """
+
+    name = "openai-compatible"
+
+    def __init__(
+        self, spec: ModelSpec, *, base_url: str, concurrency: int, api_key: str | None = None, stream: bool = False
+    ) -> None:
+        self._model = spec.model
+        self._address = chat_url(base_url)
+        self._url = URL(self._address, encoded=True)
+        self._proxy = _proxy_for(self._address)
+        self._concurrency = concurrency
+        self._stream = stream
+        self._secrets = (api_key,) if api_key else ()
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream" if stream else "application/json",
+        }
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._usage_kind = USAGE_KIND_BY_HOST.get(self._url.host or "", "openai.chat")
+        self._mapped: dict[tuple[Any, ...], Mapped] = {}
+        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    def prepare(self, request: Request) -> Prepared:
+        """Map the request and write its body; parameters are shared between requests that agree on them."""
+        mapped = self._parameters(request)
+        body = _dump(
+            {
+                "model": request.model.model,
+                "messages": [chat_message(message) for message in request.messages],
+                **mapped.parameters,
+            }
+        )
+        return Prepared(
+            request=request,
+            parameters=mapped.parameters,
+            notes=mapped.notes,
+            payload=_Body(body, self._stream),
+        )
+
+    def _parameters(self, request: Request) -> Mapped:
+        key = (request.model, request.temperature, request.max_output_tokens, request.seed, request.service_tier)
+        mapped = self._mapped.get(key)
+        if mapped is None:
+            mapped = map_parameters(request)
+            if self._stream:
+                streamed = {"stream": True, "stream_options": {"include_usage": True}}
+                mapped = Mapped(parameters={**mapped.parameters, **streamed}, notes=mapped.notes)
+            self._mapped[key] = mapped
+        return mapped
+
+    async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
+        """Send one POST and read its answer; see `Provider.send`."""
+        session = self._session or self._open()
+        timeout = self._timeouts.get(timeout_s) or self._timeout(timeout_s)
+        started = perf_counter()
+        answered = False
+        try:
+            async with session.post(
+                self._url,
+                data=prepared.payload.data,
+                headers={"X-Client-Request-Id": prepared.request.request_id},
+                timeout=timeout,
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as answer:
+                first_byte_s = perf_counter() - started
+                answered = True
+                body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._raise_unanswered(error, answered=answered)
+        headers = kept_headers(answer.headers)
+        if answer.status != 200:
+            raise self._failure(answer.status, body, headers)
+        return self._response(body, headers, first_byte_s, stream=prepared.payload.stream)
+
+    def _response(self, body: bytes, headers: dict[str, str], first_byte_s: float, *, stream: bool) -> Response:
+        try:
+            document = fold_chat_events(body) if stream and not body.lstrip().startswith(b"{") else parse_answer(body)
+        except ValueError as error:
+            raise ProviderError(
+                f"the answer is not JSON: {error}", error_class=ErrorClass.MALFORMED_RESPONSE, http_status=200
+            ) from error
+        if isinstance(document, dict) and document.get("error") and not document.get("choices"):
+            # OpenRouter and some gateways answer 200 with an error inside
+            code = document["error"].get("code") if isinstance(document["error"], dict) else None
+            status = code if isinstance(code, int) and 400 <= code < 600 else 500
+            raise self._failure(status, body if not stream else orjson.dumps(document, default=str), headers)
+        return chat_response(document, usage_kind=self._usage_kind, headers=headers, time_to_first_byte_s=first_byte_s)
+
+    def _failure(self, status: int, body: bytes, headers: dict[str, str]) -> ProviderError:
+        return failure_from_http(
+            provider=self.name, status=status, body=body, headers=headers, now=datetime.now(UTC), secrets=self._secrets
+        )
+
+    def _raise_unanswered(self, error: Exception, *, answered: bool) -> NoReturn:
+        timed_out = isinstance(error, TimeoutError)
+        unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and not answered
+        raise failure_without_answer(
+            error,
+            provider=self.name,
+            error_class=ErrorClass.TIMEOUT if timed_out else ErrorClass.CONNECTION,
+            sent=not unsent,
+            secrets=self._secrets,
+        ) from error
+
+    def _timeout(self, timeout_s: float) -> aiohttp.ClientTimeout:
+        made = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 30.0))
+        self._timeouts[timeout_s] = made
+        return made
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self._concurrency, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=300
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=2**18,
+            trust_env=False,
+        )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the session; safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+def from_environment(
+    spec: ModelSpec, *, base_url: str | None, concurrency: int, stream: bool = False
+) -> OpenAICompatibleProvider:
+    """Make the provider for `--base-url`; the optional key comes from OPENAI_COMPATIBLE_API_KEY.
+
+    Raises:
+        InputError: no base URL was given.
+    """
+    if not base_url:
+        raise InputError(
+            f"{spec} needs the address of its endpoint",
+            where="--base-url",
+            fix="add --base-url http://HOST:PORT/v1 (the key, if one is needed, goes in OPENAI_COMPATIBLE_API_KEY)",
+        )
+    return OpenAICompatibleProvider(
+        spec, base_url=base_url, concurrency=concurrency, api_key=os.environ.get(KEY_VARIABLE) or None, stream=stream
+    )
