@@ -1,0 +1,1 @@
+"""Turn tables and charts into text, files and pages; renderers know only `Table` and chart values."""

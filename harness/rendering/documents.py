@@ -1,0 +1,25 @@
+"""Values -> JSON text: stable key order as built, Decimal as exact strings, two spaces of indent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from harness.money import plain
+from harness.rendering.cells import exact
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return exact(value)
+    raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+def to_json(value: Any) -> str:
+    """Write one JSON document; not-a-number becomes null."""
+    return orjson.dumps(value, default=_default, option=orjson.OPT_INDENT_2).decode()

@@ -1,0 +1,1 @@
+"""Reports: facts from the ledger and the price book become tables and JSON objects."""

@@ -1,0 +1,80 @@
+"""How reports say amounts, counts and what is missing; text for people, never parsed again."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from harness.reports.facts import Spend
+from harness.stats import Estimate
+
+NOT_KNOWN = "–"
+
+
+def dollars(usd: Decimal | float | None, *, sign: bool = False) -> str:
+    """Write dollars: cents from one cent up, three significant digits below, an en dash for not known."""
+    if usd is None:
+        return NOT_KNOWN
+    amount = Decimal(str(usd)) if isinstance(usd, float) else usd
+    prefix = "-$" if amount < 0 else ("+$" if sign and amount > 0 else "$")
+    size = abs(amount)
+    if size == 0 or size >= Decimal("0.995"):
+        return f"{prefix}{size:,.2f}"
+    return f"{prefix}{size.quantize(Decimal(1).scaleb(size.adjusted() - 2), rounding=ROUND_HALF_EVEN):f}"
+
+
+def spent(spend: Spend, *, usd: Decimal | None = None) -> str:
+    """Write a total; one with unpriced or unknown parts is a lower bound and says so with `>=`."""
+    text = dollars(spend.cost.total if usd is None else usd)
+    return f">= {text}" if spend.is_lower_bound else text
+
+
+def coverage(spend: Spend) -> str:
+    """Say how many attempts a total covers, and what is missing."""
+    if not spend.is_lower_bound:
+        return f"all {spend.n_attempts:,} attempts priced"
+    missing = []
+    if spend.n_unpriced_attempts:
+        missing.append(f"{spend.n_unpriced_attempts:,} of {spend.n_attempts:,} attempts unpriced")
+    if spend.n_unknown_usage:
+        bound = (
+            f"at most {dollars(spend.possibly_billed_usd)} more"
+            if spend.possibly_billed_usd is not None
+            else "no upper bound"
+        )
+        missing.append(f"{spend.n_unknown_usage:,} of {spend.n_attempts:,} attempts with unknown usage, {bound}")
+    return "; ".join(missing)
+
+
+def tokens(count: int | float | None) -> str:
+    """Write a token count in three significant digits: 940, 12.3k, 44.9M."""
+    if count is None:
+        return NOT_KNOWN
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(count) >= size * 0.9995:
+            scaled = count / size
+            digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
+            return f"{scaled:.{digits}f}{suffix}"
+    return f"{count:.0f}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write a share between 0 and 1 as a number of percent, without the sign."""
+    return NOT_KNOWN if share is None else f"{100 * share:.{digits}f}"
+
+
+def score(estimate: Estimate) -> str:
+    """Write a score in percent with its interval: `62.3 [59.1, 65.4]`."""
+    if estimate.value is None:
+        return NOT_KNOWN
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return percent(estimate.value)
+    return f"{percent(estimate.value)} [{percent(estimate.ci_low, 0)}-{percent(estimate.ci_high, 0)}]"
+
+
+def ratio(estimate: Estimate) -> str:
+    """Write a ratio with its interval: `8.1x [7.2x, 9.0x]`."""
+    if estimate.value is None:
+        return NOT_KNOWN
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return f"{estimate.value:.3g}x"
+    return f"{estimate.value:.3g}x [{estimate.ci_low:.3g}-{estimate.ci_high:.3g}]"
