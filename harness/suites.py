@@ -8,11 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.providers.base import ContentPart
+
+TargetForm = Literal["text", "letter", "index", "number", "first_choice", "json"]
+RowShape = Literal["plain", "livecodebench", "scicode", "arc"]
+
+
+def _weight(value: Any) -> Any:
+    """Read "1/6" as a fraction; leave everything else to pydantic."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(Fraction(value))
+    except (ValueError, ZeroDivisionError):
+        return value
+
+
+Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0)]
 
 
 class Strict(BaseModel):
@@ -25,20 +42,51 @@ class DatasetRef(Strict):
     """Where a task's rows come from: a hub data set or local files.
 
     `revision = "main"` means that no revision is known: the loader records the commit it got and warns.
+
+    Attributes:
+        source: `hub` = downloadable through `datasets`; `files` = only as files of the user.
+        path: hub id (`openai/gsm8k`), or a name for the files' origin.
+        name, split, revision: the hub's config, split and commit.
+        local: file, glob or `archive.tar.gz!member` under --data DIR or beside the suite file;
+            several are tried in order.
+        rows_key: where the rows are inside a JSON document (`examples`); None = the document is the rows.
+        shape: how one stored row becomes sample rows (SciCode's problems hold several sub-steps).
+        fields: our field -> column (dotted path), or -> columns that together make a list.
+        target_form: how the target column is to be read; `index` counts from 0, `first_choice` = the
+            first listed choice is right.
+        target_after: marker behind which the reference answer stands in the target column (GSM8K's `####`).
+        difficulty_range: (easiest, hardest) value of the `difficulty` field.
+        filters: column -> value, list of values, or a table with `from`, `to`, `not`, `missing`.
+        expected_rows: rows after filtering; another count is a warning.
     """
 
     path: str
+    source: Literal["hub", "files"] = "hub"
     name: str | None = None
     split: str = "test"
     revision: str = "main"
-    local: str | None = Field(default=None, description="file or glob under --data DIR, or beside the suite file")
-    fields: Mapping[str, str] = Field(default_factory=dict, description="our field -> column (dotted path)")
+    local: str | tuple[str, ...] | None = Field(
+        default=None, description="files under --data DIR, or beside the suite file"
+    )
+    rows_key: str | None = None
+    shape: RowShape = "plain"
+    fields: Mapping[str, str | tuple[str, ...]] = Field(default_factory=dict, description="our field -> column(s)")
+    target_form: TargetForm = "text"
+    target_after: str | None = None
+    difficulty_range: tuple[float, float] | None = None
     filters: Mapping[str, Any] = Field(default_factory=dict)
     expected_rows: int | None = None
     streaming: bool = False
     gated: bool = False
     access: str | None = Field(default=None, description="how to get access and where to put the files")
     licence: str = "not stated"
+
+    @property
+    def local_places(self) -> tuple[str, ...]:
+        """The local files to try, in order."""
+        if self.local is None:
+            return ()
+        return (self.local,) if isinstance(self.local, str) else self.local
 
 
 class ScorerRef(Strict):
@@ -57,22 +105,60 @@ class Task(Strict):
     system: str | None = None
     scorer: ScorerRef
     epochs: int = Field(default=1, ge=1)
-    max_output_tokens: int | None = Field(default=None, description="output cap for models that do not reason")
-    max_output_tokens_reasoning: int | None = Field(default=None, description="output cap for models that reason")
+    max_output_tokens: int | None = Field(default=None, ge=1, description="output cap for models that do not reason")
+    max_output_tokens_reasoning: int | None = Field(default=None, ge=1, description="output cap for models that reason")
     shuffle_options_seed: int | None = None
-    weight: float | None = None
+    weight: Weight | None = None
+    origin: str | None = Field(default=None, description="suite and version that an index took this task from")
+
+
+class Member(Strict):
+    """One suite inside an index, with its weight and repeats.
+
+    Attributes:
+        suite: name of a shipped suite, or a file beside the index file.
+        task: one task of that suite; None = all of them, sharing the weight equally.
+        weight: share of the index, as a number or a fraction ("1/6").
+        epochs: repeats; None = as the suite says.
+        expected_rows: item count where the index used another release of the data.
+    """
+
+    suite: str
+    task: str | None = None
+    weight: Weight
+    epochs: int | None = Field(default=None, ge=1)
+    expected_rows: int | None = None
 
 
 class Suite(Strict):
-    """A named, versioned set of tasks. `sha256` is the digest of its canonical form, filled by the loader."""
+    """A named, versioned set of tasks. `sha256` is the digest of its canonical form, filled by the loader.
 
-    name: str
+    An index suite lists `members`; the loader fills `tasks` with the members' tasks, weighted.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
     version: str
     title: str
     description: str = ""
     citation: str = ""
-    tasks: tuple[Task, ...]
+    tasks: tuple[Task, ...] = ()
+    members: tuple[Member, ...] = ()
     sha256: str = ""
+
+    @property
+    def is_index(self) -> bool:
+        """True when this suite combines others by weight."""
+        return bool(self.members)
+
+    @model_validator(mode="after")
+    def _has_tasks(self) -> Suite:
+        if not self.tasks and not self.members:
+            raise ValueError("a suite needs at least one [[tasks]] or one [[members]] table")
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"task names occur twice: {', '.join(twice)}")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +173,9 @@ class Sample:
         system: the system message, None for none.
         choices: options in the order shown, for multiple choice; None elsewhere.
         difficulty: 0 (easy) to 1 (hard) where known or derived; decides how often simulated models are right.
-        metadata: what the scorer needs besides (tests, entry point, subject); JSON values only.
+        metadata: what the scorer needs besides (tests, entry point, subject); JSON values only. Known keys:
+            `option_order` (original index of each option shown), `group` (samples that are drawn together),
+            `depends_on` (ids of earlier samples whose answers fill the prompt: `harness.prompts.with_earlier_answers`).
     """
 
     task: str

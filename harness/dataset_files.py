@@ -1,0 +1,245 @@
+"""Local data files: JSON Lines, JSON, CSV and Parquet, plain, gzipped or inside a tar archive, read as numbered rows.
+
+Data flows a place (`gsm8k/test.jsonl`, `bbh/bbh.tar.gz!bbh/navigate.json`) -> `LocalFile` -> (row number, row).
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Finding, InputError
+from harness.providers.base import ImagePart
+
+MAX_FINDINGS = 20
+_MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+}
+Row = tuple[int, Mapping[str, Any]]
+
+
+class UnreadableError(Exception):
+    """One row or file that cannot be read; `row` is 0 for the file as a whole."""
+
+    def __init__(self, row: int, message: str) -> None:
+        super().__init__(message)
+        self.row = row
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """One file of rows.
+
+    Attributes:
+        path: the file or the archive.
+        member: path inside the archive, None for a plain file.
+    """
+
+    path: Path
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As shown in errors."""
+        return str(self.path) if self.member is None else f"{self.path}!{self.member}"
+
+    @property
+    def folder(self) -> Path:
+        """Where relative image names start."""
+        return self.path.parent
+
+    def read(self) -> bytes:
+        """The content, unpacked.
+
+        Raises:
+            UnreadableError: the file or the archive's member cannot be read.
+        """
+        try:
+            if self.member is not None:
+                return _member(self.path, self.member)
+            data = self.path.read_bytes()
+            return gzip.decompress(data) if self.path.suffix == ".gz" else data
+        except (OSError, EOFError, tarfile.TarError) as error:
+            raise UnreadableError(0, f"cannot be read: {error}") from None
+
+
+def _member(archive: Path, member: str) -> bytes:
+    with tarfile.open(archive) as tar:
+        try:
+            extracted = tar.extractfile(member)
+        except KeyError:
+            extracted = None
+        if extracted is None:
+            raise UnreadableError(0, f"the archive has no file {member!r}")
+        return extracted.read()
+
+
+def find_files(places: Sequence[str], folders: Sequence[Path]) -> tuple[LocalFile, ...]:
+    """Find the first place that exists; a glob may match several files, taken in name order."""
+    for folder in folders:
+        for place in places:
+            outer, _, member = place.partition("!")
+            if found := sorted(path for path in folder.glob(outer) if path.is_file()):
+                return tuple(LocalFile(path=path, member=member or None) for path in found)
+    return ()
+
+
+def hub_copies(path: str, name: str | None, split: str) -> tuple[str, ...]:
+    """Places where a copy of a hub data set would lie under its own layout."""
+    roots = [path, path.rpartition("/")[2]]
+    configs = [*([name] if name else []), "data", "default", "."]
+    return tuple(
+        f"{root}/{config}/{split}{tail}" for root in roots for config in configs for tail in ("-*.parquet", ".parquet")
+    )
+
+
+def files_sha256(files: Sequence[LocalFile]) -> str:
+    """Digest over the files' content as they lie on disk."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.path.read_bytes()).digest() + (file.member or "").encode())
+    return digest.hexdigest()
+
+
+def rows_of(file: LocalFile, rows_key: str | None = None) -> Iterator[Row | UnreadableError]:
+    """Read rows with their number (from 1); a row that cannot be read comes as `UnreadableError`, in its place."""
+    try:
+        data = file.read()
+        suffix = Path((file.member or file.path.name).removesuffix(".gz")).suffix
+        if suffix == ".parquet":
+            yield from _parquet_rows(data)
+            return
+        text = data.decode("utf-8-sig")
+    except UnreadableError as error:
+        yield error
+        return
+    except UnicodeDecodeError as error:
+        yield UnreadableError(0, f"is not UTF-8 text: {error}")
+        return
+    if suffix in (".csv", ".tsv"):
+        yield from _csv_rows(text, delimiter="\t" if suffix == ".tsv" else ",")
+    elif suffix in (".jsonl", ".ndjson"):
+        yield from _json_lines(text)
+    elif suffix == ".json":
+        yield from _json_rows(text, rows_key)
+    else:
+        yield UnreadableError(
+            0, f"has an unknown ending {suffix!r}; known: .jsonl .json .csv .tsv .parquet, each also .gz"
+        )
+
+
+def _json_lines(text: str) -> Iterator[Row | UnreadableError]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            yield UnreadableError(number, f"is not JSON: {error}")
+            continue
+        yield (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")
+
+
+def _json_rows(text: str, rows_key: str | None) -> Iterator[Row | UnreadableError]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        yield UnreadableError(0, f"is not JSON: {error}")
+        return
+    rows = document.get(rows_key) if rows_key and isinstance(document, dict) else document
+    rows = [rows] if isinstance(rows, dict) else rows
+    if not isinstance(rows, list):
+        yield UnreadableError(
+            0, f"holds no list of rows under {rows_key!r}" if rows_key else "is neither a list nor an object"
+        )
+        return
+    for number, row in enumerate(rows, start=1):
+        yield (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")
+
+
+def _csv_rows(text: str, *, delimiter: str) -> Iterator[Row | UnreadableError]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        header = next(reader, None)
+        if header is None:
+            yield UnreadableError(0, "is empty")
+            return
+        for number, cells in enumerate(reader, start=1):
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                yield UnreadableError(number, f"has {len(cells)} cells under {len(header)} columns")
+                continue
+            yield number, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        yield UnreadableError(reader.line_num, f"is not CSV: {error}")
+
+
+def _parquet_rows(data: bytes) -> Iterator[Row | UnreadableError]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except pa.ArrowException as error:
+        yield UnreadableError(0, f"is not Parquet: {error}")
+        return
+    number = 0
+    for batch in table.to_batches(max_chunksize=1000):
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row
+
+
+def image_part(value: Any, folder: Path | None) -> ImagePart:
+    """Make an image part of a file name, a data URL, raw bytes or the hub's {"bytes": ...} table.
+
+    Raises:
+        ValueError: this is no image, or a file name that leaves its folder.
+        OSError: the file cannot be read.
+    """
+    if isinstance(value, Mapping):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, str):
+        value = _image_bytes(value, folder)
+    if not isinstance(value, bytes):
+        raise ValueError(f"not an image: {type(value).__name__}")
+    for magic, media_type in _MAGIC.items():
+        if value.startswith(magic):
+            return ImagePart(media_type=media_type, data=value)
+    if value[:4] == b"RIFF" and value[8:12] == b"WEBP":
+        return ImagePart(media_type="image/webp", data=value)
+    raise ValueError("not a PNG, JPEG, GIF or WebP image")
+
+
+def _image_bytes(text: str, folder: Path | None) -> bytes:
+    if text.startswith("data:"):
+        return base64.b64decode(text.partition(",")[2])
+    if folder is None:
+        raise ValueError(f"image file {text!r} has no folder to lie in")
+    for candidate in (folder / text, folder / "images" / text):
+        if candidate.resolve().is_relative_to(folder.resolve()) and candidate.is_file():
+            return candidate.read_bytes()
+    raise ValueError(f"image file {text!r} is not in {folder} nor in {folder / 'images'}")
+
+
+def refuse(
+    message: str, findings: Sequence[Finding], *, fix: str | None = None, where: str | None = None
+) -> InputError:
+    """One error for all findings: the first 20 and how many there are."""
+    shown = list(findings[:MAX_FINDINGS])
+    if (more := len(findings) - len(shown)) > 0:
+        shown.append(Finding(where="...", message=f"and {more} more of {len(findings)} findings"))
+    return InputError(message, where=where, findings=shown, fix=fix)

@@ -1,0 +1,333 @@
+"""Loading: suite files become suites, data sets become samples. Everything wrong with an input is said at once.
+
+Data flows TOML -> `Suite`; `Task` + files or the hub -> `LoadedTask`. Nothing is sent to a model from here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness import dataset_files, prompts, samples
+from harness.dataset_files import LocalFile, UnreadableError, refuse
+from harness.errors import Finding, InputError
+from harness.providers.base import ImagePart
+from harness.resources import shipped
+from harness.row_shapes import SHAPES
+from harness.samples import BadRowError
+from harness.scorers import SCORERS
+from harness.suites import LoadedTask, Member, Sample, Suite, Task
+
+
+def list_suites() -> tuple[str, ...]:
+    """Names of the shipped suites."""
+    return tuple(sorted(path.stem for path in shipped("suites").glob("*.toml")))
+
+
+def suite_file(name_or_path: str) -> Path:
+    """Find a suite's file: a shipped suite by its name, a user's own by its path (`./mine.toml`).
+
+    Raises:
+        InputError: there is no such suite; similar names are listed.
+    """
+    if name_or_path.endswith(".toml") or "/" in name_or_path:
+        path = Path(name_or_path)
+        if path.is_file():
+            return path
+        raise InputError("there is no such suite file", where=name_or_path, fix="write the path of a suite's TOML file")
+    path = shipped("suites") / f"{name_or_path}.toml"
+    if path.is_file():
+        return path
+    similar = difflib.get_close_matches(name_or_path, list_suites(), n=3, cutoff=0.4)
+    raise InputError(
+        f"there is no suite called {name_or_path!r}" + (f"; similar: {', '.join(similar)}" if similar else ""),
+        fix="see `benchtab suites list`, or give the path of your own file, such as ./mine.toml",
+    )
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """Read, check and complete a suite; an index suite comes with its members' tasks, weighted.
+
+    Raises:
+        InputError: the file is missing or wrong; every mistake is listed with its key path.
+    """
+    path = suite_file(name_or_path)
+    suite, findings = read_suite(path)
+    if suite is None or findings:
+        raise refuse(
+            f"the suite file has {len(findings)} mistake{'s' * (len(findings) > 1)}", findings, where=str(path)
+        )
+    return suite
+
+
+def read_suite(path: Path) -> tuple[Suite | None, list[Finding]]:
+    """Read a suite file as far as possible, with everything that is wrong with it."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [Finding(where=str(path), message=f"cannot be read: {error}")]
+    except tomllib.TOMLDecodeError as error:
+        return None, [Finding(where=str(path), message=f"is not TOML: {error}")]
+    document, findings = _with_defaults(document)
+    if "sha256" in document:
+        findings.append(Finding(where="sha256", message="is computed, it cannot be written in the file"))
+    try:
+        suite = Suite.model_validate(document)
+    except ValidationError as error:
+        findings += [Finding(where=_key_path(one["loc"]), message=_in_plain_words(one)) for one in error.errors()]
+        return None, findings + _loose_findings(document)
+    if suite.is_index:
+        suite, more = _expand(suite, path)
+        findings += more
+    findings += [finding for task in suite.tasks for finding in task_findings(task)]
+    return suite.model_copy(update={"sha256": suite_sha256(suite)}), findings
+
+
+def _mistakes(findings: Sequence[Finding]) -> str:
+    return "1 mistake" if len(findings) == 1 else f"{len(findings)} mistakes"
+
+
+def suite_sha256(suite: Suite) -> str:
+    """Digest of a suite's canonical form, its members' tasks included."""
+    facts = suite.model_dump(mode="json", exclude={"sha256"}, exclude_defaults=True)
+    return hashlib.sha256(samples.canonical(facts).encode()).hexdigest()
+
+
+def _with_defaults(document: dict[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """Lay each task over the file's [defaults] table; `dataset` and `scorer` are merged key by key."""
+    defaults = document.pop("defaults", {})
+    tasks = document.get("tasks", [])
+    if not isinstance(defaults, dict):
+        return document, [Finding(where="defaults", message="must be a table")]
+    if isinstance(tasks, list):
+        document["tasks"] = [_laid_over(defaults, task) if isinstance(task, dict) else task for task in tasks]
+    return document, []
+
+
+def _laid_over(defaults: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**defaults, **task}
+    for table in ("dataset", "scorer"):
+        if isinstance(defaults.get(table), dict) and isinstance(task.get(table), dict):
+            same_scorer = table == "dataset" or task[table].get("name") in (None, defaults[table].get("name"))
+            merged[table] = {**defaults[table], **task[table]} if same_scorer else task[table]
+    return merged
+
+
+def _key_path(loc: Sequence[int | str]) -> str:
+    text = ""
+    for part in loc:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "suite"
+
+
+def _in_plain_words(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "is not a known key"
+    if error["type"] == "missing":
+        return "is missing"
+    return f"{error['msg']} (got {str(error.get('input'))[:80]!r})"
+
+
+def _loose_findings(document: Mapping[str, Any]) -> list[Finding]:
+    """Mistakes inside the tasks of a file that is wrong elsewhere, so that one look shows them all."""
+    found: list[Finding] = []
+    for task in document.get("tasks", []):
+        try:
+            found += task_findings(Task.model_validate(task))
+        except ValidationError:
+            continue
+    return found
+
+
+def task_findings(task: Task) -> list[Finding]:
+    """What is wrong with a task that its types alone do not show."""
+    found: list[tuple[str, str]] = []
+    scorer = SCORERS.get(task.scorer.name)
+    if scorer is None:
+        found.append(("scorer.name", f"unknown scorer {task.scorer.name!r}; known: {', '.join(SCORERS)}"))
+    else:
+        try:
+            scorer.options.model_validate(task.scorer.options)
+        except ValidationError as error:
+            found += [(_key_path(("scorer", "options", *one["loc"])), _in_plain_words(one)) for one in error.errors()]
+    found += _prompt_findings(task)
+    known = ", ".join(sorted(samples.FILTER_TESTS))
+    for name, wanted in task.dataset.filters.items():
+        strange = sorted(set(wanted) - samples.FILTER_TESTS) if isinstance(wanted, dict) else []
+        found += [(f"dataset.filters.{name}", f"unknown test {one!r}; known: {known}") for one in strange]
+    return [Finding(where=f"tasks.{task.name}.{key}", message=message) for key, message in found]
+
+
+def _prompt_findings(task: Task) -> list[tuple[str, str]]:
+    fields = task.dataset.fields
+    asked = prompts.placeholders(task.prompt)
+    strange = sorted(asked - prompts.DERIVED_FIELDS - set(fields))
+    known = ", ".join([*fields, "letters"])
+    found = [("prompt", f"{{{name}}} is none of dataset.fields; known: {known}") for name in strange]
+    if asked & {"choices", "letters"} and "choices" not in fields:
+        found.append(("dataset.fields", "the prompt shows {choices} but no field `choices` is mapped"))
+    if not asked:
+        found.append(("prompt", "has no {field} placeholder, so every sample would be the same"))
+    if task.shuffle_options_seed is not None and "choices" not in fields:
+        found.append(("shuffle_options_seed", "there are no choices to shuffle"))
+    if task.dataset.target_form == "first_choice" and task.shuffle_options_seed is None:
+        found.append(("shuffle_options_seed", "is needed: with first_choice every answer would be A"))
+    return found
+
+
+def _expand(suite: Suite, path: Path) -> tuple[Suite, list[Finding]]:
+    """Fill an index suite with its members' tasks."""
+    tasks: list[Task] = list(suite.tasks)
+    findings: list[Finding] = []
+    for member in suite.members:
+        try:
+            tasks += _member_tasks(member, path)
+        except InputError as error:
+            findings.append(Finding(where=f"members.{member.suite}", message=error.message))
+            findings += error.findings
+    names = Counter(task.name for task in tasks)
+    findings += [
+        Finding(where="members", message=f"task {name!r} occurs {n} times") for name, n in names.items() if n > 1
+    ]
+    return suite.model_copy(update={"tasks": tuple(tasks)}), findings
+
+
+def _member_tasks(member: Member, path: Path) -> list[Task]:
+    beside = path.parent / f"{member.suite}.toml"
+    source = load_suite(str(beside) if beside.is_file() else member.suite)
+    chosen = [task for task in source.tasks if member.task in (None, task.name)]
+    if source.is_index or not chosen:
+        raise InputError("is an index itself" if source.is_index else f"has no task {member.task!r}")
+    changed: dict[str, Any] = {"weight": member.weight / len(chosen), "origin": f"{source.name} {source.version}"}
+    if member.epochs is not None:
+        changed["epochs"] = member.epochs
+    rows = {"expected_rows": member.expected_rows} if member.expected_rows is not None else {}
+    return [task.model_copy(update={**changed, "dataset": task.dataset.model_copy(update=rows)}) for task in chosen]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Rows from somewhere: `(place, row number, row)`, the revision, and what must be said about it."""
+
+    rows: Iterable[tuple[str, int, Mapping[str, Any] | UnreadableError]]
+    revision: str
+    folder: Path | None
+    warnings: tuple[str, ...] = ()
+    filtered: bool = False
+
+
+def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | None = None) -> LoadedTask:
+    """Load a task's samples: from files under `data_dir` or beside the suite file, else from the hub.
+
+    Args:
+        suite_path: the suite's file (`suite_file(name)`); its folder is searched for `dataset.local`.
+        data_dir: folder of local data sets (`--data`), searched first.
+
+    Raises:
+        InputError: the data is missing or malformed; findings name file, row and field.
+    """
+    source = _source(task, suite_path=suite_path, data_dir=data_dir)
+    loaded, findings = _read_samples(task, source)
+    unique, repeated = _with_unique_ids(loaded, has_id="id" in task.dataset.fields)
+    findings += repeated
+    if findings:
+        fix = "correct the rows (or the mapping in the suite file); nothing was sent"
+        raise refuse(f"the data of task {task.name!r} has {len(findings)} mistakes", findings, fix=fix)
+    if not unique:
+        raise InputError(f"the data of task {task.name!r} has no rows after filtering", where=task.dataset.path)
+    warnings = (*source.warnings, *_count_warning(task, len(unique)))
+    return LoadedTask(
+        task=task,
+        samples=tuple(unique),
+        revision=source.revision,
+        samples_sha256=samples.samples_sha256(unique),
+        warnings=warnings,
+    )
+
+
+def _read_samples(task: Task, source: _Rows) -> tuple[list[Sample], list[Finding]]:
+    """Make samples of all good rows, and findings of all bad ones."""
+    loaded: list[Sample] = []
+    findings: list[Finding] = []
+    shape = SHAPES[task.dataset.shape]
+    filters = {} if source.filtered else task.dataset.filters
+
+    def read_image(value: Any) -> ImagePart:
+        return dataset_files.image_part(value, source.folder)
+
+    for place, number, stored in source.rows:
+        if isinstance(stored, UnreadableError):
+            findings.append(Finding(where=f"{place} row {number}" if number else place, message=stored.message))
+            continue
+        try:
+            rows = [row for row in shape(stored) if samples.passes(row, filters)]
+            loaded += [samples.build_sample(task, row, read_image=read_image) for row in rows]
+        except BadRowError as error:
+            where = f"{place} row {number} field"
+            findings += [Finding(where=f"{where} {name!r}", message=message) for name, message in error.problems]
+    return loaded, findings
+
+
+def _count_warning(task: Task, count: int) -> tuple[str, ...]:
+    expected = task.dataset.expected_rows
+    if expected is None or expected == count:
+        return ()
+    return (f"{task.name}: {count} samples were loaded, {expected} are expected",)
+
+
+def _with_unique_ids(loaded: Sequence[Sample], *, has_id: bool) -> tuple[list[Sample], list[Finding]]:
+    """Tell equal rows apart by a running number; the same id twice in an id column is a mistake."""
+    seen: Counter[str] = Counter()
+    unique: list[Sample] = []
+    for sample in loaded:
+        seen[sample.sample_id] += 1
+        again = seen[sample.sample_id]
+        unique.append(sample if again == 1 else dataclasses.replace(sample, sample_id=f"{sample.sample_id}-{again}"))
+    repeated = [
+        Finding(where=f"sample {one!r}", message=f"the id occurs {n} times") for one, n in seen.items() if n > 1
+    ]
+    return unique, repeated if has_id else []
+
+
+def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _Rows:
+    dataset = task.dataset
+    folders = [folder for folder in (data_dir, suite_path.parent if suite_path else None) if folder is not None]
+    if data_dir is not None and not data_dir.is_dir():
+        raise InputError("the data folder does not exist", where=f"--data {data_dir}", fix="name an existing folder")
+    copies = dataset_files.hub_copies(dataset.path, dataset.name, dataset.split) if dataset.source == "hub" else ()
+    if files := dataset_files.find_files((*dataset.local_places, *copies), folders):
+        digest = dataset_files.files_sha256(files)
+        return _Rows(rows=_file_rows(files, dataset.rows_key), revision=f"local:{digest}", folder=files[0].folder)
+    if dataset.source == "files":
+        raise _missing_files(task, folders)
+    from harness import hub
+
+    rows = hub.read(dataset, looked_in=[f"{folder}/{place}" for folder in folders for place in dataset.local_places])
+    return _Rows(rows=rows.rows, revision=rows.revision, folder=None, warnings=rows.warnings, filtered=rows.filtered)
+
+
+def _file_rows(
+    files: Sequence[LocalFile], rows_key: str | None
+) -> Iterable[tuple[str, int, Mapping[str, Any] | UnreadableError]]:
+    for file in files:
+        for row in dataset_files.rows_of(file, rows_key):
+            yield (file.name, row.row, row) if isinstance(row, UnreadableError) else (file.name, *row)
+
+
+def _missing_files(task: Task, folders: Sequence[Path]) -> InputError:
+    places = ", ".join(task.dataset.local_places)
+    looked = ", ".join(map(str, folders)) or "no folder: --data was not given"
+    return InputError(
+        f"the data of task {task.name!r} is not on this machine",
+        where=f"{places} (looked in {looked})",
+        fix=task.dataset.access or f"put {places} into a folder and pass it as --data DIR",
+    )

@@ -1,0 +1,273 @@
+"""Rows become samples: fields are mapped, targets read, options shuffled, rows filtered, digests taken. Pure.
+
+Data flows row (a mapping of columns) -> `Sample`, or `BadRowError` with everything that is wrong with that row.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from harness import prompts
+from harness.providers.base import ContentPart, ImagePart
+from harness.scorers import SCORERS
+from harness.suites import DatasetRef, Sample, Task
+
+ReadImage = Callable[[Any], ImagePart]
+NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question"})
+FILTER_TESTS = frozenset({"from", "to", "not", "missing"})
+LETTERS = prompts.LETTERS
+
+
+class BadRowError(Exception):
+    """A row cannot become a sample; `problems` are (field, message)."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in problems))
+        self.problems = tuple(problems)
+
+
+def column(row: Mapping[str, Any], path: str) -> Any:
+    """Read a column; a dotted path goes into nested tables (`meta.level`), a full name wins over a path.
+
+    Raises:
+        KeyError: there is no such column.
+    """
+    if path in row:
+        return row[path]
+    value: Any = row
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise KeyError(path)
+        value = value[part]
+    return value
+
+
+def passes(row: Mapping[str, Any], filters: Mapping[str, Any]) -> bool:
+    """Decide whether a row passes all filters.
+
+    Raises:
+        BadRowError: a filter names a column that the row does not have.
+    """
+    try:
+        return all(_matches(column(row, name), wanted) for name, wanted in filters.items())
+    except KeyError as error:
+        raise BadRowError([(str(error.args[0]), "the filter's column is missing")]) from None
+
+
+def _matches(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, list | tuple):
+        return value in wanted
+    if not isinstance(wanted, Mapping):
+        return bool(value == wanted)
+    tests: dict[str, Callable[[Any], bool]] = {
+        "from": lambda bound: _ordered(value) >= _ordered(bound),
+        "to": lambda bound: _ordered(value) <= _ordered(bound),
+        "not": lambda other: value not in other if isinstance(other, list | tuple) else value != other,
+        "missing": lambda yes: (value is None or value == "") is bool(yes),
+    }
+    return all(tests[name](argument) for name, argument in wanted.items())
+
+
+def _ordered(value: Any) -> Any:
+    """Make dates comparable with dates: text in ISO form counts as a UTC instant."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    elif isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -> Sample:
+    """Make one sample of one row.
+
+    Raises:
+        BadRowError: columns are missing or have the wrong form; all problems of the row.
+    """
+    fields = _mapped(task.dataset, row)
+    choices = _choices(fields["choices"]) if fields.get("choices") is not None else None
+    sample_id = str(fields["id"]) if fields.get("id") is not None else _digest_id(task, fields, choices)
+    target = _target(task.dataset, fields.get("target"), choices)
+    metadata = {name: _plain(value) for name, value in fields.items() if name not in NOT_METADATA}
+    if choices is not None and task.shuffle_options_seed is not None:
+        order = _shuffled(len(choices), seed=task.shuffle_options_seed, sample_id=sample_id)
+        choices = [choices[index] for index in order]
+        target = LETTERS[order.index(LETTERS.index(target))]
+        metadata["option_order"] = order
+    sample = Sample(
+        task=task.name,
+        sample_id=sample_id,
+        input=_input(task, fields, choices, read_image),
+        target=target,
+        system=task.system,
+        choices=tuple(choices) if choices is not None else None,
+        difficulty=_difficulty(task.dataset, fields.get("difficulty"), sample_id),
+        metadata=metadata,
+    )
+    if problem := SCORERS[task.scorer.name].check_target(sample):
+        raise BadRowError([("target", problem)])
+    return sample
+
+
+def _mapped(dataset: DatasetRef, row: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    problems: list[tuple[str, str]] = []
+    for ours, theirs in dataset.fields.items():
+        try:
+            fields[ours] = column(row, theirs) if isinstance(theirs, str) else [column(row, one) for one in theirs]
+        except KeyError as error:
+            problems.append(
+                (ours, f"column {error.args[0]!r} is missing; the row has {', '.join(map(str, row))[:200]}")
+            )
+            continue
+        if fields[ours] is None or (isinstance(fields[ours], str) and not fields[ours].strip()):
+            problems.append((ours, f"column {theirs!r} is empty"))
+    if problems:
+        raise BadRowError(problems)
+    return fields
+
+
+def _choices(value: Any) -> list[str]:
+    """Read options from a list, from a list written as text, or from a {"text": [...]} table."""
+    if isinstance(value, Mapping) and "text" in value:
+        value = value["text"]
+    if isinstance(value, str):
+        value = _list_in_text(value)
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not 2 <= len(value) <= len(LETTERS):
+        raise BadRowError([("choices", f"needs a list of 2 to {len(LETTERS)} options, got {str(value)[:100]!r}")])
+    return [str(choice) for choice in value]
+
+
+def _list_in_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def _target(dataset: DatasetRef, value: Any, choices: list[str] | None) -> str:
+    """Read the reference answer in the form that its scorer takes."""
+    form = dataset.target_form
+    if form == "first_choice":
+        return "A"
+    if value is None:
+        return ""
+    if form == "json":
+        return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+    text = str(value)
+    if dataset.target_after is not None:
+        _, mark, text = text.rpartition(dataset.target_after)
+        if not mark:
+            raise BadRowError([("target", f"has no {dataset.target_after!r}: {str(value)[-60:]!r}")])
+    text = text.strip()
+    if form == "letter":
+        return text.strip("(). ").upper()
+    if form == "index":
+        return _letter_of_index(text, choices)
+    if choices is not None and form == "text":
+        return _letter_of_text(text, choices)
+    return text
+
+
+def _letter_of_index(text: str, choices: list[str] | None) -> str:
+    limit = len(choices) if choices is not None else len(LETTERS)
+    if not text.isascii() or not text.isdigit() or int(text) >= limit:
+        raise BadRowError([("target", f"index {text!r} is not between 0 and {limit - 1}")])
+    return LETTERS[int(text)]
+
+
+def _letter_of_text(text: str, choices: list[str]) -> str:
+    same = [index for index, choice in enumerate(choices) if choice.strip() == text]
+    if len(same) != 1:
+        raise BadRowError(
+            [("target", f"{text!r} equals {len(same)} of the options; say target_form = letter or index")]
+        )
+    return LETTERS[same[0]]
+
+
+def _shuffled(count: int, *, seed: int, sample_id: str) -> list[int]:
+    """A permutation that depends only on the seed and the sample."""
+    digest = hashlib.sha256(f"{seed}:{sample_id}".encode()).digest()
+    order = list(range(count))
+    random.Random(int.from_bytes(digest)).shuffle(order)
+    return order
+
+
+def _input(
+    task: Task, fields: Mapping[str, Any], choices: list[str] | None, read_image: ReadImage
+) -> str | tuple[ContentPart, ...]:
+    derived = {"earlier_code": prompts.earlier_marks(fields.get("depends_on", ()))}
+    try:
+        text = prompts.render(task.prompt, {**derived, **fields}, choices=choices)
+    except KeyError as error:
+        raise BadRowError([(str(error.args[0]), "the prompt asks for a field that the row does not have")]) from None
+    if (listed := fields.get("images")) is None:
+        return text
+    given = listed if isinstance(listed, list | tuple) else [listed]
+    try:
+        images = [read_image(one) for one in given if one is not None]
+    except (OSError, ValueError) as error:
+        raise BadRowError([("images", str(error))]) from None
+    return prompts.with_images(text, images) if images else text
+
+
+def _difficulty(dataset: DatasetRef, value: Any, sample_id: str) -> float:
+    """Scale a stated difficulty to 0..1; without one, spread samples evenly by their id."""
+    if value is not None and dataset.difficulty_range is not None:
+        easiest, hardest = dataset.difficulty_range
+        try:
+            return min(1.0, max(0.0, (float(value) - easiest) / (hardest - easiest)))
+        except (TypeError, ValueError):
+            raise BadRowError([("difficulty", f"{value!r} is not a number")]) from None
+    return int.from_bytes(hashlib.sha256(sample_id.encode()).digest()[:4]) / 2**32
+
+
+def _digest_id(task: Task, fields: Mapping[str, Any], choices: list[str] | None) -> str:
+    """An id from what is asked, so that it does not depend on the row's place in the file."""
+    asked = {name: _plain(fields[name]) for name in sorted(prompts.placeholders(task.prompt)) if name in fields}
+    if choices is not None:
+        asked["choices"] = choices
+    return hashlib.sha256(canonical(asked).encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """Keep JSON values; dates and the like become text."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return str(value)
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, for digests."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sample_sha256(sample: Sample) -> str:
+    """Digest of everything about a sample that can change its score or its cost."""
+    parts = [sample.input] if isinstance(sample.input, str) else sample.input
+    shown = [part if isinstance(part, str) else {"image": hashlib.sha256(part.data).hexdigest()} for part in parts]
+    facts = [sample.sample_id, shown, sample.system, sample.target, sample.choices, sample.metadata]
+    return hashlib.sha256(canonical(facts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def samples_sha256(samples: Sequence[Sample]) -> str:
+    """Digest over samples, independent of their order."""
+    digest = hashlib.sha256()
+    for one in sorted(sample_sha256(sample) for sample in samples):
+        digest.update(one.encode())
+    return digest.hexdigest()

@@ -1,0 +1,88 @@
+"""Scoring: a reply and its sample in, a score (or the check that leads to one) out.
+
+Pure: programs are run, formulas compared and judges asked by edge modules, which take the checks made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_target, score_choice
+from harness.scorers.number import NumberOptions, check_number_target, score_number
+from harness.scorers.program import ProgramOptions, check_program_target, score_program
+from harness.scorers.text import TextOptions, check_text_target, score_text
+from harness.scorers.values import JudgeCall, MathCheck, Outcome, ProgramCase, ProgramCheck, Score
+from harness.suites import Sample, ScorerRef, Strict
+
+__all__ = [
+    "SCORERS",
+    "WEAK_RULES",
+    "JudgeCall",
+    "MathCheck",
+    "Outcome",
+    "ProgramCase",
+    "ProgramCheck",
+    "Score",
+    "Scorer",
+    "score",
+]
+
+LONGEST_REPLY = 1_000_000
+"""Characters of a reply that are read, from its end, so that a hostile reply costs bounded time."""
+
+
+class ScoreReply(Protocol):
+    """A scorer's own work on a reply that is not empty; None = it found no answer."""
+
+    def __call__(self, options: Mapping[str, Any], *, text: str, sample: Sample) -> Outcome | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """A way of scoring: its function, its options, and what it needs of a reference answer.
+
+    Attributes:
+        version: raised whenever a result changes; stored with each score.
+        options: the options a suite may set; a typo is an error.
+        check_target: says what is wrong with a sample's reference, None when it is usable.
+    """
+
+    version: int
+    score: ScoreReply
+    options: type[Strict]
+    check_target: Callable[[Sample], str | None]
+
+
+SCORERS: dict[str, Scorer] = {
+    "multiple_choice": Scorer(version=1, score=score_choice, options=ChoiceOptions, check_target=check_choice_target),
+    "number": Scorer(version=1, score=score_number, options=NumberOptions, check_target=check_number_target),
+    "text": Scorer(version=1, score=score_text, options=TextOptions, check_target=check_text_target),
+    "program": Scorer(version=1, score=score_program, options=ProgramOptions, check_target=check_program_target),
+}
+
+
+def score(
+    ref: ScorerRef, *, text: str, sample: Sample, finish_reason: str | None = None, refused: bool = False
+) -> Outcome:
+    """Score one reply.
+
+    Args:
+        ref: scorer and options as the suite names them.
+        text: the visible reply.
+        finish_reason: as in `Response`; `length` makes a missing answer `truncated`.
+        refused: the provider said that the model refused.
+
+    Returns:
+        a `Score`, or a check that an edge module finishes: `ProgramCheck` (`harness.sandbox`), `MathCheck`
+        (`harness.math_workers`), `JudgeCall` (sent by the runner, then `finish_judgement`).
+    """
+    if refused:
+        return Score(reason="refused")
+    outcome = SCORERS[ref.name].score(ref.options, text=text[-LONGEST_REPLY:], sample=sample) if text.strip() else None
+    if outcome is not None:
+        return outcome
+    if finish_reason == "length":
+        return Score(reason="truncated", explanation="the reply ends at the output cap before an answer")
+    return Score(reason="no_answer", explanation="no answer was found in the reply" if text.strip() else "empty reply")

@@ -1,0 +1,153 @@
+"""Finding the answer inside a reply: named rules, tried in the order that a scorer asks for.
+
+Each rule takes the reply and gives the LAST place where it matches, or None;
+all patterns are linear in the reply's length.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+
+MARKUP = "*_`~ \t"
+_ANSWER_LINE = re.compile(
+    r"^[ \t>#*_`~-]{0,20}(?:the[ ]+|my[ ]+)?(?:final[ ]+)?answer[ *_`~]{0,20}[:：](?P<answer>[^\n]*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANSWER_IS = re.compile(r"\banswer[ ]+is[ ]*:?[ ]*(?P<answer>[^\n]+)", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.])[-+−]?[$€£]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])[-+−]?[$€£]?\.\d+")
+_JSON_VALUE = re.compile(r'\s{0,20}:\s{0,20}("(?:[^"\\]|\\.)*"|[^\s,}"\]][^\n,}\]]*)')
+_MOST_JSON_FIELDS = 20
+
+
+def answer_line(text: str) -> str | None:
+    """What stands behind the last line that starts with `Answer:` and is not empty."""
+    found = [match["answer"].strip(MARKUP) for match in _ANSWER_LINE.finditer(text)]
+    return next((answer for answer in reversed(found) if answer), None)
+
+
+def answer_is(text: str) -> str | None:
+    """What stands behind the last "answer is", up to the end of its line."""
+    found = _ANSWER_IS.findall(text)
+    return found[-1].strip(MARKUP).rstrip(".") or None if found else None
+
+
+def boxed(text: str) -> str | None:
+    r"""The content of the last `\boxed{...}` with balanced braces."""
+    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
+    if start < 0:
+        return None
+    first = text.index("{", start) + 1
+    depth = 1
+    for brace in re.finditer(r"\\.|[{}]", text[first:], re.DOTALL):
+        depth += (brace.group() == "{") - (brace.group() == "}")
+        if depth == 0:
+            return text[first : first + brace.start()].strip() or None
+    return None
+
+
+def hashes(text: str) -> str | None:
+    """What stands behind the last `####`."""
+    _, mark, tail = text.rpartition("####")
+    first_line = tail.strip().split("\n", 1)[0].strip(MARKUP)
+    return (first_line or None) if mark else None
+
+
+def short_answer_line(text: str) -> str | None:
+    """What stands behind the last line that starts with `A:`."""
+    found = re.findall(r"^[ \t]*A:([^\n]*)$", text, re.MULTILINE)
+    return found[-1].strip(MARKUP) or None if found else None
+
+
+def all_numbers(text: str) -> list[str]:
+    """Every number in a text, as written."""
+    return _NUMBER.findall(text)
+
+
+def last_number(text: str) -> str | None:
+    """The last number in the reply."""
+    found = all_numbers(text)
+    return found[-1] if found else None
+
+
+def last_line(text: str) -> str | None:
+    """The last line that is not empty."""
+    lines = [line.strip(MARKUP) for line in text.splitlines()]
+    return next((line for line in reversed(lines) if line), None)
+
+
+def whole(text: str) -> str | None:
+    """The whole reply."""
+    return text.strip() or None
+
+
+def code_block(text: str) -> str | None:
+    """The last fenced code block; an opened one that is never closed counts to the end."""
+    blocks: list[str] = []
+    inside: list[str] | None = None
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            if inside is None:
+                inside = []
+            else:
+                blocks.append("\n".join(inside))
+                inside = None
+        elif inside is not None:
+            inside.append(line)
+    if inside:
+        blocks.append("\n".join(inside))
+    return next((block for block in reversed(blocks) if block.strip()), None)
+
+
+def json_field(text: str, name: str) -> str | None:
+    """The last value of a JSON field, also where the JSON around it is broken."""
+    key, end = f'"{name}"', len(text)
+    for _ in range(_MOST_JSON_FIELDS):
+        start = text.rfind(key, 0, end)
+        if start < 0:
+            return None
+        if match := _JSON_VALUE.match(text, start + len(key)):
+            return _json_text(match.group(1).strip())
+        end = start
+    return None
+
+
+def _json_text(value: str) -> str | None:
+    if not value.startswith('"'):
+        return None if value == "null" else value
+    try:
+        return str(json.loads(value, strict=False))
+    except json.JSONDecodeError:
+        return value.strip('"')
+
+
+RULES: dict[str, Callable[[str], str | None]] = {
+    "answer_line": answer_line,
+    "short_answer_line": short_answer_line,
+    "boxed": boxed,
+    "hashes": hashes,
+    "answer_is": answer_is,
+    "last_number": last_number,
+    "last_line": last_line,
+    "code_block": code_block,
+    "whole": whole,
+}
+
+
+def is_rule(name: str) -> bool:
+    """True for a name in `RULES` or `json:<field>`."""
+    return name in RULES or (name.startswith("json:") and len(name) > len("json:"))
+
+
+def find(text: str, rules: Sequence[str]) -> tuple[str, str] | None:
+    """Apply rules in order; the first that finds something wins.
+
+    Returns:
+        (answer, name of the rule), or None when no rule found anything.
+    """
+    for name in rules:
+        answer = json_field(text, name.removeprefix("json:")) if name.startswith("json:") else RULES[name](text)
+        if answer:
+            return answer, name
+    return None

@@ -1,0 +1,119 @@
+"""Programs: what must be run to decide whether a reply's code is right. Nothing is run here.
+
+Data flows reply + the sample's tests -> `ProgramCheck`, which `harness.sandbox` carries out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.scorers import extraction
+from harness.scorers.values import ProgramCase, ProgramCheck, Score
+from harness.suites import Sample, Strict
+
+
+class ProgramOptions(Strict):
+    """Options of `program`.
+
+    Attributes:
+        style: `tests` = the sample's `tests` run after the program; `cases` = its input and output cases.
+        prefix: `auto` puts the sample's `prompt` (signature and imports) before a reply that does not define the
+            entry point itself; `never` takes the reply as the whole program.
+        call_check: tests define `check(candidate)`, which is called with the entry point (HumanEval's form).
+        timeout_s: wall-clock limit for all tests of one sample.
+    """
+
+    style: Literal["tests", "cases"] = "tests"
+    prefix: Literal["auto", "never"] = "auto"
+    call_check: bool = False
+    timeout_s: float = Field(default=10.0, gt=0)
+
+
+def _code_of(text: str) -> tuple[str, str]:
+    """The program in a reply: its last fenced block, else the whole reply."""
+    block = extraction.code_block(text)
+    if block:
+        return block, "code_block"
+    return ("", "code_block") if "```" in text else (text.strip("\n"), "whole")
+
+
+def _imports(prompt: str) -> str:
+    return "\n".join(line for line in prompt.splitlines() if re.match(r"(?:from|import)\s", line))
+
+
+def _program(code: str, *, prompt: str, entry_point: str | None, prefix: str) -> str:
+    """Join the prompt's signature or imports with the reply's code."""
+    if prefix == "never" or not prompt or not entry_point:
+        return code
+    if re.search(rf"^(?:async\s+)?def\s+{re.escape(entry_point)}\s*\(", code, re.MULTILINE):
+        return f"{_imports(prompt)}\n\n{_with_helpers(prompt, entry_point, code)}"
+    return f"{prompt.rstrip()}\n{_indented(code)}\n"
+
+
+def _with_helpers(prompt: str, entry_point: str, code: str) -> str:
+    """Keep functions that the prompt defines before the entry point and that the reply leaves out."""
+    head = re.split(rf"^def\s+{re.escape(entry_point)}\s*\(", prompt, maxsplit=1, flags=re.MULTILINE)[0]
+    missing = [
+        name for name in re.findall(r"^def\s+(\w+)", head, re.MULTILINE) if not re.search(rf"\bdef\s+{name}\b", code)
+    ]
+    return f"{head}\n{code}" if missing else code
+
+
+def _indented(code: str) -> str:
+    """Indent a bare function body that a reply gave flush left."""
+    first = next((line for line in code.splitlines() if line.strip()), "")
+    return code if first.startswith((" ", "\t")) else "\n".join(f"    {line}" for line in code.splitlines())
+
+
+def score_program(options: Mapping[str, Any], *, text: str, sample: Sample) -> ProgramCheck | Score | None:
+    """Build the check of a reply's program; None when the reply holds no code."""
+    chosen = ProgramOptions.model_validate(options)
+    code, rule = _code_of(text)
+    if not code.strip():
+        return None
+    facts = sample.metadata
+    entry_point = facts.get("entry_point")
+    if chosen.style == "cases":
+        return _cases_check(code, facts, entry_point=entry_point, timeout_s=chosen.timeout_s, rule=rule)
+    tests = "\n".join(part for part in (_joined(facts.get("test_imports")), _joined(facts.get("tests"))) if part)
+    if not tests.strip():
+        return Score(reason="undecided", answer=code, rule=rule, explanation="this sample has no tests on this machine")
+    if chosen.call_check:
+        tests = f"{tests}\ncheck({entry_point})\n"
+    program = _program(code, prompt=facts.get("prompt", ""), entry_point=entry_point, prefix=chosen.prefix)
+    if earlier := facts.get("earlier_code"):
+        program = f"{earlier}\n\n{program}"
+    return ProgramCheck(
+        program=program, tests=tests, entry_point=entry_point, timeout_s=chosen.timeout_s, answer=code, rule=rule
+    )
+
+
+def _cases_check(
+    code: str, facts: Mapping[str, Any], *, entry_point: str | None, timeout_s: float, rule: str
+) -> ProgramCheck:
+    cases = tuple(ProgramCase(input=case["input"], expected=case["expected"]) for case in facts["cases"])
+    return ProgramCheck(
+        program=code,
+        kind="call" if entry_point else "stdin",
+        entry_point=entry_point,
+        cases=cases,
+        timeout_s=timeout_s,
+        answer=code,
+        rule=rule,
+    )
+
+
+def _joined(value: Any) -> str:
+    """Tests come as one text or as a list of lines."""
+    return "\n".join(value) if isinstance(value, list | tuple) else value or ""
+
+
+def check_program_target(sample: Sample) -> str | None:
+    """Say what a sample lacks for its tests to be run; None when it lacks nothing."""
+    if "tests" in sample.metadata or "cases" in sample.metadata:
+        return None
+    return "the sample has neither tests nor cases"

@@ -1,0 +1,98 @@
+"""Short text answers: exact, or equal after a normalisation that the suite names.
+
+Several right answers are separated in the target by the suite's `separator`.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from harness.scorers import extraction
+from harness.scorers.number import known_rules
+from harness.scorers.values import Score
+from harness.suites import Sample, Strict
+
+Normalisation = Literal[
+    "unicode", "case", "spaces", "punctuation", "articles", "markup", "outer_brackets", "all_spaces"
+]
+_LEADING_LETTER = re.compile(r"^\(?([A-Z])\)?(?:[).:]|\s|$)")
+_BRACKETS = {"(": ")", "[": "]", '"': '"', "'": "'"}
+
+
+class TextOptions(Strict):
+    """Options of `text`.
+
+    Attributes:
+        find: extraction rules in order.
+        normalise: what is ignored on both sides, applied in this order; empty = exact.
+        leading_letter: when the reference is a letter, read "(B) the second one" as "B".
+        separator: text between several right answers in the reference; None = one answer.
+    """
+
+    find: tuple[str, ...] = ("answer_line", "boxed", "answer_is", "last_line")
+    normalise: tuple[Normalisation, ...] = ("unicode", "markup", "case", "spaces")
+    leading_letter: bool = False
+    separator: str | None = None
+
+    @field_validator("find")
+    @classmethod
+    def _known(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        return known_rules(rules)
+
+
+def _without_brackets(text: str) -> str:
+    inner = text.strip()
+    while len(inner) > 1 and _BRACKETS.get(inner[0]) == inner[-1]:
+        inner = inner[1:-1].strip()
+    return inner
+
+
+NORMALISATIONS: dict[Normalisation, Callable[[str], str]] = {
+    "unicode": lambda text: unicodedata.normalize("NFKC", text),
+    "markup": lambda text: text.strip("*_`~$ \t").rstrip(".").strip("*_`~$ \t"),
+    "case": str.casefold,
+    "spaces": lambda text: " ".join(text.split()),
+    "all_spaces": lambda text: "".join(text.split()),
+    "punctuation": lambda text: text.translate(str.maketrans("", "", string.punctuation)),
+    "articles": lambda text: " ".join(re.sub(r"\b(?:a|an|the)\b", " ", text).split()),
+    "outer_brackets": _without_brackets,
+}
+
+
+def normalise(text: str, steps: tuple[Normalisation, ...]) -> str:
+    """Apply normalisations in order."""
+    for step in steps:
+        text = NORMALISATIONS[step](text)
+    return text
+
+
+def score_text(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
+    """Score a short text; None when nothing was found."""
+    chosen = TextOptions.model_validate(options)
+    found = extraction.find(text, chosen.find)
+    if found is None:
+        return None
+    answer, rule = found
+    targets = sample.target.split(chosen.separator) if chosen.separator else [sample.target]
+    given = normalise(answer, chosen.normalise)
+    right = any(given == normalise(target, chosen.normalise) for target in targets)
+    if not right and chosen.leading_letter:
+        right = _same_letter(answer, sample.target)
+    return Score(value=float(right), answer=answer, rule=rule)
+
+
+def _same_letter(answer: str, target: str) -> bool:
+    wanted = _without_brackets(target)
+    given = _LEADING_LETTER.match(answer.strip("*_`~ \t"))
+    return len(wanted) == 1 and wanted.isupper() and given is not None and given.group(1) == wanted
+
+
+def check_text_target(sample: Sample) -> str | None:
+    """Say what is wrong with a reference answer; None when it is usable."""
+    return None if sample.target.strip() else "the reference answer is empty"
