@@ -22,15 +22,10 @@ Outcome = Literal["right", "wrong", "none"]
 T = TypeVar("T")
 
 STYLES: dict[str, Style] = {
-    "choice": "choice",
     "multiple_choice": "choice",
     "number": "number",
-    "numeric": "number",
     "math": "math",
-    "code": "code",
     "program": "code",
-    "python": "code",
-    "exact": "text",
     "text": "text",
     "judge": "text",
 }

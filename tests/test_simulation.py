@@ -60,7 +60,7 @@ def code_sample(number: int = 0, program: str = "def double(x):\n    return 2 * 
 
 
 CHOICES = [choice_sample(n, difficulty=(n % 11) / 10) for n in range(2_000)]
-KEY = AnswerKey.from_samples((sample, "choice") for sample in CHOICES)
+KEY = AnswerKey.from_samples((sample, "multiple_choice") for sample in CHOICES)
 
 
 def answers(
@@ -236,11 +236,11 @@ def test_some_wrong_numbers_end_in_the_right_digits_711_for_11() -> None:
 @pytest.mark.parametrize(
     ("target", "scorer"),
     [
-        ("(B)", "exact"),
-        ("True", "exact"),
-        ("no", "exact"),
-        ("apple pear", "exact"),
-        ("none of these", "exact"),
+        ("(B)", "text"),
+        ("True", "text"),
+        ("no", "text"),
+        ("apple pear", "text"),
+        ("none of these", "text"),
         ("C", "judge"),
     ],
 )
@@ -288,7 +288,7 @@ def run_program(text: str, argument: object) -> object:
 
 @pytest.mark.parametrize("argument", [0, -1, 1, 2.5, "ab", "", [1], []])
 def test_right_programs_are_right_and_wrong_programs_are_wrong_for_every_argument(argument: object) -> None:
-    entry = entry_of(code_sample(), "code")
+    entry = entry_of(code_sample(), "program")
     expected = argument * 2  # type: ignore[operator]  # every argument above can be doubled
     for n in range(10):
         assert run_program(write_answer(entry, "right", Dice(str(n))).whole, argument) == expected
@@ -304,12 +304,12 @@ def test_a_body_without_its_head_is_completed_from_the_prompt() -> None:
         target="",
         metadata={"canonical_solution": "    return 2 * x\n", "entry_point": "double"},
     )
-    assert run_program(write_answer(entry_of(sample, "code"), "right", Dice("0")).whole, 4) == 8
+    assert run_program(write_answer(entry_of(sample, "program"), "right", Dice("0")).whole, 4) == 8
 
 
 def test_a_program_without_a_reference_is_never_counted_right() -> None:
     sample = Sample(task="code", sample_id="x", input="Write double(x).", target="", metadata={"entry_point": "double"})
-    key = AnswerKey.from_samples([(sample, "code")])
+    key = AnswerKey.from_samples([(sample, "program")])
     draws = (Draw(seed=seed, model=MODELS["reasoner"]) for seed in range(30))
     assert not any(answer(key, draw, prompt_of([("user", "Write double(x).")])).right for draw in draws)
 
@@ -333,7 +333,7 @@ def test_images_are_part_of_the_prompt() -> None:
         )
         for name in ("cat", "dog")
     ]
-    key = AnswerKey.from_samples((sample, "exact") for sample in samples)
+    key = AnswerKey.from_samples((sample, "text") for sample in samples)
     assert len(key) == 2
     found = key.find(prompt_of([("user", ["What is shown?", b"dog"])]).sha256)
     assert found is not None
