@@ -1,1 +1,42 @@
-"""The ledger."""
+"""The ledger: append-only facts about runs and attempts, in SQLite or PostgreSQL.
+
+Data flows runner -> `Ledger.writer()` -> tables -> `harness.ledger.read` -> reports and exports.
+"""
+
+from harness.ledger.ledger import Ledger
+from harness.ledger.records import (
+    NO_USAGE,
+    AttemptOutcome,
+    AttemptStart,
+    Budget,
+    CellRecord,
+    PlannedRecord,
+    RunRecord,
+    SampleOutcome,
+    ScoreRecord,
+    SuiteRecord,
+    TaskRecord,
+    Transcript,
+    UsageFacts,
+)
+from harness.ledger.redaction import redact
+from harness.ledger.writer import Writer
+
+__all__ = [
+    "NO_USAGE",
+    "AttemptOutcome",
+    "AttemptStart",
+    "Budget",
+    "CellRecord",
+    "Ledger",
+    "PlannedRecord",
+    "RunRecord",
+    "SampleOutcome",
+    "ScoreRecord",
+    "SuiteRecord",
+    "TaskRecord",
+    "Transcript",
+    "UsageFacts",
+    "Writer",
+    "redact",
+]

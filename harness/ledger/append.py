@@ -1,0 +1,397 @@
+"""Writing facts: a batch of operations becomes one transaction, with the budgets moved in that same transaction.
+
+Data flows operations (send, settle, score) -> `Appender.apply` -> rows and results. Knows nothing of threads:
+`writer.py` calls it from its one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.errors import BudgetReached, LedgerError
+from harness.ledger import statements as sql
+from harness.ledger.buckets import context_bucket, slot
+from harness.ledger.drivers import Driver, Row
+from harness.ledger.encoding import Compression, canonical_json, read_json, storable
+from harness.ledger.records import AttemptOutcome, AttemptStart, Budget, ScoreRecord, Transcript
+from harness.ledger.redaction import redact
+from harness.money import from_pico, plain
+from harness.usage.values import NORMALISER_VERSION
+
+PROMPTS_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Insert an attempt with its reservation; its result is the attempt id."""
+
+    start: AttemptStart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Settle an attempt, together with its transcript and score; its result is None."""
+
+    outcome: AttemptOutcome
+    transcript: Transcript | None = None
+    score: ScoreRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddScore:
+    """Insert a score; its result is None."""
+
+    score: ScoreRecord
+
+
+Operation = Send | Settle | AddScore
+Result = int | None | LedgerError | BudgetReached
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """What settling needs to know of a sent attempt."""
+
+    cell_id: int
+    reserved_pico_usd: int
+    scopes: tuple[str, ...]
+    model_requested: str
+    service_tier: str | None
+    mode: str | None
+
+
+class _Movements:
+    """Budgets within one transaction: read once under lock, checked in memory, written once."""
+
+    def __init__(self, stored: Sequence[Row]) -> None:
+        self._budgets = {
+            scope: Budget(scope=scope, cap_pico_usd=cap, spent_pico_usd=spent, reserved_pico_usd=reserved)
+            for scope, cap, spent, reserved in stored
+        }
+        self._stored = dict(self._budgets)
+
+    def release(self, flight: InFlight, charged_pico_usd: int) -> None:
+        for scope in flight.scopes:
+            budget = self._budgets[scope]
+            self._budgets[scope] = replace(
+                budget,
+                spent_pico_usd=budget.spent_pico_usd + charged_pico_usd,
+                reserved_pico_usd=budget.reserved_pico_usd - flight.reserved_pico_usd,
+            )
+
+    def reserve(self, start: AttemptStart) -> BudgetReached | None:
+        """Reserve in every scope, or in none and say which one is full."""
+        for scope in start.budget_scopes:
+            left = self._budgets[scope].left_pico_usd
+            if left is not None and start.reserved_pico_usd > left:
+                return _reached(self._budgets[scope], start.reserved_pico_usd)
+        for scope in start.budget_scopes:
+            budget = self._budgets[scope]
+            self._budgets[scope] = replace(budget, reserved_pico_usd=budget.reserved_pico_usd + start.reserved_pico_usd)
+        return None
+
+    def changes(self) -> list[Row]:
+        return [
+            (new.spent_pico_usd - old.spent_pico_usd, new.reserved_pico_usd - old.reserved_pico_usd, scope)
+            for scope, new in sorted(self._budgets.items())
+            if new != (old := self._stored[scope])
+        ]
+
+
+def _reached(budget: Budget, asked_pico_usd: int) -> BudgetReached:
+    cap, left = budget.cap_pico_usd, budget.left_pico_usd
+    assert cap is not None
+    assert left is not None
+    return BudgetReached(
+        f"budget {budget.scope} is used up: the next request may cost ${plain(from_pico(asked_pico_usd))},"
+        f" ${plain(from_pico(left))} of ${plain(from_pico(cap))} is left",
+        where=budget.scope,
+    )
+
+
+class Appender:
+    """Writes batches; remembers ids of parameter sets, groups and prompts, and what is in flight."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._compression = Compression()
+        self._in_flight: dict[int, InFlight] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._parameter_sets: dict[str, int] = {}
+        self._budget_sets: dict[tuple[str, ...], int] = {}
+        self._groups: dict[Row, int] = {}
+        self._providers: dict[int, str] = {}
+        self._prompts: OrderedDict[bytes, int] = OrderedDict()
+
+    def apply(self, operations: Sequence[Operation]) -> list[Result]:
+        """Write all operations in one durable transaction; results come in the same order.
+
+        An operation whose values the database refuses gets a LedgerError as its result; the others are written.
+
+        Raises:
+            Exception: the driver's error when the database cannot be written at all; then nothing of the batch is kept.
+        """
+        try:
+            return self._transaction(operations)
+        except self._driver.rejections as error:
+            if len(operations) == 1:
+                return [_refused(operations[0], error)]
+        return [self.apply([operation])[0] for operation in operations]
+
+    def _transaction(self, operations: Sequence[Operation], tries_left: int = 5) -> list[Result]:
+        try:
+            self._driver.begin()
+            results = self._write(operations)
+            self._driver.commit()
+        except BaseException as error:
+            self._forget()
+            self._driver.rollback()
+            if isinstance(error, self._driver.collisions) and tries_left:
+                return self._transaction(operations, tries_left - 1)
+            raise
+        self._remember(operations, results)
+        return results
+
+    def _remember(self, operations: Sequence[Operation], results: Sequence[Result]) -> None:
+        for operation, result in zip(operations, results, strict=True):
+            if isinstance(operation, Settle):
+                self._in_flight.pop(operation.outcome.attempt_id, None)
+            elif isinstance(operation, Send) and isinstance(result, int):
+                self._in_flight[result] = _in_flight(operation.start)
+        while len(self._prompts) > PROMPTS_REMEMBERED:
+            self._prompts.popitem(last=False)
+
+    def _write(self, operations: Sequence[Operation]) -> list[Result]:
+        settles = [operation for operation in operations if isinstance(operation, Settle)]
+        flights = [self._flight(settle.outcome.attempt_id) for settle in settles]
+        scopes = {scope for flight in flights for scope in flight.scopes}
+        scopes.update(scope for operation in operations if isinstance(operation, Send)
+                      for scope in operation.start.budget_scopes)  # fmt: skip
+        movements = self._movements(sorted(scopes))
+        self._write_settles(settles, flights, movements)
+        results = self._write_sends(operations, movements)
+        scores = [operation.score for operation in operations if isinstance(operation, AddScore)]
+        scores.extend(settle.score for settle in settles if settle.score is not None)
+        if scores:
+            self._driver.many(sql.INSERT_SCORE, [_score_row(score) for score in scores])
+        if changed := movements.changes():
+            self._driver.many(sql.MOVE_BUDGET, changed)
+        return results
+
+    def _movements(self, scopes: Sequence[str]) -> _Movements:
+        if not scopes:
+            return _Movements([])
+        stored = self._driver.budgets(scopes)
+        if len(stored) < len(scopes):
+            self._driver.many(sql.TRACK_BUDGET, [(scope,) for scope in scopes])
+            stored = self._driver.budgets(scopes)
+        return _Movements(stored)
+
+    def _write_sends(self, operations: Sequence[Operation], movements: _Movements) -> list[Result]:
+        """Insert what the budgets allow, first come first served; returns the results of the whole batch."""
+        results: list[Result] = [None] * len(operations)
+        admitted: list[tuple[int, AttemptStart]] = []
+        for position, operation in enumerate(operations):
+            if isinstance(operation, Send):
+                reached = movements.reserve(operation.start)
+                if reached is None:
+                    admitted.append((position, operation.start))
+                else:
+                    results[position] = reached
+        if admitted:
+            ids = self._driver.ids("attempts", "attempt_id", len(admitted))
+            rows = [self._start_row(attempt_id, start) for attempt_id, (_, start) in zip(ids, admitted, strict=True)]
+            self._driver.many(sql.INSERT_ATTEMPT, rows)
+            for attempt_id, (position, _) in zip(ids, admitted, strict=True):
+                results[position] = attempt_id
+        return results
+
+    def _write_settles(self, settles: Sequence[Settle], flights: Sequence[InFlight], movements: _Movements) -> None:
+        if not settles:
+            return
+        rows: list[Row] = []
+        for settle, flight in zip(settles, flights, strict=True):
+            charged = settle.outcome.charged_pico_usd
+            movements.release(flight, flight.reserved_pico_usd if charged is None else charged)
+            rows.append(self._outcome_row(settle.outcome, flight))
+        if self._driver.many(sql.SETTLE_ATTEMPT, rows) != len(rows):
+            # in a batch of several this sends the batch back to be written one by one
+            raise ValueError("the attempt is not in the ledger, or is settled already")
+        transcripts = [
+            self._transcript_row(settle.outcome.attempt_id, settle.transcript)
+            for settle in settles
+            if settle.transcript is not None
+        ]
+        if transcripts:
+            self._driver.many(sql.INSERT_TRANSCRIPT, transcripts)
+
+    def _flight(self, attempt_id: int) -> InFlight:
+        known = self._in_flight.get(attempt_id)
+        if known is not None:
+            return known
+        found = self._driver.fetch(sql.IN_FLIGHT, (attempt_id,))  # sent by an earlier process
+        if not found:
+            raise ValueError(f"attempt {attempt_id} is not in the ledger")
+        cell_id, reserved, scopes, model, tier, mode = found[0]
+        return InFlight(cell_id, reserved, tuple(read_json(scopes) or ()), model, tier, mode)
+
+    def _start_row(self, attempt_id: int, start: AttemptStart) -> Row:
+        return (
+            attempt_id,
+            start.request_id,
+            start.cell_id,
+            start.planned_id,
+            start.purpose,
+            start.try_number,
+            start.retry_of,
+            start.model_requested,
+            self._parameter_set(start),
+            self._budget_set(start.budget_scopes),
+            start.service_tier,
+            start.mode,
+            start.started_at_us,
+            NORMALISER_VERSION,
+            start.reserved_pico_usd,
+            start.reserved_input_tokens,
+            start.reserved_output_tokens,
+        )
+
+    def _parameter_set(self, start: AttemptStart) -> int:
+        parameters = canonical_json(start.parameters)
+        known = self._parameter_sets.get(parameters)
+        if known is None:
+            digest = hashlib.sha256(parameters.encode()).hexdigest()
+            self._driver.many(sql.ADD_PARAMETER_SET, [(digest, parameters)])
+            known = self._driver.fetch(sql.PARAMETER_SET, (digest,))[0][0]
+            if len(self._parameter_sets) > PROMPTS_REMEMBERED:  # a seed per sample makes each set different
+                self._parameter_sets.clear()
+            self._parameter_sets[parameters] = known
+        return known
+
+    def _budget_set(self, scopes: tuple[str, ...]) -> int | None:
+        if not scopes:
+            return None
+        known = self._budget_sets.get(scopes)
+        if known is None:
+            listed = canonical_json(scopes)
+            self._driver.many(sql.ADD_BUDGET_SET, [(listed,)])
+            known = self._budget_sets[scopes] = self._driver.fetch(sql.BUDGET_SET, (listed,))[0][0]
+        return known
+
+    def _outcome_row(self, outcome: AttemptOutcome, flight: InFlight) -> Row:
+        usage = outcome.usage
+        tier = outcome.service_tier or flight.service_tier
+        group = self._usage_group((
+            self._provider(flight.cell_id),
+            outcome.model_served or flight.model_requested,
+            tier,
+            flight.mode,
+            usage.speed,
+            usage.inference_geo,
+            None if usage.thinking is None else int(usage.thinking),
+            slot(outcome.finished_at_us),
+            context_bucket(usage.context_tokens),
+        ))  # fmt: skip
+        return (
+            outcome.status,
+            None if outcome.error_class is None else str(outcome.error_class),
+            None if outcome.error_message is None else storable(redact(outcome.error_message)),
+            outcome.http_status,
+            outcome.model_served,
+            tier,
+            storable(outcome.provider_request_id),
+            outcome.finished_at_us,
+            outcome.first_byte_us,
+            usage.input_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_5m_tokens,
+            usage.cache_write_1h_tokens,
+            usage.output_tokens,
+            usage.reasoning_tokens,
+            None if usage.other_meters is None else canonical_json(usage.other_meters),
+            None if usage.raw_usage is None else canonical_json(usage.raw_usage),
+            usage.usage_kind,
+            usage.usage_source,
+            canonical_json(usage.flags) if usage.flags else None,
+            outcome.normaliser_version or NORMALISER_VERSION,
+            outcome.charged_pico_usd,
+            None if usage.stated_cost_usd is None else plain(usage.stated_cost_usd),
+            outcome.billed,
+            storable(outcome.finish_reason),
+            int(outcome.refused),
+            group,
+            outcome.attempt_id,
+        )
+
+    def _provider(self, cell_id: int) -> str:
+        known = self._providers.get(cell_id)
+        if known is None:
+            known = self._providers[cell_id] = self._driver.fetch(sql.CELL_PROVIDER, (cell_id,))[0][0]
+        return known
+
+    def _usage_group(self, dimensions: Row) -> int:
+        known = self._groups.get(dimensions)
+        if known is None:
+            self._driver.many(sql.ADD_USAGE_GROUP, [dimensions])
+            known = self._groups[dimensions] = self._driver.fetch(sql.USAGE_GROUP, sql.group_key(dimensions))[0][0]
+        return known
+
+    def _transcript_row(self, attempt_id: int, transcript: Transcript) -> Row:
+        reasoning = transcript.reasoning
+        return (
+            attempt_id,
+            self._prompt(canonical_json(transcript.messages).encode()),
+            self._compression.pack_text(transcript.answer),
+            None if reasoning is None else self._compression.pack_text(reasoning),
+        )
+
+    def _prompt(self, body: bytes) -> int:
+        digest = hashlib.sha256(body).digest()
+        known = self._prompts.get(digest)
+        if known is None:
+            self._driver.many(sql.ADD_PROMPT, [(digest, self._compression.pack(body))])
+            known = self._prompts[digest] = self._driver.fetch(sql.PROMPT, (digest,))[0][0]
+        return known
+
+
+def _in_flight(start: AttemptStart) -> InFlight:
+    return InFlight(
+        start.cell_id,
+        start.reserved_pico_usd,
+        start.budget_scopes,
+        start.model_requested,
+        start.service_tier,
+        start.mode,
+    )
+
+
+def _score_row(score: ScoreRecord) -> Row:
+    return (
+        score.attempt_id,
+        score.planned_id,
+        score.cell_id,
+        score.scorer,
+        score.scorer_version,
+        score.value_millionths,
+        score.reason,
+        storable(score.answer),
+        storable(score.explanation),
+        score.rule,
+        score.scored_at_us,
+    )
+
+
+def _refused(operation: Operation, error: Exception) -> LedgerError:
+    match operation:
+        case Send(start=start):
+            place = f"request {start.request_id}"
+        case Settle(outcome=outcome):
+            place = f"attempt {outcome.attempt_id}"
+        case AddScore(score=score):
+            place = f"score of attempt {score.attempt_id}"
+    return LedgerError(f"the ledger refused a row: {' '.join(str(error).split())}", where=place)

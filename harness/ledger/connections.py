@@ -1,0 +1,112 @@
+"""How the ledger's databases are reached: names to URLs, an engine with the right settings, messages for what fails.
+
+Data flows a path or URL that a person typed -> `database_url` -> `make_engine` -> connections.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from harness.errors import InputError, LedgerError
+
+DEFAULT_LEDGER = "results/ledger.db"
+BUSY_TIMEOUT_S = 30.0
+PAGE_BYTES = 8192
+WRITING = "benchtab_writing"
+
+
+def database_url(name: str | Path) -> URL:
+    """Read a SQLAlchemy URL or a file path; a path means a SQLite file.
+
+    Raises:
+        InputError: another kind of database, or an in-memory one (nothing would be kept).
+    """
+    text = str(name)
+    if "://" not in text:
+        return URL.create("sqlite", database=str(Path(text).expanduser()))
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise InputError(f"not a database URL: {text!r} ({error})", where="--db", fix=_URL_FIX) from None
+    kind = url.get_backend_name()
+    if kind == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if kind != "sqlite":
+        raise InputError(f"a ledger cannot live in {kind!r}", where="--db", fix=_URL_FIX)
+    if not url.database or ":memory:" in url.database or "mode=memory" in text:
+        raise InputError("a ledger in memory would be lost", where="--db", fix=_URL_FIX)
+    return url.set(drivername="sqlite")
+
+
+_URL_FIX = f"write a file such as {DEFAULT_LEDGER}, or postgresql+psycopg://user@host/database"
+
+
+def shown(url: URL) -> str:
+    """Name the database for people: a path, or a URL without its password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
+
+
+def make_engine(url: URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """Make an engine: on SQLite with WAL, full synchronisation and foreign keys; transactions are explicit on both."""
+    if url.get_backend_name() == "sqlite":
+        path = str(url.database)
+        engine = create_engine(url, creator=lambda: connect_sqlite(path, busy_timeout_s=busy_timeout_s))
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+
+
+def connect_sqlite(path: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
+    """Open a SQLite file in driver autocommit mode (transactions begin and end by statement)."""
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        for setting in (
+            f"page_size = {PAGE_BYTES}",  # decides only for a file that is still empty
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "recursive_triggers = ON",  # so that INSERT OR REPLACE fires delete triggers
+        ):
+            connection.execute(f"PRAGMA {setting}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # a writer takes the write lock at once: upgrading a read transaction fails when another process wrote meanwhile
+    writing = connection.get_execution_options().get(WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def writing(engine: Engine) -> Engine:
+    """Return the engine with transactions that write from the start."""
+    return engine.execution_options(**{WRITING: True})
+
+
+def explain(error: Exception, database: str) -> LedgerError:
+    """Turn a driver's error into a message that names the database and the remedy."""
+    cause: Any = getattr(error, "orig", None) or error
+    text = " ".join(str(cause).split())
+    lowered = text.lower()
+    remedies = (
+        ("full", "free some space on that disk, then run the same command again: nothing recorded is lost"),
+        ("no space", "free some space on that disk, then run the same command again: nothing recorded is lost"),
+        ("locked", "another program holds the database; close it, then run the same command again"),
+        ("readonly", "make the file and its folder writable, or name another file with --db"),
+        ("unable to open", "check that the folder exists and is writable, or name another file with --db"),
+        ("not a database", "this file is not a ledger; name another file with --db"),
+        ("malformed", "the file is damaged; restore it from a copy, or name another file with --db"),
+        ("disk i/o", "check the disk, then run the same command again"),
+        ("connect", "check that the server runs and that host, database, user and password are right"),
+    )
+    remedy = next((advice for word, advice in remedies if word in lowered), "run the same command again with -vv")
+    return LedgerError(f"the ledger cannot be used: {text}", where=database, fix=remedy)

@@ -1,0 +1,167 @@
+"""The writer's own connection, spoken to in plain SQL with tuples: the same statements on SQLite and PostgreSQL.
+
+Statements are written with `?`; PostgreSQL's driver takes `%s`. Ids are given out here, so that a row's id is known
+before it is inserted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+
+from harness.ledger.connections import BUSY_TIMEOUT_S, connect_sqlite
+
+Row = tuple[Any, ...]
+
+
+class Driver(Protocol):
+    """A connection that one thread uses."""
+
+    rejections: tuple[type[Exception], ...]
+    """Errors that one operation's values cause: the other operations of its batch can still be written."""
+    collisions: tuple[type[Exception], ...]
+    """Errors of two processes meeting, after which the same batch is tried again."""
+
+    def begin(self) -> None:
+        """Begin a transaction that will write."""
+        ...
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
+        ...
+
+    def rollback(self) -> None:
+        """Undo the transaction, if there is one."""
+        ...
+
+    def many(self, statement: str, rows: Sequence[Row]) -> int:
+        """Run a statement once per row; returns the number of rows changed."""
+        ...
+
+    def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
+        """Run a query."""
+        ...
+
+    def ids(self, table: str, column: str, count: int) -> list[int]:
+        """Reserve ids for rows that will be inserted in this transaction."""
+        ...
+
+    def budgets(self, scopes: Sequence[str]) -> list[Row]:
+        """Read `(scope, cap, spent, reserved)` of these scopes, locked until the transaction ends."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+_BUDGETS = "SELECT scope, cap_pico_usd, spent_pico_usd, reserved_pico_usd FROM budgets WHERE scope"
+
+_VALUE_ERRORS = (TypeError, ValueError, OverflowError)
+
+
+class SqliteDriver:
+    """A SQLite connection; the write lock of the whole file is taken when the transaction begins."""
+
+    rejections: tuple[type[Exception], ...] = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
+                  *_VALUE_ERRORS)  # fmt: skip
+    collisions: tuple[type[Exception], ...] = ()
+
+    def __init__(self, path: str, busy_timeout_s: float) -> None:
+        self._connection = connect_sqlite(path, busy_timeout_s=busy_timeout_s)
+        self._execute = self._connection.execute
+
+    def begin(self) -> None:
+        self._execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._execute("ROLLBACK")
+
+    def many(self, statement: str, rows: Sequence[Row]) -> int:
+        return self._connection.executemany(statement, rows).rowcount
+
+    def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
+        return self._execute(statement, tuple(values)).fetchall()
+
+    def ids(self, table: str, column: str, count: int) -> list[int]:
+        last = self.fetch(f"SELECT coalesce(max({column}), 0) FROM {table}")[0][0]
+        return list(range(last + 1, last + 1 + count))
+
+    def budgets(self, scopes: Sequence[str]) -> list[Row]:
+        return self.fetch(f"{_BUDGETS} IN ({', '.join('?' * len(scopes))})", scopes)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class PostgresDriver:
+    """A PostgreSQL connection; budgets are locked row by row, always in the same order."""
+
+    def __init__(self, engine: Engine) -> None:
+        import psycopg
+
+        self.rejections: tuple[type[Exception], ...] = (
+            psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError, *_VALUE_ERRORS,
+        )  # fmt: skip
+        self.collisions: tuple[type[Exception], ...] = (
+            psycopg.errors.DeadlockDetected,
+            psycopg.errors.SerializationFailure,
+        )
+        pooled = engine.raw_connection()
+        pooled.detach()
+        connection = pooled.driver_connection
+        assert isinstance(connection, psycopg.Connection)
+        self._connection: psycopg.Connection[Row] = connection
+        connection.rollback()
+        connection.autocommit = True
+        connection.execute("SET synchronous_commit = on")
+        self._cursor = connection.cursor()
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if not self._connection.closed:
+            self._connection.execute("ROLLBACK")
+
+    def many(self, statement: str, rows: Sequence[Row]) -> int:
+        self._cursor.executemany(_percent(statement), rows)
+        return self._cursor.rowcount
+
+    def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
+        return self._connection.execute(_percent(statement), tuple(values)).fetchall()
+
+    def ids(self, table: str, column: str, count: int) -> list[int]:
+        found = self.fetch(
+            "SELECT nextval(pg_get_serial_sequence(?, ?)) FROM generate_series(1, ?)", (table, column, count)
+        )
+        return [row[0] for row in found]
+
+    def budgets(self, scopes: Sequence[str]) -> list[Row]:
+        return self.fetch(f"{_BUDGETS} = ANY(?) ORDER BY scope FOR UPDATE", (list(scopes),))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@cache
+def _percent(statement: str) -> Any:
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+def open_driver(engine: Engine, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Driver:
+    """Open the writer's connection to the engine's database."""
+    if engine.dialect.name == "sqlite":
+        return SqliteDriver(str(engine.url.database), busy_timeout_s)
+    return PostgresDriver(engine)

@@ -1,0 +1,70 @@
+"""How values become column contents: canonical JSON text, storable text, compressed bodies, and back."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import zstandard
+
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+
+
+def canonical_json(value: Any) -> str:
+    """Write JSON with sorted keys and no spaces; decimals keep their digits; never raises on a provider's odd data."""
+    try:
+        return orjson.dumps(value, default=_exact, option=_OPTIONS).decode()
+    except TypeError:  # integers past 64 bits, lone surrogates
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_json_default)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value)) if value.is_finite() else str(value)
+    return _json_default(value)
+
+
+def _json_default(value: Any) -> Any:
+    if isinstance(value, tuple | frozenset | set):
+        return list(value)
+    if hasattr(value, "items"):
+        return dict(value.items())
+    return str(value)
+
+
+def read_json(text: str | None) -> Any:
+    """Read a JSON column; fractions come back as Decimal, an empty column as None."""
+    return None if text is None else json.loads(text, parse_float=Decimal)
+
+
+def storable(text: str | None) -> str | None:
+    """Make a text storable on both databases: NUL and lone surrogates become the replacement character."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+class Compression:
+    """zstd with one reused context; one instance per thread."""
+
+    def __init__(self) -> None:
+        self._compressor = zstandard.ZstdCompressor(level=3, write_checksum=False, write_content_size=True)
+        self._decompressor = zstandard.ZstdDecompressor()
+
+    def pack(self, body: bytes) -> bytes:
+        """Compress."""
+        return self._compressor.compress(body)
+
+    def pack_text(self, text: str) -> bytes:
+        """Compress a text; lone surrogates survive."""
+        return self._compressor.compress(text.encode("utf-8", "surrogatepass"))
+
+    def unpack(self, packed: bytes) -> bytes:
+        """Decompress."""
+        return self._decompressor.decompress(packed)
+
+    def unpack_text(self, packed: bytes) -> str:
+        """Decompress a text."""
+        return self._decompressor.decompress(packed).decode("utf-8", "surrogatepass")

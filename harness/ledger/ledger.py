@@ -1,0 +1,304 @@
+"""The ledger of runs: opening it, storing what was planned, locks, budgets, where a run stands, and the append writer.
+
+Low-volume rows are written here through SQLAlchemy; attempts, transcripts and scores go through `writer()`.
+Reading for reports and exports is `read.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, case, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from harness.errors import InputError, LedgerError
+from harness.ledger import rows, tables
+from harness.ledger.connections import BUSY_TIMEOUT_S, database_url, explain, make_engine, shown, writing
+from harness.ledger.drivers import open_driver
+from harness.ledger.encoding import canonical_json
+from harness.ledger.locks import hold_run_lock
+from harness.ledger.records import Budget, CellRecord, PlannedRecord, Purpose, RunRecord, RunStatus, SampleOutcome
+from harness.ledger.schema import prepare_schema
+from harness.ledger.writer import Writer
+
+ROWS_PER_STATEMENT = 1_000
+
+
+class Ledger:
+    """An open ledger; close it, or use it as a context manager.
+
+    Attributes:
+        engine: SQLAlchemy engine, for `read.py`.
+        database: path or URL as shown to people (no password).
+    """
+
+    def __init__(self, engine: Engine, *, database: str, busy_timeout_s: float) -> None:
+        self.engine = engine
+        self.database = database
+        self._busy_timeout_s = busy_timeout_s
+
+    @classmethod
+    def open(cls, name: str | Path, *, create: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+        """Open a ledger by path or SQLAlchemy URL; makes it when `create` and there is none.
+
+        Raises:
+            InputError: not a SQLite or PostgreSQL name.
+            LedgerError: cannot be opened, is not a ledger, or has an older or newer schema.
+        """
+        url = database_url(name)
+        database = shown(url)
+        if url.get_backend_name() == "sqlite":
+            _prepare_folder(Path(database), create=create)
+        engine = make_engine(url, busy_timeout_s=busy_timeout_s)
+        try:
+            with explained(database):
+                prepare_schema(engine, database=database, create=create)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, database=database, busy_timeout_s=busy_timeout_s)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # runs and what they planned
+
+    def create_run(self, run: RunRecord) -> None:
+        """Store a new run.
+
+        Raises:
+            LedgerError: there is a run of that id.
+        """
+        with self._write() as connection:
+            try:
+                connection.execute(insert(tables.runs), rows.run_values(run))
+            except IntegrityError as error:
+                if connection.dialect.name == "sqlite" and "UNIQUE" not in str(error.orig):
+                    raise
+                raise LedgerError(
+                    f"run {run.run_id} exists already", where=self.database, fix="resume it, or choose another --run-id"
+                ) from None
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """Read one run; None when there is none of that id."""
+        with self.reading() as connection:
+            found = connection.execute(select(tables.runs).where(tables.runs.c.run_id == run_id)).one_or_none()
+        return None if found is None else rows.run_record(found)
+
+    def runs(self) -> list[RunRecord]:
+        """Read all runs, oldest first."""
+        with self.reading() as connection:
+            found = connection.execute(
+                select(tables.runs).order_by(tables.runs.c.created_at_us, tables.runs.c.run_id)
+            ).all()
+        return [rows.run_record(row) for row in found]
+
+    def finish_run(
+        self,
+        run_id: str,
+        status: RunStatus,
+        *,
+        finished_at_us: int | None = None,
+        warnings: Sequence[str] | None = None,
+        budget_pico_usd: int | None = None,
+    ) -> None:
+        """Change where a run stands: `running` again when it is resumed, its end otherwise.
+
+        Args:
+            warnings: replaces the stored warnings; None keeps them.
+            budget_pico_usd: the cap of the latest invocation; None keeps the stored one.
+        """
+        values: dict[str, Any] = {"status": status, "finished_at_us": finished_at_us}
+        if warnings is not None:
+            values["warnings"] = canonical_json(list(warnings))
+        if budget_pico_usd is not None:
+            values["budget_pico_usd"] = budget_pico_usd
+        with self._write() as connection:
+            changed = connection.execute(update(tables.runs).where(tables.runs.c.run_id == run_id).values(values))
+        if changed.rowcount != 1:
+            raise LedgerError(f"there is no run {run_id}", where=self.database, fix="see: benchtab runs list")
+
+    def add_cells(self, run_id: str, cells: Sequence[CellRecord]) -> list[int]:
+        """Store a run's cells; a cell that is there already keeps its id. Returns ids in the given order."""
+        with self._write() as connection:
+            _insert_new(connection, tables.cells, [rows.cell_values(run_id, cell) for cell in cells])
+        known = {_cell_key(cell): cell.cell_id for cell in self.cells(run_id)}
+        return [found for cell in cells if (found := known[_cell_key(cell)]) is not None]
+
+    def cells(self, run_id: str) -> list[CellRecord]:
+        """Read a run's cells in the order they were stored."""
+        query = select(tables.cells).where(tables.cells.c.run_id == run_id).order_by(tables.cells.c.cell_id)
+        with self.reading() as connection:
+            return [rows.cell_record(row) for row in connection.execute(query)]
+
+    def add_planned(self, run_id: str, planned: Sequence[PlannedRecord]) -> list[int]:
+        """Store a run's planned samples; one that is there already keeps its id. Returns ids in the given order.
+
+        Raises:
+            LedgerError: a sample is stored with other contents or another place in the draw.
+        """
+        with self._write() as connection:
+            _insert_new(connection, tables.planned_samples, [rows.planned_values(run_id, sample) for sample in planned])
+        known = {_planned_key(sample): sample for sample in self.planned(run_id)}
+        changed = [sample for sample in planned if rows.facts(sample) != rows.facts(known[_planned_key(sample)])]
+        if changed:
+            first = changed[0]
+            raise LedgerError(
+                f"{len(changed)} samples are not what run {run_id} planned, first {first.task}/{first.sample_id}"
+                f" epoch {first.epoch}",
+                where=self.database,
+                fix="run the suite and data of the first time, or start a new run with another --run-id",
+            )
+        return [found for sample in planned if (found := known[_planned_key(sample)].planned_id) is not None]
+
+    def planned(self, run_id: str) -> list[PlannedRecord]:
+        """Read a run's planned samples in the order they were stored."""
+        table = tables.planned_samples
+        with self.reading() as connection:
+            found = connection.execute(select(table).where(table.c.run_id == run_id).order_by(table.c.planned_id))
+            return [rows.planned_record(row) for row in found]
+
+    def outcomes(self, run_id: str, *, purpose: Purpose = "solve") -> dict[tuple[int, int], SampleOutcome]:
+        """Say where each sample of each cell stands, by `(cell_id, planned_id)`; samples without any row are absent."""
+        with self.reading() as connection:
+            found = connection.execute(_outcomes_query(run_id, purpose)).all()
+        return {(row.cell_id, row.planned_id): rows.sample_outcome(row) for row in found}
+
+    # budgets
+
+    def set_budget(self, scope: str, cap_pico_usd: int | None) -> Budget:
+        """Set the cap of a scope (None = tracked without a cap); what was spent there before keeps counting."""
+        if cap_pico_usd is not None and cap_pico_usd < 0:
+            raise InputError(f"a budget cannot be negative: {cap_pico_usd} picodollars", where=scope)
+        values = {"scope": scope, "cap_pico_usd": cap_pico_usd, "spent_pico_usd": 0, "reserved_pico_usd": 0}
+        with self._write() as connection:
+            insertion = _upsert(connection, tables.budgets).values(values)
+            connection.execute(
+                insertion.on_conflict_do_update(index_elements=["scope"], set_={"cap_pico_usd": cap_pico_usd})
+            )
+        stored = self.budget(scope)
+        assert stored is not None
+        return stored
+
+    def budget(self, scope: str) -> Budget | None:
+        """Read one budget; None when nothing was ever spent or capped in that scope."""
+        return self.budgets([scope]).get(scope)
+
+    def budgets(self, scopes: Iterable[str] | None = None) -> dict[str, Budget]:
+        """Read budgets by scope; None = all."""
+        query = select(tables.budgets).order_by(tables.budgets.c.scope)
+        if scopes is not None:
+            query = query.where(tables.budgets.c.scope.in_(list(scopes)))
+        with self.reading() as connection:
+            return {row.scope: rows.budget(row) for row in connection.execute(query)}
+
+    # working on a run
+
+    def run_lock(self, run_id: str) -> AbstractContextManager[None]:
+        """Hold a run for this process; a dead process's hold is gone at once.
+
+        Raises:
+            RunLockedError: another live process works on it (raised on entering).
+        """
+        return hold_run_lock(self.engine, run_id, database=self.database)
+
+    def writer(self) -> Writer:
+        """Return the append writer; use it as `async with`."""
+        return Writer(
+            lambda: open_driver(self.engine, busy_timeout_s=self._busy_timeout_s),
+            lambda error: explain(error, self.database),
+        )
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in a read transaction; database errors become LedgerError."""
+        with explained(self.database), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with explained(self.database), writing(self.engine).begin() as connection:
+            yield connection
+
+
+@contextmanager
+def explained(database: str) -> Iterator[None]:
+    """Turn database errors inside the block into LedgerError with a remedy."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise explain(error, database) from error
+
+
+def _prepare_folder(path: Path, *, create: bool) -> None:
+    if path.exists():
+        return
+    if not create:
+        raise LedgerError("there is no ledger here", where=str(path), fix="run something first, or name another --db")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger's folder cannot be made: {error.strerror}", where=str(path.parent), fix="name another --db"
+        ) from None
+
+
+def _upsert(connection: Connection, table: Any) -> Any:
+    return insert_sqlite(table) if connection.dialect.name == "sqlite" else insert_postgresql(table)
+
+
+def _insert_new(connection: Connection, table: Any, values: Sequence[Mapping[str, Any]]) -> None:
+    statement = _upsert(connection, table).on_conflict_do_nothing()
+    for start in range(0, len(values), ROWS_PER_STATEMENT):
+        connection.execute(statement, values[start : start + ROWS_PER_STATEMENT])
+
+
+def _cell_key(cell: CellRecord) -> tuple[str, str, str, str | None]:
+    return (cell.suite, cell.provider, cell.model, cell.setting)
+
+
+def _planned_key(sample: PlannedRecord) -> tuple[str, str, str, int]:
+    return (sample.suite, sample.task, sample.sample_id, sample.epoch)
+
+
+def _outcomes_query(run_id: str, purpose: Purpose) -> Any:
+    attempts, cells, scores = tables.attempts, tables.cells, tables.scores
+    succeeded = attempts.c.status.in_(("succeeded", "reused"))
+    standing = (
+        select(
+            attempts.c.cell_id,
+            attempts.c.planned_id,
+            func.count().label("n_attempts"),
+            func.max(attempts.c.try_number).label("last_try_number"),
+            func.sum(case((attempts.c.status == "sent", 1), else_=0)).label("n_open"),
+            func.max(case((succeeded, attempts.c.attempt_id))).label("succeeded_id"),
+            func.max(attempts.c.attempt_id).label("newest_id"),
+        )
+        .select_from(attempts.join(cells))
+        .where(cells.c.run_id == run_id, attempts.c.purpose == purpose, attempts.c.planned_id.is_not(None))
+        .group_by(attempts.c.cell_id, attempts.c.planned_id)
+        .subquery()
+    )
+    deciding = attempts.alias("deciding")
+    scored = select(scores.c.score_id).where(scores.c.attempt_id == standing.c.succeeded_id).exists()
+    return select(
+        standing,
+        deciding.c.status,
+        deciding.c.error_class,
+        case((scored, 1), else_=0).label("scored"),
+    ).join(deciding, deciding.c.attempt_id == func.coalesce(standing.c.succeeded_id, standing.c.newest_id))

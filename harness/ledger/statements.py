@@ -1,0 +1,77 @@
+"""The writer's SQL, the same text for SQLite and PostgreSQL; values are always bound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _insert(table: str, *columns: str, otherwise: str = "") -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){otherwise}"
+
+
+_UNLESS_KNOWN = " ON CONFLICT DO NOTHING"
+
+_STARTED = (
+    "attempt_id", "request_id", "cell_id", "planned_id", "purpose", "try_number", "retry_of", "model_requested",
+    "parameter_set_id", "budget_set_id", "service_tier", "mode", "started_at_us", "normaliser_version",
+    "reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens",
+)  # fmt: skip
+_SETTLED = (
+    "status", "error_class", "error_message", "http_status", "model_served", "service_tier", "provider_request_id",
+    "finished_at_us", "first_byte_us", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens",
+    "cache_write_1h_tokens", "output_tokens", "reasoning_tokens", "other_meters", "raw_usage", "usage_kind",
+    "usage_source", "usage_flags", "normaliser_version", "charged_pico_usd", "stated_cost_usd", "billed",
+    "finish_reason", "refused", "usage_group_id",
+)  # fmt: skip
+
+INSERT_ATTEMPT = (
+    f"INSERT INTO attempts (status, refused, {', '.join(_STARTED)})"
+    f" VALUES ('sent', 0, {', '.join('?' * len(_STARTED))})"
+)
+SETTLE_ATTEMPT = (
+    f"UPDATE attempts SET {', '.join(f'{column} = ?' for column in _SETTLED)} WHERE attempt_id = ? AND status = 'sent'"
+)
+IN_FLIGHT = (
+    "SELECT cell_id, reserved_pico_usd, scopes, model_requested, service_tier, mode"
+    " FROM attempts LEFT JOIN budget_sets USING (budget_set_id) WHERE attempt_id = ?"
+)
+CELL_PROVIDER = "SELECT provider FROM cells WHERE cell_id = ?"
+
+ADD_PARAMETER_SET = _insert("parameter_sets", "sha256", "parameters", otherwise=_UNLESS_KNOWN)
+PARAMETER_SET = "SELECT parameter_set_id FROM parameter_sets WHERE sha256 = ?"
+ADD_BUDGET_SET = _insert("budget_sets", "scopes", otherwise=_UNLESS_KNOWN)
+BUDGET_SET = "SELECT budget_set_id FROM budget_sets WHERE scopes = ?"
+ADD_PROMPT = _insert("prompts", "sha256", "body", otherwise=_UNLESS_KNOWN)
+PROMPT = "SELECT prompt_id FROM prompts WHERE sha256 = ?"
+INSERT_TRANSCRIPT = _insert("transcripts", "attempt_id", "prompt_id", "answer", "reasoning")
+INSERT_SCORE = _insert(
+    "scores", "attempt_id", "planned_id", "cell_id", "scorer", "scorer_version", "value_millionths", "reason",
+    "answer", "explanation", "rule", "scored_at_us",
+)  # fmt: skip
+
+ADD_USAGE_GROUP = _insert(
+    "usage_groups", "provider", "model", "service_tier", "mode", "speed", "inference_geo", "thinking", "slot_us",
+    "context_bucket", otherwise=_UNLESS_KNOWN,
+)  # fmt: skip
+USAGE_GROUP = (
+    "SELECT usage_group_id FROM usage_groups WHERE provider = ? AND model = ? AND coalesce(service_tier, '') = ?"
+    " AND coalesce(mode, '') = ? AND coalesce(speed, '') = ? AND coalesce(inference_geo, '') = ?"
+    " AND coalesce(thinking, -1) = ? AND slot_us = ? AND coalesce(context_bucket, -1) = ?"
+)
+
+
+def group_key(dimensions: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Turn a usage group's values into those that the unique index compares: missing texts as '', numbers as -1."""
+    provider, model, tier, mode, speed, geo, thinking, slot_us, bucket = dimensions
+    texts = tuple(value or "" for value in (tier, mode, speed, geo))
+    return (provider, model, *texts, -1 if thinking is None else thinking, slot_us, -1 if bucket is None else bucket)
+
+
+TRACK_BUDGET = (
+    "INSERT INTO budgets (scope, cap_pico_usd, spent_pico_usd, reserved_pico_usd) VALUES (?, NULL, 0, 0)"
+    " ON CONFLICT DO NOTHING"
+)
+MOVE_BUDGET = (
+    "UPDATE budgets SET spent_pico_usd = spent_pico_usd + ?, reserved_pico_usd = reserved_pico_usd + ? WHERE scope = ?"
+)

@@ -1,0 +1,320 @@
+"""The ledger's tables, one schema for SQLite (STRICT) and PostgreSQL; `migrations/` leads older files here.
+
+Instants are integer microseconds since the epoch in UTC, money is integer picodollars or a decimal string, JSON is text
+with sorted keys. The migrations and this file must agree: a test compares them on both databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+from harness.ledger.records import ATTEMPT_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
+
+SCHEMA_VERSION = "0002"
+"""The newest migration; a ledger of any other version is refused."""
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+Int64 = BigInteger().with_variant(Integer(), "sqlite")
+Flag01 = SmallInteger().with_variant(Integer(), "sqlite")
+Real: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
+
+
+def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+def _not_negative(*columns: str) -> CheckConstraint:
+    return CheckConstraint(" AND ".join(f"{column} >= 0" for column in columns), name="not_negative")
+
+
+def _flag(column: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN (0, 1)", name=f"{column}_is_flag")
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("created_at_us", Int64, nullable=False),
+    Column("finished_at_us", Int64),
+    Column("plan_sha256", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("suites", Text, nullable=False),
+    Column("models", Text, nullable=False),
+    Column("price_book_sha256", Text, nullable=False),
+    Column("price_sources", Text, nullable=False),
+    Column("harness_version", Text, nullable=False),
+    Column("git_commit", Text),
+    Column("sample_seed", Int64, nullable=False),
+    Column("budget_pico_usd", Int64),
+    Column("warnings", Text, nullable=False),
+    _one_of("status", RUN_STATUSES),
+    _not_negative("budget_pico_usd"),
+    Index("ix_runs_created_at_us", "created_at_us"),
+    sqlite_strict=True,
+)
+
+cells = Table(
+    "cells",
+    metadata,
+    Column("cell_id", Int64, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("suite", Text, nullable=False),
+    Column("suite_version", Text, nullable=False),
+    Column("suite_sha256", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("setting", Text),
+    Column("reasoning", Flag01),
+    Column("simulated", Flag01, nullable=False),
+    Column("settings_sent", Text, nullable=False),
+    _flag("reasoning"),
+    _flag("simulated"),
+    # an index over expressions: in a plain UNIQUE two missing settings would count as different
+    Index(
+        "uq_cells_run_suite_model", "run_id", "suite", "provider", "model", text("coalesce(setting, '')"), unique=True
+    ),
+    sqlite_strict=True,
+)
+
+planned_samples = Table(
+    "planned_samples",
+    metadata,
+    Column("planned_id", Int64, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("suite", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("sample_id", Text, nullable=False),
+    Column("epoch", Int64, nullable=False),
+    Column("draw_order", Int64, nullable=False),
+    Column("inclusion_probability", Real, nullable=False),
+    Column("sample_sha256", Text, nullable=False),
+    Column("presentation", Text),
+    UniqueConstraint("run_id", "suite", "task", "sample_id", "epoch", name="uq_planned_samples_run_sample_epoch"),
+    _not_negative("epoch", "draw_order"),
+    CheckConstraint("inclusion_probability > 0 AND inclusion_probability <= 1", name="probability"),
+    sqlite_strict=True,
+)
+
+parameter_sets = Table(
+    "parameter_sets",
+    metadata,
+    Column("parameter_set_id", Int64, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    UniqueConstraint("sha256"),
+    sqlite_strict=True,
+)
+
+budget_sets = Table(
+    "budget_sets",
+    metadata,
+    Column("budget_set_id", Int64, primary_key=True),
+    Column("scopes", Text, nullable=False),
+    UniqueConstraint("scopes"),
+    sqlite_strict=True,
+)
+
+usage_groups = Table(
+    "usage_groups",
+    metadata,
+    Column("usage_group_id", Int64, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("service_tier", Text),
+    Column("mode", Text),
+    Column("speed", Text),
+    Column("inference_geo", Text),
+    Column("thinking", Flag01),
+    Column("slot_us", Int64, nullable=False),
+    Column("context_bucket", Int64),
+    _flag("thinking"),
+    _not_negative("context_bucket"),
+    Index(
+        "uq_usage_groups_dimensions",
+        "provider",
+        "model",
+        text("coalesce(service_tier, '')"),
+        text("coalesce(mode, '')"),
+        text("coalesce(speed, '')"),
+        text("coalesce(inference_geo, '')"),
+        text("coalesce(thinking, -1)"),
+        "slot_us",
+        text("coalesce(context_bucket, -1)"),
+        unique=True,
+    ),
+    sqlite_strict=True,
+)
+
+SETTLED_AND_SUMMABLE = "status <> 'sent' AND other_meters IS NULL AND stated_cost_usd IS NULL"
+"""Attempts whose charge depends only on summed columns and the usage group; all others are charged one by one."""
+SETTLED_ONE_BY_ONE = "status <> 'sent' AND (other_meters IS NOT NULL OR stated_cost_usd IS NOT NULL)"
+POSSIBLY_BILLED = "status = 'sent' OR (billed = 'unknown' AND input_tokens IS NULL)"
+"""Attempts whose bill is unknown: no answer arrived, or an answer without usage and no rule that says it is free."""
+
+
+def _partial(name: str, columns: tuple[str, ...], where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("attempt_id", Int64, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("cell_id", Int64, ForeignKey("cells.cell_id"), nullable=False),
+    Column("planned_id", Int64, ForeignKey("planned_samples.planned_id")),
+    Column("purpose", Text, nullable=False),
+    Column("try_number", Int64, nullable=False),
+    Column("retry_of", Int64, ForeignKey("attempts.attempt_id")),
+    Column("status", Text, nullable=False),
+    Column("error_class", Text),
+    Column("error_message", Text),
+    Column("http_status", Int64),
+    Column("model_requested", Text, nullable=False),
+    Column("model_served", Text),
+    Column("parameter_set_id", Int64, ForeignKey("parameter_sets.parameter_set_id"), nullable=False),
+    Column("budget_set_id", Int64, ForeignKey("budget_sets.budget_set_id")),
+    Column("service_tier", Text),
+    Column("mode", Text),
+    Column("provider_request_id", Text),
+    Column("started_at_us", Int64, nullable=False),
+    Column("finished_at_us", Int64),
+    Column("first_byte_us", Int64),
+    Column("input_tokens", Int64),
+    Column("cache_read_tokens", Int64),
+    Column("cache_write_5m_tokens", Int64),
+    Column("cache_write_1h_tokens", Int64),
+    Column("output_tokens", Int64),
+    Column("reasoning_tokens", Int64),
+    Column("other_meters", Text),
+    Column("raw_usage", Text),
+    Column("usage_kind", Text),
+    Column("usage_source", Text),
+    Column("usage_flags", Text),
+    Column("normaliser_version", Int64, nullable=False),
+    Column("reserved_pico_usd", Int64, nullable=False),
+    Column("reserved_input_tokens", Int64, nullable=False),
+    Column("reserved_output_tokens", Int64, nullable=False),
+    Column("charged_pico_usd", Int64),
+    Column("stated_cost_usd", Text),
+    Column("billed", Text),
+    Column("finish_reason", Text),
+    Column("refused", Flag01, nullable=False),
+    Column("usage_group_id", Int64, ForeignKey("usage_groups.usage_group_id")),
+    UniqueConstraint("request_id"),
+    _one_of("purpose", PURPOSES),
+    _one_of("status", ATTEMPT_STATUSES),
+    _one_of("usage_source", USAGE_SOURCES),
+    _one_of("billed", BILLED),
+    _flag("refused"),
+    _not_negative("reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens"),
+    CheckConstraint("try_number >= 1", name="try_number_from_one"),
+    CheckConstraint("(status = 'sent') = (finished_at_us IS NULL)", name="settled_means_finished"),
+    CheckConstraint("status = 'sent' OR usage_source IS NOT NULL", name="settled_means_usage_known_or_missing"),
+    Index("ix_attempts_cell_sample", "cell_id", "planned_id"),
+    # every column of the grouped sums, so that a report reads this index and no row
+    _partial(
+        "ix_attempts_sums",
+        (
+            "cell_id",
+            "purpose",
+            "status",
+            "usage_group_id",
+            "input_tokens",
+            "cache_read_tokens",
+            "cache_write_5m_tokens",
+            "cache_write_1h_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "finish_reason",
+            "refused",
+        ),
+        SETTLED_AND_SUMMABLE,
+    ),
+    _partial("ix_attempts_one_by_one", ("cell_id",), SETTLED_ONE_BY_ONE),
+    _partial("ix_attempts_possibly_billed", ("cell_id",), POSSIBLY_BILLED),
+    sqlite_strict=True,
+)
+
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("prompt_id", Int64, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("sha256"),
+    sqlite_strict=True,
+)
+
+transcripts = Table(
+    "transcripts",
+    metadata,
+    Column("attempt_id", Int64, ForeignKey("attempts.attempt_id"), primary_key=True, autoincrement=False),
+    Column("prompt_id", Int64, ForeignKey("prompts.prompt_id"), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("reasoning", LargeBinary),
+    sqlite_strict=True,
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("score_id", Int64, primary_key=True),
+    Column("attempt_id", Int64, ForeignKey("attempts.attempt_id"), nullable=False),
+    Column("planned_id", Int64, ForeignKey("planned_samples.planned_id"), nullable=False),
+    Column("cell_id", Int64, ForeignKey("cells.cell_id"), nullable=False),
+    Column("scorer", Text, nullable=False),
+    Column("scorer_version", Text, nullable=False),
+    Column("value_millionths", Int64),
+    Column("reason", Text),
+    Column("answer", Text),
+    Column("explanation", Text),
+    Column("rule", Text),
+    Column("scored_at_us", Int64, nullable=False),
+    CheckConstraint("(value_millionths IS NULL) = (reason IS NOT NULL)", name="scored_or_reason"),
+    Index("ix_scores_attempt_id", "attempt_id"),
+    sqlite_strict=True,
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("budget_id", Int64, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("cap_pico_usd", Int64),
+    Column("spent_pico_usd", Int64, nullable=False),
+    Column("reserved_pico_usd", Int64, nullable=False),
+    UniqueConstraint("scope"),
+    _not_negative("cap_pico_usd", "spent_pico_usd", "reserved_pico_usd"),
+    sqlite_strict=True,
+)

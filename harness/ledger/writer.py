@@ -1,0 +1,190 @@
+"""The append writer: one thread with its own connection that commits whatever has queued (group commit, no timers).
+
+Data flows coroutines -> queue -> `Appender.apply` in one transaction -> futures resolved after the commit. A fact is
+acknowledged only when it is durable; when the database cannot be written, all that is pending fails and no more is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from harness.errors import HarnessError, LedgerError
+from harness.ledger.append import AddScore, Appender, Operation, Result, Send, Settle
+from harness.ledger.drivers import Driver
+from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
+
+LARGEST_BATCH = 1_000
+
+Queued = tuple[Operation, "asyncio.Future[Result]"]
+
+
+class Writer:
+    """Writes attempts; use as `async with ledger.writer() as writer`."""
+
+    def __init__(self, open_driver: Callable[[], Driver], explain: Callable[[Exception], LedgerError]) -> None:
+        self._open_driver = open_driver
+        self._explain = explain
+        self._queue: SimpleQueue[Queued | None] = SimpleQueue()
+        self._failure: LedgerError | None = None
+        self._closing = False
+        self._n_unresolved = 0
+        self._idle: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
+        opened: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._work, args=(opened,), name="benchtab ledger writer", daemon=True)
+        self._thread.start()
+        await opened
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is queued, then close the connection."""
+        self._closing = True
+        if self._n_unresolved:
+            self._idle = self._loop.create_future()
+            await asyncio.shield(self._idle)
+        self._queue.put(None)
+        await asyncio.shield(self._ended)
+        self._thread.join()
+
+    async def send(self, start: AttemptStart) -> int:
+        """Record that a request is about to leave and reserve its worst case; returns the attempt id once durable.
+
+        A caller that is cancelled while waiting has sent nothing: its row is settled as cancelled.
+
+        Raises:
+            BudgetReached: the reservation does not fit into a budget; nothing was recorded.
+            LedgerError: the row was refused, or the ledger cannot be written any more.
+        """
+        future = self._put(Send(start=start))
+        try:
+            return _value(await future)  # type: ignore[return-value]  # a Send results in an id
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._withdraw(start, future.result())
+            raise
+
+    async def settle(
+        self, outcome: AttemptOutcome, *, transcript: Transcript | None = None, score: ScoreRecord | None = None
+    ) -> None:
+        """Record how an attempt ended, with its transcript and score; returns once durable.
+
+        Raises:
+            LedgerError: the row was refused (settled already), or the ledger cannot be written any more.
+        """
+        _value(await self._put(Settle(outcome=outcome, transcript=transcript, score=score)))
+
+    async def add_score(self, score: ScoreRecord) -> None:
+        """Record a score; the newest score of an attempt counts. Returns once durable.
+
+        Raises:
+            LedgerError: the row was refused, or the ledger cannot be written any more.
+        """
+        _value(await self._put(AddScore(score=score)))
+
+    def _put(self, operation: Operation) -> asyncio.Future[Result]:
+        if self._failure is not None:
+            raise self._failure
+        if self._closing:
+            raise LedgerError("the ledger's writer is closed")
+        return self._enqueue(operation)
+
+    def _enqueue(self, operation: Operation) -> asyncio.Future[Result]:
+        future: asyncio.Future[Result] = self._loop.create_future()
+        self._n_unresolved += 1
+        self._queue.put((operation, future))
+        return future
+
+    def _withdraw(self, start: AttemptStart, result: Result) -> None:
+        """Settle a row whose sender was cancelled after the commit and before the request left."""
+        if not isinstance(result, int) or self._failure is not None:
+            return
+        outcome = AttemptOutcome(
+            attempt_id=result,
+            status="cancelled",
+            finished_at_us=start.started_at_us,
+            charged_pico_usd=0,
+            billed="no",
+            error_message="cancelled before the request left",
+        )
+        self._enqueue(Settle(outcome=outcome))
+
+    # the thread
+
+    def _work(self, opened: asyncio.Future[None]) -> None:
+        try:
+            driver = self._open_driver()
+        except Exception as error:  # noqa: BLE001  # whatever the driver raises is told to the caller
+            explained = self._explain(error)
+            self._call(lambda: opened.set_exception(explained))
+            return
+        self._call(lambda: opened.set_result(None))
+        try:
+            appender = Appender(driver)
+            while (batch := self._next_batch()) is not None:
+                self._apply(appender, batch)
+        finally:
+            driver.close()
+            self._call(lambda: self._ended.set_result(None))
+
+    def _next_batch(self) -> list[Queued] | None:
+        """Wait for work, then take all that has queued; None when the writer is being closed and nothing is left."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        try:
+            while len(batch) < LARGEST_BATCH:
+                item = self._queue.get_nowait()
+                if item is None:
+                    self._queue.put(None)
+                    break
+                batch.append(item)
+        except Empty:
+            pass
+        return batch
+
+    def _apply(self, appender: Appender, batch: list[Queued]) -> None:
+        # a request whose sender was cancelled while it queued never leaves, so it is no attempt
+        live = [item for item in batch if not (item[1].cancelled() and isinstance(item[0], Send))]
+        results: Sequence[Result] = ()
+        if self._failure is None and live:
+            try:
+                results = appender.apply([operation for operation, _ in live])
+            except Exception as error:  # noqa: BLE001  # the batch is rolled back; the reason goes to every caller
+                self._failure = self._explain(error)
+        if self._failure is not None:
+            results = [self._failure] * len(live)
+        n_skipped = len(batch) - len(live)
+        self._call(lambda: self._resolve(live, results, n_skipped))
+
+    def _resolve(self, batch: Sequence[Queued], results: Sequence[Result], n_skipped: int) -> None:
+        for (operation, future), result in zip(batch, results, strict=True):
+            if not future.cancelled():
+                future.set_result(result)
+            elif isinstance(operation, Send):
+                self._withdraw(operation.start, result)
+        self._n_unresolved -= len(batch) + n_skipped
+        if self._idle is not None and not self._n_unresolved and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # the event loop is gone: nobody waits any more
+            return
+
+
+def _value(result: Result) -> int | None:
+    if isinstance(result, HarnessError):
+        raise result
+    return result
