@@ -3,6 +3,18 @@
 from harness.usage.meters import meters
 from harness.usage.parsing import parse_json
 from harness.usage.readers import READERS, read_usage
+from harness.usage.streams import FOLDS, sse_events
 from harness.usage.values import NORMALISER_VERSION, Flag, Meter, Usage
 
-__all__ = ["NORMALISER_VERSION", "READERS", "Flag", "Meter", "Usage", "meters", "parse_json", "read_usage"]
+__all__ = [
+    "FOLDS",
+    "NORMALISER_VERSION",
+    "READERS",
+    "Flag",
+    "Meter",
+    "Usage",
+    "meters",
+    "parse_json",
+    "read_usage",
+    "sse_events",
+]

@@ -78,6 +78,8 @@ class Draft:
         if self.input_tokens is None or self.output_tokens is None:
             unknown = [name for name in ("input_tokens", "output_tokens") if getattr(self, name) is None]
             self.fields.flag("missing", f"not known: {', '.join(unknown)}")
+        elif self.input_tokens == self.output_tokens == 0 and not any((fees or {}).values()):
+            self.fields.flag("zero_usage", "the payload states no tokens at all; no prompt has none")
         return Usage(
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from harness.usage.anthropic import OWN_CALLS
 from harness.usage.draft import Draft
 from harness.usage.payload import Fields
 from harness.usage.values import Meter, Usage
@@ -32,13 +33,14 @@ def read_litellm_usage(raw: Mapping[str, Any]) -> Usage:
     draft.output_audio_tokens, draft.output_image_tokens = details.count("audio_tokens"), details.count("image_tokens")
     total = fields.count("total_tokens")
     if draft.input_tokens == 0 and draft.output_tokens == 0 and not total:
-        fields.flag("zero_usage", "litellm writes zeros where the provider sent no usage")
+        fields.flag("zero_usage", "litellm writes zeros where the provider sent no usage: taken as unknown")
         draft.input_tokens = draft.output_tokens = None
     draft.check_total(total)
-    others = _take_out_other_models(draft)
+    others, context_tokens = _read_iterations(draft)
     tools = fields.part("server_tool_use")
     thinking = True if draft.reasoning_tokens else None
     return draft.usage(
+        context_tokens=context_tokens,
         fees={
             Meter.WEB_SEARCH: tools.count("web_search_requests"),
             Meter.WEB_FETCH: tools.count("web_fetch_requests"),
@@ -56,7 +58,7 @@ def _read_input(draft: Draft) -> None:
     """Cache counts stand at the top (Anthropic, DeepSeek), in the details, or in both."""
     fields = draft.fields
     details = fields.part("prompt_tokens_details")
-    details.ignore("text_tokens", "video_tokens", "web_search_requests", "character_count")
+    details.ignore("text_tokens", "video_tokens", "web_search_requests", "character_count", "tool_use_tokens")
     fields.ignore("prompt_cache_miss_tokens")
     draft.cache_read_tokens = _agreed(
         fields,
@@ -91,17 +93,19 @@ def _agreed(fields: Fields, what: str, *counts: int | None) -> int | None:
     return positive[0] if positive else (known[0] if known else None)
 
 
-def _take_out_other_models(draft: Draft) -> tuple[tuple[str, Usage], ...]:
-    """Split calls that name another model from litellm's sum over all iterations."""
-    others = []
+def _read_iterations(draft: Draft) -> tuple[tuple[tuple[str, Usage], ...], int | None]:
+    """Split calls that name another model from litellm's sum over all iterations, and find the largest own prompt."""
+    others: list[tuple[str, Usage]] = []
+    largest: int | None = None
     for row in draft.fields.rows("iterations"):
         kind, model = row.text("type"), row.text("model")
         plain, output = row.count("input_tokens"), row.count("output_tokens")
         read, written = row.count("cache_read_input_tokens"), row.count("cache_creation_input_tokens")
         row.ignore("cache_creation", "output_tokens_details")
-        if model is None or kind in ("message", "compaction"):
-            continue
         prompt = None if plain is None else plain + (read or 0) + (written or 0)
+        if model is None or kind in OWN_CALLS:
+            largest = max(largest or 0, prompt or 0)
+            continue
         usage = Draft(
             fields=row,
             input_tokens=prompt,
@@ -111,13 +115,14 @@ def _take_out_other_models(draft: Draft) -> tuple[tuple[str, Usage], ...]:
         ).usage()
         others.append((model, replace(usage, flags=(), unknown_fields={})))
         _subtract(draft, usage)
-    return tuple(others)
+    return tuple(others), largest or None
 
 
 def _subtract(draft: Draft, usage: Usage) -> None:
     for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens"):
         whole, part = getattr(draft, name), getattr(usage, name)
-        if whole is not None and part:
-            if part > whole:
-                draft.fields.flag("iterations_do_not_sum", f"{name} of another model {part}, in all {whole}")
-            setattr(draft, name, max(whole - part, 0))
+        if whole is None or not part:
+            continue
+        if part > whole:
+            draft.fields.flag("iterations_do_not_sum", f"{name} of another model {part}, in all {whole}")
+        setattr(draft, name, max(whole - part, 0))

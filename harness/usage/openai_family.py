@@ -150,16 +150,27 @@ def _finish(draft: Draft) -> Usage:
     ticks = fields.count("cost_in_usd_ticks")
     if stated is None and ticks is not None:
         stated = ticks * USD_PER_TICK
-    server_tools = fields.part("server_tool_use")
     # OpenRouter's own counter of tool calls: what they cost is only in `cost`
     fields.part("server_tool_use_details").ignore("tool_calls_requested", "tool_calls_executed")
     return draft.usage(
-        fees={
-            Meter.WEB_SEARCH: server_tools.count("web_search_requests"),
-            Meter.WEB_FETCH: server_tools.count("web_fetch_requests"),
-        },
+        fees=_read_tool_calls(fields),
         stated_cost_usd=stated,
         stated_upstream_usd=upstream_usd if is_byok else None,
         service_tier=fields.text("service_tier"),
         thinking=True if draft.reasoning_tokens else None,
     )
+
+
+def _read_tool_calls(fields: Fields) -> dict[Meter, int | None]:
+    """Calls of server-side tools with a fee: OpenRouter counts them as Anthropic does, xAI tool by tool."""
+    openrouter = fields.part("server_tool_use")
+    xai = fields.part("server_side_tool_usage_details")
+    fields.ignore("num_server_side_tools_used")
+    searches = [openrouter.count("web_search_requests"), xai.count("web_search_calls"), xai.count("x_search_calls")]
+    documents = [xai.count("file_search_calls"), xai.count("document_search_calls")]
+    return {
+        Meter.WEB_SEARCH: sum(count or 0 for count in searches),
+        Meter.WEB_FETCH: openrouter.count("web_fetch_requests"),
+        Meter.FILE_SEARCH: sum(count or 0 for count in documents),
+        Meter.CODE_SESSION: xai.count("code_interpreter_calls"),
+    }

@@ -70,7 +70,7 @@ def read_cohere_v2(raw: Mapping[str, Any]) -> Usage:
 def read_perplexity_chat(raw: Mapping[str, Any]) -> Usage:
     """Read `perplexity.chat`: deep research puts reasoning, citations and searches beside the completion.
 
-    They have prices of their own, so they are fees here. `usage.cost` is an object on new payloads.
+    They have prices of their own, so they are fees here. `usage.cost` is an object, or a number behind gateways.
     """
     fields = Fields(raw)
     draft = Draft(
@@ -87,19 +87,20 @@ def read_perplexity_chat(raw: Mapping[str, Any]) -> Usage:
         stated = draft.input_tokens + draft.output_tokens
         if total not in (stated, stated + outside):
             fields.flag("total_mismatch", f"input {draft.input_tokens} + output {draft.output_tokens}, total {total}")
-    cost = fields.part("cost")
-    cost.ignore(
-        "input_tokens_cost",
-        "output_tokens_cost",
-        "citation_tokens_cost",
-        "reasoning_tokens_cost",
-        "search_queries_cost",
-        "request_cost",
-    )
+    cost = fields.part("cost") if fields.holds_object("cost") else None
+    if cost is not None:
+        cost.ignore(
+            "input_tokens_cost",
+            "output_tokens_cost",
+            "citation_tokens_cost",
+            "reasoning_tokens_cost",
+            "search_queries_cost",
+            "request_cost",
+        )
     fields.ignore("search_context_size")
     return draft.usage(
         fees=fees,
-        stated_cost_usd=cost.usd("total_cost"),
+        stated_cost_usd=fields.usd("cost") if cost is None else cost.usd("total_cost"),
         thinking=True if fees[Meter.SEARCH_REASONING] else None,
     )
 

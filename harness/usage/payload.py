@@ -56,6 +56,10 @@ class Fields:
         """True when the field is there and not null."""
         return self._raw.get(name) is not None
 
+    def holds_object(self, name: str) -> bool:
+        """True when the field is an object."""
+        return isinstance(self._raw.get(name), Mapping)
+
     def spoiled(self, *names: str) -> bool:
         """True when one of these fields was read and held something else than it should."""
         return not self._spoiled.isdisjoint(names)

@@ -1,0 +1,110 @@
+"""A stream's final usage is its last cumulative one; nothing is added, and a cut stream has no final output."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from harness.usage import FOLDS, READERS, read_usage, sse_events
+
+
+def sse(*events: object) -> str:
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+
+
+def final(kind: str, *events: object) -> Any:
+    return FOLDS[kind](sse_events(sse(*events)))
+
+
+ANTHROPIC_START = {
+    "type": "message_start",
+    "message": {"usage": {"input_tokens": 25, "output_tokens": 1, "cache_read_input_tokens": 7}},
+}
+
+
+def test_anthropic_placeholder_of_the_start_is_not_added_to_the_end() -> None:
+    raw = final("anthropic.messages", ANTHROPIC_START, {"type": "message_delta", "usage": {"output_tokens": 503}})
+    usage = read_usage("anthropic.messages", raw)
+    assert (usage.input_tokens, usage.output_tokens) == (32, 503)
+
+
+def test_anthropic_deltas_are_cumulative() -> None:
+    raw = final(
+        "anthropic.messages",
+        ANTHROPIC_START,
+        {"type": "message_delta", "usage": {"output_tokens": 100}},
+        {"type": "message_delta", "usage": {"input_tokens": 400, "output_tokens": 503}},
+    )
+    assert raw == {"input_tokens": 400, "output_tokens": 503, "cache_read_input_tokens": 7}
+
+
+def test_anthropic_stream_cut_before_its_end_has_no_output_count() -> None:
+    usage = read_usage("anthropic.messages", final("anthropic.messages", ANTHROPIC_START))
+    assert (usage.input_tokens, usage.output_tokens, usage.is_missing) == (32, None, True)
+
+
+def test_openai_usage_is_in_the_last_chunk_or_nowhere() -> None:
+    chunk = {"choices": [{"delta": {"content": "4"}}], "usage": None}
+    raw = final("openai.chat", chunk, {"choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 1}}, chunk)
+    assert raw == {"prompt_tokens": 8, "completion_tokens": 1}
+    assert final("openai.chat", chunk) is None
+
+
+def test_usage_repeated_in_every_chunk_is_not_added() -> None:
+    chunks = [{"usage": {"prompt_tokens": 8, "completion_tokens": count}} for count in (1, 2, 3)]
+    assert final("xai.chat", *chunks) == {"prompt_tokens": 8, "completion_tokens": 3}
+
+
+def test_groq_usage_inside_its_own_object_is_found() -> None:
+    assert final("groq.chat", {"x_groq": {"usage": {"prompt_tokens": 5}}}) == {"prompt_tokens": 5}
+
+
+def test_responses_usage_comes_with_the_event_that_ends_the_response() -> None:
+    early = {"type": "response.in_progress", "response": {"usage": {"input_tokens": 1, "output_tokens": 0}}}
+    done = {"type": "response.completed", "response": {"usage": {"input_tokens": 25, "output_tokens": 10}}}
+    cut = {"type": "response.incomplete", "response": {"usage": {"input_tokens": 25, "output_tokens": 7}}}
+    assert final("openai.responses", early) is None
+    assert final("openai.responses", early, done) == {"input_tokens": 25, "output_tokens": 10}
+    assert final("openai.responses", early, cut) == {"input_tokens": 25, "output_tokens": 7}
+
+
+def test_gemini_repeats_the_whole_and_the_last_counts() -> None:
+    raw = final(
+        "gemini.usageMetadata",
+        {"usageMetadata": {"promptTokenCount": 15, "totalTokenCount": 15}},
+        {
+            "candidates": [{"finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 13, "candidatesTokenCount": 8, "totalTokenCount": 21},
+        },
+    )
+    assert raw == {"promptTokenCount": 13, "candidatesTokenCount": 8, "totalTokenCount": 21}
+
+
+def test_gemini_stream_without_a_finish_reason_has_no_final_output() -> None:
+    raw = final("gemini.usageMetadata", {"usageMetadata": {"promptTokenCount": 15, "totalTokenCount": 15}})
+    usage = read_usage("gemini.usageMetadata", raw)
+    assert (usage.input_tokens, usage.output_tokens) == (15, None)
+
+
+def test_bedrock_usage_comes_with_the_metadata_event() -> None:
+    events = [{"role": "assistant"}, {"metrics": {}, "usage": {"inputTokens": 2, "outputTokens": 3}}]
+    assert FOLDS["bedrock.converse"](events) == {"inputTokens": 2, "outputTokens": 3}
+
+
+def test_events_that_are_cut_foreign_or_not_json_are_passed_over() -> None:
+    text = (
+        ': comment\r\n\r\nevent: x\r\ndata: {"a":\r\ndata: 1}\r\n\r\ndata: 5\n\ndata: {"cut": \n\n'
+        'data: {"line": "one\u2028two"}\n\ndata: [DONE]\n\n'
+    )
+    assert list(sse_events(text)) == [{"a": 1}, 5, {"line": "one\u2028two"}]
+
+
+def test_foreign_events_crash_no_fold() -> None:
+    events: list[Any] = [None, 5, [], {}, {"usage": 7}, {"type": "message_start"}, {"type": "message_delta"}]
+    events += [{"response": 3, "type": "response.completed"}, {"candidates": 5, "usageMetadata": []}, {"metadata": 1}]
+    for fold in FOLDS.values():
+        fold(events)
+
+
+def test_every_fold_belongs_to_a_reader() -> None:
+    assert set(FOLDS) <= set(READERS)
