@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -13,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from harness.loaders import load_suite, load_task, suite_file
 from harness.resources import shipped
-from harness.suites import Suite
+from harness.scorers import ProgramCheck, Score, score
+from harness.suites import Sample, Suite
 from tests.starter_checks import FACTS, MATH, MULTIPLE_CHOICE
 
 LETTERS = "ABCD"
@@ -35,7 +36,19 @@ def right_option(row: dict[str, Any]) -> str:
 
 
 def starter() -> Suite:
-    return Suite.model_validate(tomllib.loads((shipped("suites") / "starter.toml").read_text(encoding="utf-8")))
+    return load_suite("starter")
+
+
+def samples_of(name: str) -> tuple[Sample, ...]:
+    task = next(task for task in starter().tasks if task.name == name)
+    return load_task(task, suite_path=suite_file("starter")).samples
+
+
+def scored(name: str, sample: Sample, reply: str) -> float | None:
+    task = next(task for task in starter().tasks if task.name == name)
+    outcome = score(task.scorer, text=reply, sample=sample)
+    assert isinstance(outcome, Score)
+    return outcome.value
 
 
 def test_the_suite_file_describes_the_shipped_rows() -> None:
@@ -121,3 +134,33 @@ def test_prompts_define_the_function_that_is_tested() -> None:
         assert row["question"].startswith(f"def {row['entry_point']}(")
         assert row["reference_solution"].splitlines()[0] == row["question"].splitlines()[0]
         assert row["test"].startswith("def check(candidate):\n")
+
+
+def test_a_reply_in_the_form_that_the_prompt_asks_for_scores_one() -> None:
+    for sample in samples_of("multiple_choice"):
+        assert sample.target in LETTERS
+        wrong = LETTERS[LETTERS.index(sample.target) - 1]
+        assert scored("multiple_choice", sample, f"Let me see.\n\nAnswer: {sample.target}") == 1
+        assert scored("multiple_choice", sample, f"Let me see.\n\nAnswer: {wrong}") == 0
+    for sample in samples_of("math"):
+        value = Fraction(sample.target)
+        latex = sample.target if value.denominator == 1 else f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
+        assert scored("math", sample, f"So it is $\\boxed{{{latex}}}$.") == 1
+        assert scored("math", sample, f"So it is $\\boxed{{{value + 1}}}$.") == 0
+
+
+def test_the_file_decides_how_hard_a_sample_is() -> None:
+    for name, rows in (("multiple_choice", QUESTIONS), ("math", PROBLEMS), ("code", PROGRAMS)):
+        assert {s.sample_id: s.difficulty for s in samples_of(name)} == {
+            i: row["difficulty"] for i, row in rows.items()
+        }
+
+
+def test_a_program_is_checked_with_the_tests_of_its_row() -> None:
+    task = next(task for task in starter().tasks if task.name == "code")
+    for sample in samples_of("code"):
+        reply = f"Here it is.\n\n```python\n{PROGRAMS[sample.sample_id]['reference_solution']}```\n"
+        outcome = score(task.scorer, text=reply, sample=sample)
+        assert isinstance(outcome, ProgramCheck)
+        assert outcome.tests.rstrip().endswith(f"check({sample.sample_id})")
+        assert outcome.program.count(f"def {sample.sample_id}(") == 1
