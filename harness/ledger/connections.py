@@ -96,6 +96,8 @@ def explain(error: Exception, database: str) -> LedgerError:
     """Turn a driver's error into a message that names the database and the remedy."""
     cause: Any = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split())
+    if not type(cause).__module__.startswith(("sqlite3", "psycopg")):
+        text = f"{type(cause).__name__}: {text}"
     lowered = text.lower()
     remedies = (
         ("full", "free some space on that disk, then run the same command again: nothing recorded is lost"),

@@ -67,8 +67,13 @@ _VALUE_ERRORS = (TypeError, ValueError, OverflowError)
 class SqliteDriver:
     """A SQLite connection; the write lock of the whole file is taken when the transaction begins."""
 
-    rejections: tuple[type[Exception], ...] = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError,
-                  *_VALUE_ERRORS)  # fmt: skip
+    rejections: tuple[type[Exception], ...] = (
+        sqlite3.IntegrityError,
+        sqlite3.DataError,
+        sqlite3.InterfaceError,
+        sqlite3.ProgrammingError,
+        *_VALUE_ERRORS,
+    )
     collisions: tuple[type[Exception], ...] = ()
 
     def __init__(self, path: str, busy_timeout_s: float) -> None:
@@ -116,9 +121,9 @@ class PostgresDriver:
             psycopg.errors.SerializationFailure,
         )
         pooled = engine.raw_connection()
-        pooled.detach()
         connection = pooled.driver_connection
         assert isinstance(connection, psycopg.Connection)
+        pooled.detach()
         self._connection: psycopg.Connection[Row] = connection
         connection.rollback()
         connection.autocommit = True

@@ -125,7 +125,8 @@ def _sqlite() -> list[str]:
 def _postgresql() -> list[str]:
     refuse = (
         "CREATE FUNCTION benchtab_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " RAISE EXCEPTION 'benchtab: %', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation'; END $$"
+        " RAISE EXCEPTION USING MESSAGE = 'benchtab: ' || TG_ARGV[0],"
+        " ERRCODE = 'integrity_constraint_violation'; END $$"
     )
     row_triggers = [
         f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW"

@@ -1,7 +1,7 @@
 """The append writer: one thread with its own connection that commits whatever has queued (group commit, no timers).
 
 Data flows coroutines -> queue -> `Appender.apply` in one transaction -> futures resolved after the commit. A fact is
-acknowledged only when it is durable; when the database cannot be written, all that is pending fails and no more is taken.
+acknowledged only when it is durable; when the database cannot be written, what is pending fails and no more is taken.
 """
 
 from __future__ import annotations

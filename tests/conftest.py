@@ -1,0 +1,131 @@
+"""Databases for tests: a SQLite file, and a real PostgreSQL server that the test session starts and stops.
+
+The server is Debian's package, made in a temporary folder, reached through a Unix socket only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+SERVER_USER = "postgres"
+
+
+@pytest.fixture(scope="session")
+def postgres_socket() -> Iterator[Path]:
+    """Start a PostgreSQL server for this session (one per pytest-xdist worker); gives the folder of its socket."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None, key=lambda path: int(path.parts[4]))
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here (apt-get install postgresql): its half of the tests is skipped")
+    folder = Path(tempfile.mkdtemp(prefix="benchtab-pg-"))
+    user = _server_user(folder)
+    data = folder / "data"
+    try:
+        subprocess.run(
+            [programs, "-D", data, "-U", SERVER_USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            check=True,
+            capture_output=True,
+            user=user,
+            cwd=folder,
+        )
+        yield from _serve(programs.with_name("postgres"), data, folder, user)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _server_user(folder: Path) -> str | None:
+    """PostgreSQL refuses to run as root: give the folder to its own user then."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        account = pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        folder.rmdir()
+        pytest.skip(f"tests run as root and there is no user {SERVER_USER!r} to run PostgreSQL as")
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    return SERVER_USER
+
+
+def _end_with_parent() -> None:
+    # a killed test session must not leave a server behind (Linux: PR_SET_PDEATHSIG = 1)
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)
+
+
+def _serve(program: Path, data: Path, folder: Path, user: str | None) -> Iterator[Path]:
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(folder),
+        "fsync": "off",
+        "max_connections": "60",
+        "shared_buffers": "32MB",
+        "autovacuum": "off",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [program, "-D", data, *options],
+            stdout=log,
+            stderr=log,
+            user=user,
+            cwd=folder,
+            preexec_fn=_end_with_parent,
+        )
+    try:
+        _wait_until_ready(server, folder)
+        yield folder
+    finally:
+        server.send_signal(signal.SIGINT)  # "fast" shutdown: sessions are ended, nothing is waited for
+        server.wait(timeout=30)
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(f"host={folder} user={SERVER_USER} dbname=postgres").close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline or _ends_within(server, seconds=0.02):
+                log = (folder / "server.log").read_text(errors="replace")
+                raise RuntimeError(f"PostgreSQL did not start:\n{log[-2000:]}") from None
+
+
+def _ends_within(server: subprocess.Popen[bytes], *, seconds: float) -> bool:
+    try:
+        server.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def postgres_url(postgres_socket: Path) -> str:
+    """Make an empty PostgreSQL database; gives its SQLAlchemy URL."""
+    name = f"ledger_{next(_numbers)}"
+    with psycopg.connect(f"host={postgres_socket} user={SERVER_USER} dbname=postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"postgresql+psycopg://{SERVER_USER}@/{name}?host={postgres_socket}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Name an empty database, once as a SQLite file and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
