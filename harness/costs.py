@@ -23,7 +23,7 @@ from harness.rates import (
     rates_in_force,
     served_tier,
 )
-from harness.usage.meters import meters
+from harness.usage import meters
 from harness.usage.values import Meter, Usage
 
 CostStatus = Literal["priced", "unpriced", "free"]
@@ -122,6 +122,8 @@ def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decima
     unpriced = [f"no rate for {term} of {price.name}" for term in card.unknown_terms]
     if usage.input_tokens is None or usage.output_tokens is None:
         unpriced.append("the payload does not say how many tokens were used")
+    if any(flag.name == "zero_usage" for flag in usage.flags):
+        unpriced.append("the payload states no tokens at all, which no answered request has")
     lines, warnings = [], list(card.warnings)
     for meter, quantity in meters(usage).items():
         rate = Decimal(0) if price.free else card.rate(meter)

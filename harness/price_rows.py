@@ -159,6 +159,7 @@ class When(Rates):
     thinking: bool | None = None
     over: int | None = Field(default=None, ge=0)
     at_least: int | None = Field(default=None, ge=1)
+    up_to: int | None = Field(default=None, ge=0)
     hours: tuple[Window, ...] = ()
     weekdays: tuple[Weekday, ...] = ()
     except_dates: tuple[date, ...] = ()
@@ -189,6 +190,7 @@ class When(Rates):
             geos=frozenset(self.geo),
             thinking=self.thinking,
             least_context_tokens=least,
+            most_context_tokens=self.up_to,
             hours=self.hours,
             weekdays=frozenset(self.weekdays),
             except_dates=frozenset(self.except_dates),
@@ -263,7 +265,7 @@ def _hidden_tiers(whens: tuple[When, ...]) -> int | None:
     """Find a service tier with its own token rates that stands after a context tier and ignores the size."""
     sized = False
     for number, when in enumerate(whens, start=1):
-        ignores_size = when.over is None and when.at_least is None
+        ignores_size = when.over is None and when.at_least is None and when.up_to is None
         if sized and ignores_size and when.tier and when.by_meter().keys() & TOKEN_METERS:
             return number
         sized = sized or not ignores_size

@@ -89,9 +89,10 @@ class Adjustment:
         spared: token meters that the factor leaves alone.
         tiers: holds for these served tiers (`flex`, `priority`) or for `batch`; empty = any.
         speeds: holds for these speeds (`fast`); empty = any.
-        geos: holds for these regions (`us`, `eu`); empty = any.
+        geos: holds for these regions (`us`, `eu`, or `*` for any named region); empty = any, named or not.
         thinking: holds when the model thought (True) or did not (False); None = either.
         least_context_tokens: holds from this prompt size on; 0 = any size. "> 200000" is 200001 here.
+        most_context_tokens: holds up to this prompt size; None = any size.
         hours: holds inside one of these stretches of the UTC day; empty = all day.
         weekdays: holds on these UTC weekdays, Monday is 0; empty = every day.
         except_dates: UTC dates on which it does not hold (public holidays).
@@ -107,6 +108,7 @@ class Adjustment:
     geos: frozenset[str] = frozenset()
     thinking: bool | None = None
     least_context_tokens: int = 0
+    most_context_tokens: int | None = None
     hours: tuple[DayWindow, ...] = ()
     weekdays: frozenset[int] = frozenset()
     except_dates: frozenset[date] = frozenset()
@@ -144,6 +146,7 @@ class Adjustment:
             "geos": sorted(self.geos),
             "thinking": self.thinking,
             "least_context_tokens": self.least_context_tokens,
+            "most_context_tokens": self.most_context_tokens,
             "hours": [str(window) for window in self.hours],
             "weekdays": sorted(self.weekdays),
             "except_dates": sorted(day.isoformat() for day in self.except_dates),

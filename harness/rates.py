@@ -19,6 +19,7 @@ STANDARD_TIERS = frozenset({STANDARD, "default", "auto", "on_demand", "standard_
 """Words that providers use for the list price without a tier."""
 
 STANDARD_SPEEDS = frozenset({STANDARD, "default", "normal", ""})
+ANY_REGION = "*"
 NO_REGION = frozenset({"global", "not_available", "default", "unspecified", "none", ""})
 
 FALLBACKS: Mapping[Meter, Meter] = {
@@ -148,13 +149,23 @@ def _apply(adjustment: Adjustment, rates: dict[Meter, Decimal]) -> None:
 
 def _holds(adjustment: Adjustment, terms: Terms) -> bool:
     return (
-        terms.context_tokens >= adjustment.least_context_tokens
+        _fits(adjustment, terms.context_tokens)
         and (not adjustment.tiers or terms.tier in adjustment.tiers)
         and (not adjustment.speeds or terms.speed in adjustment.speeds)
-        and (not adjustment.geos or terms.geo in adjustment.geos)
+        and (not adjustment.geos or _regional(adjustment, terms.geo))
         and (adjustment.thinking is None or bool(terms.thinking) is adjustment.thinking)
         and adjustment.in_force(terms.at)
     )
+
+
+def _fits(adjustment: Adjustment, context_tokens: int) -> bool:
+    if context_tokens < adjustment.least_context_tokens:
+        return False
+    return adjustment.most_context_tokens is None or context_tokens <= adjustment.most_context_tokens
+
+
+def _regional(adjustment: Adjustment, geo: str) -> bool:
+    return geo in adjustment.geos or (bool(geo) and ANY_REGION in adjustment.geos)
 
 
 def _could_hold(
@@ -168,7 +179,7 @@ def _could_hold(
         and not ended
         and context_tokens >= adjustment.least_context_tokens
         and (not adjustment.tiers or tier is None or tier in adjustment.tiers)
-        and (not adjustment.geos or geo is None or geo in adjustment.geos)
+        and (not adjustment.geos or geo is None or _regional(adjustment, geo))
     )
 
 
