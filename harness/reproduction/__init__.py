@@ -1,0 +1,1 @@
+"""What a published spend table determines: prices, token ranges, group totals; solved, never typed in."""
