@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +24,7 @@ class BilledRequest:
 
     Attributes:
         request_id: the client's id (`X-Client-Request-Id`), None when it sent none.
-        at: when the request was served, RFC 3339 UTC.
+        at: when the request was served, UTC.
         model, effort: who answered; effort is None for a model that takes none.
         epoch, try_number: as read from the request id.
         prompt_sha256: digest of the last user message; empty for a request that made no sense.
@@ -38,7 +39,7 @@ class BilledRequest:
     """
 
     request_id: str | None
-    at: str
+    at: datetime
     model: str
     effort: str | None
     epoch: int
@@ -64,24 +65,24 @@ class BillingLog:
     def __init__(self, path: Path | None = None) -> None:
         self._file: BinaryIO | None = path.open("ab") if path else None
         self._waiting: list[bytes] = []
-        self._requests: Counter[str] = Counter()
-        self._sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._statuses: Counter[int | None] = Counter()
+        self._sums: defaultdict[tuple[str, str | None], dict[str, int]] = defaultdict(_ZEROS.copy)
 
     def add(self, row: BilledRequest) -> None:
         """Enter one request."""
-        model = f"{row.model}@{row.effort}" if row.effort else row.model
-        for sums in (self._sums["all"], self._sums[model]):
-            _count(sums, row)
-        self._requests["none" if row.status is None else str(row.status)] += 1
+        _count(self._sums[row.model, row.effort], row)
+        self._statuses[row.status] += 1
         if self._file is not None:
-            self._waiting.append(orjson.dumps(asdict(row), option=orjson.OPT_APPEND_NEWLINE))
+            self._waiting.append(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
             if len(self._waiting) >= _FLUSH_EVERY_ROWS:
                 self.flush()
 
     def sums(self) -> dict[str, Any]:
         """Give the sums over all requests, by status sent and by model and effort."""
-        models = {name: dict(sums) for name, sums in sorted(self._sums.items()) if name != "all"}
-        return {**_ZEROS, **self._sums["all"], "by_status": dict(self._requests), "by_model": models}
+        everything = {name: sum(sums[name] for sums in self._sums.values()) for name in _ZEROS}
+        models = {f"{model}@{effort}" if effort else model: sums for (model, effort), sums in self._sums.items()}
+        statuses = {"none" if status is None else str(status): count for status, count in self._statuses.items()}
+        return {**everything, "by_status": statuses, "by_model": models}
 
     def flush(self) -> None:
         """Write the rows that wait."""
@@ -119,7 +120,7 @@ _ZEROS = dict.fromkeys(
 of the bill that the client was not told about (answers lost on their way, answers without usage)."""
 
 
-def _count(sums: Counter[str], row: BilledRequest) -> None:
+def _count(sums: dict[str, int], row: BilledRequest) -> None:
     sums["requests"] += 1
     sums["right_answers"] += bool(row.right and row.status == 200)
     if not row.billed or row.usage is None:

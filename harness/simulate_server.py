@@ -213,7 +213,7 @@ class SimulationServer:
         self._books.add(
             BilledRequest(
                 request_id=call.request_id,
-                at=_now(),
+                at=datetime.now(UTC),
                 model=f"sim-{draw.model.name}",
                 effort=draw.effort if draw.model.reasons else None,
                 epoch=draw.epoch,
@@ -307,7 +307,7 @@ def _senseless(request_id: str | None, status: int) -> BilledRequest:
     epoch, try_number = epoch_and_try(request_id)
     return BilledRequest(
         request_id=request_id,
-        at=_now(),
+        at=datetime.now(UTC),
         model="unknown",
         effort=None,
         epoch=epoch,
@@ -323,10 +323,6 @@ def _senseless(request_id: str | None, status: int) -> BilledRequest:
         right=None,
         finish_reason=None,
     )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
 
 
 def _content(content: object) -> str | Sequence[str | bytes]:

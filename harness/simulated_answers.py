@@ -6,9 +6,11 @@ differs in value from the target, never only in spelling: a correct scorer count
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import string
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -51,29 +53,26 @@ _OPPOSITES = {"true": "False", "yes": "No", "valid": "invalid", "plausible": "im
 _OPPOSITES |= {"false": "True", "no": "Yes", "invalid": "valid", "implausible": "plausible"}
 _PLAIN_NUMBER = re.compile(r"\$?(-?)\$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 _FRACTION = re.compile(r"(-?)\\[dt]?frac\{(\d+)\}\{(\d+)\}")
+_SIXTEEN_WORDS = struct.Struct(">16I")
 _LETTER = re.compile(r"(\(?)([A-Z])(\)?)")
 
 
 class Dice:
     """A stream of draws that depends on nothing but its key: equal on every machine and Python version."""
 
-    __slots__ = ("_block", "_bytes", "_key", "_position")
+    __slots__ = ("_block", "_key", "_left")
 
     def __init__(self, key: str) -> None:
         self._key = key
         self._block = 0
-        self._bytes = hashlib.blake2b(key.encode()).digest()
-        self._position = 0
+        self._left = _words(key)
 
     def uniform(self) -> float:
         """Draw from the open interval (0, 1)."""
-        if self._position == len(self._bytes):
+        if not self._left:
             self._block += 1
-            self._bytes = hashlib.blake2b(f"{self._key}|{self._block}".encode()).digest()
-            self._position = 0
-        chunk = self._bytes[self._position : self._position + 4]
-        self._position += 4
-        return (int.from_bytes(chunk, "big") + 0.5) / 4294967296
+            self._left = _words(f"{self._key}|{self._block}")
+        return (self._left.pop() + 0.5) / 4294967296
 
     def integer(self, low: int, high: int) -> int:
         """Draw an integer between both ends, ends included."""
@@ -82,6 +81,10 @@ class Dice:
     def pick(self, items: Sequence[T]) -> T:
         """Draw one of the items."""
         return items[int(self.uniform() * len(items))]
+
+
+def _words(key: str) -> list[int]:
+    return list(_SIXTEEN_WORDS.unpack(hashlib.blake2b(key.encode()).digest()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +203,13 @@ def _ask_of(prompt: str) -> Ask:
 
 
 def _prose(dice: Dice) -> str:
-    start = dice.integer(0, len(_PROSE) - 1)
-    step = dice.pick((1, 5, 7))  # coprime to the number of sentences: none is said twice
-    return " ".join(_PROSE[(start + i * step) % len(_PROSE)] for i in range(dice.integer(3, 9)))
+    return _sentences(dice.integer(0, len(_PROSE) - 1), dice.pick((1, 5, 7)), dice.integer(3, 9))
+
+
+@functools.cache
+def _sentences(start: int, step: int, count: int) -> str:
+    # the step is coprime to the number of sentences: none is said twice
+    return " ".join(_PROSE[(start + index * step) % len(_PROSE)] for index in range(count))
 
 
 def _other_letter(letter: str, n_choices: int, dice: Dice) -> str:

@@ -43,6 +43,7 @@ def simulate(
     Models: sim-reasoner, sim-direct, sim-flaky. GET /health and GET /stats (sums of what was billed).
     """
     import asyncio
+    import gc
 
     import uvloop
 
@@ -51,6 +52,8 @@ def simulate(
     key = _answer_key(suite or ["starter"], data)
     pace = Pace(delay_ms=delay_ms, delay_log_sd=delay_log_sd, requests_per_s=rate_limit)
     server = SimulationServer(key, seed=seed, billing_log=billing_log, pace=pace)
+    gc.collect()
+    gc.freeze()  # the key lives as long as the process: the collector need not walk it again and again
     typer.echo(f"benchtab: simulated models, {len(key)} known prompts, seed {seed}", err=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(server, host, port))
