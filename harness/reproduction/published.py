@@ -124,7 +124,9 @@ class PublishedTable(Strict):
             name for row in self.row for name in (*row.read_with, *([row.stated_ratio.of] if row.stated_ratio else []))
         ]
         asked += [name for group in self.group for name in group.rows]
-        cited = [name for item in (*self.row, *self.group, *self.claim) for name in item.sources]
+        cited = [name for row in self.row for name in row.sources]
+        cited += [name for group in self.group for name in group.sources]
+        cited += [name for claim in self.claim for name in claim.sources]
         unknown = sorted({f"row {name!r}" for name in asked if name not in rows}
                          | {f"source {name!r}" for name in cited if name not in sources})  # fmt: skip
         if unknown:
