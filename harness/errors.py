@@ -74,8 +74,10 @@ class InputError(HarnessError):
 
     def __str__(self) -> str:
         listed = [f"  {finding.where}: {finding.message}" for finding in self.findings]
-        return "\n".join([self.message, *([f"  at: {self.where}"] if self.where else []), *listed]
-                         + ([f"  do: {self.fix}"] if self.fix else []))
+        return "\n".join(
+            [self.message, *([f"  at: {self.where}"] if self.where else []), *listed]
+            + ([f"  do: {self.fix}"] if self.fix else [])
+        )
 
 
 class UnpricedModelError(InputError):
@@ -130,6 +132,7 @@ class ProviderError(HarnessError):
         retry_after_s: seconds that the provider asked to wait, None when it did not say.
         billed: whether the provider bills such an attempt by its stated rule.
         raw_usage: usage object of the failed answer, as received, None when there was none.
+        usage_kind: which reader understands `raw_usage`; None when there is none.
         provider_request_id: the provider's id for this request, None when it gave none.
     """
 
@@ -142,6 +145,7 @@ class ProviderError(HarnessError):
         retry_after_s: float | None = None,
         billed: Billed = "unknown",
         raw_usage: Mapping[str, Any] | None = None,
+        usage_kind: str | None = None,
         provider_request_id: str | None = None,
     ) -> None:
         super().__init__(message)
@@ -150,4 +154,5 @@ class ProviderError(HarnessError):
         self.retry_after_s = retry_after_s
         self.billed: Billed = billed
         self.raw_usage = raw_usage
+        self.usage_kind = usage_kind
         self.provider_request_id = provider_request_id

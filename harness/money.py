@@ -1,4 +1,4 @@
-"""Exact money: Decimal dollars without rounding, integer picodollars (1e-12 USD) for the ledger, plain strings at the edges.
+"""Exact money: Decimal dollars without rounding, integer picodollars (1e-12 USD) for the ledger, strings at the edges.
 
 Every sum and product of money in this package runs under `EXACT`, which refuses to round.
 """
@@ -6,7 +6,16 @@ Every sum and product of money in this package runs under `EXACT`, which refuses
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import (
+    ROUND_CEILING,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
 
 EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 PICO_PER_USD = 10**12

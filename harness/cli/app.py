@@ -1,4 +1,4 @@
-"""The typer application: global options, one registration per command, and the one place where errors become exit codes."""
+"""The typer application: global options, one registration per noun, and the one place where errors get exit codes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__
+from harness.cli import run, simulate
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -33,6 +34,10 @@ def options(
     ] = False,
 ) -> None:
     """Hold the options that come before any command."""
+
+
+for _noun in (run, simulate):
+    _noun.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,41 @@
+"""Options and steps that several commands share: which ledger, which prices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.ledger import Ledger
+
+DEFAULT_LEDGER = "results/ledger.db"
+
+DbOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        help=f"Ledger: a path or a SQLAlchemy URL. Default: $BENCHTAB_DB, else {DEFAULT_LEDGER}.",
+        show_default=False,
+    ),
+]
+PricingOption = Annotated[
+    Path | None,
+    typer.Option("--pricing", metavar="DIR", help="Your own price files, laid over the shipped ones.", exists=True),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def ledger_name(db: str | None) -> str:
+    """The ledger to use: the option, the environment, or the default under the current folder."""
+    return db or os.environ.get("BENCHTAB_DB") or DEFAULT_LEDGER
+
+
+def open_ledger(db: str | None, *, create: bool = False) -> Ledger:
+    """Open the ledger that the options name."""
+    from harness.ledger import Ledger
+
+    return Ledger.open(ledger_name(db), create=create)

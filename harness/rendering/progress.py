@@ -1,0 +1,173 @@
+"""What a person sees while a run goes on, on stderr: a live line per model on a terminal, one line a minute elsewhere.
+
+Data flows runner events -> counters -> text. The runner knows only the observer's methods.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from harness.errors import ProviderError
+from harness.models import ModelSpec
+from harness.runner.charging import Spent
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+_EVERY_S = 60.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to one model so far; dollars and tokens are lower bounds while `unknown` is above zero."""
+
+    planned: int = 0
+    done: int = 0
+    failed: int = 0
+    attempts: int = 0
+    retried: int = 0
+    unknown: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: Decimal = field(default_factory=Decimal)
+
+
+class ProgressDisplay:
+    """Counts events and shows them.
+
+    Args:
+        planned: samples to finish, by model.
+        stream: where to write; a terminal gets a live display.
+        clock: monotonic seconds.
+        quiet: show notices only.
+    """
+
+    def __init__(
+        self,
+        planned: dict[ModelSpec, int],
+        *,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        quiet: bool = False,
+    ) -> None:
+        self.counts = {model: Counts(planned=number) for model, number in planned.items()}
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._quiet = quiet
+        self._started_s = clock()
+        self._next_line_s = self._started_s + _EVERY_S
+        self._live = self._make_live() if not quiet and self._stream.isatty() else None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def attempt_sent(self, model: ModelSpec) -> None:
+        """Count a request that left."""
+        if (counts := self.counts.get(model)) is not None:
+            counts.attempts += 1
+
+    def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None:
+        """Count what an attempt used and cost."""
+        counts = self.counts.setdefault(model, Counts())
+        counts.retried += error is not None
+        counts.input_tokens += spent.input_tokens or 0
+        counts.output_tokens += spent.output_tokens or 0
+        if spent.usd is None:
+            counts.unknown += 1
+        else:
+            counts.usd += spent.usd
+        self._tick()
+
+    def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
+        """Count a sample that needs nothing more."""
+        counts = self.counts[model]
+        counts.done += 1
+        counts.failed += failed
+        self._tick()
+
+    def notice(self, text: str) -> None:
+        """Say something once."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def _tick(self) -> None:
+        if self._quiet or self._live is not None:
+            return
+        now_s = self._clock()
+        if now_s >= self._next_line_s:
+            self._next_line_s = now_s + _EVERY_S
+            print(self.line(), file=self._stream, flush=True)
+
+    def line(self) -> str:
+        """All models in one line."""
+        totals = Counts()
+        for counts in self.counts.values():
+            totals.planned += counts.planned
+            totals.done += counts.done
+            totals.failed += counts.failed
+            totals.unknown += counts.unknown
+            totals.output_tokens += counts.output_tokens
+            totals.usd += counts.usd
+        elapsed_s = max(1e-9, self._clock() - self._started_s)
+        rate = totals.done / elapsed_s
+        bound = ">= " if totals.unknown else ""
+        left = f"{duration((totals.planned - totals.done) / rate)} left" if rate > 0 else "time left not known"
+        return (
+            f"{totals.done}/{totals.planned} samples, {totals.failed} failed, "
+            f"{totals.output_tokens:,} output tokens, {bound}${totals.usd:.4f}, {rate:.1f}/s, {left}"
+        )
+
+    def _make_live(self) -> Live:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=self._stream)
+        return Live(get_renderable=self._renderable, console=console, refresh_per_second=4, transient=True)
+
+    def _renderable(self) -> RenderableType:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table(box=None, pad_edge=False)
+        for heading in ("model", "done", "failed", "retries", "output tokens", "USD"):
+            grid.add_column(heading, justify="left" if heading == "model" else "right")
+        for model, counts in self.counts.items():
+            bound = ">= " if counts.unknown else ""
+            grid.add_row(
+                Text(str(model)),
+                f"{counts.done}/{counts.planned}",
+                str(counts.failed),
+                str(counts.retried),
+                f"{counts.output_tokens:,}",
+                f"{bound}{counts.usd:.4f}",
+            )
+        grid.caption = self.line()
+        return grid
+
+
+def duration(seconds: float) -> str:
+    """Write seconds for people: `45s`, `3m10s`, `2h05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    return f"{minutes // 60}h{minutes % 60:02d}m"

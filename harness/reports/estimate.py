@@ -1,0 +1,46 @@
+"""The dry run's table: what would be sent and what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.money import add
+from harness.runner.estimates import CostEstimate
+from harness.tables import Column, Table
+
+_COLUMNS = (
+    Column(name="suite", title="suite"),
+    Column(name="model", title="model"),
+    Column(name="n_requests", kind="integer", title="requests", description="Samples times epochs."),
+    Column(name="input_tokens", kind="integer", unit="tokens", title="input tokens"),
+    Column(name="output_tokens_assumed", kind="integer", unit="tokens", title="output tokens (assumed)"),
+    Column(name="estimated_usd", kind="usd", unit="USD", title="estimate", description="At the price in force now."),
+    Column(name="upper_bound_usd", kind="usd", unit="USD", title="upper bound", description="Every worst case."),
+)
+
+
+def estimate_table(estimates: Sequence[CostEstimate]) -> Table:
+    """Lay estimates out, with totals where every part is known."""
+    rows = [
+        (one.suite, str(one.model.spec), one.n_requests, one.input_tokens, one.output_tokens, one.estimated_usd,
+         one.upper_bound_usd)
+        for one in estimates
+    ]  # fmt: skip
+    if len(estimates) > 1:
+        usd = [one.estimated_usd for one in estimates if one.estimated_usd is not None]
+        bounds = [one.upper_bound_usd for one in estimates if one.upper_bound_usd is not None]
+        rows.append(
+            (
+                "total",
+                "",
+                sum(one.n_requests for one in estimates),
+                sum(one.input_tokens for one in estimates),
+                sum(one.output_tokens for one in estimates),
+                add(usd) if len(usd) == len(estimates) else None,
+                add(bounds) if len(bounds) == len(estimates) else None,
+            )
+        )
+    notes = ["output is assumed: 2,800 tokens a request for models that reason, 350 for others, at most the cap"]
+    if any(one.is_rough for one in estimates):
+        notes.append("input tokens are estimated from characters; no vocabulary was found")
+    return Table(name="estimate", title="Dry run: nothing was sent", columns=_COLUMNS, rows=rows, notes=tuple(notes))

@@ -1,0 +1,314 @@
+"""One attempt: reserved and in the ledger before it leaves, settled before its answer is read.
+
+Data flows question -> provider -> ledger -> answer. The only place where an unexpected exception is caught: whatever
+happens to a request, its row says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.errors import BudgetReached, ErrorClass, ProviderError
+from harness.ledger.records import (
+    NO_USAGE,
+    AttemptOutcome,
+    AttemptStart,
+    Purpose,
+    SettledStatus,
+    Transcript,
+)
+from harness.models import ModelSpec
+from harness.providers.base import ImagePart, Message, Prepared, Provider, Request, Response
+from harness.runner.charging import NOTHING, UNKNOWN, Pricer, Spent
+from harness.runner.plan import image_sha256
+from harness.runner.traffic import Lane, Traffic
+from harness.usage import NORMALISER_VERSION
+
+
+class LedgerWriter(Protocol):
+    """What an attempt needs of the ledger: each call returns once its row is durable."""
+
+    async def send(self, start: AttemptStart) -> int: ...
+
+    async def settle(self, outcome: AttemptOutcome, *, transcript: Transcript | None = None) -> None: ...
+
+
+class AttemptObserver(Protocol):
+    """Who wants to see attempts come and go (progress, tests)."""
+
+    def attempt_sent(self, model: ModelSpec) -> None: ...
+
+    def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked, for whom, and with which limits.
+
+    Attributes:
+        request_stem: request id without its try suffix.
+        input_tokens_bound: no tokenizer makes more input tokens of the messages than this.
+        max_output_tokens: cap that is sent; None = not sent.
+    """
+
+    request_stem: str
+    cell_id: int
+    planned_id: int
+    messages: tuple[Message, ...]
+    input_tokens_bound: int
+    max_output_tokens: int | None
+    temperature: float | None = None
+    seed: int | None = None
+    service_tier: str | None = None
+    purpose: Purpose = "solve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that is already in the ledger."""
+
+    attempt_id: int
+    response: Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """Where time comes from: wall time in microseconds UTC for facts, monotonic seconds for waiting."""
+
+    wall_us: Callable[[], int]
+    monotonic_s: Callable[[], float]
+
+
+class Asker:
+    """Asks one model, one attempt at a time; knows its prices, its budget scopes and its lane."""
+
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec,
+        provider: Provider,
+        writer: LedgerWriter,
+        traffic: Traffic,
+        lane: Lane,
+        pricer: Pricer,
+        observer: AttemptObserver,
+        clocks: Clocks,
+        timeout_s: float,
+        keep_transcripts: bool,
+        budget_scopes: Callable[[int], tuple[str, ...]],
+    ) -> None:
+        self.spec = spec
+        self._provider = provider
+        self._writer = writer
+        self._traffic = traffic
+        self._lane = lane
+        self._pricer = pricer
+        self._observer = observer
+        self._clocks = clocks
+        self._timeout_s = timeout_s
+        self._keep_transcripts = keep_transcripts
+        self._budget_scopes = budget_scopes
+        self._tight = False
+        self._queue = asyncio.Lock()
+
+    def prepare(self, question: Question, try_number: int = 1) -> Prepared:
+        """Map a question to what would be sent; raises InputError for settings that the provider cannot take."""
+        return self._provider.prepare(
+            Request(
+                request_id=f"{question.request_stem}.t{try_number}",
+                model=self.spec,
+                messages=question.messages,
+                temperature=question.temperature,
+                max_output_tokens=question.max_output_tokens,
+                seed=question.seed,
+                service_tier=question.service_tier,
+            )
+        )
+
+    async def ask(self, question: Question, *, try_number: int, retry_of: int | None) -> Answer:
+        """Make one attempt.
+
+        Raises:
+            AttemptFailed: it failed; its row says how.
+            BudgetReached: the worst case does not fit, although nothing is in flight any more.
+        """
+        prepared = self.prepare(question, try_number)
+        tokens = question.input_tokens_bound + (question.max_output_tokens or 0)
+        entered_s = await self._traffic.enter(self._lane, tokens)
+        try:
+            start = self._start(question, prepared, try_number=try_number, retry_of=retry_of)
+            attempt_id = await self._reserve(start)
+        except BaseException:
+            self._traffic.leave(self._lane, entered_s)
+            raise
+        self._traffic.unsettled += 1
+        self._observer.attempt_sent(self.spec)
+        try:
+            return await self._answered(question, prepared, start, attempt_id, entered_s)
+        finally:
+            self._traffic.unsettled -= 1
+            self._traffic.wake()
+
+    def _start(self, question: Question, prepared: Prepared, *, try_number: int, retry_of: int | None) -> AttemptStart:
+        now_us = self._clocks.wall_us()
+        return AttemptStart(
+            request_id=prepared.request.request_id,
+            cell_id=question.cell_id,
+            planned_id=question.planned_id,
+            model_requested=self.spec.name,
+            started_at_us=now_us,
+            purpose=question.purpose,
+            try_number=try_number,
+            retry_of=retry_of,
+            parameters=prepared.parameters,
+            service_tier=question.service_tier,
+            reserved_pico_usd=self._pricer.reservation_pico(
+                question.input_tokens_bound, question.max_output_tokens, now_us
+            )
+            or 0,
+            reserved_input_tokens=question.input_tokens_bound,
+            reserved_output_tokens=question.max_output_tokens or 0,
+            budget_scopes=self._budget_scopes(now_us),
+        )
+
+    async def _reserve(self, start: AttemptStart) -> int:
+        """Write the row; while the budget has no room, wait for requests in flight to settle below their worst case.
+
+        Once room was short, this model's requests queue here in draw order, so that cheap ones do not overtake.
+        """
+        if not self._tight:
+            try:
+                return await self._writer.send(start)
+            except BudgetReached:
+                self._tight = True
+        async with self._queue:
+            while True:
+                try:
+                    return await self._writer.send(start)
+                except BudgetReached:
+                    if self._traffic.unsettled == 0:
+                        raise
+                await self._traffic.change()
+
+    async def _answered(
+        self, question: Question, prepared: Prepared, start: AttemptStart, attempt_id: int, entered_s: float
+    ) -> Answer:
+        failure: ProviderError | None = None
+        response: Response | None = None
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            response = await self._provider.send(prepared, timeout_s=self._timeout_s)
+        except ProviderError as error:
+            failure = error
+        except asyncio.CancelledError as error:
+            cancelled = error
+            failure = ProviderError("stopped by the user", error_class=ErrorClass.CONNECTION, billed="unknown")
+        except Exception as error:  # noqa: BLE001 - the attempt boundary: a row must say what happened
+            failure = ProviderError(f"{type(error).__name__}: {error}"[:300], error_class=ErrorClass.INTERNAL)
+        self._traffic.leave(self._lane, entered_s, failure)
+        if response is not None:
+            await self._settle_answer(question, start, attempt_id, response)
+            return Answer(attempt_id=attempt_id, response=response)
+        assert failure is not None
+        await asyncio.shield(self._settle_failure(start, attempt_id, failure, was_cancelled=cancelled is not None))
+        if cancelled is not None:
+            raise cancelled
+        raise AttemptFailed(attempt_id, failure) from failure
+
+    async def _settle_answer(
+        self, question: Question, start: AttemptStart, attempt_id: int, response: Response
+    ) -> None:
+        now_us = self._clocks.wall_us()
+        facts, spent = self._pricer.settle(
+            response.usage_kind,
+            response.raw_usage,
+            finished_at_us=now_us,
+            service_tier=response.service_tier or start.service_tier,
+            model_served=response.model_served,
+        )
+        first_byte_s = response.time_to_first_byte_s
+        outcome = AttemptOutcome(
+            attempt_id=attempt_id,
+            status="succeeded",
+            finished_at_us=now_us,
+            usage=facts,
+            charged_pico_usd=spent.charged_pico,
+            billed="yes",
+            model_served=response.model_served,
+            service_tier=response.service_tier,
+            provider_request_id=response.provider_request_id,
+            first_byte_us=None if first_byte_s is None else int(first_byte_s * 1e6),
+            finish_reason=response.finish_reason,
+            refused=response.refused,
+            normaliser_version=NORMALISER_VERSION,
+        )
+        transcript = self._transcript(question.messages, response) if self._keep_transcripts else None
+        await self._writer.settle(outcome, transcript=transcript)
+        self._observer.attempt_settled(self.spec, spent=spent, error=None)
+
+    async def _settle_failure(
+        self, start: AttemptStart, attempt_id: int, error: ProviderError, *, was_cancelled: bool
+    ) -> None:
+        now_us = self._clocks.wall_us()
+        facts, spent = NO_USAGE, UNKNOWN
+        if error.raw_usage is not None and error.usage_kind is not None:
+            facts, spent = self._pricer.settle(
+                error.usage_kind,
+                error.raw_usage,
+                finished_at_us=now_us,
+                service_tier=start.service_tier,
+                model_served=None,
+            )
+        elif error.billed == "no":
+            spent = NOTHING
+        status: SettledStatus = "failed"
+        if was_cancelled:
+            status = "cancelled"
+        elif error.error_class is ErrorClass.TIMEOUT:
+            status = "timed_out"
+        await self._writer.settle(
+            AttemptOutcome(
+                attempt_id=attempt_id,
+                status=status,
+                finished_at_us=now_us,
+                usage=facts,
+                charged_pico_usd=spent.charged_pico,
+                billed=error.billed,
+                error_class=error.error_class,
+                error_message=error.message,
+                http_status=error.http_status,
+                provider_request_id=error.provider_request_id,
+                normaliser_version=NORMALISER_VERSION,
+            )
+        )
+        self._observer.attempt_settled(self.spec, spent=spent, error=error)
+
+    def _transcript(self, messages: tuple[Message, ...], response: Response) -> Transcript:
+        return Transcript(
+            messages=[{"role": message.role, "content": _content_json(message)} for message in messages],
+            answer=response.text,
+            reasoning=response.reasoning_text,
+        )
+
+
+class AttemptFailed(ProviderError):
+    """A failed attempt that is already in the ledger as row `attempt_id`."""
+
+    def __init__(self, attempt_id: int, error: ProviderError) -> None:
+        super().__init__(
+            error.message,
+            error_class=error.error_class,
+            http_status=error.http_status,
+            retry_after_s=error.retry_after_s,
+            billed=error.billed,
+        )
+        self.attempt_id = attempt_id
+
+
+def _content_json(message: Message) -> Any:
+    if isinstance(message.content, str):
+        return message.content
+    return [{"image": image_sha256(part)} if isinstance(part, ImagePart) else part for part in message.content]

@@ -1,0 +1,138 @@
+"""What an attempt may cost and what it did cost, for the budget and the live display.
+
+The ledger keeps tokens, reports derive money; this module only moves reservations to spending while a run goes on.
+Data flows price book + usage payload -> `Spent` (whole picodollars, rounded up).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from harness.costs import cost_of, worst_case_usd
+from harness.ledger.facts import usage_facts
+from harness.ledger.instants import from_us
+from harness.ledger.records import UsageFacts
+from harness.models import ModelSpec
+from harness.money import to_pico_ceiling
+from harness.pricing import PriceBook
+from harness.usage import Usage, meters, read_usage
+
+_HOUR_US = 3_600_000_000
+_TOKEN_STEP = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What one attempt used and cost.
+
+    Attributes:
+        charged_pico: picodollars, rounded up; None = the bill is not known.
+        usd: exact dollars; None = not known.
+        input_tokens, output_tokens: totals as the provider counts them; None = not known.
+    """
+
+    charged_pico: int | None = None
+    usd: Decimal | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+UNKNOWN = Spent()
+NOTHING = Spent(charged_pico=0, usd=Decimal(0), input_tokens=0, output_tokens=0)
+
+
+class Pricer:
+    """Prices the attempts of one model.
+
+    Args:
+        thinking: whether thinking was asked for, where the payload cannot say; None = not known.
+        mode: `batch` for batch requests, None otherwise.
+    """
+
+    def __init__(
+        self,
+        book: PriceBook,
+        spec: ModelSpec,
+        *,
+        service_tier: str | None = None,
+        mode: str | None = None,
+        thinking: bool | None = None,
+    ) -> None:
+        self._book = book
+        self._spec = spec
+        self._service_tier = service_tier
+        self._mode = mode
+        self._thinking = thinking
+        self._worst: dict[tuple[int, int, int], int | None] = {}
+
+    def is_priced(self, now: datetime) -> bool:
+        """Whether the model has a price (or is free) now."""
+        return self._book.at(self._spec.provider, self._spec.model, now) is not None
+
+    def reservation_pico(self, input_tokens_bound: int, max_output_tokens: int | None, now_us: int) -> int | None:
+        """Worst case of a request sent now; None when it has no bound (no price, or no output cap)."""
+        if max_output_tokens is None:
+            return None
+        stepped = -(-input_tokens_bound // _TOKEN_STEP) * _TOKEN_STEP
+        hour_us = now_us - now_us % _HOUR_US
+        key = (stepped, max_output_tokens, hour_us)
+        if key not in self._worst:
+            self._worst[key] = self._bound_pico(stepped, max_output_tokens, from_us(hour_us))
+        return self._worst[key]
+
+    def _bound_pico(self, input_tokens: int, output_tokens: int, at: datetime) -> int | None:
+        usd = worst_case_usd(
+            self._book,
+            provider=self._spec.provider,
+            model=self._spec.model,
+            input_tokens=input_tokens,
+            max_output_tokens=output_tokens,
+            at=at,
+            service_tier=self._service_tier,
+        )
+        return None if usd is None else to_pico_ceiling(usd)
+
+    def settle(
+        self,
+        usage_kind: str,
+        raw_usage: Mapping[str, Any] | None,
+        *,
+        finished_at_us: int,
+        service_tier: str | None,
+        model_served: str | None,
+    ) -> tuple[UsageFacts, Spent]:
+        """Read a usage payload into ledger facts and what it cost."""
+        usage = read_usage(usage_kind, raw_usage)
+        facts = usage_facts(
+            usage,
+            meters(usage),
+            raw_usage=raw_usage,
+            usage_kind=usage_kind,
+            other_model_meters={model: meters(part) for model, part in usage.other_models},
+            thinking_asked=self._thinking,
+        )
+        cost = cost_of(
+            self._book,
+            usage,
+            provider=self._spec.provider,
+            model=self._spec.model,
+            at=from_us(finished_at_us),
+            service_tier=service_tier,
+            mode=self._mode,
+            thinking=self._thinking,
+            served_model=model_served,
+        )
+        return facts, _spent(usage, cost.usd)
+
+
+def _spent(usage: Usage, usd: Decimal | None) -> Spent:
+    return Spent(
+        charged_pico=None if usd is None else to_pico_ceiling(usd),
+        usd=usd,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+    )

@@ -1,0 +1,253 @@
+"""Everything that is decided before the first request: suites loaded, samples drawn, settings and prices checked.
+
+Data flows `RunSpec` -> `PreparedRun`; nothing is sent and nothing is written here. Every mistake ends the command now.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import InputError, UnpricedModelError
+from harness.ledger.instants import to_us
+from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
+from harness.loaders import load_suite, load_task
+from harness.models import ModelSpec
+from harness.money import to_pico_ceiling
+from harness.pricing import PriceBook, utc_text
+from harness.providers.base import ImagePart, Message
+from harness.providers.settings import reasons
+from harness.runner.attempts import Question
+from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
+from harness.runner.spec import RunSpec
+from harness.tokens import IMAGE_TOKENS_UPPER, MESSAGE_OVERHEAD, upper_bound_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan:
+    """One model of a run: whether it reasons, and whether it is one of the built-in simulated ones."""
+
+    spec: ModelSpec
+    reasons: bool | None
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRun:
+    """A run that can start.
+
+    Attributes:
+        chains: what is asked of each model, in draw order.
+        warnings: what a reader of the results must know (data not pinned, prices missing).
+    """
+
+    run_id: str
+    spec: RunSpec
+    suites: tuple[LoadedSuite, ...]
+    chains: tuple[Chain, ...]
+    models: tuple[ModelPlan, ...]
+    plan_sha256: str
+    warnings: tuple[str, ...]
+
+    @property
+    def items(self) -> list[PlannedItem]:
+        """All planned samples, in draw order."""
+        return [item for chain in self.chains for item in chain]
+
+
+def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -> PreparedRun:
+    """Load, draw and check.
+
+    Raises:
+        InputError: a suite, a data set or an option is wrong; all findings at once.
+        UnpricedModelError: a budget was asked for and a model has no price.
+    """
+    _check_options(spec)
+    suites = load_suites(spec.suites, data_dir=spec.data_dir)
+    models = tuple(_model_plan(model, book, now) for model in spec.models)
+    warnings = [warning for loaded in suites for task in loaded.tasks for warning in task.warnings]
+    warnings += _price_warnings(spec, models, book, now)
+    chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
+    return PreparedRun(
+        run_id=run_id,
+        spec=spec,
+        suites=suites,
+        chains=chains,
+        models=models,
+        plan_sha256=plan_sha256(chains, spec.deciding()),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def load_suites(names: Sequence[str], *, data_dir: Path | None) -> tuple[LoadedSuite, ...]:
+    """Load suites with all their samples."""
+    loaded = []
+    for name in names:
+        suite = load_suite(name)
+        path = Path(name) if name.endswith(".toml") else None
+        tasks = tuple(load_task(task, suite_path=path, data_dir=data_dir) for task in suite.tasks)
+        loaded.append(LoadedSuite(suite=suite, tasks=tasks))
+    return tuple(loaded)
+
+
+def _check_options(spec: RunSpec) -> None:
+    doubled = sorted({str(model) for model in spec.models if spec.models.count(model) > 1})
+    if doubled:
+        raise InputError(f"model named twice: {', '.join(doubled)}", where="--model", fix="name each model once")
+    if spec.concurrency < 1:
+        raise InputError(f"--concurrency is {spec.concurrency}", where="--concurrency", fix="use 1 or more")
+    if spec.budget_usd is not None and spec.budget_usd <= 0:
+        raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")
+
+
+def _model_plan(spec: ModelSpec, book: PriceBook, now: datetime) -> ModelPlan:
+    price = book.at(spec.provider, spec.model, now)
+    simulated = spec.provider == "sim" or (price is not None and price.provider == "sim")
+    return ModelPlan(spec=spec, reasons=reasons(spec), simulated=simulated)
+
+
+def _price_warnings(spec: RunSpec, models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:
+    unpriced = [model.spec for model in models if book.at(model.spec.provider, model.spec.model, now) is None]
+    if not unpriced:
+        return []
+    names = ", ".join(model.name for model in unpriced)
+    message = f"no price for {names} at {utc_text(now)}"
+    fix = f"add a [[price]] to pricing/{book.provider(unpriced[0].provider)}.toml or pass --pricing DIR"
+    if spec.budget_usd is not None:
+        raise UnpricedModelError(f"{message}; a budget in dollars cannot hold it", where="--budget-usd", fix=fix)
+    return [f"{message}; its cost will be unknown ({fix})"]
+
+
+def item_messages(item: PlannedItem) -> tuple[Message, ...]:
+    """The conversation that asks an item."""
+    user = Message(role="user", content=item.sample.input)
+    return (user,) if item.sample.system is None else (Message(role="system", content=item.sample.system), user)
+
+
+def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int | None:
+    """Output cap that is sent: the user's, else the task's for this kind of model; a model not known to be either
+    kind gets the larger one."""
+    if override is not None:
+        return override
+    plain, reasoning = item.task.max_output_tokens, item.task.max_output_tokens_reasoning
+    if model.reasons is None:
+        return max(plain, reasoning) if plain is not None and reasoning is not None else reasoning or plain
+    return (reasoning or plain) if model.reasons else plain
+
+
+def messages_bound(messages: Sequence[Message]) -> int:
+    """No tokenizer makes more input tokens of a conversation than this."""
+    total = 0
+    for message in messages:
+        parts = (message.content,) if isinstance(message.content, str) else message.content
+        total += sum(IMAGE_TOKENS_UPPER if isinstance(part, ImagePart) else upper_bound_tokens(part) for part in parts)
+        total += 4 * MESSAGE_OVERHEAD
+    return total
+
+
+def question_for(
+    run: PreparedRun,
+    item: PlannedItem,
+    model: ModelPlan,
+    *,
+    cell_id: int,
+    planned_id: int,
+    messages: tuple[Message, ...] | None = None,
+) -> Question:
+    """The question that asks one item of one model."""
+    asked = messages if messages is not None else item_messages(item)
+    return Question(
+        request_stem=f"{run.run_id}.c{cell_id}.p{planned_id}.e{item.epoch}",
+        cell_id=cell_id,
+        planned_id=planned_id,
+        messages=asked,
+        input_tokens_bound=messages_bound(asked),
+        max_output_tokens=output_cap(item, model, run.spec.max_output_tokens),
+        temperature=run.spec.temperature,
+        service_tier=run.spec.service_tier,
+    )
+
+
+def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord:
+    """The run as the ledger keeps it, with its provenance."""
+    budget = run.spec.budget_usd
+    return RunRecord(
+        run_id=run.run_id,
+        created_at_us=to_us(now),
+        plan_sha256=run.plan_sha256,
+        harness_version=__version__,
+        price_book_sha256=book.sha256,
+        config=run.spec.to_json(),
+        suites=tuple(_suite_record(loaded) for loaded in run.suites),
+        models=tuple(str(model.spec) for model in run.models),
+        price_sources=[
+            {"name": source.name, "sha256": source.sha256, "layer": source.layer} for source in book.sources
+        ],
+        git_commit=checkout_commit(),
+        sample_seed=run.spec.sample_seed,
+        budget_pico_usd=None if budget is None else to_pico_ceiling(budget),
+        warnings=run.warnings,
+    )
+
+
+def _suite_record(loaded: LoadedSuite) -> SuiteRecord:
+    tasks = tuple(
+        TaskRecord(name=task.task.name, revision=task.revision, samples_sha256=task.samples_sha256)
+        for task in loaded.tasks
+    )
+    suite = loaded.suite
+    return SuiteRecord(name=suite.name, version=suite.version, sha256=suite.sha256, tasks=tasks)
+
+
+def cell_records(run: PreparedRun) -> list[CellRecord]:
+    """One cell per suite and model setting."""
+    return [
+        CellRecord(
+            suite=loaded.suite.name,
+            suite_version=loaded.suite.version,
+            suite_sha256=loaded.suite.sha256,
+            provider=model.spec.provider,
+            model=model.spec.model,
+            setting=model.spec.setting,
+            reasoning=model.reasons,
+            simulated=model.simulated,
+        )
+        for loaded in run.suites
+        for model in run.models
+    ]
+
+
+def planned_records(run: PreparedRun) -> list[PlannedRecord]:
+    """The draw as the ledger keeps it."""
+    return [
+        PlannedRecord(
+            suite=item.suite.name,
+            task=item.task.name,
+            sample_id=item.sample.sample_id,
+            epoch=item.epoch,
+            draw_order=item.draw_order,
+            inclusion_probability=item.inclusion_probability,
+            sample_sha256=sample_sha256(item.sample),
+            presentation=item.sample.metadata.get("presentation"),
+        )
+        for item in run.items
+    ]
+
+
+def checkout_commit(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> str | None:
+    """Commit of the checkout that this code runs from, with `+` for local changes; None outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        described = run(
+            ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None

@@ -1,0 +1,106 @@
+"""What a person asks of a run, as values that can be stored and read back, so that a run id alone can resume it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.models import ModelSpec, parse_model
+from harness.money import plain
+
+BudgetMode = Literal["strict", "expected"]
+_DECIDING = (
+    "suites",
+    "models",
+    "epochs",
+    "limit",
+    "sample_seed",
+    "temperature",
+    "max_output_tokens",
+    "service_tier",
+    "judge",
+    "batch",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """The options of `benchtab run`.
+
+    Attributes:
+        suites: names of shipped suites or paths of suite files.
+        models: what to ask.
+        epochs: repeats of each sample; None = as each task says.
+        limit: first N draws of each task; None = all.
+        sample_seed: decides which samples come first.
+        concurrency: requests in flight over all models.
+        budget_usd: hard cap on this run; None = none.
+        budget_mode: `strict` reserves each request's worst case, `expected` an empirical quantile.
+        timeout_s: per attempt.
+        max_attempts: requests per sample, over all sessions of the run.
+        data_dir: where local data sets lie; None = the hub.
+        temperature, max_output_tokens, service_tier: None = the suite's or the provider's default.
+        base_url: an OpenAI-compatible endpoint; None = the provider's own.
+        keep_transcripts: store prompts and answers.
+        requests_per_minute, tokens_per_minute: per model; None = no limit of ours.
+        unsafe_exec: run programs without a sandbox.
+        judge: model for judged tasks; None = as the suite says.
+        reuse: take stored answers to the same request instead of sending.
+        batch: use the provider's batch interface.
+    """
+
+    suites: tuple[str, ...]
+    models: tuple[ModelSpec, ...]
+    epochs: int | None = None
+    limit: int | None = None
+    sample_seed: int = 0
+    concurrency: int = 16
+    budget_usd: Decimal | None = None
+    budget_mode: BudgetMode = "strict"
+    timeout_s: float = 600.0
+    max_attempts: int = 6
+    data_dir: Path | None = None
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    service_tier: str | None = None
+    base_url: str | None = None
+    keep_transcripts: bool = True
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    unsafe_exec: bool = False
+    judge: ModelSpec | None = None
+    reuse: bool = False
+    batch: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values from which `from_json` builds the same spec."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values["models"] = [str(model) for model in self.models]
+        values["judge"] = None if self.judge is None else str(self.judge)
+        values["budget_usd"] = None if self.budget_usd is None else plain(self.budget_usd)
+        values["data_dir"] = None if self.data_dir is None else str(self.data_dir)
+        return values
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> RunSpec:
+        """Build the spec that `to_json` wrote; fields that it does not know are left at their defaults."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = {name: value for name, value in stored.items() if name in known}
+        values["suites"] = tuple(values["suites"])
+        values["models"] = tuple(parse_model(name) for name in values["models"])
+        if values.get("judge") is not None:
+            values["judge"] = parse_model(values["judge"])
+        if values.get("budget_usd") is not None:
+            values["budget_usd"] = Decimal(values["budget_usd"])
+        if values.get("data_dir") is not None:
+            values["data_dir"] = Path(values["data_dir"])
+        return cls(**values)
+
+    def deciding(self) -> dict[str, Any]:
+        """The options that decide what is asked; a resumed run must have the same."""
+        values = self.to_json()
+        return {name: values[name] for name in _DECIDING}
