@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 
 from harness.suites import Sample
 
-Style = Literal["choice", "number", "math", "code", "text"]
+Style = Literal["choice", "number", "math", "code", "text", "grid"]
 Ask = Literal["answer", "boxed", "hashes", "so"]
 Outcome = Literal["right", "wrong", "none"]
 T = TypeVar("T")
@@ -30,6 +30,7 @@ STYLES: dict[str, Style] = {
     "program": "code",
     "text": "text",
     "judge": "text",
+    "grid_match": "grid",
 }
 """How a scorer's answers are written; a scorer that is not listed is judged by the sample's own shape."""
 
@@ -53,6 +54,7 @@ _OPPOSITES = {"true": "False", "yes": "No", "valid": "invalid", "plausible": "im
 _OPPOSITES |= {"false": "True", "no": "Yes", "invalid": "valid", "implausible": "plausible"}
 _PLAIN_NUMBER = re.compile(r"\$?(-?)\$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 _FRACTION = re.compile(r"(-?)\\[dt]?frac\{(\d+)\}\{(\d+)\}")
+_DIGIT = re.compile(r"\d")
 _SIXTEEN_WORDS = struct.Struct(">16I")
 _LETTER = re.compile(r"(\(?)([A-Z])(\)?)")
 
@@ -130,7 +132,7 @@ class AnswerText:
     @property
     def whole(self) -> str:
         """The text as the model gives it when it is not cut."""
-        return f"{self.prose}\n\n{self.final}" if self.final else self.prose
+        return "\n\n".join(part for part in (self.prose, self.final) if part)
 
 
 def entry_of(sample: Sample, scorer: str) -> KeyEntry:
@@ -168,6 +170,8 @@ def write_answer(entry: KeyEntry, outcome: Outcome, dice: Dice) -> AnswerText:
 def wrong_value(entry: KeyEntry, dice: Dice) -> str:
     """Make up an answer that differs from the target in value and looks like it."""
     target = entry.target.strip()
+    if entry.style == "grid":
+        return _DIGIT.sub(lambda cell: str((int(cell[0]) + 1) % 10), target, count=dice.integer(1, 3))
     letter = _LETTER.fullmatch(target)
     if letter and entry.style in ("choice", "text"):
         return f"{letter[1]}{_other_letter(letter[2], entry.n_choices or 5, dice)}{letter[3]}"
@@ -278,7 +282,13 @@ def _final_text(entry: KeyEntry, value: str, _: Dice) -> str:
     return _final_line(entry.ask, value)
 
 
-_FINALS = {"choice": _final_choice, "number": _final_number, "math": _final_math, "text": _final_text}
+_FINALS = {
+    "choice": _final_choice,
+    "number": _final_number,
+    "math": _final_math,
+    "text": _final_text,
+    "grid": _final_text,
+}
 
 
 def _program_of(sample: Sample, prompt: str) -> tuple[str | None, str | None]:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, Literal
 
-from harness.simulated_answers import Dice, KeyEntry, Outcome, entry_of, write_answer
+from harness.simulated_answers import AnswerText, Dice, KeyEntry, Outcome, entry_of, write_answer
+from harness.simulated_judge import asks_for_verdict, write_verdict
 from harness.suites import Sample
 
 Effort = Literal["low", "medium", "high"]
@@ -105,10 +106,17 @@ def find_model(name: str) -> SimulatedModel | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What a simulated model sees of a conversation: the digest of the last user message, and the size of all of it."""
+    """What a simulated model sees of a conversation.
+
+    Attributes:
+        sha256: digest of the last user message.
+        tokens: size of the whole conversation.
+        verdict: what to say when the last user message asks to judge a reply, else None.
+    """
 
     sha256: str
     tokens: int
+    verdict: str | None = None
 
 
 def prompt_sha256(parts: str | Sequence[str | bytes]) -> str:
@@ -132,7 +140,10 @@ def prompt_of(messages: Iterable[tuple[str, str | Sequence[str | bytes]]]) -> Pr
         tokens += 4
         for part in (content,) if isinstance(content, str) else content:
             tokens += text_tokens(part) if isinstance(part, str) else IMAGE_TOKENS
-    return Prompt(sha256=prompt_sha256(last_user), tokens=tokens)
+    judged = last_user if isinstance(last_user, str) and asks_for_verdict(last_user) else None
+    return Prompt(
+        sha256=prompt_sha256(last_user), tokens=tokens, verdict=None if judged is None else write_verdict(judged)
+    )
 
 
 def text_tokens(text: str) -> int:
@@ -273,7 +284,9 @@ def answer(
     entry = key.find(prompt.sha256)
     difficulty = _difficulty(prompt, entry)
     outcome = _outcome(entry, draw, difficulty, dice)
-    text = write_answer(entry, outcome, dice) if entry else write_answer(_UNKNOWN, "none", dice)
+    text = write_answer(entry or _UNKNOWN, outcome, dice)
+    if entry is None and prompt.verdict is not None:
+        text = AnswerText(prose="", final=prompt.verdict)
     cap = min(max_output_tokens or OUTPUT_CAP_TOKENS, OUTPUT_CAP_TOKENS)
     reasoning = _reasoning_tokens(draw, difficulty, outcome, dice)
     whole = text.whole

@@ -290,7 +290,6 @@ fields = { id = "id", question = "question", target = "answer" }
 
 
 async def test_the_command_prints_its_address_serves_and_completes_its_log_on_sigterm(tmp_path: Path) -> None:
-    pytest.importorskip("harness.loaders")
     (tmp_path / "tiny.toml").write_text(SUITE)
     items = [{"id": f"q{n}", "question": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(20)]
     (tmp_path / "tiny.jsonl").write_bytes(

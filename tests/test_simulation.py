@@ -11,9 +11,11 @@ from decimal import Decimal
 import pytest
 
 from harness.errors import ErrorClass, InputError, ProviderError
+from harness.loaders import load_suite, load_task, suite_file
 from harness.models import parse_model
 from harness.providers.base import ImagePart, Message, Request, Response
 from harness.providers.simulated import SimulatedProvider
+from harness.scorers import Score, score
 from harness.simulated_answers import Dice, entry_of, write_answer, wrong_value
 from harness.simulation import (
     EFFORTS,
@@ -32,6 +34,7 @@ from harness.simulation import (
     retry_after_s,
 )
 from harness.suites import Sample
+from tests.shared_data import shared
 
 
 def choice_sample(number: int, *, difficulty: float = 0.5) -> Sample:
@@ -214,6 +217,25 @@ def test_multiple_choice_answers_name_the_right_letter_only_when_right() -> None
             assert (named == [sample.target]) is bool(one.right)
 
 
+@pytest.mark.parametrize(("suite", "cap"), [("starter", None), ("gsm8k", 2_000), ("mmlu_pro", 2_000)])
+@pytest.mark.parametrize("model", ["direct", "reasoner"])
+def test_a_correct_scorer_counts_exactly_the_answers_meant_to_be_right(suite: str, cap: int | None, model: str) -> None:
+    data = None if suite == "starter" else shared("data/questions")
+    loaded = [load_task(task, suite_path=suite_file(suite), data_dir=data) for task in load_suite(suite).tasks]
+    key = AnswerKey.from_samples((sample, one.task.scorer.name) for one in loaded for sample in one.samples)
+    settled = 0
+    for one in loaded:
+        for sample in one.samples[:1_500]:
+            given = answer(
+                key, Draw(seed=0, model=MODELS[model]), prompt_of([("user", str(sample.input))]), max_output_tokens=cap
+            )
+            made = score(one.task.scorer, text=given.text, sample=sample, finish_reason=given.finish_reason)
+            if isinstance(made, Score):  # formulas and programs are settled elsewhere
+                assert (made.value == 1) is given.right, (sample.sample_id, given.text)
+                settled += 1
+    assert settled >= 60
+
+
 def test_some_answers_hold_no_answer_at_all() -> None:
     silent = [a for a in answers("direct") if "Answer" not in a.text]
     assert 0.002 < len(silent) / len(CHOICES) < 0.03
@@ -276,6 +298,36 @@ def test_the_last_line_has_the_form_that_the_prompt_asks_for(ask: str, line: str
     entry = entry_of(number_sample(0, "1234", ask=ask), "number")
     for n in range(20):
         assert re.search(line, write_answer(entry, "right", Dice(str(n))).whole)
+
+
+def test_a_wrong_grid_is_a_grid_with_other_cells() -> None:
+    entry = entry_of(number_sample(0, "[[[0,9],[3,4]]]"), "grid_match")
+    made = {wrong_value(entry, Dice(str(n))) for n in range(30)}
+    assert made == {"[[[1,9],[3,4]]]", "[[[1,0],[3,4]]]", "[[[1,0],[4,4]]]"}
+
+
+JUDGE = """Judge the reply. {words}
+Question: What is the capital of France, Paris or Lyon?
+Reference: Paris
+Reply: {reply}
+End with Verdict: <word>"""
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "verdict"),
+    [
+        ("It is easy.\n\nAnswer: Paris", "CORRECT or INCORRECT", "CORRECT"),
+        ("It is easy.\n\n**Answer: Paris**", "CORRECT or INCORRECT", "CORRECT"),
+        ("It is easy.\n\nAnswer: none of these", "CORRECT or INCORRECT", "INCORRECT"),
+        ("Nothing settles the question.", "CORRECT, INCORRECT or NOT_ATTEMPTED", "NOT_ATTEMPTED"),
+        ("Nothing settles the question.", "CORRECT or INCORRECT", "INCORRECT"),
+    ],
+)
+def test_a_simulated_judge_compares_the_reply_with_the_reference(reply: str, words: str, verdict: str) -> None:
+    prompt = prompt_of([("user", JUDGE.format(words=words, reply=reply))])
+    given = answer(KEY, Draw(seed=0, model=MODELS["direct"]), prompt)
+    assert given.text.endswith(f"Verdict: {verdict}")
+    assert given.right is None
 
 
 def run_program(text: str, argument: object) -> object:
