@@ -188,6 +188,17 @@ def test_openrouter_states_the_cost_and_includes_the_cache() -> None:
     assert (usage.stated_cost_usd, usage.unknown_fields) == (Decimal("0.00219855"), {})
 
 
+def test_openrouter_web_search_is_a_fee_beside_the_tokens() -> None:
+    raw = {
+        "prompt_tokens": 100,
+        "completion_tokens": 5,
+        "total_tokens": 105,
+        "server_tool_use_details": {"web_search_requests": 1, "tool_calls_requested": 1, "tool_calls_executed": 1},
+    }
+    assert read_usage("openrouter.chat", raw).fees == {Meter.WEB_SEARCH: 1}
+    assert read_usage("openrouter.chat", raw).unknown_fields == {}
+
+
 def test_openrouter_own_key_cost_is_only_the_fee() -> None:
     raw = {
         "prompt_tokens": 10,

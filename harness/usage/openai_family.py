@@ -150,8 +150,6 @@ def _finish(draft: Draft) -> Usage:
     ticks = fields.count("cost_in_usd_ticks")
     if stated is None and ticks is not None:
         stated = ticks * USD_PER_TICK
-    # OpenRouter's own counter of tool calls: what they cost is only in `cost`
-    fields.part("server_tool_use_details").ignore("tool_calls_requested", "tool_calls_executed")
     return draft.usage(
         fees=_read_tool_calls(fields),
         stated_cost_usd=stated,
@@ -162,15 +160,25 @@ def _finish(draft: Draft) -> Usage:
 
 
 def _read_tool_calls(fields: Fields) -> dict[Meter, int | None]:
-    """Calls of server-side tools with a fee: OpenRouter counts them as Anthropic does, xAI tool by tool."""
-    openrouter = fields.part("server_tool_use")
+    """Calls of server-side tools with a fee: OpenRouter counts them as Anthropic does, xAI tool by tool.
+
+    What OpenRouter's other tools cost (an advisor model, an image) is in its `cost` only.
+    """
+    openrouter, details = fields.part("server_tool_use"), fields.part("server_tool_use_details")
+    details.ignore("tool_calls_requested", "tool_calls_executed")
     xai = fields.part("server_side_tool_usage_details")
     fields.ignore("num_server_side_tools_used")
-    searches = [openrouter.count("web_search_requests"), xai.count("web_search_calls"), xai.count("x_search_calls")]
-    documents = [xai.count("file_search_calls"), xai.count("document_search_calls")]
+    searches = _first_known(openrouter.count("web_search_requests"), details.count("web_search_requests"))
+    fetches = _first_known(openrouter.count("web_fetch_requests"), details.count("web_fetch_requests"))
+    searched = (searches, xai.count("web_search_calls"), xai.count("x_search_calls"))
+    documents = (xai.count("file_search_calls"), xai.count("document_search_calls"))
     return {
-        Meter.WEB_SEARCH: sum(count or 0 for count in searches),
-        Meter.WEB_FETCH: openrouter.count("web_fetch_requests"),
+        Meter.WEB_SEARCH: sum(count or 0 for count in searched),
+        Meter.WEB_FETCH: fetches,
         Meter.FILE_SEARCH: sum(count or 0 for count in documents),
         Meter.CODE_SESSION: xai.count("code_interpreter_calls"),
     }
+
+
+def _first_known(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
