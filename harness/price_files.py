@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import Finding, InputError
-from harness.price_rows import AliasRow, PriceRow, ProviderAliasRow
+from harness.price_rows import AliasRow, PriceRow, ProviderAliasRow, instant
 from harness.pricing import LONGEST_ALIAS_CHAIN, Alias, Price, PriceBook, PriceFile
 from harness.resources import shipped
 
@@ -55,6 +55,18 @@ def read_price_book(folder: Path) -> PriceBook:
         InputError: with every mistake found in any file.
     """
     return _book([_read_folder(folder, SHIPPED_LAYER)])
+
+
+def parse_instant(text: str, where: str) -> datetime:
+    """Read a date or an RFC 3339 instant that a person typed.
+
+    Raises:
+        InputError: it is neither, or has no zone.
+    """
+    try:
+        return instant(text)
+    except ValueError as error:
+        raise InputError(str(error), where=where, fix="write 2025-06-10 or 2025-06-10T16:00:00Z") from None
 
 
 def _book(layers: list[_Layer]) -> PriceBook:

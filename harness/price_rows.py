@@ -13,10 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.money import EXACT
-from harness.pricing import ANY_MODEL, TOKEN_METERS, Adjustment, DayWindow
+from harness.pricing import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow
 from harness.usage.values import Meter
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _AMOUNT = re.compile(r"\d+(\.\d+)?\Z")
 _CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?\Z")
@@ -31,7 +29,7 @@ def _amount(value: object) -> Decimal:
     return Decimal(value)
 
 
-def _instant(value: object) -> datetime:
+def instant(value: object) -> datetime:
     """Take a date (00:00 UTC of that day) or an RFC 3339 instant with a zone."""
     if isinstance(value, datetime):
         moment = value
@@ -51,7 +49,7 @@ def _instant(value: object) -> datetime:
 
 
 def _start(value: object) -> datetime | None:
-    return None if value == "open" else _instant(value)
+    return None if value == "open" else instant(value)
 
 
 def _window(value: object) -> DayWindow:
@@ -71,9 +69,9 @@ def _second(text: str) -> int:
 
 
 def _weekday(value: object) -> int:
-    if value not in WEEKDAYS:
-        raise ValueError(f"not a weekday ({', '.join(WEEKDAYS)}): {value!r}")
-    return WEEKDAYS.index(str(value))
+    if value not in WEEKDAY_NAMES:
+        raise ValueError(f"not a weekday ({', '.join(WEEKDAY_NAMES)}): {value!r}")
+    return WEEKDAY_NAMES.index(str(value))
 
 
 def _confidence(value: str) -> str:
@@ -89,7 +87,7 @@ def _filled(value: str) -> str:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
+Instant = Annotated[datetime, BeforeValidator(instant)]
 Start = Annotated[datetime | None, BeforeValidator(_start)]
 Window = Annotated[Any, BeforeValidator(_window)]
 Weekday = Annotated[int, BeforeValidator(_weekday)]

@@ -26,6 +26,8 @@ ANY_MODEL = "*"
 
 LONGEST_ALIAS_CHAIN = 4
 
+WEEKDAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
 TOKEN_METERS = frozenset(
     {
         Meter.INPUT,

@@ -1,0 +1,192 @@
+"""`benchtab price`, `benchtab prices list|show|check`: what things cost, since when, says who."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.pricing import PriceBook
+
+PricingFolder = Annotated[
+    Path | None, typer.Option("--pricing", help="Folder of price files laid over the shipped ones.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("price")(price)
+    prices = typer.Typer(help="Dated prices: list, show, check.", no_args_is_help=True, rich_markup_mode=None)
+    prices.command("list")(list_prices)
+    prices.command("show")(show)
+    prices.command("check")(check)
+    app.add_typer(prices, name="prices")
+
+
+def price(
+    file: Annotated[Path | None, typer.Argument(help="JSON Lines of usage payloads; default: standard input.")] = None,
+    pricing: PricingFolder = None,
+) -> None:
+    """Price usage payloads: one JSON object a line in, one a line out, in the same order.
+
+    Exits 1 when any line has status error; the other lines are priced all the same.
+    """
+    import json
+
+    from harness.errors import InputError
+    from harness.price_files import load_price_book
+    from harness.price_lines import price_line
+
+    if file is not None and not file.is_file():
+        raise InputError("no such file", where=str(file), fix="name a file of JSON Lines, or pipe it in")
+    book = load_price_book(pricing)
+    failed = False
+    with sys.stdin.buffer if file is None else file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            priced = price_line(book, line, line_number=number)
+            failed = failed or priced["status"] == "error"
+            sys.stdout.write(json.dumps(priced, ensure_ascii=False) + "\n")
+    if failed:
+        raise typer.Exit(1)
+
+
+def list_prices(
+    provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Only rows in force then (RFC 3339).")] = None,
+    pricing: PricingFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every dated price, or those in force at an instant."""
+    from harness.price_files import load_price_book, parse_instant
+    from harness.price_tables import list_table, price_list_facts
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+
+    book = load_price_book(pricing)
+    if as_json:
+        typer.echo(to_json(price_list_facts(book)))
+        return
+    print_table(list_table(book, provider=provider, at=None if as_of is None else parse_instant(as_of, "--as-of")))
+
+
+def show(
+    model: Annotated[str, typer.Argument(help="provider/model, for example openai/o1-mini")],
+    pricing: PricingFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the price history of a model with its sources, and a chart of it."""
+    from harness.models import parse_model
+    from harness.price_files import load_price_book
+    from harness.price_tables import history_facts, history_table, price_chart
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+
+    spec = parse_model(model)
+    book = load_price_book(pricing)
+    history = history_facts(book, spec.provider, spec.model)
+    if not history:
+        raise _unknown(book, spec.provider, spec.model)
+    if as_json:
+        typer.echo(to_json({"model": spec.name, "price_book_sha256": book.sha256, "history": history}))
+        return
+    print_table(history_table(book, spec.provider, spec.model))
+    for line in price_chart(book, spec.provider, spec.model):
+        typer.echo(line)
+
+
+def check(
+    pricing: PricingFolder = None,
+    digests: Annotated[Path | None, typer.Option(help="Hold the shipped rows to the digests in this file.")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Record appended rows in the --digests file.")] = False,
+    compare: Annotated[bool, typer.Option(help="Compare with genai-prices and litellm (dev extra).")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Validate every price file, report all errors at once, and list where other projects' prices differ."""
+    from datetime import UTC, datetime
+
+    from harness.price_comparison import disagreements, installed_libraries
+    from harness.price_files import load_price_book
+    from harness.rendering.documents import to_json
+
+    now = datetime.now(UTC)
+    book = load_price_book(pricing)
+    if digests is not None:
+        _hold(digests, accept=accept)
+    libraries = installed_libraries(now) if compare else {}
+    found = [
+        {
+            "library": item.library,
+            "model": f"{item.provider}/{item.model}",
+            "meter": item.meter.value,
+            "ours_usd_per_mtok": item.ours,
+            "theirs_usd_per_mtok": item.theirs,
+        }
+        for item in disagreements(book, now, libraries)
+    ]
+    if as_json:
+        facts = {"price_book_sha256": book.sha256, "n_prices": len(book.rows), "n_aliases": len(book.aliases)}
+        typer.echo(to_json({**facts, "libraries": list(libraries), "disagreements": found}))
+        return
+    typer.echo(f"{len(book.sources)} files, {len(book.rows)} prices, {len(book.aliases)} aliases: no mistakes")
+    typer.echo(f"price book {book.sha256}")
+    _print_disagreements(found, list(libraries))
+
+
+def _print_disagreements(found: list[dict[str, Any]], libraries: list[str]) -> None:
+    from harness.rendering.console import print_table
+    from harness.tables import Column, Table
+
+    if not libraries:
+        typer.echo("not compared with other projects: install benchtab[dev] to do so", err=True)
+        return
+    columns = (
+        Column(name="library"),
+        Column(name="model"),
+        Column(name="meter"),
+        Column(name="ours", kind="decimal", unit="USD/Mtok"),
+        Column(name="theirs", kind="decimal", unit="USD/Mtok"),
+    )
+    rows = [tuple(item.values()) for item in found]
+    title = f"Rates of today on which {' or '.join(libraries)} differs from ours ({len(rows)})"
+    print_table(Table(name="disagreements", title=title, columns=columns, rows=rows))
+
+
+def _hold(path: Path, *, accept: bool) -> None:
+    """Compare the shipped rows with their recorded digests; record appended ones when asked."""
+    from harness.errors import Finding, InputError
+    from harness.price_digests import broken_digests, read_digests, row_digests, write_digests
+    from harness.price_files import load_price_book
+
+    book = load_price_book()
+    recorded = read_digests(path)
+    if broken := broken_digests(recorded, book):
+        findings = [Finding(where=line.split(" ", 1)[1], message="changed or removed") for line in broken]
+        raise InputError(
+            f"{len(findings)} old price rows were changed or removed",
+            where=str(path),
+            findings=findings,
+            fix="put the old rows back and append new ones with their own effective_from",
+        )
+    appended = len(row_digests(book)) - len(recorded)
+    if accept:
+        write_digests(path, row_digests(book))
+    typer.echo(f"{len(recorded)} old rows unchanged, {appended} appended{' and recorded' if accept else ''}", err=True)
+
+
+def _unknown(book: PriceBook, provider: str, model: str) -> Exception:
+    from harness.errors import InputError
+
+    listed = book.provider(provider)
+    known = sorted(row.model for row in book.rows if row.provider == listed)
+    near = f"known models of {listed}: {', '.join(dict.fromkeys(known))}" if known else f"no prices of {listed} at all"
+    return InputError(
+        f"no price for {provider}/{model}",
+        where=near,
+        fix=f"add a [[price]] to pricing/{listed}.toml or pass --pricing DIR",
+    )
