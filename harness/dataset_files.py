@@ -12,15 +12,18 @@ import hashlib
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from harness.errors import Finding, InputError
 from harness.providers.base import ImagePart
 
 MAX_FINDINGS = 20
+FILE_STEM = "__file__"
+"""Column that rows of a .json file get: the file's name without its ending (ARC's task id)."""
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -60,18 +63,29 @@ class LocalFile:
         """Where relative image names start."""
         return self.path.parent
 
+    def open(self) -> IO[bytes]:
+        """Open the unpacked content for reading.
+
+        Raises:
+            UnreadableError: the archive's member is missing.
+            OSError: the file cannot be opened.
+        """
+        if self.member is not None:
+            return io.BytesIO(_member(self.path, self.member))
+        if self.path.suffix == ".gz":
+            return cast("IO[bytes]", gzip.open(self.path))
+        return self.path.open("rb")
+
     def read(self) -> bytes:
-        """The content, unpacked.
+        """The whole content, unpacked.
 
         Raises:
             UnreadableError: the file or the archive's member cannot be read.
         """
         try:
-            if self.member is not None:
-                return _member(self.path, self.member)
-            data = self.path.read_bytes()
-            return gzip.decompress(data) if self.path.suffix == ".gz" else data
-        except (OSError, EOFError, tarfile.TarError) as error:
+            with self.open() as content:
+                return content.read()
+        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
             raise UnreadableError(0, f"cannot be read: {error}") from None
 
 
@@ -83,7 +97,8 @@ def _member(archive: Path, member: str) -> bytes:
             extracted = None
         if extracted is None:
             raise UnreadableError(0, f"the archive has no file {member!r}")
-        return extracted.read()
+        data = extracted.read()
+    return gzip.decompress(data) if member.endswith(".gz") else data
 
 
 def find_files(places: Sequence[str], folders: Sequence[Path]) -> tuple[LocalFile, ...]:
@@ -115,9 +130,12 @@ def files_sha256(files: Sequence[LocalFile]) -> str:
 
 def rows_of(file: LocalFile, rows_key: str | None = None) -> Iterator[Row | UnreadableError]:
     """Read rows with their number (from 1); a row that cannot be read comes as `UnreadableError`, in its place."""
+    suffix = Path((file.member or file.path.name).removesuffix(".gz")).suffix
+    if suffix in (".jsonl", ".ndjson"):
+        yield from _json_lines(file)
+        return
     try:
         data = file.read()
-        suffix = Path((file.member or file.path.name).removesuffix(".gz")).suffix
         if suffix == ".parquet":
             yield from _parquet_rows(data)
             return
@@ -130,26 +148,33 @@ def rows_of(file: LocalFile, rows_key: str | None = None) -> Iterator[Row | Unre
         return
     if suffix in (".csv", ".tsv"):
         yield from _csv_rows(text, delimiter="\t" if suffix == ".tsv" else ",")
-    elif suffix in (".jsonl", ".ndjson"):
-        yield from _json_lines(text)
     elif suffix == ".json":
-        yield from _json_rows(text, rows_key)
+        for row in _json_rows(text, rows_key):
+            yield row if isinstance(row, UnreadableError) else (row[0], {FILE_STEM: file.path.stem, **row[1]})
     else:
-        yield UnreadableError(
-            0, f"has an unknown ending {suffix!r}; known: .jsonl .json .csv .tsv .parquet, each also .gz"
-        )
+        known = ".jsonl .json .csv .tsv .parquet, each also .gz"
+        yield UnreadableError(0, f"has an unknown ending {suffix!r}; known: {known}")
 
 
-def _json_lines(text: str) -> Iterator[Row | UnreadableError]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            yield UnreadableError(number, f"is not JSON: {error}")
-            continue
-        yield (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")
+def _json_lines(file: LocalFile) -> Iterator[Row | UnreadableError]:
+    """Read line by line: such files can be larger than memory."""
+    try:
+        with file.open() as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _json_line(number, line)
+    except UnreadableError as error:
+        yield error
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        yield UnreadableError(0, f"cannot be read: {error}")
+
+
+def _json_line(number: int, line: bytes) -> Row | UnreadableError:
+    try:
+        row = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError) as error:
+        return UnreadableError(number, f"is not JSON: {error}")
+    return (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")
 
 
 def _json_rows(text: str, rows_key: str | None) -> Iterator[Row | UnreadableError]:

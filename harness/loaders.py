@@ -222,7 +222,6 @@ class _Rows:
     revision: str
     folder: Path | None
     warnings: tuple[str, ...] = ()
-    filtered: bool = False
 
 
 def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | None = None) -> LoadedTask:
@@ -259,7 +258,6 @@ def _read_samples(task: Task, source: _Rows) -> tuple[list[Sample], list[Finding
     loaded: list[Sample] = []
     findings: list[Finding] = []
     shape = SHAPES[task.dataset.shape]
-    filters = {} if source.filtered else task.dataset.filters
 
     def read_image(value: Any) -> ImagePart:
         return dataset_files.image_part(value, source.folder)
@@ -269,7 +267,7 @@ def _read_samples(task: Task, source: _Rows) -> tuple[list[Sample], list[Finding
             findings.append(Finding(where=f"{place} row {number}" if number else place, message=stored.message))
             continue
         try:
-            rows = [row for row in shape(stored) if samples.passes(row, filters)]
+            rows = [row for row in shape(stored) if samples.passes(row, task.dataset.filters)]
             loaded += [samples.build_sample(task, row, read_image=read_image) for row in rows]
         except BadRowError as error:
             where = f"{place} row {number} field"
@@ -311,8 +309,9 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
         raise _missing_files(task, folders)
     from harness import hub
 
-    rows = hub.read(dataset, looked_in=[f"{folder}/{place}" for folder in folders for place in dataset.local_places])
-    return _Rows(rows=rows.rows, revision=rows.revision, folder=None, warnings=rows.warnings, filtered=rows.filtered)
+    found = hub.read(dataset, looked_in=[f"{folder}/{place}" for folder in folders for place in dataset.local_places])
+    rows = ((dataset.path, number, row) for number, row in found.rows)
+    return _Rows(rows=rows, revision=found.revision, folder=None, warnings=found.warnings)
 
 
 def _file_rows(

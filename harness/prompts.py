@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.code_blocks import code_block
 from harness.providers.base import ContentPart, ImagePart
-from harness.scorers.extraction import code_block
 from harness.suites import Sample
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -5,12 +5,16 @@ Data flows one stored row -> one or several rows with columns that a suite's fie
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from harness.samples import BadRowError
 from harness.suites import RowShape
 
 Row = Mapping[str, Any]
+SCICODE_SUPPLIED = frozenset({"13.6", "62.1", "76.3"})
+"""Steps whose code the benchmark supplies; they are asked of nobody."""
 
 
 def plain(row: Row) -> Iterator[Row]:
@@ -18,4 +22,78 @@ def plain(row: Row) -> Iterator[Row]:
     yield row
 
 
-SHAPES: dict[RowShape, Callable[[Row], Iterator[Row]]] = {"plain": plain}
+def livecodebench(row: Row) -> Iterator[Row]:
+    """Add `entry_point` (null for programs that read standard input) and `answer_form`, the last part of the prompt."""
+    try:
+        entry_point = json.loads(row["metadata"] or "{}").get("func_name")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadRowError([("metadata", "is not a JSON object")]) from None
+    starter = row.get("starter_code") or ""
+    if entry_point and starter:
+        form = f"Complete this starter code; keep its names and signature.\n\n```python\n{starter}\n```"
+    else:
+        form = "Write a whole program that reads from standard input and prints the answer to standard output."
+    yield {**row, "entry_point": entry_point or "", "answer_form": form}
+
+
+def scicode(row: Row) -> Iterator[Row]:
+    """Give each sub-step of a problem its own row, with the ids of the steps before it and their signatures."""
+    missing = [(name, "is missing") for name in ("problem_id", "sub_steps", "required_dependencies") if name not in row]
+    if missing:
+        raise BadRowError(missing)
+    earlier: list[str] = []
+    signatures: dict[str, str] = {}
+    supplied: list[str] = []
+    for step in row["sub_steps"]:
+        number = str(step["step_number"])
+        if number in SCICODE_SUPPLIED:
+            supplied.append(step.get("ground_truth_code") or step["function_header"])
+            continue
+        yield {
+            **step,
+            "problem_id": str(row["problem_id"]),
+            "required_dependencies": row["required_dependencies"],
+            "depends_on": list(earlier),
+            "earlier_signatures": dict(signatures),
+            "supplied_code": "\n\n".join(supplied),
+            "background": step.get("step_background") or "(none)",
+            "tests": _scicode_tests(step),
+        }
+        earlier.append(number)
+        signatures[number] = step["function_header"]
+
+
+def _scicode_tests(step: Row) -> str:
+    """Test source with its numeric targets; empty when the targets are not on this machine."""
+    cases, targets = step.get("test_cases") or [], step.get("targets")
+    if targets is None or len(targets) != len(cases):
+        return ""
+    return "\n\n".join(f"target = {target!r}\n{case}" for case, target in zip(cases, targets, strict=True))
+
+
+def arc(row: Row) -> Iterator[Row]:
+    """Write a task's example and test grids as text, and its test outputs as one list of grids."""
+    try:
+        shown = [
+            f"Example {number}\nInput:\n{_grid(pair['input'])}\nOutput:\n{_grid(pair['output'])}"
+            for number, pair in enumerate(row["train"], start=1)
+        ]
+        asked = [f"Test input {number}:\n{_grid(pair['input'])}" for number, pair in enumerate(row["test"], start=1)]
+        outputs = [pair["output"] for pair in row["test"]]
+    except (KeyError, TypeError) as error:
+        raise BadRowError(
+            [(str(error.args[0]), "an ARC task needs train and test pairs of input and output")]
+        ) from None
+    yield {**row, "examples": "\n\n".join(shown), "tests": "\n\n".join(asked), "outputs": outputs}
+
+
+def _grid(grid: Any) -> str:
+    return json.dumps(grid, separators=(",", ":")).replace("],[", "],\n[")
+
+
+SHAPES: dict[RowShape, Callable[[Row], Iterator[Row]]] = {
+    "plain": plain,
+    "livecodebench": livecodebench,
+    "scicode": scicode,
+    "arc": arc,
+}

@@ -19,6 +19,7 @@ from harness.scorers import SCORERS
 from harness.suites import DatasetRef, Sample, Task
 
 ReadImage = Callable[[Any], ImagePart]
+ALWAYS_NEEDED = frozenset({"id", "question", "target", "choices"})
 NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question"})
 FILTER_TESTS = frozenset({"from", "to", "not", "missing"})
 LETTERS = prompts.LETTERS
@@ -35,9 +36,14 @@ class BadRowError(Exception):
 def column(row: Mapping[str, Any], path: str) -> Any:
     """Read a column; a dotted path goes into nested tables (`meta.level`), a full name wins over a path.
 
+    `input|question` takes the first of the two that the row has.
+
     Raises:
         KeyError: there is no such column.
     """
+    if "|" in path and path not in row:
+        names = path.split("|")
+        path = next((name for name in names if name in row), names[0])
     if path in row:
         return row[path]
     value: Any = row
@@ -91,7 +97,7 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
     Raises:
         BadRowError: columns are missing or have the wrong form; all problems of the row.
     """
-    fields = _mapped(task.dataset, row)
+    fields = _mapped(task, row)
     choices = _choices(fields["choices"]) if fields.get("choices") is not None else None
     sample_id = str(fields["id"]) if fields.get("id") is not None else _digest_id(task, fields, choices)
     target = _target(task.dataset, fields.get("target"), choices)
@@ -116,22 +122,32 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
     return sample
 
 
-def _mapped(dataset: DatasetRef, row: Mapping[str, Any]) -> dict[str, Any]:
+def _mapped(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Our fields of a row; the images' columns may be absent or empty, everything that is asked may not."""
     fields: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
-    for ours, theirs in dataset.fields.items():
+    needed = ALWAYS_NEEDED | prompts.placeholders(task.prompt)
+    for ours, theirs in task.dataset.fields.items():
+        if ours == "images":
+            fields[ours] = _listed_images(row, theirs)
+            continue
         try:
             fields[ours] = column(row, theirs) if isinstance(theirs, str) else [column(row, one) for one in theirs]
         except KeyError as error:
-            problems.append(
-                (ours, f"column {error.args[0]!r} is missing; the row has {', '.join(map(str, row))[:200]}")
-            )
+            has = ", ".join(map(str, row))[:200]
+            problems.append((ours, f"column {error.args[0]!r} is missing; the row has {has}"))
             continue
-        if fields[ours] is None or (isinstance(fields[ours], str) and not fields[ours].strip()):
+        if ours in needed and (fields[ours] is None or (isinstance(fields[ours], str) and not fields[ours].strip())):
             problems.append((ours, f"column {theirs!r} is empty"))
     if problems:
         raise BadRowError(problems)
     return fields
+
+
+def _listed_images(row: Mapping[str, Any], columns: str | Sequence[str]) -> list[Any]:
+    values = [row.get(name) for name in ([columns] if isinstance(columns, str) else columns)]
+    flat = [one for value in values for one in (value if isinstance(value, list) else [value])]
+    return [one for one in flat if one is not None and one != ""]
 
 
 def _choices(value: Any) -> list[str]:
@@ -207,16 +223,14 @@ def _shuffled(count: int, *, seed: int, sample_id: str) -> list[int]:
 def _input(
     task: Task, fields: Mapping[str, Any], choices: list[str] | None, read_image: ReadImage
 ) -> str | tuple[ContentPart, ...]:
-    derived = {"earlier_code": prompts.earlier_marks(fields.get("depends_on", ()))}
+    earlier = [fields.get("supplied_code", ""), prompts.earlier_marks(fields.get("depends_on", ()))]
+    derived = {"earlier_code": "\n\n".join(filter(None, earlier)) or "(nothing yet: this is the first step)"}
     try:
         text = prompts.render(task.prompt, {**derived, **fields}, choices=choices)
     except KeyError as error:
         raise BadRowError([(str(error.args[0]), "the prompt asks for a field that the row does not have")]) from None
-    if (listed := fields.get("images")) is None:
-        return text
-    given = listed if isinstance(listed, list | tuple) else [listed]
     try:
-        images = [read_image(one) for one in given if one is not None]
+        images = [read_image(one) for one in fields.get("images", ())]
     except (OSError, ValueError) as error:
         raise BadRowError([("images", str(error))]) from None
     return prompts.with_images(text, images) if images else text

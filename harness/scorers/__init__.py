@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_target, score_choice
+from harness.scorers.grid import GridOptions, check_grid_target, score_grid
+from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge
+from harness.scorers.math import MathOptions, score_math
 from harness.scorers.number import NumberOptions, check_number_target, score_number
 from harness.scorers.program import ProgramOptions, check_program_target, score_program
 from harness.scorers.text import TextOptions, check_text_target, score_text
@@ -26,6 +29,7 @@ __all__ = [
     "ProgramCheck",
     "Score",
     "Scorer",
+    "finish_judgement",
     "score",
 ]
 
@@ -59,6 +63,9 @@ SCORERS: dict[str, Scorer] = {
     "multiple_choice": Scorer(version=1, score=score_choice, options=ChoiceOptions, check_target=check_choice_target),
     "number": Scorer(version=1, score=score_number, options=NumberOptions, check_target=check_number_target),
     "text": Scorer(version=1, score=score_text, options=TextOptions, check_target=check_text_target),
+    "math": Scorer(version=1, score=score_math, options=MathOptions, check_target=check_text_target),
+    "grid_match": Scorer(version=1, score=score_grid, options=GridOptions, check_target=check_grid_target),
+    "judge": Scorer(version=1, score=score_by_judge, options=JudgeOptions, check_target=check_text_target),
     "program": Scorer(version=1, score=score_program, options=ProgramOptions, check_target=check_program_target),
 }
 

@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
+from harness.code_blocks import code_block
+
 MARKUP = "*_`~ \t"
 _ANSWER_LINE = re.compile(
     r"^[ \t>#*_`~-]{0,20}(?:the[ ]+|my[ ]+)?(?:final[ ]+)?answer[ *_`~]{0,20}[:：](?P<answer>[^\n]*)$",
@@ -80,24 +82,6 @@ def last_line(text: str) -> str | None:
 def whole(text: str) -> str | None:
     """The whole reply."""
     return text.strip() or None
-
-
-def code_block(text: str) -> str | None:
-    """The last fenced code block; an opened one that is never closed counts to the end."""
-    blocks: list[str] = []
-    inside: list[str] | None = None
-    for line in text.splitlines():
-        if line.lstrip().startswith("```"):
-            if inside is None:
-                inside = []
-            else:
-                blocks.append("\n".join(inside))
-                inside = None
-        elif inside is not None:
-            inside.append(line)
-    if inside:
-        blocks.append("\n".join(inside))
-    return next((block for block in reversed(blocks) if block.strip()), None)
 
 
 def json_field(text: str, name: str) -> str | None:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.scorers import extraction
+from harness.code_blocks import code_block
+from harness.scorers import packed_cases
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
 from harness.suites import Sample, Strict
 
@@ -35,7 +36,7 @@ class ProgramOptions(Strict):
 
 def _code_of(text: str) -> tuple[str, str]:
     """The program in a reply: its last fenced block, else the whole reply."""
-    block = extraction.code_block(text)
+    block = code_block(text)
     if block:
         return block, "code_block"
     return ("", "code_block") if "```" in text else (text.strip("\n"), "whole")
@@ -94,17 +95,28 @@ def score_program(options: Mapping[str, Any], *, text: str, sample: Sample) -> P
 
 def _cases_check(
     code: str, facts: Mapping[str, Any], *, entry_point: str | None, timeout_s: float, rule: str
-) -> ProgramCheck:
-    cases = tuple(ProgramCase(input=case["input"], expected=case["expected"]) for case in facts["cases"])
+) -> ProgramCheck | Score:
+    try:
+        cases = _cases(facts, functional=bool(entry_point))
+    except ValueError as error:
+        return Score(reason="undecided", answer=code, rule=rule, explanation=str(error))
     return ProgramCheck(
         program=code,
         kind="call" if entry_point else "stdin",
-        entry_point=entry_point,
+        entry_point=entry_point or None,
         cases=cases,
         timeout_s=timeout_s,
         answer=code,
         rule=rule,
     )
+
+
+def _cases(facts: Mapping[str, Any], *, functional: bool) -> tuple[ProgramCase, ...]:
+    """A sample's own cases, and those that a data set keeps packed."""
+    plain = [ProgramCase(input=case["input"], expected=case["expected"]) for case in facts.get("cases", ())]
+    packed = [facts[name] for name in ("public_cases", "private_cases") if facts.get(name)]
+    stored = [case for text in packed for case in packed_cases.unpack(text)]
+    return (*plain, *(packed_cases.program_case(case, functional=functional) for case in stored))
 
 
 def _joined(value: Any) -> str:
@@ -114,6 +126,6 @@ def _joined(value: Any) -> str:
 
 def check_program_target(sample: Sample) -> str | None:
     """Say what a sample lacks for its tests to be run; None when it lacks nothing."""
-    if "tests" in sample.metadata or "cases" in sample.metadata:
+    if sample.metadata.keys() & {"tests", "cases", "public_cases", "private_cases"}:
         return None
     return "the sample has neither tests nor cases"

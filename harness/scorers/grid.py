@@ -1,0 +1,85 @@
+"""Grids of small integers (ARC): every cell of every asked grid must be right.
+
+The target is JSON: a list of grids, one per test input, in order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from harness.code_blocks import code_block
+from harness.scorers.values import Score
+from harness.suites import Sample, Strict
+
+Grid = list[list[int]]
+_MOST_CANDIDATES = 200
+
+
+class GridOptions(Strict):
+    """`grid_match` has no options."""
+
+
+def _as_grid(value: Any) -> Grid | None:
+    """A rectangle of integers, or None."""
+    if not isinstance(value, list) or not value or not all(isinstance(row, list) and row for row in value):
+        return None
+    widths = {len(row) for row in value}
+    whole = all(type(cell) is int for row in value for cell in row)
+    return value if len(widths) == 1 and whole else None
+
+
+def _grids_of(value: Any) -> list[Grid] | None:
+    """A grid, a list of grids, or None."""
+    if (grid := _as_grid(value)) is not None:
+        return [grid]
+    grids = [_as_grid(one) for one in value] if isinstance(value, list) and value else [None]
+    return None if None in grids else [grid for grid in grids if grid is not None]
+
+
+def find_grids(text: str, wanted: int) -> list[Grid] | None:
+    """The last grids of a reply: one JSON list of them, or the last `wanted` separate ones."""
+    decoder = json.JSONDecoder()
+    found: list[list[Grid]] = []
+    end = 0
+    starts = [place for place in range(len(text)) if text.startswith("[[", place)]
+    for start in starts[-_MOST_CANDIDATES:]:
+        if start < end:
+            continue
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        if (grids := _grids_of(value)) is not None:
+            found.append(grids)
+    if not found:
+        return None
+    if len(found[-1]) == wanted:
+        return found[-1]
+    single = [grids[0] for grids in found if len(grids) == 1]
+    return single[-wanted:] if len(single) >= wanted else found[-1]
+
+
+def score_grid(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
+    """Score grids; None when the reply holds none."""
+    GridOptions.model_validate(options)
+    target: list[Grid] = json.loads(sample.target)
+    block = code_block(text)
+    spaced = [("code_block", block)] if block else []
+    for rule, part in [*spaced, ("whole", text)]:
+        grids = find_grids("".join(part.split()), len(target))
+        if grids is not None:
+            answer = json.dumps(grids, separators=(",", ":"))
+            return Score(value=float(grids == target), answer=answer, rule=rule)
+    return None
+
+
+def check_grid_target(sample: Sample) -> str | None:
+    """Say what is wrong with a reference; None when it is a list of grids."""
+    try:
+        value = json.loads(sample.target)
+    except ValueError:
+        return "the reference is not JSON"
+    good = isinstance(value, list) and value and all(_as_grid(one) is not None for one in value)
+    return None if good else "the reference is not a list of rectangular grids of integers"

@@ -1,0 +1,81 @@
+"""A judge model decides: the suite's template becomes one more request, and the last word of its reply a score.
+
+Data flows reply + sample -> `JudgeCall`; judge's reply -> `finish_judgement` -> `Score`. Undecided is unscored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from harness import prompts
+from harness.providers.base import Message
+from harness.scorers.values import JudgeCall, Score
+from harness.suites import Sample, Strict
+
+LONGEST_JUDGED = 40_000
+_PLACES = frozenset({"question", "reference", "reply"})
+_VERDICT = re.compile(r"^[\s*_`#>]{0,10}verdict[\s*_`]{0,5}:[\s*_`]{0,5}([A-Za-z_]+)", re.IGNORECASE | re.MULTILINE)
+
+
+class JudgeOptions(Strict):
+    """Options of `judge`.
+
+    Attributes:
+        prompt: template with {question}, {reference} and {reply}; must ask for a last line `Verdict: <word>`.
+        verdicts: word -> value.
+        model: the judge, `provider/model`; None = named on the command line.
+        max_output_tokens: cap for the judge's reply.
+        version: raised with every change of the prompt; stored with each score.
+    """
+
+    prompt: str
+    verdicts: Mapping[str, float] = Field(default_factory=lambda: {"CORRECT": 1.0, "INCORRECT": 0.0})
+    model: str | None = None
+    max_output_tokens: int = Field(default=1024, ge=16)
+    version: str = "1"
+
+    @field_validator("prompt")
+    @classmethod
+    def _complete(cls, prompt: str) -> str:
+        asked = prompts.placeholders(prompt)
+        if asked != _PLACES:
+            raise ValueError("the judge's prompt needs {question}, {reference} and {reply}, and nothing else")
+        return prompt
+
+
+def score_by_judge(options: Mapping[str, Any], *, text: str, sample: Sample) -> JudgeCall:
+    """Ask a judge about one reply; long replies are cut in the middle, which the judge is told."""
+    chosen = JudgeOptions.model_validate(options)
+    facts = {"question": prompts.text_of(sample.input), "reference": sample.target, "reply": _shortened(text)}
+    message = Message(role="user", content=prompts.render(chosen.prompt, facts))
+    return JudgeCall(
+        messages=(message,),
+        model=chosen.model,
+        max_output_tokens=chosen.max_output_tokens,
+        verdicts=chosen.verdicts,
+        answer=text.strip()[-2_000:],
+        rule=f"judge {chosen.version}",
+    )
+
+
+def _shortened(text: str) -> str:
+    half = LONGEST_JUDGED // 2
+    cut = f"\n[... {len(text) - LONGEST_JUDGED} characters left out ...]\n"
+    return text if len(text) <= LONGEST_JUDGED else text[:half] + cut + text[-half:]
+
+
+def finish_judgement(call: JudgeCall, text: str) -> Score:
+    """Read a judge's reply: the last `Verdict:` line counts, and only a word that the suite names."""
+    words = {word.casefold(): value for word, value in call.verdicts.items()}
+    found = _VERDICT.findall(text[-LONGEST_JUDGED:])
+    bare = text.strip().strip("*_`. ").casefold()
+    word = found[-1].casefold() if found else bare
+    if word in words:
+        return Score(value=words[word], answer=call.answer, rule=call.rule, explanation=text.strip()[-500:])
+    return Score(
+        reason="undecided", answer=call.answer, rule=call.rule, explanation=f"the judge said {text.strip()[-200:]!r}"
+    )
