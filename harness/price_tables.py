@@ -173,18 +173,24 @@ def _day(moment: datetime) -> str:
 
 
 def _price_cells(price: Price) -> tuple[Any, ...]:
-    others = [
-        f"{meter.value} {_rate_text(meter, rate)}" for meter, rate in price.rates.items() if meter not in SHOWN_METERS
-    ]
+    others = [_rate_text(meter, rate) for meter, rate in price.rates.items() if meter not in SHOWN_METERS]
     if price.free:
         others.append("free")
-    return (
-        *(price.rates.get(meter) for meter in SHOWN_METERS),
-        ", ".join(others),
-        price.confidence,
-        price.source,
-        price.note,
-    )
+    return (*(price.rates.get(meter) for meter in SHOWN_METERS), ", ".join(others))
+
+
+def _explanation(price: Price) -> Iterator[str]:
+    """Say who says so and how sure it is, then what changes the rates."""
+    yield f"source: {price.source}; confidence: {price.confidence}" + (f"; {price.note}" if price.note else "")
+    yield from map(adjustment_sentence, price.adjustments)
+
+
+def _filled(
+    columns: tuple[Column, ...], rows: list[tuple[Any, ...]]
+) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
+    """Leave out columns in which no row has anything."""
+    kept = [index for index in range(len(columns)) if index < 2 or any(row[index] not in (None, "") for row in rows)]
+    return tuple(columns[index] for index in kept), [tuple(row[index] for index in kept) for row in rows]
 
 
 def _rate_text(meter: Meter, rate: Decimal) -> str:
