@@ -32,19 +32,18 @@ _PRICE_COLUMNS = (
 
 
 def history_table(book: PriceBook, provider: str, model: str) -> Table:
-    """Build the dated rows of a name, and of the models that its aliases led to."""
-    rows, notes = [], []
+    """Build the dated rows of a name, and of the models that its aliases led to; sources stand in the notes."""
+    rows: list[tuple[Any, ...]] = []
+    notes: list[str] = []
     for record, shown in _followed(book, provider, model):
         if isinstance(record, Alias):
             notes.append(_alias_sentence(record))
             continue
-        rows.append((shown[0], shown[1], *_price_cells(record)))
-        notes += [f"{shown[0]}: {sentence}" for sentence in map(adjustment_sentence, record.adjustments)]
-    notes.append("USD per million tokens, as published; announced prices are shown and never used")
-    title = f"Prices of {book.provider(provider)}/{model}"
-    return Table(
-        name="price_history", title=title, columns=_PRICE_COLUMNS, rows=rows, notes=tuple(dict.fromkeys(notes))
-    )
+        rows.append((*shown, *_price_cells(record)))
+        notes += [f"{shown[0]}: {sentence}" for sentence in _explanation(record)]
+    title = f"Prices of {book.provider(provider)}/{model} in USD per million tokens, as published"
+    columns, cells = _filled(_PRICE_COLUMNS, rows)
+    return Table(name="price_history", title=title, columns=columns, rows=cells, notes=tuple(dict.fromkeys(notes)))
 
 
 def list_table(book: PriceBook, *, provider: str | None = None, at: datetime | None = None) -> Table:
@@ -52,14 +51,12 @@ def list_table(book: PriceBook, *, provider: str | None = None, at: datetime | N
     wanted = None if provider is None else book.provider(provider)
     rows = []
     for price in sorted(book.rows, key=lambda row: (row.provider, row.model, utc_text(row.effective_from) or "")):
-        if wanted not in (None, price.provider) or (
-            at is not None and book.at(price.provider, price.model, at) != price
-        ):
-            continue
-        start, end = _span(price)
-        rows.append((price.name, start, end, *_price_cells(price)))
-    columns = (Column(name="model"), *_PRICE_COLUMNS)
-    return Table(name="prices", title="Prices in USD per million tokens", columns=columns, rows=rows)
+        in_force = at is None or book.at(price.provider, price.model, at) == price
+        if in_force and wanted in (None, price.provider):
+            rows.append((price.name, *_span(price), *_price_cells(price), price.confidence))
+    columns = (Column(name="model"), *_PRICE_COLUMNS, Column(name="confidence"))
+    title = "Prices in USD per million tokens; sources and tiers: prices show MODEL"
+    return Table(name="prices", title=title, columns=columns, rows=rows)
 
 
 def history_facts(book: PriceBook, provider: str, model: str) -> list[dict[str, Any]]:
