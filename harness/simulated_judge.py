@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _VALUES = (
-    re.compile(r"^\W{0,4}answer:\W{0,4}?(?P<value>[^\n]+?)\W{0,3}$", re.IGNORECASE | re.MULTILINE),
+    re.compile(r"^\**Answer:(?P<value>[^\n]+)$", re.MULTILINE),
     re.compile(r"^So the answer is (?P<value>[^\n]+)\.$", re.MULTILINE),
     re.compile(r"^#### (?P<value>[^\n]+)$", re.MULTILINE),
     re.compile(r"\\boxed\{(?P<value>[^\n]+)\}"),
@@ -27,7 +27,7 @@ def write_verdict(prompt: str) -> str:
         word = "NOT_ATTEMPTED" if "NOT_ATTEMPTED" in prompt else "INCORRECT"
         return f"The reply settles on nothing.\n\nVerdict: {word}"
     last = max(found, key=lambda match: match.start())
-    value = last["value"].strip().casefold()
+    value = last["value"].strip(" *").casefold()
     others = (prompt[: last.start()] + prompt[last.end() :]).casefold().splitlines()
     same = any(re.search(rf"(?:^|[\s:>\"']){re.escape(value)}[\s\"'<.]*$", line) for line in others if value in line)
     return f"Compared with the reference.\n\nVerdict: {'CORRECT' if same else 'INCORRECT'}"

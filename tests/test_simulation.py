@@ -308,7 +308,7 @@ def test_a_wrong_grid_is_a_grid_with_other_cells() -> None:
 
 JUDGE = """Judge the reply. {words}
 Question: What is the capital of France, Paris or Lyon?
-Reference: Paris
+Reference: {reference}
 Reply: {reply}
 End with Verdict: <word>"""
 
@@ -318,13 +318,15 @@ End with Verdict: <word>"""
     [
         ("It is easy.\n\nAnswer: Paris", "CORRECT or INCORRECT", "CORRECT"),
         ("It is easy.\n\n**Answer: Paris**", "CORRECT or INCORRECT", "CORRECT"),
+        ("It is easy.\n\nAnswer: \\frac{3}{4}", "CORRECT or INCORRECT", "CORRECT"),
         ("It is easy.\n\nAnswer: none of these", "CORRECT or INCORRECT", "INCORRECT"),
         ("Nothing settles the question.", "CORRECT, INCORRECT or NOT_ATTEMPTED", "NOT_ATTEMPTED"),
         ("Nothing settles the question.", "CORRECT or INCORRECT", "INCORRECT"),
     ],
 )
 def test_a_simulated_judge_compares_the_reply_with_the_reference(reply: str, words: str, verdict: str) -> None:
-    prompt = prompt_of([("user", JUDGE.format(words=words, reply=reply))])
+    reference = r"\frac{3}{4}" if "frac" in reply else "Paris"
+    prompt = prompt_of([("user", JUDGE.format(words=words, reply=reply, reference=reference))])
     given = answer(KEY, Draw(seed=0, model=MODELS["direct"]), prompt)
     assert given.text.endswith(f"Verdict: {verdict}")
     assert given.right is None
