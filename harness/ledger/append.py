@@ -296,6 +296,10 @@ class Appender:
             None if usage.thinking is None else int(usage.thinking),
             slot(outcome.finished_at_us),
             context_bucket(usage.context_tokens),
+            int(usage.input_tokens is not None and usage.output_tokens is not None),
+            int(usage.reasoning_tokens is not None),
+            int(outcome.finish_reason == "length"),
+            int(outcome.refused),
         ))  # fmt: skip
         return (
             outcome.status,

@@ -52,20 +52,22 @@ INSERT_SCORE = _insert(
 
 ADD_USAGE_GROUP = _insert(
     "usage_groups", "provider", "model", "service_tier", "mode", "speed", "inference_geo", "thinking", "slot_us",
-    "context_bucket", otherwise=_UNLESS_KNOWN,
+    "context_bucket", "usage_known", "itemised", "truncated", "refused", otherwise=_UNLESS_KNOWN,
 )  # fmt: skip
 USAGE_GROUP = (
     "SELECT usage_group_id FROM usage_groups WHERE provider = ? AND model = ? AND coalesce(service_tier, '') = ?"
     " AND coalesce(mode, '') = ? AND coalesce(speed, '') = ? AND coalesce(inference_geo, '') = ?"
     " AND coalesce(thinking, -1) = ? AND slot_us = ? AND coalesce(context_bucket, -1) = ?"
+    " AND usage_known = ? AND itemised = ? AND truncated = ? AND refused = ?"
 )
 
 
 def group_key(dimensions: tuple[Any, ...]) -> tuple[Any, ...]:
     """Turn a usage group's values into those that the unique index compares: missing texts as '', numbers as -1."""
-    provider, model, tier, mode, speed, geo, thinking, slot_us, bucket = dimensions
+    provider, model, tier, mode, speed, geo, thinking, slot_us, bucket, *flags = dimensions
     texts = tuple(value or "" for value in (tier, mode, speed, geo))
-    return (provider, model, *texts, -1 if thinking is None else thinking, slot_us, -1 if bucket is None else bucket)
+    numbers = (-1 if thinking is None else thinking, slot_us, -1 if bucket is None else bucket)
+    return (provider, model, *texts, *numbers, *flags)
 
 
 TRACK_BUDGET = (

@@ -113,10 +113,12 @@ def _sqlite() -> list[str]:
         for rule in rules("sqlite")
     ]
     # INSERT OR REPLACE deletes the old row without firing delete triggers, so the insert itself is refused
-    replaced = "attempt_id = NEW.attempt_id OR request_id = NEW.request_id"
+    known = " OR ".join(
+        f"EXISTS (SELECT 1 FROM attempts WHERE {column} = NEW.{column})" for column in ("attempt_id", "request_id")
+    )
     written.append(
         "CREATE TRIGGER attempts_no_replace BEFORE INSERT ON attempts"
-        f" WHEN EXISTS (SELECT 1 FROM attempts WHERE {replaced})"
+        f" WHEN {known}"
         " BEGIN SELECT RAISE(ABORT, 'benchtab: this attempt or request id is in the ledger already'); END"
     )
     return written
