@@ -14,6 +14,14 @@ LONGEST_WORD = 24
 """Text columns never break words up to this length: a model name stays one word where it can."""
 
 
+def output_width(file: IO[str] | None = None) -> int:
+    """Give the width of the terminal behind a file (default stdout), or `PLAIN_WIDTH` when it is none."""
+    from rich.console import Console
+
+    console = Console(file=file)
+    return console.width if console.is_terminal else PLAIN_WIDTH
+
+
 def print_table(table: Table, *, file: IO[str] | None = None, width: int | None = None) -> None:
     """Print a table with its title and notes; wide text columns wrap, numbers never do."""
     from rich import box
@@ -21,9 +29,7 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = Console(file=file, width=width, highlight=False)
-    if width is None and not console.is_terminal:
-        console = Console(file=file, width=PLAIN_WIDTH, highlight=False)
+    console = Console(file=file, width=width or output_width(file), highlight=False)
     if table.title:
         console.print(Text(table.title, style="bold"))
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
@@ -42,3 +48,4 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
     console.print(grid)
     for note in table.notes:
         console.print(Text(f"* {note}"))
+    console.print()

@@ -131,7 +131,7 @@ class Spend:
     @property
     def is_unpriced(self) -> bool:
         """Whether nothing of the bill is known: such a total is not zero dollars."""
-        return 0 < self.n_attempts <= self.n_unpriced_attempts
+        return self.n_unpriced_attempts > 0 and self.n_unpriced_attempts >= self.n_attempts and not self.cost.total
 
     @property
     def known_usd(self) -> Decimal | None:

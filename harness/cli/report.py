@@ -1,0 +1,148 @@
+"""`benchtab report`: the spend report over stored runs, for people, scripts and files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.ledger import Ledger
+    from harness.pricing import PriceBook
+    from harness.reports.spend import SpendReport
+
+FORMATS = ("table", "json", "md", "csv", "html")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("report")(report)
+
+
+def report(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. Default: complete ones.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="WHEN", help="Prices of this date or instant (UTC).")
+    ] = None,
+    what_if: Annotated[
+        str | None, typer.Option("--what-if", metavar="QUESTION", help="batch, no-cache or model=provider/name.")
+    ] = None,
+    output_format: Annotated[str, typer.Option("--format", help="table, json, md, csv or html.")] = "table",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")] = None,
+    charts: Annotated[
+        Path | None, typer.Option("--charts", metavar="DIR", help="Write every chart as SVG and PNG into this folder.")
+    ] = None,
+    json_output: JsonOption = False,
+    db: DbOption = None,
+    pricing: PricingOption = None,
+) -> None:
+    """Print what stored runs cost, reasoning models against the others."""
+    from harness.price_files import load_price_book
+
+    chosen = "json" if json_output else output_format
+    if chosen not in FORMATS:
+        raise InputError(f"no format {chosen!r}", where="--format", fix=f"one of: {', '.join(FORMATS)}")
+    instant = parse_instant(as_of)
+    with open_ledger(db) as ledger:
+        print_report(
+            ledger,
+            load_price_book(pricing),
+            runs or None,
+            output_format=chosen,
+            output=output,
+            charts=charts,
+            as_of=instant,
+            what_if=what_if,
+        )
+
+
+def parse_instant(text: str | None) -> datetime | None:
+    """Read a date or an RFC 3339 instant; without a time zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"not a date or instant: {text!r}", where="--as-of", fix="write 2025-06-10 or 2025-06-10T12:00:00Z"
+        ) from None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def print_report(
+    ledger: Ledger,
+    book: PriceBook,
+    run_ids: Sequence[str] | None,
+    *,
+    output_format: str = "table",
+    output: Path | None = None,
+    charts: Path | None = None,
+    as_of: datetime | None = None,
+    what_if: str | None = None,
+) -> None:
+    """Make the report and print it, or write it to a file."""
+    from harness.reports.assembly import spend_report
+
+    made = spend_report(ledger, book, run_ids, as_of=as_of, what_if=what_if)
+    if charts is not None:
+        from harness.rendering.chart_files import write_charts
+        from harness.reports.charts import report_charts
+
+        written = write_charts(report_charts(made), charts)
+        typer.echo(f"{written} charts as SVG and PNG in {charts}", err=True)
+    if output is None and output_format == "table":
+        _print_tables(made)
+        return
+    text = report_text(made, output_format)
+    if output is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    typer.echo(f"report written to {output}", err=True)
+
+
+def report_text(made: SpendReport, output_format: str) -> str:
+    """Write the report in one of `FORMATS`."""
+    import io
+
+    if output_format == "json":
+        from harness.rendering.documents import to_json
+        from harness.reports.spend import report_object
+
+        return to_json(report_object(made)) + "\n"
+    if output_format == "html":
+        from harness.rendering.page import to_html
+        from harness.reports.page import report_page
+
+        return to_html(report_page(made))
+    from harness.reports.spend_tables import prices_table, spend_table, summary_table, totals_table
+
+    out = io.StringIO()
+    if output_format == "csv":
+        from harness.rendering.delimited import write_csv
+
+        write_csv(spend_table(made), out)
+    elif output_format == "md":
+        from harness.rendering.markdown import to_markdown
+
+        out.write(to_markdown([summary_table(made), totals_table(made), prices_table(made)]))
+    else:
+        _print_tables(made, out)
+    return out.getvalue()
+
+
+def _print_tables(made: SpendReport, file: IO[str] | None = None) -> None:
+    from harness.rendering.console import output_width, print_table
+    from harness.reports.spend_tables import summary_table, totals_table
+
+    width = output_width(file)
+    print_table(summary_table(made, width=width), file=file, width=width)
+    print_table(totals_table(made), file=file, width=width)
