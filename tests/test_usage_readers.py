@@ -310,6 +310,15 @@ def test_anthropic_search_loop_does_not_reach_a_context_tier_by_its_sum() -> Non
     assert flag_names(usage) == ["context_is_a_sum"]
 
 
+def test_anthropic_calls_on_both_sides_of_a_context_tier_are_flagged() -> None:
+    calls = [
+        {"type": "compaction", "input_tokens": 250_000, "output_tokens": 9},
+        {"type": "message", "input_tokens": 180, "output_tokens": 8},
+    ]
+    usage = read_usage("anthropic.messages", {"input_tokens": 180, "output_tokens": 8, "iterations": calls})
+    assert (usage.context_tokens, flag_names(usage)) == (250_000, ["context_differs_by_call"])
+
+
 def test_anthropic_web_fetch_is_counted() -> None:
     raw = {
         "input_tokens": 26447,
@@ -398,6 +407,11 @@ def test_gemini_total_above_the_counts_is_output_that_was_left_out() -> None:
     assert (usage.output_tokens, usage.reasoning_tokens, flag_names(usage)) == (603, 405, ["hidden_output"])
 
 
+def test_gemini_rest_of_unknown_nature_is_output_and_not_called_reasoning() -> None:
+    usage = read_usage("gemini.usageMetadata", {"promptTokenCount": 20, "totalTokenCount": 623})
+    assert (usage.output_tokens, usage.reasoning_tokens, flag_names(usage)) == (603, None, ["hidden_output"])
+
+
 def test_gemini_traffic_type_names_the_served_tier() -> None:
     raw = {"promptTokenCount": 5, "candidatesTokenCount": 1, "totalTokenCount": 6, "trafficType": "ON_DEMAND_FLEX"}
     assert read_usage("gemini.usageMetadata", raw).service_tier == "flex"
@@ -454,6 +468,11 @@ def test_perplexity_reasoning_and_citations_lie_outside_the_completion() -> None
     usage = read_usage("perplexity.chat", raw)
     assert (usage.stated_cost_usd, usage.flags, usage.unknown_fields) == (Decimal("0.4"), (), {})
     assert read_usage("perplexity.chat", {**raw, "cost": Decimal("0.5")}).stated_cost_usd == Decimal("0.5")
+
+
+def test_perplexity_unreadable_reasoning_makes_the_bill_unknown() -> None:
+    raw = {"prompt_tokens": 33, "completion_tokens": 7163, "reasoning_tokens": "73997"}
+    assert read_usage("perplexity.chat", raw).is_missing
 
 
 def test_ollama_prompt_from_its_cache_is_not_counted_and_therefore_unknown() -> None:

@@ -34,10 +34,11 @@ def read_anthropic_messages(raw: Mapping[str, Any]) -> Usage:
     own, others = _read_iterations(rows)
     draft = _own_total(fields, top, rows, own)
     draft.reasoning_tokens = fields.part("output_tokens_details").count("thinking_tokens")
-    if own:
-        context_tokens = max((call.input_tokens or 0 for _, call in own), default=None)
-    else:
-        context_tokens = _largest_call(fields, draft.input_tokens, (searches or 0) + (fetches or 0))
+    context_tokens = (
+        _largest_listed(fields, [call.input_tokens or 0 for _, call in own])
+        if own
+        else _largest_unlisted(fields, draft.input_tokens, (searches or 0) + (fetches or 0))
+    )
     return draft.usage(
         fees={Meter.WEB_SEARCH: searches, Meter.WEB_FETCH: fetches},
         context_tokens=None if draft.input_tokens is None else context_tokens,
@@ -146,7 +147,18 @@ def _sum_calls(fields: Fields, calls: Sequence[Draft]) -> Draft:
     )
 
 
-def _largest_call(fields: Fields, input_tokens: int | None, tool_calls: int) -> int | None:
+def _largest_listed(fields: Fields, prompts: Sequence[int]) -> int:
+    """Prompt size that decides a context tier, where the calls are listed: the largest.
+
+    One price holds for the whole payload, so calls on both sides of a tier are all charged as the largest; flagged.
+    """
+    largest, smallest = max(prompts), min(prompts)
+    if smallest <= LOWEST_CONTEXT_TIER_TOKENS < largest:
+        fields.flag("context_differs_by_call", f"prompts of {smallest} to {largest} tokens; tier taken at the largest")
+    return largest
+
+
+def _largest_unlisted(fields: Fields, input_tokens: int | None, tool_calls: int) -> int | None:
     """Prompt size that decides a context tier, where a payload sums the calls of a server tool loop.
 
     With n tool calls there were at most n + 1 model calls, so the largest had at least the mean. That lower bound is

@@ -61,7 +61,8 @@ def _read_output(draft: Draft, total: int | None) -> None:
         draft.reasoning_tokens = thoughts or 0
     elif surplus > 0 and (thoughts is None or candidates is None):
         draft.output_tokens = (candidates or 0) + (thoughts or 0) + surplus
-        draft.reasoning_tokens = surplus if thoughts is None else thoughts
+        # with neither count listed nobody can say how much of the rest was thinking
+        draft.reasoning_tokens = surplus if thoughts is None and candidates is not None else thoughts
         fields.flag("hidden_output", f"{sums}: the surplus was left out of the output")
     else:
         draft.output_tokens = None if candidates is None else candidates + (thoughts or 0)

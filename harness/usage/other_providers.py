@@ -81,6 +81,9 @@ def read_perplexity_chat(raw: Mapping[str, Any]) -> Usage:
         Meter.SEARCH_REASONING: fields.count("reasoning_tokens"),
         Meter.WEB_SEARCH: fields.count("num_search_queries"),
     }
+    if fields.spoiled("citation_tokens", "reasoning_tokens"):
+        # most of a deep research bill lies there: without it the output is not known
+        draft.output_tokens = None
     total = fields.count("total_tokens")
     outside = sum(fees[meter] or 0 for meter in (Meter.CITATION, Meter.SEARCH_REASONING))
     if total is not None and draft.input_tokens is not None and draft.output_tokens is not None:
