@@ -24,6 +24,7 @@ from harness.models import ModelSpec
 from harness.providers.base import ImagePart, Message, Prepared, Provider, Request, Response
 from harness.runner.charging import NOTHING, UNKNOWN, Pricer, Spent
 from harness.runner.plan import image_sha256
+from harness.runner.policy import ACTIONS, Action
 from harness.runner.traffic import Lane, Traffic
 from harness.usage import NORMALISER_VERSION
 
@@ -114,6 +115,10 @@ class Asker:
         self._tight = False
         self._queue = asyncio.Lock()
 
+    def close(self) -> None:
+        """Send nothing more; what is in flight is settled as ever."""
+        self._traffic.close(self._lane)
+
     def prepare(self, question: Question, try_number: int = 1) -> Prepared:
         """Map a question to what would be sent; raises InputError for settings that the provider cannot take."""
         return self._provider.prepare(
@@ -133,6 +138,7 @@ class Asker:
 
         Raises:
             AttemptFailed: it failed; its row says how.
+            SampleLeft: the asker was closed; nothing was sent.
             BudgetReached: the worst case does not fit, although nothing is in flight any more.
         """
         prepared = self.prepare(question, try_number)
@@ -158,7 +164,7 @@ class Asker:
             request_id=prepared.request.request_id,
             cell_id=question.cell_id,
             planned_id=question.planned_id,
-            model_requested=self.spec.name,
+            model_requested=self.spec.model,
             started_at_us=now_us,
             purpose=question.purpose,
             try_number=try_number,
@@ -208,6 +214,8 @@ class Asker:
             failure = ProviderError("stopped by the user", error_class=ErrorClass.CONNECTION, billed="unknown")
         except Exception as error:  # noqa: BLE001 - the attempt boundary: a row must say what happened
             failure = ProviderError(f"{type(error).__name__}: {error}"[:300], error_class=ErrorClass.INTERNAL)
+        if failure is not None and ACTIONS[failure.error_class] is Action.STOP_MODEL:
+            self.close()  # before the place is given back, or the next in line would still be sent
         self._traffic.leave(self._lane, entered_s, failure)
         if response is not None:
             await self._settle_answer(question, start, attempt_id, response)

@@ -41,9 +41,12 @@ class ScoringChecks:
         if self._sandbox is None:
             from harness.sandbox import Sandbox
 
-            self._sandbox = Sandbox(unsafe_exec=self._unsafe_exec, notice=self._notice)
+            self._sandbox = Sandbox(unsafe=self._unsafe_exec)
             await self._stack.enter_async_context(self._sandbox)
-        return await self._sandbox.score(check)
+            if self._sandbox.problem is not None:
+                problem = self._sandbox.problem
+                self._notice(f"programs are not run and stay unscored: {problem.problem}; {problem.fix}")
+        return (await self._sandbox.run(check)).score(check)
 
     async def run_math(self, check: MathCheck) -> Score:
         """Compare a mathematical answer with its reference in bounded time and memory."""

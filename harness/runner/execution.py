@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import secrets
 import shlex
@@ -103,12 +104,14 @@ def run_suites(
     observe: Callable[[PreparedRun], contextlib.AbstractContextManager[RunObserver]],
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     handle_signals: bool = False,
+    limits: RetryLimits | None = None,
 ) -> RunResult:
     """Run suites on models, or go on with a run.
 
     Args:
         run_id: an existing run is resumed; None = a new id.
         observe: makes the observer of the session once the plan is known.
+        limits: how long a sample is tried; `max_attempts` is always the spec's.
         handle_signals: let Ctrl-C drain instead of raising (command line only).
 
     Raises:
@@ -125,7 +128,7 @@ def run_suites(
         _set_budget(ledger, prepared)
         if stored is not None and stored.status == "complete":
             return _result(prepared, "complete", [], interrupted=False, most_in_flight=0)
-        execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, now)
+        execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, now, limits or RetryLimits())
         with observe(prepared) as observer, _fast_loop() as loop, _frozen_garbage():
             session = loop.run(execution.run(observer, handle_signals=handle_signals))
         left = sum(queue.n_left for queue in session.queues)
@@ -221,8 +224,10 @@ class _Execution:
         cell_ids: Sequence[int],
         planned_ids: Sequence[int],
         now: Callable[[], datetime],
+        limits: RetryLimits,
     ) -> None:
         self._prepared = prepared
+        self._limits = dataclasses.replace(limits, max_attempts=prepared.spec.max_attempts)
         self._ledger = ledger
         self._book = book
         keys = [(loaded.suite.name, model.spec) for loaded in prepared.suites for model in prepared.models]
@@ -240,7 +245,7 @@ class _Execution:
             )
             stopping = asyncio.Event()
             retries = Retries(
-                RetryLimits(max_attempts=spec.max_attempts),
+                self._limits,
                 jitter_seed=spec.sample_seed,
                 monotonic_s=self._clocks.monotonic_s,
                 stopping=stopping,

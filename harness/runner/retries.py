@@ -12,10 +12,7 @@ from collections.abc import Callable
 
 from harness.runner.attempts import Answer, Asker, AttemptFailed, Question
 from harness.runner.policy import RetryLimits, is_worth_retrying, retrying
-
-
-class SampleLeft(Exception):
-    """The run is stopping: this sample is left for a later session."""
+from harness.runner.traffic import SampleLeft
 
 
 class Retries:
@@ -29,18 +26,15 @@ class Retries:
         self._monotonic_s = monotonic_s
         self._stopping = stopping
 
-    async def ask(
-        self, asker: Asker, question: Question, *, tries_before: int, stopped: Callable[[], bool] = lambda: False
-    ) -> Answer:
+    async def ask(self, asker: Asker, question: Question, *, tries_before: int) -> Answer:
         """Ask until it is answered.
 
         Args:
             tries_before: attempts of earlier sessions; they count against the limit.
-            stopped: asked before each retry; True leaves the sample.
 
         Raises:
             AttemptFailed: the last attempt's failure; no further attempt can help or is allowed.
-            SampleLeft: the run is stopping.
+            SampleLeft: the run or this model is stopping.
             BudgetReached: there is no room for the worst case of one more attempt.
         """
         try:
@@ -62,8 +56,6 @@ class Retries:
             with attempt:
                 if number == 1:
                     raise last
-                if stopped():
-                    raise SampleLeft
                 try:
                     return await asker.ask(question, try_number=tries_before + number, retry_of=last.attempt_id)
                 except AttemptFailed as failed:

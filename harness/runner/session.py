@@ -22,7 +22,8 @@ from harness.runner.grading import Grader
 from harness.runner.plan import Chain, PlannedItem
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.preparation import ModelPlan
-from harness.runner.retries import Retries, SampleLeft
+from harness.runner.retries import Retries
+from harness.runner.traffic import SampleLeft
 
 
 class RunObserver(AttemptObserver, Protocol):
@@ -106,7 +107,16 @@ class Session:
             return
         self.interrupted = True
         self._observer.notice("stopping: waiting for answers in flight (Ctrl-C again to give up on them)")
+        self._stop_all()
+
+    def _stop(self, queue: ModelQueue, reason: HarnessError) -> None:
+        queue.stopped_by = queue.stopped_by or reason
+        queue.asker.close()
+
+    def _stop_all(self) -> None:
         self._stopping.set()
+        for queue in self.queues:
+            queue.asker.close()
 
     async def _work(self, queue: ModelQueue) -> None:
         while queue.pending and queue.stopped_by is None and not self._stopping.is_set():
@@ -116,14 +126,14 @@ class Session:
             except SampleLeft:
                 queue.n_left += 1
             except BudgetReached as reached:
-                queue.stopped_by = queue.stopped_by or reached
+                self._stop(queue, reached)
                 queue.n_left += 1
             except asyncio.CancelledError:
                 queue.n_left += 1
                 raise
             except Exception as error:  # noqa: BLE001 - nothing may die in silence inside a task
                 self.failure = self.failure or error
-                self._stopping.set()
+                self._stop_all()
 
     async def _ask_chain(self, queue: ModelQueue, chain: Chain) -> None:
         answers: dict[str, str | None] = {}
@@ -147,11 +157,10 @@ class Session:
                 queue.asker,
                 question,
                 tries_before=0 if known is None else known.last_try_number,
-                stopped=lambda: queue.stopped_by is not None,
             )
         except AttemptFailed as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
-                queue.stopped_by = queue.stopped_by or error
+                self._stop(queue, error)
             self._finish(queue, failed=True)
             return None
         response = answer.response

@@ -12,12 +12,21 @@ from harness.errors import ProviderError
 from harness.runner.pacing import Gate
 
 
+class SampleLeft(Exception):
+    """Nothing more may be sent: this sample is left for a later session."""
+
+
 class Lane:
-    """The way of one model: its gate and the turnstile that keeps its requests in draw order."""
+    """The way of one model: its gate and the turnstile that keeps its requests in draw order.
+
+    Attributes:
+        closed: nothing more may enter; whoever waits is turned away with `SampleLeft`.
+    """
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.turnstile = asyncio.Lock()
+        self.closed = False
 
 
 class Traffic:
@@ -36,7 +45,11 @@ class Traffic:
         self._waiting: set[asyncio.Future[None]] = set()
 
     async def enter(self, lane: Lane, tokens: int) -> float:
-        """Wait for a place and take it; returns what `leave` wants back."""
+        """Wait for a place and take it; returns what `leave` wants back.
+
+        Raises:
+            SampleLeft: the lane was closed, before or while waiting.
+        """
         if not lane.turnstile.locked():
             entered_s = self._try(lane, tokens)
             if entered_s is not None:
@@ -63,7 +76,14 @@ class Traffic:
         """Wait until a place was given back somewhere."""
         await self._change(None)
 
+    def close(self, lane: Lane) -> None:
+        """Let nobody enter a lane any more; who is in flight stays."""
+        lane.closed = True
+        self.wake()
+
     def _try(self, lane: Lane, tokens: int) -> float | None:
+        if lane.closed:
+            raise SampleLeft
         if self.in_flight >= self.concurrency or lane.gate.wait_s(tokens) != 0.0:
             return None
         self.in_flight += 1
