@@ -5,6 +5,7 @@ Both start on first use, so that a run without such tasks pays nothing for them.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from types import TracebackType
@@ -24,6 +25,7 @@ class ScoringChecks:
         self._unsafe_exec = unsafe_exec
         self._notice = notice
         self._stack = contextlib.AsyncExitStack()
+        self._opening = asyncio.Lock()
         self._sandbox: Sandbox | None = None
         self._math: MathWorkers | None = None
 
@@ -38,21 +40,28 @@ class ScoringChecks:
 
     async def run_program(self, check: ProgramCheck) -> Score:
         """Run a program against its tests; unsandboxed programs are not run and say so once."""
-        if self._sandbox is None:
-            from harness.sandbox import Sandbox
-
-            self._sandbox = Sandbox(unsafe=self._unsafe_exec)
-            await self._stack.enter_async_context(self._sandbox)
-            if self._sandbox.problem is not None:
-                problem = self._sandbox.problem
-                self._notice(f"programs are not run and stay unscored: {problem.problem}; {problem.fix}")
-        return (await self._sandbox.run(check)).score(check)
+        sandbox = await self._opened_sandbox()
+        return (await sandbox.run(check)).score(check)
 
     async def run_math(self, check: MathCheck) -> Score:
         """Compare a mathematical answer with its reference in bounded time and memory."""
-        if self._math is None:
-            from harness.math_workers import MathWorkers
+        workers = await self._opened_math()
+        return await workers.check(check)
 
-            self._math = MathWorkers()
-            await self._stack.enter_async_context(self._math)
-        return await self._math.check(check)
+    async def _opened_sandbox(self) -> Sandbox:
+        async with self._opening:
+            if self._sandbox is None:
+                from harness.sandbox import Sandbox
+
+                self._sandbox = await self._stack.enter_async_context(Sandbox(unsafe=self._unsafe_exec))
+                if (problem := self._sandbox.problem) is not None:
+                    self._notice(f"programs are not run and stay unscored: {problem.problem}; {problem.fix}")
+            return self._sandbox
+
+    async def _opened_math(self) -> MathWorkers:
+        async with self._opening:
+            if self._math is None:
+                from harness.math_workers import MathWorkers
+
+                self._math = await self._stack.enter_async_context(MathWorkers())
+            return self._math

@@ -15,7 +15,7 @@ from harness import __version__
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger.instants import to_us
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
-from harness.loaders import load_suite, load_task
+from harness.loaders import load_suite, load_task, suite_file
 from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook, utc_text
@@ -88,7 +88,7 @@ def load_suites(names: Sequence[str], *, data_dir: Path | None) -> tuple[LoadedS
     loaded = []
     for name in names:
         suite = load_suite(name)
-        path = Path(name) if name.endswith(".toml") else None
+        path = suite_file(name)
         tasks = tuple(load_task(task, suite_path=path, data_dir=data_dir) for task in suite.tasks)
         loaded.append(LoadedSuite(suite=suite, tasks=tasks))
     return tuple(loaded)
