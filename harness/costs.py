@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from harness.money import EXACT, add, multiply
+from harness.money import EXACT, add, multiply, plain
 from harness.pricing import TOKEN_METERS, Match, Price, PriceBook, utc_text
 from harness.rates import (
     NO_REGION,
@@ -127,9 +127,6 @@ def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decima
     lines, warnings = [], list(card.warnings)
     for meter, quantity in meters(usage).items():
         rate = Decimal(0) if price.free else card.rate(meter)
-        if quantity < 0:
-            unpriced.append(f"the payload's parts are larger than their total ({quantity} {meter.value})")
-            continue
         if rate is None:
             unpriced.append(f"no {meter.value} rate for {price.name}")
             continue
@@ -166,14 +163,14 @@ def cost_of(
         thinking: whether thinking was asked for, where the payload cannot say.
         served_model: the model that the response names; used when the book knows it.
     """
-    match, warnings = _find(book, provider, model, served_model or usage.served_model, at)
+    match, name, warnings = _find(book, provider, model, served_model or usage.served_model, at)
     if match is None:
         return _stated(usage, None, warnings)
     terms = _terms(usage, at, service_tier, mode, thinking, speed, inference_geo)
     bills = [charge(usage, match.price, terms, factor=match.multiply)]
     bills += _other_bills(book, usage, provider, at, terms)
     warnings += [warning for bill in bills for warning in bill.warnings]
-    if started_at is not None and _straddles(book, match, terms, provider, model, started_at):
+    if started_at is not None and _straddles(book, match, terms, provider, name, started_at):
         warnings.append(f"straddles a price change: sent {utc_text(started_at)}, priced at completion {utc_text(at)}")
     return _stated(usage, _total(match, bills, warnings), warnings)
 
@@ -233,19 +230,18 @@ def _line(meter: Meter, quantity: int, rate: Decimal, model: str | None) -> Char
 
 def _find(
     book: PriceBook, provider: str, model: str, served: str | None, at: datetime
-) -> tuple[Match | None, list[str]]:
-    """Look up what was served, else what was asked for; say so when they differ."""
-    if served is None or served == model:
-        found = book.match(provider, model, at)
-        return found, [] if found else [missing_price(book, provider, model, at)]
-    match = book.match(provider, served, at)
+) -> tuple[Match | None, str, list[str]]:
+    """Look up what was served, else what was asked for; give the name used, and say so when they differ."""
     asked = book.match(provider, model, at)
+    if served is None or served == model:
+        return asked, model, [] if asked else [missing_price(book, provider, model, at)]
+    match = book.match(provider, served, at)
     if match is not None:
         same = asked is not None and asked.price == match.price
-        return match, [] if same else [f"asked for {model!r}, served and priced as {served!r}"]
+        return match, served, [] if same else [f"asked for {model!r}, served and priced as {served!r}"]
     if asked is None:
-        return None, [missing_price(book, provider, served, at)]
-    return asked, [f"served {served!r} is not in the price book; priced as {model!r}, which was asked for"]
+        return None, served, [missing_price(book, provider, served, at)]
+    return asked, model, [f"served {served!r} is not in the price book; priced as {model!r}, which was asked for"]
 
 
 def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
@@ -331,7 +327,10 @@ def _stated(usage: Usage, cost: Cost | None, warnings: list[str]) -> Cost:
         note = "charged as the provider states; there is no list price to compare with"
         return _with(cost, usd=charged, status="priced", warnings=[*warnings, note])
     if abs(charged - cost.list_usd) > STATED_TOLERANCE * max(abs(cost.list_usd), abs(charged)):
-        warnings = [*warnings, f"the provider states {charged} USD, the price book says {cost.list_usd} USD"]
+        warnings = [
+            *warnings,
+            f"the provider states {plain(charged)} USD, the price book says {plain(cost.list_usd)} USD",
+        ]
     status: CostStatus = "priced" if charged else cost.status
     return _with(cost, usd=charged, status=status, warnings=warnings)
 

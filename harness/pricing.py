@@ -16,7 +16,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
-from harness.money import plain
+from harness.money import multiply, plain
 from harness.usage.values import Meter
 
 Status = Literal["effective", "announced"]
@@ -335,7 +335,8 @@ class PriceBook:
             if not isinstance(alias, Alias):
                 break
             via.append(f"{alias.provider}/{alias.model}")
-            name, factor = (alias.to_provider, alias.to_model), factor * (alias.multiply or 1)
+            name = (alias.to_provider, alias.to_model)
+            factor = factor if alias.multiply is None else multiply(factor, alias.multiply)
         whole = _latest(self._prices.get((self.provider(provider), ANY_MODEL)), when)
         return Match(price=whole) if isinstance(whole, Price) else None
 

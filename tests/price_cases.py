@@ -1,0 +1,44 @@
+"""Small price books and usages for the tests of prices and costs, written out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from harness.pricing import Adjustment, Alias, Price, PriceBook
+from harness.usage import Meter, Usage
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def utc(text: str) -> datetime:
+    """Read an instant like 2025-06-10T00:00:00 as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def rates(**usd_per_mtok: str) -> dict[Meter, Decimal]:
+    """Write rates by meter name."""
+    return {Meter(name): Decimal(rate) for name, rate in usd_per_mtok.items()}
+
+
+def row(model: str = "m", *, start: str | None = None, adjustments: Iterable[Adjustment] = (), **usd: str) -> Price:
+    """Make a row of provider `p` with an optional start."""
+    return Price(
+        provider="p",
+        model=model,
+        rates=rates(**(usd or {"input": "1", "output": "2"})),
+        adjustments=tuple(adjustments),
+        effective_from=None if start is None else utc(start),
+        source="test",
+    )
+
+
+def book(*rows: Price, aliases: Iterable[Alias] = ()) -> PriceBook:
+    """Make a book of rows."""
+    return PriceBook(rows=rows, aliases=tuple(aliases))
+
+
+def tokens(input_tokens: int, output_tokens: int, **parts: int) -> Usage:
+    """Make a usage of token counts."""
+    return Usage(input_tokens=input_tokens, output_tokens=output_tokens, **parts)  # type: ignore[arg-type]  # all counts
