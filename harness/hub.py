@@ -9,6 +9,7 @@ import base64
 import gzip
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,9 +72,8 @@ def _commit(dataset: DatasetRef) -> tuple[str, tuple[str, ...]]:
     machine without a network is told so at once and not after minutes of retries.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     commit = HfApi().dataset_info(dataset.path, revision=dataset.revision, timeout=HUB_TIMEOUT_S).sha
     if dataset.revision != "main":
         return dataset.revision, ()
@@ -103,7 +103,7 @@ def _selected(dataset: DatasetRef, rows: Iterable[NumberedRow]) -> Iterator[Numb
         name.split(".")[0]
         for columns in dataset.fields.values()
         for path in ([columns] if isinstance(columns, str) else columns)
-        for name in path.split("|")
+        for name in path.removesuffix("?").split("|")
     }
     for number, row in rows:
         if samples.passes(row, dataset.filters):

@@ -25,7 +25,7 @@ from harness.resources import shipped
 from harness.row_shapes import SHAPES
 from harness.samples import BadRowError
 from harness.scorers import SCORERS
-from harness.suites import LoadedTask, Member, Sample, Suite, Task
+from harness.suites import DatasetRef, LoadedTask, Member, Sample, Suite, Task
 
 
 def list_suites() -> tuple[str, ...]:
@@ -240,7 +240,7 @@ def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | No
     findings += repeated
     if findings:
         fix = "correct the rows (or the mapping in the suite file); nothing was sent"
-        raise refuse(f"the data of task {task.name!r} has {len(findings)} mistakes", findings, fix=fix)
+        raise refuse(f"the data of task {task.name!r} has {_mistakes(findings)}", findings, fix=fix)
     if not unique:
         raise InputError(f"the data of task {task.name!r} has no rows after filtering", where=task.dataset.path)
     warnings = (*source.warnings, *_count_warning(task, len(unique)))
@@ -296,13 +296,27 @@ def _with_unique_ids(loaded: Sequence[Sample], *, has_id: bool) -> tuple[list[Sa
     return unique, repeated if has_id else []
 
 
-def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _Rows:
-    dataset = task.dataset
-    folders = [folder for folder in (data_dir, suite_path.parent if suite_path else None) if folder is not None]
+def has_local_data(task: Task, *, suite_path: Path | None = None, data_dir: Path | None = None) -> bool:
+    """True when a task's data lies under `data_dir` or beside the suite file, so that loading needs no network."""
+    return bool(_local_files(task.dataset, _folders(suite_path, data_dir)))
+
+
+def _folders(suite_path: Path | None, data_dir: Path | None) -> list[Path]:
+    """Where local data may lie: --data first, then beside the suite's file."""
     if data_dir is not None and not data_dir.is_dir():
         raise InputError("the data folder does not exist", where=f"--data {data_dir}", fix="name an existing folder")
+    return [folder for folder in (data_dir, suite_path.parent if suite_path else None) if folder is not None]
+
+
+def _local_files(dataset: DatasetRef, folders: Sequence[Path]) -> tuple[LocalFile, ...]:
     copies = dataset_files.hub_copies(dataset.path, dataset.name, dataset.split) if dataset.source == "hub" else ()
-    if files := dataset_files.find_files((*dataset.local_places, *copies), folders):
+    return dataset_files.find_files((*dataset.local_places, *copies), folders)
+
+
+def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _Rows:
+    dataset = task.dataset
+    folders = _folders(suite_path, data_dir)
+    if files := _local_files(dataset, folders):
         digest = dataset_files.files_sha256(files)
         return _Rows(rows=_file_rows(files, dataset.rows_key), revision=f"local:{digest}", folder=files[0].folder)
     if dataset.source == "files":

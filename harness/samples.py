@@ -123,13 +123,17 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
 
 
 def _mapped(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Our fields of a row; the images' columns may be absent or empty, everything that is asked may not."""
+    """Our fields of a row; images and `column?` may be absent or empty, everything that is asked may not."""
     fields: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
     needed = ALWAYS_NEEDED | prompts.placeholders(task.prompt)
     for ours, theirs in task.dataset.fields.items():
         if ours == "images":
             fields[ours] = _listed_images(row, theirs)
+            continue
+        if isinstance(theirs, str) and theirs.endswith("?"):
+            if (value := row.get(theirs[:-1])) is not None:
+                fields[ours] = value
             continue
         try:
             fields[ours] = column(row, theirs) if isinstance(theirs, str) else [column(row, one) for one in theirs]
@@ -224,7 +228,7 @@ def _input(
     task: Task, fields: Mapping[str, Any], choices: list[str] | None, read_image: ReadImage
 ) -> str | tuple[ContentPart, ...]:
     earlier = [fields.get("supplied_code", ""), prompts.earlier_marks(fields.get("depends_on", ()))]
-    derived = {"earlier_code": "\n\n".join(filter(None, earlier)) or "(nothing yet: this is the first step)"}
+    derived = {"earlier_code": "\n\n".join(filter(None, earlier)) or "# nothing yet: this is the first step"}
     try:
         text = prompts.render(task.prompt, {**derived, **fields}, choices=choices)
     except KeyError as error:

@@ -51,7 +51,8 @@ class DatasetRef(Strict):
             several are tried in order.
         rows_key: where the rows are inside a JSON document (`examples`); None = the document is the rows.
         shape: how one stored row becomes sample rows (SciCode's problems hold several sub-steps).
-        fields: our field -> column (dotted path), or -> columns that together make a list.
+        fields: our field -> column (dotted path; `a|b` = the first that is there; `a?` = may be absent), or -> columns
+            that together make a list.
         target_form: how the target column is to be read; `index` counts from 0, `first_choice` = the
             first listed choice is right.
         target_after: marker behind which the reference answer stands in the target column (GSM8K's `####`).

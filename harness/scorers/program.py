@@ -86,7 +86,10 @@ def score_program(options: Mapping[str, Any], *, text: str, sample: Sample) -> P
     if chosen.call_check:
         tests = f"{tests}\ncheck({entry_point})\n"
     program = _program(code, prompt=facts.get("prompt", ""), entry_point=entry_point, prefix=chosen.prefix)
-    if earlier := facts.get("earlier_code"):
+    if (
+        earlier := facts.get("earlier_code")
+        or _joined([facts.get("imports", ""), facts.get("supplied_code", "")]).strip()
+    ):
         program = f"{earlier}\n\n{program}"
     return ProgramCheck(
         program=program, tests=tests, entry_point=entry_point, timeout_s=chosen.timeout_s, answer=code, rule=rule

@@ -1,0 +1,153 @@
+"""`benchtab suites list|show|check`: what can be run, how large it is, and what is wrong with a suite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.errors import Finding
+    from harness.suite_tables import ShownTask
+    from harness.suites import LoadedTask, Suite
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of local data sets.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    suites = typer.Typer(help="Suites: list, show, check.", no_args_is_help=True, rich_markup_mode=None)
+    suites.command("list")(list_)
+    suites.command("show")(show)
+    suites.command("check")(check)
+    app.add_typer(suites, name="suites")
+
+
+def list_(as_json: AsJson = False) -> None:
+    """List the shipped suites."""
+    from harness.loaders import list_suites, load_suite
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+    from harness.suite_tables import suite_facts, suites_table
+
+    suites = [load_suite(name) for name in list_suites()]
+    if as_json:
+        typer.echo(to_json([suite_facts(suite) | {"sha256": suite.sha256} for suite in suites]))
+    else:
+        print_table(suites_table(suites))
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A shipped suite, or the path of a suite file.")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a suite's tasks, sizes, sources, estimated input tokens, and the prompt of its first sample."""
+    from harness.loaders import load_suite, suite_file
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+    from harness.suite_tables import task_facts, tasks_table
+
+    suite = load_suite(name)
+    shown = _load_all(suite, suite_file(name), data)
+    if as_json:
+        facts = suite.model_dump(mode="json", include={"name", "version", "title", "description", "citation", "sha256"})
+        typer.echo(to_json(facts | {"tasks": [task_facts(one) for one in shown]}))
+        return
+    print_table(tasks_table(suite, shown))
+    _tell(suite, shown)
+
+
+def _load_all(suite: Suite, path: Path, data: Path | None) -> list[ShownTask]:
+    """Load what is there; a task whose data is missing is shown with the reason."""
+    from harness.errors import InputError
+    from harness.loaders import load_task
+    from harness.suite_tables import ShownTask
+    from harness.tokens import estimate_samples
+
+    shown = []
+    for task in suite.tasks:
+        try:
+            loaded = load_task(task, suite_path=path, data_dir=data)
+        except InputError as error:
+            shown.append(ShownTask(task=task, problem=str(error)))
+            continue
+        shown.append(ShownTask(task=task, loaded=loaded, input_tokens=estimate_samples(loaded.samples)))
+    return shown
+
+
+def _tell(suite: Suite, shown: list[ShownTask]) -> None:
+    """Print what a table cannot hold: description, sources, warnings, and the first prompt."""
+    from harness.suite_tables import task_facts
+
+    typer.echo(f"\n{suite.description}\nPaper: {suite.citation}\nDigest: {suite.sha256}")
+    for fact in map(task_facts, shown):
+        typer.echo(
+            f"Data of {fact['task']}: {fact['dataset']}, revision {fact['revision']}, licence: {fact['licence']}"
+        )
+    methods = {one.input_tokens.method for one in shown if one.input_tokens is not None}
+    if methods:
+        typer.echo(f"Input tokens are estimates ({', '.join(sorted(methods))}); runs record what the provider counts.")
+    for one in shown:
+        if one.problem is not None:
+            typer.echo(f"benchtab: {one.task.name}: {one.problem}", err=True)
+        for warning in one.loaded.warnings if one.loaded else ():
+            typer.echo(f"benchtab: {warning}", err=True)
+    first = next((one.loaded for one in shown if one.loaded is not None), None)
+    if first is not None:
+        _show_first_prompt(first)
+
+
+def _show_first_prompt(loaded: LoadedTask) -> None:
+    from harness.prompts import images_of, text_of
+
+    sample = loaded.samples[0]
+    typer.echo(f"\nFirst prompt (task {sample.task}, sample {sample.sample_id}):\n")
+    if sample.system:
+        typer.echo(f"[system]\n{sample.system}\n")
+    typer.echo(text_of(sample.input))
+    for image in images_of(sample.input):
+        typer.echo(f"[image: {image.media_type}, {len(image.data)} bytes]")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A suite file.")],
+    data: DataFolder = None,
+) -> None:
+    """Check a suite file and the data beside it; reports every mistake at once."""
+    from harness.errors import InputError
+    from harness.loaders import read_suite, suite_file
+
+    suite, findings = read_suite(suite_file(str(file)) if file.exists() else file)
+    counted = 0
+    if suite is not None and not findings:
+        counted, findings = _check_data(suite, file, data)
+    if suite is None or findings:
+        word = "mistake" if len(findings) == 1 else "mistakes"
+        raise InputError(f"{len(findings)} {word} in the suite", where=str(file), findings=findings)
+    size = f"{len(suite.tasks)} tasks, {counted} samples checked"
+    typer.echo(f"{file}: {suite.name} {suite.version}, {size}, no mistakes")
+
+
+def _check_data(suite: Suite, file: Path, data: Path | None) -> tuple[int, list[Finding]]:
+    """Check the rows of every task whose data is on this machine; data elsewhere is said on stderr."""
+    from harness.errors import InputError
+    from harness.loaders import has_local_data, load_task
+
+    counted = 0
+    findings: list[Finding] = []
+    for task in suite.tasks:
+        if not has_local_data(task, suite_path=file, data_dir=data):
+            typer.echo(f"benchtab: the data of task {task.name} is not on this machine and was not checked", err=True)
+            continue
+        try:
+            loaded = load_task(task, suite_path=file, data_dir=data)
+        except InputError as error:
+            findings += error.findings
+            continue
+        counted += len(loaded.samples)
+        for warning in loaded.warnings:
+            typer.echo(f"benchtab: {warning}", err=True)
+    return counted, findings
