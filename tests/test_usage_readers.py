@@ -470,6 +470,13 @@ def test_perplexity_reasoning_and_citations_lie_outside_the_completion() -> None
     assert read_usage("perplexity.chat", {**raw, "cost": Decimal("0.5")}).stated_cost_usd == Decimal("0.5")
 
 
+def test_perplexity_deep_research_without_one_of_its_parts_is_flagged() -> None:
+    raw = {"prompt_tokens": 33, "completion_tokens": 7163, "citation_tokens": 20016, "num_search_queries": 18}
+    assert flag_names(read_usage("perplexity.chat", raw)) == ["parts_incomplete"]
+    for plain in ({}, {"num_search_queries": 1}):
+        assert read_usage("perplexity.chat", {"prompt_tokens": 33, "completion_tokens": 7163, **plain}).flags == ()
+
+
 def test_perplexity_unreadable_reasoning_makes_the_bill_unknown() -> None:
     raw = {"prompt_tokens": 33, "completion_tokens": 7163, "reasoning_tokens": "73997"}
     assert read_usage("perplexity.chat", raw).is_missing
@@ -512,8 +519,10 @@ def test_litellm_usage_includes_the_cache_in_the_prompt() -> None:
     assert read_usage("litellm.usage", LITELLM).flags == ()
 
 
-def test_litellm_zeros_stand_for_missing_usage() -> None:
-    usage = read_usage("litellm.usage", {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
+@pytest.mark.parametrize("kind", ["litellm.usage", "openai.chat", "openrouter.chat"])
+def test_zeros_stand_for_missing_usage_and_are_not_0_dollars(kind: str) -> None:
+    """litellm and other gateways write `prompt_tokens or 0` where the provider sent no usage."""
+    usage = read_usage(kind, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
     assert (usage.is_missing, flag_names(usage)) == (True, ["zero_usage", "missing"])
 
 

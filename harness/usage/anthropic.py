@@ -99,7 +99,7 @@ def _read_iterations(
             if kind not in OWN_CALLS:
                 row.flag("unknown_iteration", f"{row.path} has type {kind!r} and names no model; counted as its own")
             own.append((kind, call))
-        else:
+        elif (call.input_tokens, call.output_tokens) != (0, 0):
             usage = call.usage(thinking=True if call.reasoning_tokens else None)
             # the faults stand once, in the payload's own flags
             others.append((model, replace(usage, flags=(), unknown_fields={})))

@@ -75,11 +75,7 @@ class Draft:
         self._fit_cached_audio()
         self._fit_input()
         self._fit_output()
-        if self.input_tokens is None or self.output_tokens is None:
-            unknown = [name for name in ("input_tokens", "output_tokens") if getattr(self, name) is None]
-            self.fields.flag("missing", f"not known: {', '.join(unknown)}")
-        elif self.input_tokens == self.output_tokens == 0 and not any((fees or {}).values()):
-            self.fields.flag("zero_usage", "the payload states no tokens at all; no prompt has none")
+        self._flag_unknown_totals(charged_apart=any((fees or {}).values()))
         return Usage(
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
@@ -97,6 +93,15 @@ class Draft:
             unknown_fields=self.fields.unknown(),
             **facts,
         )
+
+    def _flag_unknown_totals(self, *, charged_apart: bool) -> None:
+        """Say which totals are not known; 0 + 0 tokens is what gateways write where the provider sent no usage."""
+        if self.input_tokens == self.output_tokens == 0 and not charged_apart:
+            self.fields.flag("zero_usage", "the payload states no tokens at all: taken as unknown, no prompt has none")
+            self.input_tokens = self.output_tokens = None
+        unknown = [name for name in ("input_tokens", "output_tokens") if getattr(self, name) is None]
+        if unknown:
+            self.fields.flag("missing", f"not known: {', '.join(unknown)}")
 
     def _cache_parts(self) -> tuple[int | None, int | None, int | None]:
         return self.cache_read_tokens, self.cache_write_5m_tokens, self.cache_write_1h_tokens

@@ -32,9 +32,6 @@ def read_litellm_usage(raw: Mapping[str, Any]) -> Usage:
     draft.reasoning_tokens = nested if nested is not None else (top or None)
     draft.output_audio_tokens, draft.output_image_tokens = details.count("audio_tokens"), details.count("image_tokens")
     total = fields.count("total_tokens")
-    if draft.input_tokens == 0 and draft.output_tokens == 0 and not total:
-        fields.flag("zero_usage", "litellm writes zeros where the provider sent no usage: taken as unknown")
-        draft.input_tokens = draft.output_tokens = None
     draft.check_total(total)
     others, context_tokens = _read_iterations(draft)
     tools = fields.part("server_tool_use")

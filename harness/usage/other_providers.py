@@ -81,6 +81,11 @@ def read_perplexity_chat(raw: Mapping[str, Any]) -> Usage:
         Meter.SEARCH_REASONING: fields.count("reasoning_tokens"),
         Meter.WEB_SEARCH: fields.count("num_search_queries"),
     }
+    known = {meter for meter, quantity in fees.items() if quantity is not None}
+    # other models of the family state their searches alone
+    if known and known not in ({Meter.WEB_SEARCH}, set(fees)):
+        parts = ", ".join(f"{meter.value} {quantity}" for meter, quantity in fees.items())
+        fields.flag("parts_incomplete", f"deep research states all of its parts or none: {parts}")
     if fields.spoiled("citation_tokens", "reasoning_tokens"):
         # most of a deep research bill lies there: without it the output is not known
         draft.output_tokens = None
