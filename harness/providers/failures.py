@@ -120,6 +120,12 @@ _SECRET = re.compile(
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
+def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """List the values of environment variables whose names say that they are keys."""
+    marks = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+    return tuple(value for name, value in environment.items() if name.upper().endswith(marks) and len(value) >= 8)
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Cut a text to a few hundred characters without anything that is or looks like a key."""
     for secret in secrets:

@@ -25,7 +25,7 @@ from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.answers import chat_response, kept_headers
 from harness.providers.base import ImagePart, Message, Prepared, Request, Response
-from harness.providers.failures import failure_from_http, failure_without_answer
+from harness.providers.failures import failure_from_http, failure_without_answer, secrets_in
 from harness.providers.settings import Mapped, map_parameters
 from harness.providers.streams import fold_chat_events
 
@@ -105,7 +105,7 @@ def parse_answer(body: bytes) -> Any:
     return document
 
 
-def _proxy_for(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """Read the proxy environment once; asking for every request costs more than sending it."""
     parts = urlsplit(url)
     if not parts.hostname or proxy_bypass(parts.hostname):
@@ -138,10 +138,10 @@ class OpenAICompatibleProvider:
         self._model = spec.model
         self._address = chat_url(base_url)
         self._url = URL(self._address, encoded=True)
-        self._proxy = _proxy_for(self._address)
+        self._proxy = proxy_for(self._address)
         self._concurrency = concurrency
         self._stream = stream
-        self._secrets = (api_key,) if api_key else ()
+        self._secrets = (*secrets_in(os.environ), *((api_key,) if api_key else ()))
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream" if stream else "application/json",

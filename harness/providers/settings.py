@@ -138,6 +138,10 @@ def _map_chat(request: Request, setting: Setting) -> Mapped:
         parameters["max_tokens"] = request.max_output_tokens
     if setting.effort is not None:
         parameters["reasoning_effort"] = setting.effort
+    if spec.provider == "mistral" and "seed" in parameters:
+        parameters["random_seed"] = parameters.pop("seed")
+    if spec.provider == "openrouter":
+        parameters["usage"] = {"include": True}  # its cost comes only when asked for
     return Mapped(parameters=parameters)
 
 
@@ -224,8 +228,12 @@ def _map_google(request: Request, setting: Setting) -> Mapped:
         raise _refuse(spec, "what this model takes is not known", "leave the setting out")
     _check_effort(spec, setting, facts)
     _check_budget(spec, setting, facts)
-    named = {"temperature": request.temperature, "seed": request.seed, "maxOutputTokens": request.max_output_tokens}
+    named = {"temperature": request.temperature, "seed": request.seed, "max_output_tokens": request.max_output_tokens}
     generation: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    notes: list[str] = []
+    if spec.model.startswith("gemini-3") and "temperature" not in generation:
+        generation["temperature"] = 1.0
+        notes.append("temperature=1.0 is sent, Google's own default: litellm adds it for Gemini 3")
     if setting.switches_off:
         generation["thinkingConfig"] = {"thinkingBudget": 0}
     elif setting.thinking_tokens is not None:
@@ -235,7 +243,7 @@ def _map_google(request: Request, setting: Setting) -> Mapped:
     parameters: dict[str, Any] = {"generationConfig": generation} if generation else {}
     if request.service_tier is not None:
         parameters["serviceTier"] = request.service_tier
-    return Mapped(parameters=parameters)
+    return Mapped(parameters=parameters, notes=tuple(notes))
 
 
 def _map_deepseek(request: Request, setting: Setting) -> Mapped:

@@ -1,0 +1,168 @@
+"""The HTTP transport handed to litellm: it sends one request over aiohttp and keeps what went out and what came back.
+
+Data flows litellm's httpx request -> one aiohttp request -> raw bytes into the calling task's `Exchange` -> litellm.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import aiohttp
+import httpx
+import orjson
+from yarl import URL
+
+_HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"})
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30.0)  # the attempt's own limit stands around the whole call
+KEEP_ALIVE_S = 4.0
+"""Shorter than uvicorn's 5 s: a connection must not be closed by the server while we write to it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """What one attempt put on the wire and got back.
+
+    Attributes:
+        expected: parameters that the body must hold, None when this set was checked before.
+        n_requests: HTTP requests sent for this attempt; more than one would be a hidden retry.
+    """
+
+    expected: Mapping[str, Any] | None = None
+    n_requests: int = 0
+    started_s: float = field(default_factory=perf_counter)
+    first_byte_s: float | None = None
+    url: str = ""
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    chunks: list[bytes] = field(default_factory=list)
+    error: Exception | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def body(self) -> bytes:
+        """The answer's bytes so far, decompressed."""
+        return b"".join(self.chunks)
+
+
+CURRENT: ContextVar[Exchange] = ContextVar("benchtab_exchange")
+"""The exchange of the attempt that the running task makes."""
+
+
+class ParametersLostError(Exception):
+    """The body that is about to be sent lacks parameters that were prepared; nothing was sent."""
+
+
+def missing_parameters(expected: Mapping[str, Any], body: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """List parameters (dotted paths) that a body does not hold with the expected value."""
+    missing: list[str] = []
+    for name, value in expected.items():
+        found = body.get(name)
+        if isinstance(value, Mapping) and isinstance(found, Mapping):
+            missing += missing_parameters(value, found, f"{prefix}{name}.")
+        elif found != value:
+            missing.append(f"{prefix}{name}={value!r} (the body has {found!r})")
+    return missing
+
+
+def keep_alive_socket(address: Any) -> socket.socket:
+    """Open a socket whose idle connection is probed, so that firewalls do not forget it while a model thinks."""
+    family, kind, protocol = address[:3]
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 5)):
+        if hasattr(socket, option):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
+    made.setblocking(False)
+    return made
+
+
+class _RecordedStream(httpx.AsyncByteStream):
+    """Passes an answer's bytes on while keeping a copy."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, exchange: Exchange) -> None:
+        self._answer = answer
+        self._exchange = exchange
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._answer.content.iter_any():
+                self._exchange.chunks.append(chunk)
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._exchange.error = error
+            raise httpx.ReadError(str(error)) from error
+        finally:
+            self._answer.close()
+
+    async def aclose(self) -> None:
+        self._answer.close()
+
+
+class RecordingTransport(httpx.AsyncBaseTransport):
+    """One session of kept connections, at most `concurrency` at once."""
+
+    def __init__(self, *, concurrency: int, proxy_for: Callable[[str], str | None]) -> None:
+        self._concurrency = concurrency
+        self._proxy_for = proxy_for
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, record the exchange and answer litellm."""
+        exchange = CURRENT.get()
+        if exchange.n_requests:
+            raise httpx.ReadError("a second request for one attempt: retries belong to the runner")
+        body = await request.aread()
+        if exchange.expected is not None:
+            exchange.missing = tuple(missing_parameters(exchange.expected, orjson.loads(body) if body else {}))
+            if exchange.missing:
+                raise ParametersLostError("; ".join(exchange.missing))
+        session = self._session or self._open()
+        exchange.url = str(request.url)
+        exchange.n_requests += 1
+        headers = dict(request.headers)
+        headers["accept-encoding"] = "gzip, deflate"
+        try:
+            answer = await session.request(
+                request.method,
+                URL(exchange.url, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._proxy_for(exchange.url),
+            )
+            exchange.first_byte_s = perf_counter() - exchange.started_s
+            exchange.status = answer.status
+            exchange.headers = {name.lower(): value for name, value in answer.headers.items()}
+            passed_on = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS]
+            if answer.headers.get("Content-Type", "").startswith("text/event-stream") and answer.status == 200:
+                return httpx.Response(200, headers=passed_on, stream=_RecordedStream(answer, exchange), request=request)
+            exchange.chunks.append(await answer.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            exchange.error = error
+            # Not a ConnectError: litellm answers that with a second request of its own
+            raise httpx.ReadError(str(error)) from error
+        return httpx.Response(answer.status, headers=passed_on, content=exchange.chunks[0], request=request)
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self._concurrency,
+            limit_per_host=0,
+            keepalive_timeout=KEEP_ALIVE_S,
+            ttl_dns_cache=300,
+            socket_factory=keep_alive_socket,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT, read_bufsize=2**18
+        )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the session; safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
