@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -10,9 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
+from harness.cli import reproduce as command
 from harness.errors import InputError
+from harness.ledger import Ledger
 from harness.pricing import Price, PriceBook
+from harness.reports.assembly import no_weights, spend_report
+from harness.reproduction.ledger import rebuild, rebuilt_bill, spread
 from harness.reproduction.linear import Constraint, at_least, at_most, is_feasible, value_range
 from harness.reproduction.published import TokenRange, load_published
 from harness.reproduction.results import Reproduction, reproduce
@@ -241,12 +249,12 @@ def random_constraints(rng: random.Random) -> list[Constraint]:
 
 
 def test_the_exact_solver_agrees_with_scipy() -> None:
-    """500 random programs: the same verdict, and the same limits to nine digits."""
+    """150 random programs: the same verdict, and the same limits to nine digits."""
     from scipy.optimize import linprog
 
     rng = random.Random(42)
     seen = {"infeasible": 0, "bounded": 0, "unbounded": 0}
-    for _ in range(500):
+    for _ in range(150):
         constraints = random_constraints(rng)
         names = ("x", "y", "z")
         matrix = [[float(c.terms.get(name, 0)) for name in names] for c in constraints]
@@ -268,4 +276,59 @@ def test_the_exact_solver_agrees_with_scipy() -> None:
         else:
             assert float(ours.high) == pytest.approx(-high.fun, abs=1e-9)
             seen["bounded"] += 1
-    assert min(seen.values()) > 30
+    assert min(seen.values()) > 10
+
+
+def test_the_rebuilt_ledger_lands_on_the_published_dollars(solved: Reproduction) -> None:
+    """A smaller number of requests, the same totals: the ordinary report gives the dollars to the cent."""
+    smaller = replace(solved, table=solved.table.model_copy(update={"n_requests": 97}))
+    published = {row.model: row.published_usd for row in solved.table.row}
+    bill = rebuilt_bill(smaller, BOOK)
+    assert [(model, 97, published[model]) for model, _, _ in bill] == bill
+    assert len(bill) == 6
+
+
+def test_rebuilt_rows_are_marked_reconstructed(solved: Reproduction, tmp_path: Path) -> None:
+    smaller = replace(solved, table=solved.table.model_copy(update={"n_requests": 3}))
+    with Ledger.open(tmp_path / "rebuilt.db") as ledger:
+        report = spend_report(ledger, BOOK, rebuild(smaller, ledger), weights=no_weights)
+    assert {row.facts.mark for row in report.rows} == {"reconstructed"}
+    assert sum(row.facts.solve.tokens.output_tokens for row in report.rows) == sum(
+        r.output_tokens for r in solved.rebuilt
+    )
+
+
+def test_spread_tokens_add_up() -> None:
+    assert spread(10, 4) == [3, 3, 2, 2]
+    assert sum(spread(44_882_759, 16_097)) == 44_882_759
+
+
+def invoke(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    command.register(app)
+    return CliRunner().invoke(app, ["reproduce", *arguments], catch_exceptions=False)
+
+
+def test_the_command_prints_the_contract_for_a_users_table(tmp_path: Path) -> None:
+    result = invoke(write(tmp_path, USER_TABLE), "--json")
+    document = json.loads(result.stdout)
+    assert set(document) >= {"name", "source", "rows", "joint", "groups", "slips", "reconstructed"}
+    (row,) = document["rows"]
+    (candidate,) = row["candidates"]
+    assert candidate["price"]["model"] == "o1"
+    assert candidate["price"]["output_usd_per_mtok"] == "60"
+    assert set(candidate["price"]) >= {"model", "effective_from", "input_usd_per_mtok", "output_usd_per_mtok"}
+    assert (candidate["feasible"], candidate["why_not"]) == (True, None)
+    assert set(candidate["input_tokens"]) == {"low", "high"}
+    assert row["stated_output_tokens"] is None
+    assert document["reconstructed"] == [{"model": "o1", "n_requests": 100, "usd": "75"}]
+
+
+def test_the_command_prints_the_shipped_table_for_people() -> None:
+    """With the shipped price book: the same verdicts as with the book of this file."""
+    text = invoke("--no-rebuild").stdout
+    assert "$108.85 at $2.50/$10 needs 19.54M to 22.84M input tokens" in text
+    assert "4.47M to 8.47M" in text
+    assert "4,738.21" in text
+    assert "$150.00" in text
