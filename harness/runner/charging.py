@@ -17,11 +17,12 @@ from harness.ledger.facts import usage_facts
 from harness.ledger.instants import from_us
 from harness.ledger.records import UsageFacts
 from harness.models import ModelSpec
-from harness.money import to_pico_ceiling
+from harness.money import add, multiply, to_pico_ceiling
 from harness.pricing import PriceBook
-from harness.usage import Usage, meters, read_usage
+from harness.usage import Meter, Usage, meters, read_usage
 
 _HOUR_US = 3_600_000_000
+_SECOND_US = 1_000_000
 _TOKEN_STEP = 64
 
 
@@ -68,6 +69,9 @@ class Pricer:
         self._mode = mode
         self._thinking = thinking
         self._worst: dict[tuple[int, int, int], int | None] = {}
+        self._terms: tuple[Any, ...] | None = None
+        self._rates: Mapping[Meter, Decimal] = {}
+        self._least_tier: int | None = None
 
     def is_priced(self, now: datetime) -> bool:
         """Whether the model has a price (or is free) now."""
@@ -107,14 +111,40 @@ class Pricer:
     ) -> tuple[UsageFacts, Spent]:
         """Read a usage payload into ledger facts and what it cost."""
         usage = read_usage(usage_kind, raw_usage)
+        quantities = meters(usage)
         facts = usage_facts(
             usage,
-            meters(usage),
+            quantities,
             raw_usage=raw_usage,
             usage_kind=usage_kind,
             other_model_meters={model: meters(part) for model, part in usage.other_models},
             thinking_asked=self._thinking,
         )
+        return facts, _spent(usage, self._usd(usage, quantities, finished_at_us, service_tier, model_served))
+
+    def _usd(
+        self,
+        usage: Usage,
+        quantities: Mapping[Meter, int],
+        finished_at_us: int,
+        service_tier: str | None,
+        model_served: str | None,
+    ) -> Decimal | None:
+        """Price one usage; None = unpriced. Rates are remembered within a second, which no price change divides."""
+        terms = (
+            finished_at_us // _SECOND_US,
+            model_served,
+            service_tier,
+            usage.service_tier,
+            usage.speed,
+            usage.inference_geo,
+            usage.thinking,
+            frozenset(quantities),
+        )
+        is_plain = usage.stated_cost_usd is None and not usage.other_models and usage.context_tokens is None
+        small = is_plain and usage.input_tokens is not None and usage.input_tokens < self._least_tier_tokens()
+        if small and self._terms == terms:
+            return add(multiply(rate, quantities[meter]) for meter, rate in self._rates.items())
         cost = cost_of(
             self._book,
             usage,
@@ -126,7 +156,23 @@ class Pricer:
             thinking=self._thinking,
             served_model=model_served,
         )
-        return facts, _spent(usage, cost.usd)
+        if small and cost.usd is not None and cost.price is not None and len(cost.lines) == len(quantities):
+            self._terms, self._rates = terms, {line.meter: line.usd_per_unit for line in cost.lines}
+        return cost.usd
+
+    def _least_tier_tokens(self) -> int:
+        """Prompt sizes below this never meet a context tier of any price of the provider."""
+        if self._least_tier is None:
+            name = self._book.provider(self._spec.provider)
+            tiers = [
+                adjustment.least_context_tokens
+                for row in self._book.rows
+                if row.provider == name
+                for adjustment in row.adjustments
+                if adjustment.least_context_tokens
+            ]
+            self._least_tier = min(tiers, default=1 << 62)
+        return self._least_tier
 
 
 def _spent(usage: Usage, usd: Decimal | None) -> Spent:
