@@ -1,0 +1,249 @@
+"""Frames of JSON over one file descriptor, and calls in both directions on top of them.
+
+The program's side answers requests about its names; the judge's side answers only calls of functions that it passed as
+arguments. Data flows request -> value, exception name, or a nested request.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+
+from .values import NotPlainError, decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+READY = b"\x06"
+LARGEST_FRAME_BYTES = 64 * 1024 * 1024
+
+
+class ChannelClosedError(EOFError):
+    """The other side has gone."""
+
+
+class ProgramError(Exception):
+    """The program raised an exception that is not built in."""
+
+
+def opened(place: str) -> int:
+    """The descriptor of a channel that is given as an inherited descriptor's number or as a socket's path."""
+    if place.isdigit():
+        return int(place)
+    import socket  # late: it costs milliseconds that only containers need
+
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(place)
+    return connection.detach()
+
+
+class Channel:
+    """Frames on a stream socket: four bytes of length, then JSON."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def send(self, message: Any) -> None:
+        """Send one frame."""
+        body = json.dumps(message).encode("ascii")
+        view = memoryview(len(body).to_bytes(4, "big") + body)
+        while view:
+            try:
+                view = view[os.write(self.descriptor, view) :]
+            except (BrokenPipeError, ConnectionResetError):
+                raise ChannelClosedError from None
+
+    def receive(self) -> Any:
+        """Wait for one frame.
+
+        Raises:
+            ChannelClosedError: the other side closed, or sent what is no frame.
+        """
+        size = int.from_bytes(self._read(4), "big")
+        if size > LARGEST_FRAME_BYTES:
+            raise ChannelClosedError(f"a frame of {size} bytes")
+        try:
+            return json.loads(self._read(size))
+        except (ValueError, RecursionError) as error:
+            raise ChannelClosedError(f"not a frame: {type(error).__name__}") from None
+
+    def _read(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size:
+            try:
+                part = os.read(self.descriptor, min(size, 1 << 20))
+            except ConnectionResetError:
+                raise ChannelClosedError from None
+            if not part:
+                raise ChannelClosedError("the other side has gone")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
+class Peer:
+    """One end of a channel with the objects that it has lent to the other end.
+
+    References: `["yours", n]` is an object of the receiver, `["mine", n, type]` one of the sender, `["global", name]` a
+    global of the program.
+
+    Args:
+        channel: the frames.
+        stand_in: makes the local stand-in for an object of the other end.
+    """
+
+    def __init__(self, channel: Channel, stand_in: Callable[[Peer, list[Any]], Any]) -> None:
+        self.channel = channel
+        self.stand_in = stand_in
+        self.lent: list[Any] = []
+
+    def encode(self, value: Any) -> Any:
+        """Encode a value, lending objects that are not plain."""
+        return encode(value, self._lend)
+
+    def _lend(self, value: Any) -> list[Any]:
+        reference = getattr(type(value), "channel_reference", None)
+        if reference is not None:
+            return reference(value)  # type: ignore[no-any-return]
+        self.lent.append(value)
+        return ["mine", len(self.lent) - 1, type(value).__name__]
+
+    def decode(self, data: Any) -> Any:
+        """Rebuild a value; objects of the other end become stand-ins."""
+        return decode(data, self._resolve)
+
+    def _resolve(self, reference: list[Any]) -> Any:
+        match reference:
+            case ["yours", int(number)] if 0 <= number < len(self.lent):
+                return self.lent[number]
+            case ["mine", int(number), str(kind)]:
+                return self.stand_in(self, ["yours", number, kind])
+            case _:
+                raise NotPlainError(f"not a value: {str(reference)[:80]}")
+
+    def request(
+        self, what: str, target: list[Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Ask the other end for something and wait, answering its calls meanwhile.
+
+        Raises:
+            the built-in exception that the other end met, or `ProgramError` for one that is not built in.
+        """
+        self.channel.send(
+            {
+                "what": what,
+                "target": target,
+                "args": [self.encode(value) for value in args],
+                "kwargs": [[name, self.encode(value)] for name, value in (kwargs or {}).items()],
+            }
+        )
+        while True:
+            reply = self.channel.receive()
+            if not isinstance(reply, dict):
+                raise ChannelClosedError("not a reply")
+            if "what" in reply:
+                self.channel.send(self.answer(reply))
+            elif "error" in reply:
+                raise rebuilt_error(reply)
+            else:
+                for index, data in reply.get("changed", ()):
+                    _replace(args[index], self.decode(data))
+                return self.decode(reply.get("value"))
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call a lent function for the other end."""
+        try:
+            function = self._resolve(request["target"][:2])
+            return {"value": self.encode(function(*map(self.decode, request["args"])))}
+        except ChannelClosedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a callback raises goes back to its caller
+            return described_error(error)
+
+
+def described_error(error: BaseException) -> dict[str, Any]:
+    """An exception as data: the names of its built-in classes, most special first, and its text."""
+    names = [base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins" and base is not object]
+    try:
+        text = str(error)[:500]
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise anything
+        text = ""
+    return {"error": names, "name": type(error).__name__[:100], "text": text}
+
+
+def rebuilt_error(reply: dict[str, Any]) -> Exception:
+    """The exception that a reply describes, as an instance of a built-in `Exception` class."""
+    text = str(reply.get("text", ""))[:500]
+    names = reply["error"] if isinstance(reply["error"], list) else []
+    found = getattr(builtins, names[0], None) if names and isinstance(names[0], str) else None
+    if isinstance(found, type) and issubclass(found, Exception):
+        try:
+            return found(text)
+        except TypeError:  # UnicodeDecodeError and its like need more than a text
+            return ProgramError(f"{names[0]}: {text}")
+    return ProgramError(f"{str(reply.get('name', 'error'))[:100]}: {text}")
+
+
+def _replace(old: Any, new: Any) -> None:
+    """Give a mutable argument the content that it has at the other end."""
+    if isinstance(old, list) and isinstance(new, list):
+        old[:] = new
+    elif isinstance(old, dict) and isinstance(new, dict):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, set) and isinstance(new, set):
+        old.clear()
+        old |= new
+    elif isinstance(old, bytearray) and isinstance(new, bytearray):
+        old[:] = new
+    elif hasattr(old, "dtype") and hasattr(new, "dtype") and old.shape == new.shape:
+        old[...] = new
+
+
+class StandIn:
+    """An object of the other end: it can be called, asked for attributes and iterated, and equals only itself."""
+
+    __slots__ = ("_peer", "_reference")
+
+    def __init__(self, peer: Peer, reference: list[Any]) -> None:
+        self._peer = peer
+        self._reference = reference
+
+    def channel_reference(self) -> list[Any]:
+        """How this object is named when it goes back to its owner."""
+        return self._reference[:2]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._peer.request("call", self._reference, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._peer.request("attribute", self._reference, (name,))
+
+    def __iter__(self) -> Any:
+        return self._peer.request("iterator", self._reference)
+
+    def __next__(self) -> Any:
+        return self._peer.request("next", self._reference)
+
+    def __len__(self) -> int:
+        return int(self._peer.request("length", self._reference))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._peer.request("item", self._reference, (key,))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(self._peer.request("contains", self._reference, (item,)))
+
+    def __bool__(self) -> bool:
+        return bool(self._peer.request("truth", self._reference))
+
+    def __str__(self) -> str:
+        return str(self._peer.request("text", self._reference))
+
+    def __repr__(self) -> str:
+        return str(self._peer.request("description", self._reference))

@@ -1,0 +1,193 @@
+"""The judge's process: runs a suite's tests against a program that lives in another box, and gives the verdict.
+
+The suite's tests are trusted, the program is not: it is never imported here, its functions are stand-ins whose results
+arrive as plain data. Each check runs in a fork of this process, so that no check sees another.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+import types
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from .channel import READY, Channel, ChannelClosedError, Peer, ProgramError, StandIn, opened
+from .program import set_limits
+
+Verdict = dict[str, Any]
+
+
+def main() -> None:
+    """Serve checks for ever: each arrives as two descriptors, the program's channel and the socket for the verdict."""
+    limits = json.loads(sys.argv[2])
+    control = socket.socket(fileno=opened(sys.argv[1]))
+    set_limits(limits)
+    sys.path[:] = [*sys.path[1:], *limits["packages"]]
+    control.sendall(READY)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        if len(descriptors) < 2:
+            return
+        if os.fork() == 0:
+            control.close()
+            _judge(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _judge(program: int, host: int) -> None:
+    """Judge one program and leave; only a verdict that was reached is sent."""
+    answer = Channel(host)
+    job = answer.receive()
+    resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_s"], job["cpu_s"] + 1))
+    try:
+        answer.send(judge(job, Channel(program)))
+    except MemoryError:
+        answer.send(verdict(False, "memory", "the program or one of its results does not fit into the memory limit"))
+    finally:
+        os._exit(0)
+
+
+def verdict(passed: bool, reason: str, detail: str = "") -> Verdict:
+    """A verdict as it goes to the host."""
+    return {"passed": passed, "reason": reason, "detail": detail[:500]}
+
+
+def judge(job: dict[str, Any], channel: Channel) -> Verdict:
+    """Run a job's tests or cases against the program at the other end of the channel."""
+    peer = Peer(channel, StandIn)
+    try:
+        ready = channel.receive()
+        if not (isinstance(ready, dict) and isinstance(ready.get("names"), dict)):
+            return verdict(False, "program_error", f"the program does not load: {_shown(ready)}")
+        if job["kind"] == "tests":
+            return run_tests(job, peer, ready)
+        return run_cases(job, peer)
+    except ChannelClosedError:
+        return verdict(False, "program_ended", "the program's process ended before its tests did")
+
+
+def _shown(reply: Any) -> str:
+    if not isinstance(reply, dict):
+        return "no answer"
+    return f"{str(reply.get('name'))[:100]}: {str(reply.get('text'))[:300]}"
+
+
+def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict:
+    """Run test code whose names for the program's globals are stand-ins."""
+    try:
+        code = compile(job["tests"], "tests.py", "exec")
+    except (SyntaxError, ValueError) as error:
+        return verdict(False, "tests_broken", f"the tests do not compile: {error}")
+    namespace: dict[str, Any] = {"__name__": "tests"}
+    try:
+        _bind(namespace, code, job, peer, ready["names"])
+        exec(code, namespace)  # noqa: S102 - tests of a suite, in a box of their own
+    except ChannelClosedError:
+        raise
+    except AssertionError as error:
+        return verdict(False, "wrong", f"{_line_of(error, job['tests'])} {error}".strip())
+    except ProgramError as error:
+        return verdict(False, "program_error", f"{error} {_line_of(error, job['tests'])}")
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - tests may let any exception of the program through
+        return verdict(False, "program_error", f"{type(error).__name__}: {error} {_line_of(error, job['tests'])}")
+    return verdict(True, "passed")
+
+
+def _bind(
+    namespace: dict[str, Any], code: types.CodeType, job: dict[str, Any], peer: Peer, names: dict[str, Any]
+) -> None:
+    """Give the tests the names that they use: the suite's own support code first, then the program's.
+
+    The program cannot replace a built-in name or a function of the support code; its entry point is always its own.
+    """
+    entry = job["entry_point"]
+    if job["support"]:
+        exec(compile(job["support"], "support.py", "exec"), namespace)  # noqa: S102 - code of a suite
+    for name in set(_names(code)) - namespace.keys():
+        if name in names and (name == entry or not hasattr(builtins, name)):
+            stand_in = StandIn(peer, ["global", name])
+            namespace[name] = stand_in if names[name] else peer.request("get", ["global", name])
+    if entry and entry.isidentifier():
+        namespace[entry] = StandIn(peer, ["global", entry])
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _line_of(error: BaseException, source: str) -> str:
+    """The line of the tests at which an exception came up."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "tests.py"]
+    text = source.splitlines()[lines[-1] - 1].strip() if lines and lines[-1] else ""
+    return f"at: {text[:200]}" if text else ""
+
+
+def run_cases(job: dict[str, Any], peer: Peer) -> Verdict:
+    """Give the program each case's input and compare its output; the first difference decides."""
+    for number, (given, expected) in enumerate(job["cases"], 1):
+        try:
+            right = _case_is_right(job, peer, given, expected)
+        except ChannelClosedError:
+            raise
+        except (json.JSONDecodeError, KeyError) as error:
+            return verdict(False, "tests_broken", f"case {number} is not JSON: {error}")
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the program raises fails the case
+            return verdict(False, "program_error", f"case {number}: {type(error).__name__}: {error}")
+        if not right:
+            return verdict(False, "wrong", f"case {number} of {len(job['cases'])} has another output")
+    return verdict(True, "passed")
+
+
+def _case_is_right(job: dict[str, Any], peer: Peer, given: str, expected: str) -> bool:
+    if job["kind"] == "call":
+        arguments = json.loads(given)
+        wanted = json.loads(expected)
+        return bool(_as_json(peer.request("call", ["global", job["entry_point"]], tuple(arguments))) == wanted)
+    status, output = peer.request("run", ["global", ""], (given,))
+    if status != 0:
+        raise ProgramError(f"exit status {status}")
+    return same_output(str(output), expected)
+
+
+def _as_json(value: Any) -> Any:
+    """Tuples are lists in JSON."""
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    return value
+
+
+def same_output(output: str, expected: str) -> bool:
+    """Compare line by line without outer space; lines of numbers are equal when the numbers are."""
+    lines, wanted = ([line.strip() for line in text.strip().split("\n")] for text in (output, expected))
+    return len(lines) == len(wanted) and all(
+        line == other or _same_numbers(line, other) for line, other in zip(lines, wanted, strict=True)
+    )
+
+
+def _same_numbers(line: str, other: str) -> bool:
+    parts, wanted = line.split(), other.split()
+    if len(parts) != len(wanted):
+        return False
+    try:
+        return all(Decimal(part) == Decimal(number) for part, number in zip(parts, wanted, strict=True))
+    except InvalidOperation:
+        return False

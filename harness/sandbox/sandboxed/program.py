@@ -1,0 +1,196 @@
+"""The untrusted program's process: takes one program from the channel, runs it, and answers calls of its functions.
+
+Nothing here is a secret or a judge: the tests, the expected values and the verdict are in another box. Whatever the
+program does to this process changes only the plain data that it returns.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import resource
+import sys
+import types
+
+from .channel import READY, Channel, ChannelClosedError, Peer, StandIn, described_error, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MUTABLE = (list, dict, set, bytearray)
+
+
+def main() -> None:
+    """Run one program; arguments are the channel's place and the limits as JSON."""
+    limits = json.loads(sys.argv[2])
+    channel = Channel(opened(sys.argv[1]))
+    set_limits(limits)
+    os.write(channel.descriptor, READY)
+    job = channel.receive()
+    sys.path[:] = [*sys.path[1:], *limits["packages"]]
+    seconds = int(job["cpu_s"])
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    runner = StdinRunner(job["program"], limits) if job["kind"] == "stdin" else CallRunner(job["program"], channel)
+    runner.start(channel)
+    try:
+        while True:
+            channel.send(runner.answer(channel.receive()))
+    except ChannelClosedError:
+        os._exit(0)
+
+
+def set_limits(limits: dict[str, Any]) -> None:
+    """Lower this process's limits for good, before any foreign code runs."""
+    values = {
+        resource.RLIMIT_AS: limits["memory_bytes"],
+        resource.RLIMIT_FSIZE: limits["file_bytes"],
+        resource.RLIMIT_NPROC: limits["processes"],
+        resource.RLIMIT_NOFILE: limits["open_files"],
+        resource.RLIMIT_CORE: 0,
+    }
+    for name, value in values.items():
+        if value is not None:
+            hard = resource.getrlimit(name)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(name, (value, value))
+    try:
+        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)  # when memory runs out, this process goes first
+        os.write(score, b"1000")
+        os.close(score)
+    except OSError:
+        return  # a container without its own /proc
+
+
+class CallRunner:
+    """Runs the program once as a module and answers requests about its globals."""
+
+    def __init__(self, program: str, channel: Channel) -> None:
+        self.program = program
+        self.module = types.ModuleType("program")
+        self.peer = Peer(channel, StandIn)
+
+    def start(self, channel: Channel) -> None:
+        """Run the module and tell its names; a program that fails here ends the process."""
+        sys.modules["program"] = self.module
+        try:
+            exec(compile(self.program, "program.py", "exec"), self.module.__dict__)  # noqa: S102 - the sandbox's purpose
+        except BaseException as error:  # noqa: BLE001 - the program may raise anything, SystemExit included
+            channel.send(described_error(error))
+            os._exit(1)
+        found = {name: callable(value) for name, value in vars(self.module).items() if not name.startswith("__")}
+        solution = found.get("Solution") and vars(self.module)["Solution"]
+        methods = [name for name in dir(solution) if not name.startswith("_")] if isinstance(solution, type) else []
+        channel.send({"names": found, "methods": methods})
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one request; whatever goes wrong is an answer too."""
+        try:
+            target = self._target(request["target"])
+            args = [self.peer.decode(data) for data in request["args"]]
+            kwargs = {name: self.peer.decode(data) for name, data in request["kwargs"]}
+            value = self.peer.encode(OPERATIONS[request["what"]](target, *args, **kwargs))
+            return {"value": value, "changed": self._changed(args, request["args"])}
+        except BaseException as error:  # noqa: BLE001 - the program may raise anything, SystemExit included
+            return described_error(error)
+
+    def _target(self, reference: list[Any]) -> Any:
+        if reference[0] != "global":
+            return self.peer.decode(reference[:2])
+        name = reference[1]
+        module = vars(self.module)
+        if name in module:
+            return module[name]
+        if "Solution" in module:
+            return getattr(module["Solution"](), name.removeprefix("Solution."))
+        raise NameError(f"name {name!r} is not defined")
+
+    def _changed(self, args: list[Any], before: list[Any]) -> list[Any]:
+        """Arguments that the call changed in place."""
+        changed = []
+        for index, (value, data) in enumerate(zip(args, before, strict=True)):
+            if isinstance(value, MUTABLE) or hasattr(value, "dtype"):
+                after = self.peer.encode(value)
+                if after != data:
+                    changed.append([index, after])
+        return changed
+
+
+class StdinRunner:
+    """Runs the program once per case in a forked process, with standard input and output in memory files."""
+
+    def __init__(self, program: str, limits: dict[str, Any]) -> None:
+        self.program = program
+        self.most_bytes = limits["output_bytes"]
+        self.code: types.CodeType | None = None
+
+    def start(self, channel: Channel) -> None:
+        """Compile the program; a syntax error ends the process."""
+        self.channel = channel
+        try:
+            self.code = compile(self.program, "program.py", "exec")
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            channel.send(described_error(error))
+            os._exit(1)
+        channel.send({"names": {}, "methods": []})
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run one case: `args[0]` is its input; the value is [exit status, output]."""
+        source, sink = os.memfd_create("stdin"), os.memfd_create("stdout")
+        try:
+            _write_all(source, request["args"][0].encode("utf-8", "surrogatepass"))
+            os.lseek(source, 0, os.SEEK_SET)
+            child = os.fork()
+            if child == 0:
+                self._run(source, sink)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            if os.fstat(sink).st_size > self.most_bytes:
+                return {"error": [], "name": "OutputLimit", "text": f"more than {self.most_bytes} bytes of output"}
+            output = os.pread(sink, self.most_bytes, 0).decode("utf-8", "replace")
+            return {"value": ["list", [status, output]]}
+        except OSError as error:
+            return described_error(error)
+        finally:
+            os.close(source)
+            os.close(sink)
+
+    def _run(self, source: int, sink: int) -> None:
+        assert self.code is not None
+        os.dup2(source, 0)
+        os.dup2(sink, 1)
+        os.closerange(3, 256)
+        status = 0
+        try:
+            exec(self.code, {"__name__": "__main__", "__builtins__": builtins})  # noqa: S102 - the sandbox's purpose
+        except SystemExit as leaving:
+            status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        except BaseException:  # noqa: BLE001 - the program may raise anything
+            status = 1
+            sys.excepthook(*sys.exc_info())
+        try:
+            sys.stdout.flush()
+        finally:
+            os._exit(status & 0xFF)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "call": lambda target, *args, **kwargs: target(*args, **kwargs),
+    "get": lambda target: target,
+    "attribute": getattr,
+    "iterator": iter,
+    "next": next,
+    "length": len,
+    "item": lambda target, key: target[key],
+    "contains": lambda target, item: item in target,
+    "truth": bool,
+    "text": str,
+    "description": repr,
+}

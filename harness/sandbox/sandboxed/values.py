@@ -1,0 +1,150 @@
+"""Values on the channel between program and judge: plain data in JSON, rebuilt from base types only.
+
+A value that is not plain travels as a number, and the receiver gets a stand-in that can be called or iterated but never
+equals anything. So no object, no method and no comparison of the program ever runs in the judge.
+"""
+
+from __future__ import annotations
+
+import binascii
+import sys
+from collections import deque
+
+TYPE_CHECKING = False  # each import here costs every program its time, and typing is a slow one
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Export = Callable[[Any], list[Any]]
+    Resolve = Callable[[list[Any]], Any]
+
+LARGEST_SHORT_INT = 2**53
+
+
+class NotPlainError(ValueError):
+    """A message holds something that is no value."""
+
+
+def encode(value: Any, export: Export) -> Any:
+    """Turn a value into JSON data; instances of subclasses become their base type.
+
+    Args:
+        value: anything.
+        export: gives the reference that stands for a value that is not plain.
+    """
+    if value is None or type(value) in (bool, str, float):
+        return value
+    if isinstance(value, int):
+        number = int.__add__(value, 0)
+        return number if -LARGEST_SHORT_INT < number < LARGEST_SHORT_INT else ["int", hex(number)]
+    if isinstance(value, str):
+        return str.__getitem__(value, slice(None))
+    if isinstance(value, float):
+        return float.__add__(value, 0.0)
+    if isinstance(value, dict):
+        return ["dict", [[encode(key, export), encode(item, export)] for key, item in dict.items(value)]]
+    for name, base in _SEQUENCES.items():
+        if isinstance(value, base):
+            return [name, [encode(item, export) for item in base.__iter__(value)]]
+    if isinstance(value, bytes | bytearray):
+        return [type(value).__name__, _text_of(bytes(value))]
+    if isinstance(value, complex):
+        return ["complex", value.real, value.imag]
+    if isinstance(value, range):
+        return ["range", [value.start, value.stop, value.step]]
+    return _encode_known(value) or export(value)
+
+
+def _encode_known(value: Any) -> list[Any] | None:
+    """Numbers and arrays of libraries that the program has imported; None for everything else."""
+    module = type(value).__module__
+    if module == "numpy":
+        return _encode_numpy(value)
+    if module == "decimal" and type(value).__name__ == "Decimal":
+        return ["decimal", str(value)]
+    if module == "fractions" and type(value).__name__ == "Fraction":
+        return ["fraction", hex(value.numerator), hex(value.denominator)]
+    return None
+
+
+def _encode_numpy(value: Any) -> list[Any] | None:
+    numpy = sys.modules["numpy"]
+    if isinstance(value, numpy.generic):
+        plain = value.item()
+        return ["just", encode(plain, lambda _: ["none"])] if not isinstance(plain, numpy.generic) else None
+    if isinstance(value, numpy.ndarray) and value.dtype.kind in "biufcSU":
+        return ["array", value.dtype.str, list(value.shape), _text_of(numpy.ascontiguousarray(value).tobytes())]
+    return None
+
+
+def decode(data: Any, resolve: Resolve) -> Any:
+    """Rebuild a value from JSON data.
+
+    Args:
+        data: what `encode` made, or anything that an untrusted sender put in its place.
+        resolve: gives the stand-in for a reference.
+
+    Raises:
+        NotPlainError: the data describe no value.
+    """
+    if data is None or isinstance(data, bool | str | int | float):
+        return data
+    if not (isinstance(data, list) and data and isinstance(data[0], str)):
+        raise NotPlainError("not a value")
+    name, *rest = data
+    if name in _READERS:
+        try:
+            return _READERS[name](rest, resolve)
+        except (TypeError, ValueError, IndexError, ArithmeticError, KeyError) as error:
+            raise NotPlainError(f"not a {name}: {error}") from None
+    return resolve(data)
+
+
+def _text_of(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def _items(rest: list[Any], resolve: Resolve) -> list[Any]:
+    return [decode(item, resolve) for item in rest[0]]
+
+
+def _fraction(rest: list[Any], _: Resolve) -> Any:
+    from fractions import Fraction
+
+    return Fraction(int(rest[0], 16), int(rest[1], 16))
+
+
+def _decimal(rest: list[Any], _: Resolve) -> Any:
+    from decimal import Decimal
+
+    return Decimal(rest[0])
+
+
+def _array(rest: list[Any], _: Resolve) -> Any:
+    import numpy
+
+    dtype, shape, data = rest
+    kind = numpy.dtype(str(dtype))
+    if kind.kind not in "biufcSU":
+        raise ValueError(dtype)
+    return numpy.frombuffer(binascii.a2b_base64(data), dtype=kind).reshape([int(size) for size in shape]).copy()
+
+
+_SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
+_READERS: dict[str, Callable[[list[Any], Resolve], Any]] = {
+    "list": lambda rest, resolve: _items(rest, resolve),
+    "tuple": lambda rest, resolve: tuple(_items(rest, resolve)),
+    "set": lambda rest, resolve: set(_items(rest, resolve)),
+    "frozenset": lambda rest, resolve: frozenset(_items(rest, resolve)),
+    "deque": lambda rest, resolve: deque(_items(rest, resolve)),
+    "dict": lambda rest, resolve: {decode(key, resolve): decode(item, resolve) for key, item in rest[0]},
+    "int": lambda rest, _: int(rest[0], 16),
+    "bytes": lambda rest, _: binascii.a2b_base64(rest[0]),
+    "bytearray": lambda rest, _: bytearray(binascii.a2b_base64(rest[0])),
+    "complex": lambda rest, _: complex(float(rest[0]), float(rest[1])),
+    "range": lambda rest, _: range(*map(int, rest[0])),
+    "just": lambda rest, resolve: decode(rest[0], resolve),
+    "decimal": _decimal,
+    "fraction": _fraction,
+    "array": _array,
+}

@@ -1,0 +1,205 @@
+"""Programs for the sandbox's tests and its benchmark: HumanEval's solutions, and mutants that are proven to differ.
+
+A mutant is a solution with one operator, constant or condition changed. It is used only when a plain run shows that it
+gives another result than the solution on an argument list of the problem's own tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.scorers.values import ProgramCheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One HumanEval problem with its solution."""
+
+    task_id: str
+    prompt: str
+    solution: str
+    tests: str
+    entry_point: str
+
+    def check(self, program: str | None = None, *, timeout_s: float = 20.0) -> ProgramCheck:
+        """The check of a program for this problem; None = its own solution."""
+        return ProgramCheck(
+            program=self.solution if program is None else program,
+            tests=f"{self.tests}\ncheck({self.entry_point})\n",
+            entry_point=self.entry_point,
+            timeout_s=timeout_s,
+        )
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """Read HumanEval's file."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return [
+        Problem(
+            task_id=row["task_id"],
+            prompt=row["prompt"],
+            solution=row["prompt"] + row["canonical_solution"],
+            tests=row["test"],
+            entry_point=row["entry_point"],
+        )
+        for row in rows
+    ]
+
+
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.FloorDiv: ast.Mult,
+    ast.Div: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.Pow: ast.Mult,
+}
+
+
+def changed(node: ast.AST) -> ast.AST | None:
+    """The node with one thing changed; None when there is nothing to change in it."""
+    new = copy.deepcopy(node)
+    match new:
+        case ast.Compare() if type(new.ops[0]) in COMPARISONS:
+            new.ops[0] = COMPARISONS[type(new.ops[0])]()
+        case ast.BinOp() | ast.AugAssign() if type(new.op) in OPERATORS:
+            new.op = OPERATORS[type(new.op)]()
+        case ast.BoolOp():
+            new.op = ast.Or() if isinstance(new.op, ast.And) else ast.And()
+        case ast.Constant(value=bool()):
+            new.value = not new.value
+        case ast.Constant(value=int() | float() as number):
+            new.value = number + 1
+        case ast.Constant(value=str() as text):
+            new.value = text + "?"
+        case ast.IfExp():
+            new.body, new.orelse = new.orelse, new.body
+        case ast.Return(value=ast.expr()):
+            new.value = None
+        case _:
+            return None
+    return new
+
+
+def mutants(problem: Problem) -> Iterator[str]:
+    """All programs that differ from the solution in one node of the function's body; the blunt change comes last."""
+    tree = ast.parse(problem.solution)
+    function = next(
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point
+    )
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    nodes.sort(key=lambda node: isinstance(node, ast.Return))
+    for node in nodes:
+        new = changed(node)
+        if new is not None:
+            yield ast.unparse(ast.fix_missing_locations(_Replace(node, new).visit(copy.deepcopy(tree))))
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.place = (type(old), getattr(old, "lineno", 0), getattr(old, "col_offset", 0), ast.dump(old))
+        self.new = new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        place = (type(node), getattr(node, "lineno", 0), getattr(node, "col_offset", 0), ast.dump(node))
+        return self.new if place == self.place else super().generic_visit(node)
+
+
+# Runs outside the sandbox, on programs that are HumanEval's own up to one node. Reads solution, mutants, tests and
+# name; prints the number of the first mutant whose result differs from the solution's on a recorded argument list.
+DIFFERENTIAL_RUN = """
+import copy, json, random, signal, sys
+job = json.load(sys.stdin)
+sys.stdout = open("/dev/null", "w")
+def load(program):
+    space = {"__name__": "program"}
+    exec(program, space)
+    return space[job["entry_point"]]
+solution, calls = load(job["solution"]), []
+def recorder(*args):
+    calls.append(copy.deepcopy(args))
+    return solution(*args)
+random.seed(1)
+space = {"__name__": "tests"}
+exec(job["solution"], space)
+exec(job["tests"], space)
+space["check"](recorder)
+class Late(BaseException): pass
+def late(*_): raise Late
+signal.signal(signal.SIGALRM, late)
+def outcome(function, args):
+    try:
+        return "value", function(*copy.deepcopy(args))
+    except Exception as error:
+        return "error", type(error).__name__
+def same(one, other):
+    if isinstance(one, float) and isinstance(other, float):  # tests compare floats with a tolerance
+        return abs(one - other) <= 0.01 * max(1, abs(other))
+    if isinstance(one, (list, tuple)) and type(one) is type(other):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+wanted = [outcome(solution, args) for args in calls]
+for number, program in enumerate(job["mutants"]):
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        function = load(program)
+        differs = any(not same(outcome(function, args), right) for args, right in zip(calls, wanted))
+    except Late:
+        differs = False
+    except Exception:
+        differs = False
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if differs:
+        print(number, file=sys.__stdout__)
+        break
+"""
+
+
+def differing_mutant(problem: Problem) -> str:
+    """The first mutant that gives another result (floats: by more than 1 %) than the solution on the tests' arguments."""
+    programs = list(mutants(problem))
+    job = {
+        "solution": problem.solution,
+        "mutants": programs,
+        "tests": problem.tests,
+        "entry_point": problem.entry_point,
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", DIFFERENTIAL_RUN],
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if not done.stdout.strip():
+        raise ValueError(f"no mutant of {problem.task_id} differs: {done.stderr[-500:]}")
+    return programs[int(done.stdout)]
+
+
+def differing_mutants(problems: Sequence[Problem]) -> list[str]:
+    """One proven mutant for each problem, two processes at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(differing_mutant, problems))
