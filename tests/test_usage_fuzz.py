@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from benchmarks.fuzz_usage import AT, SEEDS, mutate, run, violations
 from harness.costs import Cost, cost_of
 from harness.price_files import load_price_book
 from harness.pricing import PriceBook
-from harness.usage import READERS, Meter, Usage, meters, read_usage
+from harness.usage import NORMALISER_VERSION, READERS, Meter, Usage, meters, read_usage
 
 FIELD_NAMES = sorted(
     {name for _, payload in SEEDS.values() for name in payload} | {"type", "model", "modality", "cost"}
@@ -118,6 +119,17 @@ def test_every_kind_has_a_seed_that_reads_clean_and_is_priced(book: PriceBook) -
         cost = cost_of(book, usage, provider=provider, model=model, at=AT)
         assert usage.flags == (), kind
         assert (cost.status, cost.warnings) == ("priced", ()), kind
+
+
+READINGS_BY_VERSION = {1: "3552bfad356f9fce"}
+"""Digest of what each version of the readers made of the seeds."""
+
+
+def test_a_changed_reading_needs_a_new_normaliser_version() -> None:
+    """Columns that change their meaning between versions cannot be told apart later: add an entry, never edit one."""
+    readings = {kind: repr(read_usage(kind, payload)) for kind, (_, payload) in sorted(SEEDS.items())}
+    digest = hashlib.sha256("\n".join(readings.values()).encode()).hexdigest()
+    assert READINGS_BY_VERSION[NORMALISER_VERSION] == digest[:16], "raise NORMALISER_VERSION in harness/usage/values.py"
 
 
 def test_the_same_seed_gives_the_same_mutations() -> None:

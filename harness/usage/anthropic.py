@@ -119,7 +119,9 @@ def _own_total(fields: Fields, top: Draft, rows: Sequence[Fields], own: Sequence
             "iterations_do_not_sum",
             f"calls sum to input {visible.input_tokens}, output {visible.output_tokens}; the top level says {stated}",
         )
-    total = _sum_calls(fields, [call for _, call in own])
+        # a list that holds less than the top level is incomplete, and the top level is billed too
+        visible = max(visible, top, key=lambda call: (call.input_tokens or 0) + (call.output_tokens or 0))
+    total = _sum_calls(fields, [visible, *(call for kind, call in own if kind == "compaction")])
     if top.input_tokens is None or top.output_tokens is None:
         total.input_tokens = None if top.input_tokens is None else total.input_tokens
         total.output_tokens = None if top.output_tokens is None else total.output_tokens
