@@ -14,8 +14,8 @@ from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers import make_provider
 from harness.providers.base import ImagePart, Message, Request
-from harness.providers.openai_compatible import OpenAICompatibleProvider, chat_url
-from tests.loopback import CHAT_ANSWER, Loopback, Reply, serve
+from harness.providers.openai_compatible import OpenAICompatibleProvider, endpoint_url
+from tests.loopback import CHAT_ANSWER, RESPONSES_ANSWER, Loopback, Reply, serve
 
 SPEC = ModelSpec(provider="openai-compatible", model="my-model")
 
@@ -245,6 +245,39 @@ async def test_the_key_comes_from_the_environment(server: Loopback, monkeypatch:
     assert server.seen[0].headers["authorization"] == "Bearer from-the-environment"
 
 
+async def test_responses_usage_is_kept_as_sent(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-openai-0001")
+    spec = ModelSpec(provider="openai", model="o1-pro", setting="high")
+    provider = make_provider(spec, base_url=server.url, concurrency=1)
+    prepared = provider.prepare(ask(spec=spec))
+    response = await provider.send(prepared, timeout_s=5)
+    await provider.aclose()
+    (seen,) = server.seen
+    assert seen.path == "/v1/responses"
+    assert prepared.parameters == {"max_output_tokens": 100, "reasoning": {"effort": "high"}}
+    assert seen.body == {"model": "o1-pro", "input": [{"role": "user", "content": "2+2?"}], **prepared.parameters}
+    assert any("temperature=0.0 left out" in note for note in prepared.notes)
+    assert any("seed=7 left out" in note for note in prepared.notes)
+    assert (response.usage_kind, response.raw_usage) == ("openai.responses", RESPONSES_ANSWER["usage"])
+    assert (response.text, response.reasoning_text) == ("The answer is 4.", "2 and 2")
+    assert (response.model_served, response.finish_reason) == ("o1-pro-2025-03-19", "stop")
+
+
+async def test_a_response_cut_at_the_cap_is_cut_not_failed(server: Loopback) -> None:
+    spec = ModelSpec(provider="openai", model="o1-pro")
+    provider = make_provider(spec, base_url=server.url, concurrency=1)
+    cut = {
+        "status": "incomplete",
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "output": RESPONSES_ANSWER["output"][:1],
+    }
+    server.answer_with(Reply(body={**RESPONSES_ANSWER, **cut}))
+    response = await provider.send(provider.prepare(ask(spec=spec)), timeout_s=5)
+    await provider.aclose()
+    assert (response.text, response.finish_reason) == ("", "length")
+    assert response.raw_usage == RESPONSES_ANSWER["usage"]
+
+
 def test_no_base_url_is_an_input_error() -> None:
     with pytest.raises(InputError, match="--base-url"):
         make_provider(SPEC, base_url=None, concurrency=1)
@@ -259,13 +292,13 @@ def test_no_base_url_is_an_input_error() -> None:
     ],
 )
 def test_a_base_url_is_completed(base_url: str, address: str) -> None:
-    assert chat_url(base_url) == address
+    assert endpoint_url(base_url) == address
 
 
 @pytest.mark.parametrize("base_url", ["localhost:8000", "ftp://host", ""])
 def test_a_base_url_that_is_none_is_refused(base_url: str) -> None:
     with pytest.raises(InputError, match="not a base URL"):
-        chat_url(base_url)
+        endpoint_url(base_url)
 
 
 def test_the_direct_client_does_not_import_litellm() -> None:

@@ -40,6 +40,17 @@ def _openai_compatible(spec: ModelSpec, options: ProviderOptions) -> Provider:
     return from_environment(spec, base_url=options.base_url, concurrency=options.concurrency, stream=options.stream)
 
 
+def _openai(spec: ModelSpec, options: ProviderOptions) -> Provider:
+    from harness.providers.model_facts import facts_about
+
+    facts = facts_about(spec.provider, spec.model)
+    if facts is None or not facts.responses_api:
+        return _litellm(spec, options)
+    from harness.providers.openai_compatible import openai_responses
+
+    return openai_responses(spec, base_url=options.base_url, concurrency=options.concurrency)
+
+
 def _litellm(spec: ModelSpec, options: ProviderOptions) -> Provider:
     from harness.providers.litellm import LiteLLMProvider
 
@@ -55,6 +66,7 @@ def _simulated(spec: ModelSpec, options: ProviderOptions) -> Provider:
 
 
 PROVIDERS: Mapping[str, Factory] = {
+    "openai": _openai,
     "openai-compatible": _openai_compatible,
     "sim": _simulated,
 }

@@ -104,5 +104,57 @@ def chat_response(
     )
 
 
+def responses_response(
+    document: object, *, usage_kind: str, headers: Mapping[str, str], time_to_first_byte_s: float | None
+) -> Response:
+    """Read an answer of OpenAI's responses interface: text and reasoning summaries are items of `output`.
+
+    Raises:
+        ProviderError: `malformed_response` when there is no output; its usage, if any, goes along.
+    """
+    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
+    usage = answer.get("usage")
+    usage = usage if isinstance(usage, dict) else None
+    output = answer.get("output")
+    if not isinstance(output, list) or answer.get("status") == "failed":
+        raise ProviderError(
+            f"the response is {answer.get('status') or 'without output'}: {answer.get('error')}",
+            error_class=ErrorClass.SERVER_ERROR if answer.get("error") else ErrorClass.MALFORMED_RESPONSE,
+            http_status=200,
+            raw_usage=usage,
+            provider_request_id=_text(answer.get("id")),
+        )
+    parts = [part for item in output for part in item.get("content") or () if item.get("type") == "message"]
+    refusals = [part["refusal"] for part in parts if part.get("type") == "refusal"]
+    texts = [part["text"] for part in parts if part.get("type") == "output_text"]
+    thoughts = [
+        part["text"] for item in output for part in item.get("summary") or () if item.get("type") == "reasoning"
+    ]
+    incomplete = answer.get("incomplete_details")
+    ended = incomplete.get("reason") if isinstance(incomplete, dict) else answer.get("status")
+    return Response(
+        text="".join(texts) or "".join(refusals),
+        finish_reason=finish_reason(ended),
+        usage_kind=usage_kind,
+        raw_usage=usage,
+        reasoning_text="\n".join(thoughts) or None,
+        model_served=_text(answer.get("model")),
+        service_tier=_text(answer.get("service_tier")),
+        provider_request_id=headers.get("x-request-id") or _text(answer.get("id")),
+        time_to_first_byte_s=time_to_first_byte_s,
+        refused=bool(refusals) or ended == "content_filter",
+        headers=headers,
+    )
+
+
+def has_fraction(value: object) -> bool:
+    """Whether a parsed JSON value holds a float, whose exact decimal is then read again from the text."""
+    if isinstance(value, dict):
+        return any(has_fraction(part) for part in value.values())
+    if isinstance(value, list):
+        return any(has_fraction(part) for part in value)
+    return isinstance(value, float)
+
+
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None

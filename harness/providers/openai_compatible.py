@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -23,7 +23,7 @@ from yarl import URL
 
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
-from harness.providers.answers import chat_response, kept_headers
+from harness.providers.answers import chat_response, has_fraction, kept_headers, responses_response
 from harness.providers.base import ImagePart, Message, Prepared, Request, Response
 from harness.providers.failures import failure_from_http, failure_without_answer, secrets_in
 from harness.providers.settings import Mapped, map_parameters
@@ -43,12 +43,15 @@ USAGE_KIND_BY_HOST: Mapping[str, str] = {
 }
 """Hosts whose usage object differs from OpenAI's; every other endpoint is read as `openai.chat`."""
 
+Interface = Literal["chat", "responses"]
+PATHS: Mapping[Interface, str] = {"chat": "/chat/completions", "responses": "/responses"}
+
 KEEP_ALIVE_S = 4.0
 """Shorter than uvicorn's 5 s (vLLM, SGLang): a connection must not be closed by the server while we write to it."""
 
 
-def chat_url(base_url: str) -> str:
-    """Complete a base URL to the chat completions address; a bare host gets `/v1`.
+def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
+    """Complete a base URL to an interface's address; a bare host gets `/v1`.
 
     Raises:
         InputError: it is not an http(s) address.
@@ -59,8 +62,8 @@ def chat_url(base_url: str) -> str:
             f"not a base URL: {base_url!r}", where="--base-url", fix="write for example http://127.0.0.1:8000/v1"
         )
     path = parts.path.rstrip("/")
-    if not path.endswith("/chat/completions"):
-        path = (path or "/v1") + "/chat/completions"
+    if not path.endswith(PATHS[interface]):
+        path = (path or "/v1") + PATHS[interface]
     return parts._replace(path=path, fragment="").geturl()
 
 
@@ -78,19 +81,21 @@ def _chat_part(part: str | ImagePart) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{data}"}}
 
 
+def responses_message(message: Message) -> dict[str, Any]:
+    """Write a message as an input item of OpenAI's responses interface."""
+    if isinstance(message.content, str):
+        return {"role": message.role, "content": message.content}
+    parts = [_chat_part(part) for part in message.content]
+    named = {"text": "input_text", "image_url": "input_image"}
+    flat = [{**part, "image_url": part["image_url"]["url"]} if "image_url" in part else part for part in parts]
+    return {"role": message.role, "content": [{**part, "type": named[part["type"]]} for part in flat]}
+
+
 def _dump(body: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:  # a lone surrogate in a data set: JSON can escape it, UTF-8 cannot hold it
         return json.dumps(body).encode("ascii")
-
-
-def _has_fraction(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_fraction(part) for part in value.values())
-    if isinstance(value, list):
-        return any(_has_fraction(part) for part in value)
-    return isinstance(value, float)
 
 
 def parse_answer(body: bytes) -> Any:
@@ -100,7 +105,7 @@ def parse_answer(body: bytes) -> Any:
         ValueError: it is not JSON.
     """
     document = orjson.loads(body)
-    if isinstance(document, dict) and _has_fraction(document.get("usage")):
+    if isinstance(document, dict) and has_fraction(document.get("usage")):
         document["usage"] = json.loads(body, parse_float=Decimal)["usage"]
     return document
 
@@ -127,20 +132,29 @@ class OpenAICompatibleProvider:
         base_url: the endpoint, for example `http://127.0.0.1:8000/v1`.
         concurrency: connections that may be open at once.
         api_key: sent as a bearer token; None = no key is sent.
-        stream: ask for a stream (with usage), so that idle-connection limits do not cut long reasoning.
+        stream: ask for a stream (with usage), so that idle-connection limits do not cut long reasoning; chat only.
+        interface: which of OpenAI's two interfaces the endpoint speaks.
     """
 
     name = "openai-compatible"
 
     def __init__(
-        self, spec: ModelSpec, *, base_url: str, concurrency: int, api_key: str | None = None, stream: bool = False
+        self,
+        spec: ModelSpec,
+        *,
+        base_url: str,
+        concurrency: int,
+        api_key: str | None = None,
+        stream: bool = False,
+        interface: Interface = "chat",
     ) -> None:
-        self._model = spec.model
-        self._address = chat_url(base_url)
+        self._provider = spec.provider
+        self._interface = interface
+        self._address = endpoint_url(base_url, interface)
         self._url = URL(self._address, encoded=True)
         self._proxy = proxy_for(self._address)
         self._concurrency = concurrency
-        self._stream = stream
+        self._stream = stream and interface == "chat"
         self._secrets = (*secrets_in(os.environ), *((api_key,) if api_key else ()))
         self._headers = {
             "Content-Type": "application/json",
@@ -148,7 +162,7 @@ class OpenAICompatibleProvider:
         }
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
-        self._usage_kind = USAGE_KIND_BY_HOST.get(self._url.host or "", "openai.chat")
+        self._usage_kind = USAGE_KIND_BY_HOST.get(self._url.host or "", f"openai.{interface}")
         self._mapped: dict[tuple[Any, ...], Mapped] = {}
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -156,13 +170,11 @@ class OpenAICompatibleProvider:
     def prepare(self, request: Request) -> Prepared:
         """Map the request and write its body; parameters are shared between requests that agree on them."""
         mapped = self._parameters(request)
-        body = _dump(
-            {
-                "model": request.model.model,
-                "messages": [chat_message(message) for message in request.messages],
-                **mapped.parameters,
-            }
-        )
+        if self._interface == "chat":
+            conversation = {"messages": [chat_message(message) for message in request.messages]}
+        else:
+            conversation = {"input": [responses_message(message) for message in request.messages]}
+        body = _dump({"model": request.model.model, **conversation, **mapped.parameters})
         return Prepared(
             request=request,
             parameters=mapped.parameters,
@@ -213,16 +225,27 @@ class OpenAICompatibleProvider:
             raise ProviderError(
                 f"the answer is not JSON: {error}", error_class=ErrorClass.MALFORMED_RESPONSE, http_status=200
             ) from error
-        if isinstance(document, dict) and document.get("error") and not document.get("choices"):
+        if (
+            isinstance(document, dict)
+            and document.get("error")
+            and not document.get("choices")
+            and self._interface == "chat"
+        ):
             # OpenRouter and some gateways answer 200 with an error inside
             code = document["error"].get("code") if isinstance(document["error"], dict) else None
             status = code if isinstance(code, int) and 400 <= code < 600 else 500
             raise self._failure(status, body if not stream else orjson.dumps(document, default=str), headers)
-        return chat_response(document, usage_kind=self._usage_kind, headers=headers, time_to_first_byte_s=first_byte_s)
+        read = chat_response if self._interface == "chat" else responses_response
+        return read(document, usage_kind=self._usage_kind, headers=headers, time_to_first_byte_s=first_byte_s)
 
     def _failure(self, status: int, body: bytes, headers: dict[str, str]) -> ProviderError:
         return failure_from_http(
-            provider=self.name, status=status, body=body, headers=headers, now=datetime.now(UTC), secrets=self._secrets
+            provider=self._provider,
+            status=status,
+            body=body,
+            headers=headers,
+            now=datetime.now(UTC),
+            secrets=self._secrets,
         )
 
     def _raise_unanswered(self, error: Exception, *, answered: bool) -> NoReturn:
@@ -230,7 +253,7 @@ class OpenAICompatibleProvider:
         unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and not answered
         raise failure_without_answer(
             error,
-            provider=self.name,
+            provider=self._provider,
             error_class=ErrorClass.TIMEOUT if timed_out else ErrorClass.CONNECTION,
             sent=not unsent,
             secrets=self._secrets,
@@ -278,3 +301,23 @@ def from_environment(
     return OpenAICompatibleProvider(
         spec, base_url=base_url, concurrency=concurrency, api_key=os.environ.get(KEY_VARIABLE) or None, stream=stream
     )
+
+
+def openai_responses(spec: ModelSpec, *, base_url: str | None, concurrency: int) -> OpenAICompatibleProvider:
+    """Make the provider for OpenAI models that only the responses interface serves.
+
+    litellm's own bridge to it imports its MCP gateway on every call, which needs a package that litellm does
+    not require (1.106, 2026-11); the interface itself is one POST.
+
+    Raises:
+        InputError: no key is in the environment.
+    """
+    key = os.environ.get("OPENAI_API_KEY")
+    if not key and not base_url:
+        raise InputError(
+            "no API key for openai: the environment variable OPENAI_API_KEY is not set",
+            where=f"--model {spec}",
+            fix="export OPENAI_API_KEY=...",
+        )
+    address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    return OpenAICompatibleProvider(spec, base_url=address, concurrency=concurrency, api_key=key, interface="responses")

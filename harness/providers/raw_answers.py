@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from harness.providers.answers import has_fraction
 from harness.providers.failures import request_id_of
 from harness.usage.streams import FOLDS, sse_events
 
@@ -58,7 +59,7 @@ def read_raw_answer(body: bytes, *, provider: str, headers: Mapping[str, str]) -
     document = _document(body, provider)
     kind = _kind(document, provider)
     usage = _usage(document, kind)
-    if _has_fraction(usage) and not _is_stream(body):
+    if has_fraction(usage) and not _is_stream(body):
         usage = _usage(json.loads(body, parse_float=Decimal), kind)
     ended = _finish_reason(document)
     stated_tier = document.get("service_tier") or document.get("serviceTier") or (usage or {}).get("service_tier")
@@ -169,14 +170,6 @@ def _is_refusal(document: Mapping[str, Any], ended: str | None) -> bool:
         "prohibited_content",
         "blocklist",
     )
-
-
-def _has_fraction(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_fraction(part) for part in value.values())
-    if isinstance(value, list):
-        return any(_has_fraction(part) for part in value)
-    return isinstance(value, float)
 
 
 def _text(value: object) -> str | None:

@@ -5,44 +5,23 @@ Data flows event bytes -> chunks -> {choices: [{message}], usage: the last one s
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
-
-def events(body: bytes) -> Iterator[Any]:
-    """Yield the JSON documents of a server-sent event stream; comments, pings and `[DONE]` are skipped.
-
-    Raises:
-        ValueError: a data line is not JSON.
-    """
-    for line in body.split(b"\n"):
-        data = line.strip()
-        if not data.startswith(b"data:"):
-            continue
-        data = data[5:].strip()
-        if data and data != b"[DONE]":
-            yield json.loads(data, parse_float=Decimal)
+from harness.usage.streams import fold_openai_chat, sse_events
 
 
 def fold_chat_events(body: bytes) -> dict[str, Any]:
     """Fold chat completion chunks; the usage is the last that any chunk carried, None when none did.
 
     Raises:
-        ValueError: an event is not JSON, or the stream ended without a finish reason (it was cut).
+        ValueError: the stream ended without a finish reason: it was cut.
     """
-    answer: dict[str, Any] = {"usage": None}
+    chunks = [chunk for chunk in sse_events(body.decode("utf-8", "replace")) if isinstance(chunk, dict)]
+    answer: dict[str, Any] = {"usage": fold_openai_chat(chunks)}
     message: dict[str, list[str]] = {}
     ended: str | None = None
-    for chunk in events(body):
-        if not isinstance(chunk, dict):
-            continue
-        answer.update({name: chunk[name] for name in ("id", "model", "service_tier") if chunk.get(name)})
-        if chunk.get("error"):
-            answer["error"] = chunk["error"]
-        if chunk.get("usage"):
-            answer["usage"] = chunk["usage"]
+    for chunk in chunks:
+        answer.update({name: chunk[name] for name in ("id", "model", "service_tier", "error") if chunk.get(name)})
         for choice in chunk.get("choices") or ():
             ended = choice.get("finish_reason") or ended
             for name, text in (choice.get("delta") or {}).items():
