@@ -38,7 +38,7 @@ def test_openrouter_responses_without_usage_are_unknown_and_not_0_dollars(respon
 @pytest.fixture(scope="module")
 def runs(book: PriceBook) -> dict[str, trajectories.Trajectory]:
     found = trajectories.price_trajectories(shared("data/recorded/litellm_trajectories"), book)
-    return {run.name.rpartition("__")[2]: run for run in found}
+    return {run.name: run for run in found}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class Trajectory:
     """One run.
 
     Attributes:
-        name: instance that was worked on.
+        name: instance that was worked on, without its owner.
         asked, served: models asked for and named in the responses.
         n_calls: responses with usage.
         recorded_usd: instance cost as recorded, rounded from the float to 12 places.
@@ -66,7 +66,7 @@ def _trajectory(path: Path, book: PriceBook) -> Trajectory:
     before = [_list_usd(book, usage, provider, asked, LITELLM_DEEPSEEK_CHAT_DATE) for _, usage in calls]
     recorded: Decimal = record["info"]["model_stats"]["instance_cost"]
     return Trajectory(
-        name=record["instance_id"],
+        name=record["instance_id"].rpartition("__")[2],
         asked=asked,
         served=tuple(sorted({response["model"] for response in responses})),
         n_calls=len(calls),
