@@ -14,14 +14,13 @@ from typing import Literal
 from harness.money import EXACT, add, multiply, plain
 from harness.pricing import TOKEN_METERS, Match, Price, PriceBook, utc_text
 from harness.rates import (
-    NO_REGION,
-    STANDARD,
-    STANDARD_SPEEDS,
     RateCard,
     Terms,
     highest_rates,
+    named_region,
     rates_in_force,
     served_tier,
+    terms_of,
 )
 from harness.usage import meters
 from harness.usage.values import Meter, Usage
@@ -132,7 +131,7 @@ def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decima
             continue
         if card.falls_back(meter) and not price.free:
             warnings.append(f"no cached rate is published for {price.name}: cached tokens at the full input rate")
-        lines.append(_line(meter, quantity, rate, model))
+        lines.append(line_of(meter, quantity, rate, model))
     return Bill(lines=tuple(lines), unpriced=tuple(unpriced), warnings=tuple(warnings))
 
 
@@ -163,7 +162,7 @@ def cost_of(
         thinking: whether thinking was asked for, where the payload cannot say.
         served_model: the model that the response names; used when the book knows it.
     """
-    match, name, warnings = _find(book, provider, model, served_model or usage.served_model, at)
+    match, name, warnings = find_price(book, provider, model, served_model or usage.served_model, at)
     if match is None:
         return _stated(usage, None, warnings)
     terms = _terms(usage, at, service_tier, mode, thinking, speed, inference_geo)
@@ -209,7 +208,7 @@ def worst_case_usd(
             span=LONGEST_REQUEST,
             context_tokens=input_tokens,
             tier=None if service_tier is None else served_tier(service_tier, None),
-            geo=None if inference_geo is None else _geo(inference_geo),
+            geo=None if inference_geo is None else named_region(inference_geo),
             factor=match.multiply,
         )
         input_rate = max((rate for meter, rate in rates.items() if meter in _INPUT_SIDE), default=None)
@@ -221,14 +220,15 @@ def worst_case_usd(
     return worst
 
 
-def _line(meter: Meter, quantity: int, rate: Decimal, model: str | None) -> Charge:
+def line_of(meter: Meter, quantity: int, rate: Decimal, model: str | None = None) -> Charge:
+    """Write one line of a bill."""
     unit = "token" if meter in TOKEN_METERS else _UNITS.get(meter, "unit")
     return Charge(
         meter=meter, quantity=quantity, unit=unit, usd_per_unit=rate, usd=multiply(rate, quantity), model=model
     )
 
 
-def _find(
+def find_price(
     book: PriceBook, provider: str, model: str, served: str | None, at: datetime
 ) -> tuple[Match | None, str, list[str]]:
     """Look up what was served, else what was asked for; give the name used, and say so when they differ."""
@@ -262,23 +262,17 @@ def _terms(
     speed: str | None,
     inference_geo: str | None,
 ) -> Terms:
-    size = usage.context_tokens if usage.context_tokens is not None else usage.input_tokens
-    wanted_speed = (usage.speed or speed or STANDARD).lower()
     if mode is None and service_tier is not None and service_tier.lower() == "batch":
         mode = "batch"
-    return Terms(
+    return terms_of(
         at=at,
-        context_tokens=size or 0,
-        tier=served_tier(usage.service_tier or service_tier, mode),
-        speed=STANDARD if wanted_speed in STANDARD_SPEEDS else wanted_speed,
-        geo=_geo(usage.inference_geo or inference_geo),
+        context_tokens=usage.context_tokens if usage.context_tokens is not None else usage.input_tokens,
+        service_tier=usage.service_tier or service_tier,
+        mode=mode,
+        speed=usage.speed or speed,
+        inference_geo=usage.inference_geo or inference_geo,
         thinking=_thought(usage, thinking),
     )
-
-
-def _geo(text: str | None) -> str:
-    region = (text or "").strip().lower()
-    return "" if region in NO_REGION else region
 
 
 def _thought(usage: Usage, asked: bool | None) -> bool | None:

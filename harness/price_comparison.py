@@ -5,11 +5,13 @@ Data flows (`PriceBook`, genai-prices and litellm's bundled map) -> `Disagreemen
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from harness.money import EXACT
@@ -17,7 +19,8 @@ from harness.pricing import ANY_MODEL, Price, PriceBook
 from harness.rates import Terms, rates_in_force
 from harness.usage.values import Meter
 
-COMPARED = (Meter.INPUT, Meter.CACHE_READ, Meter.OUTPUT)
+LITELLM_MAP = "model_prices_and_context_window_backup.json"
+"""The copy of its price map that litellm carries for work without a network."""
 
 _LITELLM_PREFIXES: Mapping[str, tuple[str, ...]] = {
     "anthropic": ("",),
@@ -85,15 +88,19 @@ def installed_libraries(at: datetime) -> dict[str, Lookup]:
         import genai_prices  # noqa: F401  # its presence is the dev extra's, which decides on the comparison
     except ImportError:
         return {}
-    return {"genai-prices": _genai_lookup(at), "litellm": _litellm_lookup()}
+    litellm = _litellm_lookup()
+    return {"genai-prices": _genai_lookup(at), **({} if litellm is None else {"litellm": litellm})}
 
 
-def _litellm_lookup() -> Lookup:
-    # litellm downloads its price map at import unless told not to
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    import litellm
-
-    prices: Mapping[str, Mapping[str, Any]] = litellm.model_cost
+def _litellm_lookup() -> Lookup | None:
+    """Read the price map that litellm carries, without importing litellm (seconds, and a download unless forbidden)."""
+    package = find_spec("litellm")
+    if package is None or not package.submodule_search_locations:
+        return None
+    path = Path(package.submodule_search_locations[0]) / LITELLM_MAP
+    if not path.is_file():
+        return None
+    prices: Mapping[str, Mapping[str, Any]] = json.loads(path.read_bytes(), parse_float=Decimal)
 
     def lookup(price: Price) -> Mapping[Meter, Decimal] | None:
         for prefix in _LITELLM_PREFIXES.get(price.provider, ()):
@@ -104,9 +111,8 @@ def _litellm_lookup() -> Lookup:
     return lookup
 
 
-def _per_mtok(usd_per_token: float | str) -> Decimal:
-    """Take the shortest decimal that the float stands for: 1.1e-06 is 1.1, not 1.0999999999999999."""
-    return EXACT.multiply(Decimal(repr(float(usd_per_token))), Decimal(1_000_000))
+def _per_mtok(usd_per_token: Decimal | int) -> Decimal:
+    return EXACT.multiply(Decimal(usd_per_token), Decimal(1_000_000))
 
 
 def _genai_lookup(at: datetime) -> Lookup:

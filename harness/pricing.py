@@ -357,21 +357,24 @@ class PriceBook:
         records += [alias for alias in self.aliases if (alias.provider, alias.model) == name]
         return tuple(sorted(records, key=lambda record: (_start(record), record.layer)))
 
-    def boundaries(self, provider: str, model: str) -> tuple[datetime, ...]:
-        """List every instant at which a name's row, alias or an adjustment's dates may change, in order."""
-        seen: set[tuple[str, str]] = set()
+    def reachable(self, provider: str, model: str) -> tuple[Price | Alias, ...]:
+        """List every row and alias that a name may lead to at any instant; announced rows are left out."""
         todo = [(self.provider(provider), model), (self.provider(provider), ANY_MODEL)]
-        moments: set[datetime] = set()
+        seen: set[tuple[str, str]] = set()
+        found: list[Price | Alias] = []
         while todo:
             name = todo.pop()
             if name in seen:
                 continue
             seen.add(name)
-            for record in (*self._prices.get(name, ()), *self._aliases.get(name, ())):
-                for row in record.records:
-                    moments.update(_moments(row))
-                    if isinstance(row, Alias):
-                        todo.append((row.to_provider, row.to_model))
+            for line in (*self._prices.get(name, ()), *self._aliases.get(name, ())):
+                found += line.records
+                todo += [(row.to_provider, row.to_model) for row in line.records if isinstance(row, Alias)]
+        return tuple(found)
+
+    def boundaries(self, provider: str, model: str) -> tuple[datetime, ...]:
+        """List every instant at which a name's row, alias or an adjustment's dates may change, in order."""
+        moments = {moment for record in self.reachable(provider, model) for moment in _moments(record)}
         return tuple(sorted(moments))
 
 

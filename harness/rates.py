@@ -57,6 +57,28 @@ class Terms:
     thinking: bool | None = None
 
 
+def terms_of(
+    *,
+    at: datetime,
+    context_tokens: int | None,
+    service_tier: str | None,
+    mode: str | None,
+    speed: str | None,
+    inference_geo: str | None,
+    thinking: bool | None,
+) -> Terms:
+    """Bring a provider's words for tier, speed and region into the form that prices are written in."""
+    wanted_speed = (speed or STANDARD).strip().lower()
+    return Terms(
+        at=at,
+        context_tokens=context_tokens or 0,
+        tier=served_tier(service_tier, mode),
+        speed=STANDARD if wanted_speed in STANDARD_SPEEDS else wanted_speed,
+        geo=named_region(inference_geo),
+        thinking=thinking,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateCard:
     """USD per unit of each meter for one request.
@@ -91,6 +113,12 @@ def served_tier(service_tier: str | None, mode: str | None) -> str:
         return "batch"
     tier = (service_tier or "").strip().lower().removeprefix("on_demand_").removeprefix("service_tier_")
     return STANDARD if tier in STANDARD_TIERS else tier
+
+
+def named_region(text: str | None) -> str:
+    """Give the region that a request was held to; empty for none and for words that mean none."""
+    region = (text or "").strip().lower()
+    return "" if region in NO_REGION else region
 
 
 def rates_in_force(price: Price, terms: Terms, *, factor: Decimal = Decimal(1)) -> RateCard:
