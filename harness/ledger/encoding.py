@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -17,21 +18,26 @@ def canonical_json(value: Any) -> str:
     try:
         return orjson.dumps(value, default=_exact, option=_OPTIONS).decode()
     except TypeError:  # integers past 64 bits, lone surrogates
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_json_default)
+        return orjson.dumps(_spelled_out(value), option=_OPTIONS).decode()
 
 
 def _exact(value: Any) -> Any:
     if isinstance(value, Decimal):
         return orjson.Fragment(str(value)) if value.is_finite() else str(value)
-    return _json_default(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, frozenset | set) else str(value)
 
 
-def _json_default(value: Any) -> Any:
-    if isinstance(value, tuple | frozenset | set):
-        return list(value)
-    if hasattr(value, "items"):
-        return dict(value.items())
-    return str(value)
+def _spelled_out(value: Any) -> Any:
+    """Write each number and text on its own, as JSON allows and orjson does not."""
+    if isinstance(value, Mapping):
+        return {str(key).encode("utf-8", "replace").decode(): _spelled_out(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelled_out(part) for part in value]
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return orjson.Fragment(json.dumps(value))
+    return value if value is None or isinstance(value, bool | float) else _exact(value)
 
 
 def read_json(text: str | None) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from typing import Any
 
-from harness.ledger.encoding import canonical_json, read_json
+from harness.ledger.encoding import canonical_json
 from harness.ledger.records import (
     Budget,
     CellRecord,
@@ -46,16 +47,16 @@ def run_record(row: Any) -> RunRecord:
         created_at_us=row.created_at_us,
         finished_at_us=row.finished_at_us,
         plan_sha256=row.plan_sha256,
-        config=read_json(row.config),
-        suites=tuple(_suite(stored) for stored in read_json(row.suites)),
-        models=tuple(read_json(row.models)),
+        config=json.loads(row.config),
+        suites=tuple(_suite(stored) for stored in json.loads(row.suites)),
+        models=tuple(json.loads(row.models)),
         price_book_sha256=row.price_book_sha256,
-        price_sources=tuple(read_json(row.price_sources)),
+        price_sources=tuple(json.loads(row.price_sources)),
         harness_version=row.harness_version,
         git_commit=row.git_commit,
         sample_seed=row.sample_seed,
         budget_pico_usd=row.budget_pico_usd,
-        warnings=tuple(read_json(row.warnings)),
+        warnings=tuple(json.loads(row.warnings)),
     )
 
 
@@ -93,7 +94,7 @@ def cell_record(row: Any) -> CellRecord:
         setting=row.setting,
         reasoning=None if row.reasoning is None else bool(row.reasoning),
         simulated=bool(row.simulated),
-        settings_sent=read_json(row.settings_sent),
+        settings_sent=json.loads(row.settings_sent),
     )
 
 
@@ -124,7 +125,7 @@ def planned_record(row: Any) -> PlannedRecord:
         draw_order=row.draw_order,
         inclusion_probability=row.inclusion_probability,
         sample_sha256=row.sample_sha256,
-        presentation=read_json(row.presentation),
+        presentation=None if row.presentation is None else json.loads(row.presentation),
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from harness.errors import LedgerError
-from harness.ledger.connections import writing
+from harness.ledger.connections import database_url, explain, make_engine, shown, writing
 from harness.ledger.tables import SCHEMA_VERSION, metadata
 from harness.ledger.triggers import statements
 
@@ -115,3 +116,22 @@ def upgrade_schema(engine: Engine, *, target: str = "head") -> tuple[str | None,
         after = schema_version(connection)
     assert after is not None
     return before, after
+
+
+def upgrade_ledger(name: str, *, target: str = "head") -> tuple[str | None, str]:
+    """Lead the ledger of this name to the newest schema; returns the version before and after.
+
+    Raises:
+        LedgerError: there is no such file, it is not a ledger, or its schema is newer than this program.
+    """
+    url = database_url(name)
+    database = shown(url)
+    if url.get_backend_name() == "sqlite" and not Path(database).exists():
+        raise LedgerError("there is no ledger here", where=database, fix="name another --db")
+    engine = make_engine(url)
+    try:
+        return upgrade_schema(engine, target=target)
+    except DBAPIError as error:
+        raise explain(error, database) from error
+    finally:
+        engine.dispose()

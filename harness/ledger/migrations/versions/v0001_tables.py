@@ -202,8 +202,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("purpose = 'solve' OR purpose = 'judge'", name=op.f("ck_attempts_purpose_known")),
         sa.CheckConstraint(
-            "status = 'sent' OR status = 'succeeded' OR status = 'failed' OR status = 'timed_out' OR status = 'cancelled'"
-            " OR status = 'reused'",
+            "status = 'sent' OR status = 'succeeded' OR status = 'failed' OR status = 'timed_out'"
+            " OR status = 'cancelled' OR status = 'reused'",
             name=op.f("ck_attempts_status_known"),
         ),
         sa.CheckConstraint(

@@ -1,0 +1,36 @@
+"""`benchtab db info|upgrade`: what the ledger is and holds; leading an older one to this program's schema."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.cli.options import DbOption, JsonOption, ledger_name
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    db = typer.Typer(help="The ledger itself: info, upgrade.", no_args_is_help=True, rich_markup_mode=None)
+    db.command("info")(info)
+    db.command("upgrade")(upgrade)
+    app.add_typer(db, name="db")
+
+
+def info(db: DbOption = None, as_json: JsonOption = False) -> None:
+    """Say where the ledger is, its schema version, its size and how many rows it holds."""
+    from harness.ledger.summaries import ledger_facts, ledger_table
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+
+    facts = ledger_facts(ledger_name(db))
+    if as_json:
+        typer.echo(to_json(facts))
+    else:
+        print_table(ledger_table(facts))
+
+
+def upgrade(db: DbOption = None) -> None:
+    """Lead an older ledger to this program's schema; make a copy of it first. Does nothing to a current one."""
+    from harness.ledger.schema import upgrade_ledger
+
+    before, after = upgrade_ledger(ledger_name(db))
+    typer.echo(f"schema {after}, as before" if before == after else f"schema {before or 'none'} -> {after}", err=True)

@@ -1,0 +1,49 @@
+"""`benchtab runs list|show`: the runs that the ledger holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DbOption, JsonOption, open_ledger
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    runs = typer.Typer(help="Stored runs: list, show.", no_args_is_help=True, rich_markup_mode=None)
+    runs.command("list")(list_runs)
+    runs.command("show")(show)
+    app.add_typer(runs, name="runs")
+
+
+def list_runs(db: DbOption = None, as_json: JsonOption = False) -> None:
+    """List the stored runs, oldest first."""
+    from harness.ledger.summaries import run_facts, run_table
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+
+    with open_ledger(db) as ledger:
+        facts = run_facts(ledger)
+        if as_json:
+            typer.echo(to_json({"runs": facts}))
+        else:
+            print_table(run_table(facts, database=ledger.database))
+
+
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, see `benchtab runs list`.")],
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one run: suites, models, versions, digests, and how far each model is."""
+    from harness.ledger.summaries import cell_table, run_detail
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+
+    with open_ledger(db) as ledger:
+        detail = run_detail(ledger, run)
+    if as_json:
+        typer.echo(to_json(detail))
+    else:
+        print_table(cell_table(detail))
