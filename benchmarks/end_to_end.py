@@ -170,7 +170,7 @@ def measure_route(folder: Path, suite: Path, route: str, arguments: argparse.Nam
 
 def measure_bare_loop(folder: Path, suite: Path, arguments: argparse.Namespace, harness_cpu_ms: float) -> None:
     """Measure `litellm.acompletion` alone on the same requests, and print what the harness adds to it."""
-    command = [sys.executable, "-m", "benchmarks.end_to_end", "--bare", str(suite.with_suffix(".jsonl"))]
+    command = [sys.executable, "-m", "benchmarks.end_to_end", "--bare", str(suite)]
     command += ["--concurrency", str(arguments.concurrency)]
     log = folder / "bare.log"
     with simulating(suite, arguments.delay_ms) as url:
@@ -183,28 +183,36 @@ def measure_bare_loop(folder: Path, suite: Path, arguments: argparse.Namespace, 
     )
 
 
-async def bare_loop(questions: Sequence[dict[str, Any]], url: str, concurrency: int) -> dict[str, float]:
+def prompts_of(suite: Path) -> list[str]:
+    """Render the same prompts that the run sends."""
+    from harness.loaders import load_suite, load_task
+
+    task = load_suite(str(suite)).tasks[0]
+    return [str(sample.input) for sample in load_task(task, suite_path=suite).samples]
+
+
+async def bare_loop(prompts: Sequence[str], url: str, concurrency: int) -> dict[str, float]:
     """Send the same questions with nothing around `litellm.acompletion`."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     import litellm
 
-    items = iter(questions)
+    waiting = iter(prompts)
 
-    async def ask(item: dict[str, Any]) -> None:
+    async def ask(prompt: str) -> None:
         await litellm.acompletion(
             model="openai/sim-direct",
             api_base=url,
-            messages=[{"role": "user", "content": "\n\n".join([item["question"], *item["options"]])}],
+            messages=[{"role": "user", "content": prompt}],
             max_tokens=4096,
             max_retries=0,
             num_retries=0,
         )
 
     async def work() -> None:
-        for item in items:
-            await ask(item)
+        for prompt in waiting:
+            await ask(prompt)
 
-    await ask({"question": "first", "options": []})  # the first call sets litellm up; it is no part of the loop
+    await ask("the first")  # the first call sets litellm up; it is no part of the loop
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     await asyncio.gather(*(work() for _ in range(concurrency)))
     after = resource.getrusage(resource.RUSAGE_SELF)
@@ -223,8 +231,7 @@ def main() -> None:
     parser.add_argument("--url", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.bare:
-        questions = [json.loads(line) for line in arguments.bare.read_text().splitlines()]
-        print(json.dumps(asyncio.run(bare_loop(questions, arguments.url, arguments.concurrency))))
+        print(json.dumps(asyncio.run(bare_loop(prompts_of(arguments.bare), arguments.url, arguments.concurrency))))
         return
     with tempfile.TemporaryDirectory(prefix="benchtab-bench-") as name:
         folder = Path(name)
