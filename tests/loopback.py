@@ -156,6 +156,7 @@ class Loopback:
         self.in_flight = 0
         self.most_in_flight = 0
         self.gate: tuple[int, asyncio.Event] | None = None
+        self.arrived = asyncio.Event()
 
     def answer_with(self, *replies: Reply) -> None:
         """Queue replies for the next requests."""
@@ -172,6 +173,7 @@ class Loopback:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.seen.append(Seen(path=request.path, headers=headers, body=json.loads(raw) if raw else {}))
         reply = self.replies.pop(0) if self.replies else self.always or Reply()
+        self.arrived.set()
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
