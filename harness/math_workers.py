@@ -24,6 +24,11 @@ class _Worker:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
 
+    @property
+    def process_id(self) -> int | None:
+        """Its process, None when it does not run."""
+        return None if self._process is None or self._process.returncode is not None else self._process.pid
+
     async def ask(self, check: MathCheck) -> bool | str | None:
         """True, False, None (cannot be compared), or the reason why the worker gave no verdict."""
         process = await self._started()
@@ -92,6 +97,10 @@ class MathWorkers:
     async def aclose(self) -> None:
         """End all worker processes; safe to call twice."""
         await asyncio.gather(*(worker.stop() for worker in self._workers))
+
+    def process_ids(self) -> tuple[int, ...]:
+        """Ids of the worker processes that run now."""
+        return tuple(worker.process_id for worker in self._workers if worker.process_id is not None)
 
     async def check(self, check: MathCheck) -> Score:
         """Compare one answer with its reference; a comparison that breaks its limits is undecided."""

@@ -35,6 +35,7 @@ def scored(text: str, target: str, **options: object) -> Score:
         ("60%", 60),
         ("3/4", Fraction(3, 4)),
         (r"\frac{3}{4}", Fraction(3, 4)),
+        (r"-\frac34", Fraction(-3, 4)),
         ("1e3", 1000),
         ("0.1", Fraction(1, 10)),
         (".5", Fraction(1, 2)),
@@ -45,7 +46,9 @@ def test_a_written_number_is_read_exactly(text: str, value: Fraction) -> None:
     assert parse_number(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "forty", "1,23", "12 34", "--5", "1/0", None, "NaN", "Infinity", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "forty", "1,23", "12 34", "--5", "1/0", r"\frac123", None, "NaN", "Infinity", "9" * 5000]
+)
 def test_what_is_no_number_is_none(text: str | None) -> None:
     assert parse_number(text) is None
 

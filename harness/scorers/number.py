@@ -18,6 +18,7 @@ from harness.scorers.values import Score
 from harness.suites import Sample, Strict
 
 _DECIMAL = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
+_FRACTION = re.compile(r"([-+]?)\\[dt]?frac(?:\{(-?\d+)\}|(\d))(?:\{(-?\d+)\}|(\d))")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _MOST_DIGITS = 1000
 
@@ -58,8 +59,8 @@ def parse_number(text: str | None) -> Fraction | None:
     if text is None or len(text) > _MOST_DIGITS:
         return None
     bare = _strip_units(text)
-    if match := re.fullmatch(r"([-+]?)\\[dt]?frac\{?(-?\d+)\}?\{?(-?\d+)\}?", bare):
-        top, bottom = int(match[2]), int(match[3])
+    if match := _FRACTION.fullmatch(bare):
+        top, bottom = int(match[2] or match[3]), int(match[4] or match[5])
         return Fraction(-top if match[1] == "-" else top, bottom) if bottom else None
     if match := re.fullmatch(r"([-+]?\d+)/(\d+)", bare):
         return Fraction(int(match[1]), int(match[2])) if int(match[2]) else None
