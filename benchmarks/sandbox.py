@@ -1,7 +1,7 @@
 """How much the sandbox costs: the same checks in the sandbox and in plain subprocesses, on the same processors.
 
-Run `python -m benchmarks.sandbox [HumanEval.jsonl.gz]`; without the file the starter suite's programs are used. Rounds of
-both sides alternate, and the ratio of the medians is printed.
+Run `python -m benchmarks.sandbox [HumanEval.jsonl.gz]`; without the file the starter suite's programs are used. Rounds
+of both sides alternate, and the ratio of the medians is printed.
 """
 
 from __future__ import annotations

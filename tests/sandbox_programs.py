@@ -178,7 +178,7 @@ for number, program in enumerate(job["mutants"]):
 
 
 def differing_mutant(problem: Problem) -> str:
-    """The first mutant that gives another result (floats: by more than 1 %) than the solution on the tests' arguments."""
+    """The first mutant whose result differs (floats: by more than 1 %) from the solution's on the tests' arguments."""
     programs = list(mutants(problem))
     job = {
         "solution": problem.solution,

@@ -44,7 +44,7 @@ class Box:
         self._listener: socket.socket | None = None
         self._booted = False
         place, inherited = self._open_channel()
-        arguments = (place, json.dumps(_inner_limits(isolation, limits)))
+        arguments = (place, json.dumps(_inner_limits(isolation, limits, slot=slot)))
         self.plan = BoxPlan(side=side, arguments=arguments, slot=slot, label=self.label, limits=limits)
         try:
             self.process = subprocess.Popen(
@@ -107,8 +107,8 @@ class Box:
         """Private resident memory of all processes in the box; parts that ended meanwhile count zero."""
         return sum(_resident_bytes(pid) for pid in _family(self.process.pid))
 
-    def close(self) -> None:
-        """End every process in the box and release what it held."""
+    def end(self) -> None:
+        """End every process in the box."""
         stop = self.isolation.stop_command(self.plan)
         if stop is not None:
             subprocess.run(stop, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=False)
@@ -119,6 +119,10 @@ class Box:
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
+
+    def close(self) -> None:
+        """End every process in the box and release what it held."""
+        self.end()
         for end in (self._listener, getattr(self, "channel", None)):
             if end is not None:
                 end.close()
@@ -126,12 +130,12 @@ class Box:
             os.close(self.output)
 
 
-def _inner_limits(isolation: Isolation, limits: Limits) -> dict[str, object]:
+def _inner_limits(isolation: Isolation, limits: Limits, *, slot: int) -> dict[str, object]:
     """The limits that the process inside sets for itself before any foreign code runs."""
     inner: dict[str, object] = dataclasses.asdict(limits)
     if isinstance(isolation, NoIsolation):
         inner["processes"] = None  # would count all processes of the user, the harness included
-    return inner | {"packages": list(isolation.packages)}
+    return inner | {"packages": list(isolation.packages), "user_id": isolation.user_id(slot)}
 
 
 def _starter_environment(isolation: Isolation) -> dict[str, str]:

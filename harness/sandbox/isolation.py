@@ -24,7 +24,7 @@ OLDEST_BUBBLEWRAP = (0, 7)
 INSTALL_ADVICE = "apt-get install bubblewrap"
 _FIRST_USER_ID = 0x60000000
 
-Side = Literal["program", "judge"]
+Side = Literal["program", "judge", "nursery"]
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
@@ -44,7 +44,7 @@ class BoxPlan:
     """What a box is to run.
 
     Attributes:
-        side: which side of a check (`sandboxed.program` or `sandboxed.judge`).
+        side: which side of a check (`sandboxed.program`, `sandboxed.judge` or `sandboxed.nursery`).
         arguments: for that side's `main`.
         slot: 0 to 255, different for boxes that live at the same time.
         label: a name for the box that no other box has.
@@ -68,6 +68,15 @@ class Isolation(Protocol):
 
     def command(self, plan: BoxPlan) -> list[str]:
         """The command that runs the plan in a fresh box."""
+        ...
+
+    @property
+    def has_nursery(self) -> bool:
+        """Whether one warm box can give each program namespaces of its own."""
+        ...
+
+    def user_id(self, slot: int) -> int | None:
+        """User that a nursery's program becomes; None = the one that it is."""
         ...
 
     def stop_command(self, plan: BoxPlan) -> list[str] | None:
@@ -107,6 +116,12 @@ class Bubblewrap:
     setpriv: str | None = None
     name: str = "bubblewrap"
 
+    has_nursery: bool = True
+
+    def user_id(self, slot: int) -> int | None:
+        """Under root: a user id that no other box of this or another process has."""
+        return None if self.setpriv is None else _FIRST_USER_ID + (os.getpid() & 0xFFFF) * 256 + slot
+
     @property
     def packages(self) -> tuple[str, ...]:
         """The site packages, mounted at their own path."""
@@ -114,15 +129,18 @@ class Bubblewrap:
 
     def command(self, plan: BoxPlan) -> list[str]:
         """Build the `bwrap` command line."""
-        python = os.path.realpath(sys.executable)
-        inner = inner_command(python, "/sandbox", plan)
+        inner = inner_command(os.path.realpath(sys.executable), "/sandbox", plan)
+        identity = ["--unshare-all"]
         if self.setpriv is not None:
-            user_id = str(_FIRST_USER_ID + (os.getpid() & 0xFFFF) * 256 + plan.slot)
             identity = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-            identity += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-            inner = [self.setpriv, "--reuid", user_id, "--regid", user_id, "--clear-groups", "--", *inner]
-        else:
-            identity = ["--unshare-all", "--cap-drop", "ALL"]
+        identity += ["--cap-drop", "ALL"]
+        if plan.side == "nursery":
+            identity += ["--cap-add", "CAP_SYS_ADMIN"]
+        if self.setpriv is not None:
+            identity += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+            if plan.side != "nursery":
+                user = str(self.user_id(plan.slot))
+                inner = [self.setpriv, "--reuid", user, "--regid", user, "--clear-groups", "--", *inner]
         return [
             self.executable,
             *identity,
@@ -182,6 +200,12 @@ class Container:
     exchange: str
     name: str = "container"
 
+    has_nursery: bool = False
+
+    def user_id(self, _: int) -> int | None:
+        """No nursery, no user."""
+        return None
+
     @property
     def packages(self) -> tuple[str, ...]:
         """Only what the image holds."""
@@ -212,6 +236,12 @@ class NoIsolation:
     """A plain process with resource limits only, for users who asked for it with --unsafe-exec."""
 
     name: str = "none"
+
+    has_nursery: bool = False
+
+    def user_id(self, _: int) -> int | None:
+        """No nursery, no user."""
+        return None
 
     @property
     def packages(self) -> tuple[str, ...]:

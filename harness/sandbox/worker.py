@@ -1,7 +1,8 @@
-"""One worker: a judge's box that stays, a spare program's box that is starting, and the check that is going on.
+"""One worker: a judge's box that stays, a source of fresh boxes for programs, and the check that is going on.
 
-Each program gets a box of its own, used once. Data flows `ProgramCheck` -> both boxes -> `Verdict`; the host reads
-bytes of output and the judge's verdict, never a value of the program.
+Each program gets a box of its own, used once: from a nursery, or one that starts while the last program still runs.
+Data flows `ProgramCheck` -> both boxes -> `Verdict`; the host reads bytes of output and the verdict, never a value of
+the program.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import time
 from typing import Any
 
 from harness.sandbox.boxes import Box, BoxError, seconds_left
-from harness.sandbox.isolation import Isolation
+from harness.sandbox.isolation import Isolation, Side
+from harness.sandbox.nursery import Nursling
 from harness.sandbox.values import Limits, Verdict
 from harness.scorers.values import ProgramCheck
 
@@ -35,6 +37,7 @@ class Worker:
         self.limits = limits
         self.slot = slot
         self._judge: Box | None = None
+        self._nursery: Box | None = None
         self._spare: Box | None = None
         self._turn = 0
         self._aborted = threading.Event()
@@ -59,30 +62,41 @@ class Worker:
         self._drop()
 
     def _drop(self) -> None:
-        for box in (self._judge, self._spare):
+        for box in (self._judge, self._spare, self._nursery):
             if box is not None:
                 box.close()
-        self._judge = self._spare = None
+        self._judge = self._spare = self._nursery = None
 
     def _new_box(self) -> Box:
         """Start a program's box; slots alternate because the spare starts while the last one still runs."""
         self._turn = (self._turn + 1) % 4
         return Box("program", self.isolation, self.limits, slot=(self.slot * 5 + self._turn) % 255)
 
-    def _ready_judge(self) -> Box:
-        if self._judge is None or self._judge.process.poll() is not None:
-            slot = (self.slot * 5 + 4) % 255
-            self._judge = Box("judge", self.isolation, self.limits, slot=slot)
-        self._judge.wait_until_ready()
-        return self._judge
+    def _take_box(self) -> Box | Nursling:
+        """A box that no program has seen."""
+        if self.isolation.has_nursery:
+            self._nursery = self._kept(self._nursery, "nursery", slot=self.slot * 5)
+            return Nursling(self._nursery)
+        box, self._spare = self._spare or self._new_box(), None
+        return box
+
+    def _kept(self, box: Box | None, side: Side, *, slot: int) -> Box:
+        """A long-lived box, started again when it has ended."""
+        if box is not None and box.process.poll() is not None:
+            box.close()
+            box = None
+        box = box or Box(side, self.isolation, self.limits, slot=slot % 255)
+        box.wait_until_ready()
+        return box
 
     def _run(self, check: ProgramCheck) -> Verdict:
-        judge = self._ready_judge()
-        box, self._spare = self._spare or self._new_box(), None
+        self._judge = self._kept(self._judge, "judge", slot=self.slot * 5 + 4)
+        box = self._take_box()
         try:
             box.wait_until_ready()
-            self._spare = self._new_box()
-            return _Trial(check, box, judge, self).verdict()
+            if not self.isolation.has_nursery:
+                self._spare = self._new_box()
+            return _Trial(check, box, self._judge, self).verdict()
         finally:
             box.close()
 
@@ -101,7 +115,7 @@ class Worker:
 class _Trial:
     """One check from handing over the program to the verdict."""
 
-    def __init__(self, check: ProgramCheck, box: Box, judge: Box, worker: Worker) -> None:
+    def __init__(self, check: ProgramCheck, box: Box | Nursling, judge: Box, worker: Worker) -> None:
         self.check = check
         self.box = box
         self.judge = judge
@@ -177,7 +191,7 @@ class _Trial:
 
     def _stop(self, passed: bool | None, reason: str, detail: str) -> tuple[bool | None, Any, str]:
         """End the program; the judge then notices, or is replaced when its tests do not come back either."""
-        self.box.process.kill()
+        self.box.end()
         self.verdicts.settimeout(GRACE_S)
         try:
             while self.verdicts.recv(1 << 16):

@@ -26,16 +26,20 @@ MUTABLE = (list, dict, set, bytearray)
 def main() -> None:
     """Run one program; arguments are the channel's place and the limits as JSON."""
     limits = json.loads(sys.argv[2])
-    channel = Channel(opened(sys.argv[1]))
+    sys.path[:] = [*sys.path[1:], *limits["packages"]]
+    serve(Channel(opened(sys.argv[1])), limits)
+
+
+def serve(channel: Channel, limits: dict[str, Any]) -> None:
+    """Lower the limits, take one program from the channel, and answer requests until the channel closes."""
     set_limits(limits)
     os.write(channel.descriptor, READY)
-    job = channel.receive()
-    sys.path[:] = [*sys.path[1:], *limits["packages"]]
-    seconds = int(job["cpu_s"])
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    runner = StdinRunner(job["program"], limits) if job["kind"] == "stdin" else CallRunner(job["program"], channel)
-    runner.start(channel)
     try:
+        job = channel.receive()
+        seconds = int(job["cpu_s"])
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        runner = StdinRunner(job["program"], limits) if job["kind"] == "stdin" else CallRunner(job["program"], channel)
+        runner.start(channel)
         while True:
             channel.send(runner.answer(channel.receive()))
     except ChannelClosedError:

@@ -1,0 +1,77 @@
+"""The host's side of a nursery: one warm box that gives each program a process tree of its own.
+
+Data flows nursery box + descriptors -> `Nursling`, which looks like a box to the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+from harness.sandbox.boxes import START_TIMEOUT_S, Box, BoxError
+from harness.sandbox.sandboxed.channel import READY
+
+
+class Nursling:
+    """One program's process tree in a nursery.
+
+    Attributes:
+        channel: our end of the stream socket to the program's process.
+        output: read end of its standard output and error together, non-blocking.
+    """
+
+    def __init__(self, nursery: Box) -> None:
+        self.nursery = nursery
+        self.output, sink = os.pipe()
+        os.set_blocking(self.output, False)
+        self.channel, theirs = socket.socketpair()
+        self._sign, their_sign = socket.socketpair()
+        try:
+            socket.send_fds(nursery.channel, [b"\0"], [theirs.fileno(), sink, their_sign.fileno()])
+        except OSError as error:
+            self.close()
+            raise BoxError(f"the sandbox has ended: {error}") from error
+        finally:
+            os.close(sink)
+            theirs.close()
+            their_sign.close()
+
+    def wait_until_ready(self) -> None:
+        """Wait until our code runs in the new process and has given up its privileges.
+
+        Raises:
+            BoxError: it died first.
+        """
+        self.channel.settimeout(START_TIMEOUT_S)
+        try:
+            ready = self.channel.recv(1) == READY
+        except OSError as error:
+            raise BoxError(f"a program's process did not start: {error}") from error
+        if not ready:
+            said = b"" if self.nursery.process.poll() is not None else self._said()
+            raise BoxError(f"a program's process did not start: {said.decode('utf-8', 'replace').strip()[-400:]}")
+
+    def _said(self) -> bytes:
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.output, 4096)
+        return b""
+
+    def resident_bytes(self) -> int:
+        """Private resident memory of the nursery with all that runs in it."""
+        return self.nursery.resident_bytes()
+
+    def end(self) -> None:
+        """Give the sign to end, and wait until no process of the program is left."""
+        with contextlib.suppress(OSError):
+            self._sign.shutdown(socket.SHUT_WR)
+            self._sign.settimeout(START_TIMEOUT_S)
+            self._sign.recv(1)
+
+    def close(self) -> None:
+        """End the program's processes and release what they held."""
+        self.end()
+        self._sign.close()
+        self.channel.close()
+        with contextlib.suppress(OSError):
+            os.close(self.output)
