@@ -257,7 +257,7 @@ def row_warnings(row: SpendRow) -> Iterable[str]:
         listed = ", ".join(f"{row.facts.n_unscored[reason]:,} {reason}" for reason in sorted(row.facts.n_unscored))
         yield f"{row.n_unscored:,} of {row.n_solves:,} answers unscored ({listed}); they are not counted as wrong"
     if solve.n_truncated:
-        yield f"{solve.n_truncated:,} answers cut at the output cap, billed in full"
+        yield f"{solve.n_truncated:,} of {row.n_solves:,} answers cut at the output cap, billed in full"
     if solve.n_failed_attempts:
         yield f"{solve.n_failed_attempts:,} of {solve.n_attempts:,} requests failed"
     if solve.n_flagged_usage:

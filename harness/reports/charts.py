@@ -1,0 +1,212 @@
+"""The charts of a spend report, each with its text alternative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from harness.charts import Bars, Chart, Point, Role, Scatter, Series, Spread, Spreads, Unit
+from harness.reports import wording
+from harness.reports.spend import SpendReport, SpendRow
+from harness.reports.spend_tables import label
+from harness.stats import convex_hull, pareto_front
+
+MOST_BARS = 40
+"""Charts show the dearest rows; the table has them all."""
+
+
+def report_charts(report: SpendReport) -> tuple[Chart, ...]:
+    """Make every chart that the rows allow, suite by suite where scores are compared."""
+    rows = _dearest(report.rows)
+    if not rows:
+        return ()
+    names = _names(rows)
+    charts: list[Chart | None] = [_cost_bars(rows, names), _token_bars(rows, names)]
+    for suite, members in _by_suite(report.rows).items():
+        suffix = f", {suite}" if len(_by_suite(report.rows)) > 1 else ""
+        charts.append(_scatter(members, suite, suffix, by_cost=True))
+        charts.append(_scatter(members, suite, suffix, by_cost=False))
+        charts.append(_ladder(members, suite, suffix))
+    charts += [_efficiency_bars(rows, names), _cost_spreads(rows, names)]
+    return tuple(chart for chart in charts if chart is not None)
+
+
+def _dearest(rows: Sequence[SpendRow]) -> list[SpendRow]:
+    return sorted(rows, key=lambda row: -row.facts.solve.cost.total)[:MOST_BARS]
+
+
+def _names(rows: Sequence[SpendRow]) -> tuple[str, ...]:
+    several = len({row.facts.suite for row in rows}) > 1
+    return tuple(f"{label(row)}, {row.facts.suite}" if several else label(row) for row in rows)
+
+
+def _by_suite(rows: Sequence[SpendRow]) -> dict[str, list[SpendRow]]:
+    found: dict[str, list[SpendRow]] = {}
+    for row in rows:
+        found.setdefault(f"{row.facts.suite} {row.facts.suite_version}", []).append(row)
+    return found
+
+
+def _series(
+    rows: Sequence[SpendRow], name: str, role: Role, read: Callable[[SpendRow], Decimal | int | None]
+) -> Series | None:
+    values = tuple(None if (found := read(row)) is None else float(found) for row in rows)
+    return Series(name=name, role=role, values=values) if any(values) else None
+
+
+def _cost_bars(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Bars:
+    series = (
+        _series(rows, "input", "input", lambda r: r.facts.solve.cost.input),
+        _series(rows, "cache", "cache", lambda r: r.facts.solve.cost.cache_read + r.facts.solve.cost.cache_write),
+        _series(rows, "reasoning", "reasoning", lambda r: r.facts.solve.cost.reasoning),
+        _series(rows, "answer", "answer", lambda r: r.facts.solve.cost.answer),
+        _series(rows, "output, not itemised", "output",
+                lambda r: r.facts.solve.cost.output if r.facts.solve.cost.reasoning is None else None),
+        _series(rows, "fees", "fees", lambda r: r.facts.solve.cost.fees),
+    )  # fmt: skip
+    totals = tuple("unpriced" if r.facts.solve.is_unpriced else wording.spent(r.facts.solve) for r in rows)
+    return Bars(
+        name="cost-to-run",
+        title="Cost to run",
+        unit="usd",
+        categories=names,
+        series=tuple(part for part in series if part is not None),
+        totals=totals,
+        description="Cost by model, split into input, cache, reasoning and answer: "
+        + "; ".join(f"{name} {total}" for name, total in zip(names, totals, strict=True)),
+    )
+
+
+def _token_bars(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Bars:
+    tokens = [row.facts.solve.tokens for row in rows]
+    series = (
+        _series(rows, "reasoning", "reasoning", lambda r: r.facts.solve.tokens.reasoning_tokens),
+        _series(rows, "answer", "answer", lambda r: r.facts.solve.tokens.answer_tokens),
+        _series(rows, "not itemised", "output",
+                lambda r: None if r.facts.solve.tokens.reasoning_tokens is not None
+                else r.facts.solve.tokens.output_tokens),
+    )  # fmt: skip
+    totals = tuple(wording.tokens(sums.output_tokens) for sums in tokens)
+    return Bars(
+        name="output-tokens",
+        title="Output tokens used",
+        unit="tokens",
+        categories=names,
+        series=tuple(part for part in series if part is not None),
+        totals=totals,
+        description="Output tokens by model, split into reasoning and answer: "
+        + "; ".join(f"{name} {total}" for name, total in zip(names, totals, strict=True)),
+    )
+
+
+def _scatter(rows: Sequence[SpendRow], suite: str, suffix: str, *, by_cost: bool) -> Scatter | None:
+    placed = [(row, x) for row in rows if (x := _x(row, by_cost)) and row.score.value is not None]
+    if len(placed) < 2:
+        return None
+    points = tuple(_point(row, x) for row, x in placed)
+    pairs = [(point.x, point.y) for point in points]
+    front, hull = tuple(pareto_front(pairs)), tuple(convex_hull(pairs))
+    what = "cost" if by_cost else "output tokens"
+    best = ", ".join(points[place].label for place in front)
+    return Scatter(
+        name=f"score-against-{'cost' if by_cost else 'output-tokens'}-{_slug(suite)}",
+        title=f"Score against {what}{suffix}",
+        x_title="cost to run, USD (log scale)" if by_cost else "output tokens (log scale)",
+        x_unit="usd" if by_cost else "tokens",
+        y_title="score, %",
+        points=points,
+        front=front,
+        hull=hull,
+        description=f"Score in percent against {what}; nothing scores more for less than: {best}. "
+        + "; ".join(f"{point.label} {point.y:.1f} %" for point in points),
+    )
+
+
+def _x(row: SpendRow, by_cost: bool) -> float | None:
+    solve = row.facts.solve
+    if by_cost:
+        return None if solve.known_usd is None else float(solve.known_usd)
+    return float(solve.tokens.output_tokens)
+
+
+def _point(row: SpendRow, x: float) -> Point:
+    score = row.score
+    return Point(
+        label=label(row),
+        x=x,
+        y=100 * (score.value or 0.0),
+        low=None if score.ci_low is None else 100 * score.ci_low,
+        high=None if score.ci_high is None else 100 * score.ci_high,
+        reasoning=row.facts.reasons,
+    )
+
+
+def _ladder(rows: Sequence[SpendRow], suite: str, suffix: str) -> Scatter | None:
+    """Connect the settings of one model, from the cheapest to the dearest."""
+    placed = [(row, x) for row in rows if (x := _x(row, True)) and row.score.value is not None]
+    models: dict[tuple[str, str], list[int]] = {}
+    for place, (row, _) in enumerate(placed):
+        models.setdefault((row.facts.provider, row.facts.model), []).append(place)
+    ladders = [sorted(places, key=lambda place: placed[place][1]) for places in models.values() if len(places) > 1]
+    if not ladders:
+        return None
+    kept = [place for ladder in ladders for place in ladder]
+    points = tuple(_point(*placed[place]) for place in kept)
+    return Scatter(
+        name=f"effort-ladder-{_slug(suite)}",
+        title=f"Effort ladder{suffix}",
+        x_title="cost to run, USD (log scale)",
+        x_unit="usd",
+        y_title="score, %",
+        points=points,
+        ladders=tuple(tuple(kept.index(place) for place in ladder) for ladder in ladders),
+        description="Score and cost of one model at several settings: "
+        + "; ".join(f"{point.label} {point.y:.1f} % at {wording.dollars(point.x)}" for point in points),
+    )
+
+
+def _efficiency_bars(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Bars | None:
+    per_task = _series(rows, "per task", "first", lambda r: r.cost_per_task_usd)
+    per_correct = _series(rows, "per correct answer", "second", lambda r: r.cost_per_correct_usd)
+    if per_task is None:
+        return None
+    totals = tuple(f"{wording.dollars(r.cost_per_task_usd)} / {wording.dollars(r.cost_per_correct_usd)}" for r in rows)
+    return Bars(
+        name="cost-per-answer",
+        title="Cost per task and per correct answer",
+        unit="usd",
+        categories=names,
+        series=tuple(part for part in (per_task, per_correct) if part is not None),
+        totals=totals,
+        stacked=False,
+        description="Dollars per task / per correct answer: "
+        + "; ".join(f"{name} {total}" for name, total in zip(names, totals, strict=True)),
+    )
+
+
+def _cost_spreads(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Spreads | None:
+    spreads = []
+    for row, name in zip(rows, names, strict=True):
+        costs = sorted(cost for task in row.facts.tasks for cost in task.costs_usd if cost)
+        if len(costs) >= 5:
+            cuts = tuple(costs[min(len(costs) - 1, int(share * len(costs)))] for share in (0.05, 0.25, 0.5, 0.75, 0.95))
+            spreads.append(Spread(label=name, quantiles=cuts, mean=sum(costs) / len(costs)))  # type: ignore[arg-type]
+    if not spreads:
+        return None
+    unit: Unit = "usd"
+    return Spreads(
+        name="cost-per-sample",
+        title="Distribution of cost per sample",
+        unit=unit,
+        spreads=tuple(spreads),
+        description="Cost per sample, median (5 to 95 percent): "
+        + "; ".join(
+            f"{s.label} {wording.dollars(s.quantiles[2])} ({wording.dollars(s.quantiles[0])} to "
+            f"{wording.dollars(s.quantiles[4])})"
+            for s in spreads
+        ),
+    )
+
+
+def _slug(text: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in text.lower()).strip("-")

@@ -1,0 +1,120 @@
+"""The spend report as a page: what a manager reads in a minute first, what an analyst digs into below."""
+
+from __future__ import annotations
+
+from harness import __version__
+from harness.money import add
+from harness.pages import Figure, Page, Section
+from harness.reports import wording
+from harness.reports.charts import report_charts
+from harness.reports.cost_statistics import ladder_table, pairs_table, statistics_table
+from harness.reports.facts import NOTHING, Spend
+from harness.reports.spend import GROUPS, SpendReport
+from harness.reports.spend_tables import label, notes, prices_table, runs_table, summary_table, title, totals_table
+from harness.tables import Column, Table
+
+
+def report_page(report: SpendReport) -> Page:
+    """Lay out the page of a spend report."""
+    whole = summary_table(report, width=200)
+    extra = [statistics_table(report), pairs_table(report), ladder_table(report)]
+    details = [tasks_table(report), prices_table(report), runs_table(report)]
+    return Page(
+        title=title(report),
+        subtitle=_subtitle(report),
+        figures=tuple(_figures(report)),
+        charts=report_charts(report),
+        main=Table(name=whole.name, title="All rows", columns=whole.columns, rows=whole.rows),
+        sections=(
+            Section(table=totals_table(report)),
+            *(Section(table=table) for table in extra if table.rows),
+            *(Section(table=table, folded=True) for table in details if table.rows),
+        ),
+        marks=tuple(sorted({row.facts.mark for row in report.rows if row.facts.mark})),
+        warnings=tuple(notes(report)),
+        commands=_commands(report),
+        footer=(f"benchtab {__version__}", f"price book {report.price_book_sha256[:16]}"),
+    )
+
+
+def _subtitle(report: SpendReport) -> str:
+    if not report.runs:
+        return f"{len(report.rows)} rows"
+    first, last = min(run.created_at for run in report.runs), max(run.created_at for run in report.runs)
+    days = f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    runs = "1 run" if len(report.runs) == 1 else f"{len(report.runs)} runs"
+    return f"{runs}, {days} (UTC)"
+
+
+def _figures(report: SpendReport) -> list[Figure]:
+    solve, judge = NOTHING, NOTHING
+    for group in report.groups:
+        solve, judge = solve.plus(group.solve), judge.plus(group.judge)
+    both = solve.plus(judge)
+    detail = wording.coverage(both)
+    found = [Figure(value=_total(both), caption="whole bill" + (", judges included" if judge.n_attempts else ""),
+                    detail=detail)]  # fmt: skip
+    for group in report.groups:
+        if group.n_rows:
+            answers = f"{group.n_solves:,} answers, {wording.tokens(group.solve.tokens.output_tokens)} output tokens"
+            found.append(Figure(value=_total(group.solve), caption=GROUPS[group.name], detail=answers))
+    found += _best(report)
+    return found
+
+
+def _total(spend: Spend) -> str:
+    return "unpriced" if spend.is_unpriced else wording.spent(spend)
+
+
+def _best(report: SpendReport) -> list[Figure]:
+    """Name the cheapest correct answer, and what share of the bill bought no score."""
+    priced = [row for row in report.rows if row.cost_per_correct_usd is not None and not row.facts.solve.is_lower_bound]
+    found = []
+    if priced:
+        best = min(priced, key=lambda row: row.cost_per_correct_usd or 0)
+        found.append(Figure(value=wording.dollars(best.cost_per_correct_usd), caption="cheapest correct answer",
+                            detail=f"{label(best)}, {best.facts.suite}"))  # fmt: skip
+    wasted = add(group.solve.wasted_usd for group in report.groups)
+    if wasted:
+        found.append(Figure(value=wording.dollars(wasted), caption="spent on failed or cut answers"))
+    return found
+
+
+def tasks_table(report: SpendReport) -> Table:
+    """Make the list of tasks within suites that have several."""
+    from harness.reports.spend import task_score
+
+    columns = (
+        Column(name="model", title="model"),
+        Column(name="suite", title="suite"),
+        Column(name="task", title="task"),
+        Column(name="weight", kind="decimal", title="weight"),
+        Column(name="n_samples", kind="integer", title="samples"),
+        Column(name="score", kind="decimal", title="score %"),
+        Column(name="cost", kind="usd", title="cost"),
+    )
+    rows = []
+    for row in report.rows:
+        if len(row.facts.tasks) < 2:
+            continue
+        for task in row.facts.tasks:
+            costs = [cost for cost in task.costs_usd if cost is not None]
+            cost = wording.dollars(sum(costs)) if len(costs) == len(task.costs_usd) else wording.NOT_KNOWN
+            weight = wording.NOT_KNOWN if task.weight is None else f"{task.weight:.4g}"
+            score = wording.score(task_score(task))
+            rows.append((label(row), row.facts.suite, task.task, weight, len(task.sample_ids), score, cost))
+    return Table(name="tasks", title="Tasks", columns=columns, rows=rows)
+
+
+def _commands(report: SpendReport) -> tuple[str, ...]:
+    names = " ".join(run.run_id for run in report.runs)
+    asked = f" --as-of {report.as_of:%Y-%m-%dT%H:%M:%SZ}" if report.as_of else ""
+    asked += f" --what-if {report.what_if}" if report.what_if else ""
+    again = [f"benchtab report {names}{asked} --format html -o report.html"] if names else []
+    runs = []
+    for run in report.runs:
+        settings = dict(run.settings)
+        models = " ".join(f"-m {model}" for model in run.models)
+        suites = " ".join(suite.partition(" ")[0] for suite in run.suites)
+        runs.append(f"benchtab run {suites} {models} --sample-seed {settings.get('seed', '0')}")
+    return (*again, *dict.fromkeys(runs))

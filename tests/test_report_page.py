@@ -1,0 +1,230 @@
+"""The report page is one file that needs no network, escapes what models wrote, and works in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.charts import Bars, Scatter
+from harness.rendering.chart_files import write_charts
+from harness.rendering.page import number_in, to_html
+from harness.rendering.svg import COLOURS, to_svg
+from harness.reports.charts import report_charts
+from harness.reports.cost_statistics import ladder_table, pairs_table, statistics_table
+from harness.reports.page import report_page
+from harness.reports.spend import SpendReport
+from tests.spend_cases import direct, outcomes, reasoner, report, unpriced
+
+
+def ladder() -> SpendReport:
+    """Three settings of one reasoning model and two other models, on the same samples."""
+    low = replace(reasoner(), setting="low", tasks=(outcomes([1] * 120 + [0] * 80, cost_usd=100.0),))
+    high = replace(reasoner(), tasks=(outcomes([1] * 170 + [0] * 30, cost_usd=652.5),))
+    hostile = replace(unpriced(), model='<script>alert("1")</script>')
+    cheap = replace(low.solve, cost=replace(low.solve.cost, output=low.solve.cost.output / 6, reasoning=None))
+    return report(replace(low, solve=cheap), high, direct(), hostile)
+
+
+class Addresses(HTMLParser):
+    """Collects everything that a browser could load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "poster")]
+
+
+def test_the_page_loads_nothing() -> None:
+    page = to_html(report_page(ladder()))
+    reader = Addresses()
+    reader.feed(page)
+    assert reader.found == ["data:,"]
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_model_names_are_escaped_everywhere() -> None:
+    page = to_html(report_page(ladder()))
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+    assert page.count("<script>") == 1
+
+
+def test_the_page_says_simulated_beside_its_title() -> None:
+    assert '<span class="mark">simulated</span></h1>' in to_html(report_page(ladder()))
+
+
+def test_every_chart_has_a_text_alternative() -> None:
+    charts = report_charts(ladder())
+    assert {chart.name for chart in charts} >= {
+        "cost-to-run", "output-tokens", "score-against-cost-starter-1", "score-against-output-tokens-starter-1",
+        "effort-ladder-starter-1", "cost-per-answer", "cost-per-sample",
+    }  # fmt: skip
+    for chart in charts:
+        root = ElementTree.fromstring(to_svg(chart))  # noqa: S314  # our own output
+        names = [child.tag.rpartition("}")[2] for child in root]
+        assert names[:2] == ["title", "desc"]
+        assert root.attrib["role"] == "img"
+        assert len(chart.description) > 30
+
+
+def test_an_unpriced_model_has_no_place_on_a_cost_axis() -> None:
+    scatter = next(chart for chart in report_charts(ladder()) if chart.name.startswith("score-against-cost"))
+    assert isinstance(scatter, Scatter)
+    assert not any("script" in point.label for point in scatter.points)
+    bars = next(chart for chart in report_charts(ladder()) if chart.name == "cost-to-run")
+    assert isinstance(bars, Bars)
+    assert "unpriced" in bars.totals
+
+
+def test_stacked_parts_add_up_to_the_bill() -> None:
+    bars = next(chart for chart in report_charts(report(reasoner())) if chart.name == "cost-to-run")
+    assert isinstance(bars, Bars)
+    assert sum(part.values[0] or 0 for part in bars.series) == pytest.approx(652.5)
+
+
+def test_colours_stay_apart_in_greyscale_and_hue() -> None:
+    """Parts that lie beside each other differ in lightness as well, for readers without colours and for print."""
+
+    def lightness(colour: str) -> float:
+        red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for left, right in (("input", "cache"), ("reasoning", "answer"), ("first", "second"), ("input", "reasoning")):
+        assert abs(lightness(COLOURS[left]) - lightness(COLOURS[right])) > 0.04  # type: ignore[index]
+    assert len(set(COLOURS.values())) >= 7
+
+
+def test_charts_are_written_as_svg_and_png(tmp_path: Path) -> None:
+    n = write_charts(report_charts(ladder()), tmp_path)
+    assert len(list(tmp_path.glob("*.svg"))) == len(list(tmp_path.glob("*.png"))) == n
+    for path in tmp_path.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_numbers_are_read_from_cells_for_sorting() -> None:
+    cells = [">= $1,234.50", "12.3k", "80.0 [74-85]", "unpriced", "–", "$0.000670"]
+    assert [number_in(cell) for cell in cells] == ["1234.5", "12300.0", "80.0", "", "", "0.00067"]
+
+
+def test_the_ladder_prices_a_point_only_where_scores_differ() -> None:
+    table = ladder_table(ladder())
+    (step,) = table.rows
+    assert step[2] == "low to high"
+    assert step[3] == "+$552.50"
+    assert step[5] == "$22.10"  # 552.5 dollars for 25 points
+    same = replace(reasoner(), setting="low")
+    (flat,) = ladder_table(report(reasoner(), same)).rows
+    assert flat[5] == "unresolved"
+
+
+def test_reasoning_models_are_paired_with_the_others_on_the_same_samples() -> None:
+    rows = pairs_table(report(reasoner(), direct())).rows
+    assert len(rows) == 1
+    assert rows[0][-1] == 200
+    assert rows[0][3].startswith("1.3e+03x")
+
+
+def test_the_statistics_name_concentration_and_waste() -> None:
+    table = statistics_table(report(reasoner(), direct()))
+    columns = [column.name for column in table.columns]
+    line = dict(zip(columns, table.rows[1], strict=True))
+    assert line["model"] == "direct (simulated)"
+    assert line["wasted"] == "$0.0100"
+    assert re.fullmatch(r"[\d.]+ %", line["top_percent"])
+    assert line["possibly"] == "$0.0123"
+
+
+def test_a_page_of_two_hundred_rows_stays_small() -> None:
+    many = [replace(reasoner(), model=f"model-{number}") for number in range(200)]
+    assert len(to_html(report_page(report(*many)))) < 3_000_000
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("Chromium and its driver are not installed (Debian: chromium chromium-driver)")
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = chromium
+    profile = tmp_path_factory.mktemp("profile")
+    flags = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+             "disable-component-update", "disable-sync", f"user-data-dir={profile}")  # fmt: skip
+    for flag in flags:
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = Chrome(options=options, service=Service(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.mark.browser
+def test_the_page_works_in_a_browser(browser: Any, tmp_path: Path) -> None:
+    """No console message, no request leaves, and a click on a heading sorts by number, the unknown last."""
+    path = tmp_path / "report.html"
+    path.write_text(to_html(report_page(ladder())), encoding="utf-8")
+    browser.get(path.as_uri())
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
+    assert {address for address in sent if not address.startswith(("data:", "chrome:"))} == {path.as_uri()}
+    table = browser.find_element("css selector", "table.sortable")
+    place = [head.text for head in table.find_elements("css selector", "th")].index("cost")
+    table.find_elements("css selector", "th button")[place].click()
+    cells = [
+        row.find_elements("css selector", "td")[place].text for row in table.find_elements("css selector", "tbody tr")
+    ]
+    assert cells[-1] == "unpriced"
+    amounts = [float(number_in(cell)) for cell in cells[:-1]]
+    assert amounts == sorted(amounts)
+    table.find_elements("css selector", "th button")[place].click()
+    assert table.find_elements("css selector", "tbody tr td")[place].text == "$652.50"
+
+
+@pytest.mark.browser
+def test_the_page_fits_a_phone(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(to_html(report_page(ladder())), encoding="utf-8")
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    )
+    browser.get(path.as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast_in_both_schemes(browser: Any, tmp_path: Path, scheme: str) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(to_html(report_page(ladder())), encoding="utf-8")
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.get(path.as_uri())
+    text, back = browser.execute_script(
+        "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
+    )
+
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    light, dark = sorted((luminance(text), luminance(back)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) > 7  # WCAG 2.2, level AAA
+    assert (luminance(back) < 0.1) == (scheme == "dark")
