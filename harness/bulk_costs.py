@@ -101,16 +101,26 @@ def charge_groups(book: PriceBook, groups: Iterable[GroupUsage], rows_of: RowsOf
         `cost_of(...).list_usd` over the rows exactly.
     """
     plans: dict[tuple[Hashable, ...], _RatePlan] = {}
+    uniform: dict[GroupTerms, _Rates | None] = {}
     tabs: dict[tuple[Hashable, _Rates], _Tab] = {}
+
+    def take(part: GroupUsage, rates: _Rates) -> None:
+        tab = tabs.get((part.owner, rates))
+        if tab is None:
+            tab = tabs[part.owner, rates] = _Tab()
+        tab.take(part)
+
     for group in groups:
-        plan = _plan(plans, book, group.terms)
-        parts = (group,) if plan.is_uniform(group.terms) else rows_of(group)
-        for part in parts:
-            rates = plan.rates(book, part.terms)
-            tab = tabs.get((part.owner, rates))
-            if tab is None:
-                tab = tabs[part.owner, rates] = _Tab()
-            tab.take(part)
+        terms = group.terms
+        if terms not in uniform:
+            plan = _plan(plans, book, terms)
+            uniform[terms] = plan.rates(book, terms) if plan.is_uniform(terms) else None
+        rates = uniform[terms]
+        if rates is not None:
+            take(group, rates)
+            continue
+        for part in rows_of(group):
+            take(part, _plan(plans, book, part.terms).rates(book, part.terms))
     return [_bill(owner, rates, tab) for (owner, rates), tab in tabs.items()]
 
 
