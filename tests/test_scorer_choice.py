@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from harness.scorers import WEAK_RULES, Score, score
 from harness.suites import Sample, ScorerRef
+from tests.shared_data import shared
 
 SAMPLE = Sample(task="t", sample_id="1", input="?", target="B", choices=("red", "green", "blue", "none of these"))
 
@@ -30,6 +33,8 @@ def scored(text: str, sample: Sample = SAMPLE) -> Score:
         ("the answer is option **D**", "D", "answer_is"),
         ("I would take option C here", "C", "option_words"),
         ("After some thought:\n\nB.\n", "B", "lone_letter"),
+        ("B. green", "B", "only_line"),
+        ("**(C)** blue", "C", "only_line"),
         ("Answer: green", "B", "option_text"),
     ],
 )
@@ -54,6 +59,18 @@ def test_ordinary_prose_is_not_an_answer() -> None:
 
 def test_a_letter_beyond_the_options_is_no_answer() -> None:
     assert scored("Answer: G").reason == "no_answer"
+
+
+def test_a_list_of_options_is_not_an_answer() -> None:
+    assert scored("A. red\nB. green\nC. blue").reason == "no_answer"
+
+
+def test_recorded_direct_answers_of_a_real_model_are_read_as_their_authors_did() -> None:
+    path = shared("data/questions/mmmu_pro/sample.jsonl")
+    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        ten = Sample(task="t", sample_id="1", input="?", target=row["answer"], choices=tuple("abcdefghij"))
+        found = scored(row["gpt4o_direct"], ten)
+        assert (found.answer, found.value == 1.0) == (row["gpt4o_pred"], row["gpt4o_right"])
 
 
 def test_weak_rules_are_named_so_that_reports_can_count_them() -> None:

@@ -17,11 +17,13 @@ from harness.scorers.values import Score
 from harness.suites import Sample, Strict
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-WEAK_RULES = frozenset({"option_words", "lone_letter", "option_text"})
+WEAK_RULES = frozenset({"option_words", "lone_letter", "only_line", "option_text"})
 _LEADING = re.compile(
     r"^[\s*_`~$({\[]*(?:\\(?:text|textbf|mathrm|mathbf)\{)?[\s(]*([A-Z])(?![A-Za-z0-9'’])(?!(?<=[AI])\s+[a-z])"
 )
 _OPTION_WORDS = re.compile(r"\b(?:option|choice|answer)[\s*_`~:(]{1,4}([A-Z])(?![A-Za-z0-9'’])", re.IGNORECASE)
+_OPTION_LINE = re.compile(r"[*_`(]{0,3}([A-Z])[).:][^\n]*")
+_LONGEST_LINE = 1_000
 _LETTER_LINE = re.compile(r"^[ \t*_`~(]{0,8}([A-Z])[ \t*_`~).]{0,8}$", re.MULTILINE)
 
 
@@ -62,12 +64,19 @@ def _last(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
     return rule
 
 
+def _by_only_line(text: str) -> str | None:
+    """A reply of one line that starts like an option: `E. Cystic fibrosis`."""
+    match = _OPTION_LINE.fullmatch(text.strip()[:_LONGEST_LINE])
+    return match.group(1) if match else None
+
+
 CHAIN: tuple[tuple[str, Callable[[str], str | None]], ...] = (
     ("answer_line", _by_answer_line),
     ("boxed", _by_box),
     ("answer_is", _by_answer_is),
     ("option_words", _last(_OPTION_WORDS)),
     ("lone_letter", _last(_LETTER_LINE)),
+    ("only_line", _by_only_line),
 )
 
 
