@@ -1,7 +1,7 @@
 """Programs for the sandbox's tests and its benchmark: HumanEval's solutions, and mutants that are proven to differ.
 
 A mutant is a solution with one operator, constant or condition changed. It is used only when a plain run shows that it
-gives another result than the solution on an argument list of the problem's own tests.
+gives another result than the solution on an argument list of the problem's own tests, which refuse it.
 """
 
 from __future__ import annotations
@@ -127,79 +127,86 @@ class _Replace(ast.NodeTransformer):
         return self.new if place == self.place else super().generic_visit(node)
 
 
-# Runs outside the sandbox, on programs that are HumanEval's own up to one node. Reads solution, mutants, tests and
-# name; prints the number of the first mutant whose result differs from the solution's on a recorded argument list.
+# Runs outside the sandbox, on programs that are HumanEval's own up to one node. Reads jobs of solution, mutants, tests
+# and name; prints for each the number of the first mutant that gives another result than the solution on a recorded
+# argument list and that the tests refuse (a problem may have several right results).
 DIFFERENTIAL_RUN = """
 import copy, json, random, signal, sys
-job = json.load(sys.stdin)
-sys.stdout = open("/dev/null", "w")
-def load(program):
-    space = {"__name__": "program"}
-    exec(program, space)
-    return space[job["entry_point"]]
-solution, calls = load(job["solution"]), []
-def recorder(*args):
-    calls.append(copy.deepcopy(args))
-    return solution(*args)
-random.seed(1)
-space = {"__name__": "tests"}
-exec(job["solution"], space)
-exec(job["tests"], space)
-space["check"](recorder)
 class Late(BaseException): pass
 def late(*_): raise Late
 signal.signal(signal.SIGALRM, late)
+def load(program, name):
+    space = {"__name__": "program"}
+    exec(program, space)
+    return space[name]
 def outcome(function, args):
     try:
         return "value", function(*copy.deepcopy(args))
     except Exception as error:
         return "error", type(error).__name__
-def same(one, other):
-    if isinstance(one, float) and isinstance(other, float):  # tests compare floats with a tolerance
-        return abs(one - other) <= 0.01 * max(1, abs(other))
-    if isinstance(one, (list, tuple)) and type(one) is type(other):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
-wanted = [outcome(solution, args) for args in calls]
-for number, program in enumerate(job["mutants"]):
-    signal.setitimer(signal.ITIMER_REAL, 2)
+def refused(check, function):
     try:
-        function = load(program)
-        differs = any(not same(outcome(function, args), right) for args, right in zip(calls, wanted))
-    except Late:
-        differs = False
+        check(function)
     except Exception:
-        differs = False
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    if differs:
-        print(number, file=sys.__stdout__)
-        break
+        return True
+    return False
+def search(job):
+    solution, calls = load(job["solution"], job["entry_point"]), []
+    def recorder(*args):
+        calls.append(copy.deepcopy(args))
+        return solution(*args)
+    space = {"__name__": "tests"}
+    exec(job["solution"], space)
+    exec(job["tests"], space)
+    space["check"](recorder)
+    wanted = [outcome(solution, args) for args in calls]
+    for number, program in enumerate(job["mutants"]):
+        signal.setitimer(signal.ITIMER_REAL, 1)
+        try:
+            function = load(program, job["entry_point"])
+            differs = any(outcome(function, args) != right for args, right in zip(calls, wanted))
+            if differs and refused(space["check"], function):
+                return number
+        except (Late, Exception):
+            pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+jobs = json.load(sys.stdin)
+sys.stdout = open("/dev/null", "w")
+for job in jobs:
+    print(search(job), file=sys.__stdout__)
 """
 
 
-def differing_mutant(problem: Problem) -> str:
-    """The first mutant whose result differs (floats: by more than 1 %) from the solution's on the tests' arguments."""
-    programs = list(mutants(problem))
-    job = {
-        "solution": problem.solution,
-        "mutants": programs,
-        "tests": problem.tests,
-        "entry_point": problem.entry_point,
-    }
+def _differing(problems: Sequence[Problem]) -> list[str]:
+    programs = [list(mutants(problem)) for problem in problems]
+    jobs = [
+        {
+            "solution": problem.solution,
+            "mutants": candidates,
+            "tests": problem.tests,
+            "entry_point": problem.entry_point,
+        }
+        for problem, candidates in zip(problems, programs, strict=True)
+    ]
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", DIFFERENTIAL_RUN],
-        input=json.dumps(job),
+        input=json.dumps(jobs),
         capture_output=True,
         text=True,
-        timeout=120,
-        check=False,
+        timeout=300,
+        check=True,
     )
-    if not done.stdout.strip():
-        raise ValueError(f"no mutant of {problem.task_id} differs: {done.stderr[-500:]}")
-    return programs[int(done.stdout)]
+    numbers = done.stdout.split()
+    unchanged = [p.task_id for p, number in zip(problems, numbers, strict=True) if number == "None"]
+    if unchanged:
+        raise ValueError(f"no mutant differs: {unchanged}")
+    return [candidates[int(number)] for candidates, number in zip(programs, numbers, strict=True)]
 
 
 def differing_mutants(problems: Sequence[Problem]) -> list[str]:
-    """One proven mutant for each problem, two processes at a time."""
+    """One proven mutant for each problem, found by two processes."""
+    half = len(problems) // 2
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(differing_mutant, problems))
+        first, second = pool.map(_differing, (problems[:half], problems[half:]))
+    return first + second

@@ -177,7 +177,7 @@ def _system_view() -> list[str]:
     for file in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         mounts += ["--ro-bind-try", file, file]
     for folder in dict.fromkeys((os.path.realpath(sys.base_prefix), str(site_packages()))):
-        if not folder.startswith("/usr/") and folder != "/usr":
+        if not folder.startswith("/usr/") and folder != "/usr" and Path(folder).is_dir():
             # a parent that bwrap makes by itself is open to its owner only, and the program is another user
             parents = [str(parent) for parent in reversed(Path(folder).parents)][1:]
             mounts += [part for parent in parents for part in ("--dir", parent)]

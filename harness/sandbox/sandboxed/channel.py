@@ -154,7 +154,9 @@ class Peer:
                 return self.decode(reply.get("value"))
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Call a lent function for the other end."""
+        """Call a lent function for the other end; nothing else is done for it."""
+        if request["what"] != "call":
+            return {"error": ["TypeError"], "text": "a function of the tests can only be called"}
         try:
             function = self._resolve(request["target"][:2])
             return {"value": self.encode(function(*map(self.decode, request["args"])))}
@@ -199,7 +201,7 @@ def _replace(old: Any, new: Any) -> None:
         old |= new
     elif isinstance(old, bytearray) and isinstance(new, bytearray):
         old[:] = new
-    elif hasattr(old, "dtype") and hasattr(new, "dtype") and old.shape == new.shape:
+    elif type(old).__module__ == type(new).__module__ == "numpy" and old.shape == new.shape:
         old[...] = new
 
 

@@ -115,7 +115,7 @@ class CallRunner:
         """Arguments that the call changed in place."""
         changed = []
         for index, (value, data) in enumerate(zip(args, before, strict=True)):
-            if isinstance(value, MUTABLE) or hasattr(value, "dtype"):
+            if isinstance(value, MUTABLE) or type(value).__module__ == "numpy":
                 after = self.peer.encode(value)
                 if after != data:
                     changed.append([index, after])
