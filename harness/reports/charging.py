@@ -155,7 +155,7 @@ class Charger:
         usage = _usage_of(row)
         cost = self._cost(
             usage,
-            provider=row.provider,
+            provider=row.provider_asked,
             model=row.model_requested,
             served=row.model_served,
             at=from_us(row.finished_at_us or row.started_at_us),
