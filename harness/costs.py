@@ -18,6 +18,7 @@ from harness.rates import (
     Terms,
     highest_rates,
     named_region,
+    named_speed,
     rates_in_force,
     served_tier,
     terms_of,
@@ -184,12 +185,14 @@ def worst_case_usd(
     at: datetime,
     service_tier: str | None = None,
     inference_geo: str | None = None,
+    speed: str | None = None,
 ) -> Decimal | None:
     """Bound from above what a request sent at `at` can cost, until `LONGEST_REQUEST` later.
 
     Counts every input token at the dearest input-side rate (cache writes included) and every output token at the
     dearest output-side rate, over all tiers, regions, windows and price changes that could apply. Tool fees, which
-    no token count bounds, are not included. `service_tier` and `inference_geo` narrow the bound when they are fixed.
+    no token count bounds, are not included. `service_tier` ("default" for the list price), `inference_geo` ("" for
+    none) and `speed` ("standard") narrow the bound where the request fixes them; None means any.
 
     Returns:
         USD, 0 for a free model, None when the model is unpriced at any instant of the span.
@@ -209,6 +212,7 @@ def worst_case_usd(
             context_tokens=input_tokens,
             tier=None if service_tier is None else served_tier(service_tier, None),
             geo=None if inference_geo is None else named_region(inference_geo),
+            speed=None if speed is None else named_speed(speed),
             factor=match.multiply,
         )
         input_rate = max((rate for meter, rate in rates.items() if meter in _INPUT_SIDE), default=None)

@@ -68,12 +68,11 @@ def terms_of(
     thinking: bool | None,
 ) -> Terms:
     """Bring a provider's words for tier, speed and region into the form that prices are written in."""
-    wanted_speed = (speed or STANDARD).strip().lower()
     return Terms(
         at=at,
         context_tokens=context_tokens or 0,
         tier=served_tier(service_tier, mode),
-        speed=STANDARD if wanted_speed in STANDARD_SPEEDS else wanted_speed,
+        speed=named_speed(speed),
         geo=named_region(inference_geo),
         thinking=thinking,
     )
@@ -115,6 +114,12 @@ def served_tier(service_tier: str | None, mode: str | None) -> str:
     return STANDARD if tier in STANDARD_TIERS else tier
 
 
+def named_speed(text: str | None) -> str:
+    """Give the speed that a request was sold at; `standard` for none and for words that mean none."""
+    speed = (text or STANDARD).strip().lower()
+    return STANDARD if speed in STANDARD_SPEEDS else speed
+
+
 def named_region(text: str | None) -> str:
     """Give the region that a request was held to; empty for none and for words that mean none."""
     region = (text or "").strip().lower()
@@ -142,17 +147,18 @@ def highest_rates(
     context_tokens: int,
     tier: str | None,
     geo: str | None,
+    speed: str | None,
     factor: Decimal = Decimal(1),
 ) -> dict[Meter, Decimal]:
     """Bound each meter's rate from above, over every adjustment that could hold in a span of time.
 
     Adjustments are followed in order and the highest value that each meter can have had is kept; every step of
     `rates_in_force` either keeps, replaces or multiplies a rate, so the result is never below it.
-    `tier` and `geo` None mean any.
+    `tier`, `geo` and `speed` None mean any.
     """
     bounds = dict(price.rates)
     for adjustment in price.adjustments:
-        if not _could_hold(adjustment, start, span, context_tokens, tier, geo):
+        if not _could_hold(adjustment, start, span, context_tokens, tier, geo, speed):
             continue
         raised = dict(bounds)
         _apply(adjustment, raised)
@@ -197,9 +203,15 @@ def _regional(adjustment: Adjustment, geo: str) -> bool:
 
 
 def _could_hold(
-    adjustment: Adjustment, start: datetime, span: timedelta, context_tokens: int, tier: str | None, geo: str | None
+    adjustment: Adjustment,
+    start: datetime,
+    span: timedelta,
+    context_tokens: int,
+    tier: str | None,
+    geo: str | None,
+    speed: str | None,
 ) -> bool:
-    """Judge by dates, size, tier and region only: hours, weekdays, speed and thinking count as possible."""
+    """Judge by dates, size, tier, region and speed: hours, weekdays and thinking count as possible."""
     began = adjustment.effective_from is None or adjustment.effective_from <= start + span
     ended = adjustment.effective_until is not None and adjustment.effective_until <= start
     return (
@@ -208,6 +220,7 @@ def _could_hold(
         and context_tokens >= adjustment.least_context_tokens
         and (not adjustment.tiers or tier is None or tier in adjustment.tiers)
         and (not adjustment.geos or geo is None or _regional(adjustment, geo))
+        and (not adjustment.speeds or speed is None or speed in adjustment.speeds)
     )
 
 

@@ -573,6 +573,10 @@ def test_a_fixed_tier_and_region_narrow_the_worst_case() -> None:
     wide = worst_case_usd(SHIPPED, at=NOON, **how)
     narrow = worst_case_usd(SHIPPED, at=NOON, service_tier="default", inference_geo="", **how)
     assert (wide, narrow) == (Decimal(11), Decimal(5))
+    how = {**how, "model": "claude-opus-5-5", "provider": "anthropic", "max_output_tokens": MILLION}
+    # fast, in the US, all written to a cache of one hour: (16 + 40) * 1.1; a standard request: 8 + 20
+    assert worst_case_usd(SHIPPED, at=NOON, **how) == Decimal("61.6")
+    assert worst_case_usd(SHIPPED, at=NOON, speed="standard", inference_geo="", **how) == Decimal(28)
 
 
 def test_rates_of_huge_counts_stay_exact() -> None:

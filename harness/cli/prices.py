@@ -135,7 +135,8 @@ def check(
         return
     typer.echo(f"{len(book.sources)} files, {len(book.rows)} prices, {len(book.aliases)} aliases: no mistakes")
     typer.echo(f"price book {book.sha256}")
-    _print_disagreements(found, list(libraries))
+    if compare:
+        _print_disagreements(found, list(libraries))
 
 
 def _print_disagreements(found: list[dict[str, Any]], libraries: list[str]) -> None:
