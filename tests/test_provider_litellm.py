@@ -26,6 +26,7 @@ KEYS = {
     "XAI_API_KEY": "xai-test-00000005",
     "GROQ_API_KEY": "gsk_test0000000006",
     "MISTRAL_API_KEY": "mistral-key-000007",
+    "AZURE_API_KEY": "azure-key-00000009",
     "OPENROUTER_API_KEY": "sk-or-test-000008",
 }
 
@@ -120,6 +121,7 @@ async def test_litellm_does_not_retry_on_a_500(server: Loopback, name: str) -> N
         "groq/openai/gpt-oss-120b@medium",
         "mistral/magistral-medium-latest",
         "openrouter/openai/o1@high",
+        "azure/gpt-4o",
     ],
 )
 async def test_every_prepared_parameter_is_on_the_wire_and_nothing_else(server: Loopback, name: str) -> None:

@@ -147,13 +147,57 @@ def responses_response(
     )
 
 
+def anthropic_response(
+    document: object, *, usage_kind: str, headers: Mapping[str, str], time_to_first_byte_s: float | None
+) -> Response:
+    """Read an Anthropic message: text and thinking are blocks of `content`.
+
+    Raises:
+        ProviderError: `malformed_response` when there is no content; its usage, if any, goes along.
+    """
+    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
+    usage = answer.get("usage")
+    usage = usage if isinstance(usage, dict) else None
+    content = answer.get("content")
+    if not isinstance(content, list):
+        raise ProviderError(
+            "the answer has no content",
+            error_class=ErrorClass.MALFORMED_RESPONSE,
+            http_status=200,
+            raw_usage=usage,
+            provider_request_id=_text(answer.get("id")),
+        )
+    blocks = [block for block in content if isinstance(block, dict)]
+    thoughts = [block.get("thinking") or "" for block in blocks if block.get("type") == "thinking"]
+    ended = answer.get("stop_reason")
+    return Response(
+        text=text_of(blocks),
+        finish_reason=finish_reason(ended),
+        usage_kind=usage_kind,
+        raw_usage=usage,
+        reasoning_text="".join(thoughts) or None,
+        model_served=_text(answer.get("model")),
+        service_tier=_text((usage or {}).get("service_tier")),
+        provider_request_id=headers.get("request-id") or _text(answer.get("id")),
+        time_to_first_byte_s=time_to_first_byte_s,
+        refused=ended == "refusal",
+        headers=headers,
+    )
+
+
 def has_fraction(value: object) -> bool:
     """Whether a parsed JSON value holds a float, whose exact decimal is then read again from the text."""
     if isinstance(value, dict):
-        return any(has_fraction(part) for part in value.values())
-    if isinstance(value, list):
-        return any(has_fraction(part) for part in value)
-    return isinstance(value, float)
+        parts: Any = value.values()
+    elif isinstance(value, list):
+        parts = value
+    else:
+        return isinstance(value, float)
+    for part in parts:  # runs for every answer: no generator, no call for a plain number
+        kind = type(part)
+        if kind is float or ((kind is dict or kind is list) and part and has_fraction(part)):
+            return True
+    return False
 
 
 def _text(value: object) -> str | None:

@@ -21,7 +21,7 @@ from harness.providers.answers import finish_reason, kept_headers, text_of
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.failures import failure_from_http, failure_without_answer, redact, secrets_in
 from harness.providers.openai_compatible import chat_message, proxy_for
-from harness.providers.raw_answers import read_raw_answer
+from harness.providers.raw_answers import RawAnswer, read_raw_answer
 from harness.providers.settings import Mapped, map_parameters
 
 if TYPE_CHECKING:
@@ -117,18 +117,39 @@ class LiteLLMProvider:
         self._model = f"{self._provider}/{spec.model}"
         self._stream = stream
         self._transport = RecordingTransport(concurrency=concurrency, proxy_for=proxy_for)
+        handler = AsyncHTTPHandler(transport=self._transport)
+        self._spec = spec
         self._fixed: dict[str, Any] = {
             "model": self._model,
-            "client": AsyncHTTPHandler(transport=self._transport),
+            "client": self._azure_client(base_url) if self._provider == "azure" else handler,
             "max_retries": 0,
             "num_retries": 0,
             **({"api_base": base_url} if base_url else {}),
         }
-        self._spec = spec
         self._base_url = base_url
         self._mapped: dict[tuple[Any, ...], tuple[Mapped, dict[str, Any]]] = {}
         self._checked: set[int] = set()
         self._check_provider()
+
+    def _azure_client(self, base_url: str | None) -> Any:
+        """litellm reaches Azure through OpenAI's own client only, which takes our transport as well."""
+        import httpx
+        import openai
+
+        endpoint = base_url or os.environ.get("AZURE_API_BASE")
+        if not endpoint:
+            raise InputError(
+                "no address for azure: the environment variable AZURE_API_BASE is not set",
+                where=f"--model {self._spec}",
+                fix="export AZURE_API_BASE=https://NAME.openai.azure.com (and AZURE_API_VERSION), or pass --base-url",
+            )
+        return openai.AsyncAzureOpenAI(
+            api_key=os.environ.get("AZURE_API_KEY") or "not-needed",
+            azure_endpoint=endpoint,
+            api_version=os.environ.get("AZURE_API_VERSION") or "2024-10-21",
+            http_client=httpx.AsyncClient(transport=self._transport),
+            max_retries=0,
+        )
 
     def _check_provider(self) -> None:
         try:
@@ -217,6 +238,8 @@ class LiteLLMProvider:
 
     def _response(self, message: _Message, exchange: Exchange) -> Response:
         raw = read_raw_answer(exchange.body, provider=self._spec.provider, headers=exchange.headers)
+        if exchange.n_requests == 0:  # a provider that litellm reaches by a way of its own: only its copy is left
+            raw = RawAnswer(usage_kind="litellm.usage", usage=message.usage, model=message.model)
         return Response(
             text=message.text,
             finish_reason=finish_reason(raw.finish_reason or message.finish_reason),
@@ -283,12 +306,21 @@ class _Message:
     text: str
     reasoning_text: str
     finish_reason: str | None
+    usage: Mapping[str, Any] | None = None
+    model: str | None = None
 
 
 def _message_of(answer: Any) -> _Message:
     choice = answer.choices[0]
     reasoning = getattr(choice.message, "reasoning_content", None) or ""
-    return _Message(text_of(choice.message.content), reasoning, choice.finish_reason)
+    usage = getattr(answer, "usage", None)
+    return _Message(
+        text_of(choice.message.content),
+        reasoning,
+        choice.finish_reason,
+        usage=usage.model_dump(exclude_none=True) if usage is not None else None,
+        model=answer.model,
+    )
 
 
 async def _joined(chunks: Any) -> _Message:

@@ -77,8 +77,12 @@ def chat_message(message: Message) -> dict[str, Any]:
 def _chat_part(part: str | ImagePart) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    data = base64.b64encode(part.data).decode("ascii")
-    return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{data}"}}
+    return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{image_base64(part)}"}}
+
+
+def image_base64(part: ImagePart) -> str:
+    """Write an image's bytes as base64 text."""
+    return base64.b64encode(part.data).decode("ascii")
 
 
 def responses_message(message: Message) -> dict[str, Any]:

@@ -1,0 +1,146 @@
+"""A batch server on loopback for tests: OpenAI's files and batches, Anthropic's message batches, results shuffled.
+
+Its books (`Batches`) outlive the server, so that a test can stop it and start it again. Data flows lines submitted ->
+kept -> after `finish` answered in another order, except the custom ids that the test lets fail or expire.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from tests.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER
+
+
+class Batches:
+    """What was handed over, and what becomes of it."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.fails: set[str] = set()
+        self.expires: set[str] = set()
+        self.finished = False
+
+    def lines_of(self, batch_id: str) -> list[dict[str, Any]]:
+        """The lines of a batch in a shuffled order."""
+        lines: list[dict[str, Any]] = list(self.batches[batch_id]["lines"])
+        random.Random(batch_id).shuffle(lines)
+        return lines
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve both dialects by address."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.seen.append((request.method, request.path, headers))
+        parts = request.path.strip("/").split("/")
+        if parts[:3] == ["v1", "messages", "batches"]:
+            return await self._anthropic(request, parts[3:])
+        return await self._openai(request, parts[1:])
+
+    async def _openai(self, request: web.Request, parts: list[str]) -> web.StreamResponse:
+        match request.method, parts:
+            case "POST", ["files"]:
+                form = await request.post()
+                uploaded = form["file"]
+                assert isinstance(uploaded, web.FileField)
+                assert form["purpose"] == "batch"
+                file_id = f"file-{len(self.files)}"
+                self.files[file_id] = uploaded.file.read()
+                return web.json_response({"id": file_id, "purpose": "batch"})
+            case "POST", ["batches"]:
+                body = await request.json()
+                lines = [json.loads(line) for line in self.files[body["input_file_id"]].splitlines()]
+                assert {line["url"] for line in lines} == {body["endpoint"]}
+                batch_id = f"batch_{len(self.batches)}"
+                self.batches[batch_id] = {"lines": lines, "metadata": body["metadata"]}
+                return web.json_response(self._openai_state(batch_id))
+            case "GET", ["batches"]:
+                return web.json_response({"data": [self._openai_state(each) for each in self.batches]})
+            case "GET", ["batches", batch_id] if batch_id in self.batches:
+                return web.json_response(self._openai_state(batch_id))
+            case "GET", ["files", file_id, "content"]:
+                kind, _, batch_id = file_id.partition("-")
+                return _json_lines(
+                    [row for row in self._openai_rows(batch_id) if self._is_error(row) == (kind == "err")]
+                )
+        return web.json_response({"error": {"message": "no such thing"}}, status=404)
+
+    def _openai_state(self, batch_id: str) -> dict[str, Any]:
+        batch = self.batches[batch_id]
+        total = len(batch["lines"])
+        done = total if self.finished else 0
+        state: dict[str, Any] = {"id": batch_id, "status": "completed" if self.finished else "in_progress"}
+        state |= {"metadata": batch["metadata"], "request_counts": {"total": total, "completed": done, "failed": 0}}
+        if self.finished:
+            state |= {"output_file_id": f"out-{batch_id}", "error_file_id": f"err-{batch_id}"}
+        return state
+
+    def _openai_rows(self, batch_id: str) -> list[dict[str, Any]]:
+        rows = []
+        for line in self.lines_of(batch_id):
+            row: dict[str, Any] = {"id": f"r_{line['custom_id']}", "custom_id": line["custom_id"], "error": None}
+            answer = RESPONSES_ANSWER if line["url"].endswith("responses") else CHAT_ANSWER
+            row["response"] = {"status_code": 200, "request_id": f"req-{line['custom_id']}", "body": answer}
+            if line["custom_id"] in self.fails:
+                row["response"] |= {"status_code": 400, "body": {"error": {"code": "content_filter", "message": "no"}}}
+            if line["custom_id"] in self.expires:
+                row |= {"response": None, "error": {"code": "batch_expired", "message": "not within 24h"}}
+            rows.append(row)
+        return rows
+
+    @staticmethod
+    def _is_error(row: dict[str, Any]) -> bool:
+        return row["response"] is None or row["response"]["status_code"] != 200
+
+    async def _anthropic(self, request: web.Request, parts: list[str]) -> web.StreamResponse:
+        assert request.headers["anthropic-version"] == "2023-06-01"
+        if request.method == "POST":
+            batch_id = f"msgbatch_{len(self.batches)}"
+            self.batches[batch_id] = {"lines": (await request.json())["requests"]}
+            return web.json_response(self._anthropic_state(batch_id))
+        batch_id, *rest = parts
+        if rest == ["results"]:
+            return _json_lines([self._anthropic_row(line["custom_id"]) for line in self.lines_of(batch_id)])
+        return web.json_response(self._anthropic_state(batch_id))
+
+    def _anthropic_state(self, batch_id: str) -> dict[str, Any]:
+        total = len(self.batches[batch_id]["lines"])
+        counts = {"processing": 0 if self.finished else total, "succeeded": total if self.finished else 0}
+        state = "ended" if self.finished else "in_progress"
+        return {"id": batch_id, "processing_status": state, "request_counts": counts}
+
+    def _anthropic_row(self, custom_id: str) -> dict[str, Any]:
+        result: dict[str, Any] = {"type": "succeeded", "message": ANTHROPIC_ANSWER}
+        if custom_id in self.fails:
+            error = {"type": "invalid_request_error", "message": "prompt is too long: 250000 tokens > 200000"}
+            result = {"type": "errored", "error": {"type": "error", "error": error}}
+        if custom_id in self.expires:
+            result = {"type": "expired"}
+        return {"custom_id": custom_id, "result": result}
+
+
+def _json_lines(rows: list[dict[str, Any]]) -> web.Response:
+    return web.Response(body=b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+
+
+@asynccontextmanager
+async def serve_batches(books: Batches) -> AsyncIterator[Batches]:
+    """Serve the books on a loopback port that the system chooses."""
+    application = web.Application(client_max_size=2**28)
+    application.router.add_route("*", "/{path:.*}", books.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    books.url = f"http://{host}:{port}"
+    try:
+        yield books
+    finally:
+        await runner.cleanup()
