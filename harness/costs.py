@@ -283,7 +283,9 @@ def _thought(usage: Usage, asked: bool | None) -> bool | None:
     """Itemised reasoning proves thinking; else what was asked for; else what the payload suggests."""
     if usage.reasoning_tokens:
         return True
-    return asked if asked is not None else usage.thinking
+    if asked is not None:
+        return asked
+    return False if usage.thinking is None and usage.reasoning_tokens == 0 else usage.thinking
 
 
 def _other_bills(book: PriceBook, usage: Usage, provider: str, at: datetime, terms: Terms) -> Iterator[Bill]:
@@ -324,11 +326,14 @@ def _stated(usage: Usage, cost: Cost | None, warnings: list[str]) -> Cost:
     if cost.list_usd is None:
         note = "charged as the provider states; there is no list price to compare with"
         return _with(cost, usd=charged, status="priced", warnings=[*warnings, note])
-    if abs(charged - cost.list_usd) > STATED_TOLERANCE * max(abs(cost.list_usd), abs(charged)):
-        warnings = [
-            *warnings,
-            f"the provider states {plain(charged)} USD, the price book says {plain(cost.list_usd)} USD",
-        ]
+    billed = charged
+    if usage.stated_upstream_usd is not None:
+        billed = usage.stated_upstream_usd
+        note = f"own key: {plain(charged)} USD was charged here, {plain(billed)} USD by the provider behind it"
+        warnings = [*warnings, note]
+    if abs(billed - cost.list_usd) > STATED_TOLERANCE * max(abs(cost.list_usd), abs(billed)):
+        note = f"the provider states {plain(billed)} USD, the price book says {plain(cost.list_usd)} USD"
+        warnings = [*warnings, note]
     status: CostStatus = "priced" if charged else cost.status
     return _with(cost, usd=charged, status=status, warnings=warnings)
 

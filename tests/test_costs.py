@@ -129,6 +129,13 @@ def test_a_stated_cost_of_an_unlisted_model_is_charged_without_a_list_price() ->
     assert (bill.status, bill.usd, bill.list_usd) == ("priced", Decimal("0.01"), None)
 
 
+def test_a_fee_for_an_own_key_is_not_taken_for_the_price_of_the_tokens() -> None:
+    usage = replace(tokens(MILLION, 0), stated_cost_usd=Decimal("0.1"), stated_upstream_usd=Decimal("2"))
+    bill = cost("openrouter/openai/o3", usage)
+    assert (bill.usd, bill.list_usd) == (Decimal("0.1"), Decimal(2))
+    assert bill.warnings == ("own key: 0.1 USD was charged here, 2 USD by the provider behind it",)
+
+
 def test_the_served_tier_prices_and_not_the_asked_one() -> None:
     served_default = replace(tokens(1000, 1000), service_tier="default")
     assert usd("openai/gpt-5", served_default, service_tier="priority") == "0.01125"
@@ -372,6 +379,7 @@ def test_the_rate_of_the_whole_output_depends_on_thinking() -> None:
     assert usd(name, tokens(1000, 2500, reasoning_tokens=2000), at) == "0.0089"
     assert usd(name, tokens(1000, 2500, reasoning_tokens=0), at, thinking=False) == "0.00165"
     assert usd(name, tokens(1000, 2500), at, thinking=True) == "0.0089"
+    assert cost(name, tokens(1000, 2500, reasoning_tokens=0), at).warnings == ()
     unknown = cost(name, tokens(1000, 2500), at)
     assert (unknown.usd, "depends on thinking" in unknown.warnings[0]) == (Decimal("0.00165"), True)
 
