@@ -101,7 +101,8 @@ def charge_groups(book: PriceBook, groups: Iterable[GroupUsage], rows_of: RowsOf
         `cost_of(...).list_usd` over the rows exactly.
     """
     plans: dict[tuple[Hashable, ...], _RatePlan] = {}
-    uniform: dict[GroupTerms, _Rates | None] = {}
+    # by identity: sums of many owners share one `GroupTerms`, and hashing its twelve fields is what would take time
+    uniform: dict[int, tuple[GroupTerms, _Rates | None]] = {}
     tabs: dict[tuple[Hashable, _Rates], _Tab] = {}
 
     def take(part: GroupUsage, rates: _Rates) -> None:
@@ -112,10 +113,11 @@ def charge_groups(book: PriceBook, groups: Iterable[GroupUsage], rows_of: RowsOf
 
     for group in groups:
         terms = group.terms
-        if terms not in uniform:
+        known = uniform.get(id(terms))
+        if known is None:
             plan = _plan(plans, book, terms)
-            uniform[terms] = plan.rates(book, terms) if plan.is_uniform(terms) else None
-        rates = uniform[terms]
+            known = uniform[id(terms)] = terms, plan.rates(book, terms) if plan.is_uniform(terms) else None
+        rates = known[1]
         if rates is not None:
             take(group, rates)
             continue
