@@ -23,8 +23,8 @@ from harness.models import ModelSpec
 from harness.providers.answers import anthropic_response, chat_response, responses_response
 from harness.providers.base import ImagePart, Message, Prepared, Request, Response
 from harness.providers.failures import failure_from_http, failure_without_answer, redact, secrets_in
+from harness.providers.messages import chat_message, image_base64, parse_answer, responses_message
 from harness.providers.model_facts import facts_about
-from harness.providers.openai_compatible import chat_message, image_base64, parse_answer, responses_message
 from harness.providers.settings import map_parameters
 
 BatchStatus = Literal["in_progress", "ended", "failed"]

@@ -20,7 +20,7 @@ from harness.models import ModelSpec
 from harness.providers.answers import finish_reason, kept_headers, text_of
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.failures import failure_from_http, failure_without_answer, redact, secrets_in
-from harness.providers.openai_compatible import chat_message, proxy_for
+from harness.providers.messages import chat_message
 from harness.providers.raw_answers import RawAnswer, read_raw_answer
 from harness.providers.settings import Mapped, map_parameters
 
@@ -116,7 +116,7 @@ class LiteLLMProvider:
         self._provider = LITELLM_PROVIDER.get(spec.provider, spec.provider)
         self._model = f"{self._provider}/{spec.model}"
         self._stream = stream
-        self._transport = RecordingTransport(concurrency=concurrency, proxy_for=proxy_for)
+        self._transport = RecordingTransport(concurrency=concurrency)
         handler = AsyncHTTPHandler(transport=self._transport)
         self._spec = spec
         self._fixed: dict[str, Any] = {

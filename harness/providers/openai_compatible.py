@@ -5,17 +5,13 @@ Data flows Request -> body bytes -> one POST over a kept connection -> answer by
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from time import perf_counter
 from typing import Any, Literal, NoReturn
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
@@ -23,9 +19,11 @@ from yarl import URL
 
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
-from harness.providers.answers import chat_response, has_fraction, kept_headers, responses_response
-from harness.providers.base import ImagePart, Message, Prepared, Request, Response
+from harness.providers.answers import chat_response, kept_headers, responses_response
+from harness.providers.base import Prepared, Request, Response
+from harness.providers.connections import connector, proxy_for
 from harness.providers.failures import failure_from_http, failure_without_answer, secrets_in
+from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
 from harness.providers.settings import Mapped, map_parameters
 from harness.providers.streams import fold_chat_events
 
@@ -46,9 +44,6 @@ USAGE_KIND_BY_HOST: Mapping[str, str] = {
 Interface = Literal["chat", "responses"]
 PATHS: Mapping[Interface, str] = {"chat": "/chat/completions", "responses": "/responses"}
 
-KEEP_ALIVE_S = 4.0
-"""Shorter than uvicorn's 5 s (vLLM, SGLang): a connection must not be closed by the server while we write to it."""
-
 
 def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     """Complete a base URL to an interface's address; a bare host gets `/v1`.
@@ -65,61 +60,6 @@ def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     if not path.endswith(PATHS[interface]):
         path = (path or "/v1") + PATHS[interface]
     return parts._replace(path=path, fragment="").geturl()
-
-
-def chat_message(message: Message) -> dict[str, Any]:
-    """Write a message in OpenAI's chat form; images become data URLs."""
-    if isinstance(message.content, str):
-        return {"role": message.role, "content": message.content}
-    return {"role": message.role, "content": [_chat_part(part) for part in message.content]}
-
-
-def _chat_part(part: str | ImagePart) -> dict[str, Any]:
-    if isinstance(part, str):
-        return {"type": "text", "text": part}
-    return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{image_base64(part)}"}}
-
-
-def image_base64(part: ImagePart) -> str:
-    """Write an image's bytes as base64 text."""
-    return base64.b64encode(part.data).decode("ascii")
-
-
-def responses_message(message: Message) -> dict[str, Any]:
-    """Write a message as an input item of OpenAI's responses interface."""
-    if isinstance(message.content, str):
-        return {"role": message.role, "content": message.content}
-    parts = [_chat_part(part) for part in message.content]
-    named = {"text": "input_text", "image_url": "input_image"}
-    flat = [{**part, "image_url": part["image_url"]["url"]} if "image_url" in part else part for part in parts]
-    return {"role": message.role, "content": [{**part, "type": named[part["type"]]} for part in flat]}
-
-
-def _dump(body: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:  # a lone surrogate in a data set: JSON can escape it, UTF-8 cannot hold it
-        return json.dumps(body).encode("ascii")
-
-
-def parse_answer(body: bytes) -> Any:
-    """Parse an answer quickly; where its usage holds fractions they become exact Decimals.
-
-    Raises:
-        ValueError: it is not JSON.
-    """
-    document = orjson.loads(body)
-    if isinstance(document, dict) and has_fraction(document.get("usage")):
-        document["usage"] = json.loads(body, parse_float=Decimal)["usage"]
-    return document
-
-
-def proxy_for(url: str) -> str | None:
-    """Read the proxy environment once; asking for every request costs more than sending it."""
-    parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +118,7 @@ class OpenAICompatibleProvider:
             conversation = {"messages": [chat_message(message) for message in request.messages]}
         else:
             conversation = {"input": [responses_message(message) for message in request.messages]}
-        body = _dump({"model": request.model.model, **conversation, **mapped.parameters})
+        body = dump_body({"model": request.model.model, **conversation, **mapped.parameters})
         return Prepared(
             request=request,
             parameters=mapped.parameters,
@@ -269,11 +209,8 @@ class OpenAICompatibleProvider:
         return made
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self._concurrency, limit_per_host=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=300
-        )
         self._session = aiohttp.ClientSession(
-            connector=connector,
+            connector=connector(self._concurrency),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=2**18,

@@ -5,8 +5,7 @@ Data flows litellm's httpx request -> one aiohttp request -> raw bytes into the 
 
 from __future__ import annotations
 
-import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -17,10 +16,10 @@ import httpx
 import orjson
 from yarl import URL
 
+from harness.providers.connections import connector, proxy_for
+
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"})
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30.0)  # the attempt's own limit stands around the whole call
-KEEP_ALIVE_S = 4.0
-"""Shorter than uvicorn's 5 s: a connection must not be closed by the server while we write to it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,18 +68,6 @@ def missing_parameters(expected: Mapping[str, Any], body: Mapping[str, Any], pre
     return missing
 
 
-def keep_alive_socket(address: Any) -> socket.socket:
-    """Open a socket whose idle connection is probed, so that firewalls do not forget it while a model thinks."""
-    family, kind, protocol = address[:3]
-    made = socket.socket(family=family, type=kind, proto=protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 5)):
-        if hasattr(socket, option):
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), seconds)
-    made.setblocking(False)
-    return made
-
-
 class _RecordedStream(httpx.AsyncByteStream):
     """Passes an answer's bytes on while keeping a copy."""
 
@@ -106,9 +93,8 @@ class _RecordedStream(httpx.AsyncByteStream):
 class RecordingTransport(httpx.AsyncBaseTransport):
     """One session of kept connections, at most `concurrency` at once."""
 
-    def __init__(self, *, concurrency: int, proxy_for: Callable[[str], str | None]) -> None:
+    def __init__(self, *, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._proxy_for = proxy_for
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -133,7 +119,7 @@ class RecordingTransport(httpx.AsyncBaseTransport):
                 data=body,
                 headers=headers,
                 allow_redirects=False,
-                proxy=self._proxy_for(exchange.url),
+                proxy=proxy_for(exchange.url),
             )
             exchange.first_byte_s = perf_counter() - exchange.started_s
             exchange.status = answer.status
@@ -149,15 +135,11 @@ class RecordingTransport(httpx.AsyncBaseTransport):
         return httpx.Response(answer.status, headers=passed_on, content=exchange.chunks[0], request=request)
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self._concurrency,
-            limit_per_host=0,
-            keepalive_timeout=KEEP_ALIVE_S,
-            ttl_dns_cache=300,
-            socket_factory=keep_alive_socket,
-        )
         self._session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT, read_bufsize=2**18
+            connector=connector(self._concurrency),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_TIMEOUT,
+            read_bufsize=2**18,
         )
         return self._session
 
