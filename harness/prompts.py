@@ -18,6 +18,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DERIVED_FIELDS = frozenset({"choices", "letters", "earlier_code"})
 _PLACEHOLDER = re.compile(r"\{\{(?P<literal>\w+)\}\}|\{(?P<name>[A-Za-z_]\w*)\}")
 _IMAGE_MARK = re.compile(r"<image (\d+)>")
+_EARLIER_BEGIN, _EARLIER_END = "# earlier steps", "# end of earlier steps"
+_EARLIER_PART = re.compile(f"^{_EARLIER_BEGIN}$.*^{_EARLIER_END}$", re.MULTILINE | re.DOTALL)
 _EARLIER_MARK = "\u27e6code of {sample_id}\u27e7"
 
 
@@ -82,8 +84,19 @@ def images_of(content: str | Sequence[ContentPart]) -> tuple[ImagePart, ...]:
 
 
 def earlier_marks(sample_ids: Sequence[str]) -> str:
-    """The text that stands for earlier answers until they are known."""
-    return "\n\n".join(_EARLIER_MARK.format(sample_id=sample_id) for sample_id in sample_ids)
+    """The text that stands for earlier answers until they are known; empty when there are none."""
+    if not sample_ids:
+        return ""
+    marks = [_EARLIER_MARK.format(sample_id=sample_id) for sample_id in sample_ids]
+    return "\n\n".join([_EARLIER_BEGIN, *marks, _EARLIER_END])
+
+
+def question_key(text: str) -> str:
+    """A prompt without the earlier answers inside it: the same before and after they are filled in.
+
+    Prompts that carry none are their own key; the simulated models recognise questions by it.
+    """
+    return _EARLIER_PART.sub("", text)
 
 
 def with_earlier_answers(sample: Sample, answers: Mapping[str, str | None]) -> Sample:

@@ -55,8 +55,19 @@ def step(number: int, depends_on: list[str]) -> Sample:
 def test_code_of_earlier_steps_fills_the_prompt_and_the_program() -> None:
     answers = {"p.1": "Sure:\n```python\ndef f1(x):\n    return x\n```\nDone.", "p.2": "def f2(x): return 2"}
     filled = prompts.with_earlier_answers(step(3, ["p.1", "p.2"]), answers)
-    assert filled.input == "Earlier:\ndef f1(x):\n    return x\n\ndef f2(x): return 2\nNow step 3."
+    assert filled.input == (
+        "Earlier:\n# earlier steps\n\ndef f1(x):\n    return x\n\ndef f2(x): return 2\n\n"
+        "# end of earlier steps\nNow step 3."
+    )
     assert filled.metadata["earlier_code"] == "import math\n\ndef f1(x):\n    return x\n\ndef f2(x): return 2"
+
+
+def test_a_question_has_the_same_key_before_and_after_earlier_answers_are_filled_in() -> None:
+    unfilled = step(3, ["p.1", "p.2"])
+    filled = prompts.with_earlier_answers(unfilled, {"p.1": "x = 1", "p.2": "# end of earlier steps"})
+    assert filled.input != unfilled.input
+    assert prompts.question_key(str(filled.input)) == prompts.question_key(str(unfilled.input))
+    assert prompts.question_key("An ordinary # earlier steps question") == "An ordinary # earlier steps question"
 
 
 @pytest.mark.parametrize("answers", [{}, {"p.1": None}, {"p.1": "  "}])

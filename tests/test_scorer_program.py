@@ -53,7 +53,7 @@ def test_an_open_code_block_counts_to_the_end() -> None:
 
 
 def test_an_empty_reply_has_no_program() -> None:
-    for reply in ("```python\n```", "  ", ""):
+    for reply in ("```python\n```", "  ", "", "I am not sure how to do this, for it is hard."):
         found = checked(reply)
         assert isinstance(found, Score)
         assert found.reason == "no_answer"

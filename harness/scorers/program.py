@@ -16,6 +16,12 @@ from harness.scorers import packed_cases
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
 from harness.suites import Sample, Strict
 
+_LOOKS_LIKE_CODE = re.compile(
+    r"^[ \t]*(?:(?:def|class) \w+.*:|import \w|from [\w.]+ import |return\b|@\w|print\(|\w+ ?[+*/-]?= ?\S)"
+    r"|^[ \t]{2,}(?:for|while|if|with|try|yield|raise|assert|pass)\b",
+    re.MULTILINE,
+)
+
 
 class ProgramOptions(Strict):
     """Options of `program`.
@@ -35,11 +41,13 @@ class ProgramOptions(Strict):
 
 
 def _code_of(text: str) -> tuple[str, str]:
-    """The program in a reply: its last fenced block, else the whole reply."""
+    """The program in a reply: its last fenced block, else the whole reply when it looks like code."""
     block = code_block(text)
     if block:
         return block, "code_block"
-    return ("", "code_block") if "```" in text else (text.strip("\n"), "whole")
+    if "```" in text or not _LOOKS_LIKE_CODE.search(text):
+        return "", "whole"
+    return text.strip("\n"), "whole"
 
 
 def _imports(prompt: str) -> str:
