@@ -87,6 +87,18 @@ PROBES = [
         "lambda: failing(libc.ptrace(16, 1, 0, 0)), lambda: failing(libc.ptrace(16, {pid}, 0, 0)), "
         "lambda: open('/proc/1/mem', 'rb'), lambda: open('/proc/{pid}/environ').read()",
     ),
+    probe(
+        "new_namespaces",
+        "lambda: failing(libc.unshare(0x10000000)), lambda: failing(libc.unshare(0x00020000)), "
+        "lambda: failing(libc.syscall(220 if os.uname().machine == 'aarch64' else 56, 0x10000011, 0, 0, 0, 0)), "
+        "lambda: failing(libc.syscall(435, None, 0))",
+    ),
+    probe(
+        "kernel_attack_surface",
+        "lambda: failing(libc.syscall(425, 8, None)), lambda: failing(libc.ptrace(0, 0, 0, 0)), "
+        "lambda: failing(libc.syscall(430, b'tmpfs', 0)), lambda: failing(libc.syscall(428, -100, b'/', 1)), "
+        "lambda: failing(libc.syscall(442, -100, b'/', 0, None, 0)), lambda: failing(libc.syscall(438, 3, 0, 0))",
+    ),
     probe("kill_the_harness", "lambda: os.kill({pid}, 9), lambda: os.kill({pid}, 15), lambda: os.killpg({pid}, 9)"),
     probe(
         "raise_own_limits", "lambda: os.nice(-5), lambda: os.write(os.open('/proc/self/oom_score_adj', 1), b'-1000')"

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from harness.resources import shipped
 from harness.sandbox import Limits, Sandbox, Unavailable, Verdict, find_bubblewrap, find_isolation
 from harness.sandbox.isolation import BoxPlan, Container, NoIsolation
 from harness.sandbox.sandboxed.judge import same_output
+from harness.sandbox.sandboxed.system_calls import REFUSED, RETURN, filter_steps
 from harness.sandbox.worker import Worker
 from harness.scorers import score
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
@@ -300,6 +302,34 @@ assert status['NoNewPrivs'].strip() == '1'
 assert set(status['Uid'].split()) != {'0'} or status['Uid'].split()[0] != '0'
 """
     assert ran(worker, program, tests).passed is True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckWithSupport(ProgramCheck):
+    support: str = ""
+
+
+@pytest.mark.sandbox
+def test_a_program_cannot_replace_the_functions_of_the_suite_that_its_tests_use(worker: Worker) -> None:
+    tests = "for text in ('abc', 'xyz'):\n    assert decode(encode(text)) == text"
+    support = "def encode(text):\n    return text[::-1]\ndef decode(text):\n    pass"
+    for fake, passed in (
+        ("def encode(x): return x\ndef decode(x): return x", False),
+        ("def decode(x): return x[::-1]", True),
+    ):
+        check = CheckWithSupport(program=fake, tests=tests, support=support, entry_point="decode")
+        assert worker.run(check).passed is passed
+
+
+def test_each_system_call_filter_is_well_formed() -> None:
+    for machine in ("x86_64", "aarch64"):
+        steps = filter_steps(machine)
+        for place, (code, if_true, if_false, _) in enumerate(steps):
+            assert code != RETURN or (if_true, if_false) == (0, 0)
+            assert place + 1 + max(if_true, if_false) < len(steps) or code == RETURN
+        assert steps[-1][0] == RETURN
+    assert filter_steps("riscv64") == []
+    assert all(len(set(numbers)) == len(numbers) for numbers in zip(*REFUSED.values(), strict=True))
 
 
 async def test_without_a_sandbox_the_sample_is_unscored_and_the_advice_is_given(

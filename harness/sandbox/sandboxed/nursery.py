@@ -20,6 +20,7 @@ import sys
 
 from . import program
 from .channel import READY, Channel, opened
+from .system_calls import refuse_system_calls
 
 # imported once, here: what most programs ask for
 WARM = (
@@ -134,3 +135,4 @@ def _give_up_privileges(user_id: object) -> None:
     _checked(libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl")  # its own /proc/self is its own again
     if libc.prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1:
         raise OSError("privileges could be regained")
+    refuse_system_calls(libc)
