@@ -1,0 +1,88 @@
+"""`benchtab compare`: two runs paired on samples, with a gate for nightly jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.ledger import Ledger
+    from harness.pricing import PriceBook
+    from harness.reports.comparison import Comparison, Thresholds
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("compare")(compare)
+
+
+def compare(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="The earlier run.")],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="The later run.")],
+    max_cost_increase: Annotated[
+        str | None, typer.Option(metavar="10%", help="Close the gate when a cost surely rose by more.")
+    ] = None,
+    max_score_drop: Annotated[
+        str | None, typer.Option(metavar="1pt", help="Close the gate when a score surely fell by more.")
+    ] = None,
+    output_format: Annotated[str, typer.Option("--format", help="table, json or md.")] = "table",
+    json_output: JsonOption = False,
+    db: DbOption = None,
+    pricing: PricingOption = None,
+) -> None:
+    """Compare two runs; with thresholds, end with 0 (pass), 4 (regression) or 5 (inconclusive)."""
+    from harness.price_files import load_price_book
+    from harness.reports.comparison import EXIT_CODES, Thresholds
+
+    thresholds = Thresholds(
+        cost_increase=parse_share(max_cost_increase, "%", "--max-cost-increase"),
+        score_drop=parse_share(max_score_drop, "pt", "--max-score-drop"),
+    )
+    with open_ledger(db) as ledger:
+        made = compare_runs(ledger, load_price_book(pricing), base, head, thresholds)
+    print_comparison(made, "json" if json_output else output_format)
+    raise typer.Exit(EXIT_CODES[made.verdict])
+
+
+def compare_runs(ledger: Ledger, book: PriceBook, base: str, head: str, thresholds: Thresholds) -> Comparison:
+    """Report on both runs, and on the later one at the earlier one's prices, and compare them."""
+    from harness.reports.assembly import spend_report
+    from harness.reports.comparison import compare as compare_reports
+
+    before = spend_report(ledger, book, [base])
+    repriced = spend_report(ledger, book, [head], as_of=before.runs[0].created_at)
+    return compare_reports(before, spend_report(ledger, book, [head]), repriced, thresholds)
+
+
+def print_comparison(made: Comparison, output_format: str) -> None:
+    """Print a comparison as a table, JSON or Markdown."""
+    from harness.rendering.console import print_table
+    from harness.rendering.documents import to_json
+    from harness.rendering.markdown import to_markdown
+    from harness.reports.comparison import comparison_object, comparison_table
+
+    if output_format == "json":
+        typer.echo(to_json(comparison_object(made)))
+    elif output_format == "md":
+        typer.echo(to_markdown([comparison_table(made)]), nl=False)
+    elif output_format == "table":
+        print_table(comparison_table(made))
+    else:
+        raise InputError(f"no format {output_format!r}", where="--format", fix="one of: table, json, md")
+
+
+def parse_share(text: str | None, unit: str, option: str) -> float | None:
+    """Read `10%` or `1pt` as a share; None stays None."""
+    if text is None:
+        return None
+    try:
+        share = float(text.strip().removesuffix(unit).strip()) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < float("inf"):
+        raise InputError(f"not a threshold: {text!r}", where=option, fix=f"write a number with its unit: 10{unit}")
+    return share
