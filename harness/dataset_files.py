@@ -22,6 +22,7 @@ from harness.errors import Finding, InputError
 from harness.providers.base import ImagePart
 
 MAX_FINDINGS = 20
+LONGEST_CELL = 2**30
 FILE_STEM = "__file__"
 """Column that rows of a .json file get: the file's name without its ending (ARC's task id)."""
 _MAGIC = {
@@ -106,9 +107,17 @@ def find_files(places: Sequence[str], folders: Sequence[Path]) -> tuple[LocalFil
     for folder in folders:
         for place in places:
             outer, _, member = place.partition("!")
-            if found := sorted(path for path in folder.glob(outer) if path.is_file()):
+            if found := _matching(folder, outer):
                 return tuple(LocalFile(path=path, member=member or None) for path in found)
     return ()
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """The file of that name, else what the pattern matches."""
+    named = folder / pattern
+    if named.is_file() or Path(pattern).is_absolute():
+        return [named] if named.is_file() else []
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
 
 
 def hub_copies(path: str, name: str | None, split: str) -> tuple[str, ...]:
@@ -195,6 +204,7 @@ def _json_rows(text: str, rows_key: str | None) -> Iterator[Row | UnreadableErro
 
 
 def _csv_rows(text: str, *, delimiter: str) -> Iterator[Row | UnreadableError]:
+    csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         header = next(reader, None)

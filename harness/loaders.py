@@ -140,7 +140,8 @@ def _in_plain_words(error: Any) -> str:
 def _loose_findings(document: Mapping[str, Any]) -> list[Finding]:
     """Mistakes inside the tasks of a file that is wrong elsewhere, so that one look shows them all."""
     found: list[Finding] = []
-    for task in document.get("tasks", []):
+    tasks = document.get("tasks")
+    for task in tasks if isinstance(tasks, list) else ():
         try:
             found += task_findings(Task.model_validate(task))
         except ValidationError:

@@ -36,11 +36,27 @@ def livecodebench(row: Row) -> Iterator[Row]:
     yield {**row, "entry_point": entry_point or "", "answer_form": form}
 
 
+def big_bench_hard(row: Row) -> Iterator[Row]:
+    """Add `asked`: the question with its options, which the hub's copy keeps in a column of their own."""
+    asked = row.get("input") or row.get("question")
+    if not isinstance(asked, str):
+        raise BadRowError([("question", "the row has neither an input nor a question")])
+    choices = row.get("choices") or {}
+    if "Options:" not in asked and choices.get("text"):
+        labels = [str(label).strip("()") for label in choices["label"]]
+        listed = [f"({label}) {text}" for label, text in zip(labels, choices["text"], strict=True)]
+        asked = "\n".join([asked, "Options:", *listed])
+    yield {**row, "asked": asked}
+
+
 def scicode(row: Row) -> Iterator[Row]:
     """Give each sub-step of a problem its own row, with the ids of the steps before it and their signatures."""
     missing = [(name, "is missing") for name in ("problem_id", "sub_steps", "required_dependencies") if name not in row]
     if missing:
         raise BadRowError(missing)
+    steps = enumerate(row["sub_steps"], start=1)
+    if problems := [problem for number, step in steps for problem in _missing(number, step)]:
+        raise BadRowError(problems)
     earlier: list[str] = []
     signatures: dict[str, str] = {}
     supplied: list[str] = []
@@ -61,6 +77,12 @@ def scicode(row: Row) -> Iterator[Row]:
         }
         earlier.append(number)
         signatures[number] = step["function_header"]
+
+
+def _missing(number: int, step: Any) -> list[tuple[str, str]]:
+    needed = ("step_number", "step_description_prompt", "function_header")
+    has = step if isinstance(step, Mapping) else {}
+    return [(f"sub_steps[{number}].{name}", "is missing") for name in needed if not has.get(name)]
 
 
 def _scicode_tests(step: Row) -> str:
@@ -94,6 +116,7 @@ def _grid(grid: Any) -> str:
 SHAPES: dict[RowShape, Callable[[Row], Iterator[Row]]] = {
     "plain": plain,
     "livecodebench": livecodebench,
+    "big_bench_hard": big_bench_hard,
     "scicode": scicode,
     "arc": arc,
 }

@@ -64,6 +64,8 @@ def passes(row: Mapping[str, Any], filters: Mapping[str, Any]) -> bool:
         return all(_matches(column(row, name), wanted) for name, wanted in filters.items())
     except KeyError as error:
         raise BadRowError([(str(error.args[0]), "the filter's column is missing")]) from None
+    except (TypeError, ValueError) as error:
+        raise BadRowError([(", ".join(filters), f"cannot be compared with the filter: {error}")]) from None
 
 
 def _matches(value: Any, wanted: Any) -> bool:
@@ -72,16 +74,18 @@ def _matches(value: Any, wanted: Any) -> bool:
     if not isinstance(wanted, Mapping):
         return bool(value == wanted)
     tests: dict[str, Callable[[Any], bool]] = {
-        "from": lambda bound: _ordered(value) >= _ordered(bound),
-        "to": lambda bound: _ordered(value) <= _ordered(bound),
+        "from": lambda bound: _ordered(value, bound) >= _ordered(bound, bound),
+        "to": lambda bound: _ordered(value, bound) <= _ordered(bound, bound),
         "not": lambda other: value not in other if isinstance(other, list | tuple) else value != other,
         "missing": lambda yes: (value is None or value == "") is bool(yes),
     }
     return all(tests[name](argument) for name, argument in wanted.items())
 
 
-def _ordered(value: Any) -> Any:
-    """Make dates comparable with dates: text in ISO form counts as a UTC instant."""
+def _ordered(value: Any, bound: Any) -> Any:
+    """Make a value comparable with a bound: with a number as a number, else as a UTC instant in ISO form."""
+    if isinstance(bound, int | float):
+        return float(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     elif isinstance(value, str):
@@ -162,7 +166,7 @@ def _choices(value: Any) -> list[str]:
         value = _list_in_text(value)
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not 2 <= len(value) <= len(LETTERS):
         raise BadRowError([("choices", f"needs a list of 2 to {len(LETTERS)} options, got {str(value)[:100]!r}")])
-    return [str(choice) for choice in value]
+    return [str(choice).strip() for choice in value]
 
 
 def _list_in_text(text: str) -> Any:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from harness.providers.base import ContentPart
 
 TargetForm = Literal["text", "letter", "index", "number", "first_choice", "json"]
-RowShape = Literal["plain", "livecodebench", "scicode", "arc"]
+RowShape = Literal["plain", "big_bench_hard", "livecodebench", "scicode", "arc"]
 
 
 def _weight(value: Any) -> Any:

@@ -16,7 +16,7 @@ from harness.loaders import list_suites, load_suite, load_task, suite_file
 from harness.scorers import Score, score
 from harness.suites import LoadedTask
 from tests.shared_data import shared
-from tests.stand_ins import write_stand_ins
+from tests.stand_ins import write_jsonl, write_stand_ins
 
 SUITE = """
 name = "mine"
@@ -277,6 +277,35 @@ def test_all_27_big_bench_hard_tasks_load() -> None:
     assert len(loaded) == 27
     assert sum(len(one.samples) for one in loaded) == 6511
     assert not [warning for one in loaded for warning in one.warnings]
+
+
+def test_options_in_a_column_of_their_own_join_the_question(tmp_path: Path) -> None:
+    row = {"question": "Which day?", "choices": {"label": ["(A)", "(B)"], "text": ["today", "never"]}, "target": "(B)"}
+    (tmp_path / "bbh").mkdir()
+    (tmp_path / "bbh" / "navigate.json").write_text(json.dumps({"examples": [row]}))
+    task = next(task for task in load_suite("bbh").tasks if task.name == "navigate")
+    (sample,) = load_task(task, data_dir=tmp_path).samples
+    assert "Which day?\nOptions:\n(A) today\n(B) never\n" in str(sample.input)
+
+
+def test_a_number_filter_compares_text_as_a_number_and_refuses_what_is_none(tmp_path: Path) -> None:
+    rows = [question(1, level="9"), question(2, level="10")]
+    suite = SUITE + "filters = { level = { from = 10 } }\n"
+    assert [str(one.input)[6] for one in mine(tmp_path, rows, suite=suite).samples] == ["2"]
+    with pytest.raises(InputError, match="cannot be compared with the filter"):
+        mine(tmp_path, [question(1, level="high")], suite=suite)
+
+
+def test_a_file_with_glob_characters_in_its_name_is_found(tmp_path: Path) -> None:
+    assert len(mine(tmp_path, [question(1)], name="rows [v2].jsonl").samples) == 1
+
+
+def test_a_sub_step_without_its_header_is_named(tmp_path: Path) -> None:
+    step = {"step_number": "1.1", "step_description_prompt": "Add."}
+    problem = {"problem_id": "1", "required_dependencies": "import math", "sub_steps": [step]}
+    write_jsonl(tmp_path / "scicode/problems_dev.jsonl", [problem])
+    with pytest.raises(InputError, match=r"sub_steps\[1\]\.function_header"):
+        load_task(load_suite("scicode").tasks[0], data_dir=tmp_path)
 
 
 def test_every_big_bench_hard_reference_scores_itself_right_and_its_neighbour_mostly_wrong() -> None:

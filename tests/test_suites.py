@@ -89,6 +89,13 @@ def test_broken_toml_is_one_mistake_with_its_line(tmp_path: Path) -> None:
     assert "line 1" in message
 
 
+@pytest.mark.parametrize(
+    "text", ["tasks = 5", 'tasks = "x"', "tasks = [1, 2]", "defaults = 3", "[[tasks]]\ndataset = 1", ""]
+)
+def test_a_file_of_another_shape_is_refused_without_a_crash(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, text)
+
+
 def test_a_digest_cannot_be_written_by_hand(tmp_path: Path) -> None:
     assert mistakes(tmp_path, 'sha256 = "00"\n' + GOOD)[0][0] == "sha256"
 
