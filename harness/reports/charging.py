@@ -152,7 +152,7 @@ class Charger:
 
     def charge_row(self, row: AttemptRow) -> Spend:
         """Charge one attempt that sums cannot carry: it has fees, other models, or a cost that the payload states."""
-        usage = _usage_of(row)
+        usage = usage_of_row(row)
         cost = self._cost(
             usage,
             provider=row.provider_asked,
@@ -264,7 +264,7 @@ def _start(price: Price) -> str:
     return "open" if price.effective_from is None else price.effective_from.strftime("%Y-%m-%d")
 
 
-def _usage_of(row: AttemptRow) -> Usage:
+def usage_of_row(row: AttemptRow) -> Usage:
     """Read the payload again; a row without one (a stated cost only) has its columns."""
     if row.raw_usage is not None and row.usage_kind is not None:
         return read_usage(row.usage_kind, read_json(row.raw_usage))

@@ -1,0 +1,325 @@
+"""What can be exported: attempts, scores, charges and runs, each with its columns, streamed in a stable order.
+
+Data flows ledger (driver rows, a batch at a time) + price book -> `RowStream`. Equal ledgers give equal rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import bindparam, text
+
+from harness.costs import Cost, cost_of
+from harness.ledger import Ledger
+from harness.ledger.instants import from_us
+from harness.ledger.stream import attempt_rows
+from harness.ledger.tables import SETTLED_AND_SUMMABLE
+from harness.money import multiply
+from harness.pricing import PriceBook
+from harness.reports.charging import usage_of_row
+from harness.streams import RowStream
+from harness.tables import Column, ColumnKind
+from harness.usage.values import Meter, Usage
+
+ROWS_PER_BATCH = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An exported column and the SQL expression that it is read from."""
+
+    column: Column
+    sql: str
+
+
+def _stored(name: str, kind: ColumnKind, unit: str, description: str, sql: str = "") -> Stored:
+    return Stored(column=Column(name=name, kind=kind, unit=unit, description=description), sql=sql or name)
+
+
+NAMES: tuple[Stored, ...] = (
+    _stored("run_id", "text", "", "Run.", "cells.run_id"),
+    _stored("suite", "text", "", "Suite.", "cells.suite"),
+    _stored("suite_version", "text", "", "Version of the suite.", "cells.suite_version"),
+    _stored("task", "text", "", "Task; empty for a request that belongs to no sample.", "planned_samples.task"),
+    _stored("sample_id", "text", "", "Sample within its task.", "planned_samples.sample_id"),
+    _stored("epoch", "integer", "", "Repeat of the sample, from 0.", "planned_samples.epoch"),
+    _stored("provider", "text", "", "Provider as asked for.", "cells.provider"),
+    _stored("model", "text", "", "Model as asked for.", "cells.model"),
+    _stored("setting", "text", "", "Reasoning setting; empty = the provider's default.", "cells.setting"),
+    _stored("simulated", "boolean", "", "Whether a built-in simulated model answered.", "cells.simulated"),
+)
+"""Columns that attempts, scores and charges begin with."""
+
+ATTEMPTS: tuple[Stored, ...] = (
+    _stored("attempt_id", "integer", "", "Attempt, in the order sent.", "attempts.attempt_id"),
+    *NAMES,
+    _stored("request_id", "text", "", "Our id, sent to the provider where its protocol allows."),
+    _stored("purpose", "text", "", "`solve` or `judge`."),
+    _stored("try_number", "integer", "", "1 for the first attempt."),
+    _stored("retry_of", "integer", "", "Attempt that this one repeats."),
+    _stored("status", "text", "", "`sent` (never settled), `succeeded`, `failed`, `timed_out`, `cancelled`, `reused`.",
+            "attempts.status"),
+    _stored("error_class", "text", "", "Kind of failure."),
+    _stored("error_message", "text", "", "The provider's words, secrets removed."),
+    _stored("http_status", "integer", "", "HTTP status code."),
+    _stored("model_requested", "text", "", "Model name as sent."),
+    _stored("model_served", "text", "", "Model name in the answer."),
+    _stored("service_tier", "text", "", "Service tier.", "attempts.service_tier"),
+    _stored("mode", "text", "", "`batch` for batch requests.", "attempts.mode"),
+    _stored("provider_request_id", "text", "", "The provider's id."),
+    _stored("started_at", "timestamp", "UTC", "When the request left.", "started_at_us"),
+    _stored("finished_at", "timestamp", "UTC", "When it was settled.", "finished_at_us"),
+    _stored("first_byte_us", "integer", "us", "Time from sending to the first byte."),
+    _stored("input_tokens", "integer", "tokens", "Uncached input; empty = usage unknown."),
+    _stored("cache_read_tokens", "integer", "tokens", "Input read from a cache."),
+    _stored("cache_write_5m_tokens", "integer", "tokens", "Input written to a cache of five minutes."),
+    _stored("cache_write_1h_tokens", "integer", "tokens", "Input written to a cache of one hour or longer."),
+    _stored("output_tokens", "integer", "tokens", "Everything generated, reasoning included; empty = usage unknown."),
+    _stored("reasoning_tokens", "integer", "tokens", "Of the output, reasoning; empty = not itemised."),
+    _stored("other_meters", "json", "", "Other billed quantities and other models inside the answer."),
+    _stored("raw_usage", "json", "", "Usage as the provider sent it."),
+    _stored("usage_kind", "text", "", "Reader that understands `raw_usage`."),
+    _stored("usage_source", "text", "", "`provider`, `missing` or `estimated`."),
+    _stored("usage_flags", "json", "", "Why the usage does not add up; empty = it does."),
+    _stored("normaliser_version", "integer", "", "Version of the usage readers."),
+    _stored("reserved_usd", "usd", "USD", "Worst case reserved before sending.", "reserved_pico_usd"),
+    _stored("stated_cost_usd", "usd", "USD", "Cost that the provider states."),
+    _stored("billed", "text", "", "Whether the provider bills it by its stated rule: `yes`, `no`, `unknown`."),
+    _stored("finish_reason", "text", "", "`stop`, `length` (cut at the cap), ..."),
+    _stored("refused", "boolean", "", "Whether the model refused."),
+    _stored("parameters", "json", "", "Every parameter as sent.", "parameter_sets.parameters"),
+)  # fmt: skip
+
+SCORES: tuple[Stored, ...] = (
+    _stored("score_id", "integer", "", "Score, in the order recorded."),
+    *NAMES,
+    _stored("attempt_id", "integer", "", "Attempt that was scored.", "scores.attempt_id"),
+    _stored("scorer", "text", "", "Scorer."),
+    _stored("scorer_version", "text", "", "Version of the scorer."),
+    _stored("score", "ratio", "", "0 to 1; empty = unscored.", "value_millionths"),
+    _stored("reason", "text", "", "Why there is no score."),
+    _stored("answer", "text", "", "Answer as extracted."),
+    _stored("explanation", "text", "", "What the scorer saw."),
+    _stored("rule", "text", "", "Extraction rule that fired."),
+    _stored("scored_at", "timestamp", "UTC", "When it was scored.", "scored_at_us"),
+    _stored("is_newest", "boolean", "", "Whether this is the score that counts for its attempt.",
+            "CASE WHEN score_id = (SELECT max(score_id) FROM scores AS later "
+            "WHERE later.attempt_id = scores.attempt_id) THEN 1 ELSE 0 END"),
+)  # fmt: skip
+
+RUNS: tuple[Stored, ...] = (
+    _stored("run_id", "text", "", "Run."),
+    _stored("status", "text", "", "`running`, `complete`, `partial` or `failed`."),
+    _stored("created_at", "timestamp", "UTC", "When it began.", "created_at_us"),
+    _stored("finished_at", "timestamp", "UTC", "When it ended.", "finished_at_us"),
+    _stored("suites", "json", "", "Suites with versions, digests and revisions."),
+    _stored("models", "json", "", "Models as typed."),
+    _stored("config", "json", "", "Options."),
+    _stored("plan_sha256", "text", "", "Digest of what was planned."),
+    _stored("price_book_sha256", "text", "", "Digest of the price book."),
+    _stored("price_sources", "json", "", "Price files with digests."),
+    _stored("harness_version", "text", "", "Version of benchtab."),
+    _stored("git_commit", "text", "", "Commit of the checkout."),
+    _stored("sample_seed", "integer", "", "Seed of the draw."),
+    _stored("budget_usd", "usd", "USD", "Cap of the run; empty = none.", "budget_pico_usd"),
+    _stored("warnings", "json", "", "What was warned about."),
+)
+
+CHARGES: tuple[Column, ...] = (
+    Column(name="attempt_id", kind="integer", description="Attempt that was charged."),
+    *(stored.column for stored in NAMES),
+    Column(name="purpose", description="`solve` or `judge`."),
+    Column(name="status", description="How the attempt ended."),
+    Column(name="meter", description="What was used."),
+    Column(name="quantity", kind="integer", unit="units", description="How much: tokens, calls or images."),
+    Column(name="usd_per_unit", kind="usd", unit="USD", description="Exact rate; empty = unpriced."),
+    Column(name="usd", kind="usd", unit="USD", description="Quantity times rate at list price; empty = unpriced."),
+    Column(name="price_model", description="Price row used, `provider/model`; empty = unpriced."),
+    Column(name="price_effective_from", kind="timestamp", unit="UTC", description="Start of that row; empty = open."),
+)
+
+_FROM_ATTEMPTS = """FROM attempts JOIN cells ON cells.cell_id = attempts.cell_id
+    LEFT JOIN planned_samples ON planned_samples.planned_id = attempts.planned_id
+    LEFT JOIN parameter_sets ON parameter_sets.parameter_set_id = attempts.parameter_set_id"""
+_FROM_SCORES = """FROM scores JOIN cells ON cells.cell_id = scores.cell_id
+    JOIN planned_samples ON planned_samples.planned_id = scores.planned_id"""
+
+
+def export_stream(ledger: Ledger, table: str, *, book: PriceBook, run_ids: Sequence[str] | None = None) -> RowStream:
+    """Open a table for export; rows are read while the stream is.
+
+    Args:
+        table: `attempts`, `scores`, `charges` or `runs`.
+        book: prices of the charges.
+        run_ids: None = every run.
+    """
+    if table == "charges":
+        return RowStream(name=table, columns=CHARGES, batches=_charges(ledger, book, run_ids))
+    stored, source, order, runs = {
+        "attempts": (ATTEMPTS, _FROM_ATTEMPTS, "attempts.attempt_id", "cells.run_id"),
+        "scores": (SCORES, _FROM_SCORES, "score_id", "cells.run_id"),
+        "runs": (RUNS, "FROM runs", "created_at_us, run_id", "run_id"),
+    }[table]
+    listed = ", ".join(f"{entry.sql} AS {entry.column.name}" for entry in stored)
+    query = f"SELECT {listed} {source} WHERE {_in_runs(runs, run_ids)} ORDER BY {order}"
+    columns = tuple(entry.column for entry in stored)
+    return RowStream(name=table, columns=columns, batches=_typed(_batches(ledger, query, run_ids), stored))
+
+
+def _in_runs(column: str, run_ids: Sequence[str] | None) -> str:
+    return "1 = 1" if run_ids is None else f"{column} IN :run_ids"
+
+
+def _batches(ledger: Ledger, query: str, run_ids: Sequence[str] | None) -> Iterator[list[Any]]:
+    """Read rows straight from the driver, a batch at a time."""
+    statement = text(query)
+    values: dict[str, Any] = {}
+    if run_ids is not None:
+        statement = statement.bindparams(bindparam("run_ids", expanding=True))
+        values["run_ids"] = list(run_ids)
+    with ledger.reading() as connection:
+        result = connection.execution_options(stream_results=True).execute(statement, values)
+        cursor = result.cursor
+        assert cursor is not None
+        while rows := cursor.fetchmany(ROWS_PER_BATCH):
+            yield list(rows)
+
+
+def _typed(batches: Iterator[list[Any]], stored: Sequence[Stored]) -> Iterator[list[list[Any]]]:
+    """Turn stored forms into values, column by column: flags, decimal dollars, scores."""
+    for rows in batches:
+        columns = list(map(list, zip(*rows, strict=True)))
+        for place, entry in enumerate(stored):
+            convert = _CONVERSIONS.get(entry.sql.rpartition(".")[2]) or _CONVERSIONS.get(entry.column.kind)
+            if convert is not None:
+                columns[place] = [None if value is None else convert(value) for value in columns[place]]
+        yield list(map(list, zip(*columns, strict=True)))
+
+
+def _pico(value: int) -> Decimal:
+    return Decimal(int(value)).scaleb(-12)
+
+
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
+    "boolean": bool,
+    "usd": Decimal,
+    "reserved_pico_usd": _pico,
+    "budget_pico_usd": _pico,
+    "value_millionths": lambda value: value / 1_000_000,
+}
+
+_GROUP = ("service_tier", "mode", "speed", "inference_geo", "thinking", "slot_us", "context_bucket")
+_QUANTITIES = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+
+
+def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> Iterator[list[list[Any]]]:
+    """Charge every settled attempt, meter by meter: by group where sums may, one by one elsewhere; in order sent."""
+    singles = {row.attempt_id: row for row in attempt_rows(ledger, run_ids, only="one_by_one")}
+    names = ", ".join(f"{entry.sql} AS {entry.column.name}" for entry in NAMES)
+    groups = ", ".join(f"usage_groups.{name} AS group_{name}" for name in _GROUP)
+    query = f"""SELECT attempts.attempt_id, {names}, purpose, attempts.status, {", ".join(_QUANTITIES)},
+        attempts.usage_group_id, usage_groups.model AS group_model, {groups},
+        CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END AS summable
+        {_FROM_ATTEMPTS} LEFT JOIN usage_groups ON usage_groups.usage_group_id = attempts.usage_group_id
+        WHERE attempts.status NOT IN ('sent', 'reused') AND {_in_runs("cells.run_id", run_ids)}
+        ORDER BY attempts.attempt_id"""
+    head = 1 + len(NAMES) + 2
+    simulated = 1 + [entry.column.name for entry in NAMES].index("simulated")
+    costs: dict[tuple[Any, ...], dict[Meter, tuple[Any, ...]]] = {}
+    for rows in _batches(ledger, query, run_ids):
+        charged: list[list[Any]] = []
+        for row in rows:
+            first = [*row[:head]]
+            first[simulated] = bool(first[simulated])
+            if row[0] in singles:
+                charged += [[*first, *line] for line in _single_lines(book, singles[row[0]])]
+                continue
+            if row[-1] != 1:
+                continue
+            key = (row[head + len(_QUANTITIES)], row[7], row[8])
+            if key not in costs:
+                costs[key] = _unit_lines(book, row[7], row[8], row[head + len(_QUANTITIES) + 1 : -1])
+            charged += [[*first, *line] for line in _group_lines(row[head : head + len(_QUANTITIES)], costs[key])]
+        yield charged
+
+
+def _unit_lines(book: PriceBook, provider: str, model: str, group: Sequence[Any]) -> dict[Meter, tuple[Any, ...]]:
+    """Price one token of every meter in a group: (rate, price row, its start) by meter."""
+    served, tier, mode, speed, geo, thinking, slot_us, bucket = group
+    usage = Usage(
+        input_tokens=4,
+        cache_read_tokens=1,
+        cache_write_5m_tokens=1,
+        cache_write_1h_tokens=1,
+        output_tokens=2,
+        reasoning_tokens=1,
+        context_tokens=bucket,
+        speed=speed,
+        inference_geo=geo,
+    )
+    cost = cost_of(
+        book,
+        usage,
+        provider=provider,
+        model=model,
+        at=from_us(slot_us),
+        service_tier=tier,
+        mode=mode,
+        thinking=None if thinking is None else bool(thinking),
+        served_model=served,
+    )
+    return {line.meter: (line.usd_per_unit, *_price(cost)) for line in cost.lines}
+
+
+def _price(cost: Cost) -> tuple[str | None, int | None]:
+    if cost.price is None:
+        return None, None
+    start = cost.price.effective_from
+    return cost.price.name, None if start is None else int(start.timestamp()) * 1_000_000
+
+
+_UNPRICED = (None, None, None)
+
+
+def _group_lines(quantities: Sequence[int | None], units: dict[Meter, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    fresh, read, write_5m, write_1h, output, reasoning = quantities
+    split = (
+        (Meter.INPUT, fresh),
+        (Meter.CACHE_READ, read),
+        (Meter.CACHE_WRITE_5M, write_5m),
+        (Meter.CACHE_WRITE_1H, write_1h),
+        (Meter.REASONING, reasoning),
+        (Meter.OUTPUT, None if output is None else output - (reasoning or 0)),
+    )
+    for meter, quantity in split:
+        if quantity:
+            rate, name, start = units.get(meter, _UNPRICED)
+            usd = None if rate is None else multiply(rate, quantity)
+            yield (meter.value, quantity, rate, usd, name, start)
+
+
+def _single_lines(book: PriceBook, row: Any) -> Iterator[tuple[Any, ...]]:
+    """Charge one attempt with fees, other models or a stated cost by the price book."""
+    cost = cost_of(
+        book,
+        usage_of_row(row),
+        provider=row.provider,
+        model=row.model_requested,
+        at=from_us(row.finished_at_us or row.started_at_us),
+        service_tier=row.service_tier,
+        mode=row.mode,
+        thinking=row.thinking,
+        served_model=row.model_served,
+    )
+    for line in cost.lines:
+        yield (line.meter.value, line.quantity, line.usd_per_unit, line.usd, *_price(cost))

@@ -1,0 +1,21 @@
+"""Rows too many to hold: columns with batches of rows, for exports in constant memory.
+
+Data flows ledger -> `RowStream` -> CSV or Parquet. Instants are integer microseconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.tables import Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowStream:
+    """Typed columns and their rows, a batch at a time; can be read once."""
+
+    name: str
+    columns: tuple[Column, ...]
+    batches: Iterator[Sequence[Sequence[Any]]]
