@@ -240,6 +240,15 @@ async def test_a_parameter_that_litellm_would_lose_stops_the_request(server: Loo
     assert server.seen == []
 
 
+async def test_other_names_for_the_same_values_are_accepted_and_usage_is_theirs(server: Loopback) -> None:
+    body = {"model": "llama3", "response": "The answer is 4.", "done": True, "prompt_eval_count": 26, "eval_count": 9}
+    server.answer_with(Reply(body=body))
+    response = await answer(server, "ollama/llama3")
+    assert server.seen[-1].body["options"] == {"temperature": 0.5, "num_predict": 4000}
+    assert (response.usage_kind, response.raw_usage) == ("ollama.native", {"prompt_eval_count": 26, "eval_count": 9})
+    assert response.text == "The answer is 4."
+
+
 async def test_the_number_in_flight_equals_the_one_asked(server: Loopback) -> None:
     provider = make_provider(parse_model("openai/gpt-4o"), base_url=server.url + "/v1", concurrency=120)
     server.gate_at(120)

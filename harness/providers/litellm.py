@@ -57,6 +57,12 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
 """Environment variables of which one must hold the key; other providers are left to litellm."""
 
 
+OTHER_NAMES = frozenset(
+    {"bedrock", "ollama", "ollama_chat", "cohere", "cohere_chat", "replicate", "huggingface", "watsonx", "sagemaker"}
+)
+"""Providers whose bodies name parameters differently (`inferenceConfig.maxTokens`); recorded under OpenAI's names."""
+
+
 @cache
 def load_litellm() -> Any:
     """Import litellm once: offline price map, no telemetry, no callbacks, its cheaper HTTP path.
@@ -217,7 +223,9 @@ class LiteLLMProvider:
         from harness.providers.recording_transport import CURRENT, Exchange
 
         checked = id(prepared.parameters) in self._checked
-        exchange = Exchange(expected=None if checked else prepared.parameters)
+        exchange = Exchange(
+            expected=None if checked else prepared.parameters, same_names=self._provider not in OTHER_NAMES
+        )
         token = CURRENT.set(exchange)
         call: _Call = prepared.payload
         try:

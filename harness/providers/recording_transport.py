@@ -5,7 +5,7 @@ Data flows litellm's httpx request -> one aiohttp request -> raw bytes into the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -28,10 +28,12 @@ class Exchange:
 
     Attributes:
         expected: parameters that the body must hold, None when this set was checked before.
+        same_names: whether the provider's body uses the names of `expected`; else only the values are looked for.
         n_requests: HTTP requests sent for this attempt; more than one would be a hidden retry.
     """
 
     expected: Mapping[str, Any] | None = None
+    same_names: bool = True
     n_requests: int = 0
     started_s: float = field(default_factory=perf_counter)
     first_byte_s: float | None = None
@@ -68,6 +70,29 @@ def missing_parameters(expected: Mapping[str, Any], body: Mapping[str, Any], pre
     return missing
 
 
+def missing_values(expected: Mapping[str, Any], body: Any) -> list[str]:
+    """List parameters whose value occurs nowhere in a body that uses other names (Bedrock, Ollama)."""
+    found = list(_leaves(body))
+    return [
+        f"{name}={value!r}" for name, value in expected.items() if not all(leaf in found for leaf in _leaves(value))
+    ]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _leaves(part)
+    else:
+        yield value
+
+
+def _missing(expected: Mapping[str, Any], request: httpx.Request, body: bytes, *, same_names: bool) -> tuple[str, ...]:
+    if request.method != "POST" or not body.lstrip().startswith(b"{"):
+        return ()  # a token request or a poll, not the question
+    document = orjson.loads(body)
+    return tuple((missing_parameters if same_names else missing_values)(expected, document))
+
+
 class _RecordedStream(httpx.AsyncByteStream):
     """Passes an answer's bytes on while keeping a copy."""
 
@@ -100,16 +125,17 @@ class RecordingTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, record the exchange and answer litellm."""
         exchange = CURRENT.get()
-        if exchange.n_requests:
+        if request.method == "POST" and str(request.url) == exchange.url:
             raise httpx.ReadError("a second request for one attempt: retries belong to the runner")
         body = await request.aread()
         if exchange.expected is not None:
-            exchange.missing = tuple(missing_parameters(exchange.expected, orjson.loads(body) if body else {}))
+            exchange.missing = _missing(exchange.expected, request, body, same_names=exchange.same_names)
             if exchange.missing:
                 raise ParametersLostError("; ".join(exchange.missing))
         session = self._session or self._open()
         exchange.url = str(request.url)
         exchange.n_requests += 1
+        exchange.chunks.clear()
         headers = dict(request.headers)
         headers["accept-encoding"] = "gzip, deflate"
         try:
