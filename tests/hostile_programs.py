@@ -219,6 +219,22 @@ def f(x):
         reasons=frozenset({"timeout"}),
         timeout_s=1,
     ),
+    Hostile(
+        name="zombies",
+        program="""
+import os
+def f(x):
+    made = 0
+    for _ in range(500):
+        try:
+            if os.fork() == 0: os._exit(0)
+            made += 1
+        except OSError: break
+    return x * x if 0 < made < 64 else made
+""",
+        passed=True,
+        reasons=frozenset({"passed"}),
+    ),
     Hostile(name="huge_traceback", program="def f(x):\n    raise ValueError('x' * 10**8)"),
     Hostile(
         name="endless_exception_text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from harness.loaders import load_suite, load_task, suite_file
 from harness.resources import shipped
 from harness.sandbox import Limits, Sandbox, Unavailable, Verdict, find_bubblewrap, find_isolation
 from harness.sandbox.isolation import BoxPlan, Container, NoIsolation
+from harness.sandbox.pool import working
 from harness.sandbox.sandboxed.judge import same_output
 from harness.sandbox.sandboxed.system_calls import REFUSED, RETURN, filter_steps
 from harness.sandbox.worker import Worker
@@ -289,6 +291,40 @@ def test_a_box_that_died_is_replaced(worker: Worker) -> None:
         box.process.kill()
         box.process.wait()
         assert ran(worker, ECHO, "assert f(1) == 1").passed is True
+
+
+@pytest.mark.sandbox
+def test_a_box_for_each_program_gives_the_same_verdicts_as_a_nursery() -> None:
+    found = find_bubblewrap()
+    if isinstance(found, Unavailable):
+        pytest.skip(f"{found.problem}; {found.fix}")
+    single = Worker(dataclasses.replace(found, has_nursery=False), Limits(), slot=43)
+    try:
+        programs = {
+            "def f(x): return x * x": "passed",
+            "def f(x): return x": "wrong",
+            "import os\nos._exit(0)": "program_ended",
+            "while True: print('x' * 1000)": "output_limit",
+            "def f(x):\n    try: open('/etc/shadow')\n    except OSError: return x * x": "passed",
+        }
+        assert [ran(single, program, "assert f(3) == 9").reason for program in programs] == list(programs.values())
+    finally:
+        single.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenIsolation(NoIsolation):
+    """One whose processes never start."""
+
+    def command(self, plan: BoxPlan) -> list[str]:
+        return ["/bin/false"]
+
+
+def test_an_isolation_that_does_not_work_is_found_out_before_any_sample() -> None:
+    found = working(BrokenIsolation(), Limits())
+    assert isinstance(found, Unavailable)
+    assert found.problem.startswith("none does not work here: a sandbox did not start")
+    assert working(NoIsolation(), Limits()) == NoIsolation()
 
 
 @pytest.mark.sandbox

@@ -67,6 +67,7 @@ def host(
         "pid": os.getpid(),
         "key": SECRET,
     }
+    assert not Path("/tmp/evil").exists()
     assert secret.read_text() == SECRET
     assert ledger.read_bytes() == b"facts"
     with pytest.raises(BlockingIOError):

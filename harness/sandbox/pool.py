@@ -6,6 +6,7 @@ Checks go to worker threads, each with boxes of its own, so that all processors 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import queue
 import tempfile
@@ -14,11 +15,34 @@ from pathlib import Path
 from typing import Self
 
 from harness.errors import HarnessError
-from harness.sandbox.isolation import Isolation, NoIsolation, Unavailable, find_isolation
+from harness.sandbox.isolation import Bubblewrap, Isolation, NoIsolation, Unavailable, find_isolation
 from harness.sandbox.sandboxed import program  # noqa: F401 - leaves its bytecode where every box finds it
 from harness.sandbox.values import Limits, Verdict
 from harness.sandbox.worker import Worker
 from harness.scorers.values import ProgramCheck
+
+
+def working(isolation: Isolation, limits: Limits) -> Isolation | Unavailable:
+    """Try an isolation on a right and a wrong program; a kernel that refuses a nursery still allows single boxes."""
+    problem = ""
+    single = dataclasses.replace(isolation, has_nursery=False) if isinstance(isolation, Bubblewrap) else isolation
+    for candidate in dict.fromkeys((isolation, single)):
+        worker = Worker(candidate, limits, slot=50)
+        try:
+            right, wrong = (worker.run(_trial_check(answer)) for answer in (4, 5))
+        finally:
+            worker.close()
+        if right.passed is True and wrong.passed is False:
+            return candidate
+        problem = right.detail or wrong.detail
+    return Unavailable(
+        problem=f"{isolation.name} does not work here: {problem[:300]}",
+        fix="see what it says, or name a container engine",
+    )
+
+
+def _trial_check(answer: int) -> ProgramCheck:
+    return ProgramCheck(program=f"def f(): return {answer}", tests="assert f() == 4", entry_point="f", timeout_s=30)
 
 
 class Sandbox:
@@ -78,7 +102,8 @@ class Sandbox:
             Path(self._exchange.name).chmod(0o711)
         exchange = self._exchange.name if self._exchange else ""
         found = find_isolation(container_engine=self._engine, image=self._image, exchange=exchange)
-        return NoIsolation() if isinstance(found, Unavailable) and self._unsafe else found
+        tried = found if isinstance(found, Unavailable) else working(found, self.limits)
+        return NoIsolation() if isinstance(tried, Unavailable) and self._unsafe else tried
 
     async def __aexit__(self, *_: object) -> None:
         for worker in self._workers:

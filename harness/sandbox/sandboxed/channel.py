@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 READY = b"\x06"
-LARGEST_FRAME_BYTES = 64 * 1024 * 1024
+LARGEST_FRAME_BYTES = 256 * 1024 * 1024
 
 
 class ChannelClosedError(EOFError):
