@@ -133,7 +133,8 @@ def files_sha256(files: Sequence[LocalFile]) -> str:
     """Digest over the files' content as they lie on disk."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(hashlib.sha256(file.path.read_bytes()).digest() + (file.member or "").encode())
+        with file.path.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest() + (file.member or "").encode())
     return digest.hexdigest()
 
 

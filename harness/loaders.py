@@ -27,6 +27,9 @@ from harness.samples import BadRowError
 from harness.scorers import SCORERS
 from harness.suites import DatasetRef, LoadedTask, Member, Sample, Suite, Task
 
+PROSE = ("title", "description", "citation")
+"""Parts of a suite that only people read."""
+
 
 def list_suites() -> tuple[str, ...]:
     """Names of the shipped suites."""
@@ -97,8 +100,8 @@ def _mistakes(findings: Sequence[Finding]) -> str:
 
 
 def suite_sha256(suite: Suite) -> str:
-    """Digest of a suite's canonical form, its members' tasks included."""
-    facts = suite.model_dump(mode="json", exclude={"sha256"}, exclude_defaults=True)
+    """Digest of everything in a suite that can change a result, its members' tasks included; prose is left out."""
+    facts = suite.model_dump(mode="json", exclude={"sha256", *PROSE}, exclude_defaults=True)
     return hashlib.sha256(samples.canonical(facts).encode()).hexdigest()
 
 

@@ -83,6 +83,16 @@ def test_a_cut_reply_without_a_number_is_truncated_not_wrong() -> None:
     )
 
 
+def test_a_number_in_the_middle_of_a_cut_thought_is_not_its_answer() -> None:
+    ref = ScorerRef(name="number")
+    cut = score(ref, text="First 3 + 4 is 7, then", sample=sample("4"), finish_reason="length")
+    assert isinstance(cut, Score)
+    assert cut.reason == "truncated"
+    settled = score(ref, text="Answer: 4\nLet me explain: 3", sample=sample("4"), finish_reason="length")
+    assert isinstance(settled, Score)
+    assert settled.value == 1.0
+
+
 def test_a_refusal_is_unscored() -> None:
     outcome = score(ScorerRef(name="number"), text="4", sample=sample("4"), refused=True)
     assert outcome == Score(reason="refused")

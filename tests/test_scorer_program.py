@@ -52,6 +52,16 @@ def test_an_open_code_block_counts_to_the_end() -> None:
     run(checked("```python\ndef double(n):\n    return 2 * n", call_check=True))
 
 
+def test_a_program_that_was_cut_is_truncated_not_wrong() -> None:
+    sample = Sample(task="t", sample_id="1", input="?", target="", metadata=FACTS)
+    ref = ScorerRef(name="program")
+    cut = score(ref, text="```python\ndef double(n):\n    ret", sample=sample, finish_reason="length")
+    assert isinstance(cut, Score)
+    assert cut.reason == "truncated"
+    whole = score(ref, text="```python\ndef double(n): ...\n```\nThis wor", sample=sample, finish_reason="length")
+    assert isinstance(whole, ProgramCheck)
+
+
 def test_an_empty_reply_has_no_program() -> None:
     for reply in ("```python\n```", "  ", "", "I am not sure how to do this, for it is hard."):
         found = checked(reply)

@@ -107,6 +107,7 @@ def test_the_digest_changes_with_the_meaning_and_not_with_the_layout(tmp_path: P
 
     first = digest(GOOD)
     assert digest("# a comment\n" + GOOD) == first
+    assert digest(GOOD.replace('title = "Tiny"', 'title = "Very small"')) == first
     assert digest(GOOD.replace('prompt = "{question}"', 'prompt = "{question}!"')) != first
     assert digest(GOOD.replace('version = "1"', 'version = "2"')) != first
 

@@ -20,6 +20,7 @@ from harness.scorers.values import JudgeCall, MathCheck, Outcome, ProgramCase, P
 from harness.suites import Sample, ScorerRef, Strict
 
 __all__ = [
+    "GUESSES",
     "SCORERS",
     "WEAK_RULES",
     "JudgeCall",
@@ -32,6 +33,9 @@ __all__ = [
     "finish_judgement",
     "score",
 ]
+
+GUESSES = WEAK_RULES | {"last_number", "last_line", "open_code_block"}
+"""Rules that take what happens to stand somewhere: in a reply that was cut, that is not the answer."""
 
 LONGEST_REPLY = 1_000_000
 """Characters of a reply that are read, from its end, so that a hostile reply costs bounded time."""
@@ -88,8 +92,9 @@ def score(
     if refused:
         return Score(reason="refused")
     outcome = SCORERS[ref.name].score(ref.options, text=text[-LONGEST_REPLY:], sample=sample) if text.strip() else None
-    if outcome is not None:
+    cut = finish_reason == "length"
+    if outcome is not None and not (cut and outcome.rule in GUESSES):
         return outcome
-    if finish_reason == "length":
+    if cut:
         return Score(reason="truncated", explanation="the reply ends at the output cap before an answer")
     return Score(reason="no_answer", explanation="no answer was found in the reply" if text.strip() else "empty reply")

@@ -44,7 +44,8 @@ def _code_of(text: str) -> tuple[str, str]:
     """The program in a reply: its last fenced block, else the whole reply when it looks like code."""
     block = code_block(text)
     if block:
-        return block, "code_block"
+        n_fences = sum(line.lstrip().startswith("```") for line in text.splitlines())
+        return block, "open_code_block" if n_fences % 2 else "code_block"
     if "```" in text or not _LOOKS_LIKE_CODE.search(text):
         return "", "whole"
     return text.strip("\n"), "whole"
