@@ -357,6 +357,29 @@ def test_a_program_cannot_replace_the_functions_of_the_suite_that_its_tests_use(
         assert worker.run(check).passed is passed
 
 
+HELPER_FAKES = {
+    "HumanEval/32": "def poly(a, b): return 0\ndef find_zero(xs): return 0",
+    "HumanEval/38": "def encode_cyclic(s): return s\ndef decode_cyclic(s): return s",
+    "HumanEval/50": "def encode_shift(s): return s\ndef decode_shift(s): return s",
+}
+
+
+@pytest.mark.sandbox
+def test_humaneval_programs_cannot_redefine_the_helpers_of_the_prompt(worker: Worker) -> None:
+    problems = {p.task_id: p for p in read_problems(shared("data/questions/humaneval/HumanEval.jsonl.gz"))}
+    for task_id, fake in HELPER_FAKES.items():
+        problem = problems[task_id]
+        for program, passed in ((problem.solution, True), (fake, False)):
+            check = CheckWithSupport(
+                program=program,
+                tests=f"{problem.tests}\ncheck({problem.entry_point})\n",
+                support=problem.prompt,
+                entry_point=problem.entry_point,
+                timeout_s=20,
+            )
+            assert worker.run(check).passed is passed, task_id
+
+
 def test_each_system_call_filter_is_well_formed() -> None:
     for machine in ("x86_64", "aarch64"):
         steps = filter_steps(machine)

@@ -86,6 +86,7 @@ def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict
     """Run test code whose names for the program's globals are stand-ins."""
     try:
         code = compile(job["tests"], "tests.py", "exec")
+        compile(job["support"], "support.py", "exec")
     except (SyntaxError, ValueError) as error:
         return verdict(False, "tests_broken", f"the tests do not compile: {error}")
     namespace: dict[str, Any] = {"__name__": "tests"}
