@@ -14,7 +14,11 @@ from harness.tables import Column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowStream:
-    """Typed columns and their rows, a batch at a time; can be read once."""
+    """Typed columns and their values, a batch at a time; can be read once.
+
+    Attributes:
+        batches: per batch, one sequence of values per column, all of the same length.
+    """
 
     name: str
     columns: tuple[Column, ...]

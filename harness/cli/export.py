@@ -70,4 +70,5 @@ def _stream(ledger: Ledger, book: PriceBook, table: str, run_ids: list[str] | No
     from harness.reports.spend_tables import spend_table
 
     made = spend_table(spend_report(ledger, book, run_ids))
-    return RowStream(name=table, columns=made.columns, batches=iter([list(made.rows)]))
+    columns = list(zip(*made.rows, strict=True))
+    return RowStream(name=table, columns=made.columns, batches=iter([columns] if columns else []))

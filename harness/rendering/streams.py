@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +22,10 @@ def write_stream_csv(stream: RowStream, path: Path) -> int:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([column.name for column in stream.columns])
-        for rows in stream.batches:
-            writer.writerows([[_cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in rows])
-            count += len(rows)
+        for columns in stream.batches:
+            texts = [[_cell(value, kind) for value in values] for values, kind in zip(columns, kinds, strict=True)]
+            writer.writerows(zip(*texts, strict=True))
+            count += len(columns[0])
     return count
 
 
@@ -50,12 +49,10 @@ def write_stream_parquet(stream: RowStream, path: Path) -> int:
     schema = pa.schema(fields)
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for rows in stream.batches:
-            if rows:
-                columns = list(zip(*rows, strict=True))
-                arrays = [_array(values, field) for values, field in zip(columns, schema, strict=True)]
-                writer.write_batch(pa.record_batch(arrays, schema=schema))
-                count += len(rows)
+        for columns in stream.batches:
+            arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            count += len(columns[0])
     return count
 
 
@@ -72,12 +69,3 @@ def _arrow_type(column: Column) -> Any:
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
     return types.get(column.kind, pa.string())
-
-
-def _array(values: Sequence[Any], field: Any) -> Any:
-    import pyarrow as pa
-
-    if pa.types.is_decimal(field.type):
-        # most rows repeat a few amounts; an exponent beyond the scale would be refused, never rounded
-        return pa.array([None if value is None else Decimal(value) for value in values], type=field.type)
-    return pa.array(values, type=field.type)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import bindparam, text
@@ -188,18 +189,22 @@ def _batches(ledger: Ledger, query: str, run_ids: Sequence[str] | None) -> Itera
             yield list(rows)
 
 
-def _typed(batches: Iterator[list[Any]], stored: Sequence[Stored]) -> Iterator[list[list[Any]]]:
-    """Turn stored forms into values, column by column: flags, decimal dollars, scores."""
+def _typed(batches: Iterator[list[Any]], stored: Sequence[Stored]) -> Iterator[list[Sequence[Any]]]:
+    """Turn rows into columns, and stored forms into values: flags, decimal dollars, scores."""
+    conversions = [
+        _CONVERSIONS.get(entry.sql.rpartition(".")[2]) or _CONVERSIONS.get(entry.column.kind) for entry in stored
+    ]
     for rows in batches:
-        columns = list(map(list, zip(*rows, strict=True)))
-        for place, entry in enumerate(stored):
-            convert = _CONVERSIONS.get(entry.sql.rpartition(".")[2]) or _CONVERSIONS.get(entry.column.kind)
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for place, convert in enumerate(conversions):
             if convert is not None:
                 columns[place] = [None if value is None else convert(value) for value in columns[place]]
-        yield list(map(list, zip(*columns, strict=True)))
+        yield columns
 
 
+@lru_cache(maxsize=10_000)
 def _pico(value: int) -> Decimal:
+    """Turn picodollars into dollars; reservations repeat a few amounts."""
     return Decimal(int(value)).scaleb(-12)
 
 
@@ -222,7 +227,7 @@ _QUANTITIES = (
 )
 
 
-def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> Iterator[list[list[Any]]]:
+def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> Iterator[list[Sequence[Any]]]:
     """Charge every settled attempt, meter by meter: by group where sums may, one by one elsewhere; in order sent."""
     singles = {row.attempt_id: row for row in attempt_rows(ledger, run_ids, only="one_by_one")}
     names = ", ".join(f"{entry.sql} AS {entry.column.name}" for entry in NAMES)
@@ -250,7 +255,8 @@ def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> 
             if key not in costs:
                 costs[key] = _unit_lines(book, row[7], row[8], row[head + len(_QUANTITIES) + 1 : -1])
             charged += [[*first, *line] for line in _group_lines(row[head : head + len(_QUANTITIES)], costs[key])]
-        yield charged
+        if charged:
+            yield list(zip(*charged, strict=True))
 
 
 def _unit_lines(book: PriceBook, provider: str, model: str, group: Sequence[Any]) -> dict[Meter, tuple[Any, ...]]:
