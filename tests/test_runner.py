@@ -17,6 +17,7 @@ from harness.ledger import Ledger
 from harness.ledger.instants import to_us
 from harness.ledger.read import sample_results, usage_sums
 from harness.ledger.stream import attempt_rows, score_rows
+from harness.models import parse_model
 from harness.money import from_pico
 from harness.runner import RunResult
 from tests.loopback import CHAT_ANSWER, Loopback, Reply, serve
@@ -241,6 +242,19 @@ async def test_failures_are_unscored_and_not_wrong(sqlite: Ledger, tmp_path: Pat
     assert len(list(score_rows(sqlite))) == 1
 
 
+def test_a_judge_of_another_provider_is_priced_there_and_its_spend_stays_with_the_judged_model(
+    sqlite: Ledger, tmp_path: Path
+) -> None:
+    rows = [{"id": f"q{i}", "question": f"Capital {i}?", "answer": "Paris"} for i in range(3)]
+    prompt = "{question} Reference: {reference} Reply: {reply}"
+    suite = suite_file(tmp_path, rows, scorer="judge", options=f', options = {{ prompt = "{prompt}" }}')
+    run(suite, ["sim/direct"], sqlite, judge=parse_model("sim/reasoner"))
+    judged = [one for one in usage_sums(sqlite) if one.purpose == "judge"]
+    assert {one.group.model for one in judged} == {"reasoner"}
+    assert sum(one.n_attempts for one in judged) == 3
+    assert {one.cell_id for one in judged} == {one.cell_id for one in usage_sums(sqlite)}
+
+
 async def test_judges_take_the_same_path_into_the_ledger(sqlite: Ledger, tmp_path: Path) -> None:
     rows = [{"id": f"q{i}", "question": f"Capital {i}?", "answer": "Paris"} for i in range(3)]
     prompt = "{question} Reference: {reference} Reply: {reply}"
@@ -255,7 +269,7 @@ async def test_judges_take_the_same_path_into_the_ledger(sqlite: Ledger, tmp_pat
     purposes = Counter(row.purpose for row in attempt_rows(sqlite))
     assert purposes == {"solve": 3, "judge": 3}
     judged = [row for row in attempt_rows(sqlite) if row.purpose == "judge"]
-    assert {row.model_requested for row in judged} == {"judge"}
+    assert {(row.provider_asked, row.model_requested) for row in judged} == {("openai-compatible", "judge")}
     assert len(server.seen) == 6
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
@@ -108,16 +109,101 @@ def test_a_rate_limit_cuts_the_places_once_per_round_trip_and_answers_give_them_
     entered = [gate.enter(1) for _ in range(100)]
     assert gate.wait_s(1) is None
     clock.now_s += 1.0
-    for instant in entered[:30]:
+    for instant in entered[:60]:
         gate.leave(instant, _rate_limited())
-    assert gate.limit == 70, "thirty refusals of one burst are one signal"
-    for instant in entered[30:]:
+    assert gate.limit == 70, "sixty refusals of one burst are one signal"
+    for instant in entered[60:]:
         gate.leave(instant)
     after_answers = gate.limit
     assert 70 <= after_answers <= 71
     for _ in range(4000):
         gate.leave(gate.enter(1))
     assert gate.limit == 100
+
+
+@dataclass
+class LimitedServer:
+    """Accepts `per_s` requests a second, a second's worth at once; refuses with the wait until the next one."""
+
+    per_s: float
+    clock: Clock
+    level: float = 0.0
+    seen_s: float = 0.0
+    n_refused: int = 0
+
+    def __post_init__(self) -> None:
+        self.level, self.seen_s = max(1.0, self.per_s), self.clock()
+
+    def take(self) -> ProviderError | None:
+        now_s = self.clock()
+        self.level = min(max(1.0, self.per_s), self.level + (now_s - self.seen_s) * self.per_s)
+        self.seen_s = now_s
+        if self.level >= 1.0:
+            self.level -= 1.0
+            return None
+        self.n_refused += 1
+        return _rate_limited((1.0 - self.level) / self.per_s)
+
+
+def _finish(gate: Gate, server: LimitedServer, *, requests: int, latency_s: float) -> float:
+    """Ask until so many requests are answered; gives the seconds it took."""
+    clock, began_s = server.clock, server.clock()
+    flying: list[tuple[float, float, ProviderError | None]] = []
+    answered = 0
+    while answered < requests:
+        while answered + len(flying) < requests and gate.wait_s(1) == 0.0:
+            error = server.take()
+            entered_s = gate.enter(1)
+            flying.append((clock() + (0.01 if error else latency_s), entered_s, error))
+        clock.now_s += 0.005
+        for landing in [one for one in flying if one[0] <= clock()]:
+            flying.remove(landing)
+            gate.leave(landing[1], landing[2])
+            answered += landing[2] is None
+    return clock() - began_s
+
+
+@pytest.mark.parametrize("per_s", [3.0, 20.0, 150.0])
+@pytest.mark.parametrize("latency_s", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("places", [16, 512])
+def test_a_rate_limit_is_found_and_nearly_reached_with_few_refusals(
+    per_s: float, latency_s: float, places: int
+) -> None:
+    clock = Clock()
+    server = LimitedServer(per_s, clock)
+    requests = int(40 * per_s)
+    took_s = _finish(Gate(places, clock=clock), server, requests=requests, latency_s=latency_s)
+    ideal_s = max((requests - per_s) / per_s + latency_s, requests * latency_s / places)
+    print(per_s, latency_s, places, took_s / ideal_s, server.n_refused, requests)
+    assert took_s <= 1.3 * ideal_s, (took_s, ideal_s)
+    assert server.n_refused <= places + 0.1 * requests + 10, server.n_refused
+
+
+def test_refusals_by_chance_do_not_slow_a_model_down() -> None:
+    clock, draw = Clock(), random.Random(5)
+    gate = Gate(64, clock=clock)
+    for _ in range(20_000):
+        clock.now_s += 0.002
+        gate.leave(gate.enter(1), _rate_limited(0.05) if draw.random() < 0.15 else None)
+    assert gate.pace.per_s is None
+    assert gate.limit == 64
+
+
+def test_a_limit_that_is_nearly_used_up_slows_the_model_before_it_is_refused() -> None:
+    clock = Clock()
+    gate = Gate(64, clock=clock)
+    left = {"x-ratelimit-limit-requests": "600", "x-ratelimit-reset-requests": "60s"}
+    gate.leave(gate.enter(1), headers={**left, "x-ratelimit-remaining-requests": "300"})
+    assert gate.pace.per_s is None
+    gate.leave(gate.enter(1), headers={**left, "x-ratelimit-remaining-requests": "0"})
+    assert gate.pace.per_s == pytest.approx(10.0)
+    anthropic = {"anthropic-ratelimit-tokens-limit": "60000", "anthropic-ratelimit-tokens-remaining": "600",
+                 "anthropic-ratelimit-tokens-reset": "2026-11-22T00:01:00Z"}  # fmt: skip
+    gate = Gate(64, clock=clock, now=lambda: datetime(2026, 11, 22, tzinfo=UTC))
+    gate.leave(gate.enter(1), headers=anthropic)
+    gate.enter(2000)
+    assert gate.wait_s(2000) == pytest.approx(2.0, abs=0.1)
+    gate.leave(gate.enter(1), headers={"x-ratelimit-remaining-requests": "soon", "x-ratelimit-remaining-tokens": ""})
 
 
 def test_retry_after_pauses_the_model_until_then() -> None:
@@ -151,6 +237,19 @@ def test_a_request_larger_than_a_second_of_tokens_waits_but_is_not_stuck() -> No
     assert 45 < waited < 55
     clock.now_s += waited
     assert gate.wait_s(5000) == pytest.approx(0.0, abs=1e-6)
+
+
+async def test_a_pause_that_ends_while_we_look_does_not_wait_for_ever() -> None:
+    class Jumping(Clock):
+        """Moves on by half a second each time it is asked."""
+
+        def __call__(self) -> float:
+            self.now_s += 0.5
+            return self.now_s
+
+    lane, traffic = Lane(Gate(5, clock=Jumping())), Traffic(5)
+    lane.gate.leave(lane.gate.enter(1), _rate_limited(1.1))
+    await asyncio.wait_for(traffic.enter(lane, 1), 5)
 
 
 async def test_the_limit_over_all_models_holds_and_is_reached() -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.errors import BudgetReached, LedgerError
 from harness.ledger import statements as sql
 from harness.ledger.buckets import context_bucket, slot
 from harness.ledger.drivers import Driver, Row
-from harness.ledger.encoding import Compression, canonical_json, read_json, storable
-from harness.ledger.records import AttemptOutcome, AttemptStart, Budget, ScoreRecord, Transcript
+from harness.ledger.encoding import Compression, canonical_json, read_json, storable, text_bytes
+from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 from harness.ledger.redaction import redact
 from harness.money import from_pico, plain
 from harness.usage.values import NORMALISER_VERSION
@@ -61,54 +61,48 @@ class InFlight:
     model_requested: str
     service_tier: str | None
     mode: str | None
+    provider: str | None
 
 
 class _Movements:
     """Budgets within one transaction: read once under lock, checked in memory, written once."""
 
     def __init__(self, stored: Sequence[Row]) -> None:
-        self._budgets = {
-            scope: Budget(scope=scope, cap_pico_usd=cap, spent_pico_usd=spent, reserved_pico_usd=reserved)
-            for scope, cap, spent, reserved in stored
-        }
-        self._stored = dict(self._budgets)
+        self._caps: dict[str, int | None] = {scope: cap for scope, cap, _, _ in stored}
+        self._used = {scope: spent + reserved for scope, _, spent, reserved in stored}
+        self._moved = {scope: [0, 0] for scope in self._caps}  # spent, reserved
 
     def release(self, flight: InFlight, charged_pico_usd: int) -> None:
         for scope in flight.scopes:
-            budget = self._budgets[scope]
-            self._budgets[scope] = replace(
-                budget,
-                spent_pico_usd=budget.spent_pico_usd + charged_pico_usd,
-                reserved_pico_usd=budget.reserved_pico_usd - flight.reserved_pico_usd,
-            )
+            self._move(scope, spent=charged_pico_usd, reserved=-flight.reserved_pico_usd)
 
     def reserve(self, start: AttemptStart) -> BudgetReached | None:
         """Reserve in every scope, or in none and say which one is full."""
+        asked = start.reserved_pico_usd
         for scope in start.budget_scopes:
-            left = self._budgets[scope].left_pico_usd
-            if left is not None and start.reserved_pico_usd > left:
-                return _reached(self._budgets[scope], start.reserved_pico_usd)
+            cap = self._caps[scope]
+            if cap is not None and asked > (left := max(0, cap - self._used[scope])):
+                return _reached(scope, asked, cap, left)
         for scope in start.budget_scopes:
-            budget = self._budgets[scope]
-            self._budgets[scope] = replace(budget, reserved_pico_usd=budget.reserved_pico_usd + start.reserved_pico_usd)
+            self._move(scope, spent=0, reserved=asked)
         return None
+
+    def _move(self, scope: str, *, spent: int, reserved: int) -> None:
+        moved = self._moved[scope]
+        moved[0] += spent
+        moved[1] += reserved
+        self._used[scope] += spent + reserved
 
     def changes(self) -> list[Row]:
         return [
-            (new.spent_pico_usd - old.spent_pico_usd, new.reserved_pico_usd - old.reserved_pico_usd, scope)
-            for scope, new in sorted(self._budgets.items())
-            if new != (old := self._stored[scope])
+            (spent, reserved, scope) for scope, (spent, reserved) in sorted(self._moved.items()) if spent or reserved
         ]
 
 
-def _reached(budget: Budget, asked_pico_usd: int) -> BudgetReached:
-    cap, left = budget.cap_pico_usd, budget.left_pico_usd
-    assert cap is not None
-    assert left is not None
+def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: int) -> BudgetReached:
+    asked, left, cap = (plain(from_pico(amount)) for amount in (asked_pico_usd, left_pico_usd, cap_pico_usd))
     return BudgetReached(
-        f"budget {budget.scope} is used up: the next request may cost ${plain(from_pico(asked_pico_usd))},"
-        f" ${plain(from_pico(left))} of ${plain(from_pico(cap))} is left",
-        where=budget.scope,
+        f"budget {scope} is used up: the next request may cost ${asked}, ${left} of ${cap} is left", where=scope
     )
 
 
@@ -222,13 +216,9 @@ class Appender:
         if self._driver.many(sql.SETTLE_ATTEMPT, rows) != len(rows):
             # in a batch of several this sends the batch back to be written one by one
             raise ValueError("the attempt is not in the ledger, or is settled already")
-        transcripts = [
-            self._transcript_row(settle.outcome.attempt_id, settle.transcript)
-            for settle in settles
-            if settle.transcript is not None
-        ]
-        if transcripts:
-            self._driver.many(sql.INSERT_TRANSCRIPT, transcripts)
+        self._write_transcripts([
+            (settle.outcome.attempt_id, settle.transcript) for settle in settles if settle.transcript is not None
+        ])  # fmt: skip
 
     def _flight(self, attempt_id: int) -> InFlight:
         known = self._in_flight.get(attempt_id)
@@ -237,8 +227,8 @@ class Appender:
         found = self._driver.fetch(sql.IN_FLIGHT, (attempt_id,))  # sent by an earlier process
         if not found:
             raise ValueError(f"attempt {attempt_id} is not in the ledger")
-        cell_id, reserved, scopes, model, tier, mode = found[0]
-        return InFlight(cell_id, reserved, tuple(read_json(scopes) or ()), model, tier, mode)
+        cell_id, reserved, scopes, model, tier, mode, provider = found[0]
+        return InFlight(cell_id, reserved, tuple(read_json(scopes) or ()), model, tier, mode, provider)
 
     def _start_row(self, attempt_id: int, start: AttemptStart) -> Row:
         return (
@@ -249,6 +239,7 @@ class Appender:
             start.purpose,
             start.try_number,
             start.retry_of,
+            start.provider,
             start.model_requested,
             self._parameter_set(start),
             self._budget_set(start.budget_scopes),
@@ -287,7 +278,7 @@ class Appender:
         usage = outcome.usage
         tier = outcome.service_tier or flight.service_tier
         group = self._usage_group((
-            self._provider(flight.cell_id),
+            flight.provider or self._provider(flight.cell_id),
             outcome.model_served or flight.model_requested,
             tier,
             flight.mode,
@@ -345,22 +336,25 @@ class Appender:
             known = self._groups[dimensions] = self._driver.fetch(sql.USAGE_GROUP, sql.group_key(dimensions))[0][0]
         return known
 
-    def _transcript_row(self, attempt_id: int, transcript: Transcript) -> Row:
-        reasoning = transcript.reasoning
-        return (
-            attempt_id,
-            self._prompt(canonical_json(transcript.messages).encode()),
-            self._compression.pack_text(transcript.answer),
-            None if reasoning is None else self._compression.pack_text(reasoning),
-        )
+    def _write_transcripts(self, transcripts: Sequence[tuple[int, Transcript]]) -> None:
+        if not transcripts:
+            return
+        prompts = self._prompt_ids([canonical_json(transcript.messages).encode() for _, transcript in transcripts])
+        answers = self._compression.pack_all([text_bytes(transcript.answer) for _, transcript in transcripts])
+        thoughts = [None if t.reasoning is None else self._compression.pack(text_bytes(t.reasoning))
+                    for _, t in transcripts]  # fmt: skip
+        ids = [attempt_id for attempt_id, _ in transcripts]
+        self._driver.many(sql.INSERT_TRANSCRIPT, list(zip(ids, prompts, answers, thoughts, strict=True)))
 
-    def _prompt(self, body: bytes) -> int:
-        digest = hashlib.sha256(body).digest()
-        known = self._prompts.get(digest)
-        if known is None:
-            self._driver.many(sql.ADD_PROMPT, [(digest, self._compression.pack(body))])
-            known = self._prompts[digest] = self._driver.fetch(sql.PROMPT, (digest,))[0][0]
-        return known
+    def _prompt_ids(self, bodies: Sequence[bytes]) -> list[int]:
+        digests = [hashlib.sha256(body).digest() for body in bodies]
+        missing = {digest: body for digest, body in zip(digests, bodies, strict=True) if digest not in self._prompts}
+        if missing:
+            # in one order everywhere, so that two processes never wait for each other's prompts
+            new = sorted(zip(missing, self._compression.pack_all(list(missing.values())), strict=True))
+            self._driver.many(sql.ADD_PROMPT, new)
+            self._prompts.update(self._driver.fetch(sql.prompt_ids(len(new)), [digest for digest, _ in new]))
+        return [self._prompts[digest] for digest in digests]
 
 
 def _in_flight(start: AttemptStart) -> InFlight:
@@ -371,6 +365,7 @@ def _in_flight(start: AttemptStart) -> InFlight:
         start.model_requested,
         start.service_tier,
         start.mode,
+        start.provider,
     )
 
 

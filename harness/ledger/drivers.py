@@ -9,11 +9,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
 from harness.ledger.connections import BUSY_TIMEOUT_S, connect_sqlite
+from harness.ledger.statements import for_rows
 
 Row = tuple[Any, ...]
 
@@ -59,6 +61,9 @@ class Driver(Protocol):
         ...
 
 
+ROWS_AT_ONCE = (64, 16, 4, 1)
+"""A few sizes, so that few statements have to be prepared."""
+
 _BUDGETS = "SELECT scope, cap_pico_usd, spent_pico_usd, reserved_pico_usd FROM budgets WHERE scope"
 
 _VALUE_ERRORS = (TypeError, ValueError, OverflowError)
@@ -91,7 +96,14 @@ class SqliteDriver:
             self._execute("ROLLBACK")
 
     def many(self, statement: str, rows: Sequence[Row]) -> int:
-        return self._connection.executemany(statement, rows).rowcount
+        # each step of a statement gives the interpreter's lock away and waits to get it back, so a step takes many rows
+        changed, start, n_rows = 0, 0, len(rows)
+        for size in ROWS_AT_ONCE:
+            while n_rows - start >= size and (for_all := for_rows(statement, size)) is not None:
+                values = tuple(chain.from_iterable(rows[start : start + size]))
+                changed += self._execute(for_all, values).rowcount
+                start += size
+        return changed
 
     def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
         return self._execute(statement, tuple(values)).fetchall()

@@ -130,6 +130,7 @@ class AttemptStart:
         request_id: our own id, unique over the ledger.
         planned_id: the sample it is for; None for a request that belongs to no sample.
         try_number: 1 for the first attempt.
+        provider: whom the request goes to, when it is not the cell's provider (a judge).
         retry_of: attempt id of the attempt that this one repeats.
         parameters: every parameter as sent, messages, headers and secrets excluded.
         reserved_pico_usd: worst case; 0 when no budget applies or nothing is known.
@@ -148,6 +149,7 @@ class AttemptStart:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     service_tier: str | None = None
     mode: str | None = None
+    provider: str | None = None
     reserved_pico_usd: int = 0
     reserved_input_tokens: int = 0
     reserved_output_tokens: int = 0

@@ -25,6 +25,7 @@ class AttemptRow:
 
     Attributes:
         parameters, other_meters, raw_usage, usage_flags: JSON text as stored (`encoding.read_json` reads it).
+        provider_asked: whom the request went to: the cell's provider, or a judge's.
         thinking, speed, inference_geo, context_bucket: from the usage group; None before the attempt is settled.
     """
 
@@ -49,6 +50,7 @@ class AttemptRow:
     error_class: str | None
     error_message: str | None
     http_status: int | None
+    provider_asked: str
     model_requested: str
     model_served: str | None
     parameters: str
@@ -99,7 +101,8 @@ def attempt_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, only: 
         only: `one_by_one` = those that `usage_sums` leaves out; `bill_unknown` = those that `unknown_bills` counts.
     """
     query = f"""
-        SELECT attempts.*, {_CELL}, {_SAMPLE}, parameter_sets.parameters, usage_groups.speed,
+        SELECT attempts.*, coalesce(attempts.other_provider, cells.provider) AS provider_asked, {_CELL}, {_SAMPLE},
+            parameter_sets.parameters, usage_groups.speed,
             usage_groups.inference_geo, usage_groups.thinking, usage_groups.context_bucket
         FROM (SELECT * FROM attempts WHERE {_WHICH[only]}) AS attempts
         JOIN cells USING (cell_id)
@@ -197,6 +200,15 @@ def transcript_rows(ledger: Ledger, run_id: str) -> Iterator[TranscriptRow]:
     query = f"{_TRANSCRIPT} WHERE cells.run_id IN :run_ids ORDER BY attempts.attempt_id"
     for row in select_rows(ledger, query, [run_id]):
         yield _transcript(row, compression)
+
+
+def transcript_of(ledger: Ledger, attempt_id: int) -> TranscriptRow | None:
+    """Give the transcript of one attempt; None when it was not kept."""
+    for row in select_rows(
+        ledger, f"{_TRANSCRIPT} WHERE attempts.attempt_id = :attempt_id", None, attempt_id=attempt_id
+    ):
+        return _transcript(row, Compression())
+    return None
 
 
 def find_answer(

@@ -211,6 +211,7 @@ attempts = Table(
     Column("error_class", Text),
     Column("error_message", Text),
     Column("http_status", Int64),
+    Column("other_provider", Text),  # when the request goes elsewhere than the cell's provider (a judge)
     Column("model_requested", Text, nullable=False),
     Column("model_served", Text),
     Column("parameter_set_id", Int64, ForeignKey("parameter_sets.parameter_set_id"), nullable=False),

@@ -16,6 +16,7 @@ SENT_FACTS = (
     "purpose",
     "try_number",
     "retry_of",
+    "other_provider",
     "model_requested",
     "parameter_set_id",
     "budget_set_id",

@@ -164,6 +164,7 @@ class Asker:
             request_id=prepared.request.request_id,
             cell_id=question.cell_id,
             planned_id=question.planned_id,
+            provider=self.spec.provider if question.purpose == "judge" else None,
             model_requested=self.spec.model,
             started_at_us=now_us,
             purpose=question.purpose,

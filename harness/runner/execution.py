@@ -24,6 +24,7 @@ from harness.errors import BudgetReached, HarnessError, InputError
 from harness.ledger import Ledger
 from harness.ledger.instants import from_us, to_us
 from harness.ledger.records import RunRecord, RunStatus
+from harness.ledger.stream import transcript_of
 from harness.models import ModelSpec
 from harness.money import plain, to_pico_ceiling
 from harness.pricing import PriceBook
@@ -328,7 +329,7 @@ class _Execution:
         )
 
     def _stored_answer(self, attempt_id: int) -> StoredAnswer | None:
-        found = self._ledger.answer(attempt_id)
+        found = transcript_of(self._ledger, attempt_id)
         if found is None:
             return None
         return StoredAnswer(text=found.answer, finish_reason=found.finish_reason, refused=found.refused)

@@ -56,7 +56,8 @@ class Traffic:
                 return entered_s
         async with lane.turnstile:
             while (entered_s := self._try(lane, tokens)) is None:
-                await self._change(lane.gate.wait_s(tokens))
+                is_full = self.in_flight >= self.concurrency
+                await self._change(None if is_full else lane.gate.wait_s(tokens))
             return entered_s
 
     def leave(self, lane: Lane, entered_s: float, error: ProviderError | None = None) -> None:
@@ -94,7 +95,7 @@ class Traffic:
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.add(waiter)
         try:
-            await asyncio.wait_for(waiter, longest_s if longest_s else None)
+            await asyncio.wait_for(waiter, longest_s)
         except TimeoutError:
             pass
         finally:

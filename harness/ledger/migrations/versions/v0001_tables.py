@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.Column("error_class", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("http_status", INT64, nullable=True),
+        sa.Column("other_provider", sa.Text(), nullable=True),
         sa.Column("model_requested", sa.Text(), nullable=False),
         sa.Column("model_served", sa.Text(), nullable=True),
         sa.Column("parameter_set_id", INT64, nullable=False),
