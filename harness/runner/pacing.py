@@ -1,4 +1,4 @@
-"""How fast one model may be asked: in-flight limit that adapts to 429s, requests and tokens per minute, pauses.
+"""How fast one model may be asked: places in flight, the pace that the provider accepts, limits of the user, pauses.
 
 One `Gate` per model. The clock is an argument; nothing here sleeps. Data flows: a worker asks `wait_s`, takes a place
 with `enter`, and tells the outcome with `leave`.
@@ -6,57 +6,26 @@ with `enter`, and tells the outcome with `leave`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 from harness.errors import ErrorClass, ProviderError
+from harness.runner.buckets import Bucket
+from harness.runner.pace import Pace, read_allowance
 
 _SLOWS_DOWN = frozenset({ErrorClass.RATE_LIMIT, ErrorClass.OVERLOADED})
-
-
-@dataclass(slots=True)
-class Bucket:
-    """A token bucket: `per_minute` units flow in, at most `burst_s` seconds' worth gather.
-
-    One minute's worth is never sent at once: providers enforce their limits over much shorter windows.
-    """
-
-    per_minute: float
-    clock: Callable[[], float]
-    burst_s: float = 1.0
-    _level: float = 0.0
-    _seen_s: float | None = None
-
-    def wait_s(self, amount: float) -> float:
-        """Seconds until `amount` units are there; an amount above the burst waits for a full bucket."""
-        needed = min(amount, self._capacity)
-        self._refill()
-        return max(0.0, (needed - self._level) * 60.0 / self.per_minute)
-
-    def take(self, amount: float) -> None:
-        """Take units; the level may go below zero, which later requests wait off."""
-        self._refill()
-        self._level -= amount
-
-    @property
-    def _capacity(self) -> float:
-        return max(1.0, self.per_minute * self.burst_s / 60.0)
-
-    def _refill(self) -> None:
-        now_s = self.clock()
-        if self._seen_s is None:
-            self._level = self._capacity
-        else:
-            self._level = min(self._capacity, self._level + (now_s - self._seen_s) * self.per_minute / 60.0)
-        self._seen_s = now_s
+_CUT = 0.7
+_NEARLY_FULL = 0.9
+_LONG_S = 1.0
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class Gate:
-    """Places in flight for one model.
+    """Places in flight for one model, and the pace at which they are taken.
 
-    The limit starts at what the user asked for. A 429 or an overload cuts it (at most once per round trip) to 70 % of
-    what was in flight and opens a pause where the provider named one; each limit's worth of answers adds places back
-    (additive increase, multiplicative decrease).
+    The places start at what the user asked for. 429s and overloads that are more than chance slow the pace (see
+    `Pace`), open the pause that the provider named and, when the places were nearly all taken, cut them to 70 %, once
+    per round trip. Each answer gives a part of a place back (additive increase, multiplicative decrease).
     """
 
     def __init__(
@@ -66,14 +35,18 @@ class Gate:
         clock: Callable[[], float],
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._most = float(limit)
         self._limit = float(limit)
         self._clock = clock
+        self._now = now
         self._requests = Bucket(requests_per_minute, clock) if requests_per_minute else None
         self._tokens = Bucket(tokens_per_minute, clock) if tokens_per_minute else None
         self._paused_until_s = 0.0
         self._cut_at_s = float("-inf")
+        self._full_at_s = float("-inf")
+        self.pace = Pace(clock)
         self.in_flight = 0
         self.most_in_flight = 0
 
@@ -86,12 +59,14 @@ class Gate:
         """Seconds until a request may enter: 0 = now, None = when another one leaves."""
         if self.in_flight >= self.limit:
             return None
-        waits = [self._paused_until_s - self._clock() if self._paused_until_s else 0.0]
+        wait_s = self.pace.wait_s()
+        if self._paused_until_s:
+            wait_s = max(wait_s, self._paused_until_s - self._clock())
         if self._requests is not None:
-            waits.append(self._requests.wait_s(1.0))
+            wait_s = max(wait_s, self._requests.wait_s(1.0))
         if self._tokens is not None:
-            waits.append(self._tokens.wait_s(tokens))
-        return max(0.0, *waits)
+            wait_s = max(wait_s, self._tokens.wait_s(tokens))
+        return max(0.0, wait_s)
 
     def enter(self, tokens: int) -> float:
         """Take a place; returns the instant on the gate's clock, which `leave` wants back."""
@@ -101,17 +76,51 @@ class Gate:
             self._requests.take(1.0)
         if self._tokens is not None:
             self._tokens.take(tokens)
-        return self._clock()
+        now_s = self._clock()
+        if self.in_flight >= self._limit * _NEARLY_FULL:
+            self._full_at_s = now_s
+        self.pace.sent(now_s)
+        return now_s
 
-    def leave(self, entered_s: float, error: ProviderError | None = None) -> None:
-        """Give the place back and learn from how the request ended."""
-        in_flight = self.in_flight
+    def leave(
+        self, entered_s: float, error: ProviderError | None = None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
+        """Give the place back and learn from how the request ended.
+
+        Args:
+            error: what it ended in; None = an answer.
+            headers: rate-limit headers of an answer, names in lower case.
+        """
         self.in_flight -= 1
         if error is None:
             self._limit = min(self._most, self._limit + 1.0 / max(1.0, self._limit))
+            if headers:
+                self._heed(headers)
         elif error.error_class in _SLOWS_DOWN:
-            if error.retry_after_s:
-                self._paused_until_s = max(self._paused_until_s, self._clock() + error.retry_after_s)
-            if entered_s > self._cut_at_s:
-                self._limit = max(1.0, in_flight * 0.7)
-                self._cut_at_s = self._clock()
+            is_signal = self.pace.refused(entered_s)
+            if is_signal or (error.retry_after_s or 0.0) >= _LONG_S:
+                self._pause(error.retry_after_s)
+            if is_signal and self._full_at_s >= entered_s:
+                self._cut(entered_s)
+
+    def _cut(self, entered_s: float) -> None:
+        if entered_s > self._cut_at_s:
+            self._limit = max(1.0, _CUT * self._limit)
+            self._cut_at_s = self._clock()
+
+    def _pause(self, seconds: float | None) -> None:
+        if seconds:
+            self._paused_until_s = max(self._paused_until_s, self._clock() + seconds)
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        """Slow down before the first refusal, where an answer says that a limit is nearly used up."""
+        requests = read_allowance(headers, "requests", self._now)
+        if requests is not None and requests.nearly_used_up:
+            self.pace.hold(requests.refill_per_s)
+        tokens = read_allowance(headers, "tokens", self._now)
+        if tokens is not None and tokens.nearly_used_up:
+            per_minute = max(1.0, tokens.refill_per_s * 60.0)
+            if self._tokens is None:
+                self._tokens = Bucket(per_minute, self._clock)
+            elif self._tokens.per_minute > per_minute:
+                self._tokens.per_minute = per_minute

@@ -7,9 +7,10 @@ scored), so that the number in flight equals the one asked.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from harness.errors import ProviderError
-from harness.runner.pacing import Gate
+from harness.runner.pacing import NO_HEADERS, Gate
 
 
 class SampleLeft(Exception):
@@ -60,10 +61,16 @@ class Traffic:
                 await self._change(None if is_full else lane.gate.wait_s(tokens))
             return entered_s
 
-    def leave(self, lane: Lane, entered_s: float, error: ProviderError | None = None) -> None:
-        """Give a place back; `error` is what the request ended in, None for an answer."""
+    def leave(
+        self,
+        lane: Lane,
+        entered_s: float,
+        error: ProviderError | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> None:
+        """Give a place back; `error` is what the request ended in, None for an answer with these headers."""
         self.in_flight -= 1
-        lane.gate.leave(entered_s, error)
+        lane.gate.leave(entered_s, error, headers)
         self.wake()
 
     def wake(self) -> None:
