@@ -72,7 +72,8 @@ class Compression:
         """Compress many in one call, which gives the interpreter's lock away once instead of once per body."""
         if not any(bodies):
             return [self.pack(body) for body in bodies]
-        return [part.tobytes() for part in self._compressor.multi_compress_to_buffer(list(bodies))]
+        packed = self._compressor.multi_compress_to_buffer(list(bodies))
+        return [packed[place].tobytes() for place in range(len(packed))]
 
     def unpack(self, packed: bytes) -> bytes:
         """Decompress."""
