@@ -11,7 +11,7 @@ from harness.rendering.console import print_table
 from harness.rendering.delimited import write_csv
 from harness.rendering.documents import to_json
 from harness.rendering.markdown import to_markdown
-from harness.reports import wording
+from harness.reports import REPORTS, wording
 from harness.reports.facts import CostSums, Spend, TaskOutcomes, TokenSums
 from harness.reports.spend import make_row, report_object, suite_score
 from harness.reports.spend_tables import notes, prices_table, spend_table, summary_table, totals_table
@@ -201,3 +201,11 @@ def test_the_csv_report() -> None:
 
 def test_the_json_report() -> None:
     assert_golden("report.json", to_json(report_object(report())) + "\n")
+
+
+def test_every_listed_report_makes_a_table_of_its_own_name() -> None:
+    made = report()
+    for name, make in REPORTS.items():
+        table = make(made)
+        assert table.name == name
+        assert all(len(row) == len(table.columns) for row in table.rows)

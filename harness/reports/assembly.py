@@ -11,25 +11,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 
 from harness.costs import worst_case_usd
 from harness.errors import InputError
 from harness.ledger import CellRecord, Ledger, RunRecord
 from harness.ledger.instants import from_us
 from harness.ledger.read import (
-    SampleResult,
     UnknownBill,
     UsageSum,
-    sample_results,
     unknown_bills,
     usage_sums,
-    usage_sums_by_sample,
 )
 from harness.ledger.stream import attempt_rows
 from harness.money import add, from_pico
 from harness.pricing import PriceBook
 from harness.reports.charging import UNANSWERED, Charger, parse_pricing, usd_per_token
 from harness.reports.facts import NOTHING, CellFacts, Spend, TaskOutcomes
+from harness.reports.sample_rows import SampleScore, SampleTokens, sample_scores, sample_tokens
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.usage.values import Meter
 
@@ -242,8 +241,8 @@ def _add_results(
     ledger: Ledger, run_id: str, cells: Mapping[int, _Cell], singles: Mapping[tuple[int, int], tuple[float, int]]
 ) -> None:
     """Walk the results and the per-sample sums of a run side by side; both come ordered by cell."""
-    sums_by_cell = _by_cell(usage_sums_by_sample(ledger, [run_id]))
-    for cell_id, results in groupby(sample_results(ledger, run_id), key=lambda result: result.cell_id):
+    sums_by_cell = _by_cell(sample_tokens(ledger, run_id))
+    for cell_id, results in groupby(sample_scores(ledger, run_id), key=itemgetter(0)):
         cell = cells[cell_id]
         spent: dict[int, tuple[float | None, int]] = {}
         for sums in sums_by_cell(cell_id):
@@ -252,11 +251,11 @@ def _add_results(
             _add_result(cell, result, spent.get(result.planned_id), singles.get((cell_id, result.planned_id)))
 
 
-def _by_cell(sums: Iterator[UsageSum]) -> Callable[[int], Iterator[UsageSum]]:
+def _by_cell(sums: Iterator[SampleTokens]) -> Callable[[int], Iterator[SampleTokens]]:
     """Make a function that yields the sums of one cell; cells must be asked for in rising order."""
-    ahead: list[UsageSum] = []
+    ahead: list[SampleTokens] = []
 
-    def take(cell_id: int) -> Iterator[UsageSum]:
+    def take(cell_id: int) -> Iterator[SampleTokens]:
         while True:
             found = ahead.pop() if ahead else next(sums, None)
             if found is None:
@@ -270,10 +269,8 @@ def _by_cell(sums: Iterator[UsageSum]) -> Callable[[int], Iterator[UsageSum]]:
     return take
 
 
-def _add_sample_sum(cell: _Cell, sums: UsageSum, spent: dict[int, tuple[float | None, int]]) -> None:
-    if sums.purpose != "solve" or sums.status == "reused" or sums.planned_id is None:
-        return
-    rates = cell.rates.get(sums.group.usage_group_id)
+def _add_sample_sum(cell: _Cell, sums: SampleTokens, spent: dict[int, tuple[float | None, int]]) -> None:
+    rates = cell.rates.get(sums.usage_group_id)
     usd = None if rates is None else _usd(sums, rates)
     before_usd, before_tokens = spent.get(sums.planned_id, (0.0, 0))
     total = None if usd is None or before_usd is None else before_usd + usd
@@ -283,7 +280,7 @@ def _add_sample_sum(cell: _Cell, sums: UsageSum, spent: dict[int, tuple[float | 
         cell.solve = replace(cell.solve, wasted_usd=add((cell.solve.wasted_usd, wasted)))
 
 
-def _usd(sums: UsageSum, rates: Rates) -> float:
+def _usd(sums: SampleTokens, rates: Rates) -> float:
     get = rates.get
     output = get(Meter.OUTPUT, get(Meter.REASONING, 0.0))
     return (
@@ -297,10 +294,8 @@ def _usd(sums: UsageSum, rates: Rates) -> float:
 
 
 def _add_result(
-    cell: _Cell, result: SampleResult, spent: tuple[float | None, int] | None, single: tuple[float, int] | None
+    cell: _Cell, result: SampleScore, spent: tuple[float | None, int] | None, single: tuple[float, int] | None
 ) -> None:
-    if result.attempt_id is None:
-        return
     key = (result.task, result.sample_id)
     sample = cell.columns.get(key)
     if sample is None:
