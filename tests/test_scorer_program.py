@@ -88,3 +88,22 @@ def test_a_sample_without_tests_is_not_scored_as_wrong() -> None:
     found = checked("x = 1", {"tests": ""})
     assert isinstance(found, Score)
     assert (found.value, found.reason) == (None, "undecided")
+
+
+def test_a_reply_cannot_redefine_the_helper_that_its_tests_call() -> None:
+    prompt = "def double(x):\n    return 2 * x\n\ndef half(x):\n    '''Undo double.'''\n"
+    sample = Sample(
+        task="t",
+        sample_id="1",
+        input="?",
+        target="",
+        metadata={"prompt": prompt, "entry_point": "half", "tests": "assert half(double(4)) == 4"},
+    )
+    reply = "```python\ndef double(x):\n    return x\n\ndef half(x):\n    return x\n```"
+    check = score(ScorerRef(name="program"), text=reply, sample=sample)
+    assert isinstance(check, ProgramCheck)
+    assert check.support == prompt
+    in_words = Sample(task="t", sample_id="2", input="?", target="", metadata={**sample.metadata, "prompt": "Halve it."})
+    other = score(ScorerRef(name="program"), text=reply, sample=in_words)
+    assert isinstance(other, ProgramCheck)
+    assert other.support == ""

@@ -152,7 +152,7 @@ class _Trial:
         tests = {
             "kind": self.check.kind,
             "tests": self.check.tests,
-            "support": getattr(self.check, "support", ""),
+            "support": self.check.support,
             "entry_point": self.check.entry_point,
             "cases": [[case.input, case.expected] for case in self.check.cases],
             "cpu_s": cpu_s,

@@ -5,6 +5,7 @@ Data flows reply + the sample's tests -> `ProgramCheck`, which `harness.sandbox`
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -101,8 +102,23 @@ def score_program(options: Mapping[str, Any], *, text: str, sample: Sample) -> P
     ):
         program = f"{earlier}\n\n{program}"
     return ProgramCheck(
-        program=program, tests=tests, entry_point=entry_point, timeout_s=chosen.timeout_s, answer=code, rule=rule
+        program=program,
+        tests=tests,
+        support=_support(facts.get("prompt", "")),
+        entry_point=entry_point,
+        timeout_s=chosen.timeout_s,
+        answer=code,
+        rule=rule,
     )
+
+
+def _support(prompt: str) -> str:
+    """A prompt that is itself Python (a signature with helpers before it) supports the tests; any other text cannot."""
+    try:
+        ast.parse(prompt)
+    except (SyntaxError, ValueError, RecursionError):
+        return ""
+    return prompt
 
 
 def _cases_check(

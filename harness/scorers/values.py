@@ -58,6 +58,8 @@ class ProgramCheck:
         kind: `tests` = run `tests` after the program in one namespace; `stdin` = start it once per case;
             `call` = call `entry_point` with each case's arguments.
         tests: Python source that raises when the program is wrong.
+        support: valid Python that the tests may call besides the program (a prompt's helper functions), so that a
+            program that redefines a helper is still measured with the original one; empty for none.
         entry_point: the function that the tests are about; None when they name it themselves.
         cases: for `stdin` and `call`.
         timeout_s: wall-clock limit for the whole check.
@@ -68,6 +70,7 @@ class ProgramCheck:
     program: str
     kind: Literal["tests", "stdin", "call"] = "tests"
     tests: str = ""
+    support: str = ""
     entry_point: str | None = None
     cases: tuple[ProgramCase, ...] = ()
     timeout_s: float = 10.0
