@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.usage.draft import Draft
 from harness.usage.payload import Fields
+from harness.usage.plain import read_plain_chat
 from harness.usage.values import Meter, Usage
 
 TIMINGS = (
@@ -29,6 +30,11 @@ USD_PER_TICK = Decimal("1e-10")
 
 def read_openai_chat(raw: Mapping[str, Any]) -> Usage:
     """Read `openai.chat`; also right for Azure, Cerebras, vLLM, SGLang and other servers with this shape."""
+    return read_plain_chat(raw) or read_any_openai_chat(raw)
+
+
+def read_any_openai_chat(raw: Mapping[str, Any]) -> Usage:
+    """Read `openai.chat` with every check, whatever it holds."""
     return _chat(Fields(raw))
 
 

@@ -99,6 +99,16 @@ class Usage:
 
     def __post_init__(self) -> None:
         """Refuse states that no reader may produce: negative counts, and parts that exceed their total."""
+        read, reasoning = self.cache_read_tokens or 0, self.reasoning_tokens or 0
+        unusual = (
+            self.cache_write_5m_tokens or self.cache_write_1h_tokens or self.cache_read_audio_tokens
+            or self.input_audio_tokens or self.input_image_tokens or self.output_audio_tokens
+            or self.output_image_tokens or self.fees or self.context_tokens
+        )  # fmt: skip
+        if unusual or not 0 <= read <= (self.input_tokens or 0) or not 0 <= reasoning <= (self.output_tokens or 0):
+            self._check()  # not for every request: it costs more than all the rest of this value
+
+    def _check(self) -> None:
         counts = {name: getattr(self, name) for name in (*INPUT_PARTS, *OUTPUT_PARTS, *OTHER_COUNTS)}
         for name, value in [*counts.items(), *self.fees.items()]:
             if value is not None and value < 0:
