@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+DATA ?=
 
 help: ## explain every target
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -41,6 +42,50 @@ lint: $(VENV)/.installed-dev ## check format, lint, types and the import contrac
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+bench: $(VENV)/.installed-dev ## measure the request path against its targets (both sides in one run)
+	@$(BIN)/python -m benchmarks.requests
+
+bench-costs: $(VENV)/.installed-dev ## charge and total 1,000,000 and 10,000,000 attempts; per call beside other libraries
+	@$(BIN)/python -m benchmarks.costs --attempts 50000 1000000 10000000
+
+bench-ledger: $(VENV)/.installed-dev ## CPU and bytes per attempt of the ledger's writer
+	@$(BIN)/python -m benchmarks.ledger
+
+bench-reports: $(VENV)/.installed-dev ## report, page and exports over 1,000,000 attempts
+	@$(BIN)/python -m benchmarks.reports
+
+bench-sandbox: $(VENV)/.installed-dev ## the sandbox against plain subprocesses (DATA=DIR: HumanEval, else the starter suite)
+	@$(BIN)/python -m benchmarks.sandbox $(if $(DATA),$(DATA)/humaneval/HumanEval.jsonl.gz)
+
+bench-pacing: $(VENV)/.installed-dev ## time to finish against a rate-limited server, beside the ideal
+	@$(BIN)/python -m benchmarks.pacing
+
+proof-recorded: $(VENV)/.installed-dev ## compare counts and dollars with recorded responses of real providers
+	@$(BIN)/python -m benchmarks.recorded
+
+proof-fuzz: $(VENV)/.installed-dev ## 200,000 spoiled usage payloads: no crash, no negative charge, no silent zero
+	@$(BIN)/python -m benchmarks.fuzz_usage --n 200000
+
+proof-scoring: $(VENV)/.installed-dev ## scorers against labelled answers (GSM8K, MATH-500)
+	@$(BIN)/python -m benchmarks.scoring
+
+proof-books: $(VENV)/.installed-dev ## GSM8K through litellm, MMLU-Pro and faults directly: our ledger against the server's books (DATA=DIR)
+	@$(BIN)/python -m benchmarks.books gsm8k --route litellm --models sim-reasoner sim-direct --data "$(DATA)"
+	@$(BIN)/python -m benchmarks.books mmlu_pro --route direct --models sim-direct --data "$(DATA)"
+	@$(BIN)/python -m benchmarks.books gsm8k --route direct --models sim-flaky --limit 300 --data "$(DATA)"
+
+proof-budgets: $(VENV)/.installed-dev ## 200 runs under random caps with faults: the server's books never exceed one
+	@$(BIN)/python -m benchmarks.budgets --runs 200
+
+proof-crashes: $(VENV)/.installed-dev ## kill -9 at 200 random instants: nothing settled is sent twice, books agree
+	@$(BIN)/python -m benchmarks.crashes --kills 200 --samples 2000
+
+proof-batches: $(VENV)/.installed-dev ## 5,000 batch lines with restarts and kills: complete, half price, nothing twice
+	@$(BIN)/python -m benchmarks.batches --lines 5000
+
+proof-noise: $(VENV)/.installed-dev ## 200 nightly comparisons of noise alone: the gate's false alarms
+	@$(BIN)/python -m benchmarks.nightly_noise
+
 lock: $(VENV)/.installed-dev ## pin the newest allowed versions by hash (names and hashes only)
 	@.ci/lock "$(BIN)"
 
@@ -48,4 +93,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint lock clean
+.PHONY: help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-noise lock clean
