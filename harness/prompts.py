@@ -96,7 +96,7 @@ def question_key(text: str) -> str:
 
     Prompts that carry none are their own key; the simulated models recognise questions by it.
     """
-    return _EARLIER_PART.sub("", text)
+    return _EARLIER_PART.sub("", text) if _EARLIER_BEGIN in text else text
 
 
 def with_earlier_answers(sample: Sample, answers: Mapping[str, str | None]) -> Sample:

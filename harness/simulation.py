@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, Literal
 
+from harness.prompts import question_key
 from harness.simulated_answers import AnswerText, Dice, KeyEntry, Outcome, entry_of, write_answer
 from harness.simulated_judge import asks_for_verdict, write_verdict
 from harness.suites import Sample
@@ -120,10 +121,14 @@ class Prompt:
 
 
 def prompt_sha256(parts: str | Sequence[str | bytes]) -> str:
-    """Digest a user message: its text parts joined by line breaks, then each image's bytes."""
+    """Digest a user message: its text parts joined by line breaks, then each image's bytes.
+
+    Earlier answers inside a prompt do not count: a step is the same question whatever the steps before it gave.
+    """
     if isinstance(parts, str):
-        return hashlib.sha256(parts.encode()).hexdigest()
-    digest = hashlib.sha256("\n".join(part for part in parts if isinstance(part, str)).encode())
+        return hashlib.sha256(question_key(parts).encode()).hexdigest()
+    text = "\n".join(part for part in parts if isinstance(part, str))
+    digest = hashlib.sha256(question_key(text).encode())
     for image in parts:
         if isinstance(image, bytes):
             digest.update(b"\0image:" + hashlib.sha256(image).digest())

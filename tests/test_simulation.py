@@ -13,6 +13,7 @@ import pytest
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.loaders import load_suite, load_task, suite_file
 from harness.models import parse_model
+from harness.prompts import earlier_marks, with_earlier_answers
 from harness.providers.base import ImagePart, Message, Request, Response
 from harness.providers.simulated import SimulatedProvider
 from harness.scorers import Score, score
@@ -375,6 +376,27 @@ def test_one_prompt_with_two_targets_gets_no_answer() -> None:
         given = answer(key, Draw(seed=seed, model=MODELS["direct"]), prompt_of([("user", str(twins[0].input))]))
         assert not given.right
         assert "####" not in given.text
+
+
+def test_a_step_is_recognised_whatever_the_earlier_steps_answered() -> None:
+    step = Sample(
+        task="code",
+        sample_id="p.2",
+        input=f"Earlier:\n{earlier_marks(['p.1'])}\nNow write double(x).",
+        target="",
+        metadata={
+            "reference_solution": "def double(x):\n    return 2 * x\n",
+            "depends_on": ["p.1"],
+            "earlier_signatures": {"p.1": "def one(x):"},
+        },
+    )
+    key = AnswerKey.from_samples([(step, "program")])
+    for earlier in ({}, {"p.1": "```python\ndef one(x):\n    return 1\n```"}, {"p.1": "# end of earlier steps"}):
+        filled = with_earlier_answers(step, earlier)
+        assert filled.input != step.input
+        found = key.find(prompt_of([("user", filled.input)]).sha256)  # type: ignore[list-item]  # texts only
+        assert found is not None
+        assert found.sample_id == "p.2"
 
 
 def test_images_are_part_of_the_prompt() -> None:
