@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import BudgetReached, LedgerError
 from harness.ledger import statements as sql
@@ -47,7 +47,16 @@ class AddScore:
     score: ScoreRecord
 
 
-Operation = Send | Settle | AddScore
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reuse:
+    """Insert an attempt that took a stored answer, settled at once; its result is the attempt id."""
+
+    start: AttemptStart
+    outcome: AttemptOutcome
+    transcript: Transcript | None = None
+
+
+Operation = Send | Settle | AddScore | Reuse
 Result = int | None | LedgerError | BudgetReached
 
 
@@ -102,7 +111,9 @@ class _Movements:
 def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: int) -> BudgetReached:
     asked, left, cap = (plain(from_pico(amount)) for amount in (asked_pico_usd, left_pico_usd, cap_pico_usd))
     return BudgetReached(
-        f"budget {scope} is used up: the next request may cost ${asked}, ${left} of ${cap} is left", where=scope
+        f"budget {scope} is used up: the next request may cost ${asked}, ${left} of ${cap} is left",
+        where=scope,
+        fix=None if scope.startswith("run:") else f"benchtab budgets set {scope} USD raises it",
     )
 
 
@@ -169,6 +180,7 @@ class Appender:
         movements = self._movements(sorted(scopes))
         self._write_settles(settles, flights, movements)
         results = self._write_sends(operations, movements)
+        self._write_reused(operations, movements, results)
         scores = [operation.score for operation in operations if isinstance(operation, AddScore)]
         scores.extend(settle.score for settle in settles if settle.score is not None)
         if scores:
@@ -204,6 +216,18 @@ class Appender:
             for attempt_id, (position, _) in zip(ids, admitted, strict=True):
                 results[position] = attempt_id
         return results
+
+    def _write_reused(self, operations: Sequence[Operation], movements: _Movements, results: list[Result]) -> None:
+        reused = [(at, one) for at, one in enumerate(operations) if isinstance(one, Reuse)]
+        if not reused:
+            return
+        ids = self._driver.ids("attempts", "attempt_id", len(reused))
+        for attempt_id, (at, one) in zip(ids, reused, strict=True):
+            self._driver.many(sql.INSERT_ATTEMPT, [self._start_row(attempt_id, one.start)])
+            outcome = replace(one.outcome, attempt_id=attempt_id)
+            settle = Settle(outcome=outcome, transcript=one.transcript)
+            self._write_settles([settle], [_in_flight(one.start)], movements)
+            results[at] = attempt_id
 
     def _write_settles(self, settles: Sequence[Settle], flights: Sequence[InFlight], movements: _Movements) -> None:
         if not settles:
@@ -387,7 +411,7 @@ def _score_row(score: ScoreRecord) -> Row:
 
 def _refused(operation: Operation, error: Exception) -> LedgerError:
     match operation:
-        case Send(start=start):
+        case Send(start=start) | Reuse(start=start):
             place = f"request {start.request_id}"
         case Settle(outcome=outcome):
             place = f"attempt {outcome.attempt_id}"

@@ -286,6 +286,7 @@ def _outcomes_query(run_id: str, purpose: Purpose) -> Any:
             func.count().label("n_attempts"),
             func.max(attempts.c.try_number).label("last_try_number"),
             func.sum(case((attempts.c.status == "sent", 1), else_=0)).label("n_open"),
+            func.sum(case((attempts.c.status == "cancelled", 1), else_=0)).label("n_cancelled"),
             func.max(case((succeeded, attempts.c.attempt_id))).label("succeeded_id"),
             func.max(attempts.c.attempt_id).label("newest_id"),
         )

@@ -282,6 +282,7 @@ class SampleOutcome:
         n_attempts: rows of any status.
         last_try_number: highest try number so far.
         n_open: rows still `sent`: possibly billed, left by a process that died.
+        n_cancelled: rows given up by the user: like open ones they say nothing about whether another try can help.
         attempt_id: the newest succeeded or reused attempt; None = none succeeded.
         status: `succeeded` or `reused` when there is such an attempt, else the status of the newest row.
         error_class: of the newest row when nothing succeeded.
@@ -297,3 +298,4 @@ class SampleOutcome:
     status: AttemptStatus
     error_class: str | None
     scored: bool
+    n_cancelled: int = 0

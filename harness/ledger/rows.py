@@ -153,6 +153,7 @@ def sample_outcome(row: Any) -> SampleOutcome:
         n_attempts=row.n_attempts,
         last_try_number=row.last_try_number,
         n_open=int(row.n_open),
+        n_cancelled=int(row.n_cancelled),
         attempt_id=row.succeeded_id,
         status=row.status,
         error_class=None if row.succeeded_id is not None else row.error_class,

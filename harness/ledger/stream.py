@@ -100,25 +100,41 @@ def attempt_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, only: 
         run_ids: None = every run.
         only: `one_by_one` = those that `usage_sums` leaves out; `bill_unknown` = those that `unknown_bills` counts.
     """
-    query = f"""
+    query = _attempts_query(f"SELECT * FROM attempts WHERE {_WHICH[only]}", _of_runs(run_ids))
+    for row in select_rows(ledger, query, run_ids):
+        yield _attempt_row(row)
+
+
+def attempt_row(ledger: Ledger, attempt_id: int) -> AttemptRow | None:
+    """Give one attempt; None when there is none of that id."""
+    query = _attempts_query("SELECT * FROM attempts WHERE attempt_id = :attempt_id", "1 = 1")
+    for row in select_rows(ledger, query, None, attempt_id=attempt_id):
+        return _attempt_row(row)
+    return None
+
+
+def _attempts_query(chosen: str, of_runs: str) -> str:
+    return f"""
         SELECT attempts.*, coalesce(attempts.other_provider, cells.provider) AS provider_asked, {_CELL}, {_SAMPLE},
             parameter_sets.parameters, usage_groups.speed,
             usage_groups.inference_geo, usage_groups.thinking, usage_groups.context_bucket
-        FROM (SELECT * FROM attempts WHERE {_WHICH[only]}) AS attempts
+        FROM ({chosen}) AS attempts
         JOIN cells USING (cell_id)
         JOIN parameter_sets USING (parameter_set_id)
         LEFT JOIN planned_samples USING (planned_id)
         LEFT JOIN usage_groups USING (usage_group_id)
-        WHERE {_of_runs(run_ids)} ORDER BY attempts.attempt_id
+        WHERE {of_runs} ORDER BY attempts.attempt_id
     """
-    for row in select_rows(ledger, query, run_ids):
-        stored = row._mapping
-        values = {column: stored[column] for column in _ATTEMPT_COLUMNS}
-        for flag in _FLAGS:
-            values[flag] = None if values[flag] is None else bool(values[flag])
-        values["simulated"], values["refused"] = bool(row.simulated), bool(row.refused)
-        values["stated_cost_usd"] = None if row.stated_cost_usd is None else Decimal(row.stated_cost_usd)
-        yield AttemptRow(**values)
+
+
+def _attempt_row(row: Any) -> AttemptRow:
+    stored = row._mapping
+    values = {column: stored[column] for column in _ATTEMPT_COLUMNS}
+    for flag in _FLAGS:
+        values[flag] = None if values[flag] is None else bool(values[flag])
+    values["simulated"], values["refused"] = bool(row.simulated), bool(row.refused)
+    values["stated_cost_usd"] = None if row.stated_cost_usd is None else Decimal(row.stated_cost_usd)
+    return AttemptRow(**values)
 
 
 def _of_runs(run_ids: Sequence[str] | None) -> str:
@@ -219,12 +235,17 @@ def find_answer(
     parameters: Mapping[str, Any],
     messages: Sequence[Mapping[str, Any]],
     epoch: int,
+    outside_run: str = "",
 ) -> TranscriptRow | None:
-    """Find the oldest stored answer to the same question: same provider, model, every parameter, messages and epoch."""
+    """Find the oldest stored answer to the same question: same provider, model, every parameter, messages and epoch.
+
+    Args:
+        outside_run: answers of this run do not count; empty = all runs count.
+    """
     query = f"""
         {_TRANSCRIPT} JOIN parameter_sets USING (parameter_set_id) JOIN planned_samples USING (planned_id)
         WHERE prompts.sha256 = :prompt AND parameter_sets.sha256 = :parameters AND attempts.status = 'succeeded'
-            AND cells.provider = :provider AND cells.model = :model AND planned_samples.epoch = :epoch
+            AND attempts.purpose = 'solve' AND cells.run_id <> :outside_run AND cells.provider = :provider AND cells.model = :model AND planned_samples.epoch = :epoch
         ORDER BY attempts.attempt_id LIMIT 1
     """
     keys = {
@@ -233,6 +254,7 @@ def find_answer(
         "provider": provider,
         "model": model,
         "epoch": epoch,
+        "outside_run": outside_run,
     }
     for row in select_rows(ledger, query, None, **keys):
         return _transcript(row, Compression())

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import HarnessError, LedgerError
-from harness.ledger.append import AddScore, Appender, Operation, Result, Send, Settle
+from harness.ledger.append import AddScore, Appender, Operation, Result, Reuse, Send, Settle
 from harness.ledger.drivers import Driver
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 
@@ -82,6 +82,15 @@ class Writer:
             LedgerError: the row was refused (settled already), or the ledger cannot be written any more.
         """
         _value(await self._put(Settle(outcome=outcome, transcript=transcript, score=score)))
+
+    async def reuse(self, start: AttemptStart, outcome: AttemptOutcome, transcript: Transcript | None) -> int:
+        """Record an attempt that took a stored answer instead of sending; returns its id once durable.
+
+        Raises:
+            LedgerError: the row was refused, or the ledger cannot be written any more.
+        """
+        operation = Reuse(start=start, outcome=outcome, transcript=transcript)
+        return _value(await self._put(operation))  # type: ignore[return-value]  # a Reuse results in an id
 
     async def add_score(self, score: ScoreRecord) -> None:
         """Record a score; the newest score of an attempt counts. Returns once durable.
