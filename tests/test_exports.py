@@ -23,7 +23,7 @@ from harness.reports.assembly import spend_report
 from harness.reports.exports import ATTEMPTS, CHARGES, RUNS, SCORES
 from harness.tables import Column, Table
 from harness.usage.values import Meter
-from tests.report_ledgers import AT, Try, add_run, many, open_ledger, used
+from tests.report_ledgers import AT, Try, add_run, many, used
 
 BOOK = PriceBook(
     rows=(
@@ -38,8 +38,8 @@ BOOK = PriceBook(
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> Any:
-    with open_ledger(tmp_path) as opened:
+async def ledger(ledger_url: str) -> Any:
+    with Ledger.open(ledger_url) as opened:
         odd = {
             ("cached", 0): [Try(usage=used(600, 900, 700, cached=400))],
             ("lost", 0): [Try(status="timed_out", usage=NO_USAGE, score=None, reserved_pico_usd=10**9), Try()],
@@ -145,11 +145,11 @@ def test_every_exported_column_is_documented() -> None:
         assert len({entry.column.name for entry in stored}) == len(stored)
 
 
-async def test_the_command_refuses_what_it_cannot_write(ledger: Ledger, tmp_path: Path) -> None:
+async def test_the_command_refuses_what_it_cannot_write(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:
     app = typer.Typer()
     app.callback()(lambda: None)
     command.register(app)
-    db = ["--db", str(tmp_path / "ledger.db")]
+    db = ["--db", ledger_url]
     good = CliRunner().invoke(app, ["export", "runs", "-o", str(tmp_path / "out" / "runs.csv"), *db])
     assert good.exit_code == 0
     assert (tmp_path / "out" / "runs.csv").exists()

@@ -17,11 +17,13 @@ from typer.testing import CliRunner
 from harness.cli import report as report_command
 from harness.errors import InputError
 from harness.ledger import NO_USAGE, Ledger
+from harness.ledger.stream import score_rows
 from harness.pricing import Adjustment, Price, PriceBook
 from harness.reports.assembly import no_weights, spend_report
 from harness.reports.spend import report_object
+from harness.reports.spend_tables import notes
 from harness.usage.values import Meter
-from tests.report_ledgers import AT_US, Try, add_run, open_ledger, used
+from tests.report_ledgers import AT_US, Try, add_run, used
 
 REASONER = {Meter.INPUT: Decimal(2), Meter.CACHE_READ: Decimal("0.5"), Meter.OUTPUT: Decimal(8)}
 HALF = Adjustment(tiers=frozenset({"batch"}), multiply=Decimal("0.5"))
@@ -40,8 +42,8 @@ BOOK = PriceBook(
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(tmp_path) as opened:
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    with Ledger.open(ledger_url) as opened:
         yield opened
 
 
@@ -125,12 +127,31 @@ async def test_failures_are_unscored_and_their_spend_stays(ledger: Ledger) -> No
     assert row["cost_per_task_usd"] == "0.000088"
 
 
-async def test_an_answer_cut_at_the_cap_is_billed_and_counted(ledger: Ledger) -> None:
+async def test_a_model_that_thinks_its_budget_away_does_not_score_a_silent_zero(ledger: Ledger) -> None:
     cut = Try(usage=used(100, 1000, 1000), score=None, reason="truncated", finish_reason="length")
     await add_run(ledger, "r", {"sim/reasoner": {("a", 0): [cut], ("b", 0): [Try()]}})
-    row = only_row(ledger)
-    assert (row["n_truncated"], row["n_unscored"]) == (1, 1)
+    made = spend_report(ledger, BOOK, weights=no_weights)
+    (row,) = report_object(made)["rows"]
+    assert row["score"] == 0.5  # the cut answer is wrong, as in published protocols
+    assert (row["n_truncated"], row["n_unscored"], row["n_without_answer"]) == (1, 0, 1)
+    assert row["without_answer_reasons"] == {"truncated": 1}
+    assert any("1 of 2 replies hold no answer (1 truncated); they count as wrong" in note for note in notes(made))
     assert row["wasted_usd"] == "0.0082"  # 100*2 + 1000*8
+    assert [score.value_millionths for score in score_rows(ledger, ["r"])] == [None, 1_000_000]
+
+
+@pytest.mark.parametrize("reason", ["no_answer", "refused"])
+async def test_a_reply_without_an_answer_counts_as_wrong(ledger: Ledger, reason: str) -> None:
+    await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try(score=None, reason=reason)], ("b", 0): [Try()]}})
+    row = only_row(ledger)
+    assert (row["score"], row["n_unscored"], row["without_answer_reasons"]) == (0.5, 0, {reason: 1})
+
+
+@pytest.mark.parametrize("reason", ["failed", "unsandboxed", "undecided"])
+async def test_failures_are_not_scored_as_wrong_answers(ledger: Ledger, reason: str) -> None:
+    await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try(score=None, reason=reason)], ("b", 0): [Try()]}})
+    row = only_row(ledger)
+    assert (row["score"], row["unscored_reasons"], row["n_without_answer"]) == (1.0, {reason: 1}, 0)
 
 
 async def test_judge_calls_have_their_own_column(ledger: Ledger) -> None:
@@ -225,9 +246,11 @@ def run_cli(*arguments: str) -> Any:
 
 
 @pytest.mark.parametrize("output_format", ["table", "json", "md", "csv"])
-async def test_the_command_prints_every_format(ledger: Ledger, tmp_path: Path, output_format: str) -> None:
+async def test_the_command_prints_every_format(
+    ledger: Ledger, ledger_url: str, tmp_path: Path, output_format: str
+) -> None:
     await add_run(ledger, "r", {"sim/reasoner": {("a", 0): [Try()]}, "sim/direct": {("a", 0): [Try()]}})
-    db = str(tmp_path / "ledger.db")
+    db = ledger_url
     result = run_cli("--db", db, "--format", output_format)
     assert result.exit_code == 0
     assert "simulated" in result.stdout
@@ -238,6 +261,6 @@ async def test_the_command_prints_every_format(ledger: Ledger, tmp_path: Path, o
     assert written.read_text(encoding="utf-8") == result.stdout
 
 
-async def test_a_wrong_date_is_an_error_with_a_remedy(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_wrong_date_is_an_error_with_a_remedy(ledger: Ledger, ledger_url: str) -> None:
     with pytest.raises(InputError, match="not a date or instant"):
-        run_cli("--db", str(tmp_path / "ledger.db"), "--as-of", "yesterday")
+        run_cli("--db", ledger_url, "--as-of", "yesterday")

@@ -11,8 +11,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, text
-
 from harness.costs import Cost, cost_of
 from harness.ledger import Ledger
 from harness.ledger.instants import from_us
@@ -20,12 +18,11 @@ from harness.ledger.stream import attempt_rows
 from harness.ledger.tables import SETTLED_AND_SUMMABLE
 from harness.money import multiply
 from harness.pricing import PriceBook
+from harness.reports.batches import batches
 from harness.reports.charging import usage_of_row
 from harness.streams import RowStream
 from harness.tables import Column, ColumnKind
 from harness.usage.values import Meter, Usage
-
-ROWS_PER_BATCH = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,34 +164,19 @@ def export_stream(ledger: Ledger, table: str, *, book: PriceBook, run_ids: Seque
     listed = ", ".join(f"{entry.sql} AS {entry.column.name}" for entry in stored)
     query = f"SELECT {listed} {source} WHERE {_in_runs(runs, run_ids)} ORDER BY {order}"
     columns = tuple(entry.column for entry in stored)
-    return RowStream(name=table, columns=columns, batches=_typed(_batches(ledger, query, run_ids), stored))
+    return RowStream(name=table, columns=columns, batches=_typed(batches(ledger, query, run_ids=run_ids), stored))
 
 
 def _in_runs(column: str, run_ids: Sequence[str] | None) -> str:
     return "1 = 1" if run_ids is None else f"{column} IN :run_ids"
 
 
-def _batches(ledger: Ledger, query: str, run_ids: Sequence[str] | None) -> Iterator[list[Any]]:
-    """Read rows straight from the driver, a batch at a time."""
-    statement = text(query)
-    values: dict[str, Any] = {}
-    if run_ids is not None:
-        statement = statement.bindparams(bindparam("run_ids", expanding=True))
-        values["run_ids"] = list(run_ids)
-    with ledger.reading() as connection:
-        result = connection.execution_options(stream_results=True).execute(statement, values)
-        cursor = result.cursor
-        assert cursor is not None
-        while rows := cursor.fetchmany(ROWS_PER_BATCH):
-            yield list(rows)
-
-
-def _typed(batches: Iterator[list[Any]], stored: Sequence[Stored]) -> Iterator[list[Sequence[Any]]]:
+def _typed(stream: Iterator[Sequence[Any]], stored: Sequence[Stored]) -> Iterator[list[Sequence[Any]]]:
     """Turn rows into columns, and stored forms into values: flags, decimal dollars, scores."""
     conversions = [
         _CONVERSIONS.get(entry.sql.rpartition(".")[2]) or _CONVERSIONS.get(entry.column.kind) for entry in stored
     ]
-    for rows in batches:
+    for rows in stream:
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for place, convert in enumerate(conversions):
             if convert is not None:
@@ -241,7 +223,7 @@ def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> 
     head = 1 + len(NAMES) + 2
     simulated = 1 + [entry.column.name for entry in NAMES].index("simulated")
     costs: dict[tuple[Any, ...], dict[Meter, tuple[Any, ...]]] = {}
-    for rows in _batches(ledger, query, run_ids):
+    for rows in batches(ledger, query, run_ids=run_ids):
         charged: list[list[Any]] = []
         for row in rows:
             first = [*row[:head]]

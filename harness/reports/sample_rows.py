@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from harness.ledger import Ledger
 from harness.ledger.tables import SETTLED_AND_SUMMABLE
-
-ROWS_PER_BATCH = 20_000
+from harness.reports.batches import batches
 
 
 class SampleTokens(NamedTuple):
@@ -93,9 +90,5 @@ def sample_scores(ledger: Ledger, run_id: str) -> Iterator[SampleScore]:
 
 
 def _rows(ledger: Ledger, query: str, run_id: str) -> Iterator[tuple[object, ...]]:
-    with ledger.reading() as connection:
-        result = connection.execution_options(stream_results=True).execute(text(query), {"run_id": run_id})
-        cursor = result.cursor
-        assert cursor is not None
-        while rows := cursor.fetchmany(ROWS_PER_BATCH):
-            yield from rows
+    for rows in batches(ledger, query, values={"run_id": run_id}):
+        yield from rows
