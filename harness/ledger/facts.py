@@ -36,28 +36,33 @@ def usage_facts(
         thinking_asked: whether the request switched thinking on; counts where the payload cannot say.
     """
     missing = usage.input_tokens is None and usage.output_tokens is None
-    others = {str(meter): count for meter, count in meters.items() if meter not in COLUMN_METERS and count}
+    others = (
+        {}
+        if meters.keys() <= COLUMN_METERS
+        else {str(meter): count for meter, count in meters.items() if meter not in COLUMN_METERS and count}
+    )
     models = [
         {"model": model, "meters": {str(meter): count for meter, count in found.items()}}
         for model, found in (other_model_meters or {}).items()
     ]
-    stated_parts = {Meter.CACHE_READ: usage.cache_read_tokens, Meter.CACHE_WRITE_5M: usage.cache_write_5m_tokens,
-                    Meter.CACHE_WRITE_1H: usage.cache_write_1h_tokens}  # fmt: skip
-    cached = {meter: None if stated is None else meters.get(meter, 0) for meter, stated in stated_parts.items()}
+
+    def counted(stated: int | None, meter: Meter) -> int | None:
+        return None if stated is None else meters.get(meter, 0)
+
     return UsageFacts(
-        input_tokens=None if usage.input_tokens is None else meters.get(Meter.INPUT, 0),
-        cache_read_tokens=cached[Meter.CACHE_READ],
-        cache_write_5m_tokens=cached[Meter.CACHE_WRITE_5M],
-        cache_write_1h_tokens=cached[Meter.CACHE_WRITE_1H],
+        input_tokens=counted(usage.input_tokens, Meter.INPUT),
+        cache_read_tokens=counted(usage.cache_read_tokens, Meter.CACHE_READ),
+        cache_write_5m_tokens=counted(usage.cache_write_5m_tokens, Meter.CACHE_WRITE_5M),
+        cache_write_1h_tokens=counted(usage.cache_write_1h_tokens, Meter.CACHE_WRITE_1H),
         output_tokens=(
             None if usage.output_tokens is None else meters.get(Meter.OUTPUT, 0) + meters.get(Meter.REASONING, 0)
         ),
-        reasoning_tokens=None if usage.reasoning_tokens is None else meters.get(Meter.REASONING, 0),
+        reasoning_tokens=counted(usage.reasoning_tokens, Meter.REASONING),
         other_meters={"meters": others, "other_models": models} if others or models else None,
         raw_usage=raw_usage,
         usage_kind=usage_kind,
         usage_source=source or ("missing" if missing else "provider"),
-        flags=tuple((flag.name, flag.detail) for flag in usage.flags),
+        flags=tuple([(flag.name, flag.detail) for flag in usage.flags]),
         stated_cost_usd=usage.stated_cost_usd,
         context_tokens=usage.context_tokens if usage.context_tokens is not None else usage.input_tokens,
         speed=usage.speed,

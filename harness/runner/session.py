@@ -23,6 +23,7 @@ from harness.runner.plan import Chain, PlannedItem
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.preparation import ModelPlan
 from harness.runner.retries import Retries
+from harness.runner.reuse import Reuse
 from harness.runner.traffic import SampleLeft
 
 
@@ -75,6 +76,7 @@ class Session:
         observer: RunObserver,
         concurrency: int,
         stored_answer: Callable[[int], StoredAnswer | None],
+        reuse: Reuse | None = None,
     ) -> None:
         self.queues = queues
         self._grader = grader
@@ -84,6 +86,7 @@ class Session:
         self._workers_per_model = 2 * concurrency if concurrency <= 128 else concurrency + 128
         self._tasks: list[asyncio.Task[None]] = []
         self._stored_answer = stored_answer
+        self._reuse = reuse
         self.interrupted = False
         self.failure: BaseException | None = None
 
@@ -138,7 +141,8 @@ class Session:
     async def _ask_chain(self, queue: ModelQueue, chain: Chain) -> None:
         answers: dict[str, str | None] = {}
         for planned in chain:
-            item = dataclasses.replace(planned, sample=with_earlier_answers(planned.sample, answers))
+            sample = with_earlier_answers(planned.sample, answers)
+            item = planned if sample is planned.sample else dataclasses.replace(planned, sample=sample)
             question = queue.question(item)
             known = queue.outcomes.get((question.cell_id, question.planned_id))
             answers[item.sample.sample_id] = await self._ask_item(queue, item, question, known)
@@ -152,11 +156,20 @@ class Session:
         if known is not None and self._given_up(known):
             self._finish(queue, failed=True)
             return None
+        tries_before = 0 if known is None else known.last_try_number
+        if self._reuse is not None:
+            found = await self._reuse.take(queue.asker, question, epoch=item.epoch, try_number=tries_before + 1)
+            if found is not None:
+                stored = StoredAnswer(text=found.text, finish_reason=found.finish_reason, refused=found.refused)
+                await self._grade(item, question, found.attempt_id, stored)
+                self._finish(queue, failed=False)
+                return found.text
         try:
             answer = await self._retries.ask(
                 queue.asker,
                 question,
-                tries_before=0 if known is None else known.last_try_number,
+                tries_before=tries_before,
+                uncounted=0 if known is None else known.n_open + known.n_cancelled,
             )
         except AttemptFailed as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
@@ -193,7 +206,7 @@ class Session:
 
     def _given_up(self, known: SampleOutcome) -> bool:
         """Whether an earlier session already tried all it may, or met an error that no retry mends."""
-        if known.last_try_number >= self._retries.limits.max_attempts:
+        if known.last_try_number - known.n_open - known.n_cancelled >= self._retries.limits.max_attempts:
             return True
         return known.error_class is not None and ACTIONS[ErrorClass(known.error_class)] is Action.GIVE_UP
 
