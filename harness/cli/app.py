@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import db, prices, report, reproduce, run, runs, simulate, suites
+from harness.cli import compare, db, export, prices, report, reproduce, run, runs, simulate, suites
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def options(
     """Hold the options that come before any command."""
 
 
-for _noun in (run, report, reproduce, prices, suites, runs, simulate, db):
+for _noun in (run, report, compare, export, reproduce, prices, suites, runs, simulate, db):
     _noun.register(app)
 
 
