@@ -79,7 +79,8 @@ def direct() -> CellFacts:
             wasted_usd=Decimal("0.01"),
         ),
         judge=Spend(n_attempts=10, cost=CostSums(output=Decimal("0.2"), charged=Decimal("0.2"))),
-        n_unscored={"failed": 3, "truncated": 2},
+        n_unscored={"failed": 3},
+        n_without_answer={"truncated": 2},
         tasks=(outcomes([1] * 100 + [0] * 100, cost_usd=0.500125, seed=2),),
     )
 
@@ -93,6 +94,7 @@ def unpriced() -> CellFacts:
         mark=None,
         judge=Spend(),
         n_unscored={},
+        n_without_answer={},
         solve=Spend(n_attempts=200, n_unpriced_attempts=200, tokens=TokenSums(input_tokens=5, output_tokens=7)),
     )
 

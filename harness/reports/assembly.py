@@ -27,7 +27,7 @@ from harness.ledger.stream import attempt_rows
 from harness.money import add, from_pico
 from harness.pricing import PriceBook
 from harness.reports.charging import UNANSWERED, Charger, parse_pricing, usd_per_token
-from harness.reports.facts import NOTHING, CellFacts, Spend, TaskOutcomes
+from harness.reports.facts import COUNTED_WRONG, NOTHING, CellFacts, Spend, TaskOutcomes
 from harness.reports.sample_rows import SampleScore, SampleTokens, sample_scores, sample_tokens
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.usage.values import Meter
@@ -142,6 +142,7 @@ class _Cell:
     rates: dict[int, Rates | None] = field(default_factory=dict)
     columns: dict[tuple[str, str], _Sample] = field(default_factory=dict)
     n_unscored: dict[str, int] = field(default_factory=dict)
+    n_without_answer: dict[str, int] = field(default_factory=dict)
 
     def add(self, purpose: str, spend: Spend) -> None:
         if purpose == "judge":
@@ -313,7 +314,10 @@ def _add_result(
         sample.score_count += 1
         return
     reason = result.reason or ("failed" if result.status in UNANSWERED else "pending")
-    cell.n_unscored[reason] = cell.n_unscored.get(reason, 0) + 1
+    if reason in COUNTED_WRONG:
+        sample.score_count += 1
+    counts = cell.n_without_answer if reason in COUNTED_WRONG else cell.n_unscored
+    counts[reason] = counts.get(reason, 0) + 1
 
 
 def _pooled(cells: Sequence[_Cell], weights: Weights) -> list[CellFacts]:
@@ -346,10 +350,12 @@ def _facts(group: Sequence[_Cell], version: str, weights: Mapping[str, float]) -
     record = group[0].record
     solve, judge = NOTHING, NOTHING
     unscored: dict[str, int] = {}
+    without_answer: dict[str, int] = {}
     for cell in group:
         solve, judge = solve.plus(cell.solve), judge.plus(cell.judge)
-        for reason, count in cell.n_unscored.items():
-            unscored[reason] = unscored.get(reason, 0) + count
+        for known, counts in ((unscored, cell.n_unscored), (without_answer, cell.n_without_answer)):
+            for reason, count in counts.items():
+                known[reason] = known.get(reason, 0) + count
     return CellFacts(
         suite=record.suite,
         suite_version=version,
@@ -362,6 +368,7 @@ def _facts(group: Sequence[_Cell], version: str, weights: Mapping[str, float]) -
         solve=solve,
         judge=judge,
         n_unscored=unscored,
+        n_without_answer=without_answer,
         tasks=_outcomes(_merged(group), weights),
     )
 

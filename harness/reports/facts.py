@@ -14,6 +14,11 @@ from harness.money import add
 
 ZERO = Decimal(0)
 
+COUNTED_WRONG = frozenset({"no_answer", "truncated", "refused"})
+"""Unscored replies that count as wrong: the model was asked, was billed and gave no right answer. Published protocols
+count so. Where the reply or the verdict never came (`failed`, `unsandboxed`, `undecided`), nothing is known of the
+model: such samples are left out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSums:
@@ -169,7 +174,7 @@ class TaskOutcomes:
         weight: in the suite's index; None = the suite has no weights.
         sample_ids: stable ids; pairing between models goes by them.
         score_sums: sum of the scores of a sample's answers.
-        score_counts: scored answers of a sample; 0 = unscored.
+        score_counts: answers of a sample that count, right or wrong; 0 = unscored.
         n_solves: answers asked for (repeats), scored or not.
         inclusion_probabilities: of being drawn, in (0, 1].
         costs_usd: spend of a sample over all its attempts, for intervals only; None = not known.
@@ -194,7 +199,8 @@ class CellFacts:
     Attributes:
         reasoning: whether the model reasons with this setting; None = not known.
         mark: "simulated" or "reconstructed" when the numbers are not a model's own; None = real.
-        n_unscored: solves without a score, by reason.
+        n_unscored: solves that could not be scored, by reason; they are left out of the score.
+        n_without_answer: solves whose reply holds no answer, by reason; they count as wrong (`COUNTED_WRONG`).
     """
 
     suite: str
@@ -208,6 +214,7 @@ class CellFacts:
     solve: Spend
     judge: Spend = NOTHING
     n_unscored: Mapping[str, int] = field(default_factory=dict)
+    n_without_answer: Mapping[str, int] = field(default_factory=dict)
     tasks: Sequence[TaskOutcomes] = ()
 
     @property

@@ -45,8 +45,13 @@ class SpendRow:
 
     @property
     def n_unscored(self) -> int:
-        """Solves without a score, whatever the reason."""
+        """Solves that could not be scored, whatever the reason; the score leaves them out."""
         return sum(self.facts.n_unscored.values())
+
+    @property
+    def n_without_answer(self) -> int:
+        """Solves whose reply holds no answer (`no_answer`, `truncated`, `refused`); they count as wrong."""
+        return sum(self.facts.n_without_answer.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +292,8 @@ def row_object(row: SpendRow) -> dict[str, Any]:
         "n_correct": row.n_correct,
         "n_unscored": row.n_unscored,
         "unscored_reasons": {reason: facts.n_unscored[reason] for reason in sorted(facts.n_unscored)},
+        "n_without_answer": row.n_without_answer,
+        "without_answer_reasons": {reason: facts.n_without_answer[reason] for reason in sorted(facts.n_without_answer)},
         **_spend_fields(facts.solve, facts.judge),
         "score": row.score.value,
         "score_ci_low": row.score.ci_low,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -44,8 +44,10 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
      lambda r: r.facts.solve.n_failed_attempts),
     (_column("n_retries", "integer", "requests", "Requests that repeat an earlier one."),
      lambda r: r.facts.solve.n_retries),
-    (_column("n_unscored", "integer", "answers", "Answers without a score (failed, truncated, refused, ...)."),
+    (_column("n_unscored", "integer", "answers", "Answers that could not be scored (failed, ...); left out."),
      lambda r: r.n_unscored),
+    (_column("n_without_answer", "integer", "answers", "Replies without an answer (cut, refused); count as wrong."),
+     lambda r: r.n_without_answer),
     (_column("n_truncated", "integer", "answers", "Answers cut at the output cap; billed in full."),
      lambda r: r.facts.solve.n_truncated),
     (_column("n_unknown_usage_attempts", "integer", "requests", "Requests possibly billed, tokens not known."),
@@ -254,8 +256,15 @@ def row_warnings(row: SpendRow) -> Iterable[str]:
     if row.facts.judge.is_lower_bound:
         yield f"judging: {wording.coverage(row.facts.judge)}"
     if row.n_unscored:
-        listed = ", ".join(f"{row.facts.n_unscored[reason]:,} {reason}" for reason in sorted(row.facts.n_unscored))
-        yield f"{row.n_unscored:,} of {row.n_solves:,} answers unscored ({listed}); they are not counted as wrong"
+        yield (
+            f"{row.n_unscored:,} of {row.n_solves:,} answers unscored ({_by_reason(row.facts.n_unscored)});"
+            " they are not counted as wrong"
+        )
+    if row.n_without_answer:
+        yield (
+            f"{row.n_without_answer:,} of {row.n_solves:,} replies hold no answer"
+            f" ({_by_reason(row.facts.n_without_answer)}); they count as wrong"
+        )
     if solve.n_truncated:
         yield f"{solve.n_truncated:,} of {row.n_solves:,} answers cut at the output cap, billed in full"
     if solve.n_failed_attempts:
@@ -268,6 +277,10 @@ def row_warnings(row: SpendRow) -> Iterable[str]:
         yield "reasoning tokens are not itemised by the provider"
     if solve.cost.charged != solve.cost.total:
         yield f"providers state they charged {wording.dollars(solve.cost.charged)}; the table shows list prices"
+
+
+def _by_reason(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{counts[reason]:,} {reason}" for reason in sorted(counts))
 
 
 def _bill_warnings(solve: Spend) -> Iterable[str]:
