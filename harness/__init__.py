@@ -1,6 +1,16 @@
 """Cost-aware benchmark harness: what a benchmark cost, what it will cost, and whether it was worth it.
 
+    import harness
+
+    done = harness.run("starter", ["sim/reasoner", "sim/direct"])
+    harness.report(done.run_id)                      # a pandas data frame
+    harness.Ledger().attempts(done.run_id)           # every request
+
 Importing this package is cheap: nothing heavy (litellm, datasets, pandas) is imported until it is used.
 """
 
+from harness.api import Ledger, compare, export, price, report, run
+
 __version__ = "0.1.0"
+
+__all__ = ["Ledger", "__version__", "compare", "export", "price", "report", "run"]

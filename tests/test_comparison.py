@@ -15,12 +15,12 @@ import typer
 from typer.testing import CliRunner
 
 from harness.cli import compare as command
-from harness.cli.compare import compare_runs, parse_share
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.pricing import Price, PriceBook
 from harness.reports.comparison import Comparison, Thresholds, compare
 from harness.reports.facts import CellFacts
+from harness.reports.run_comparison import compare_runs, parse_share
 from harness.usage.values import Meter
 from tests.report_ledgers import AT_US, Try, add_run, many, open_ledger, used
 from tests.spend_cases import outcomes, reasoner, report

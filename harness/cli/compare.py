@@ -10,9 +10,7 @@ from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.ledger import Ledger
-    from harness.pricing import PriceBook
-    from harness.reports.comparison import Comparison, Thresholds
+    from harness.reports.comparison import Comparison
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +35,7 @@ def compare(
     """Compare two runs; with thresholds, end with 0 (pass), 4 (regression) or 5 (inconclusive)."""
     from harness.price_files import load_price_book
     from harness.reports.comparison import EXIT_CODES, Thresholds
+    from harness.reports.run_comparison import compare_runs, parse_share
 
     thresholds = Thresholds(
         cost_increase=parse_share(max_cost_increase, "%", "--max-cost-increase"),
@@ -46,16 +45,6 @@ def compare(
         made = compare_runs(ledger, load_price_book(pricing), base, head, thresholds)
     print_comparison(made, "json" if json_output else output_format)
     raise typer.Exit(EXIT_CODES[made.verdict])
-
-
-def compare_runs(ledger: Ledger, book: PriceBook, base: str, head: str, thresholds: Thresholds) -> Comparison:
-    """Report on both runs, and on the later one at the earlier one's prices, and compare them."""
-    from harness.reports.assembly import spend_report
-    from harness.reports.comparison import compare as compare_reports
-
-    before = spend_report(ledger, book, [base])
-    repriced = spend_report(ledger, book, [head], as_of=before.runs[0].created_at)
-    return compare_reports(before, spend_report(ledger, book, [head]), repriced, thresholds)
 
 
 def print_comparison(made: Comparison, output_format: str) -> None:
@@ -73,16 +62,3 @@ def print_comparison(made: Comparison, output_format: str) -> None:
         print_table(comparison_table(made))
     else:
         raise InputError(f"no format {output_format!r}", where="--format", fix="one of: table, json, md")
-
-
-def parse_share(text: str | None, unit: str, option: str) -> float | None:
-    """Read `10%` or `1pt` as a share; None stays None."""
-    if text is None:
-        return None
-    try:
-        share = float(text.strip().removesuffix(unit).strip()) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < float("inf"):
-        raise InputError(f"not a threshold: {text!r}", where=option, fix=f"write a number with its unit: 10{unit}")
-    return share

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.options import DbOption, JsonOption, ledger_name
+from harness.api import ledger_name
+from harness.cli.options import DbOption, JsonOption
 
 
 def register(app: typer.Typer) -> None:

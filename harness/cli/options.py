@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.api import DEFAULT_LEDGER, ledger_name
+
 if TYPE_CHECKING:
     from harness.ledger import Ledger
-
-DEFAULT_LEDGER = "results/ledger.db"
 
 DbOption = Annotated[
     str | None,
@@ -27,11 +26,6 @@ PricingOption = Annotated[
     typer.Option("--pricing", metavar="DIR", help="Your own price files, laid over the shipped ones.", exists=True),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def ledger_name(db: str | None) -> str:
-    """The ledger to use: the option, the environment, or the default under the current folder."""
-    return db or os.environ.get("BENCHTAB_DB") or DEFAULT_LEDGER
 
 
 def open_ledger(db: str | None, *, create: bool = False) -> Ledger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,7 @@ def write_stream_parquet(stream: RowStream, path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    fields = [
-        pa.field(column.name, _arrow_type(column), metadata={"unit": column.unit, "description": column.description})
-        for column in stream.columns
-    ]
-    schema = pa.schema(fields)
+    schema = arrow_schema(stream.columns)
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for columns in stream.batches:
@@ -54,6 +51,20 @@ def write_stream_parquet(stream: RowStream, path: Path) -> int:
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             count += len(columns[0])
     return count
+
+
+def arrow_schema(columns: Sequence[Column]) -> Any:
+    """Give the Arrow schema of typed columns, with units and descriptions as metadata."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field(
+                column.name, _arrow_type(column), metadata={"unit": column.unit, "description": column.description}
+            )
+            for column in columns
+        ]
+    )
 
 
 def _arrow_type(column: Column) -> Any:
