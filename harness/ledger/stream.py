@@ -227,6 +227,17 @@ def transcript_of(ledger: Ledger, attempt_id: int) -> TranscriptRow | None:
     return None
 
 
+def recent_charges(ledger: Ledger, run_id: str, *, at_most: int = 10_000) -> list[tuple[int, str, int]]:
+    """Give (cell id, purpose, charged picodollars) of a run's newest charged attempts, oldest first."""
+    query = f"""
+        SELECT attempt_id, cell_id, purpose, charged_pico_usd FROM attempts JOIN cells USING (cell_id)
+        WHERE cells.run_id IN :run_ids AND attempts.status = 'succeeded' AND charged_pico_usd > 0
+        ORDER BY attempt_id DESC LIMIT {at_most}
+    """
+    newest = [(row.cell_id, row.purpose, row.charged_pico_usd) for row in select_rows(ledger, query, [run_id])]
+    return newest[::-1]
+
+
 def find_answer(
     ledger: Ledger,
     *,
@@ -245,7 +256,8 @@ def find_answer(
     query = f"""
         {_TRANSCRIPT} JOIN parameter_sets USING (parameter_set_id) JOIN planned_samples USING (planned_id)
         WHERE prompts.sha256 = :prompt AND parameter_sets.sha256 = :parameters AND attempts.status = 'succeeded'
-            AND attempts.purpose = 'solve' AND cells.run_id <> :outside_run AND cells.provider = :provider AND cells.model = :model AND planned_samples.epoch = :epoch
+            AND attempts.purpose = 'solve' AND cells.run_id <> :outside_run
+            AND cells.provider = :provider AND cells.model = :model AND planned_samples.epoch = :epoch
         ORDER BY attempts.attempt_id LIMIT 1
     """
     keys = {

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.errors import BudgetReached, ErrorClass, ProviderError
+from harness.errors import BudgetReached, ErrorClass, ProviderError, UnpricedModelError
 from harness.ledger.records import (
     NO_USAGE,
     AttemptOutcome,
@@ -23,6 +23,8 @@ from harness.ledger.records import (
 from harness.models import ModelSpec
 from harness.providers.base import ImagePart, Message, Prepared, Provider, Request, Response
 from harness.runner.charging import NOTHING, UNKNOWN, Pricer, Spent
+from harness.runner.expected import ExpectedCosts
+from harness.runner.pacing import NO_HEADERS
 from harness.runner.plan import image_sha256
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.traffic import Lane, Traffic
@@ -100,6 +102,8 @@ class Asker:
         timeout_s: float,
         keep_transcripts: bool,
         budget_scopes: Callable[[int], tuple[str, ...]],
+        capped: frozenset[str] = frozenset(),
+        expected: ExpectedCosts | None = None,
     ) -> None:
         self.spec = spec
         self._provider = provider
@@ -112,6 +116,8 @@ class Asker:
         self._timeout_s = timeout_s
         self._keep_transcripts = keep_transcripts
         self._budget_scopes = budget_scopes
+        self._capped = capped
+        self._expected = expected
         self._tight = False
         self._queue = asyncio.Lock()
 
@@ -140,6 +146,7 @@ class Asker:
             AttemptFailed: it failed; its row says how.
             SampleLeft: the asker was closed; nothing was sent.
             BudgetReached: the worst case does not fit, although nothing is in flight any more.
+            UnpricedModelError: a budget is to hold it and it has no worst case; nothing was sent.
         """
         prepared = self.prepare(question, try_number)
         tokens = question.input_tokens_bound + (question.max_output_tokens or 0)
@@ -150,6 +157,9 @@ class Asker:
         except BaseException:
             self._traffic.leave(self._lane, entered_s)
             raise
+        if self._expected is not None:
+            worst_pico = self._worst_pico(question, start.started_at_us, start.budget_scopes)
+            self._expected.sent(attempt_id, worst_pico=worst_pico, reserved_pico=start.reserved_pico_usd)
         self._traffic.unsettled += 1
         self._observer.attempt_sent(self.spec)
         try:
@@ -160,6 +170,10 @@ class Asker:
 
     def _start(self, question: Question, prepared: Prepared, *, try_number: int, retry_of: int | None) -> AttemptStart:
         now_us = self._clocks.wall_us()
+        scopes = self._budget_scopes(now_us)
+        reserved_pico = self._worst_pico(question, now_us, scopes)
+        if self._expected is not None:
+            reserved_pico = self._expected.reservation_pico(question.cell_id, question.purpose, reserved_pico)
         return AttemptStart(
             request_id=prepared.request.request_id,
             cell_id=question.cell_id,
@@ -172,14 +186,23 @@ class Asker:
             retry_of=retry_of,
             parameters=prepared.parameters,
             service_tier=question.service_tier,
-            reserved_pico_usd=self._pricer.reservation_pico(
-                question.input_tokens_bound, question.max_output_tokens, now_us
-            )
-            or 0,
+            reserved_pico_usd=reserved_pico,
             reserved_input_tokens=question.input_tokens_bound,
             reserved_output_tokens=question.max_output_tokens or 0,
-            budget_scopes=self._budget_scopes(now_us),
+            budget_scopes=scopes,
         )
+
+    def _worst_pico(self, question: Question, now_us: int, scopes: tuple[str, ...]) -> int:
+        """The most that a request can cost; 0 where that is not known and no budget asks."""
+        worst = self._pricer.reservation_pico(question.input_tokens_bound, question.max_output_tokens, now_us)
+        if worst is None and not self._capped.isdisjoint(scopes):
+            lacking = "no output cap" if question.max_output_tokens is None else "no price"
+            raise UnpricedModelError(
+                f"{self.spec} has {lacking}, so a budget in dollars cannot hold its {question.purpose} requests",
+                where=next(scope for scope in scopes if scope in self._capped),
+                fix="add a [[price]] for it (--pricing DIR) and an output cap, or run without the budget",
+            )
+        return worst or 0
 
     async def _reserve(self, start: AttemptStart) -> int:
         """Write the row; while the budget has no room, wait for requests in flight to settle below their worst case.
@@ -217,7 +240,7 @@ class Asker:
             failure = ProviderError(f"{type(error).__name__}: {error}"[:300], error_class=ErrorClass.INTERNAL)
         if failure is not None and ACTIONS[failure.error_class] is Action.STOP_MODEL:
             self.close()  # before the place is given back, or the next in line would still be sent
-        self._traffic.leave(self._lane, entered_s, failure)
+        self._traffic.leave(self._lane, entered_s, failure, NO_HEADERS if response is None else response.headers)
         if response is not None:
             await self._settle_answer(question, start, attempt_id, response)
             return Answer(attempt_id=attempt_id, response=response)
@@ -256,6 +279,8 @@ class Asker:
         )
         transcript = self._transcript(question.messages, response) if self._keep_transcripts else None
         await self._writer.settle(outcome, transcript=transcript)
+        if self._expected is not None:
+            self._expected.settled(attempt_id, start.cell_id, start.purpose, spent.charged_pico)
         self._observer.attempt_settled(self.spec, spent=spent, error=None)
 
     async def _settle_failure(
@@ -293,11 +318,13 @@ class Asker:
                 normaliser_version=NORMALISER_VERSION,
             )
         )
+        if self._expected is not None:
+            self._expected.settled(attempt_id, start.cell_id, start.purpose, spent.charged_pico)
         self._observer.attempt_settled(self.spec, spent=spent, error=error)
 
     def _transcript(self, messages: tuple[Message, ...], response: Response) -> Transcript:
         return Transcript(
-            messages=[{"role": message.role, "content": _content_json(message)} for message in messages],
+            messages=messages_json(messages),
             answer=response.text,
             reasoning=response.reasoning_text,
         )
@@ -315,6 +342,11 @@ class AttemptFailed(ProviderError):
             billed=error.billed,
         )
         self.attempt_id = attempt_id
+
+
+def messages_json(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Write a conversation as the ledger keeps it: images by digest."""
+    return [{"role": message.role, "content": _content_json(message)} for message in messages]
 
 
 def _content_json(message: Message) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import gc
 import secrets
 import shlex
@@ -21,19 +20,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.errors import BudgetReached, HarnessError, InputError
+from harness.errors import BudgetReached, HarnessError, InputError, LedgerError
 from harness.ledger import Ledger
-from harness.ledger.instants import from_us, to_us
+from harness.ledger.instants import to_us
 from harness.ledger.records import RunRecord, RunStatus
-from harness.ledger.stream import transcript_of
+from harness.ledger.stream import recent_charges, transcript_of
+from harness.ledger.writer import Writer
 from harness.models import ModelSpec
-from harness.money import plain, to_pico_ceiling
+from harness.money import from_pico, plain, to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.providers import make_provider
 from harness.providers.base import Provider
 from harness.runner.attempts import Asker, Clocks, LedgerWriter, Question
+from harness.runner.budgets import budget_scopes, capped_scopes, refuse_unbounded
 from harness.runner.charging import Pricer
 from harness.runner.checks import ScoringChecks
+from harness.runner.expected import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.grading import Grader
 from harness.runner.judging import Judge
 from harness.runner.pacing import Gate
@@ -49,11 +51,10 @@ from harness.runner.preparation import (
     run_record,
 )
 from harness.runner.retries import Retries
+from harness.runner.reuse import Reuse
 from harness.runner.session import ModelQueue, RunObserver, Session, StoredAnswer
 from harness.runner.spec import RunSpec
 from harness.runner.traffic import Lane, Traffic
-
-_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ class RunResult:
         exit_code: 0 complete, 1 a model stopped or samples are left, 3 budget reached, 130 interrupted.
         resume_command: what goes on with the run; None when it is complete.
         most_in_flight: requests that were under way at once, at most.
+        notes: what this session did that a report of the run does not show.
     """
 
     run_id: str
@@ -91,6 +93,7 @@ class RunResult:
     exit_code: int
     resume_command: str | None
     most_in_flight: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def new_run_id(spec: RunSpec, now: datetime) -> str:
@@ -125,6 +128,7 @@ def run_suites(
     started = now()
     chosen = run_id or new_run_id(spec, started)
     prepared = prepare_run(spec, run_id=chosen, book=book, now=started)
+    refuse_unbounded(prepared, ledger, book, started)
     with ledger.run_lock(chosen):
         stored = _opened(ledger, prepared, book, started)
         cell_ids = ledger.add_cells(chosen, cell_records(prepared))
@@ -133,7 +137,12 @@ def run_suites(
         if stored is not None and stored.status == "complete":
             return _result(prepared, "complete", [], interrupted=False, most_in_flight=0)
         execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, now, limits or RetryLimits())
-        with observe(prepared) as observer, _fast_loop() as loop, _frozen_garbage():
+        with (
+            _partial_on_failure(ledger, chosen, now),
+            observe(prepared) as observer,
+            _fast_loop() as loop,
+            _frozen_garbage(),
+        ):
             session = loop.run(execution.run(observer, handle_signals=handle_signals))
         left = sum(queue.n_left for queue in session.queues)
         stopped = any(queue.stopped_by is not None for queue in session.queues)
@@ -144,8 +153,24 @@ def run_suites(
         for queue in session.queues
     ]
     return _result(
-        prepared, status, results, interrupted=session.interrupted, most_in_flight=execution.traffic.most_in_flight
+        prepared,
+        status,
+        results,
+        interrupted=session.interrupted,
+        most_in_flight=execution.traffic.most_in_flight,
+        notes=execution.notes(),
     )
+
+
+@contextlib.contextmanager
+def _partial_on_failure(ledger: Ledger, run_id: str, now: Callable[[], datetime]) -> Iterator[None]:
+    """Leave the run as partial when a session breaks off; where even that cannot be written, it stays as running."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(LedgerError):
+            ledger.finish_run(run_id, "partial", finished_at_us=to_us(now()))
+        raise
 
 
 def _opened(ledger: Ledger, prepared: PreparedRun, book: PriceBook, now: datetime) -> RunRecord | None:
@@ -169,12 +194,18 @@ def _set_budget(ledger: Ledger, prepared: PreparedRun) -> None:
 
 
 def _result(
-    prepared: PreparedRun, status: RunStatus, models: Sequence[ModelResult], *, interrupted: bool, most_in_flight: int
+    prepared: PreparedRun,
+    status: RunStatus,
+    models: Sequence[ModelResult],
+    *,
+    interrupted: bool,
+    most_in_flight: int,
+    notes: tuple[str, ...] = (),
 ) -> RunResult:
-    reached = any(isinstance(model.stopped_by, BudgetReached) for model in models)
-    if interrupted:
+    full = [model.stopped_by.where for model in models if isinstance(model.stopped_by, BudgetReached)]
+    if interrupted and status != "complete":
         exit_code = 130
-    elif reached:
+    elif full:
         exit_code = 3
     else:
         exit_code = 0 if status == "complete" else 1
@@ -184,8 +215,11 @@ def _result(
         models=tuple(models),
         warnings=prepared.warnings,
         exit_code=exit_code,
-        resume_command=None if status == "complete" else resume_command(prepared, raise_budget=reached),
+        resume_command=None
+        if status == "complete"
+        else resume_command(prepared, raise_budget=f"run:{prepared.run_id}" in full),
         most_in_flight=most_in_flight,
+        notes=notes,
     )
 
 
@@ -242,6 +276,22 @@ class _Execution:
         self._planned_ids = dict(zip((item.key for item in prepared.items), planned_ids, strict=True))
         self._clocks = Clocks(wall_us=lambda: to_us(now()), monotonic_s=time.monotonic)
         self.traffic = Traffic(prepared.spec.concurrency)
+        self._capped = capped_scopes(ledger)
+        self._expected = ExpectedCosts() if prepared.spec.budget_mode == "expected" and self._capped else None
+        self._reuse: Reuse | None = None
+
+    def notes(self) -> tuple[str, ...]:
+        """What to say at the end of the session."""
+        said = []
+        if self._expected is not None:
+            most = plain(from_pico(self._expected.most_exposed_pico))
+            said.append(
+                f"budget mode expected: spending stays below each cap plus ${most}, the most by which the worst cases"
+                f" of what was in flight or has an unknown bill exceeded what was reserved for it"
+            )
+        if self._reuse is not None:
+            said.append(f"{self._reuse.count:,} answers were taken from earlier runs, nothing was sent for them")
+        return tuple(said)
 
     async def run(self, observer: RunObserver, *, handle_signals: bool) -> Session:
         spec = self._prepared.spec
@@ -269,6 +319,7 @@ class _Execution:
                 retries=retries,
                 tries_of=self._ledger.outcomes(self._prepared.run_id, purpose="judge"),
             )
+            self._begin(writer, observer)
             session = Session(
                 queues,
                 grader=Grader(writer=writer, checks=checks, ask_judge=judge.ask, wall_us=self._clocks.wall_us),
@@ -277,10 +328,33 @@ class _Execution:
                 observer=observer,
                 concurrency=spec.concurrency,
                 stored_answer=self._stored_answer,
+                reuse=self._reuse,
             )
             with _signals(session) if handle_signals else contextlib.nullcontext():
                 await session.run()
             return session
+
+    def _begin(self, writer: Writer, observer: RunObserver) -> None:
+        """Set up what the options ask for and say what it means."""
+        spec, run_id = self._prepared.spec, self._prepared.run_id
+        if self._expected is not None:
+            self._expected.preload(recent_charges(self._ledger, run_id))
+            observer.notice(
+                f"budget mode expected: once {ENOUGH} charges of a model are known, their {QUANTILE:.0%} quantile is"
+                " reserved instead of the worst case; a cap can be exceeded by at most (worst case - quantile) for"
+                f" each of up to {spec.concurrency} requests in flight and for each one whose bill stays unknown"
+            )
+        if spec.reuse:
+            self._reuse = Reuse(
+                self._ledger,
+                writer,
+                run_id=run_id,
+                keep_transcripts=spec.keep_transcripts,
+                wall_us=self._clocks.wall_us,
+            )
+            silent = sum(run.config.get("keep_transcripts") is False for run in self._ledger.runs())
+            if silent:
+                observer.notice(f"{silent} stored runs kept no transcripts: their answers cannot be reused")
 
     @contextlib.asynccontextmanager
     async def _asker(self, spec: ModelSpec, writer: LedgerWriter, observer: RunObserver) -> AsyncIterator[Asker]:
@@ -305,6 +379,8 @@ class _Execution:
                 timeout_s=options.timeout_s,
                 keep_transcripts=options.keep_transcripts,
                 budget_scopes=lambda wall_us: budget_scopes(self._prepared.run_id, spec, wall_us),
+                capped=self._capped,
+                expected=self._expected,
             )
         finally:
             await provider.aclose()
@@ -339,17 +415,6 @@ class _Execution:
         if found is None:
             return None
         return StoredAnswer(text=found.answer, finish_reason=found.finish_reason, refused=found.refused)
-
-
-def budget_scopes(run_id: str, spec: ModelSpec, wall_us: int) -> tuple[str, ...]:
-    """The budgets that an attempt counts against: its run, its model, its day and its month (UTC)."""
-    return _scopes_of_day(run_id, spec.name, wall_us // _DAY_US)
-
-
-@functools.lru_cache(maxsize=1_000)
-def _scopes_of_day(run_id: str, model: str, day_number: int) -> tuple[str, ...]:
-    day = from_us(day_number * _DAY_US)
-    return (f"run:{run_id}", f"model:{model}", f"day:{day:%Y-%m-%d}", f"month:{day:%Y-%m}")
 
 
 def _answer_key(prepared: PreparedRun) -> Any:

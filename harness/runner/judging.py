@@ -79,5 +79,6 @@ class Judge:
         )
         earlier = self._tries_of.get((cell_id, planned_id))
         tries_before = 0 if earlier is None else earlier.last_try_number
-        answer = await self._retries.ask(asker, question, tries_before=tries_before)
+        uncounted = 0 if earlier is None else earlier.n_open + earlier.n_cancelled
+        answer = await self._retries.ask(asker, question, tries_before=tries_before, uncounted=uncounted)
         return answer.response.text

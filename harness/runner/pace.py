@@ -95,7 +95,8 @@ class Pace:
     """Requests a second that are let through; no limit before refusals are surely more than 30 %.
 
     The pace becomes 95 % of what was accepted, and at most halves in one round trip. It then grows by 2 % a second,
-    after ten seconds by 10 %, and hardly at all while some requests are refused. Refusals that come whatever the pace (`usual`) are not taken as a signal.
+    after ten seconds by 10 %, and hardly at all while some requests are refused. Refusals that come whatever the
+    pace (`usual`) are not taken as a signal.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -26,11 +26,12 @@ class Retries:
         self._monotonic_s = monotonic_s
         self._stopping = stopping
 
-    async def ask(self, asker: Asker, question: Question, *, tries_before: int) -> Answer:
+    async def ask(self, asker: Asker, question: Question, *, tries_before: int, uncounted: int = 0) -> Answer:
         """Ask until it is answered.
 
         Args:
             tries_before: attempts of earlier sessions; they count against the limit.
+            uncounted: those of them that do not, because this program ended before they did.
 
         Raises:
             AttemptFailed: the last attempt's failure; no further attempt can help or is allowed.
@@ -43,7 +44,7 @@ class Retries:
             if not is_worth_retrying(failed):
                 raise
             last = failed
-        attempts_left = self.limits.max_attempts - tries_before
+        attempts_left = self.limits.max_attempts - tries_before + uncounted
         loop = retrying(
             self.limits,
             attempts_left=attempts_left,

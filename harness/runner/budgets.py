@@ -1,0 +1,95 @@
+"""Which budgets an attempt counts against, and which runs they cannot hold.
+
+Budgets live in the ledger (`Ledger.set_budget`): one for a run, and over all runs one for a model, a day and a month.
+Data flows (run, model, instant) -> scopes; (plan, caps, prices) -> a refusal with its fix, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from datetime import datetime
+
+from harness.errors import InputError, UnpricedModelError
+from harness.ledger import Ledger
+from harness.ledger.instants import from_us, to_us
+from harness.models import ModelSpec, parse_model
+from harness.pricing import PriceBook, utc_text
+from harness.runner.preparation import PreparedRun, output_cap
+
+_DAY_US = 86_400_000_000
+_DAY = re.compile(r"day:\d{4}-\d{2}-\d{2}")
+_MONTH = re.compile(r"month:\d{4}-\d{2}")
+
+
+def budget_scopes(run_id: str, spec: ModelSpec, wall_us: int) -> tuple[str, ...]:
+    """The budgets that an attempt counts against: its run, its model, its day and its month (UTC)."""
+    return _scopes_of_day(run_id, spec.name, wall_us // _DAY_US)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _scopes_of_day(run_id: str, model: str, day_number: int) -> tuple[str, ...]:
+    day = from_us(day_number * _DAY_US)
+    return (f"run:{run_id}", f"model:{model}", f"day:{day:%Y-%m-%d}", f"month:{day:%Y-%m}")
+
+
+def check_scope(scope: str) -> str:
+    """Return a scope as it is stored.
+
+    Raises:
+        InputError: it names no run, model, day or month.
+    """
+    kind, _, name = scope.partition(":")
+    try:
+        if _DAY.fullmatch(scope):
+            datetime.strptime(name, "%Y-%m-%d")  # noqa: DTZ007  # only whether there is such a day
+            return scope
+        if _MONTH.fullmatch(scope):
+            datetime.strptime(name, "%Y-%m")  # noqa: DTZ007  # only whether there is such a month
+            return scope
+        if kind == "model" and name:
+            return f"model:{parse_model(name).name}"
+    except ValueError:
+        pass
+    if kind == "run" and name:
+        return scope
+    raise InputError(
+        f"not a budget: {scope!r}",
+        where="SCOPE",
+        fix="write day:2026-11-22, month:2026-11, model:provider/name or run:RUN (days and months in UTC)",
+    )
+
+
+def capped_scopes(ledger: Ledger) -> frozenset[str]:
+    """Scopes with a cap."""
+    return frozenset(scope for scope, budget in ledger.budgets().items() if budget.cap_pico_usd is not None)
+
+
+def refuse_unbounded(prepared: PreparedRun, ledger: Ledger, book: PriceBook, now: datetime) -> None:
+    """Refuse a run whose requests have no worst case in dollars although a budget must hold them.
+
+    Raises:
+        UnpricedModelError: a model under a budget has no price.
+        InputError: a task under a budget has no output cap.
+    """
+    capped = capped_scopes(ledger)
+    if prepared.spec.budget_usd is not None:
+        capped |= {f"run:{prepared.run_id}"}
+    for model in prepared.models:
+        scopes = [scope for scope in budget_scopes(prepared.run_id, model.spec, to_us(now)) if scope in capped]
+        if not scopes:
+            continue
+        if book.at(model.spec.provider, model.spec.model, now) is None:
+            raise UnpricedModelError(
+                f"no price for {model.spec.name} at {utc_text(now)}; the budget {scopes[0]} cannot hold it",
+                where=f"--model {model.spec}",
+                fix=f"add a [[price]] to pricing/{book.provider(model.spec.provider)}.toml or pass --pricing DIR",
+            )
+        for item in prepared.items:
+            if output_cap(item, model, prepared.spec.max_output_tokens) is None:
+                raise InputError(
+                    f"task {item.task.name} has no output cap, so no request of it has a worst case;"
+                    f" the budget {scopes[0]} cannot hold it",
+                    where=f"--model {model.spec}",
+                    fix="add --max-output-tokens N, or max_output_tokens to the task",
+                )
