@@ -18,11 +18,13 @@ Purpose = Literal["solve", "judge"]
 SettledStatus = Literal["succeeded", "failed", "timed_out", "cancelled", "reused"]
 AttemptStatus = Literal["sent", "succeeded", "failed", "timed_out", "cancelled", "reused"]
 UsageSource = Literal["provider", "missing", "estimated"]
+BatchStatus = Literal["submitting", "submitted", "collected", "failed", "not_submitted", "lost"]
 
 RUN_STATUSES: tuple[str, ...] = get_args(RunStatus)
 PURPOSES: tuple[str, ...] = get_args(Purpose)
 ATTEMPT_STATUSES: tuple[str, ...] = get_args(AttemptStatus)
 USAGE_SOURCES: tuple[str, ...] = get_args(UsageSource)
+BATCH_STATUSES: tuple[str, ...] = get_args(BatchStatus)
 BILLED: tuple[str, ...] = get_args(Billed)
 
 
@@ -299,3 +301,41 @@ class SampleOutcome:
     error_class: str | None
     scored: bool
     n_cancelled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """Requests that are handed to a provider together.
+
+    Attributes:
+        submission_key: our own name for it, made before it is handed over and given to providers that keep names.
+        status: `submitting` until the provider's id is stored, then `submitted`; closed as `collected`, `failed` (by
+            the provider), `not_submitted` (it never arrived) or `lost` (it may have arrived, its id was never stored).
+        provider_batch_id: None until the provider gave one.
+        batch_id: given by the ledger; None before it is stored.
+    """
+
+    run_id: str
+    provider: str
+    model: str
+    submission_key: str
+    n_lines: int
+    created_at_us: int
+    setting: str | None = None
+    status: BatchStatus = "submitting"
+    provider_batch_id: str | None = None
+    submitted_at_us: int | None = None
+    closed_at_us: int | None = None
+    detail: str | None = None
+    batch_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLine:
+    """An attempt of mode `batch` that is not settled; `batch_id` None = it was reserved and never handed over."""
+
+    attempt_id: int
+    cell_id: int
+    planned_id: int
+    try_number: int
+    batch_id: int | None

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from harness.ledger.records import ATTEMPT_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
+from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
 SCHEMA_VERSION = "0002"
 """The newest migration; a ledger of any other version is refused."""
@@ -330,5 +330,45 @@ budgets = Table(
     Column("reserved_pico_usd", Int64, nullable=False),
     UniqueConstraint("scope"),
     _not_negative("cap_pico_usd", "spent_pico_usd", "reserved_pico_usd"),
+    sqlite_strict=True,
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", Int64, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("setting", Text),
+    Column("submission_key", Text, nullable=False),
+    Column("n_lines", Int64, nullable=False),
+    Column("created_at_us", Int64, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("provider_batch_id", Text),
+    Column("submitted_at_us", Int64),
+    Column("closed_at_us", Int64),
+    Column("detail", Text),
+    UniqueConstraint("submission_key"),
+    _one_of("status", BATCH_STATUSES),
+    _not_negative("n_lines"),
+    CheckConstraint(
+        "(provider_batch_id IS NULL) = (submitted_at_us IS NULL)"
+        " AND (status = 'submitting' OR status = 'not_submitted' OR status = 'lost' OR provider_batch_id IS NOT NULL)",
+        name="submitted_means_named",
+    ),
+    CheckConstraint(
+        "(status = 'submitting' OR status = 'submitted') = (closed_at_us IS NULL)", name="closed_means_dated"
+    ),
+    Index("ix_batches_run_id", "run_id"),
+    sqlite_strict=True,
+)
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    Column("attempt_id", Int64, ForeignKey("attempts.attempt_id"), primary_key=True, autoincrement=False),
+    Column("batch_id", Int64, ForeignKey("batches.batch_id"), nullable=False),
+    Index("ix_batch_lines_batch_id", "batch_id"),
     sqlite_strict=True,
 )

@@ -38,6 +38,16 @@ RUN_FACTS = (
     "git_commit",
     "sample_seed",
 )
+BATCH_FACTS = (
+    "batch_id",
+    "run_id",
+    "provider",
+    "model",
+    "setting",
+    "submission_key",
+    "n_lines",
+    "created_at_us",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +68,7 @@ def _differs(columns: tuple[str, ...], dialect: str) -> str:
 
 def rules(dialect: str) -> tuple[Rule, ...]:
     """List what is refused; conditions are written for the dialect (`sqlite` or `postgresql`)."""
-    frozen = ("planned_samples", "cells", "parameter_sets", "budget_sets", "usage_groups", "scores")
+    frozen = ("planned_samples", "cells", "parameter_sets", "budget_sets", "usage_groups", "scores", "batch_lines")
     always = [
         Rule(name=f"{table}_no_{event.lower()}", table=table, event=event, message=f"{table} are append-only")
         for table in frozen
@@ -88,6 +98,22 @@ def rules(dialect: str) -> tuple[Rule, ...]:
             condition=_differs(RUN_FACTS, dialect),
             message="what was asked of a run cannot be rewritten",
         ),
+        Rule(
+            name="batches_closed_once",
+            table="batches",
+            event="UPDATE",
+            condition="OLD.closed_at_us IS NOT NULL",
+            message="a closed batch is a fact and cannot be updated",
+        ),
+        Rule(
+            name="batches_facts",
+            table="batches",
+            event="UPDATE",
+            condition=f"{_differs(BATCH_FACTS, dialect)} OR (OLD.provider_batch_id IS NOT NULL"
+            f" AND ({_differs(('provider_batch_id', 'submitted_at_us'), dialect)}))",
+            message="what was handed over cannot be rewritten",
+        ),
+        Rule(name="batches_no_delete", table="batches", event="DELETE", message="batches cannot be deleted"),
         Rule(name="budgets_no_delete", table="budgets", event="DELETE", message="budgets cannot be deleted"),
         Rule(name="transcripts_no_update", table="transcripts", event="UPDATE", message="transcripts cannot be edited"),
         Rule(name="prompts_no_update", table="prompts", event="UPDATE", message="prompts cannot be edited"),
@@ -97,7 +123,7 @@ def rules(dialect: str) -> tuple[Rule, ...]:
 
 TRUNCATION_REFUSED = (
     "runs", "cells", "planned_samples", "parameter_sets", "budget_sets", "usage_groups", "attempts",
-    "scores", "budgets",
+    "scores", "budgets", "batches", "batch_lines",
 )  # fmt: skip
 
 

@@ -336,3 +336,50 @@ def upgrade() -> None:
         ],
         unique=True,
     )
+    op.create_table(
+        "batches",
+        sa.Column("batch_id", INT64, nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("setting", sa.Text(), nullable=True),
+        sa.Column("submission_key", sa.Text(), nullable=False),
+        sa.Column("n_lines", INT64, nullable=False),
+        sa.Column("created_at_us", INT64, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("provider_batch_id", sa.Text(), nullable=True),
+        sa.Column("submitted_at_us", INT64, nullable=True),
+        sa.Column("closed_at_us", INT64, nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "status = 'submitting' OR status = 'submitted' OR status = 'collected' OR status = 'failed'"
+            " OR status = 'not_submitted' OR status = 'lost'",
+            name=op.f("ck_batches_status_known"),
+        ),
+        sa.CheckConstraint("n_lines >= 0", name=op.f("ck_batches_not_negative")),
+        sa.CheckConstraint(
+            "(provider_batch_id IS NULL) = (submitted_at_us IS NULL)"
+            " AND (status = 'submitting' OR status = 'not_submitted' OR status = 'lost'"
+            " OR provider_batch_id IS NOT NULL)",
+            name=op.f("ck_batches_submitted_means_named"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'submitting' OR status = 'submitted') = (closed_at_us IS NULL)",
+            name=op.f("ck_batches_closed_means_dated"),
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_batches_run_id")),
+        sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_batches")),
+        sa.UniqueConstraint("submission_key", name=op.f("uq_batches_submission_key")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_batches_run_id", "batches", ["run_id"], unique=False)
+    op.create_table(
+        "batch_lines",
+        sa.Column("attempt_id", INT64, autoincrement=False, nullable=False),
+        sa.Column("batch_id", INT64, nullable=False),
+        sa.ForeignKeyConstraint(["attempt_id"], ["attempts.attempt_id"], name=op.f("fk_batch_lines_attempt_id")),
+        sa.ForeignKeyConstraint(["batch_id"], ["batches.batch_id"], name=op.f("fk_batch_lines_batch_id")),
+        sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_batch_lines")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_batch_lines_batch_id", "batch_lines", ["batch_id"], unique=False)
