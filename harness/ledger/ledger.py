@@ -13,8 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, case, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from harness.errors import InputError, LedgerError
@@ -152,8 +150,14 @@ class Ledger:
         Raises:
             LedgerError: a sample is stored with other contents or another place in the draw.
         """
+        table = tables.planned_samples
+        stored_ids = select(table.c.planned_id).where(table.c.run_id == run_id).order_by(table.c.planned_id)
         with self._write() as connection:
-            _insert_new(connection, tables.planned_samples, [rows.planned_values(run_id, sample) for sample in planned])
+            is_new = connection.execute(stored_ids.limit(1)).first() is None
+            _insert_new(connection, table, [rows.planned_values(run_id, sample) for sample in planned])
+            ids = list(connection.execute(stored_ids).scalars()) if is_new else []
+        if len(ids) == len(planned):
+            return ids  # all are new, and ids grow in the order of insertion: nothing to compare with
         known = {_planned_key(sample): sample for sample in self.planned(run_id)}
         changed = [sample for sample in planned if rows.facts(sample) != rows.facts(known[_planned_key(sample)])]
         if changed:
@@ -259,7 +263,12 @@ def _prepare_folder(path: Path, *, create: bool) -> None:
 
 
 def _upsert(connection: Connection, table: Any) -> Any:
-    return insert_sqlite(table) if connection.dialect.name == "sqlite" else insert_postgresql(table)
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]  # the same methods
+
+    return insert(table)
 
 
 def _insert_new(connection: Connection, table: Any, values: Sequence[Mapping[str, Any]]) -> None:
