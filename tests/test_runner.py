@@ -137,6 +137,25 @@ def test_a_setting_that_a_model_cannot_take_is_refused_before_anything_is_sent(s
     assert list(attempt_rows(sqlite)) == []
 
 
+async def test_long_reasoning_is_streamed_with_its_usage_captured(sqlite: Ledger, tmp_path: Path) -> None:
+    async with serve() as server:
+        await _on_loopback(server, number_suite(tmp_path, 2, cap=32_768), sqlite)
+    assert all(seen.body["stream"] and seen.body["stream_options"] == {"include_usage": True} for seen in server.seen)
+    assert {(row.output_tokens, row.reasoning_tokens) for row in attempt_rows(sqlite)} == {(30, 24)}
+
+
+async def test_short_answers_are_not_streamed(sqlite: Ledger, tmp_path: Path) -> None:
+    async with serve() as server:
+        await _on_loopback(server, number_suite(tmp_path, 1), sqlite)
+    assert "stream" not in server.seen[0].body
+
+
+def test_a_password_in_the_base_url_is_refused_before_it_could_be_stored(sqlite: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="password"):
+        run(number_suite(tmp_path, 1), ["openai-compatible/m"], sqlite, base_url="http://me:hush@127.0.0.1:9/v1")
+    assert sqlite.runs() == []
+
+
 # faults, with the exact number of requests that the server saw
 
 FAULTS = {

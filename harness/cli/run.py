@@ -52,6 +52,9 @@ def run(
     tpm: Annotated[float | None, typer.Option(min=1.0, help="Tokens per minute and model, at most.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Take stored answers to the same request.")] = False,
     batch: Annotated[bool, typer.Option("--batch", help="Use the provider's batch interface.")] = False,
+    stream: Annotated[
+        bool | None, typer.Option("--stream/--no-stream", help="Default: streamed where reasoning may be long.")
+    ] = None,
     no_transcripts: Annotated[bool, typer.Option("--no-transcripts", help="Store no prompts and answers.")] = False,
     unsafe_exec: Annotated[bool, typer.Option("--unsafe-exec", help="Run programs without a sandbox.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimate; send nothing.")] = False,
@@ -98,6 +101,7 @@ def run(
         judge=None if judge is None else parse_model(judge),
         reuse=reuse,
         batch=batch,
+        stream=stream,
     )
     _require(spec)
     if dry_run:

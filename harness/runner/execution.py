@@ -49,6 +49,7 @@ from harness.runner.preparation import (
     prepare_run,
     question_for,
     run_record,
+    streams,
 )
 from harness.runner.retries import Retries
 from harness.runner.reuse import Reuse
@@ -388,7 +389,14 @@ class _Execution:
     def _provider(self, spec: ModelSpec) -> Provider:
         options = self._prepared.spec
         key = _answer_key(self._prepared) if spec.provider == "sim" else None
-        return make_provider(spec, base_url=options.base_url, concurrency=options.concurrency, answer_key=key)
+        plan = next((model for model in self._prepared.models if model.spec == spec), None)
+        return make_provider(
+            spec,
+            base_url=options.base_url,
+            concurrency=options.concurrency,
+            answer_key=key,
+            stream=plan is not None and streams(self._prepared, plan),
+        )
 
     def _queue(self, model: ModelPlan, asker: Asker) -> ModelQueue:
         def question(item: PlannedItem) -> Question:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.errors import InputError, UnpricedModelError
@@ -59,6 +60,10 @@ class PreparedRun:
         return [item for chain in self.chains for item in chain]
 
 
+_LONG_OUTPUT_TOKENS = 16_384
+"""Above this output cap a reasoning answer can take longer than proxies keep a silent connection open."""
+
+
 def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -> PreparedRun:
     """Load, draw and check.
 
@@ -100,6 +105,12 @@ def _check_options(spec: RunSpec) -> None:
         raise InputError(f"model named twice: {', '.join(doubled)}", where="--model", fix="name each model once")
     if spec.concurrency < 1:
         raise InputError(f"--concurrency is {spec.concurrency}", where="--concurrency", fix="use 1 or more")
+    if spec.base_url is not None and "@" in urlsplit(spec.base_url).netloc:
+        raise InputError(
+            "--base-url holds a user name or password, which would be stored with the run",
+            where="--base-url",
+            fix="leave it out of the address; a key goes into the environment (OPENAI_COMPATIBLE_API_KEY)",
+        )
     if spec.budget_usd is not None and spec.budget_usd <= 0:
         raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")
 
@@ -137,6 +148,14 @@ def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int
     if model.reasons is None:
         return max(plain, reasoning) if plain is not None and reasoning is not None else reasoning or plain
     return (reasoning or plain) if model.reasons else plain
+
+
+def streams(run: PreparedRun, model: ModelPlan) -> bool:
+    """Whether answers of a model are streamed: a connection that stays silent for minutes may be cut on its way."""
+    if run.spec.stream is not None:
+        return run.spec.stream
+    caps = (output_cap(item, model, run.spec.max_output_tokens) for item in run.items)
+    return model.reasons is not False and any(cap is None or cap > _LONG_OUTPUT_TOKENS for cap in caps)
 
 
 def messages_bound(messages: Sequence[Message]) -> int:

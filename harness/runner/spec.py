@@ -51,6 +51,7 @@ class RunSpec:
         judge: model for judged tasks; None = as the suite says.
         reuse: take stored answers to the same request instead of sending.
         batch: use the provider's batch interface.
+        stream: ask for streamed answers; None = where long reasoning could outlast an idle connection.
     """
 
     suites: tuple[str, ...]
@@ -75,6 +76,7 @@ class RunSpec:
     judge: ModelSpec | None = None
     reuse: bool = False
     batch: bool = False
+    stream: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values from which `from_json` builds the same spec."""
