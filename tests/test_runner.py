@@ -131,6 +131,15 @@ def test_an_unpriced_model_with_a_budget_is_refused_with_the_fix(sqlite: Ledger,
     assert sqlite.runs() == []
 
 
+def test_a_budget_without_an_output_cap_is_refused_because_it_could_not_hold(sqlite: Ledger, tmp_path: Path) -> None:
+    path = Path(number_suite(tmp_path, 2))
+    uncapped = [line for line in path.read_text().splitlines() if not line.startswith("max_output_tokens")]
+    path.write_text("\n".join(uncapped))
+    with pytest.raises(InputError, match="output cap"):
+        run(str(path), ["sim/direct"], sqlite, budget_usd=Decimal(5))
+    assert run(str(path), ["sim/direct"], sqlite, budget_usd=Decimal(5), max_output_tokens=500).exit_code == 0
+
+
 def test_a_setting_that_a_model_cannot_take_is_refused_before_anything_is_sent(sqlite: Ledger, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="setting"):
         run(number_suite(tmp_path, 3), ["sim/reasoner", "sim/direct@high"], sqlite)

@@ -97,6 +97,7 @@ class Pricer:
             max_output_tokens=output_tokens,
             at=at,
             service_tier=self._service_tier,
+            speed="standard",  # a fast mode is never asked for
         )
         return None if usd is None else to_pico_ceiling(usd)
 

@@ -77,6 +77,8 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
     warnings = [warning for loaded in suites for task in loaded.tasks for warning in task.warnings]
     warnings += _price_warnings(spec, models, book, now)
     chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
+    if spec.budget_usd is not None:
+        _check_caps(spec, chains, models)
     return PreparedRun(
         run_id=run_id,
         spec=spec,
@@ -113,6 +115,19 @@ def _check_options(spec: RunSpec) -> None:
         )
     if spec.budget_usd is not None and spec.budget_usd <= 0:
         raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")
+
+
+def _check_caps(spec: RunSpec, chains: Sequence[Chain], models: Sequence[ModelPlan]) -> None:
+    """Without an output cap a request has no worst case, and a budget could not hold."""
+    for chain in chains:
+        for item in chain:
+            for model in models:
+                if output_cap(item, model, spec.max_output_tokens) is None:
+                    raise InputError(
+                        f"task {item.task.name!r} sets no output cap, so a budget in dollars cannot hold",
+                        where="--budget-usd",
+                        fix="add --max-output-tokens, or max_output_tokens to the suite's task",
+                    )
 
 
 def _model_plan(spec: ModelSpec, book: PriceBook, now: datetime) -> ModelPlan:
