@@ -91,6 +91,20 @@ def test_an_error_is_a_few_lines_with_exit_code_2_and_no_traceback(tmp_path: Pat
     assert done.stdout == ""
 
 
+def test_quiet_and_verbose_hold_everywhere_and_only_vv_shows_a_traceback(tmp_path: Path) -> None:
+    def said(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode in (1, 2)
+        return done.stderr
+
+    for words in (("-q", "report", "no-run"), ("report", "no-run", "-q"), ("report", "-v", "no-run")):
+        assert "Traceback" not in said(*words)
+        assert "No such option" not in said(*words)
+    assert "Traceback" in said("report", "no-run", "-vv")
+
+
 def test_malicious_litellm_releases_are_excluded_and_locks_hold_hashes_and_no_addresses() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (litellm,) = [one for one in project["dependencies"] if one.startswith("litellm")]

@@ -9,11 +9,13 @@ import typer
 
 from harness import __version__
 from harness.cli import compare, db, export, prices, report, reproduce, run, runs, simulate, suites
+from harness.cli.options import VERBOSITY_WORDS, verbosity
 from harness.errors import HarnessError
 
 app = typer.Typer(
     name="benchtab",
     help="What a benchmark cost, what it will cost, and whether it was worth it.",
+    epilog="Everywhere: -q no progress, -v log messages, -vv tracebacks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,12 +43,27 @@ for _noun in (run, report, compare, export, reproduce, prices, suites, runs, sim
 
 
 def main() -> None:
-    """Run the command line; turn every known error into a short message on stderr and its exit code."""
-    very_verbose = "-vv" in sys.argv
+    """Run the command line; turn every known error into a short message on stderr and its exit code.
+
+    `-q`, `-v` and `-vv` hold for every command and may stand anywhere: quiet, log messages, tracebacks.
+    """
+    words, asked = _without_verbosity(sys.argv[1:])
+    verbosity.quiet = "-q" in asked or "--quiet" in asked
+    if "-v" in asked or "-vv" in asked:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG if "-vv" in asked else logging.INFO, stream=sys.stderr)
     try:
-        app()
+        app(args=words)
     except HarnessError as error:
-        if very_verbose:
+        if "-vv" in asked:
             raise
         typer.echo(f"benchtab: {error}", err=True)
         raise SystemExit(error.exit_code) from None
+
+
+def _without_verbosity(words: list[str]) -> tuple[list[str], set[str]]:
+    """Take `-q`, `-v` and `-vv` out of a command line, up to `--`."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word not in VERBOSITY_WORDS]
+    return kept + words[end:], VERBOSITY_WORDS & set(words[:end])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,18 @@ from harness.api import DEFAULT_LEDGER, ledger_name
 
 if TYPE_CHECKING:
     from harness.ledger import Ledger
+
+VERBOSITY_WORDS = {"-q", "--quiet", "-v", "-vv"}
+
+
+@dataclass(slots=True)
+class Verbosity:
+    """How much a command says on stderr; set once from the command line."""
+
+    quiet: bool = False
+
+
+verbosity = Verbosity()
 
 DbOption = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, verbosity
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -63,7 +63,6 @@ def run(
     db: DbOption = None,
     pricing: PricingOption = None,
     json_output: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
 ) -> None:
     """Run suites on models and print what it cost.
 
@@ -77,7 +76,7 @@ def run(
     if resume is not None:
         with open_ledger(db, create=False) as ledger:
             spec = _stored_spec(ledger, resume, suites, model, budget_usd=budget_usd)
-            _run(spec, ledger, book, run_id=resume, json_output=json_output, quiet=quiet)
+            _run(spec, ledger, book, run_id=resume, json_output=json_output)
     spec = RunSpec(
         suites=tuple(suites or ()),
         models=tuple(parse_model(name) for name in model or ()),
@@ -108,7 +107,7 @@ def run(
         _print_estimate(spec, book, json_output=json_output)
         return
     with open_ledger(db, create=True) as ledger:
-        _run(spec, ledger, book, run_id=run_id, json_output=json_output, quiet=quiet)
+        _run(spec, ledger, book, run_id=run_id, json_output=json_output)
 
 
 def _require(spec: RunSpec) -> None:
@@ -165,7 +164,7 @@ def _stored_spec(
     return dataclasses.replace(spec, budget_usd=budget if budget is not None else spec.budget_usd)
 
 
-def _run(spec: RunSpec, ledger: Ledger, book: PriceBook, *, run_id: str | None, json_output: bool, quiet: bool) -> None:
+def _run(spec: RunSpec, ledger: Ledger, book: PriceBook, *, run_id: str | None, json_output: bool) -> None:
     """Run, print the report, end with the run's exit code."""
     from harness.runner import run_suites
 
@@ -176,7 +175,7 @@ def _run(spec: RunSpec, ledger: Ledger, book: PriceBook, *, run_id: str | None, 
             typer.echo(f"warning: {warning}", err=True)
         items = len(prepared.items)
         typer.echo(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models", err=True)
-        return ProgressDisplay({model.spec: items for model in prepared.models}, quiet=quiet)
+        return ProgressDisplay({model.spec: items for model in prepared.models}, quiet=verbosity.quiet)
 
     result = run_suites(spec, ledger=ledger, book=book, run_id=run_id, observe=observe, handle_signals=True)
     _print_report(ledger, book, result.run_id, json_output=json_output)
