@@ -1,0 +1,120 @@
+"""`benchtab score`: stored answers scored again, old and new scores side by side, then the report of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+
+if TYPE_CHECKING:
+    from harness.ledger import Ledger
+    from harness.pricing import PriceBook
+    from harness.reports.rescored import RowKey, ScoreChanges
+    from harness.reports.spend import SpendReport
+    from harness.runner.rescoring import Rescored, RescoreOptions
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("score")(score)
+
+
+def score(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run whose stored answers are scored again.")],
+    judge: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Model for judged tasks. Default: the run's.")
+    ] = None,
+    budget_usd: Annotated[str | None, typer.Option(metavar="X", help="Hard cap on what the judge may cost.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Where local data sets lie now.")
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="The judge's endpoint.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Judge requests in flight.")] = 16,
+    unsafe_exec: Annotated[bool, typer.Option("--unsafe-exec", help="Run programs without a sandbox.")] = False,
+    db: DbOption = None,
+    pricing: PricingOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Score the stored answers of a run again, with its suites' present scorers.
+
+    Sends no request unless a scorer is a judge. Old scores are kept in the ledger; the newest of an answer counts.
+    """
+    from harness.cli.run import parse_usd
+    from harness.models import parse_model
+    from harness.price_files import load_price_book
+    from harness.runner.rescoring import RescoreOptions
+
+    options = RescoreOptions(
+        judge=None if judge is None else parse_model(judge),
+        budget_usd=parse_usd(budget_usd),
+        data_dir=data,
+        base_url=base_url,
+        concurrency=concurrency,
+        unsafe_exec=unsafe_exec,
+    )
+    with open_ledger(db) as ledger:
+        exit_code = _score(ledger, load_price_book(pricing), run, options, json_output=json_output)
+    raise typer.Exit(exit_code)
+
+
+def _score(ledger: Ledger, book: PriceBook, run_id: str, options: RescoreOptions, *, json_output: bool) -> int:
+    from harness.reports.assembly import spend_report
+    from harness.runner.rescoring import rescore
+
+    before = spend_report(ledger, book, [run_id])
+    made = rescore(ledger, run_id, book=book, options=options, notice=lambda text: typer.echo(text, err=True))
+    after = spend_report(ledger, book, [run_id])
+    for problem in made.problems:
+        typer.echo(f"benchtab: {problem}", err=True)
+    if json_output:
+        _print_json(run_id, before, after, _changes(ledger, run_id, made), made)
+    else:
+        _print_tables(ledger, book, run_id, before, after, made)
+    return made.exit_code
+
+
+def _changes(ledger: Ledger, run_id: str, made: Rescored) -> dict[RowKey, ScoreChanges]:
+    from harness.reports.rescored import ScoreChanges
+
+    found: dict[RowKey, ScoreChanges] = {}
+    for cell in ledger.cells(run_id):
+        if cell.cell_id is not None and (one := made.cells.get(cell.cell_id)) is not None:
+            found[cell.suite, cell.provider, cell.model, cell.setting] = ScoreChanges(
+                n_scored=one.n_scored,
+                n_higher=one.n_higher,
+                n_lower=one.n_lower,
+                n_other_reason=one.n_other_reason,
+            )
+    return found
+
+
+def _print_json(
+    run_id: str, before: SpendReport, after: SpendReport, changes: dict[RowKey, ScoreChanges], made: Rescored
+) -> None:
+    from harness.rendering.documents import to_json
+    from harness.reports.rescored import rescored_objects
+    from harness.reports.spend import report_object
+
+    document: dict[str, Any] = {
+        "run": run_id,
+        "rows": rescored_objects(before, after, changes),
+        "kept_scores": dict(sorted(made.kept.items())),
+        "problems": list(made.problems),
+        "report": report_object(after),
+    }
+    typer.echo(to_json(document))
+
+
+def _print_tables(
+    ledger: Ledger, book: PriceBook, run_id: str, before: SpendReport, after: SpendReport, made: Rescored
+) -> None:
+    from harness.cli.report import print_report
+    from harness.rendering.console import print_table
+    from harness.reports.rescored import rescored_table
+
+    notes = tuple(f"{count:,} answers keep their score: {why}" for why, count in sorted(made.kept.items()))
+    print_table(rescored_table(before, after, _changes(ledger, run_id, made), notes))
+    print_report(ledger, book, [run_id])
