@@ -25,8 +25,6 @@ from tests.stand_ins import scicode
 
 PROMPT = "{question}\\nReference: {reference}\\nReply: {reply}\\nVerdict: CORRECT or INCORRECT"
 JUDGED = f', options = {{ prompt = "{PROMPT}" }}'
-    ', options = { prompt = "{question}\\nReference: {reference}\\nReply: {reply}\\nVerdict: CORRECT or INCORRECT" }'
-)
 
 
 @pytest.fixture
@@ -135,7 +133,12 @@ def test_a_budget_for_the_judge_stops_it_and_leaves_the_old_scores(sqlite: Ledge
     assert (made.exit_code, made.budget_reached) == (3, True)
     assert values(sqlite) == before
     with pytest.raises(UnpricedModelError):
-        again(sqlite, budget_usd=Decimal(1), judge=parse_model("openai-compatible/o9-invented"), base_url="http://127.0.0.1:9/v1")
+        again(
+            sqlite,
+            budget_usd=Decimal(1),
+            judge=parse_model("openai-compatible/o9-invented"),
+            base_url="http://127.0.0.1:9/v1",
+        )
 
 
 def test_a_run_that_is_not_there_is_an_error_with_a_remedy(sqlite: Ledger) -> None:
