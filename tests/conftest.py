@@ -17,10 +17,15 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
 SERVER_USER = "postgres"
+
+# an example may take long on a busy machine; whole tests have their own time limit (pyproject)
+hypothesis.settings.register_profile("benchtab", deadline=None)
+hypothesis.settings.load_profile("benchtab")
 
 
 @pytest.fixture(scope="session")
