@@ -153,7 +153,8 @@ def highest_rates(
     """Bound each meter's rate from above, over every adjustment that could hold in a span of time.
 
     Adjustments are followed in order and the highest value that each meter can have had is kept; every step of
-    `rates_in_force` either keeps, replaces or multiplies a rate, so the result is never below it.
+    `rates_in_force` either keeps, replaces or multiplies a rate, so the result is never below it. One that holds in
+    the whole span for the named tier (the batch price) simply applies.
     `tier`, `geo` and `speed` None mean any.
     """
     bounds = dict(price.rates)
@@ -162,7 +163,9 @@ def highest_rates(
             continue
         raised = dict(bounds)
         _apply(adjustment, raised)
-        bounds = {meter: max(rate, bounds.get(meter, rate)) for meter, rate in raised.items()}
+        if not _surely_holds(adjustment, start, span, tier):
+            raised = {meter: max(rate, bounds.get(meter, rate)) for meter, rate in raised.items()}
+        bounds = raised
     return _units(bounds, factor)
 
 
@@ -222,6 +225,16 @@ def _could_hold(
         and (not adjustment.geos or geo is None or _regional(adjustment, geo))
         and (not adjustment.speeds or speed is None or speed in adjustment.speeds)
     )
+
+
+def _surely_holds(adjustment: Adjustment, start: datetime, span: timedelta, tier: str | None) -> bool:
+    """Whether an adjustment that can hold depends on the tier alone, which is known, all through the span."""
+    began = adjustment.effective_from is None or adjustment.effective_from <= start
+    lasts = adjustment.effective_until is None or adjustment.effective_until > start + span
+    by_size = adjustment.least_context_tokens or adjustment.most_context_tokens is not None
+    by_hour = adjustment.hours or adjustment.weekdays or adjustment.except_dates
+    by_kind = adjustment.speeds or adjustment.geos or adjustment.thinking is not None
+    return tier is not None and began and lasts and not (by_size or by_hour or by_kind)
 
 
 def _unknown_terms(price: Price, terms: Terms) -> tuple[str, ...]:

@@ -540,14 +540,18 @@ def test_no_usage_within_the_bounds_costs_more_than_the_worst_case(
     thinking: bool | None,
 ) -> None:
     sent = utc(moment.isoformat())
-    bound = worst_case_usd(
-        SHIPPED,
-        provider=name[0],
-        model=name[1],
-        input_tokens=(usage.input_tokens or 0) + 10,
-        max_output_tokens=usage.output_tokens or 0,
-        at=sent,
-    )
+    bounds = [
+        worst_case_usd(
+            SHIPPED,
+            provider=name[0],
+            model=name[1],
+            input_tokens=(usage.input_tokens or 0) + 10,
+            max_output_tokens=usage.output_tokens or 0,
+            at=sent,
+            service_tier=known,
+        )
+        for known in (None, usage.service_tier or tier or "default")
+    ]
     bill = cost_of(
         SHIPPED,
         usage,
@@ -559,8 +563,9 @@ def test_no_usage_within_the_bounds_costs_more_than_the_worst_case(
         speed=speed,
         thinking=thinking,
     )
-    if bound is not None and bill.usd is not None:
-        assert bill.usd <= bound
+    for bound in bounds:
+        if bound is not None and bill.usd is not None:
+            assert bill.usd <= bound
 
 
 def test_the_worst_case_foresees_a_dearer_window_and_a_rise_within_a_day() -> None:
@@ -591,3 +596,10 @@ def test_rates_of_huge_counts_stay_exact() -> None:
     price = PriceBook(rows=(Price(provider="p", model="m", rates=rates(input="0.003625", output="0.000001")),))
     bill = cost_of(price, tokens(10**40 + 1, 1), provider="p", model="m", at=NOON)
     assert bill.usd == Decimal("36250000000000000000000000000000.000000003626")
+
+
+def test_the_worst_case_of_a_batch_is_half_that_of_the_list_price() -> None:
+    how: dict[str, Any] = {"provider": "openai", "model": "gpt-4o", "input_tokens": 1000, "max_output_tokens": 100}
+    batch = worst_case_usd(SHIPPED, at=NOON, service_tier="batch", **how)
+    listed = worst_case_usd(SHIPPED, at=NOON, service_tier="default", **how)
+    assert (batch, listed) == (Decimal("0.00175"), Decimal("0.0035"))

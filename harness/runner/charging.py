@@ -66,7 +66,7 @@ class Pricer:
         self._book = book
         self._spec = spec
         self._service_tier = service_tier
-        self._mode = mode
+        self.mode = mode
         self._thinking = thinking
         self._worst: dict[tuple[int, int, int], int | None] = {}
         self._terms: tuple[Any, ...] | None = None
@@ -96,7 +96,7 @@ class Pricer:
             input_tokens=input_tokens,
             max_output_tokens=output_tokens,
             at=at,
-            service_tier=self._service_tier,
+            service_tier=self.mode or self._service_tier,
             speed="standard",  # a fast mode is never asked for
         )
         return None if usd is None else to_pico_ceiling(usd)
@@ -153,7 +153,7 @@ class Pricer:
             model=self._spec.model,
             at=from_us(finished_at_us),
             service_tier=service_tier,
-            mode=self._mode,
+            mode=self.mode,
             thinking=self._thinking,
             served_model=model_served,
         )
