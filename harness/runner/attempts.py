@@ -152,23 +152,28 @@ class Asker:
         tokens = question.input_tokens_bound + (question.max_output_tokens or 0)
         entered_s = await self._traffic.enter(self._lane, tokens)
         try:
-            start = self._start(question, prepared, try_number=try_number, retry_of=retry_of)
+            start = self.start(question, prepared, try_number=try_number, retry_of=retry_of)
             attempt_id = await self._reserve(start)
         except BaseException:
             self._traffic.leave(self._lane, entered_s)
             raise
-        if self._expected is not None:
-            worst_pico = self._worst_pico(question, start.started_at_us, start.budget_scopes)
-            self._expected.sent(attempt_id, worst_pico=worst_pico, reserved_pico=start.reserved_pico_usd)
+        self.note_sent(question, start, attempt_id)
         self._traffic.unsettled += 1
-        self._observer.attempt_sent(self.spec)
         try:
-            return await self._answered(question, prepared, start, attempt_id, entered_s)
+            return await self._answered(question, prepared, attempt_id, entered_s)
         finally:
             self._traffic.unsettled -= 1
             self._traffic.wake()
 
-    def _start(self, question: Question, prepared: Prepared, *, try_number: int, retry_of: int | None) -> AttemptStart:
+    def note_sent(self, question: Question, start: AttemptStart, attempt_id: int) -> None:
+        """Tell whoever watches that a reserved attempt is about to leave."""
+        if self._expected is not None:
+            worst_pico = self._worst_pico(question, start.started_at_us, start.budget_scopes)
+            self._expected.sent(attempt_id, worst_pico=worst_pico, reserved_pico=start.reserved_pico_usd)
+        self._observer.attempt_sent(self.spec)
+
+    def start(self, question: Question, prepared: Prepared, *, try_number: int, retry_of: int | None) -> AttemptStart:
+        """The row of an attempt that is about to be reserved."""
         now_us = self._clocks.wall_us()
         scopes = self._budget_scopes(now_us)
         reserved_pico = self._worst_pico(question, now_us, scopes)
@@ -186,6 +191,7 @@ class Asker:
             retry_of=retry_of,
             parameters=prepared.parameters,
             service_tier=question.service_tier,
+            mode=self._pricer.mode,
             reserved_pico_usd=reserved_pico,
             reserved_input_tokens=question.input_tokens_bound,
             reserved_output_tokens=question.max_output_tokens or 0,
@@ -223,9 +229,7 @@ class Asker:
                         raise
                 await self._traffic.change()
 
-    async def _answered(
-        self, question: Question, prepared: Prepared, start: AttemptStart, attempt_id: int, entered_s: float
-    ) -> Answer:
+    async def _answered(self, question: Question, prepared: Prepared, attempt_id: int, entered_s: float) -> Answer:
         failure: ProviderError | None = None
         response: Response | None = None
         cancelled: asyncio.CancelledError | None = None
@@ -242,23 +246,22 @@ class Asker:
             self.close()  # before the place is given back, or the next in line would still be sent
         self._traffic.leave(self._lane, entered_s, failure, NO_HEADERS if response is None else response.headers)
         if response is not None:
-            await self._settle_answer(question, start, attempt_id, response)
+            await self.settle_answer(question, attempt_id, response)
             return Answer(attempt_id=attempt_id, response=response)
         assert failure is not None
-        await asyncio.shield(self._settle_failure(start, attempt_id, failure, was_cancelled=cancelled is not None))
+        await asyncio.shield(self.settle_failure(question, attempt_id, failure, was_cancelled=cancelled is not None))
         if cancelled is not None:
             raise cancelled
         raise AttemptFailed(attempt_id, failure) from failure
 
-    async def _settle_answer(
-        self, question: Question, start: AttemptStart, attempt_id: int, response: Response
-    ) -> None:
+    async def settle_answer(self, question: Question, attempt_id: int, response: Response) -> None:
+        """Store an answer, its usage and its transcript."""
         now_us = self._clocks.wall_us()
         facts, spent = self._pricer.settle(
             response.usage_kind,
             response.raw_usage,
             finished_at_us=now_us,
-            service_tier=response.service_tier or start.service_tier,
+            service_tier=response.service_tier or question.service_tier,
             model_served=response.model_served,
         )
         first_byte_s = response.time_to_first_byte_s
@@ -280,12 +283,13 @@ class Asker:
         transcript = self._transcript(question.messages, response) if self._keep_transcripts else None
         await self._writer.settle(outcome, transcript=transcript)
         if self._expected is not None:
-            self._expected.settled(attempt_id, start.cell_id, start.purpose, spent.charged_pico)
+            self._expected.settled(attempt_id, question.cell_id, question.purpose, spent.charged_pico)
         self._observer.attempt_settled(self.spec, spent=spent, error=None)
 
-    async def _settle_failure(
-        self, start: AttemptStart, attempt_id: int, error: ProviderError, *, was_cancelled: bool
+    async def settle_failure(
+        self, question: Question, attempt_id: int, error: ProviderError, *, was_cancelled: bool
     ) -> None:
+        """Store how an attempt failed, or that it was given up."""
         now_us = self._clocks.wall_us()
         facts, spent = NO_USAGE, UNKNOWN
         if error.raw_usage is not None and error.usage_kind is not None:
@@ -293,7 +297,7 @@ class Asker:
                 error.usage_kind,
                 error.raw_usage,
                 finished_at_us=now_us,
-                service_tier=start.service_tier,
+                service_tier=question.service_tier,
                 model_served=None,
             )
         elif error.billed == "no":
@@ -319,7 +323,7 @@ class Asker:
             )
         )
         if self._expected is not None:
-            self._expected.settled(attempt_id, start.cell_id, start.purpose, spent.charged_pico)
+            self._expected.settled(attempt_id, question.cell_id, question.purpose, spent.charged_pico)
         self._observer.attempt_settled(self.spec, spent=spent, error=error)
 
     def _transcript(self, messages: tuple[Message, ...], response: Response) -> Transcript:

@@ -38,6 +38,7 @@ from harness.runner.checks import ScoringChecks
 from harness.runner.expected import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.grading import Grader
 from harness.runner.judging import Judge
+from harness.runner.marking import Marking, ModelQueue, RunObserver, StoredAnswer
 from harness.runner.pacing import Gate
 from harness.runner.plan import PlannedItem
 from harness.runner.policy import RetryLimits
@@ -53,7 +54,7 @@ from harness.runner.preparation import (
 )
 from harness.runner.retries import Retries
 from harness.runner.reuse import Reuse
-from harness.runner.session import ModelQueue, RunObserver, Session, StoredAnswer
+from harness.runner.session import Session
 from harness.runner.spec import RunSpec
 from harness.runner.traffic import Lane, Traffic
 
@@ -321,15 +322,20 @@ class _Execution:
                 tries_of=self._ledger.outcomes(self._prepared.run_id, purpose="judge"),
             )
             self._begin(writer, observer)
+            marking = Marking(
+                Grader(writer=writer, checks=checks, ask_judge=judge.ask, wall_us=self._clocks.wall_us),
+                observer=observer,
+                stored_answer=self._stored_answer,
+                max_attempts=spec.max_attempts,
+                reuse=self._reuse,
+            )
             session = Session(
                 queues,
-                grader=Grader(writer=writer, checks=checks, ask_judge=judge.ask, wall_us=self._clocks.wall_us),
+                marking=marking,
                 retries=retries,
                 stopping=stopping,
                 observer=observer,
                 concurrency=spec.concurrency,
-                stored_answer=self._stored_answer,
-                reuse=self._reuse,
             )
             with _signals(session) if handle_signals else contextlib.nullcontext():
                 await session.run()

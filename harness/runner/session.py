@@ -8,59 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
 
-from harness.errors import BudgetReached, ErrorClass, HarnessError
+from harness.errors import BudgetReached, HarnessError
 from harness.ledger.records import SampleOutcome
-from harness.models import ModelSpec
 from harness.prompts import with_earlier_answers
-from harness.runner.attempts import Asker, AttemptFailed, AttemptObserver, Question
-from harness.runner.grading import Grader
+from harness.runner.attempts import AttemptFailed, Question
+from harness.runner.marking import Marking, ModelQueue, RunObserver
 from harness.runner.plan import Chain, PlannedItem
 from harness.runner.policy import ACTIONS, Action
-from harness.runner.preparation import ModelPlan
 from harness.runner.retries import Retries
-from harness.runner.reuse import Reuse
 from harness.runner.traffic import SampleLeft
-
-
-class RunObserver(AttemptObserver, Protocol):
-    """Who wants to see a session: progress displays and tests."""
-
-    def sample_finished(self, model: ModelSpec, *, failed: bool) -> None: ...
-
-    def notice(self, text: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredAnswer:
-    """An answer as an earlier session left it in the ledger."""
-
-    text: str
-    finish_reason: str | None
-    refused: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class ModelQueue:
-    """What is still to be asked of one model, and why it stopped if it did.
-
-    Attributes:
-        question: builds the question that asks an item.
-        outcomes: what earlier sessions left, by (cell id, planned id).
-    """
-
-    model: ModelPlan
-    asker: Asker
-    pending: deque[Chain]
-    question: Callable[[PlannedItem], Question]
-    outcomes: Mapping[tuple[int, int], SampleOutcome]
-    stopped_by: HarnessError | None = None
-    n_failed: int = 0
-    n_left: int = field(default=0)
 
 
 class Session:
@@ -70,23 +28,19 @@ class Session:
         self,
         queues: Sequence[ModelQueue],
         *,
-        grader: Grader,
+        marking: Marking,
         retries: Retries,
         stopping: asyncio.Event,
         observer: RunObserver,
         concurrency: int,
-        stored_answer: Callable[[int], StoredAnswer | None],
-        reuse: Reuse | None = None,
     ) -> None:
         self.queues = queues
-        self._grader = grader
+        self._marking = marking
         self._retries = retries
         self._stopping = stopping
         self._observer = observer
         self._workers_per_model = 2 * concurrency if concurrency <= 128 else concurrency + 128
         self._tasks: list[asyncio.Task[None]] = []
-        self._stored_answer = stored_answer
-        self._reuse = reuse
         self.interrupted = False
         self.failure: BaseException | None = None
 
@@ -151,65 +105,20 @@ class Session:
         self, queue: ModelQueue, item: PlannedItem, question: Question, known: SampleOutcome | None
     ) -> str | None:
         """Ask one item unless it is answered already; returns the answer's text, None when there is none."""
-        if known is not None and known.attempt_id is not None:
-            return await self._take_stored(queue, item, question, known.attempt_id, scored=known.scored)
-        if known is not None and self._given_up(known):
-            self._finish(queue, failed=True)
-            return None
-        tries_before = 0 if known is None else known.last_try_number
-        if self._reuse is not None:
-            found = await self._reuse.take(queue.asker, question, epoch=item.epoch, try_number=tries_before + 1)
-            if found is not None:
-                stored = StoredAnswer(text=found.text, finish_reason=found.finish_reason, refused=found.refused)
-                await self._grade(item, question, found.attempt_id, stored)
-                self._finish(queue, failed=False)
-                return found.text
+        finished = await self._marking.without_asking(queue, item, question, known)
+        if finished is not None:
+            return finished.text
         try:
             answer = await self._retries.ask(
                 queue.asker,
                 question,
-                tries_before=tries_before,
+                tries_before=0 if known is None else known.last_try_number,
                 uncounted=0 if known is None else known.n_open + known.n_cancelled,
             )
         except AttemptFailed as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
                 self._stop(queue, error)
-            self._finish(queue, failed=True)
+            self._marking.failed(queue)
             return None
-        response = answer.response
-        stored = StoredAnswer(text=response.text, finish_reason=response.finish_reason, refused=response.refused)
-        await self._grade(item, question, answer.attempt_id, stored)
-        self._finish(queue, failed=False)
-        return response.text
-
-    async def _take_stored(
-        self, queue: ModelQueue, item: PlannedItem, question: Question, attempt_id: int, *, scored: bool
-    ) -> str | None:
-        """Use an answer that is paid already; score it if the earlier session did not get to that."""
-        needed = not scored or "group" in item.sample.metadata
-        stored = self._stored_answer(attempt_id) if needed else None
-        if not scored:
-            await self._grade(item, question, attempt_id, stored)
-        self._finish(queue, failed=False)
-        return None if stored is None else stored.text
-
-    async def _grade(self, item: PlannedItem, question: Question, attempt_id: int, answer: StoredAnswer | None) -> None:
-        await self._grader.grade(
-            item,
-            cell_id=question.cell_id,
-            planned_id=question.planned_id,
-            attempt_id=attempt_id,
-            text=None if answer is None else answer.text,
-            finish_reason=None if answer is None else answer.finish_reason,
-            refused=answer is not None and answer.refused,
-        )
-
-    def _given_up(self, known: SampleOutcome) -> bool:
-        """Whether an earlier session already tried all it may, or met an error that no retry mends."""
-        if known.last_try_number - known.n_open - known.n_cancelled >= self._retries.limits.max_attempts:
-            return True
-        return known.error_class is not None and ACTIONS[ErrorClass(known.error_class)] is Action.GIVE_UP
-
-    def _finish(self, queue: ModelQueue, *, failed: bool) -> None:
-        queue.n_failed += failed
-        self._observer.sample_finished(queue.model.spec, failed=failed)
+        await self._marking.answered(queue, item, question, answer.attempt_id, answer.response)
+        return answer.response.text
