@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from harness import __version__
-from harness.cli import compare, db, export, nightly, prices, report, reproduce, run, runs, score, simulate, suites
+from harness.cli import (
+    budgets,
+    compare,
+    db,
+    export,
+    nightly,
+    prices,
+    report,
+    reproduce,
+    run,
+    runs,
+    score,
+    simulate,
+    suites,
+)
 from harness.cli.options import VERBOSITY_WORDS, verbosity
 from harness.errors import HarnessError
 
@@ -38,7 +52,7 @@ def options(
     """Hold the options that come before any command."""
 
 
-for _noun in (run, report, compare, export, nightly, reproduce, prices, suites, runs, score, simulate, db):
+for _noun in (run, budgets, report, compare, export, nightly, reproduce, prices, suites, runs, score, simulate, db):
     _noun.register(app)
 
 

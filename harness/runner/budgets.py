@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
@@ -93,3 +94,18 @@ def refuse_unbounded(prepared: PreparedRun, ledger: Ledger, book: PriceBook, now
                     where=f"--model {model.spec}",
                     fix="add --max-output-tokens N, or max_output_tokens to the task",
                 )
+
+
+def parse_cap(text: str) -> Decimal:
+    """Read a cap in dollars as an exact decimal; zero is a cap that lets nothing through.
+
+    Raises:
+        InputError: not an amount.
+    """
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise InputError(f"not an amount of dollars: {text!r}", where="USD", fix="write for example 5 or 0.25")
+    return amount
