@@ -1,0 +1,131 @@
+"""How often noise alone closes the nightly gate: pairs of runs of the same simulated models, drawn anew each time.
+
+    python -m benchmarks.nightly_noise [--repeats 200] [--samples 150]
+
+Every repeat is two real runs over HTTP against servers with different seeds, in one ledger, compared by the function
+behind `benchtab compare` and `benchtab nightly`, with two models and both thresholds at zero tolerance, where a false
+alarm is likeliest, and at 10 % and 1 point. Ends with 1 when more than 5 % of the repeats raise an alarm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import harness
+from harness.ledger import Ledger
+from harness.loaders import load_suite, load_task
+from harness.price_files import load_price_book
+from harness.reports.comparison import Thresholds
+from harness.reports.run_comparison import compare_runs
+from harness.simulate_server import SimulationServer
+from harness.simulation import AnswerKey
+
+MODELS = ("openai-compatible/sim-reasoner@low", "openai-compatible/sim-direct")
+GATES = {
+    "zero tolerance": Thresholds(cost_increase=0.0, score_drop=0.0),
+    "10 % and 1 point": Thresholds(cost_increase=0.10, score_drop=0.01),
+}
+HIGHEST_RATE = 0.05
+
+
+@contextmanager
+def serving(suite: str, *, seed: int) -> Iterator[str]:
+    """Serve the simulated models with the answers of a suite file in a thread; gives the base URL."""
+    path = Path(suite)
+    key = AnswerKey.from_samples(
+        (sample, task.scorer.name)
+        for task in load_suite(suite).tasks
+        for sample in load_task(task, suite_path=path).samples
+    )
+    server = SimulationServer(key, seed=seed)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+        yield server.url
+    finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def write_suite(folder: Path, n_samples: int) -> str:
+    """Write a suite of sums of all difficulties."""
+    rows = [
+        {"id": str(n), "question": f"What is {n} + {2 * n}?", "answer": str(3 * n), "difficulty": n / n_samples}
+        for n in range(n_samples)
+    ]
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path = folder / "sums.toml"
+    path.write_text(
+        """
+name = "sums"
+version = "1"
+title = "Sums"
+
+[[tasks]]
+name = "sums"
+prompt = "{question} End with the answer alone on the last line."
+scorer = { name = "number" }
+max_output_tokens = 4096
+max_output_tokens_reasoning = 4096
+
+[tasks.dataset]
+source = "files"
+path = "sums"
+revision = "1"
+local = "sums.jsonl"
+fields = { id = "id", question = "question", target = "answer", difficulty = "difficulty" }
+difficulty_range = [0, 1]
+""",
+        encoding="utf-8",
+    )
+    return str(path)
+
+
+def main() -> int:
+    """Count alarms and print the rates."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--samples", type=int, default=150)
+    options = parser.parse_args()
+    began = time.monotonic()
+    verdicts: dict[str, Counter[str]] = {name: Counter() for name in GATES}
+    book = load_price_book()
+    with tempfile.TemporaryDirectory() as folder:
+        suite, db = write_suite(Path(folder), options.samples), Path(folder) / "ledger.db"
+        for repeat in range(options.repeats):
+            names = [f"{repeat}-{side}" for side in ("base", "head")]
+            for place, name in enumerate(names):
+                with serving(suite, seed=2 * repeat + place) as url:
+                    harness.run(suite, MODELS, db=db, run_id=name, base_url=url, keep_transcripts=False)
+            with Ledger.open(db, create=False) as ledger:
+                for gate, thresholds in GATES.items():
+                    verdicts[gate][compare_runs(ledger, book, names[0], names[1], thresholds).verdict] += 1
+    seconds = time.monotonic() - began
+    print(f"{options.repeats} repeats of noise alone, {options.samples} samples, 2 models, {seconds:.0f} s")
+    for gate, counts in verdicts.items():
+        rate = counts["regression"] / options.repeats
+        told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        print(f"  {gate}: false alarms {rate:.1%} ({told})")
+    worst = max(counts["regression"] for counts in verdicts.values()) / options.repeats
+    print(
+        f"highest rate {worst:.1%}, at most {HIGHEST_RATE:.0%} allowed: {'met' if worst <= HIGHEST_RATE else 'MISSED'}"
+    )
+    return 0 if worst <= HIGHEST_RATE else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

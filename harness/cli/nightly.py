@@ -1,0 +1,83 @@
+"""`benchtab nightly`: run a config's matrix, compare with the last good run, write it up, end with the gate's code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+
+if TYPE_CHECKING:
+    from harness.rendering.progress import ProgressDisplay
+    from harness.runner import PreparedRun
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("nightly")(nightly)
+
+
+def nightly(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A nightly.toml file.")],
+    run_id: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a night that was cut short.")] = None,
+    accept: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Make RUN a good baseline, whatever its gate said; run nothing.")
+    ] = None,
+    db: DbOption = None,
+    pricing: PricingOption = None,
+    json_output: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+) -> None:
+    """Run a matrix of suites, models and settings and compare it with the last good run.
+
+    Exit codes: 0 pass (or no baseline yet), 1 failed, 3 budget reached, 4 regression, 5 inconclusive. Files go to the
+    config's output folder: report.html, summary.md, junit.xml, history.html, night.json.
+    """
+    from datetime import UTC, datetime
+
+    from harness.nightly import accept_run, read_config, run_night
+    from harness.nightly.files import night_object, write_files
+    from harness.nightly.summary import summary_tables
+    from harness.price_files import load_price_book
+    from harness.rendering.documents import to_json
+    from harness.rendering.markdown import to_markdown
+
+    read = read_config(config)
+    if accept is not None:
+        with open_ledger(db) as ledger:
+            accept_run(ledger, accept)
+        typer.echo(f"{accept} is a good baseline now", err=True)
+        return
+    folder = config.parent
+    book = load_price_book(pricing or (None if read.pricing is None else folder / read.pricing))
+
+    def observe(prepared: PreparedRun) -> ProgressDisplay:
+        from harness.rendering.progress import ProgressDisplay
+
+        for warning in prepared.warnings:
+            typer.echo(f"warning: {warning}", err=True)
+        items = len(prepared.items)
+        typer.echo(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models", err=True)
+        return ProgressDisplay({model.spec: items for model in prepared.models}, quiet=quiet)
+
+    with open_ledger(db, create=True) as ledger:
+        night = run_night(
+            read,
+            folder=folder,
+            ledger=ledger,
+            book=book,
+            now=lambda: datetime.now(UTC),
+            observe=observe,
+            run_id=run_id,
+            handle_signals=True,
+        )
+        output = folder / read.output.folder
+        write_files(night, output, ledger=ledger, book=book, history=read.output.history)
+    if json_output:
+        typer.echo(to_json(night_object(night)))
+    else:
+        typer.echo(to_markdown(summary_tables(night)), nl=False)
+    typer.echo(f"{night.name}: {night.verdict} (exit {night.exit_code}); files in {output}", err=True)
+    raise typer.Exit(night.exit_code)

@@ -1,0 +1,259 @@
+"""What a person types in nightly.toml, and how it becomes a run: matrix, budgets, thresholds, baseline, output.
+
+Data flows TOML -> `NightlyConfig` (every mistake at once, with its key path) -> `RunSpec`, thresholds, caps. Paths in
+the file are relative to the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import Finding, HarnessError, InputError
+from harness.models import ModelSpec, parse_model
+from harness.reports.comparison import Thresholds
+from harness.reports.run_comparison import parse_share
+from harness.runner import RunSpec
+
+DEFAULT_SETTING = "default"
+"""Stands for the provider's own setting in a list of settings."""
+
+
+class _Table(BaseModel):
+    """A frozen table of the file: a typo is an error with its key path."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _usd(value: object) -> object:
+    """Read dollars as an exact decimal from "5", "0.25" or a whole number."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f'write dollars as a string, so that they are exact: "{value}"')
+    try:
+        amount = Decimal(str(value).removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError(f"not an amount of dollars above zero: {value!r}")
+    return amount
+
+
+def _model(value: object) -> object:
+    if isinstance(value, ModelSpec):
+        return value
+    try:
+        return parse_model(str(value))
+    except HarnessError as error:
+        raise ValueError(f"{error.message}; {error.fix}") from None
+
+
+def _share(unit: str) -> BeforeValidator:
+    def read(value: object) -> object:
+        try:
+            return parse_share(str(value), unit, "")
+        except HarnessError as error:
+            raise ValueError(f"{error.message}; {error.fix}") from None
+
+    return BeforeValidator(read)
+
+
+Usd = Annotated[Decimal, BeforeValidator(_usd)]
+Model = Annotated[ModelSpec, BeforeValidator(_model)]
+
+
+class MatrixModel(_Table):
+    """One model of the matrix with settings of its own.
+
+    Attributes:
+        settings: each makes a row; `default` is the provider's own setting; empty = the matrix' settings.
+        replaces: the model of earlier nights that this one is compared with as long as the baseline does not have it.
+    """
+
+    model: Model
+    settings: tuple[str, ...] = ()
+    replaces: Model | None = None
+
+
+class Matrix(_Table):
+    """What is run: every suite on every model with every setting."""
+
+    suites: tuple[str, ...] = Field(min_length=1)
+    models: tuple[MatrixModel, ...] = Field(min_length=1)
+    settings: tuple[str, ...] = Field(default=(), description="for models that name none of their own")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_models(cls, value: Any) -> Any:
+        """Let a plain name stand for a table with that model."""
+        if not isinstance(value, dict) or not isinstance(value.get("models"), list):
+            return value
+        return value | {"models": [{"model": one} if isinstance(one, str) else one for one in value["models"]]}
+
+    @model_validator(mode="after")
+    def _no_row_twice(self) -> Matrix:
+        specs = self.specs()
+        if twice := sorted({str(spec) for spec in specs if specs.count(spec) > 1}):
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return self
+
+    def specs(self) -> list[ModelSpec]:
+        """List every model setting of the matrix."""
+        return [spec for entry in self.models for spec in self._settings_of(entry)]
+
+    def replaced(self) -> dict[ModelSpec, ModelSpec]:
+        """Map models to those of earlier nights that they stand in for."""
+        return {spec: entry.replaces for entry in self.models if entry.replaces for spec in self._settings_of(entry)}
+
+    def _settings_of(self, entry: MatrixModel) -> list[ModelSpec]:
+        if entry.model.setting is not None:
+            return [entry.model]
+        settings = entry.settings or self.settings or (DEFAULT_SETTING,)
+        return [
+            ModelSpec(
+                provider=entry.model.provider, model=entry.model.model, setting=None if one == DEFAULT_SETTING else one
+            )
+            for one in settings
+        ]
+
+
+class RunTable(_Table):
+    """Options of the run, as of `benchtab run`."""
+
+    epochs: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
+    sample_seed: int = 0
+    concurrency: int = Field(default=16, ge=1)
+    timeout_s: float = Field(default=600.0, gt=0)
+    max_attempts: int = Field(default=6, ge=1)
+    data: str | None = Field(default=None, description="folder of local data sets")
+    temperature: float | None = Field(default=None, ge=0)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    service_tier: str | None = None
+    base_url: str | None = None
+    judge: Model | None = None
+    rpm: float | None = Field(default=None, gt=0)
+    tpm: float | None = Field(default=None, gt=0)
+    batch: bool = False
+    transcripts: bool = True
+    unsafe_exec: bool = False
+
+
+class Budget(_Table):
+    """Hard caps in dollars; day, month and models count everything in the ledger (UTC)."""
+
+    run_usd: Usd | None = None
+    day_usd: Usd | None = None
+    month_usd: Usd | None = None
+    models: Mapping[str, Usd] = Field(default_factory=dict, description="provider/model -> cap over all time")
+    mode: Literal["strict", "expected"] = "strict"
+
+
+class Gate(_Table):
+    """What the gate tolerates; a threshold left out is not asked."""
+
+    max_cost_increase: Annotated[float | None, _share("%")] = None
+    max_score_drop: Annotated[float | None, _share("pt")] = None
+
+
+class Baseline(_Table):
+    """What a night is compared with: the last good run of the same suites, or a named run."""
+
+    rule: Literal["last-good"] = "last-good"
+    run: str | None = None
+
+
+class Output(_Table):
+    """Where the files go, and how many nights the history page shows."""
+
+    folder: str = "nightly"
+    history: int = Field(default=60, ge=2)
+
+
+class NightlyConfig(_Table):
+    """The whole file."""
+
+    name: str = Field(default="nightly", pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="names the job and its runs")
+    pricing: str | None = Field(default=None, description="folder of your own price files")
+    matrix: Matrix
+    run: RunTable = RunTable()
+    budget: Budget = Budget()
+    gate: Gate = Gate()
+    baseline: Baseline = Baseline()
+    output: Output = Output()
+
+    def run_spec(self, folder: Path) -> RunSpec:
+        """Make the run that the matrix asks for; `folder` is where the file lies."""
+        run = self.run
+        return RunSpec(
+            suites=tuple(_placed(name, folder) for name in self.matrix.suites),
+            models=tuple(self.matrix.specs()),
+            epochs=run.epochs,
+            limit=run.limit,
+            sample_seed=run.sample_seed,
+            concurrency=run.concurrency,
+            budget_usd=self.budget.run_usd,
+            budget_mode=self.budget.mode,
+            timeout_s=run.timeout_s,
+            max_attempts=run.max_attempts,
+            data_dir=None if run.data is None else folder / run.data,
+            temperature=run.temperature,
+            max_output_tokens=run.max_output_tokens,
+            service_tier=run.service_tier,
+            base_url=run.base_url,
+            keep_transcripts=run.transcripts,
+            requests_per_minute=run.rpm,
+            tokens_per_minute=run.tpm,
+            unsafe_exec=run.unsafe_exec,
+            judge=run.judge,
+            batch=run.batch,
+        )
+
+    def thresholds(self) -> Thresholds:
+        """Give the gate's thresholds as shares."""
+        return Thresholds(cost_increase=self.gate.max_cost_increase, score_drop=self.gate.max_score_drop)
+
+
+def _placed(suite: str, folder: Path) -> str:
+    """Make the path of a suite file relative to the config's folder; leave names of shipped suites."""
+    return str(folder / suite) if suite.endswith(".toml") or "/" in suite else suite
+
+
+def read_config(path: Path) -> NightlyConfig:
+    """Read a config file.
+
+    Raises:
+        InputError: with every mistake and its key path.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"not a TOML file: {error}", where=str(path)) from None
+    try:
+        return NightlyConfig.model_validate(document)
+    except ValidationError as error:
+        findings = [Finding(where=_key_path(one["loc"]), message=_in_plain_words(one)) for one in error.errors()]
+        mistakes = "1 mistake" if len(findings) == 1 else f"{len(findings)} mistakes"
+        raise InputError(f"the nightly config has {mistakes}", where=str(path), findings=findings) from None
+
+
+def _key_path(loc: Sequence[int | str]) -> str:
+    text = ""
+    for part in loc:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "file"
+
+
+def _in_plain_words(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "is not a known key"
+    if error["type"] == "missing":
+        return "is missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return message if error["type"] == "value_error" else f"{message} (got {str(error.get('input'))[:80]!r})"

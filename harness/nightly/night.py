@@ -1,0 +1,201 @@
+"""One night: set the budgets, run the matrix, choose the baseline, compare, decide the exit code, remember the verdict.
+
+Data flows config + ledger + price book -> `Night`. What makes a run a bad baseline is written beside the run in the
+ledger, so that the job keeps no state of its own and the next night may run on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from harness.errors import InputError
+from harness.ledger import Ledger, RunRecord
+from harness.ledger.records import Budget as StoredBudget
+from harness.models import parse_model
+from harness.money import to_pico_ceiling
+from harness.nightly.config import NightlyConfig
+from harness.pricing import PriceBook
+from harness.reports.assembly import spend_report
+from harness.reports.comparison import EXIT_CODES, Comparison
+from harness.reports.run_comparison import compare_runs
+from harness.reports.spend import SpendReport
+from harness.runner import PreparedRun, RunResult, run_suites
+
+if TYPE_CHECKING:
+    from harness.runner.marking import RunObserver
+
+Observe: TypeAlias = "Callable[[PreparedRun], AbstractContextManager[RunObserver]]"
+GATE_NOTE = "nightly gate: "
+"""How a warning of a stored run begins that keeps it from being a baseline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """What one night gave.
+
+    Attributes:
+        base: the run that was compared with; None = there was none.
+        comparison: None without a baseline.
+        budgets: caps that held this night, with what was spent there.
+        verdict: `pass`, `regression`, `inconclusive`, `not asked`, `no baseline`, `budget reached`, `failed` or
+            `interrupted`.
+        exit_code: of the whole night; see `exit_code`.
+    """
+
+    name: str
+    result: RunResult
+    report: SpendReport
+    base: str | None
+    comparison: Comparison | None
+    budgets: tuple[StoredBudget, ...]
+    verdict: str
+    exit_code: int
+
+
+def run_night(
+    config: NightlyConfig,
+    *,
+    folder: Path,
+    ledger: Ledger,
+    book: PriceBook,
+    now: Callable[[], datetime],
+    observe: Observe,
+    run_id: str | None = None,
+    handle_signals: bool = False,
+) -> Night:
+    """Run the matrix of a config once.
+
+    Args:
+        folder: where the config file lies.
+        run_id: goes on with a night that was cut short; None = a new night.
+
+    Raises:
+        InputError: config, suites or data are wrong, or the named baseline does not exist; nothing was sent.
+    """
+    started = now()
+    if config.baseline.run is not None and ledger.run(config.baseline.run) is None:
+        raise InputError(f"there is no run {config.baseline.run}", where="baseline.run", fix="see: benchtab runs list")
+    scopes = _set_budgets(config, ledger, started)
+    result = run_suites(
+        config.run_spec(folder),
+        ledger=ledger,
+        book=book,
+        run_id=run_id or night_run_id(config.name, started),
+        observe=observe,
+        now=now,
+        handle_signals=handle_signals,
+    )
+    head = ledger.run(result.run_id)
+    assert head is not None
+    base = find_baseline(config, ledger, head)
+    comparison = None
+    if base is not None:
+        comparison = compare_runs(
+            ledger, book, base.run_id, head.run_id, config.thresholds(), replaced=config.matrix.replaced()
+        )
+    night = Night(
+        name=config.name,
+        result=result,
+        report=spend_report(ledger, book, [head.run_id]),
+        base=None if base is None else base.run_id,
+        comparison=comparison,
+        budgets=tuple(ledger.budgets([*scopes, f"run:{head.run_id}"]).values()),
+        verdict=_verdict(result, comparison),
+        exit_code=exit_code(result, comparison),
+    )
+    _remember(ledger, head, night)
+    return night
+
+
+def night_run_id(name: str, started: datetime) -> str:
+    """Make the id of a night's run: it sorts by time and says which job it belongs to."""
+    return f"nightly-{name}-{started:%Y%m%dT%H%M%S%f}"[:-3]
+
+
+def is_night_of(run: RunRecord, name: str) -> bool:
+    """Tell whether a run is one of a job's nights."""
+    prefix, _, instant = run.run_id.rpartition("-")
+    return prefix == f"nightly-{name}" and instant[:8].isdigit()
+
+
+def _set_budgets(config: NightlyConfig, ledger: Ledger, started: datetime) -> list[str]:
+    """Cap models, the day and the month; a night may end on the next day, so that one is capped, too."""
+    caps = {f"model:{parse_model(name).name}": cap for name, cap in config.budget.models.items()}
+    for instant in (started, started + timedelta(days=1)):
+        if config.budget.day_usd is not None:
+            caps[f"day:{instant:%Y-%m-%d}"] = config.budget.day_usd
+        if config.budget.month_usd is not None:
+            caps[f"month:{instant:%Y-%m}"] = config.budget.month_usd
+    for scope, cap in caps.items():
+        ledger.set_budget(scope, to_pico_ceiling(cap))
+    tomorrow = f"{started + timedelta(days=1):%Y-%m-%d}"
+    return [scope for scope in caps if scope != f"day:{tomorrow}"]
+
+
+def find_baseline(config: NightlyConfig, ledger: Ledger, head: RunRecord) -> RunRecord | None:
+    """Choose what a night is compared with: the named run, else the job's last good run of the same suites."""
+    if config.baseline.run is not None:
+        return ledger.run(config.baseline.run)
+    earlier = [run for run in ledger.runs() if is_night_of(run, config.name) and run.run_id != head.run_id]
+    good = [
+        run for run in earlier if run.created_at_us < head.created_at_us and is_good(run) and _same_suites(run, head)
+    ]
+    return good[-1] if good else None
+
+
+def is_good(run: RunRecord) -> bool:
+    """Tell whether a run may be a baseline: complete, and no gate spoke against it."""
+    return run.status == "complete" and not any(warning.startswith(GATE_NOTE) for warning in run.warnings)
+
+
+def _same_suites(run: RunRecord, head: RunRecord) -> bool:
+    """The same suites in the same versions, with the same repeats of each sample."""
+    mine, theirs = ({(suite.name, suite.version, suite.sha256) for suite in one.suites} for one in (run, head))
+    return mine == theirs and run.config.get("epochs") == head.config.get("epochs")
+
+
+def exit_code(result: RunResult, comparison: Comparison | None) -> int:
+    """Decide how the job ends.
+
+    A run that failed or was interrupted says nothing (1, 130). A regression is sure evidence even on a part of the
+    samples (4), before the budget's end (3); doubt (5) comes last.
+    """
+    gate = 0 if comparison is None else EXIT_CODES[comparison.verdict]
+    if result.exit_code not in (0, 3):
+        return result.exit_code
+    return 4 if gate == 4 else result.exit_code or gate
+
+
+def _verdict(result: RunResult, comparison: Comparison | None) -> str:
+    code = exit_code(result, comparison)
+    if code in (1, 3, 130):
+        return {1: "failed", 3: "budget reached", 130: "interrupted"}[code]
+    return "no baseline" if comparison is None else comparison.verdict
+
+
+def _remember(ledger: Ledger, head: RunRecord, night: Night) -> None:
+    """Write a verdict against the run beside it: such a run is no baseline."""
+    kept = [warning for warning in head.warnings if not warning.startswith(GATE_NOTE)]
+    if night.verdict in ("regression", "inconclusive"):
+        kept.append(f"{GATE_NOTE}{night.verdict} against {night.base}")
+    if tuple(kept) != head.warnings:
+        ledger.finish_run(head.run_id, head.status, finished_at_us=head.finished_at_us, warnings=kept)
+
+
+def accept_run(ledger: Ledger, run_id: str) -> None:
+    """Make a run a good baseline although the gate spoke against it: the change is wanted.
+
+    Raises:
+        InputError: there is no such run, or it is not complete.
+    """
+    run = ledger.run(run_id)
+    if run is None or run.status != "complete":
+        what = f"there is no run {run_id}" if run is None else f"run {run_id} is {run.status}"
+        raise InputError(what, where="--accept", fix="name a complete run; see: benchtab runs list")
+    kept = [warning for warning in run.warnings if not warning.startswith(GATE_NOTE)]
+    ledger.finish_run(run_id, run.status, finished_at_us=run.finished_at_us, warnings=kept)

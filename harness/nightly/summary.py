@@ -1,0 +1,132 @@
+"""What a night has to say, as tables for people and as cases for a CI server.
+
+Pure. Data flows `Night` -> tables (Markdown) and `JUnitCase` values (XML).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.money import from_pico
+from harness.nightly.night import Night
+from harness.reports import wording
+from harness.reports.comparison import ComparedRow, comparison_table
+from harness.reports.spend_tables import label, summary_table, totals_table
+from harness.tables import Column, Table
+
+Outcome = Literal["passed", "failure", "error", "skipped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JUnitCase:
+    """One test case: a regression is a failure, doubt is an error, what was not asked is skipped."""
+
+    suite: str
+    name: str
+    outcome: Outcome
+    message: str = ""
+
+
+def summary_tables(night: Night) -> list[Table]:
+    """Make the tables of the Markdown summary: the verdict first, then what it rests on."""
+    tables = [_verdict_table(night)]
+    if night.comparison is not None:
+        tables.append(comparison_table(night.comparison))
+    tables += [summary_table(night.report, width=200), totals_table(night.report)]
+    if any(budget.cap_pico_usd is not None for budget in night.budgets):
+        tables.append(_budget_table(night))
+    return tables
+
+
+def _verdict_table(night: Night) -> Table:
+    columns = (Column(name="run"), Column(name="baseline"), Column(name="verdict"), Column(name="exit", title="exit"))
+    row = (night.result.run_id, night.base or "none: this run becomes the baseline", night.verdict,
+           str(night.exit_code))  # fmt: skip
+    return Table(
+        name="verdict", title=f"{night.name}: {night.verdict}", columns=columns, rows=[row], notes=tuple(_notes(night))
+    )
+
+
+def _notes(night: Night) -> list[str]:
+    found = [
+        f"{label(row.head)}, {row.head.facts.suite}: {explain(row)}"
+        for row in (night.comparison.rows if night.comparison else ())
+        if row.verdict in ("regression", "inconclusive")
+    ]
+    found += [f"{model.spec} stopped: {model.stopped_by}" for model in night.result.models if model.stopped_by]
+    if night.result.resume_command is not None:
+        found.append(f"go on with: benchtab nightly CONFIG --run-id {night.result.run_id}")
+    if night.verdict in ("regression", "inconclusive"):
+        found.append(
+            f"when the change is wanted: benchtab nightly CONFIG --accept {night.result.run_id} makes it the baseline"
+        )
+    return found
+
+
+def explain(row: ComparedRow) -> str:
+    """Say in words what moved: the price, the usage or the score."""
+    said = []
+    if row.cost_verdict in ("regression", "inconclusive"):
+        said.append(f"cost {wording.ratio(row.cost_ratio)} ({row.cost_verdict})")
+        if row.price_ratio is not None:
+            said.append(f"the same tokens cost {row.price_ratio:.3g}x at the new prices")
+        said.append(f"output tokens {wording.ratio(row.tokens_ratio)}")
+    if row.score_verdict in ("regression", "inconclusive"):
+        low, high, value = row.score_difference.ci_low, row.score_difference.ci_high, row.score_difference.value
+        interval = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+        said.append(f"score {wording.NOT_KNOWN if value is None else f'{100 * value:+.1f}'}{interval} points"
+                    f" ({row.score_verdict})")  # fmt: skip
+    said += row.reasons
+    if row.more_samples:
+        said.append(f"about {row.more_samples:,} more samples would decide")
+    return "; ".join(said)
+
+
+def _budget_table(night: Night) -> Table:
+    columns = (
+        Column(name="scope", title="budget"),
+        Column(name="spent", kind="usd", title="spent or possibly billed"),
+        Column(name="cap", kind="usd", title="cap"),
+    )
+    rows = [
+        (
+            budget.scope,
+            wording.dollars(from_pico(budget.spent_pico_usd + budget.reserved_pico_usd)),
+            wording.dollars(None if budget.cap_pico_usd is None else from_pico(budget.cap_pico_usd)),
+        )
+        for budget in night.budgets
+    ]
+    return Table(name="budgets", title="Budgets", columns=columns, rows=rows)
+
+
+def junit_cases(night: Night) -> list[JUnitCase]:
+    """List the night's test cases: the run itself, then cost and score of every compared row."""
+    ended: dict[int, tuple[Outcome, str]] = {
+        0: ("passed", ""),
+        1: ("error", "the run failed"),
+        3: ("failure", "the budget was reached"),
+        130: ("error", "the run was interrupted"),
+    }
+    outcome, message = ended.get(night.result.exit_code, ("error", "the run failed"))
+    stops = [f"{model.spec}: {model.stopped_by}" for model in night.result.models if model.stopped_by]
+    cases = [JUnitCase(suite=night.name, name="run", outcome=outcome, message="; ".join([message, *stops]).strip("; "))]
+    if night.comparison is None:
+        return [*cases, JUnitCase(suite=night.name, name="baseline", outcome="skipped", message="no baseline yet")]
+    for row in night.comparison.rows:
+        for what, verdict in (("cost", row.cost_verdict), ("score", row.score_verdict)):
+            cases.append(_case(row, what, verdict))
+    alone = [*night.comparison.only_in_base, *night.comparison.only_in_head]
+    return cases + [
+        JUnitCase(suite=night.name, name=name, outcome="skipped", message="in one of the two runs only")
+        for name in alone
+    ]
+
+
+_OUTCOMES: dict[str, Outcome] = {"pass": "passed", "regression": "failure", "inconclusive": "error"}
+
+
+def _case(row: ComparedRow, what: str, verdict: str) -> JUnitCase:
+    outcome = _OUTCOMES.get(verdict, "skipped")
+    message = "" if outcome == "passed" else "no threshold" if outcome == "skipped" else f"{verdict}: {explain(row)}"
+    return JUnitCase(suite=row.head.facts.suite, name=f"{label(row.head)}: {what}", outcome=outcome, message=message)
