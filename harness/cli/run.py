@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.pricing import PriceBook
     from harness.rendering.progress import ProgressDisplay
     from harness.runner import PreparedRun, RunResult, RunSpec
+    from harness.runner.spec import BudgetMode
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +86,7 @@ def run(
         sample_seed=sample_seed,
         concurrency=concurrency,
         budget_usd=parse_usd(budget_usd),
-        budget_mode="expected" if budget_mode == "expected" else "strict",
+        budget_mode=parse_budget_mode(budget_mode),
         timeout_s=timeout_s,
         max_attempts=max_attempts,
         data_dir=data,
@@ -134,6 +135,17 @@ def parse_usd(text: str | None) -> Decimal | None:
     if not amount.is_finite() or amount <= 0:
         raise InputError(f"not an amount of dollars: {text!r}", where="--budget-usd", fix="write for example 5 or 0.25")
     return amount
+
+
+def parse_budget_mode(text: str) -> BudgetMode:
+    """Read `strict` or `expected`; anything else is refused, as a slip must not loosen a budget."""
+    from harness.errors import InputError
+
+    if text == "strict":
+        return "strict"
+    if text == "expected":
+        return "expected"
+    raise InputError(f"not a budget mode: {text!r}", where="--budget-mode", fix="write strict or expected")
 
 
 def _stored_spec(
@@ -212,6 +224,8 @@ def _print_report(ledger: Ledger, book: PriceBook, run_id: str, *, json_output: 
 
 
 def _print_ending(result: RunResult) -> None:
+    for note in result.notes:
+        typer.echo(note, err=True)
     for model in result.models:
         if model.stopped_by is not None:
             typer.echo(f"{model.spec} stopped: {model.stopped_by}", err=True)
