@@ -24,6 +24,7 @@ from harness.usage import Meter, Usage, meters, read_usage
 _HOUR_US = 3_600_000_000
 _SECOND_US = 1_000_000
 _TOKEN_STEP = 64
+_TERMS_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +70,7 @@ class Pricer:
         self.mode = mode
         self._thinking = thinking
         self._worst: dict[tuple[int, int, int], int | None] = {}
-        self._terms: tuple[Any, ...] | None = None
-        self._rates: Mapping[Meter, Decimal] = {}
+        self._rates: dict[tuple[Any, ...], list[tuple[Meter, Decimal]]] = {}
         self._least_tier: int | None = None
 
     def is_priced(self, now: datetime) -> bool:
@@ -144,8 +144,8 @@ class Pricer:
         )
         is_plain = usage.stated_cost_usd is None and not usage.other_models and usage.context_tokens is None
         small = is_plain and usage.input_tokens is not None and usage.input_tokens < self._least_tier_tokens()
-        if small and self._terms == terms:
-            return add(multiply(rate, quantities[meter]) for meter, rate in self._rates.items())
+        if small and (rates := self._rates.get(terms)) is not None:
+            return add([multiply(rate, quantities[meter]) for meter, rate in rates])
         cost = cost_of(
             self._book,
             usage,
@@ -158,7 +158,9 @@ class Pricer:
             served_model=model_served,
         )
         if small and cost.usd is not None and cost.price is not None and len(cost.lines) == len(quantities):
-            self._terms, self._rates = terms, {line.meter: line.usd_per_unit for line in cost.lines}
+            if len(self._rates) >= _TERMS_REMEMBERED:
+                self._rates.clear()
+            self._rates[terms] = [(line.meter, line.usd_per_unit) for line in cost.lines]
         return cost.usd
 
     def _least_tier_tokens(self) -> int:
