@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
-QUANTILE = 0.95
+QUANTILE = 0.9
 ENOUGH = 30
 REMEMBERED = 1_000
 
@@ -31,7 +31,7 @@ class UsualCharges:
             del self._sorted[bisect.bisect_left(self._sorted, self._newest.popleft())]
 
     def quantile(self) -> int | None:
-        """The charge that 95 % of answers do not exceed; None while fewer than 30 are known."""
+        """The charge that nine of ten answers do not exceed; None while fewer than 30 are known."""
         if len(self._sorted) < ENOUGH:
             return None
         return self._sorted[math.ceil(QUANTILE * len(self._sorted)) - 1]
