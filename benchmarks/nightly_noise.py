@@ -80,7 +80,7 @@ name = "sums"
 prompt = "{question} End with the answer alone on the last line."
 scorer = { name = "number" }
 max_output_tokens = 4096
-max_output_tokens_reasoning = 4096
+max_output_tokens_reasoning = 16384
 
 [tasks.dataset]
 source = "files"

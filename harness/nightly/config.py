@@ -83,7 +83,7 @@ class Matrix(_Table):
     """What is run: every suite on every model with every setting."""
 
     suites: tuple[str, ...] = Field(min_length=1)
-    models: tuple[MatrixModel, ...] = Field(min_length=1)
+    models: tuple[MatrixModel, ...]
     settings: tuple[str, ...] = Field(default=(), description="for models that name none of their own")
 
     @model_validator(mode="before")
@@ -97,6 +97,8 @@ class Matrix(_Table):
     @model_validator(mode="after")
     def _no_row_twice(self) -> Matrix:
         specs = self.specs()
+        if not specs:
+            raise ValueError("names no model")
         if twice := sorted({str(spec) for spec in specs if specs.count(spec) > 1}):
             raise ValueError(f"named twice: {', '.join(twice)}")
         return self
