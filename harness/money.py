@@ -32,7 +32,7 @@ def add(amounts: Iterable[Decimal]) -> Decimal:
 
 def multiply(left: Decimal, right: Decimal | int) -> Decimal:
     """Multiply exactly; raises `decimal.Inexact` past 120 digits."""
-    return EXACT.multiply(left, Decimal(right))
+    return EXACT.multiply(left, right)
 
 
 def per_token(usd_per_mtok: Decimal) -> Decimal:

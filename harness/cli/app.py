@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -61,6 +62,7 @@ def main() -> None:
 
     `-q`, `-v` and `-vv` hold for every command and may stand anywhere: quiet, log messages, tracebacks.
     """
+    gc.set_threshold(100_000, 50, 100)  # imports and plans make many objects that stay: looking at them again is lost
     words, asked = _without_verbosity(sys.argv[1:])
     verbosity.quiet = "-q" in asked or "--quiet" in asked
     if "-v" in asked or "-vv" in asked:

@@ -6,6 +6,7 @@ Data flows parsed JSON -> text, reasoning, finish reason, refusal, served model 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from harness.errors import ErrorClass, ProviderError
@@ -39,13 +40,19 @@ _KEPT_NAMES = frozenset({"retry-after", "retry-after-ms", "x-request-id", "reque
 _KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
+@lru_cache(maxsize=1_000)
+def _kept_name(name: str) -> str | None:
+    """The name under which a header is kept; None = it is dropped."""
+    lowered = name.lower()
+    return lowered if lowered in _KEPT_NAMES or lowered.startswith(_KEPT_PREFIXES) else None
+
+
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Keep rate-limit and request-id headers under lower-cased names; drop the rest (cookies, organisation names)."""
     kept: dict[str, str] = {}
     for name, value in headers.items():
-        lowered = name.lower()
-        if lowered in _KEPT_NAMES or lowered.startswith(_KEPT_PREFIXES):
-            kept[lowered] = value
+        if (kept_name := _kept_name(name)) is not None:
+            kept[kept_name] = value
     return kept
 
 
