@@ -6,9 +6,10 @@ Data flows operations (send, settle, score) -> `Appender.apply` -> rows and resu
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.errors import BudgetReached, LedgerError
@@ -133,6 +134,18 @@ class Appender:
         self._providers: dict[int, str] = {}
         self._prompts: OrderedDict[bytes, int] = OrderedDict()
 
+    def reopen(self, open_driver: Callable[[], Driver]) -> None:
+        """Go on with a new connection; what is in flight is remembered."""
+        opened = open_driver()
+        with contextlib.suppress(Exception):  # it may be lost already
+            self._driver.close()
+        self._driver = opened
+        self._forget()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._driver.close()
+
     def apply(self, operations: Sequence[Operation]) -> list[Result]:
         """Write all operations in one durable transaction; results come in the same order.
 
@@ -202,9 +215,10 @@ class Appender:
         """Insert what the budgets allow, first come first served; returns the results of the whole batch."""
         results: list[Result] = [None] * len(operations)
         admitted: list[tuple[int, AttemptStart]] = []
+        lacking = self._driver.lack_of_room(len(self._in_flight) + len(operations))
         for position, operation in enumerate(operations):
             if isinstance(operation, Send):
-                reached = movements.reserve(operation.start)
+                reached = lacking or movements.reserve(operation.start)
                 if reached is None:
                     admitted.append((position, operation.start))
                 else:

@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
+from harness.errors import LedgerError
 from harness.ledger.connections import BUSY_TIMEOUT_S, connect_sqlite
+from harness.ledger.room import is_short, room_bytes
 from harness.ledger.statements import for_rows
 
 Row = tuple[Any, ...]
@@ -56,6 +58,10 @@ class Driver(Protocol):
         """Read `(scope, cap, spent, reserved)` of these scopes, locked until the transaction ends."""
         ...
 
+    def lack_of_room(self, in_flight: int) -> LedgerError | None:
+        """Say what is wrong when so many answers might find no room to be recorded; None when they do."""
+        ...
+
     def close(self) -> None:
         """Close the connection."""
         ...
@@ -82,6 +88,7 @@ class SqliteDriver:
     collisions: tuple[type[Exception], ...] = ()
 
     def __init__(self, path: str, busy_timeout_s: float) -> None:
+        self._path = path
         self._connection = connect_sqlite(path, busy_timeout_s=busy_timeout_s)
         self._execute = self._connection.execute
 
@@ -114,6 +121,16 @@ class SqliteDriver:
 
     def budgets(self, scopes: Sequence[str]) -> list[Row]:
         return self.fetch(f"{_BUDGETS} IN ({', '.join('?' * len(scopes))})", scopes)
+
+    def lack_of_room(self, in_flight: int) -> LedgerError | None:
+        if not is_short(self._path, in_flight=in_flight):
+            return None
+        return LedgerError(
+            f"the disk is nearly full: {room_bytes(self._path) / 2**20:.1f} MB are left, kept for answers in flight;"
+            " nothing more is sent",
+            where=self._path,
+            fix="free some space, then run the same command again: nothing recorded is lost",
+        )
 
     def close(self) -> None:
         self._connection.close()
@@ -167,6 +184,9 @@ class PostgresDriver:
 
     def budgets(self, scopes: Sequence[str]) -> list[Row]:
         return self.fetch(f"{_BUDGETS} = ANY(?) ORDER BY scope FOR UPDATE", (list(scopes),))
+
+    def lack_of_room(self, in_flight: int) -> LedgerError | None:  # noqa: ARG002  # the interface
+        return None  # the server's disk is not ours to look at
 
     def close(self) -> None:
         self._connection.close()

@@ -1,13 +1,16 @@
 """The append writer: one thread with its own connection that commits whatever has queued (group commit, no timers).
 
 Data flows coroutines -> queue -> `Appender.apply` in one transaction -> futures resolved after the commit. A fact is
-acknowledged only when it is durable; when the database cannot be written, what is pending fails and no more is taken.
+acknowledged only when it is durable; when the database cannot be written, nothing more is sent, and what was answered
+is tried again for a minute, as it is paid.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -19,6 +22,11 @@ from harness.ledger.drivers import Driver
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 
 LARGEST_BATCH = 1_000
+PATIENCE_S = 60.0
+"""How long answers are tried to be recorded after the first write that failed."""
+_BETWEEN_TRIES_S = 0.2
+
+_SENDS = (Send, Reuse)
 
 Queued = tuple[Operation, "asyncio.Future[Result]"]
 
@@ -26,8 +34,16 @@ Queued = tuple[Operation, "asyncio.Future[Result]"]
 class Writer:
     """Writes attempts; use as `async with ledger.writer() as writer`."""
 
-    def __init__(self, open_driver: Callable[[], Driver], explain: Callable[[Exception], LedgerError]) -> None:
+    def __init__(
+        self,
+        open_driver: Callable[[], Driver],
+        explain: Callable[[Exception], LedgerError],
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._open_driver = open_driver
+        self._patience_s = patience_s
+        self._give_up_at_s = 0.0
         self._explain = explain
         self._queue: SimpleQueue[Queued | None] = SimpleQueue()
         self._failure: LedgerError | None = None
@@ -101,7 +117,7 @@ class Writer:
         _value(await self._put(AddScore(score=score)))
 
     def _put(self, operation: Operation) -> asyncio.Future[Result]:
-        if self._failure is not None:
+        if self._failure is not None and isinstance(operation, _SENDS):
             raise self._failure
         if self._closing:
             raise LedgerError("the ledger's writer is closed")
@@ -137,12 +153,12 @@ class Writer:
             self._call(lambda: opened.set_exception(explained))
             return
         self._call(lambda: opened.set_result(None))
+        appender = Appender(driver)
         try:
-            appender = Appender(driver)
             while (batch := self._next_batch()) is not None:
                 self._apply(appender, batch)
         finally:
-            driver.close()
+            appender.close()
             self._call(lambda: self._ended.set_result(None))
 
     def _next_batch(self) -> list[Queued] | None:
@@ -165,16 +181,34 @@ class Writer:
     def _apply(self, appender: Appender, batch: list[Queued]) -> None:
         # a request whose sender was cancelled while it queued never leaves, so it is no attempt
         live = [item for item in batch if not (item[1].cancelled() and isinstance(item[0], Send))]
-        results: Sequence[Result] = ()
-        if self._failure is None and live:
-            try:
-                results = appender.apply([operation for operation, _ in live])
-            except Exception as error:  # noqa: BLE001  # the batch is rolled back; the reason goes to every caller
-                self._failure = self._explain(error)
-        if self._failure is not None:
-            results = [self._failure] * len(live)
+        results = self._written(appender, [operation for operation, _ in live])
         n_skipped = len(batch) - len(live)
         self._call(lambda: self._resolve(live, results, n_skipped))
+
+    def _written(self, appender: Appender, operations: Sequence[Operation]) -> Sequence[Result]:
+        """Write operations; after a first failure sends are refused and the others are insisted on."""
+        if not operations:
+            return ()
+        if self._failure is None:
+            try:
+                return appender.apply(operations)
+            except Exception as error:  # noqa: BLE001  # the batch is rolled back; the reason goes to every sender
+                self._give_up_at_s = time.monotonic() + self._patience_s
+                self._failure = self._explain(error)
+        insisted = iter(self._insist(appender, [one for one in operations if not isinstance(one, _SENDS)]))
+        return [self._failure if isinstance(one, _SENDS) else next(insisted) for one in operations]
+
+    def _insist(self, appender: Appender, operations: Sequence[Operation]) -> Sequence[Result]:
+        while operations:
+            try:
+                return appender.apply(operations)
+            except Exception as error:  # noqa: BLE001  # rolled back; tried again, or told to every caller
+                if time.monotonic() >= self._give_up_at_s:
+                    return [self._explain(error)] * len(operations)
+            time.sleep(_BETWEEN_TRIES_S)
+            with contextlib.suppress(Exception):  # a lost connection is opened again; else the next try says why
+                appender.reopen(self._open_driver)
+        return ()
 
     def _resolve(self, batch: Sequence[Queued], results: Sequence[Result], n_skipped: int) -> None:
         for (operation, future), result in zip(batch, results, strict=True):

@@ -1,0 +1,38 @@
+"""How much can still be written to a SQLite ledger before its disk, or a limit on its files, is full.
+
+Checked before requests are admitted, so that the answers of those in flight always find room: sending stops while
+there is still space to record what was sent.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+KEPT_FREE_BYTES = 8 * 2**20
+"""Room for the journal and for scores, whatever is in flight."""
+KEPT_FREE_PER_ATTEMPT_BYTES = 64 * 2**10
+"""Room for the answer of one request in flight, its transcript and its indexes, twice (journal and file)."""
+
+
+def room_bytes(path: str) -> int:
+    """Bytes that can still be written beside this file: what its disk has left, or what a limit on files leaves."""
+    disk = os.statvfs(Path(path).parent)
+    free = disk.f_bavail * disk.f_frsize
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY:
+        free = min(free, limit - max(_size(path), _size(f"{path}-wal")))
+    return free
+
+
+def is_short(path: str, *, in_flight: int) -> bool:
+    """Whether what is in flight might find no room if one more request left."""
+    return room_bytes(path) < KEPT_FREE_BYTES + KEPT_FREE_PER_ATTEMPT_BYTES * (in_flight + 1)
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return 0
