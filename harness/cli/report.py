@@ -124,6 +124,7 @@ def report_text(made: SpendReport, output_format: str) -> str:
 
         return to_html(report_page(made))
     from harness.reports.spend_tables import prices_table, spend_table, summary_table, totals_table
+    from harness.reports.tasks import task_score_tables
 
     out = io.StringIO()
     if output_format == "csv":
@@ -133,7 +134,8 @@ def report_text(made: SpendReport, output_format: str) -> str:
     elif output_format == "md":
         from harness.rendering.markdown import to_markdown
 
-        out.write(to_markdown([summary_table(made), totals_table(made), prices_table(made)]))
+        by_task = task_score_tables(made, width=200)
+        out.write(to_markdown([summary_table(made), *by_task, totals_table(made), prices_table(made)]))
     else:
         _print_tables(made, out)
     return out.getvalue()
@@ -142,7 +144,10 @@ def report_text(made: SpendReport, output_format: str) -> str:
 def _print_tables(made: SpendReport, file: IO[str] | None = None) -> None:
     from harness.rendering.console import output_width, print_table
     from harness.reports.spend_tables import summary_table, totals_table
+    from harness.reports.tasks import task_score_tables
 
     width = output_width(file)
     print_table(summary_table(made, width=width), file=file, width=width)
+    for by_task in task_score_tables(made, width=width):
+        print_table(by_task, file=file, width=width)
     print_table(totals_table(made), file=file, width=width)

@@ -5,6 +5,7 @@ Data flows ledger + price book -> `assembly` -> facts -> `spend` -> tables; `REP
 
 from harness.reports.cost_statistics import ladder_table, pairs_table, statistics_table
 from harness.reports.spend_tables import prices_table, runs_table, spend_table, summary_table, totals_table
+from harness.reports.tasks import tasks_table
 
 REPORTS = {
     "report": spend_table,
@@ -15,6 +16,7 @@ REPORTS = {
     "ladder": ladder_table,
     "prices_used": prices_table,
     "runs": runs_table,
+    "tasks": tasks_table,
 }
 """Name -> function from a `SpendReport` to a `Table`."""
 

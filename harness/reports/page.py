@@ -11,7 +11,8 @@ from harness.reports.cost_statistics import ladder_table, pairs_table, statistic
 from harness.reports.facts import NOTHING, Spend
 from harness.reports.spend import GROUPS, SpendReport
 from harness.reports.spend_tables import label, notes, prices_table, runs_table, summary_table, title, totals_table
-from harness.tables import Column, Table
+from harness.reports.tasks import tasks_table
+from harness.tables import Table
 
 
 def report_page(report: SpendReport) -> Page:
@@ -78,32 +79,6 @@ def _best(report: SpendReport) -> list[Figure]:
     if wasted:
         found.append(Figure(value=wording.dollars(wasted), caption="spent on failed or cut answers"))
     return found
-
-
-def tasks_table(report: SpendReport) -> Table:
-    """Make the list of tasks within suites that have several."""
-    from harness.reports.spend import task_score
-
-    columns = (
-        Column(name="model", title="model"),
-        Column(name="suite", title="suite"),
-        Column(name="task", title="task"),
-        Column(name="weight", kind="decimal", title="weight"),
-        Column(name="n_samples", kind="integer", title="samples"),
-        Column(name="score", kind="decimal", title="score %"),
-        Column(name="cost", kind="usd", title="cost"),
-    )
-    rows = []
-    for row in report.rows:
-        if len(row.facts.tasks) < 2:
-            continue
-        for task in row.facts.tasks:
-            costs = [cost for cost in task.costs_usd if cost is not None]
-            cost = wording.dollars(sum(costs)) if len(costs) == len(task.costs_usd) else wording.NOT_KNOWN
-            weight = wording.NOT_KNOWN if task.weight is None else f"{task.weight:.4g}"
-            score = wording.score(task_score(task))
-            rows.append((label(row), row.facts.suite, task.task, weight, len(task.sample_ids), score, cost))
-    return Table(name="tasks", title="Tasks", columns=columns, rows=rows)
 
 
 def _commands(report: SpendReport) -> tuple[str, ...]:

@@ -303,6 +303,19 @@ def row_object(row: SpendRow) -> dict[str, Any]:
         "cost_per_correct_ci_low_usd": _float_money(per_correct.ci_low),
         "cost_per_correct_ci_high_usd": _float_money(per_correct.ci_high),
         "output_tokens_per_task": row.output_tokens_per_task,
+        "tasks": [_task_object(task) for task in facts.tasks],
+    }
+
+
+def _task_object(task: TaskOutcomes) -> dict[str, Any]:
+    estimate = task_score(task)
+    return {
+        "task": task.task,
+        "weight": task.weight,
+        "n_samples": len(task.sample_ids),
+        "score": estimate.value,
+        "score_ci_low": estimate.ci_low,
+        "score_ci_high": estimate.ci_high,
     }
 
 

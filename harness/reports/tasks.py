@@ -1,0 +1,86 @@
+"""Tasks within suites that have several: one long table for files and pages, score tables for a terminal.
+
+Pure. Data flows SpendReport -> tables; suites with a single task are left out, their row says it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.reports import wording
+from harness.reports.facts import TaskOutcomes
+from harness.reports.spend import SpendReport, SpendRow, task_score
+from harness.reports.spend_tables import label
+from harness.tables import Column, Table
+
+_FIXED_WIDTH = 44
+_SCORE_WIDTH = 24
+"""Characters that task, weight and samples take in a terminal, and one model's scores."""
+
+
+def tasks_table(report: SpendReport) -> Table:
+    """Make the list of tasks, one row per task and model setting."""
+    columns = (
+        Column(name="model", title="model"),
+        Column(name="suite", title="suite"),
+        Column(name="task", title="task"),
+        Column(name="weight", kind="decimal", title="weight"),
+        Column(name="n_samples", kind="integer", title="samples"),
+        Column(name="score", kind="decimal", title="score %"),
+        Column(name="cost", kind="usd", title="cost"),
+    )
+    rows = [
+        (label(row), row.facts.suite, task.task, _weight(task), len(task.sample_ids), wording.score(task_score(task)),
+         _cost(task))
+        for row in report.rows
+        if len(row.facts.tasks) > 1
+        for task in row.facts.tasks
+    ]  # fmt: skip
+    return Table(name="tasks", title="Tasks", columns=columns, rows=rows)
+
+
+def _weight(task: TaskOutcomes) -> str:
+    return wording.NOT_KNOWN if task.weight is None else f"{task.weight:.4g}"
+
+
+def _cost(task: TaskOutcomes) -> str:
+    costs = [cost for cost in task.costs_usd if cost is not None]
+    return wording.dollars(sum(costs)) if len(costs) == len(task.costs_usd) else wording.NOT_KNOWN
+
+
+def task_score_tables(report: SpendReport, *, width: int = 120) -> Iterator[Table]:
+    """Make one table per suite with several tasks: a line per task, its score on each model side by side.
+
+    Models that do not fit beside each other in `width` characters go into further tables.
+    """
+    per_table = max(1, (width - _FIXED_WIDTH) // _SCORE_WIDTH)
+    suites: dict[tuple[str, str], list[SpendRow]] = {}
+    for row in report.rows:
+        if len(row.facts.tasks) > 1:
+            suites.setdefault((row.facts.suite, row.facts.suite_version), []).append(row)
+    for (suite, version), rows in suites.items():
+        for start in range(0, len(rows), per_table):
+            yield _score_table(f"{suite} {version} by task", rows[start : start + per_table])
+
+
+def _score_table(title: str, rows: Sequence[SpendRow]) -> Table:
+    by_task = [{task.task: task for task in row.facts.tasks} for row in rows]
+    tasks = {name: task for found in by_task for name, task in found.items()}
+    weighted = any(task.weight is not None for task in tasks.values())
+    weight = (Column(name="weight", kind="decimal", title="weight"),) if weighted else ()
+    columns = (
+        Column(name="task", title="task"),
+        *weight,
+        Column(name="n_samples", kind="integer", title="samples"),
+        *(Column(name=f"score_{number}", kind="decimal", title=label(row)) for number, row in enumerate(rows)),
+    )
+    lines = [
+        (
+            name,
+            *((_weight(task),) if weighted else ()),
+            f"{len(task.sample_ids):,}",
+            *(wording.score(task_score(found[name])) if name in found else wording.NOT_KNOWN for found in by_task),
+        )
+        for name, task in tasks.items()
+    ]
+    return Table(name="task_scores", title=title, columns=columns, rows=lines)
