@@ -18,9 +18,9 @@ from harness.runner.buckets import Bucket
 _BELOW_ACCEPTED = 0.95
 _DEEPEST_CUT = 0.5
 _SLOWEST_PER_S = 1 / 60
-_CAREFUL_S = 10.0
-_CAREFUL_GROWTH_PER_S = 0.02
-_GROWTH_PER_S = 0.1
+_CAREFUL_S = 5.0
+_CAREFUL_GROWTH_PER_S = 0.05
+_GROWTH_PER_S = 0.25
 _GROWTH_AT_THE_LIMIT_PER_S = 0.002
 _AT_THE_LIMIT_SHARE = 0.02
 _BURST_S = 0.1
@@ -94,8 +94,8 @@ class Window:
 class Pace:
     """Requests a second that are let through; no limit before refusals are surely more than 30 %.
 
-    The pace becomes 95 % of what was accepted, and at most halves in one round trip. It then grows by 2 % a second,
-    after ten seconds by 10 %, and hardly at all while some requests are refused. Refusals that come whatever the
+    The pace becomes 95 % of what was accepted, and at most halves in one round trip. It then grows by 5 % a second,
+    after five seconds by 25 %, and hardly at all while some requests are refused. Refusals that come whatever the
     pace (`usual`) are not taken as a signal.
     """
 

@@ -69,10 +69,15 @@ def wait_s(error: ProviderError, *, failures: int, limits: RetryLimits, jitter: 
     """Seconds to wait before the next attempt.
 
     The provider's Retry-After is honoured, with up to 10 % added so that waiting workers do not return all at once;
-    else the wait doubles from `first_wait_s`, with full jitter over its upper half.
+    repeated refusals wait longer, as what was asked did not help. Else the wait doubles from `first_wait_s`, with full
+    jitter over its upper half.
     """
     if error.retry_after_s is not None:
-        return error.retry_after_s * (1.0 + 0.1 * jitter.random())
+        asked_s = error.retry_after_s * (1.0 + 0.1 * jitter.random())
+        if failures == 1:
+            return asked_s
+        own_s = min(limits.longest_wait_s, limits.first_wait_s * 2.0 ** (failures - 4))
+        return max(asked_s, own_s * (0.5 + 0.5 * jitter.random()))
     ceiling = min(limits.longest_wait_s, limits.first_wait_s * 2.0 ** (failures - 1))
     return ceiling * (0.5 + 0.5 * jitter.random())
 
