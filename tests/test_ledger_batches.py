@@ -1,87 +1,103 @@
-"""Batches in the ledger: kept before they leave, named once, closed once, found again after a restart."""
+"""A batch of operations leaves the same rows as the same operations one by one, whatever its size."""
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from harness.errors import LedgerError
-from harness.ledger import Ledger
-from harness.ledger.batches import add_batch, close_batch, name_batch, open_batches, open_lines, stored_batches
-from harness.ledger.connections import writing
-from harness.ledger.records import BatchRecord
-from tests.ledger_rows import fill, outcome, start
+from harness.ledger import Ledger, Transcript
+from harness.ledger.append import AddScore, Appender, Operation, Send, Settle
+from harness.ledger.drivers import open_driver
+from harness.ledger.encoding import Compression
+from harness.ledger.statements import SETTLE_ATTEMPT, for_rows
+from tests.ledger_rows import Filled, fill, outcome, score, start
+
+TABLES = ("attempts", "transcripts", "prompts", "scores", "budgets", "usage_groups", "parameter_sets")
 
 
-def record(run_id: str, n_lines: int, key: str = "key-1") -> BatchRecord:
-    return BatchRecord(
-        run_id=run_id, provider="openai", model="gpt-4o", submission_key=key, n_lines=n_lines, created_at_us=1_000
-    )
+def transcript(number: int) -> Transcript:
+    messages = [{"role": "user", "content": f"Question {number % 50} \ud800"}]
+    return Transcript(messages=messages, answer="" if number == 3 else f"Answer: {number}",
+                      reasoning=None if number % 2 else f"thought {number}")  # fmt: skip
 
 
-async def test_lines_that_were_never_handed_over_are_told_from_those_that_were(ledger_url: str) -> None:
-    with Ledger.open(ledger_url) as ledger:
-        filled = fill(ledger)
-        async with ledger.writer() as writer:
-            ids = [await writer.send(start(filled, number, mode="batch")) for number in range(3)]
-            direct = await writer.send(start(filled, 3))
-            batch_id = add_batch(ledger, record(filled.run_id, 2), ids[:2])
-            assert {line.attempt_id: line.batch_id for line in open_lines(ledger, filled.run_id)} == {
-                ids[0]: batch_id,
-                ids[1]: batch_id,
-                ids[2]: None,
-            }
-            await writer.settle(outcome(ids[0]))
-            await writer.settle(outcome(direct))
-        assert [line.attempt_id for line in open_lines(ledger, filled.run_id)] == ids[1:]
+def steps(filled: Filled, n_attempts: int) -> list[list[Operation]]:
+    """Sends, then settlements of ids 1, 2, ... with their transcripts, then scores."""
+    scopes = (f"run:{filled.run_id}", "day:2026-11-22")
+    numbers = range(n_attempts)
+    return [
+        [Send(start=start(filled, n, reserved_pico_usd=10 + n, budget_scopes=scopes)) for n in numbers],
+        [Settle(outcome=outcome(n + 1, charged_pico_usd=n), transcript=transcript(n)) for n in numbers],
+        [AddScore(score=score(filled, n + 1)) for n in numbers],
+    ]
 
 
-def test_a_batch_is_named_once_and_closed_once(ledger_url: str) -> None:
-    with Ledger.open(ledger_url) as ledger:
-        run_id = fill(ledger).run_id
-        batch_id = add_batch(ledger, record(run_id, 0), [])
-        assert [batch.status for batch in open_batches(ledger, run_id)] == ["submitting"]
-        name_batch(ledger, batch_id, "batch_abc", submitted_at_us=2_000)
-        (named,) = open_batches(ledger, run_id)
-        assert (named.status, named.provider_batch_id, named.submitted_at_us) == ("submitted", "batch_abc", 2_000)
-        with pytest.raises(LedgerError, match="cannot be rewritten"):
-            name_batch(ledger, batch_id, "batch_other", submitted_at_us=2_000)
-        close_batch(ledger, batch_id, "collected", closed_at_us=3_000, detail="completed")
-        with pytest.raises(LedgerError, match="closed batch"):
-            close_batch(ledger, batch_id, "lost", closed_at_us=4_000)
-        assert open_batches(ledger, run_id) == []
-        assert [(batch.status, batch.detail) for batch in stored_batches(ledger, run_id)] == [
-            ("collected", "completed")
-        ]
+def contents(path: Path) -> dict[str, list[Any]]:
+    with sqlite3.connect(path) as connection:
+        found = {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES}
+    connection.close()
+    return found
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE batches SET submission_key = 'other'",
-        "DELETE FROM batches",
-        "UPDATE batch_lines SET batch_id = 7",
-        "DELETE FROM batch_lines",
-        "UPDATE batches SET status = 'collected', closed_at_us = 5",  # never named
-        "UPDATE batches SET status = 'lost'",  # without its end
-    ],
-)
-async def test_what_was_handed_over_cannot_be_rewritten(tmp_path: Path, change: str) -> None:
+def written(path: Path, n_attempts: int, *, together: bool) -> dict[str, list[Any]]:
+    with Ledger.open(path) as ledger:
+        batches = steps(fill(ledger), n_attempts)
+        driver = open_driver(ledger.engine)
+        appender = Appender(driver)
+        for batch in batches:
+            results = appender.apply(batch) if together else [appender.apply([one])[0] for one in batch]
+            assert not any(isinstance(result, Exception) for result in results)
+        driver.close()
+    return contents(path)
+
+
+@pytest.mark.parametrize("n_attempts", [1, 3, 4, 5, 16, 63, 64, 85, 150])
+def test_a_batch_leaves_the_same_rows_as_single_operations(tmp_path: Path, n_attempts: int) -> None:
+    found = written(tmp_path / "together.db", n_attempts, together=True)
+    expected = written(tmp_path / "single.db", n_attempts, together=False)
+    prompts = {row[0]: row[1:] for row in found.pop("prompts")}
+    expected_prompts = {row[0]: row[1:] for row in expected.pop("prompts")}
+    assert sorted(prompts.values()) == sorted(expected_prompts.values())
+    shown, expected_shown = found.pop("transcripts"), expected.pop("transcripts")
+    assert [(row[0], prompts[row[1]], *row[2:]) for row in shown] == [
+        (row[0], expected_prompts[row[1]], *row[2:]) for row in expected_shown
+    ]
+    assert found == expected
+    assert len(found["attempts"]) == len(shown) == n_attempts
+
+
+async def test_one_bad_settlement_among_many_fails_alone(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         filled = fill(ledger)
         async with ledger.writer() as writer:
-            attempt_id = await writer.send(start(filled, mode="batch"))
-        add_batch(ledger, record(filled.run_id, 1), [attempt_id])
-        with pytest.raises(DBAPIError), writing(ledger.engine).begin() as connection:
-            connection.execute(text(change))
+            ids = await asyncio.gather(*(writer.send(start(filled, number)) for number in range(70)))
+            settled = [writer.settle(outcome(attempt_id)) for attempt_id in [*ids, ids[0], 9_999]]
+            results = await asyncio.gather(*settled, return_exceptions=True)
+    assert [type(result) for result in results[-2:]] == [LedgerError, LedgerError]
+    assert results[:-2] == [None] * 70
 
 
-def test_two_batches_never_share_a_key(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "ledger.db") as ledger:
-        run_id = fill(ledger).run_id
-        add_batch(ledger, record(run_id, 0), [])
-        with pytest.raises(LedgerError, match="UNIQUE"):
-            add_batch(ledger, record(run_id, 0), [])
+def test_settling_many_looks_attempts_up_by_their_ids(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger.open(path):
+        pass
+    statement = for_rows(SETTLE_ATTEMPT, 64)
+    assert statement is not None
+    with sqlite3.connect(path) as connection:
+        values = (None,) * statement.count("?")
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    connection.close()
+    assert any("SEARCH attempts USING INTEGER PRIMARY KEY" in step for step in plan), plan
+
+
+def test_bodies_packed_together_are_packed_as_they_are_alone() -> None:
+    compression = Compression()
+    bodies = [b"", b"a", b"the same words " * 100, bytes(range(256))]
+    assert compression.pack_all(bodies) == [compression.pack(body) for body in bodies]
+    assert compression.pack_all([b""]) == [compression.pack(b"")]
+    assert compression.pack_all([]) == []
