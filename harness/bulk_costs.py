@@ -134,6 +134,26 @@ def total_usd(bills: Iterable[GroupBill]) -> tuple[Decimal, int]:
 
 
 @dataclass(slots=True)
+class RateStretches:
+    """Tells where the rates of a book can change; asked by everything that charges sums in place of attempts."""
+
+    book: PriceBook
+    plans: dict[tuple[Hashable, ...], _RatePlan] = field(default_factory=dict)
+
+    def may_change_within(self, terms: GroupTerms) -> bool:
+        """Tell whether attempts of a group can differ in their rates: then they are charged one by one."""
+        return not _plan(self.plans, self.book, terms).is_uniform(terms)
+
+    def depend_on_thinking(self, terms: GroupTerms) -> bool:
+        """Tell whether the rates of such requests depend on whether the model thought."""
+        return _plan(self.plans, self.book, terms).by_thinking
+
+    def stretch(self, terms: GroupTerms) -> Hashable:
+        """Name the stretch of time and prompt sizes that an attempt falls into: those of one stretch share rates."""
+        return _plan(self.plans, self.book, terms).stretch(terms)
+
+
+@dataclass(slots=True)
 class _Tab:
     """Quantities that share their rates."""
 
@@ -163,6 +183,7 @@ class _RatePlan:
     day_edges_s: list[int]
     by_date: bool
     context_edges: list[int]
+    by_thinking: bool = False
     known: dict[tuple[int, int, int, int], _Rates] = field(default_factory=dict)
 
     def is_uniform(self, terms: GroupTerms) -> bool:
@@ -179,15 +200,19 @@ class _RatePlan:
 
     def rates(self, book: PriceBook, terms: GroupTerms) -> _Rates:
         """Give the rates at a group's first instant and smallest prompt."""
-        stretch = (
-            bisect_right(self.moments_us, terms.start_us),
-            *self._time_of_day(terms.start_us),
-            bisect_right(self.context_edges, terms.least_context_tokens),
-        )
+        stretch = self.stretch(terms)
         found = self.known.get(stretch)
         if found is None:
             found = self.known[stretch] = _find_rates(book, terms)
         return found
+
+    def stretch(self, terms: GroupTerms) -> tuple[int, int, int, int]:
+        """Name the stretch of a group's first instant and smallest prompt."""
+        return (
+            bisect_right(self.moments_us, terms.start_us),
+            *self._time_of_day(terms.start_us),
+            bisect_right(self.context_edges, terms.least_context_tokens),
+        )
 
     def _context_place(self, terms: GroupTerms) -> int:
         if terms.most_context_tokens is None:
@@ -236,6 +261,7 @@ def _new_plan(book: PriceBook, terms: GroupTerms) -> _RatePlan:
         day_edges_s=sorted({edge for window in windows for edge in (window.start_s, window.end_s % DAY_S)}),
         by_date=any(adjustment.weekdays or adjustment.except_dates for adjustment in adjustments),
         context_edges=sorted(sizes - {0}),
+        by_thinking=any(adjustment.thinking is not None for adjustment in adjustments),
     )
 
 

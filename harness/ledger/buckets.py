@@ -23,6 +23,12 @@ def context_bucket(context_tokens: int | None) -> int | None:
     return CONTEXT_BOUNDS[bisect_right(CONTEXT_BOUNDS, max(0, context_tokens)) - 1]
 
 
+def last_of_bucket(bucket: int) -> int | None:
+    """Return the largest prompt of the bucket that begins at `bucket`; None = the last bucket has no end."""
+    place = bisect_right(CONTEXT_BOUNDS, bucket)
+    return CONTEXT_BOUNDS[place] - 1 if place < len(CONTEXT_BOUNDS) else None
+
+
 def slot(finished_at_us: int) -> int:
     """Return the start of the quarter hour (UTC) of an instant."""
     return finished_at_us - finished_at_us % SLOT_US

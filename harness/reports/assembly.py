@@ -6,34 +6,27 @@ serve intervals only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
-from operator import itemgetter
+from operator import mul
 
 from harness.costs import worst_case_usd
 from harness.errors import InputError
 from harness.ledger import CellRecord, Ledger, RunRecord
 from harness.ledger.instants import from_us
-from harness.ledger.read import (
-    UnknownBill,
-    UsageSum,
-    unknown_bills,
-    usage_sums,
-)
+from harness.ledger.read import UnknownBill, UsageSum, unknown_bills, usage_sums
 from harness.ledger.stream import attempt_rows
-from harness.money import add, from_pico
+from harness.money import from_pico
 from harness.pricing import PriceBook
-from harness.reports.charging import UNANSWERED, Charger, parse_pricing, usd_per_token
-from harness.reports.facts import COUNTED_WRONG, NOTHING, CellFacts, Spend, TaskOutcomes
-from harness.reports.sample_rows import SampleScore, SampleTokens, sample_scores, sample_tokens
+from harness.reports.charging import Charger, parse_pricing, usd_per_token
+from harness.reports.facts import NOTHING, CellFacts, Spend, TaskOutcomes
+from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.spend import RunFacts, SpendReport, make_report
-from harness.usage.values import Meter
+from harness.reports.stretches import NamedSum, named_sums
 
 Weights = Callable[[CellRecord], Mapping[str, float]]
-Rates = Mapping[Meter, float]
 
 
 def no_weights(_: CellRecord) -> Mapping[str, float]:
@@ -139,10 +132,9 @@ class _Cell:
     run: RunRecord
     solve: Spend = NOTHING
     judge: Spend = NOTHING
-    rates: dict[int, Rates | None] = field(default_factory=dict)
-    columns: dict[tuple[str, str], _Sample] = field(default_factory=dict)
-    n_unscored: dict[str, int] = field(default_factory=dict)
-    n_without_answer: dict[str, int] = field(default_factory=dict)
+    samples: Samples = field(default_factory=Samples)
+    n_unscored: Mapping[str, int] = field(default_factory=dict)
+    n_without_answer: Mapping[str, int] = field(default_factory=dict)
 
     def add(self, purpose: str, spend: Spend) -> None:
         if purpose == "judge":
@@ -150,17 +142,29 @@ class _Cell:
         else:
             self.solve = self.solve.plus(spend)
 
+    def take(self, found: CellSamples) -> None:
+        self.samples = found.samples
+        self.n_unscored, self.n_without_answer = found.n_unscored, found.n_without_answer
+        self.add("solve", Spend(n_retries=found.n_retries, n_flagged_usage=found.n_flagged.get("solve", 0)))
+        self.add("judge", Spend(n_flagged_usage=found.n_flagged.get("judge", 0)))
+
 
 @dataclass(slots=True)
-class _Sample:
-    """One benchmark item on a cell: its repeats added up."""
+class _SampleSpend:
+    """What per-sample costs are made from: rates by cell and usage group, and attempts charged one by one."""
 
-    probability: float
-    score_sum: float = 0.0
-    score_count: int = 0
-    n_solves: int = 0
-    cost_usd: float | None = 0.0
-    output_tokens: int | None = 0
+    rates: dict[tuple[int, int], Rates | None] = field(default_factory=dict)
+    singles: dict[tuple[int, int], tuple[float | None, int]] = field(default_factory=dict)
+
+    def add_rates(self, cell_id: int, usage_group_id: int, rates: Rates | None) -> None:
+        """Remember the rates of a group; its sums by status may each have used some of the meters."""
+        known = self.rates.get((cell_id, usage_group_id))
+        self.rates[cell_id, usage_group_id] = rates if not known or rates is None else {**known, **rates}
+
+    def add_single(self, cell_id: int, planned_id: int, usd: float | None, output_tokens: int) -> None:
+        before_usd, before_tokens = self.singles.get((cell_id, planned_id), (0.0, 0))
+        total = None if usd is None or before_usd is None else before_usd + usd
+        self.singles[cell_id, planned_id] = (total, before_tokens + output_tokens)
 
 
 def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger, weights: Weights) -> list[CellFacts]:
@@ -171,35 +175,48 @@ def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger, weights:
         for record in ledger.cells(run.run_id)
         if record.cell_id is not None
     }
-    for sums in usage_sums(ledger, run_ids):
-        _add_sum(cells[sums.cell_id], sums, charger)
-    singles = _add_singles(ledger, run_ids, cells, charger)
+
+    def names(sums: UsageSum) -> tuple[str, str]:
+        if sums.purpose == "judge":
+            return sums.group.provider, sums.group.model
+        return cells[sums.cell_id].record.provider, cells[sums.cell_id].record.model
+
+    spent = _SampleSpend()
+    for named in named_sums(ledger, usage_sums(ledger, run_ids), names, charger):
+        _add_sum(cells[named.sums.cell_id], named, charger, spent)
+    _add_singles(ledger, run_ids, cells, charger, spent)
     for bill in unknown_bills(ledger, run_ids):
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
     for run_id in run_ids:
-        _add_results(ledger, run_id, cells, singles)
+        for found in cell_samples(ledger, run_id, spent.rates, spent.singles):
+            cells[found.cell_id].take(found)
     return _pooled(list(cells.values()), weights)
 
 
-def _add_sum(cell: _Cell, sums: UsageSum, charger: Charger) -> None:
+def _add_sum(cell: _Cell, named: NamedSum, charger: Charger, spent: _SampleSpend) -> None:
+    sums = named.sums
     if sums.status == "reused":
         cell.add(sums.purpose, Spend(n_reused=sums.n_attempts))
         return
-    spend, cost = charger.charge_sum(sums, provider=cell.record.provider, model=cell.record.model)
+    spend, cost = charger.charge_sum(sums, provider=named.provider, model=named.model)
     cell.add(sums.purpose, spend)
-    if sums.purpose == "solve":
-        priced = cost.status != "unpriced"
-        rates = usd_per_token(cost) if priced else None
-        known = cell.rates.get(sums.group.usage_group_id)
-        cell.rates[sums.group.usage_group_id] = rates if not known or rates is None else {**known, **rates}
+    if sums.purpose != "solve":
+        return
+    rates = None if cost.status == "unpriced" else usd_per_token(cost, no_cache=charger.pricing.no_cache)
+    if not named.samples:
+        spent.add_rates(sums.cell_id, sums.group.usage_group_id, rates)
+        return
+    for planned_id, tokens in named.samples:
+        if planned_id is not None:
+            usd = None if rates is None else sum(map(mul, split_output(tokens), rate_vector(rates)))
+            spent.add_single(sums.cell_id, planned_id, usd, tokens[4])
 
 
 def _add_singles(
-    ledger: Ledger, run_ids: Sequence[str], cells: Mapping[int, _Cell], charger: Charger
-) -> dict[tuple[int, int], tuple[float, int]]:
-    """Charge attempts one by one where sums cannot; returns cost and output per sample."""
-    found: dict[tuple[int, int], tuple[float, int]] = {}
+    ledger: Ledger, run_ids: Sequence[str], cells: Mapping[int, _Cell], charger: Charger, spent: _SampleSpend
+) -> None:
+    """Charge attempts one by one where sums cannot."""
     for row in attempt_rows(ledger, run_ids, only="one_by_one"):
         if row.status == "reused":
             cells[row.cell_id].add(row.purpose, Spend(n_reused=1))
@@ -207,12 +224,7 @@ def _add_singles(
         spend = charger.charge_row(row)
         cells[row.cell_id].add(row.purpose, spend)
         if row.purpose == "solve" and row.planned_id is not None:
-            usd, tokens = found.get((row.cell_id, row.planned_id), (0.0, 0))
-            found[row.cell_id, row.planned_id] = (
-                usd + float(spend.cost.total),
-                tokens + spend.tokens.output_tokens,
-            )
-    return found
+            spent.add_single(row.cell_id, row.planned_id, float(spend.cost.total), spend.tokens.output_tokens)
 
 
 def _unknown_spend(bill: UnknownBill, cell: _Cell, book: PriceBook) -> Spend:
@@ -236,88 +248,6 @@ def _unknown_spend(bill: UnknownBill, cell: _Cell, book: PriceBook) -> Spend:
         n_unknown_usage=bill.n_attempts,
         possibly_billed_usd=bound,
     )
-
-
-def _add_results(
-    ledger: Ledger, run_id: str, cells: Mapping[int, _Cell], singles: Mapping[tuple[int, int], tuple[float, int]]
-) -> None:
-    """Walk the results and the per-sample sums of a run side by side; both come ordered by cell."""
-    sums_by_cell = _by_cell(sample_tokens(ledger, run_id))
-    for cell_id, results in groupby(sample_scores(ledger, run_id), key=itemgetter(0)):
-        cell = cells[cell_id]
-        spent: dict[int, tuple[float | None, int]] = {}
-        for sums in sums_by_cell(cell_id):
-            _add_sample_sum(cell, sums, spent)
-        for result in results:
-            _add_result(cell, result, spent.get(result.planned_id), singles.get((cell_id, result.planned_id)))
-
-
-def _by_cell(sums: Iterator[SampleTokens]) -> Callable[[int], Iterator[SampleTokens]]:
-    """Make a function that yields the sums of one cell; cells must be asked for in rising order."""
-    ahead: list[SampleTokens] = []
-
-    def take(cell_id: int) -> Iterator[SampleTokens]:
-        while True:
-            found = ahead.pop() if ahead else next(sums, None)
-            if found is None:
-                return
-            if found.cell_id > cell_id:
-                ahead.append(found)
-                return
-            if found.cell_id == cell_id:
-                yield found
-
-    return take
-
-
-def _add_sample_sum(cell: _Cell, sums: SampleTokens, spent: dict[int, tuple[float | None, int]]) -> None:
-    rates = cell.rates.get(sums.usage_group_id)
-    usd = None if rates is None else _usd(sums, rates)
-    before_usd, before_tokens = spent.get(sums.planned_id, (0.0, 0))
-    total = None if usd is None or before_usd is None else before_usd + usd
-    spent[sums.planned_id] = (total, before_tokens + sums.output_tokens)
-    if usd and sums.status not in UNANSWERED and sums.n_truncated == sums.n_attempts:
-        wasted = Decimal(repr(usd)).quantize(Decimal("1e-12"))
-        cell.solve = replace(cell.solve, wasted_usd=add((cell.solve.wasted_usd, wasted)))
-
-
-def _usd(sums: SampleTokens, rates: Rates) -> float:
-    get = rates.get
-    output = get(Meter.OUTPUT, get(Meter.REASONING, 0.0))
-    return (
-        sums.input_tokens * get(Meter.INPUT, 0.0)
-        + sums.cache_read_tokens * get(Meter.CACHE_READ, 0.0)
-        + sums.cache_write_5m_tokens * get(Meter.CACHE_WRITE_5M, 0.0)
-        + sums.cache_write_1h_tokens * get(Meter.CACHE_WRITE_1H, 0.0)
-        + (sums.output_tokens - sums.reasoning_tokens) * output
-        + sums.reasoning_tokens * get(Meter.REASONING, output)
-    )
-
-
-def _add_result(
-    cell: _Cell, result: SampleScore, spent: tuple[float | None, int] | None, single: tuple[float, int] | None
-) -> None:
-    key = (result.task, result.sample_id)
-    sample = cell.columns.get(key)
-    if sample is None:
-        sample = cell.columns[key] = _Sample(probability=result.inclusion_probability)
-    sample.n_solves += 1
-    usd, tokens = spent or (0.0, 0)
-    if single is not None:
-        usd, tokens = None if usd is None else usd + single[0], tokens + single[1]
-    sample.cost_usd = None if usd is None or sample.cost_usd is None else sample.cost_usd + usd
-    sample.output_tokens = (sample.output_tokens or 0) + tokens
-    if result.n_attempts > 1:
-        cell.solve = replace(cell.solve, n_retries=cell.solve.n_retries + result.n_attempts - 1)
-    if result.value_millionths is not None:
-        sample.score_sum += result.value_millionths / 1_000_000
-        sample.score_count += 1
-        return
-    reason = result.reason or ("failed" if result.status in UNANSWERED else "pending")
-    if reason in COUNTED_WRONG:
-        sample.score_count += 1
-    counts = cell.n_without_answer if reason in COUNTED_WRONG else cell.n_unscored
-    counts[reason] = counts.get(reason, 0) + 1
 
 
 def _pooled(cells: Sequence[_Cell], weights: Weights) -> list[CellFacts]:
@@ -373,44 +303,31 @@ def _facts(group: Sequence[_Cell], version: str, weights: Mapping[str, float]) -
     )
 
 
-def _merged(group: Sequence[_Cell]) -> dict[tuple[str, str], _Sample]:
-    merged = group[0].columns
+def _merged(group: Sequence[_Cell]) -> Samples:
+    merged = group[0].samples
     for cell in group[1:]:
-        for key, sample in cell.columns.items():
-            known = merged.get(key)
-            merged[key] = sample if known is None else _plus(known, sample)
+        merged.add(cell.samples)
     return merged
 
 
-def _plus(left: _Sample, right: _Sample) -> _Sample:
-    return _Sample(
-        probability=max(left.probability, right.probability),
-        score_sum=left.score_sum + right.score_sum,
-        score_count=left.score_count + right.score_count,
-        n_solves=left.n_solves + right.n_solves,
-        cost_usd=None if left.cost_usd is None or right.cost_usd is None else left.cost_usd + right.cost_usd,
-        output_tokens=(left.output_tokens or 0) + (right.output_tokens or 0),
-    )
-
-
-def _outcomes(samples: Mapping[tuple[str, str], _Sample], weights: Mapping[str, float]) -> list[TaskOutcomes]:
-    tasks: dict[str, list[tuple[str, _Sample]]] = {}
-    for (task, sample_id), sample in samples.items():
-        tasks.setdefault(task, []).append((sample_id, sample))
-    weighted = bool(weights) and set(tasks) == set(weights)
+def _outcomes(samples: Samples, weights: Mapping[str, float]) -> list[TaskOutcomes]:
+    places: dict[str, list[int]] = {}
+    for place, (task, _) in enumerate(samples.keys):
+        places.setdefault(task, []).append(place)
+    weighted = bool(weights) and set(places) == set(weights)
     return [
         TaskOutcomes(
             task=task,
             weight=weights[task] if weighted else None,
-            sample_ids=[sample_id for sample_id, _ in rows],
-            score_sums=[sample.score_sum for _, sample in rows],
-            score_counts=[sample.score_count for _, sample in rows],
-            n_solves=[sample.n_solves for _, sample in rows],
-            inclusion_probabilities=[sample.probability for _, sample in rows],
-            costs_usd=[sample.cost_usd for _, sample in rows],
-            output_tokens=[sample.output_tokens for _, sample in rows],
+            sample_ids=[samples.keys[place][1] for place in rows],
+            score_sums=[samples.score_sums[place] for place in rows],
+            score_counts=[samples.score_counts[place] for place in rows],
+            n_solves=[samples.n_solves[place] for place in rows],
+            inclusion_probabilities=[samples.probabilities[place] for place in rows],
+            costs_usd=[samples.costs_usd[place] for place in rows],
+            output_tokens=[samples.output_tokens[place] for place in rows],
         )
-        for task, rows in tasks.items()
+        for task, rows in places.items()
     ]
 
 

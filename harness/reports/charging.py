@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from harness.bulk_costs import GroupTerms, RateStretches
 from harness.costs import Cost, cost_of
 from harness.errors import InputError
+from harness.ledger.buckets import SLOT_US, last_of_bucket
 from harness.ledger.encoding import read_json
-from harness.ledger.instants import from_us
-from harness.ledger.read import UsageSum
+from harness.ledger.instants import from_us, to_us
+from harness.ledger.read import UsageGroup, UsageSum
 from harness.ledger.stream import AttemptRow
 from harness.money import add, plain
 from harness.pricing import TOKEN_METERS, Price, PriceBook
@@ -100,6 +102,45 @@ class Charger:
     pricing: Pricing = AS_IT_WAS
     used: dict[str, tuple[Price, int]] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
+    stretches: RateStretches = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stretches = RateStretches(self.book)
+
+    def must_be_split(self, sums: UsageSum, *, provider: str, model: str) -> bool:
+        """Tell whether the attempts of a sum can differ in their rates: a slot or bucket with a price change inside."""
+        terms = self.terms(sums.group, provider=provider, model=model)
+        if self.stretches.may_change_within(terms):
+            return True
+        # itemised reasoning proves that a model thought, attempt by attempt
+        thought = sums.reasoning_tokens > 0 and sums.group.thinking is not True
+        return thought and self.stretches.depend_on_thinking(terms)
+
+    def terms(self, group: UsageGroup, *, provider: str, model: str) -> GroupTerms:
+        """Say what the price of a group's attempts can depend on, under the prices that are asked about."""
+        pricing = self.pricing
+        start_us, span_us = (group.slot_us, SLOT_US) if pricing.as_of is None else (to_us(pricing.as_of), 0)
+        bucket = group.context_bucket
+        terms = GroupTerms(
+            provider=provider,
+            model=model,
+            served_model=group.model,
+            start_us=start_us,
+            span_us=span_us,
+            service_tier=group.service_tier,
+            mode="batch" if pricing.batch else group.mode,
+            speed=group.speed,
+            inference_geo=group.inference_geo,
+            thinking=group.thinking,
+            least_context_tokens=bucket or 0,
+            most_context_tokens=None if bucket is None else last_of_bucket(bucket),
+        )
+        if pricing.model is None:
+            return terms
+        provider, model = pricing.model
+        mode = "batch" if pricing.batch else None
+        return replace(terms, provider=provider, model=model, served_model=None, service_tier=None, mode=mode,
+                       speed=None, inference_geo=None)  # fmt: skip
 
     def charge_sum(self, sums: UsageSum, *, provider: str, model: str) -> tuple[Spend, Cost]:
         """Charge a sum over attempts that share everything a price depends on."""
@@ -138,7 +179,7 @@ class Charger:
             reasoning_tokens=None if sums.n_not_itemised else sums.reasoning_tokens,
         )
         charged = cost_sums(cost, itemised=not sums.n_not_itemised)
-        failed = sums.status in UNANSWERED
+        failed, truncated = sums.status in UNANSWERED, sums.n_truncated > 0
         spend = Spend(
             n_attempts=sums.n_attempts,
             n_failed_attempts=sums.n_attempts if failed else 0,
@@ -146,7 +187,7 @@ class Charger:
             n_unpriced_attempts=n_charged if cost.status == "unpriced" else 0,
             tokens=self._shown(tokens),
             cost=charged,
-            wasted_usd=charged.total if failed else ZERO,
+            wasted_usd=charged.total if failed or truncated else ZERO,
         )
         return spend, cost
 
@@ -250,9 +291,15 @@ def cost_sums(cost: Cost, *, itemised: bool) -> CostSums:
     return replace(sums, charged=cost.usd if cost.usd is not None else sums.total)
 
 
-def usd_per_token(cost: Cost) -> dict[Meter, float]:
-    """Give the rates of a bill as floats, for per-sample statistics only."""
-    return {line.meter: float(line.usd_per_unit) for line in cost.lines if line.meter in TOKEN_METERS}
+def usd_per_token(cost: Cost, *, no_cache: bool = False) -> dict[Meter, float]:
+    """Give the rates of a bill as floats, for per-sample statistics only; without a cache all input costs the same."""
+    rates = {line.meter: float(line.usd_per_unit) for line in cost.lines if line.meter in TOKEN_METERS}
+    if no_cache:
+        rates.update(dict.fromkeys(_CACHED, rates.get(Meter.INPUT, 0.0)))
+    return rates
+
+
+_CACHED = (Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H)
 
 
 def rates_text(price: Price) -> str:
