@@ -6,8 +6,11 @@ kept -> after `finish` answered in another order, except the custom ids that the
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +21,17 @@ from tests.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER
 
 
 class Batches:
-    """What was handed over, and what becomes of it."""
+    """What was handed over, and what becomes of it.
+
+    Attributes:
+        refusals: statuses with which the next hand-overs are refused.
+        lost_answers: so many hand-overs are taken and the connection dropped instead of answering.
+        cut_results: so many readings of results end in the middle.
+        failure: why every batch fails as a whole (OpenAI).
+        sums: answer "What is 3 + 4?" with the right number.
+        held: hand-overs are taken and answered only when this is set; None = at once.
+        taken, looked: set when something was handed over, and when somebody asked how far it is.
+    """
 
     def __init__(self) -> None:
         self.url = ""
@@ -28,6 +41,19 @@ class Batches:
         self.fails: set[str] = set()
         self.expires: set[str] = set()
         self.finished = False
+        self.refusals: list[int] = []
+        self.lost_answers = 0
+        self.cut_results = 0
+        self.failure: str | None = None
+        self.sums = False
+        self.held: asyncio.Event | None = None
+        self.taken = asyncio.Event()
+        self.looked = asyncio.Event()
+
+    @property
+    def asked(self) -> Counter[str]:
+        """How often each question was handed over, over all batches."""
+        return Counter(_question(line) for batch in self.batches.values() for line in batch["lines"])
 
     def lines_of(self, batch_id: str) -> list[dict[str, Any]]:
         """The lines of a batch in a shuffled order."""
@@ -40,9 +66,38 @@ class Batches:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.seen.append((request.method, request.path, headers))
         parts = request.path.strip("/").split("/")
-        if parts[:3] == ["v1", "messages", "batches"]:
-            return await self._anthropic(request, parts[3:])
-        return await self._openai(request, parts[1:])
+        is_anthropic = parts[:3] == ["v1", "messages", "batches"]
+        hands_over = request.method == "POST" and parts[-1] == "batches"
+        if hands_over and self.refusals:
+            error = {"type": "refused", "message": "not now"}
+            return web.json_response({"error": error}, status=self.refusals.pop(0), headers={"Retry-After": "0"})
+        answer = await (self._anthropic(request, parts[3:]) if is_anthropic else self._openai(request, parts[1:]))
+        (self.taken if hands_over else self.looked if request.method == "GET" else asyncio.Event()).set()
+        if hands_over and self.held is not None:
+            await self.held.wait()
+        if hands_over and self.lost_answers:
+            self.lost_answers -= 1
+            assert request.transport is not None
+            request.transport.close()
+        return answer
+
+    async def _results(self, request: web.Request, rows: list[dict[str, Any]]) -> web.StreamResponse:
+        """JSON Lines, sometimes cut in the middle."""
+        body = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        if not self.cut_results or len(rows) < 2:
+            return web.Response(body=body)
+        self.cut_results -= 1
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    def _text(self, line: dict[str, Any]) -> str | None:
+        """The right answer to a sum; None = the fixed answer."""
+        found = re.search(r"What is (\d+) \+ (\d+)", _question(line))
+        return str(int(found[1]) + int(found[2])) if self.sums and found else None
 
     async def _openai(self, request: web.Request, parts: list[str]) -> web.StreamResponse:
         match request.method, parts:
@@ -67,9 +122,8 @@ class Batches:
                 return web.json_response(self._openai_state(batch_id))
             case "GET", ["files", file_id, "content"]:
                 kind, _, batch_id = file_id.partition("-")
-                return _json_lines(
-                    [row for row in self._openai_rows(batch_id) if self._is_error(row) == (kind == "err")]
-                )
+                rows = [row for row in self._openai_rows(batch_id) if self._is_error(row) == (kind == "err")]
+                return await self._results(request, rows)
         return web.json_response({"error": {"message": "no such thing"}}, status=404)
 
     def _openai_state(self, batch_id: str) -> dict[str, Any]:
@@ -77,8 +131,10 @@ class Batches:
         total = len(batch["lines"])
         done = total if self.finished else 0
         state: dict[str, Any] = {"id": batch_id, "status": "completed" if self.finished else "in_progress"}
+        if self.failure is not None:
+            state |= {"status": "failed", "errors": {"data": [{"message": self.failure}]}}
         state |= {"metadata": batch["metadata"], "request_counts": {"total": total, "completed": done, "failed": 0}}
-        if self.finished:
+        if self.finished and self.failure is None:
             state |= {"output_file_id": f"out-{batch_id}", "error_file_id": f"err-{batch_id}"}
         return state
 
@@ -87,6 +143,9 @@ class Batches:
         for line in self.lines_of(batch_id):
             row: dict[str, Any] = {"id": f"r_{line['custom_id']}", "custom_id": line["custom_id"], "error": None}
             answer = RESPONSES_ANSWER if line["url"].endswith("responses") else CHAT_ANSWER
+            if answer is CHAT_ANSWER and (text := self._text(line)) is not None:
+                choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+                answer = {**CHAT_ANSWER, "choices": [choice]}
             row["response"] = {"status_code": 200, "request_id": f"req-{line['custom_id']}", "body": answer}
             if line["custom_id"] in self.fails:
                 row["response"] |= {"status_code": 400, "body": {"error": {"code": "content_filter", "message": "no"}}}
@@ -107,7 +166,7 @@ class Batches:
             return web.json_response(self._anthropic_state(batch_id))
         batch_id, *rest = parts
         if rest == ["results"]:
-            return _json_lines([self._anthropic_row(line["custom_id"]) for line in self.lines_of(batch_id)])
+            return await self._results(request, [self._anthropic_row(line) for line in self.lines_of(batch_id)])
         return web.json_response(self._anthropic_state(batch_id))
 
     def _anthropic_state(self, batch_id: str) -> dict[str, Any]:
@@ -116,8 +175,11 @@ class Batches:
         state = "ended" if self.finished else "in_progress"
         return {"id": batch_id, "processing_status": state, "request_counts": counts}
 
-    def _anthropic_row(self, custom_id: str) -> dict[str, Any]:
+    def _anthropic_row(self, line: dict[str, Any]) -> dict[str, Any]:
+        custom_id = line["custom_id"]
         result: dict[str, Any] = {"type": "succeeded", "message": ANTHROPIC_ANSWER}
+        if (text := self._text(line)) is not None:
+            result["message"] = {**ANTHROPIC_ANSWER, "content": [{"type": "text", "text": text}]}
         if custom_id in self.fails:
             error = {"type": "invalid_request_error", "message": "prompt is too long: 250000 tokens > 200000"}
             result = {"type": "errored", "error": {"type": "error", "error": error}}
@@ -126,8 +188,11 @@ class Batches:
         return {"custom_id": custom_id, "result": result}
 
 
-def _json_lines(rows: list[dict[str, Any]]) -> web.Response:
-    return web.Response(body=b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+def _question(line: dict[str, Any]) -> str:
+    """The last message of a line, in either dialect."""
+    body = line["params"] if "params" in line else line["body"]
+    content = (body.get("messages") or body["input"])[-1]["content"]
+    return content if isinstance(content, str) else str(content[0]["text"])
 
 
 @asynccontextmanager

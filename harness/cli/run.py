@@ -53,6 +53,9 @@ def run(
     tpm: Annotated[float | None, typer.Option(min=1.0, help="Tokens per minute and model, at most.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Take stored answers to the same request.")] = False,
     batch: Annotated[bool, typer.Option("--batch", help="Use the provider's batch interface.")] = False,
+    batch_poll_s: Annotated[
+        float, typer.Option(min=0.01, help="Seconds between two looks at a batch, at most.")
+    ] = 60.0,
     stream: Annotated[
         bool | None, typer.Option("--stream/--no-stream", help="Default: streamed where reasoning may be long.")
     ] = None,
@@ -101,6 +104,7 @@ def run(
         judge=None if judge is None else parse_model(judge),
         reuse=reuse,
         batch=batch,
+        batch_poll_s=batch_poll_s,
         stream=stream,
     )
     _require(spec)

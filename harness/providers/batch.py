@@ -70,11 +70,13 @@ class BatchProgress:
         status: `ended` = results can be collected (also of an expired or cancelled batch); `failed` = none will come.
         n_done: lines answered or failed so far, None when the provider does not say.
         detail: the provider's own word, and why it failed.
+        ended_at: when it ended, None while it has not or when the provider does not say.
     """
 
     status: BatchStatus
     n_done: int | None = None
     detail: str = ""
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +88,17 @@ class BatchResult:
 
 
 class BatchProvider(Protocol):
-    """A batch interface. Nothing retries inside; every method is one or two HTTP requests."""
+    """A batch interface. Nothing retries inside; every method is a few HTTP requests.
+
+    Attributes:
+        max_lines, max_bytes: limits of one batch.
+        keeps_names: whether `find` can tell that a batch never arrived.
+    """
 
     name: str
     max_lines: int
+    max_bytes: int
+    keeps_names: bool
 
     def prepare(self, request: Request) -> Prepared:
         """Map a request to a line's body; see `Provider.prepare`."""
@@ -166,8 +175,9 @@ class _Endpoint:
 
     def _unanswered(self, error: Exception) -> ProviderError:
         error_class = ErrorClass.TIMEOUT if isinstance(error, TimeoutError) else ErrorClass.CONNECTION
+        sent = not isinstance(error, aiohttp.ClientConnectorError)
         return failure_without_answer(
-            error, provider=self.provider, error_class=error_class, sent=True, secrets=secrets_in(os.environ)
+            error, provider=self.provider, error_class=error_class, sent=sent, secrets=secrets_in(os.environ)
         )
 
     def _failed(self, answer: aiohttp.ClientResponse, content: bytes) -> ProviderError:
@@ -219,6 +229,8 @@ class OpenAIBatches:
 
     name = "openai"
     max_lines = 50_000
+    max_bytes = 200_000_000
+    keeps_names = True
 
     def __init__(self, spec: ModelSpec, *, base_url: str, api_key: str | None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -258,13 +270,18 @@ class OpenAIBatches:
         return BatchHandle(provider=self.name, batch_id=batch["id"], n_lines=len(lines))
 
     async def find(self, key: str) -> BatchHandle | None:
-        """Look through the newest hundred batches for the key in their metadata."""
-        listed = await self._endpoint.call("GET", "/batches?limit=100")
-        for batch in listed.get("data") or ():
-            if (batch.get("metadata") or {}).get("benchtab") == key:
-                total = (batch.get("request_counts") or {}).get("total") or 0
-                return BatchHandle(provider=self.name, batch_id=batch["id"], n_lines=total)
-        return None
+        """Look through all batches, newest first, for the key in their metadata."""
+        page = "/batches?limit=100"
+        while True:
+            listed = await self._endpoint.call("GET", page)
+            batches = listed.get("data") or []
+            for batch in batches:
+                if (batch.get("metadata") or {}).get("benchtab") == key:
+                    total = (batch.get("request_counts") or {}).get("total") or 0
+                    return BatchHandle(provider=self.name, batch_id=batch["id"], n_lines=total)
+            if not batches or not listed.get("has_more"):
+                return None
+            page = f"/batches?limit=100&after={batches[-1]['id']}"
 
     async def poll(self, handle: BatchHandle) -> BatchProgress:
         """Ask how far a batch is; an expired or cancelled batch has ended, with results for what was done."""
@@ -273,7 +290,9 @@ class OpenAIBatches:
         n_done = (counts.get("completed") or 0) + (counts.get("failed") or 0)
         word = str(batch.get("status"))
         if word in ("completed", "expired", "cancelled"):
-            return BatchProgress(status="ended", n_done=n_done, detail=word)
+            ended = batch.get(f"{word}_at")
+            at = datetime.fromtimestamp(ended, UTC) if isinstance(ended, int) else None
+            return BatchProgress(status="ended", n_done=n_done, detail=word, ended_at=at)
         if word == "failed":
             return BatchProgress(status="failed", n_done=n_done, detail=redact(f"{word}: {batch.get('errors')}"))
         return BatchProgress(status="in_progress", n_done=n_done, detail=word)
@@ -311,6 +330,8 @@ class AnthropicBatches:
 
     name = "anthropic"
     max_lines = 100_000
+    max_bytes = 256_000_000
+    keeps_names = False
 
     def __init__(self, spec: ModelSpec, *, base_url: str, api_key: str | None) -> None:
         del spec  # every model is served alike
@@ -346,7 +367,11 @@ class AnthropicBatches:
         counts = batch.get("request_counts") or {}
         n_done = sum(counts.get(name) or 0 for name in ("succeeded", "errored", "canceled", "expired"))
         word = str(batch.get("processing_status"))
-        return BatchProgress(status="ended" if word == "ended" else "in_progress", n_done=n_done, detail=word)
+        if word != "ended":
+            return BatchProgress(status="in_progress", n_done=n_done, detail=word)
+        ended = batch.get("ended_at")
+        at = datetime.fromisoformat(ended).astimezone(UTC) if isinstance(ended, str) else None
+        return BatchProgress(status="ended", n_done=n_done, detail=word, ended_at=at)
 
     async def collect(self, handle: BatchHandle) -> AsyncIterator[BatchResult]:
         """Yield the lines of the results file."""

@@ -254,9 +254,11 @@ class Asker:
             raise cancelled
         raise AttemptFailed(attempt_id, failure) from failure
 
-    async def settle_answer(self, question: Question, attempt_id: int, response: Response) -> None:
-        """Store an answer, its usage and its transcript."""
-        now_us = self._clocks.wall_us()
+    async def settle_answer(
+        self, question: Question, attempt_id: int, response: Response, *, finished_at_us: int | None = None
+    ) -> None:
+        """Store an answer, its usage and its transcript; `finished_at_us` None = it arrived just now."""
+        now_us = finished_at_us or self._clocks.wall_us()
         facts, spent = self._pricer.settle(
             response.usage_kind,
             response.raw_usage,
@@ -287,10 +289,16 @@ class Asker:
         self._observer.attempt_settled(self.spec, spent=spent, error=None)
 
     async def settle_failure(
-        self, question: Question, attempt_id: int, error: ProviderError, *, was_cancelled: bool
+        self,
+        question: Question,
+        attempt_id: int,
+        error: ProviderError,
+        *,
+        was_cancelled: bool,
+        finished_at_us: int | None = None,
     ) -> None:
-        """Store how an attempt failed, or that it was given up."""
-        now_us = self._clocks.wall_us()
+        """Store how an attempt failed, or that it was given up; `finished_at_us` None = just now."""
+        now_us = finished_at_us or self._clocks.wall_us()
         facts, spent = NO_USAGE, UNKNOWN
         if error.raw_usage is not None and error.usage_kind is not None:
             facts, spent = self._pricer.settle(

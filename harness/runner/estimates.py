@@ -113,7 +113,7 @@ def _bound(
                 input_tokens=messages_bound(item_messages(item)),
                 max_output_tokens=cap,
                 at=now,
-                service_tier=run.spec.service_tier,
+                service_tier="batch" if run.spec.batch else run.spec.service_tier,
             )
         if worst is None:
             return None

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import BudgetReached, HarnessError, InputError, LedgerError
 from harness.ledger import Ledger
@@ -57,6 +57,11 @@ from harness.runner.reuse import Reuse
 from harness.runner.session import Session
 from harness.runner.spec import RunSpec
 from harness.runner.traffic import Lane, Traffic
+
+if TYPE_CHECKING:
+    from harness.providers.batch import BatchProvider
+    from harness.runner.batch_lines import Waits
+    from harness.runner.batches import BatchSession
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,7 @@ def run_suites(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     handle_signals: bool = False,
     limits: RetryLimits | None = None,
+    batch_waits: Waits | None = None,
 ) -> RunResult:
     """Run suites on models, or go on with a run.
 
@@ -122,6 +128,7 @@ def run_suites(
         observe: makes the observer of the session once the plan is known.
         limits: how long a sample is tried; `max_attempts` is always the spec's.
         handle_signals: let Ctrl-C drain instead of raising (command line only).
+        batch_waits: how often batches are looked at; None = from a few seconds to the spec's `batch_poll_s`.
 
     Raises:
         InputError: options, suites or data are wrong, or the stored run is another one; nothing was sent.
@@ -131,6 +138,11 @@ def run_suites(
     chosen = run_id or new_run_id(spec, started)
     prepared = prepare_run(spec, run_id=chosen, book=book, now=started)
     refuse_unbounded(prepared, ledger, book, started)
+    if spec.batch:
+        from harness.runner.batch_lines import batch_provider
+
+        for model in spec.models:
+            batch_provider(spec, model)  # what it cannot do ends the command here
     with ledger.run_lock(chosen):
         stored = _opened(ledger, prepared, book, started)
         cell_ids = ledger.add_cells(chosen, cell_records(prepared))
@@ -139,6 +151,7 @@ def run_suites(
         if stored is not None and stored.status == "complete":
             return _result(prepared, "complete", [], interrupted=False, most_in_flight=0)
         execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, now, limits or RetryLimits())
+        execution.batch_waits = batch_waits
         with (
             _partial_on_failure(ledger, chosen, now),
             observe(prepared) as observer,
@@ -281,6 +294,8 @@ class _Execution:
         self._capped = capped_scopes(ledger)
         self._expected = ExpectedCosts() if prepared.spec.budget_mode == "expected" and self._capped else None
         self._reuse: Reuse | None = None
+        self._batches: dict[ModelSpec, BatchProvider] = {}
+        self.batch_waits: Waits | None = None
 
     def notes(self) -> tuple[str, ...]:
         """What to say at the end of the session."""
@@ -295,7 +310,7 @@ class _Execution:
             said.append(f"{self._reuse.count:,} answers were taken from earlier runs, nothing was sent for them")
         return tuple(said)
 
-    async def run(self, observer: RunObserver, *, handle_signals: bool) -> Session:
+    async def run(self, observer: RunObserver, *, handle_signals: bool) -> Session | BatchSession:
         spec = self._prepared.spec
         async with contextlib.AsyncExitStack() as stack:
             writer = await stack.enter_async_context(self._ledger.writer())
@@ -311,7 +326,7 @@ class _Execution:
             )
             queues = []
             for model in self._prepared.models:
-                asker = await stack.enter_async_context(self._asker(model.spec, writer, observer))
+                asker = await stack.enter_async_context(self._asker(model.spec, writer, observer, batch=spec.batch))
                 queues.append(self._queue(model, asker))
             judge = Judge(
                 named=spec.judge,
@@ -329,17 +344,48 @@ class _Execution:
                 max_attempts=spec.max_attempts,
                 reuse=self._reuse,
             )
-            session = Session(
-                queues,
-                marking=marking,
-                retries=retries,
-                stopping=stopping,
-                observer=observer,
-                concurrency=spec.concurrency,
-            )
+            session: Session | BatchSession
+            if spec.batch:
+                session = self._batch_session(queues, marking, writer, observer, stopping)
+            else:
+                session = Session(
+                    queues,
+                    marking=marking,
+                    retries=retries,
+                    stopping=stopping,
+                    observer=observer,
+                    concurrency=spec.concurrency,
+                )
             with _signals(session) if handle_signals else contextlib.nullcontext():
                 await session.run()
             return session
+
+    def _batch_session(
+        self,
+        queues: Sequence[ModelQueue],
+        marking: Marking,
+        writer: LedgerWriter,
+        observer: RunObserver,
+        stopping: asyncio.Event,
+    ) -> BatchSession:
+        from harness.runner.batch_desk import BatchWork, Desk
+        from harness.runner.batch_lines import Waits
+        from harness.runner.batches import BatchSession
+
+        work = BatchWork(
+            run_id=self._prepared.run_id,
+            ledger=self._ledger,
+            writer=writer,
+            marking=marking,
+            traffic=self.traffic,
+            observer=observer,
+            wall_us=self._clocks.wall_us,
+            stopping=stopping,
+            max_attempts=self._prepared.spec.max_attempts,
+            waits=self.batch_waits or Waits.up_to(self._prepared.spec.batch_poll_s),
+        )
+        desks = [Desk(queue, self._batches[queue.model.spec], work) for queue in queues]
+        return BatchSession(desks, stopping=stopping, observer=observer)
 
     def _begin(self, writer: Writer, observer: RunObserver) -> None:
         """Set up what the options ask for and say what it means."""
@@ -364,9 +410,11 @@ class _Execution:
                 observer.notice(f"{silent} stored runs kept no transcripts: their answers cannot be reused")
 
     @contextlib.asynccontextmanager
-    async def _asker(self, spec: ModelSpec, writer: LedgerWriter, observer: RunObserver) -> AsyncIterator[Asker]:
+    async def _asker(
+        self, spec: ModelSpec, writer: LedgerWriter, observer: RunObserver, *, batch: bool = False
+    ) -> AsyncIterator[Asker]:
         options = self._prepared.spec
-        provider = self._provider(spec)
+        provider = self._batch_only(spec) if batch else self._provider(spec)
         gate = Gate(
             options.concurrency,
             clock=self._clocks.monotonic_s,
@@ -380,7 +428,7 @@ class _Execution:
                 writer=writer,
                 traffic=self.traffic,
                 lane=Lane(gate),
-                pricer=Pricer(self._book, spec, service_tier=options.service_tier),
+                pricer=Pricer(self._book, spec, service_tier=options.service_tier, mode="batch" if batch else None),
                 observer=observer,
                 clocks=self._clocks,
                 timeout_s=options.timeout_s,
@@ -391,6 +439,12 @@ class _Execution:
             )
         finally:
             await provider.aclose()
+
+    def _batch_only(self, spec: ModelSpec) -> Provider:
+        from harness.runner.batch_lines import BatchOnly, batch_provider
+
+        batches = self._batches[spec] = batch_provider(self._prepared.spec, spec)
+        return BatchOnly(batches)
 
     def _provider(self, spec: ModelSpec) -> Provider:
         options = self._prepared.spec
@@ -438,7 +492,7 @@ def _answer_key(prepared: PreparedRun) -> Any:
 
 
 @contextlib.contextmanager
-def _signals(session: Session) -> Iterator[None]:
+def _signals(session: Session | BatchSession) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, session.interrupt)

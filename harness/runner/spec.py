@@ -51,6 +51,7 @@ class RunSpec:
         judge: model for judged tasks; None = as the suite says.
         reuse: take stored answers to the same request instead of sending.
         batch: use the provider's batch interface.
+        batch_poll_s: longest wait between two looks at a batch.
         stream: ask for streamed answers; None = where long reasoning could outlast an idle connection.
     """
 
@@ -76,6 +77,7 @@ class RunSpec:
     judge: ModelSpec | None = None
     reuse: bool = False
     batch: bool = False
+    batch_poll_s: float = 60.0
     stream: bool | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""Batch mode of a run: one desk per model, all at once, until nothing is left to ask or something stops them.
+
+Data flows queues + batch interfaces -> `Desk` -> attempts and scores in the ledger; a stop leaves batches in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from harness.runner.batch_desk import Desk
+from harness.runner.marking import RunObserver
+
+
+class BatchSession:
+    """Drives all models of a run, each in its own batches, until nothing is left to ask or something stops it."""
+
+    def __init__(self, desks: Sequence[Desk], *, stopping: asyncio.Event, observer: RunObserver) -> None:
+        self.queues = [desk.queue for desk in desks]
+        self._desks = desks
+        self._stopping = stopping
+        self._observer = observer
+        self._tasks: list[asyncio.Task[None]] = []
+        self.interrupted = False
+
+    async def run(self) -> None:
+        """Hand over, wait and collect; raises what broke the ledger or the program itself, after draining."""
+        self._tasks = [asyncio.create_task(desk.run()) for desk in self._desks]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for desk in self._desks:
+            desk.queue.n_left = desk.n_left
+        for found in ended:
+            if isinstance(found, Exception):
+                raise found
+
+    def interrupt(self) -> None:
+        """First call: hand nothing more over and stop waiting. Second call: leave even what is being collected."""
+        if self.interrupted:
+            for task in self._tasks:
+                task.cancel()
+            return
+        self.interrupted = True
+        self._observer.notice("stopping: batches go on at the provider; they are collected when the run is resumed")
+        self._stopping.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._stopping.set()
