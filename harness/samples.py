@@ -103,7 +103,7 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
     """
     fields = _mapped(task, row)
     choices = _choices(fields["choices"]) if fields.get("choices") is not None else None
-    sample_id = str(fields["id"]) if fields.get("id") is not None else _digest_id(task, fields, choices)
+    sample_id = _digest_id(task, fields, choices) if fields.get("id") is None else _id_text(fields["id"])
     target = _target(task.dataset, fields.get("target"), choices)
     metadata = {name: _plain(value) for name, value in fields.items() if name not in NOT_METADATA}
     if choices is not None and task.shuffle_options_seed is not None:
@@ -253,6 +253,11 @@ def _difficulty(dataset: DatasetRef, value: Any, sample_id: str) -> float:
         except (TypeError, ValueError):
             raise BadRowError([("difficulty", f"{value!r} is not a number")]) from None
     return int.from_bytes(hashlib.sha256(sample_id.encode()).digest()[:4]) / 2**32
+
+
+def _id_text(value: Any) -> str:
+    """Write an id; one of several columns joins them."""
+    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _digest_id(task: Task, fields: Mapping[str, Any], choices: list[str] | None) -> str:
