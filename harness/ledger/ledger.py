@@ -154,7 +154,9 @@ class Ledger:
         stored_ids = select(table.c.planned_id).where(table.c.run_id == run_id).order_by(table.c.planned_id)
         with self._write() as connection:
             is_new = connection.execute(stored_ids.limit(1)).first() is None
-            _insert_new(connection, table, [rows.planned_values(run_id, sample) for sample in planned])
+            for start in range(0, len(planned), ROWS_PER_STATEMENT):  # so that no list of all the values is made
+                some = planned[start : start + ROWS_PER_STATEMENT]
+                _insert_new(connection, table, [rows.planned_values(run_id, sample) for sample in some])
             ids = list(connection.execute(stored_ids).scalars()) if is_new else []
         if len(ids) == len(planned):
             return ids  # all are new, and ids grow in the order of insertion: nothing to compare with
