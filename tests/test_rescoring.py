@@ -109,6 +109,20 @@ def test_earlier_steps_are_filled_in_again_as_they_were_answered(sqlite: Ledger,
     assert sum(value == 1_000_000 for value, _ in before) > len(before) / 2
 
 
+def test_without_a_sandbox_programs_keep_the_scores_that_they_have(
+    sqlite: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scicode(tmp_path)
+    run("scicode", ["sim/reasoner"], sqlite, data_dir=tmp_path, limit=1, epochs=1, unsafe_exec=True)
+    before = values(sqlite)
+    monkeypatch.setenv("PATH", "/nowhere")
+    notices: list[str] = []
+    made = again(sqlite, notices)
+    assert values(sqlite) == before
+    assert made.kept["programs cannot be run here"] > 0
+    assert any("apt-get install bubblewrap" in notice for notice in notices)
+
+
 def test_a_judge_is_asked_again_through_the_ledger_with_its_own_purpose(sqlite: Ledger, tmp_path: Path) -> None:
     rows = [{"id": f"q{i}", "question": f"Capital {i}?", "answer": "Paris"} for i in range(12)]
     run(suite_file(tmp_path, rows, scorer="judge", options=JUDGED), ["sim/direct"], sqlite)
