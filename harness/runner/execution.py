@@ -288,7 +288,7 @@ class _Execution:
         self._book = book
         keys = [(loaded.suite.name, model.spec) for loaded in prepared.suites for model in prepared.models]
         self._cell_ids = dict(zip(keys, cell_ids, strict=True))
-        self._planned_ids = dict(zip((item.key for item in prepared.items), planned_ids, strict=True))
+        self._planned_ids = planned_ids  # in draw order
         self._clocks = Clocks(wall_us=lambda: to_us(now()), monotonic_s=time.monotonic)
         self.traffic = Traffic(prepared.spec.concurrency)
         self._capped = capped_scopes(ledger)
@@ -465,7 +465,7 @@ class _Execution:
                 item,
                 model,
                 cell_id=self._cell_ids[item.suite.name, model.spec],
-                planned_id=self._planned_ids[item.key],
+                planned_id=self._planned_ids[item.draw_order],
             )
 
         for chain in self._prepared.chains[:1]:
