@@ -149,7 +149,7 @@ class Victim:
         command = [sys.executable, "-m", "harness", "run", str(suite), "-m", f"{PROVIDER}/sim-reasoner"]
         command += ["--base-url", url, "--db", str(database), "--run-id", run_id, *options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, bufsize=0
         )
 
     def wait_until_begun(self) -> None:
@@ -166,6 +166,16 @@ class Victim:
         except FileNotFoundError:
             return (0, 0)
         return (found.st_size, found.st_mtime_ns)
+
+    def says_within(self, words: str, seconds: float) -> bool:
+        """Whether it says something on stderr within a time."""
+        assert self.process.stderr is not None
+        until_s = time.monotonic() + seconds
+        while words not in self.said and (left_s := until_s - time.monotonic()) > 0:
+            readable, _, _ = select.select([self.process.stderr], [], [], left_s)
+            if readable:
+                self.said += os.read(self.process.stderr.fileno(), 65_536).decode(errors="replace")
+        return words in self.said
 
     def ends_within(self, seconds: float) -> bool:
         """Whether it ends by itself within a time."""
