@@ -11,7 +11,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,9 @@ class Batches:
         sums: answer "What is 3 + 4?" with the right number.
         held: hand-overs are taken and answered only when this is set; None = at once.
         taken, looked: set when something was handed over, and when somebody asked how far it is.
+        tokens: input and output tokens of an answer, by its question; None = the fixed usage.
+        looks_needed: how often a batch is asked for before it has ended.
+        watch: told what just happened, before it is answered: uploaded, taken, looked, half (of the results).
     """
 
     def __init__(self) -> None:
@@ -39,7 +42,7 @@ class Batches:
         self.batches: dict[str, dict[str, Any]] = {}
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.fails: set[str] = set()
-        self.expires: set[str] = set()
+        self.expires: Container[str] = set()
         self.finished = False
         self.refusals: list[int] = []
         self.lost_answers = 0
@@ -49,6 +52,10 @@ class Batches:
         self.held: asyncio.Event | None = None
         self.taken = asyncio.Event()
         self.looked = asyncio.Event()
+        self.tokens: Callable[[str], tuple[int, int]] | None = None
+        self.looks_needed = 0
+        self.looks: Counter[str] = Counter()
+        self.watch: Callable[[str], Awaitable[None]] | None = None
 
     @property
     def asked(self) -> Counter[str]:
@@ -73,6 +80,9 @@ class Batches:
             return web.json_response({"error": error}, status=self.refusals.pop(0), headers={"Retry-After": "0"})
         answer = await (self._anthropic(request, parts[3:]) if is_anthropic else self._openai(request, parts[1:]))
         (self.taken if hands_over else self.looked if request.method == "GET" else asyncio.Event()).set()
+        if self.watch is not None and request.path.split("/")[-1] != "content" and parts[-1] != "results":
+            uploads = request.method == "POST" and parts[-1] == "files"
+            await self.watch("uploaded" if uploads else "taken" if hands_over else "looked")
         if hands_over and self.held is not None:
             await self.held.wait()
         if hands_over and self.lost_answers:
@@ -84,6 +94,13 @@ class Batches:
     async def _results(self, request: web.Request, rows: list[dict[str, Any]]) -> web.StreamResponse:
         """JSON Lines, sometimes cut in the middle."""
         body = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        if self.watch is not None and rows:
+            response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+            await response.prepare(request)
+            await response.write(body[: len(body) // 2])
+            await self.watch("half")
+            await response.write(body[len(body) // 2 :])
+            return response
         if not self.cut_results or len(rows) < 2:
             return web.Response(body=body)
         self.cut_results -= 1
@@ -129,14 +146,19 @@ class Batches:
     def _openai_state(self, batch_id: str) -> dict[str, Any]:
         batch = self.batches[batch_id]
         total = len(batch["lines"])
-        done = total if self.finished else 0
-        state: dict[str, Any] = {"id": batch_id, "status": "completed" if self.finished else "in_progress"}
+        finished = self._has_ended(batch_id)
+        done = total if finished else 0
+        state: dict[str, Any] = {"id": batch_id, "status": "completed" if finished else "in_progress"}
         if self.failure is not None:
             state |= {"status": "failed", "errors": {"data": [{"message": self.failure}]}}
         state |= {"metadata": batch["metadata"], "request_counts": {"total": total, "completed": done, "failed": 0}}
-        if self.finished and self.failure is None:
+        if finished and self.failure is None:
             state |= {"output_file_id": f"out-{batch_id}", "error_file_id": f"err-{batch_id}"}
         return state
+
+    def _has_ended(self, batch_id: str) -> bool:
+        self.looks[batch_id] += 1
+        return self.finished and self.looks[batch_id] > self.looks_needed
 
     def _openai_rows(self, batch_id: str) -> list[dict[str, Any]]:
         rows = []
@@ -146,6 +168,10 @@ class Batches:
             if answer is CHAT_ANSWER and (text := self._text(line)) is not None:
                 choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
                 answer = {**CHAT_ANSWER, "choices": [choice]}
+                if self.tokens is not None:
+                    n_input, n_output = self.tokens(_question(line))
+                    answer["usage"] = {"prompt_tokens": n_input, "completion_tokens": n_output}
+                    answer["usage"]["total_tokens"] = n_input + n_output
             row["response"] = {"status_code": 200, "request_id": f"req-{line['custom_id']}", "body": answer}
             if line["custom_id"] in self.fails:
                 row["response"] |= {"status_code": 400, "body": {"error": {"code": "content_filter", "message": "no"}}}
@@ -171,8 +197,9 @@ class Batches:
 
     def _anthropic_state(self, batch_id: str) -> dict[str, Any]:
         total = len(self.batches[batch_id]["lines"])
-        counts = {"processing": 0 if self.finished else total, "succeeded": total if self.finished else 0}
-        state = "ended" if self.finished else "in_progress"
+        finished = self._has_ended(batch_id)
+        counts = {"processing": 0 if finished else total, "succeeded": total if finished else 0}
+        state = "ended" if finished else "in_progress"
         return {"id": batch_id, "processing_status": state, "request_counts": counts}
 
     def _anthropic_row(self, line: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +207,9 @@ class Batches:
         result: dict[str, Any] = {"type": "succeeded", "message": ANTHROPIC_ANSWER}
         if (text := self._text(line)) is not None:
             result["message"] = {**ANTHROPIC_ANSWER, "content": [{"type": "text", "text": text}]}
+            if self.tokens is not None:
+                n_input, n_output = self.tokens(_question(line))
+                result["message"]["usage"] = {"input_tokens": n_input, "output_tokens": n_output}
         if custom_id in self.fails:
             error = {"type": "invalid_request_error", "message": "prompt is too long: 250000 tokens > 200000"}
             result = {"type": "errored", "error": {"type": "error", "error": error}}
@@ -196,15 +226,15 @@ def _question(line: dict[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def serve_batches(books: Batches) -> AsyncIterator[Batches]:
-    """Serve the books on a loopback port that the system chooses."""
+async def serve_batches(books: Batches, *, port: int = 0) -> AsyncIterator[Batches]:
+    """Serve the books on a loopback port, one that the system chooses by default."""
     application = web.Application(client_max_size=2**28)
     application.router.add_route("*", "/{path:.*}", books.handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    books.url = f"http://{host}:{port}"
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    host, given = runner.addresses[0][:2]
+    books.url = f"http://{host}:{given}"
     try:
         yield books
     finally:

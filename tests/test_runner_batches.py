@@ -29,7 +29,7 @@ from harness.runner import PreparedRun, RunResult, RunSpec, run_suites
 from harness.runner.batch_lines import Waits
 from harness.usage import parse_json, read_usage
 from tests.loopback_batches import Batches, serve_batches
-from tests.runs import Watcher, number_suite
+from tests.runs import Watcher, number_suite, suite_file
 
 OPENAI, CLAUDE = "openai/gpt-4o", "anthropic/claude-3-7-sonnet-20250219"
 BOTH = pytest.mark.parametrize("model", [OPENAI, CLAUDE])
@@ -56,7 +56,14 @@ def address(books: Batches, model: str) -> str:
 
 
 async def batch_run(
-    books: Batches, suite: str, model: str, ledger: Ledger, *, watcher: Watcher | None = None, **options: Any
+    books: Batches,
+    suite: str,
+    model: str,
+    ledger: Ledger,
+    *,
+    beside: str | None = None,
+    watcher: Watcher | None = None,
+    **options: Any,
 ) -> RunResult:
     """Run in batch mode on a thread, as the server lives on this test's loop."""
     seen = watcher or Watcher()
@@ -65,7 +72,13 @@ async def batch_run(
     def observe(prepared: PreparedRun) -> Iterator[Watcher]:
         yield seen
 
-    spec = RunSpec(suites=(suite,), models=(parse_model(model),), base_url=address(books, model), batch=True, **options)
+    spec = RunSpec(
+        suites=(suite,),
+        models=tuple(parse_model(name) for name in (model, beside) if name is not None),
+        base_url=address(books, model),
+        batch=True,
+        **options,
+    )
     return await asyncio.to_thread(
         lambda: run_suites(spec, ledger=ledger, book=BOOK, run_id="run-1", observe=observe, batch_waits=WAITS)
     )
@@ -190,6 +203,37 @@ async def test_a_batch_that_fails_as_a_whole_stops_the_model_with_the_reason(
     assert [batch.status for batch in stored_batches(ledger, "run-1")] == ["failed", "collected"]
 
 
+def chain_suite(folder: Path) -> str:
+    """Four chains of three sums, each of which shows the answers of the earlier ones."""
+    rows = [
+        {
+            "id": f"{chain}-{step}",
+            "question": f"What is {chain} + {step}?",
+            "answer": str(chain + step),
+            "chain": f"chain {chain}",
+            "needs": [f"{chain}-{earlier}" for earlier in range(step)],
+        }
+        for chain in range(4)
+        for step in range(3)
+    ]
+    suite = Path(suite_file(folder, rows, scorer="number"))
+    text = suite.read_text(encoding="utf-8").replace("{question} End", "Earlier: {earlier_code} {question} End")
+    fields = 'id = "id", group = "chain", depends_on = "needs"'
+    suite.write_text(text.replace('sample_id = "id"', fields), encoding="utf-8")
+    return str(suite)
+
+
+async def test_questions_that_need_earlier_answers_wait_for_the_batch_that_brings_them(
+    books: Batches, ledger: Ledger, tmp_path: Path
+) -> None:
+    result = await batch_run(books, chain_suite(tmp_path), OPENAI, ledger)
+    assert result.status == "complete"
+    assert [len(batch["lines"]) for batch in books.batches.values()] == [4, 4, 4]
+    (last,) = (question for question in books.asked if "What is 3 + 2?" in question)
+    assert " ".join(last.split()).startswith("Earlier: # earlier steps 3 4 # end of earlier steps What is 3 + 2?")
+    assert [one.value_millionths for one in sample_results(ledger, "run-1")] == [1_000_000] * 12
+
+
 # a hand-over whose answer is lost
 
 
@@ -247,6 +291,21 @@ async def test_a_budget_holds_batches_at_their_worst_case_and_takes_what_fits_in
     second = await batch_run(books, suite, OPENAI, ledger, budget_usd=Decimal(10))
     assert second.status == "complete"
     assert set(books.asked.values()) == {1}
+
+
+async def test_two_models_of_one_run_wait_for_each_others_room_in_the_budget(
+    books: Batches, ledger: Ledger, tmp_path: Path
+) -> None:
+    suite, other = number_suite(tmp_path, 20, cap=400), "openai/gpt-4o-2024-08-06"
+    # room for about nine worst cases at a time, and more than what all forty cost
+    result = await batch_run(books, suite, OPENAI, ledger, beside=other, budget_usd=Decimal("0.02"))
+    assert (result.status, result.exit_code) == ("complete", 0)
+    assert Counter((row.model, row.status) for row in attempt_rows(ledger)) == {
+        ("gpt-4o", "succeeded"): 20,
+        ("gpt-4o-2024-08-06", "succeeded"): 20,
+    }
+    assert set(books.asked.values()) == {2}
+    assert all(len({line["body"]["model"] for line in batch["lines"]}) == 1 for batch in books.batches.values())
 
 
 async def test_a_reservation_is_the_worst_case_at_the_batch_price(
