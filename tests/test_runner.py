@@ -182,13 +182,26 @@ FAULTS = {
     ),
     ErrorClass.AUTHENTICATION: Reply(status=401, body={"error": {"message": "bad key"}}),
     ErrorClass.NOT_FOUND: Reply(status=404, body={"error": {"message": "no such model"}}),
+    ErrorClass.CONTENT_FILTER: Reply(status=400, body={"error": {"message": "blocked", "code": "content_filter"}}),
+    ErrorClass.TIMEOUT: Reply(),  # never given: each test's event belongs to its own loop
 }
+BILLED = {
+    # refused at the door: nothing was made that could be billed
+    ErrorClass.RATE_LIMIT: "no",
+    ErrorClass.BAD_REQUEST: "no",
+    ErrorClass.CONTEXT_TOO_LONG: "no",
+    ErrorClass.QUOTA_EXHAUSTED: "no",
+    ErrorClass.AUTHENTICATION: "no",
+    ErrorClass.NOT_FOUND: "no",
+}
+"""By the endpoint's stated rule, which an OpenAI-compatible one has not: the others are unknown."""
 RETRIED = {
     ErrorClass.RATE_LIMIT,
     ErrorClass.OVERLOADED,
     ErrorClass.SERVER_ERROR,
     ErrorClass.CONNECTION,
     ErrorClass.MALFORMED_RESPONSE,
+    ErrorClass.TIMEOUT,
 }
 
 
@@ -204,20 +217,26 @@ async def test_each_error_is_sent_exactly_as_often_as_its_rule_says(
     error_class: ErrorClass, faults: int | None, sqlite: Ledger, tmp_path: Path
 ) -> None:
     suite = number_suite(tmp_path, 1)
+    fault = Reply(until=asyncio.Event()) if error_class is ErrorClass.TIMEOUT else FAULTS[error_class]
     async with serve() as server:
         if faults is None:
-            server.always = FAULTS[error_class]
+            server.always = fault
         else:
-            server.answer_with(*[FAULTS[error_class]] * faults)
-        result = await _on_loopback(server, suite, sqlite)
+            server.answer_with(*[fault] * faults)
+        result = await _on_loopback(server, suite, sqlite, timeout_s=0.3 if error_class is ErrorClass.TIMEOUT else 60.0)
     rows = list(attempt_rows(sqlite))
     expected = {1: 2, 3: 4, None: 4}[faults] if error_class in RETRIED else 1
     assert len(server.seen) == len(rows) == expected
     assert [row.error_class for row in rows].count(error_class) == (
         expected if faults is None else min(faults, expected)
     )
+    failed = [row for row in rows if row.status != "succeeded"]
+    assert {row.billed for row in failed} == {BILLED.get(error_class, "unknown")}
+    assert {row.charged_pico_usd for row in failed} == {0 if error_class in BILLED else None}
     answered = error_class in RETRIED and faults is not None
-    assert rows[-1].status == ("succeeded" if answered else "failed")
+    if error_class is ErrorClass.TIMEOUT:
+        assert {row.status for row in failed} == {"timed_out"}
+    assert (rows[-1].status == "succeeded") is answered
     assert result.models[0].n_failed == (0 if answered else 1)
 
 
