@@ -59,11 +59,11 @@ def ledger_name(db: str | Path | None = None) -> str:
 class Ledger:
     """A stored ledger with its prices, for several questions in a row.
 
+    Every method opens the ledger and closes it again, so that runs may go on meanwhile.
+
     Args:
         db: path or SQLAlchemy URL; None = $BENCHTAB_DB, else `results/ledger.db`.
         pricing: folder of your own price files, laid over the shipped ones.
-
-    Every method opens the ledger and closes it again, so that runs may go on meanwhile.
     """
 
     def __init__(self, db: str | Path | None = None, *, pricing: str | Path | None = None) -> None:

@@ -1,0 +1,202 @@
+"""Reference pages of what the program offers: commands, Python API, export columns, ledger tables."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+from docs.markdown import docstring, prose, table
+
+UNITS = {
+    "_us": "microseconds since 1970-01-01 UTC",
+    "_pico_usd": "1e-12 USD",
+    "_usd": "USD, exact decimal",
+    "_tokens": "tokens",
+    "_millionths": "1e-6",
+}
+TABLES = {
+    "runs": "What was asked for, with which code, suites and prices.",
+    "cells": "One suite on one model setting within a run: one row of a report.",
+    "planned_samples": "Every sample drawn before the first request, with its place in the draw. Immutable.",
+    "parameter_sets": "Every parameter as sent, stored once.",
+    "budget_sets": "Sets of budgets that an attempt counts against, stored once.",
+    "usage_groups": "Everything that the price of an attempt depends on, stored once.",
+    "attempts": "One row per request, committed before it leaves and settled before its answer is read. Append-only.",
+    "prompts": "Messages as sent (zstd), stored once.",
+    "transcripts": "Answers (zstd). May be deleted to save space; the facts stay.",
+    "scores": "Scores or the reason why there is none; the newest of an attempt counts. Append-only.",
+    "budgets": "Caps and what counts against them: settled (`spent`) and in flight or possibly billed (`reserved`).",
+    "batches": "Batches handed to providers, so that they are collected after a restart.",
+    "batch_lines": "Which attempt is which line of a batch.",
+}
+
+
+def command_line() -> str:
+    """Write every command with its arguments and options."""
+    import typer
+
+    from harness.cli.app import app
+
+    root: Any = typer.main.get_command(app)
+    parts = [
+        "# Command line\n",
+        "Data goes to stdout, progress and messages to stderr. Exit codes: 0 good, 1 failed, 2 bad arguments or input"
+        " file,\n3 budget reached (partial results kept, resumable), 4 regression gate, 5 inconclusive gate, 130"
+        " interrupted\n(resumable).\n",
+    ]
+    for name, command in sorted(root.commands.items()):
+        parts += _command(f"benchtab {name}", command)
+    return "\n".join(parts)
+
+
+def _command(path: str, command: Any) -> list[str]:
+    if hasattr(command, "commands"):
+        return [part for name, inner in command.commands.items() for part in _command(f"{path} {name}", inner)]
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    options = [one for one in command.params if one.param_type_name == "option" and one.name != "help"]
+    usage = " ".join([path, *(_shown_argument(one) for one in arguments), *(["[OPTIONS]"] if options else [])])
+    parts = [f"## `{path}`\n", f"{inspect.cleandoc(command.help or '')}\n", f"`{usage}`\n"]
+    rows = [(f"`{_shown_argument(one)}`", getattr(one, "help", None) or "", "") for one in arguments]
+    rows += [(_names(one), one.help or "", _default(one)) for one in options]
+    if rows:
+        parts.append(table(("argument or option", "meaning", "default"), rows))
+    return parts
+
+
+def _shown_argument(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required else f"[{name.strip('[]')}]" + ("..." if argument.nargs == -1 else "")
+
+
+def _names(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in option.opts)
+    if option.is_flag:
+        return names
+    return f"{names} `{option.metavar or _value_name(option)}`"
+
+
+def _value_name(option: Any) -> str:
+    """Name the kind of value; typer keeps it in `type_descriptor`, and did in `type` while it was built on click."""
+    described = getattr(option, "type_descriptor", None)
+    kind = str(described.annotation) if described is not None else option.type.name
+    known = (("int", "N"), ("float", "X"), ("Path", "FILE"), ("path", "FILE"))
+    return next((name for part, name in known if part in kind), "TEXT")
+
+
+def _default(option: Any) -> str:
+    if option.is_flag or option.default is None or option.default == [] or callable(option.default):
+        return ""
+    return f"`{option.default}`"
+
+
+def python_api() -> str:
+    """Write the functions and the class that `import harness` offers."""
+    import harness
+    from harness.api import RunOptions
+
+    parts = ["# Python API\n", "```python\nimport harness\n```\n"]
+    for function in (harness.run, harness.price, harness.report, harness.compare, harness.export):
+        parts += _callable(f"harness.{function.__name__}", function)
+    parts += ["## `harness.Ledger(db=None, *, pricing=None)`\n", f"{_sections(docstring(harness.Ledger))}\n"]
+    methods = [
+        (f"`{name}{_signature(method)}`", prose(method))
+        for name, method in vars(harness.Ledger).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    ]
+    parts.append(table(("method", "does"), methods))
+    parts.append("## Options of `run`\n")
+    rows = [(f"`{name}`", f"`{kind}`") for name, kind in inspect.get_annotations(RunOptions).items()]
+    rows = [(name, kind.replace("ForwardRef('", "").replace("', module='harness.api')", "")) for name, kind in rows]
+    parts.append(table(("option", "type"), rows))
+    return "\n".join(parts)
+
+
+def _callable(name: str, function: Any) -> list[str]:
+    return [f"## `{name}{_signature(function)}`\n", f"{_sections(docstring(function))}\n"]
+
+
+def _signature(function: Any) -> str:
+    found = inspect.signature(function)
+    kept = [one.replace(annotation=inspect.Parameter.empty) for one in found.parameters.values() if one.name != "self"]
+    return str(found.replace(parameters=kept, return_annotation=inspect.Signature.empty))
+
+
+def _sections(text: str) -> str:
+    """Turn docstring sections into lists."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        if line.strip() in ("Args:", "Returns:", "Raises:", "Attributes:"):
+            inside = line.strip() in ("Args:", "Raises:", "Attributes:")
+            lines += ["", f"**{line.strip().rstrip(':')}**", ""]
+        elif inside and line.startswith("    ") and not line.startswith("     "):
+            name, _, rest = line.strip().partition(": ")
+            lines.append(f"- `{name}`: {rest}")
+        else:
+            lines.append(line.strip() if not inside else f"  {line.strip()}" if line.strip() else "")
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+
+
+def exports() -> str:
+    """Write the columns of every export table with their types and units."""
+    from harness.rendering.streams import arrow_schema
+    from harness.reports.exports import ATTEMPTS, CHARGES, RUNS, SCORES
+    from harness.reports.spend_tables import FULL
+
+    tables = {
+        "attempts": ("One row per request, whatever became of it.", [entry.column for entry in ATTEMPTS]),
+        "scores": ("One row per score; older ones are kept (`is_newest`).", [entry.column for entry in SCORES]),
+        "charges": ("One row per attempt and meter, at list price.", list(CHARGES)),
+        "runs": ("One row per run.", [entry.column for entry in RUNS]),
+        "report": ("The spend report: one row per suite and model setting.", [column for column, _ in FULL]),
+    }
+    parts = [
+        "# Export tables\n",
+        "`benchtab export TABLE -o FILE` writes CSV or Parquet by the file's ending. Rows come in a stable order:"
+        " equal ledgers\ngive equal bytes. In CSV an empty cell means not known, amounts are exact decimals without"
+        " exponent, instants are RFC 3339\nin UTC, and a text that a spreadsheet would run as a formula begins with"
+        " `'`. In Parquet not known is null, and every\ncolumn carries its unit and its meaning as metadata.\n",
+    ]
+    for name, (told, columns) in tables.items():
+        rows = [
+            (f"`{column.name}`", f"`{field.type}`", column.unit, column.description)
+            for column, field in zip(columns, arrow_schema(columns), strict=True)
+        ]
+        parts += [f"## `{name}`\n", f"{told}\n", table(("column", "Parquet type", "unit", "meaning"), rows)]
+    return "\n".join(parts)
+
+
+def ledger() -> str:
+    """Write the ledger's tables."""
+    from harness.ledger.tables import SCHEMA_VERSION, metadata
+
+    parts = [
+        "# Ledger\n",
+        f"Schema version {SCHEMA_VERSION}; the same tables in SQLite (STRICT, write-ahead log, fully synchronous) and"
+        " in PostgreSQL.\n`benchtab db upgrade` leads an older ledger here. Read it with `benchtab export` or SQL;"
+        " write it with benchtab only:\ntriggers refuse changes to settled rows.\n",
+    ]
+    for found in metadata.sorted_tables:
+        rows = []
+        for column in found.columns:
+            marks = ["key"] if column.primary_key else []
+            marks += [f"to `{key.target_fullname}`" for key in column.foreign_keys]
+            rows.append(
+                (f"`{column.name}`", _sql_type(column.type), "" if column.nullable else "never", ", ".join(marks),
+                 _unit(column.name))
+            )  # fmt: skip
+        parts += [f"## `{found.name}`\n", f"{TABLES.get(found.name, '')}\n",
+                  table(("column", "type", "null", "key", "unit"), rows)]  # fmt: skip
+    return "\n".join(parts)
+
+
+def _sql_type(kind: Any) -> str:
+    return {"BigInteger": "integer", "SmallInteger": "0 or 1", "Double": "real", "LargeBinary": "bytes"}.get(
+        type(kind).__name__, type(kind).__name__.lower()
+    )
+
+
+def _unit(name: str) -> str:
+    if name == "first_byte_us":
+        return "microseconds from sending"
+    return next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), "")
