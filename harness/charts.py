@@ -6,6 +6,7 @@ Pure. Data flows reports -> chart values -> `harness.rendering.svg`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Unit = Literal["usd", "tokens", "percent"]
@@ -89,4 +90,33 @@ class Spreads:
     description: str
 
 
-Chart = Bars | Scatter | Spreads
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeStep:
+    """A value that holds from an instant on; `at` None = from the beginning, `value` None = not known."""
+
+    at: datetime | None
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLine:
+    """One model on a timeline: its steps in the upper panel, its points in the lower one."""
+
+    label: str
+    steps: tuple[TimeStep, ...]
+    points: tuple[tuple[datetime, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Two panels over one time axis, both in dollars on a logarithmic scale."""
+
+    name: str
+    title: str
+    upper_title: str
+    lower_title: str
+    lines: tuple[TimeLine, ...]
+    description: str
+
+
+Chart = Bars | Scatter | Spreads | Timeline

@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,18 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.charts import Bars, Scatter
+from harness.pricing import Price, PriceBook
 from harness.rendering.chart_files import write_charts
 from harness.rendering.page import number_in, to_html
 from harness.rendering.svg import COLOURS, to_svg
 from harness.reports.charts import report_charts
-from harness.reports.cost_statistics import ladder_table, pairs_table, statistics_table
+from harness.reports.cost_statistics import ladder_table, pairs_table, repeats_table, statistics_table
+from harness.reports.facts import RunCost
 from harness.reports.page import report_page
+from harness.reports.price_history import price_histories, price_timeline
+from harness.reports.repeats import passes
 from harness.reports.spend import SpendReport
+from harness.usage.values import Meter
 from tests.spend_cases import direct, outcomes, reasoner, report, unpriced
 
 
@@ -228,3 +235,39 @@ def test_text_has_contrast_in_both_schemes(browser: Any, tmp_path: Path, scheme:
     light, dark = sorted((luminance(text), luminance(back)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) > 7  # WCAG 2.2, level AAA
     assert (luminance(back) < 0.1) == (scheme == "dark")
+
+
+def test_a_price_change_and_what_runs_cost_are_drawn_over_time() -> None:
+    book = PriceBook(
+        rows=(
+            Price(provider="acme", model="m", rates={Meter.OUTPUT: Decimal(60)}),
+            Price(provider="acme", model="m", rates={Meter.OUTPUT: Decimal(15)},
+                  effective_from=datetime(2026, 3, 1, tzinfo=UTC)),
+        )
+    )  # fmt: skip
+    runs = [
+        RunCost(run_id=day, created_at=datetime.fromisoformat(f"{day}T12:00:00+00:00"), usd=Decimal(usd))
+        for day, usd in (("2026-02-01", "8"), ("2026-11-01", "2"))
+    ]
+    cell = replace(reasoner(), provider="acme", model="m", run_costs=runs)
+    (history,) = price_histories(book, [cell])
+    assert history.steps == ((None, Decimal(60)), (datetime(2026, 3, 1, tzinfo=UTC), Decimal(15)))
+    chart = price_timeline([history])
+    assert chart is not None
+    assert "$60.00 per million output tokens, $15.00 per million output tokens from 2026-03-01" in chart.description
+    drawing = to_svg(chart)
+    assert "acme/m, 2026-02-01: $8" in drawing
+    assert "acme/m, 2026-11-01: $2" in drawing
+    ElementTree.fromstring(drawing)  # noqa: S314  # our own output
+    assert price_timeline([replace(history, runs=())]) is None
+
+
+def test_pass_at_k_is_shown_only_where_samples_have_twice_k_answers() -> None:
+    task = replace(outcomes([1, 0], cost_usd=1.0), score_sums=[2.0, 0.0], score_counts=[4, 4], n_solves=[4, 4])
+    found = {entry.k: entry.estimate.value for entry in passes([task])}
+    # of four answers two right: 1 - C(2, 2) / C(4, 2) = 5/6; the other sample never
+    assert found == {1: 0.25, 2: pytest.approx(5 / 12)}
+    assert not list(passes([replace(task, score_counts=[4, 1])]))
+    assert not list(passes([replace(task, score_sums=[1.5, 0.0])]))
+    table = repeats_table(report(replace(reasoner(), tasks=(task,))))
+    assert [row[3] for row in table.rows] == [1, 2]

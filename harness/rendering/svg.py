@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 
-from harness.charts import Bars, Chart, Point, Role, Scatter, Spreads, Unit
+from harness.charts import Bars, Chart, Point, Role, Scatter, Spreads, Timeline, Unit
+from harness.rendering.timeline import draw_timeline
 
 COLOURS: dict[Role, str] = {
     "input": "#56B4E9",
@@ -40,6 +41,8 @@ def to_svg(chart: Chart, *, standalone: bool = False) -> str:
         body, height = _bars(chart)
     elif isinstance(chart, Scatter):
         body, height = _scatter(chart)
+    elif isinstance(chart, Timeline):
+        body, height = draw_timeline(chart)
     else:
         body, height = _spreads(chart)
     shift = HEADING if standalone else 0

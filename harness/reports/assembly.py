@@ -21,7 +21,8 @@ from harness.ledger.stream import attempt_rows
 from harness.money import from_pico
 from harness.pricing import PriceBook
 from harness.reports.charging import Charger, parse_pricing, usd_per_token
-from harness.reports.facts import NOTHING, CellFacts, Spend, TaskOutcomes
+from harness.reports.facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes
+from harness.reports.price_history import price_histories
 from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.reports.stretches import NamedSum, named_sums
@@ -84,6 +85,7 @@ def spend_report(
         as_of=charger.pricing.as_of,
         what_if=what_if,
         prices=charger.prices_used(),
+        histories=price_histories(book, cells),
         warnings=warnings,
     )
 
@@ -300,6 +302,11 @@ def _facts(group: Sequence[_Cell], version: str, weights: Mapping[str, float]) -
         n_unscored=unscored,
         n_without_answer=without_answer,
         tasks=_outcomes(_merged(group), weights),
+        run_costs=[
+            RunCost(run_id=cell.run.run_id, created_at=from_us(cell.run.created_at_us), usd=cell.solve.cost.total)
+            for cell in group
+            if not cell.solve.is_unpriced
+        ],
     )
 
 

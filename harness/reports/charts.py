@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from harness.charts import Bars, Chart, Point, Role, Scatter, Series, Spread, Spreads, Unit
 from harness.reports import wording
+from harness.reports.price_history import price_timeline
 from harness.reports.spend import SpendReport, SpendRow
 from harness.reports.spend_tables import label
 from harness.stats import convex_hull, pareto_front
@@ -27,7 +28,7 @@ def report_charts(report: SpendReport) -> tuple[Chart, ...]:
         charts.append(_scatter(members, suite, suffix, by_cost=True))
         charts.append(_scatter(members, suite, suffix, by_cost=False))
         charts.append(_ladder(members, suite, suffix))
-    charts += [_efficiency_bars(rows, names), _cost_spreads(rows, names)]
+    charts += [_efficiency_bars(rows, names), price_timeline(report.histories), _cost_spreads(rows, names)]
     return tuple(chart for chart in charts if chart is not None)
 
 

@@ -1,4 +1,4 @@
-"""Statistics of cost per row and between rows: intervals, concentration, waste, paired ratios, effort ladders."""
+"""Statistics of cost per row and between rows: intervals, concentration, waste, paired ratios, ladders, repeats."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.reports import wording
+from harness.reports.repeats import passes
 from harness.reports.spend import SpendReport, SpendRow
 from harness.reports.spend_tables import label
 from harness.stats import (
@@ -205,3 +206,24 @@ def _step(base: SpendRow, head: SpendRow) -> tuple[str, ...]:
         points(difference.value, difference.ci_low, difference.ci_high),
         step.verdict if step.usd_per_point is None else wording.dollars(step.usd_per_point),
     )
+
+
+def repeats_table(report: SpendReport) -> Table:
+    """Make the list of pass@k, one row per task, model setting and k."""
+    columns = (
+        Column(name="suite", title="suite"),
+        Column(name="task", title="task"),
+        Column(name="model", title="model"),
+        Column(name="k", kind="integer", title="k"),
+        Column(name="pass_at_k", kind="decimal", title="pass@k %"),
+        Column(name="n_answers", kind="integer", title="answers per sample"),
+        Column(name="n_samples", kind="integer", title="samples"),
+    )
+    rows = [
+        (row.facts.suite, found.task, label(row), found.k, wording.score(found.estimate), found.n_answers,
+         found.estimate.n)
+        for row in report.rows
+        for found in passes(row.facts.tasks)
+    ]  # fmt: skip
+    note = "the chance that at least one of k answers is right, without bias; shown where samples have 2k answers."
+    return Table(name="pass_at_k", title="pass@k", columns=columns, rows=rows, notes=(note,))

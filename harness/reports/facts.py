@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from harness.money import add
@@ -193,6 +194,15 @@ class TaskOutcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunCost:
+    """What solving cost in one of the runs behind a row, at list price."""
+
+    run_id: str
+    created_at: datetime
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellFacts:
     """Everything a report says about one suite on one model setting, over one or several runs.
 
@@ -201,6 +211,7 @@ class CellFacts:
         mark: "simulated" or "reconstructed" when the numbers are not a model's own; None = real.
         n_unscored: solves that could not be scored, by reason; they are left out of the score.
         n_without_answer: solves whose reply holds no answer, by reason; they count as wrong (`COUNTED_WRONG`).
+        run_costs: the priced bill of each run.
     """
 
     suite: str
@@ -216,6 +227,7 @@ class CellFacts:
     n_unscored: Mapping[str, int] = field(default_factory=dict)
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
     tasks: Sequence[TaskOutcomes] = ()
+    run_costs: Sequence[RunCost] = ()
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from harness.money import add
 from harness.pages import Figure, Page, Section
 from harness.reports import wording
 from harness.reports.charts import report_charts
-from harness.reports.cost_statistics import ladder_table, pairs_table, statistics_table
+from harness.reports.cost_statistics import ladder_table, pairs_table, repeats_table, statistics_table
 from harness.reports.facts import NOTHING, Spend
 from harness.reports.spend import GROUPS, SpendReport
 from harness.reports.spend_tables import label, notes, prices_table, runs_table, summary_table, title, totals_table
@@ -18,7 +18,7 @@ from harness.tables import Table
 def report_page(report: SpendReport) -> Page:
     """Lay out the page of a spend report."""
     whole = summary_table(report, width=200)
-    extra = [statistics_table(report), pairs_table(report), ladder_table(report)]
+    extra = [statistics_table(report), pairs_table(report), ladder_table(report), repeats_table(report)]
     details = [tasks_table(report), prices_table(report), runs_table(report)]
     return Page(
         title=title(report),

@@ -14,6 +14,8 @@ from typing import Any
 
 from harness.money import plain
 from harness.reports.facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums
+from harness.reports.price_history import PriceHistory
+from harness.reports.repeats import pass_objects
 from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_index
 
 GROUPS = {"reasoning": "reasoning models", "non_reasoning": "other models"}
@@ -103,6 +105,7 @@ class SpendReport:
     Attributes:
         as_of: instant whose prices were used; None = each attempt at the prices in force when it ran.
         what_if: the question that changed the prices or tokens; None = as it was.
+        histories: list prices over time of the models, the dearest first.
     """
 
     rows: tuple[SpendRow, ...]
@@ -113,6 +116,7 @@ class SpendReport:
     what_if: str | None = None
     prices: tuple[PriceUsed, ...] = ()
     warnings: tuple[str, ...] = ()
+    histories: tuple[PriceHistory, ...] = ()
 
 
 def make_report(
@@ -124,6 +128,7 @@ def make_report(
     what_if: str | None = None,
     prices: Sequence[PriceUsed] = (),
     warnings: Sequence[str] = (),
+    histories: Sequence[PriceHistory] = (),
 ) -> SpendReport:
     """Turn facts into the report: rows by suite, then by falling cost; groups are sums of rows."""
     rows = sorted(
@@ -140,6 +145,7 @@ def make_report(
         what_if=what_if,
         prices=tuple(prices),
         warnings=tuple(warnings),
+        histories=tuple(histories),
     )
 
 
@@ -303,6 +309,7 @@ def row_object(row: SpendRow) -> dict[str, Any]:
         "cost_per_correct_ci_low_usd": _float_money(per_correct.ci_low),
         "cost_per_correct_ci_high_usd": _float_money(per_correct.ci_high),
         "output_tokens_per_task": row.output_tokens_per_task,
+        "pass_at_k": pass_objects(facts.tasks),
         "tasks": [_task_object(task) for task in facts.tasks],
     }
 
