@@ -7,6 +7,7 @@ kept -> after `finish` answered in another order, except the custom ids that the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import re
@@ -97,9 +98,10 @@ class Batches:
         if self.watch is not None and rows:
             response = web.StreamResponse(headers={"Content-Length": str(len(body))})
             await response.prepare(request)
-            await response.write(body[: len(body) // 2])
-            await self.watch("half")
-            await response.write(body[len(body) // 2 :])
+            with contextlib.suppress(ConnectionError):  # the client may be gone by now
+                await response.write(body[: len(body) // 2])
+                await self.watch("half")
+                await response.write(body[len(body) // 2 :])
             return response
         if not self.cut_results or len(rows) < 2:
             return web.Response(body=body)

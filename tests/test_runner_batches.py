@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from harness.ledger.instants import from_us
 from harness.ledger.read import sample_results
 from harness.ledger.stream import AttemptRow, attempt_rows, score_rows, transcript_rows
 from harness.models import parse_model
-from harness.money import from_pico
+from harness.money import from_pico, plain
 from harness.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, run_suites
 from harness.runner.batch_lines import Waits
@@ -363,13 +364,16 @@ async def test_ctrl_c_while_waiting_leaves_the_batch_and_resuming_collects_it(bo
     assert "benchtab run --resume night" in said
     assert "collected when the run is resumed" in said
     books.finished = True
-    resumed = command(books, tmp_path, "--resume", "night")
-    _, said = await asyncio.to_thread(resumed.communicate, timeout=60)
+    resumed = command(books, tmp_path, "--resume", "night", "--json")
+    report, said = await asyncio.to_thread(resumed.communicate, timeout=60)
     assert resumed.returncode == 0, said
     assert len(books.batches) == 1
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        assert Counter(row.status for row in attempt_rows(ledger)) == {"succeeded": 12}
+        rows = list(attempt_rows(ledger))
+        assert Counter(row.status for row in rows) == {"succeeded": 12}
         assert open_batches(ledger, "night") == []
+    charged = from_pico(sum(row.charged_pico_usd or 0 for row in rows))
+    assert [row["cost_usd"]["total"] for row in json.loads(report)["rows"]] == [plain(charged)]
 
 
 async def test_a_process_killed_before_it_stored_the_id_finds_its_batch_when_it_is_resumed(

@@ -17,6 +17,7 @@ from harness.ledger import Ledger
 from harness.ledger.batches import add_batch, close_batch, name_batch, open_batches, open_lines
 from harness.ledger.instants import to_us
 from harness.ledger.records import AttemptStart, BatchRecord, BatchStatus, OpenLine
+from harness.models import ModelSpec
 from harness.prompts import with_earlier_answers
 from harness.providers.base import Prepared, Response
 from harness.providers.batch import BatchHandle, BatchLine, BatchProgress, BatchProvider
@@ -40,7 +41,7 @@ class BatchWork:
     """What all models of a batch run share.
 
     Attributes:
-        open_flights: batches at a provider, over all models: while there are any, room in a budget may come back.
+        holders: desks that hold reservations or are about to: from them room in a budget may come back.
     """
 
     run_id: str
@@ -54,7 +55,7 @@ class BatchWork:
     max_attempts: int
     waits: Waits
     sleep: Sleep = asyncio.sleep
-    open_flights: int = 0
+    holders: set[ModelSpec] = dataclasses.field(default_factory=set)
 
     async def pause(self, seconds: float) -> None:
         """Wait.
@@ -80,6 +81,7 @@ class Desk:
         self.queue = queue
         self._provider = provider
         self._work = work
+        self._spec = queue.model.spec
         self._ledger = work.ledger
         self._walks = [Walk(chain=chain) for chain in queue.pending]
         self._flights: list[Flight] = []
@@ -94,21 +96,32 @@ class Desk:
     async def run(self) -> None:
         """Take up what an earlier process left at the provider, then go round until nothing waits."""
         try:
+            self._work.holders.add(self._spec)
             await self._recover()
-            while True:
-                reached = await self._hand_over()
-                if self._flights:
-                    flights, self._flights = self._flights, []
-                    await _all([self._collect(flight) for flight in flights])
-                elif reached is None:
-                    return
-                elif self._work.open_flights:  # another model's batch may give room back
-                    await self._work.pause(self._work.waits.first_s)
-                else:
-                    self._stop(reached)
-                    return
+            while await self._round():
+                pass
         except SampleLeft:
             return
+        finally:
+            self._work.holders.discard(self._spec)
+
+    async def _round(self) -> bool:
+        """Hand over what there is room for and take in what comes back; False when nothing more can be done."""
+        others = self._work.holders - {self._spec}
+        self._work.holders.add(self._spec)
+        reached = await self._hand_over()
+        if self._flights:
+            flights, self._flights = self._flights, []
+            await _all([self._collect(flight) for flight in flights])
+            return True
+        self._work.holders.discard(self._spec)
+        if reached is None:
+            return False
+        if others or self._work.holders:  # another model's batch gives room back, or just did
+            await self._work.pause(self._work.waits.first_s)
+            return True
+        self._stop(reached)
+        return False
 
     def _stop(self, reason: HarnessError) -> None:
         self.queue.stopped_by = self.queue.stopped_by or reason
@@ -196,7 +209,7 @@ class Desk:
 
     async def _submit(self, taken: Sequence[Ready]) -> None:
         """Store the batch and its lines, then hand it over."""
-        spec = self.queue.model.spec
+        spec = self._spec
         record = BatchRecord(
             run_id=self._work.run_id,
             provider=spec.provider,
@@ -227,7 +240,7 @@ class Desk:
 
     async def _after_failed_submit(self, flight: Flight, error: ProviderError, *, last: bool) -> BatchHandle | None:
         """Find out what became of a hand-over that failed; None = hand it over again, unless the model was stopped."""
-        spec = self.queue.model.spec
+        spec = self._spec
         if not surely_refused(error):
             if not self._provider.keeps_names:
                 self._stop(
@@ -263,20 +276,16 @@ class Desk:
         await asyncio.to_thread(
             name_batch, self._ledger, flight.batch_id, handle.batch_id, submitted_at_us=flight.submitted_at_us
         )
-        self._in_the_air(flight)
-        self._work.observer.notice(
-            f"batch {handle.batch_id}: {flight.n_lines:,} lines of {self.queue.model.spec} are at the provider"
-        )
-
-    def _in_the_air(self, flight: Flight) -> None:
         self._flights.append(flight)
-        self._work.open_flights += 1
+        self._work.observer.notice(
+            f"batch {handle.batch_id}: {flight.n_lines:,} lines of {self._spec} are at the provider"
+        )
 
     # after a restart
 
     async def _recover(self) -> None:
         """Take up the batches that an earlier process left; settle lines that never left."""
-        run_id, spec = self._work.run_id, self.queue.model.spec
+        run_id, spec = self._work.run_id, self._spec
         lines = await asyncio.to_thread(open_lines, self._ledger, run_id)
         self._known_lines = {(line.cell_id, line.planned_id): line for line in lines}
         for first in range(0, len(self._walks), _AT_ONCE):
@@ -298,7 +307,7 @@ class Desk:
                     submitted_at_us=record.submitted_at_us or 0,
                 )
                 if record.status == "submitted":
-                    self._in_the_air(flight)
+                    self._flights.append(flight)
                 else:
                     await self._resolve(flight, record.created_at_us)
 
@@ -322,7 +331,7 @@ class Desk:
         """Give up on lines that may be at a provider which cannot be asked for them, and say so."""
         if flight.walks:
             self._work.observer.notice(
-                f"{len(flight.walks):,} lines of {self.queue.model.spec} were handed over and the process ended before"
+                f"{len(flight.walks):,} lines of {self._spec} were handed over and the process ended before"
                 " the id of their batch was stored: they are possibly billed, count at their worst case, and are asked"
                 " again"
             )
@@ -337,20 +346,17 @@ class Desk:
 
     async def _collect(self, flight: Flight) -> None:
         """Wait for a batch, settle and score its lines, close it."""
-        try:
-            progress = await self._ended(flight)
-            if progress.status == "failed":
-                failure = ProviderError(
-                    f"batch {flight.provider_batch_id} failed: {progress.detail}",
-                    error_class=ErrorClass.BAD_REQUEST,
-                    billed="no",
-                )
-                self._stop(failure)
-                await self._dismiss(flight, failure, "failed")
-                return
+        progress = await self._ended(flight)
+        if progress.status != "failed":
             await self._take_in(flight, progress)
-        finally:
-            self._work.open_flights -= 1
+            return
+        failure = ProviderError(
+            f"batch {flight.provider_batch_id} failed: {progress.detail}",
+            error_class=ErrorClass.BAD_REQUEST,
+            billed="no",
+        )
+        self._stop(failure)
+        await self._dismiss(flight, failure, "failed")
 
     async def _ended(self, flight: Flight) -> BatchProgress:
         """Look until the batch has ended, more and more rarely."""
