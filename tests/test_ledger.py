@@ -282,7 +282,7 @@ async def test_outcomes_say_where_each_sample_stands(ledger: Ledger, filled: Fil
 
 
 async def test_a_cancelled_sender_leaves_no_reservation(ledger: Ledger, filled: Filled) -> None:
-    ledger.set_budget("run:run-1", 100)
+    ledger.set_budget("run:run-1", 60 * 20)  # a withdrawal may land after the next sending asked for room
     async with ledger.writer() as writer:
         for number in range(20):
             task = asyncio.create_task(
