@@ -1,6 +1,6 @@
 """How often noise alone closes the nightly gate: pairs of runs of the same simulated models, drawn anew each time.
 
-    python -m benchmarks.nightly_noise [--repeats 200] [--samples 150]
+    python -m benchmarks.nightly_noise [--repeats 200] [--samples 100]
 
 Every repeat is two real runs over HTTP against servers with different seeds, in one ledger, compared by the function
 behind `benchtab compare` and `benchtab nightly`, with two models and both thresholds at zero tolerance, where a false
@@ -21,12 +21,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import harness
 from harness.ledger import Ledger
 from harness.loaders import load_suite, load_task
+from harness.models import parse_model
 from harness.price_files import load_price_book
-from harness.reports.comparison import Thresholds
-from harness.reports.run_comparison import compare_runs
+from harness.pricing import PriceBook
+from harness.rendering.progress import ProgressDisplay
+from harness.reports.comparison import Thresholds, compare
+from harness.reports.run_comparison import reports_to_compare
+from harness.runner import PreparedRun, RunSpec, run_suites
 from harness.simulate_server import SimulationServer
 from harness.simulation import AnswerKey
 
@@ -95,11 +98,26 @@ difficulty_range = [0, 1]
     return str(path)
 
 
+def run(suite: str, url: str, ledger: Ledger, book: PriceBook, run_id: str) -> None:
+    """Run the suite on both models at a server."""
+    spec = RunSpec(
+        suites=(suite,),
+        models=tuple(parse_model(name) for name in MODELS),
+        base_url=url,
+        keep_transcripts=False,
+    )
+
+    def observe(prepared: PreparedRun) -> ProgressDisplay:
+        return ProgressDisplay({model.spec: len(prepared.items) for model in prepared.models}, quiet=True)
+
+    run_suites(spec, ledger=ledger, book=book, run_id=run_id, observe=observe)
+
+
 def main() -> int:
     """Count alarms and print the rates."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--samples", type=int, default=150)
+    parser.add_argument("--samples", type=int, default=100)
     options = parser.parse_args()
     began = time.monotonic()
     verdicts: dict[str, Counter[str]] = {name: Counter() for name in GATES}
@@ -108,12 +126,13 @@ def main() -> int:
         suite, db = write_suite(Path(folder), options.samples), Path(folder) / "ledger.db"
         for repeat in range(options.repeats):
             names = [f"{repeat}-{side}" for side in ("base", "head")]
-            for place, name in enumerate(names):
-                with serving(suite, seed=2 * repeat + place) as url:
-                    harness.run(suite, MODELS, db=db, run_id=name, base_url=url, keep_transcripts=False)
-            with Ledger.open(db, create=False) as ledger:
-                for gate, thresholds in GATES.items():
-                    verdicts[gate][compare_runs(ledger, book, names[0], names[1], thresholds).verdict] += 1
+            with Ledger.open(db) as ledger:
+                for place, name in enumerate(names):
+                    with serving(suite, seed=2 * repeat + place) as url:
+                        run(suite, url, ledger, book, name)
+                reports = reports_to_compare(ledger, book, names[0], names[1])
+            for gate, thresholds in GATES.items():
+                verdicts[gate][compare(*reports, thresholds).verdict] += 1
     seconds = time.monotonic() - began
     print(f"{options.repeats} repeats of noise alone, {options.samples} samples, 2 models, {seconds:.0f} s")
     for gate, counts in verdicts.items():

@@ -49,6 +49,8 @@ class RunOptions(TypedDict, total=False):
     judge: str | None
     reuse: bool
     batch: bool
+    batch_poll_s: float
+    stream: bool | None
 
 
 def ledger_name(db: str | Path | None = None) -> str:

@@ -35,10 +35,17 @@ def compare_runs(
     Raises:
         InputError: no such run.
     """
+    before, after, repriced = reports_to_compare(ledger, book, base, head)
+    return compare(_renamed(before, after, replaced or {}), after, repriced, thresholds)
+
+
+def reports_to_compare(
+    ledger: Ledger, book: PriceBook, base: str, head: str
+) -> tuple[SpendReport, SpendReport, SpendReport]:
+    """Report on the earlier run, on the later one, and on the later one at the earlier one's prices."""
     before = spend_report(ledger, book, [base])
     after = spend_report(ledger, book, [head])
-    repriced = spend_report(ledger, book, [head], as_of=before.runs[0].created_at)
-    return compare(_renamed(before, after, replaced or {}), after, repriced, thresholds)
+    return before, after, spend_report(ledger, book, [head], as_of=before.runs[0].created_at)
 
 
 def _renamed(before: SpendReport, after: SpendReport, replaced: Mapping[ModelSpec, ModelSpec]) -> SpendReport:
