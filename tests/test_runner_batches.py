@@ -309,6 +309,14 @@ async def test_two_models_of_one_run_wait_for_each_others_room_in_the_budget(
     assert all(len({line["body"]["model"] for line in batch["lines"]}) == 1 for batch in books.batches.values())
 
 
+async def test_two_models_without_room_for_either_both_stop(books: Batches, ledger: Ledger, tmp_path: Path) -> None:
+    suite, other = number_suite(tmp_path, 5, cap=400), "openai/gpt-4o-2024-08-06"
+    result = await batch_run(books, suite, OPENAI, ledger, beside=other, budget_usd=Decimal("0.002"))
+    assert (result.status, result.exit_code) == ("partial", 3)
+    assert [model.n_left for model in result.models] == [5, 5]
+    assert books.seen == []
+
+
 async def test_a_reservation_is_the_worst_case_at_the_batch_price(
     books: Batches, ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ class BatchWork:
     """What all models of a batch run share.
 
     Attributes:
-        holders: desks that hold reservations or are about to: from them room in a budget may come back.
+        holders: models with reservations, or with earlier batches to look for: from them room may come back.
     """
 
     run_id: str
@@ -98,6 +98,8 @@ class Desk:
         try:
             self._work.holders.add(self._spec)
             await self._recover()
+            if not self._flights:
+                self._work.holders.discard(self._spec)
             while await self._round():
                 pass
         except SampleLeft:
@@ -108,13 +110,12 @@ class Desk:
     async def _round(self) -> bool:
         """Hand over what there is room for and take in what comes back; False when nothing more can be done."""
         others = self._work.holders - {self._spec}
-        self._work.holders.add(self._spec)
         reached = await self._hand_over()
-        if self._flights:
-            flights, self._flights = self._flights, []
-            await _all([self._collect(flight) for flight in flights])
-            return True
+        flights, self._flights = self._flights, []
+        await _all([self._collect(flight) for flight in flights])
         self._work.holders.discard(self._spec)
+        if flights:
+            return True
         if reached is None:
             return False
         if others or self._work.holders:  # another model's batch gives room back, or just did
@@ -200,6 +201,7 @@ class Desk:
 
     async def _send(self, line: Line, start: AttemptStart) -> None:
         line.attempt_id = await self._work.writer.send(start)
+        self._work.holders.add(self._spec)
         self.queue.asker.note_sent(line.question, start, line.attempt_id)
 
     def _fits(self, starts: Sequence[AttemptStart]) -> bool:
