@@ -365,3 +365,13 @@ def test_jobs_with_similar_names_do_not_share_nights(job: Job) -> None:
     assert not is_night_of(run, "job-2")
     ids: Callable[[int], str] = lambda ms: night_run_id("job", FIRST_NIGHT + timedelta(milliseconds=ms))  # noqa: E731
     assert ids(0) < ids(1)
+
+
+def test_the_job_keeps_its_state_in_either_database(job: Job, ledger_url: str) -> None:
+    """The next night may run on another machine: verdict and baseline come from the ledger alone."""
+    job.db = ledger_url  # type: ignore[assignment]  # a URL serves as well as a path
+    first = job.night('"sim/reasoner@low"')
+    worse = job.night('{ model = "sim/reasoner@high", replaces = "sim/reasoner@low" }')
+    third = job.night('"sim/reasoner@low"')
+    assert [night.exit_code for night in (first, worse, third)] == [0, 4, 0]
+    assert third.base == first.result.run_id

@@ -10,8 +10,8 @@ from html import escape
 
 from harness.trends import Night, Trend, TrendPoint
 
-WIDTH, HEIGHT, LEFT, TOP, FLOOR = 340, 150, 56, 14, 120
-LINE, BAD = "#0072B2", "#D55E00"
+WIDTH, HEIGHT, LEFT, TOP, FLOOR = 352, 150, 78, 14, 120
+LINE, WHISKER, BAD = "#0072B2", "#56B4E9", "#D55E00"
 STYLE = """
 :root { --text: #1f2328; --mute: #59636e; --line: #d1d9e0; --back: #ffffff; --card: #f6f8fa; }
 @media (prefers-color-scheme: dark) {
@@ -89,7 +89,7 @@ def _line(trend: Trend, nights: Sequence[Night], title: str, value: Value, write
         if whiskers and point.score_low is not None and point.score_high is not None:
             parts.append(
                 f'<line x1="{x(point):.1f}" x2="{x(point):.1f}" y1="{y(100 * point.score_low):.1f}" '
-                f'y2="{y(100 * point.score_high):.1f}" stroke="{LINE}" opacity="0.5"/>'
+                f'y2="{y(100 * point.score_high):.1f}" stroke="{WHISKER}"/>'
             )
         parts.append(_mark(x(point), y(found), nights[point.night], write(found), bound=point.is_lower_bound))
     parts.append(_dates(nights, step))
