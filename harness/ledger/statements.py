@@ -17,8 +17,8 @@ def _insert(table: str, *columns: str, otherwise: str = "") -> str:
 _UNLESS_KNOWN = " ON CONFLICT DO NOTHING"
 
 _STARTED = (
-    "attempt_id", "request_id", "cell_id", "planned_id", "purpose", "try_number", "retry_of", "other_provider", "model_requested",
-    "parameter_set_id", "budget_set_id", "service_tier", "mode", "started_at_us", "normaliser_version",
+    "attempt_id", "request_id", "cell_id", "planned_id", "purpose", "try_number", "retry_of", "other_provider",
+    "model_requested", "parameter_set_id", "budget_set_id", "service_tier", "mode", "started_at_us", "normaliser_version",
     "reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens",
 )  # fmt: skip
 _SETTLED = (
