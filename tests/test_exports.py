@@ -14,11 +14,11 @@ import typer
 from typer.testing import CliRunner
 
 from harness.cli import export as command
-from harness.cli.export import TABLES, export_table
 from harness.errors import InputError
 from harness.ledger import NO_USAGE, Ledger
 from harness.pricing import Price, PriceBook
 from harness.rendering.delimited import write_csv
+from harness.rendering.export_files import TABLES, export_table
 from harness.reports.assembly import spend_report
 from harness.reports.exports import ATTEMPTS, CHARGES, RUNS, SCORES
 from harness.tables import Column, Table
