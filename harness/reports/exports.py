@@ -21,6 +21,7 @@ from harness.money import multiply
 from harness.pricing import PriceBook
 from harness.reports.batches import batches
 from harness.reports.charging import Charger, usage_of_row
+from harness.reports.lookups import KEYS, Lookup
 from harness.reports.stretches import OWN_CONTEXT, context_of
 from harness.streams import RowStream
 from harness.tables import Column, ColumnKind
@@ -142,10 +143,7 @@ CHARGES: tuple[Column, ...] = (
 )
 
 _FROM_ATTEMPTS = """FROM attempts JOIN cells ON cells.cell_id = attempts.cell_id
-    LEFT JOIN planned_samples ON planned_samples.planned_id = attempts.planned_id
-    LEFT JOIN parameter_sets ON parameter_sets.parameter_set_id = attempts.parameter_set_id"""
-_FROM_SCORES = """FROM scores JOIN cells ON cells.cell_id = scores.cell_id
-    JOIN planned_samples ON planned_samples.planned_id = scores.planned_id"""
+    LEFT JOIN planned_samples ON planned_samples.planned_id = attempts.planned_id"""
 
 
 def export_stream(ledger: Ledger, table: str, *, book: PriceBook, run_ids: Sequence[str] | None = None) -> RowStream:
@@ -158,28 +156,57 @@ def export_stream(ledger: Ledger, table: str, *, book: PriceBook, run_ids: Seque
     """
     if table == "charges":
         return RowStream(name=table, columns=CHARGES, batches=_charges(ledger, book, run_ids))
-    stored, source, order, runs = {
-        "attempts": (ATTEMPTS, _FROM_ATTEMPTS, "attempts.attempt_id", "cells.run_id"),
-        "scores": (SCORES, _FROM_SCORES, "score_id", "cells.run_id"),
-        "runs": (RUNS, "FROM runs", "created_at_us, run_id", "run_id"),
-    }[table]
-    listed = ", ".join(f"{entry.sql} AS {entry.column.name}" for entry in stored)
-    query = f"SELECT {listed} {source} WHERE {_in_runs(runs, run_ids)} ORDER BY {order}"
-    columns = tuple(entry.column for entry in stored)
-    return RowStream(name=table, columns=columns, batches=_typed(batches(ledger, query, run_ids=run_ids), stored))
+    if table == "runs":
+        listed = ", ".join(f"{entry.sql} AS {entry.column.name}" for entry in RUNS)
+        query = f"SELECT {listed} FROM runs WHERE {_in_runs('run_id', run_ids)} ORDER BY created_at_us, run_id"
+        stream, stored = _columns(batches(ledger, query, run_ids=run_ids)), RUNS
+    elif table == "attempts":
+        stream, stored = _named(ledger, ATTEMPTS, "attempts", "attempt_id", run_ids), ATTEMPTS
+    else:
+        stream, stored = _named(ledger, SCORES, "scores", "score_id", run_ids), SCORES
+    return RowStream(name=table, columns=tuple(entry.column for entry in stored), batches=_typed(stream, stored))
+
+
+def _columns(stream: Iterator[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    for rows in stream:
+        yield list(zip(*rows, strict=True))
+
+
+def _named(
+    ledger: Ledger, stored: Sequence[Stored], table: str, key: str, run_ids: Sequence[str] | None
+) -> Iterator[list[Sequence[Any]]]:
+    """Read a table in the order of its key; columns of other tables are looked up by the ids that each row carries."""
+    sources = [entry.sql.rpartition(".")[0] for entry in stored]
+    own = [entry.sql for entry, source in zip(stored, sources, strict=True) if source not in KEYS]
+    others = [name for name in KEYS if name in sources]
+    # `+`: in the order of the key, whatever index there is, so that nothing is sorted
+    chosen = (
+        f"+{table}.cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)" if run_ids is not None else "1 = 1"
+    )
+    ids = [f"{table}.{KEYS[name]}" for name in others]
+    query = f"SELECT {', '.join((*own, *ids))} FROM {table} WHERE {chosen} ORDER BY {table}.{key}"
+    wanted = {name: tuple(entry.sql.rpartition(".")[2] for entry, source in zip(stored, sources, strict=True)
+                          if source == name) for name in others}  # fmt: skip
+    lookups = [Lookup(ledger, name, wanted[name]) for name in others]
+    for columns in _columns(batches(ledger, query, run_ids=run_ids)):
+        mine = iter(columns[: len(own)])
+        found = {
+            lookup.table: iter(zip(*lookup.rows(columns[len(own) + place]), strict=True))
+            for place, lookup in enumerate(lookups)
+        }
+        yield [next(found.get(source, mine)) for source in sources]
 
 
 def _in_runs(column: str, run_ids: Sequence[str] | None) -> str:
     return "1 = 1" if run_ids is None else f"{column} IN :run_ids"
 
 
-def _typed(stream: Iterator[Sequence[Any]], stored: Sequence[Stored]) -> Iterator[list[Sequence[Any]]]:
-    """Turn rows into columns, and stored forms into values: flags, decimal dollars, scores."""
+def _typed(stream: Iterator[list[Sequence[Any]]], stored: Sequence[Stored]) -> Iterator[list[Sequence[Any]]]:
+    """Turn stored forms into values: flags, decimal dollars, scores."""
     conversions = [
         _CONVERSIONS.get(entry.sql.rpartition(".")[2]) or _CONVERSIONS.get(entry.column.kind) for entry in stored
     ]
-    for rows in stream:
-        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for columns in stream:
         for place, convert in enumerate(conversions):
             if convert is not None:
                 columns[place] = [None if value is None else convert(value) for value in columns[place]]
