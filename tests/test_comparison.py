@@ -143,7 +143,7 @@ def test_rows_without_a_partner_are_named() -> None:
 
 def test_more_tests_need_wider_intervals() -> None:
     two = report(reasoner(), replace(reasoner(), model="o9"))
-    assert compare(two, two, two, GATE).level == pytest.approx(0.975)
+    assert compare(two, two, two, GATE).level == pytest.approx(0.9875)  # 1 - 2 * 0.025 / 4
 
 
 def test_thresholds_are_read_with_their_units() -> None:

@@ -21,6 +21,10 @@ EXIT_CODES: dict[Verdict, int] = {"pass": 0, "not asked": 0, "regression": 4, "i
 FALSE_ALARMS = 0.05
 """Highest chance that noise alone closes the gate, over all rows and thresholds together (one-sided, Bonferroni)."""
 
+DESIGNED_ALARMS = 0.025
+"""What the tests are designed for, so that the promise holds: intervals of cost ratios are somewhat too narrow for the
+heavy tails of a hundred samples (`benchmarks.nightly_noise --drawn`: 3 to 4 % alarms, 6 to 7 % if designed for 5 %)."""
+
 PRICE_TOLERANCE = 0.001
 
 
@@ -102,7 +106,7 @@ def compare(base: SpendReport, head: SpendReport, head_at_base: SpendReport, thr
     n_tests = max(
         1, len(common) * sum(limit is not None for limit in (thresholds.cost_increase, thresholds.score_drop))
     )
-    level = 1 - 2 * FALSE_ALARMS / n_tests if n_tests > 1 else 1 - FALSE_ALARMS
+    level = 1 - 2 * DESIGNED_ALARMS / n_tests
     rows = tuple(_compared(before[key], after[key], repriced[key], thresholds, level) for key in common)
     verdict = worst([row.verdict for row in rows]) if rows else "inconclusive"
     return Comparison(
@@ -279,7 +283,8 @@ def _cause_text(row: ComparedRow) -> str:
 
 def _notes(made: Comparison) -> list[str]:
     found = [
-        f"intervals at {100 * made.level:.4g} %, paired by sample; noise alone closes the gate in at most 5 % of runs"
+        f"intervals at {100 * made.level:.4g} %, paired by sample; "
+        f"noise alone closes the gate in at most {100 * FALSE_ALARMS:.0f} % of runs"
     ]
     for row in made.rows:
         found += [f"{label(row.head)}: {reason}" for reason in row.reasons]
