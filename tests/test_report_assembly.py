@@ -205,6 +205,7 @@ async def test_an_answer_reused_from_another_run_is_not_billed_again(ledger: Led
     await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try(status="reused")], ("b", 0): [Try()]}})
     row = only_row(ledger)
     assert (row["n_attempts"], row["n_reused"]) == (1, 1)
+    assert row["reused_list_usd"] == row["cost_usd"]["total"] != "0", "the same answer: its list cost is kept"
     assert row["cost_usd"]["total"] == "0.00012"
     assert row["score"] == 1.0
 

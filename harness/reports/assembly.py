@@ -198,10 +198,10 @@ def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger, weights:
 
 def _add_sum(cell: _Cell, named: NamedSum, charger: Charger, spent: _SampleSpend) -> None:
     sums = named.sums
-    if sums.status == "reused":
-        cell.add(sums.purpose, Spend(n_reused=sums.n_attempts))
-        return
     spend, cost = charger.charge_sum(sums, provider=named.provider, model=named.model)
+    if sums.status == "reused":
+        cell.add(sums.purpose, Spend(n_reused=sums.n_attempts, reused_list_usd=spend.cost.total))
+        return
     cell.add(sums.purpose, spend)
     if sums.purpose != "solve":
         return
@@ -220,10 +220,10 @@ def _add_singles(
 ) -> None:
     """Charge attempts one by one where sums cannot."""
     for row in attempt_rows(ledger, run_ids, only="one_by_one"):
-        if row.status == "reused":
-            cells[row.cell_id].add(row.purpose, Spend(n_reused=1))
-            continue
         spend = charger.charge_row(row)
+        if row.status == "reused":
+            cells[row.cell_id].add(row.purpose, Spend(n_reused=1, reused_list_usd=spend.cost.total))
+            continue
         cells[row.cell_id].add(row.purpose, spend)
         if row.purpose == "solve" and row.planned_id is not None:
             spent.add_single(row.cell_id, row.planned_id, float(spend.cost.total), spend.tokens.output_tokens)

@@ -108,6 +108,7 @@ class Spend:
         n_open_attempts: sent and never settled: possibly billed.
         n_retries: attempts that repeat an earlier one.
         n_reused: answers taken from earlier runs, billed there.
+        reused_list_usd: what those would have cost at list price; none of it was charged here.
         n_unknown_usage: attempts that may have been billed and whose tokens are not known (open ones included).
         n_unpriced_attempts: attempts for which the price book has no price, or not for everything they used.
         n_flagged_usage: attempts whose usage does not add up as the provider sent it.
@@ -120,6 +121,7 @@ class Spend:
     n_open_attempts: int = 0
     n_retries: int = 0
     n_reused: int = 0
+    reused_list_usd: Decimal = ZERO
     n_truncated: int = 0
     n_unknown_usage: int = 0
     n_unpriced_attempts: int = 0
@@ -153,6 +155,7 @@ class Spend:
             n_open_attempts=self.n_open_attempts + other.n_open_attempts,
             n_retries=self.n_retries + other.n_retries,
             n_reused=self.n_reused + other.n_reused,
+            reused_list_usd=add((self.reused_list_usd, other.reused_list_usd)),
             n_truncated=self.n_truncated + other.n_truncated,
             n_unknown_usage=self.n_unknown_usage + other.n_unknown_usage,
             n_unpriced_attempts=self.n_unpriced_attempts + other.n_unpriced_attempts,

@@ -272,7 +272,8 @@ def row_warnings(row: SpendRow) -> Iterable[str]:
     if solve.n_flagged_usage:
         yield f"{solve.n_flagged_usage:,} attempts with usage that does not add up as the provider sent it"
     if solve.n_reused:
-        yield f"{solve.n_reused:,} answers reused from earlier runs, billed there"
+        worth = wording.dollars(solve.reused_list_usd)
+        yield f"{solve.n_reused:,} answers reused from earlier runs: {worth} at list price, nothing charged here"
     if solve.tokens.reasoning_tokens is None:
         yield "reasoning tokens are not itemised by the provider"
     if solve.cost.charged != solve.cost.total:
