@@ -103,7 +103,9 @@ def test_a_reply_cannot_redefine_the_helper_that_its_tests_call() -> None:
     check = score(ScorerRef(name="program"), text=reply, sample=sample)
     assert isinstance(check, ProgramCheck)
     assert check.support == prompt
-    in_words = Sample(task="t", sample_id="2", input="?", target="", metadata={**sample.metadata, "prompt": "Halve it."})
+    in_words = Sample(
+        task="t", sample_id="2", input="?", target="", metadata={**sample.metadata, "prompt": "Halve it."}
+    )
     other = score(ScorerRef(name="program"), text=reply, sample=in_words)
     assert isinstance(other, ProgramCheck)
     assert other.support == ""
