@@ -5,8 +5,8 @@
 
 Every repeat is two real runs over HTTP against servers with different seeds, in one ledger, compared by the function
 behind `benchtab compare` and `benchtab nightly`, with two models and both thresholds at zero tolerance, where a false
-alarm is likeliest, and at 10 % and 1 point. Ends with 1 when more than 5 % of the repeats raise an alarm. With `--drawn`
-answers are drawn without sending anything and judged by the same intervals at zero tolerance: the rate itself.
+alarm is likeliest, and at 10 % and 1 point. Ends with 1 when more than 5 % of the repeats raise an alarm.
+With `--drawn` answers are drawn without sending anything and judged by the same intervals at zero tolerance.
 """
 
 from __future__ import annotations
