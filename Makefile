@@ -86,6 +86,10 @@ proof-batches: $(VENV)/.installed-dev ## 5,000 batch lines with restarts and kil
 proof-noise: $(VENV)/.installed-dev ## 200 nightly comparisons of noise alone: the gate's false alarms
 	@$(BIN)/python -m benchmarks.nightly_noise
 
+docs: $(VENV)/.installed-dev ## write the reference pages and the README's picture anew
+	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m docs.pictures
+
 lock: $(VENV)/.installed-dev ## pin the newest allowed versions by hash (names and hashes only)
 	@.ci/lock "$(BIN)"
 
@@ -93,4 +97,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-noise lock clean
+.PHONY: docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-noise lock clean
