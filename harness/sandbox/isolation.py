@@ -89,6 +89,9 @@ class Isolation(Protocol):
         ...
 
 
+_PACKAGES = "/packages"
+
+
 def inner_command(python: str, folder: str, plan: BoxPlan) -> list[str]:
     """Start Python without site packages, user folder or current folder, and run one side."""
     start = f"import sys; sys.path.insert(0, {folder!r}); from sandboxed.{plan.side} import main; main()"
@@ -124,8 +127,8 @@ class Bubblewrap:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The site packages, mounted at their own path."""
-        return (str(site_packages()),)
+        """The site packages, mounted at one place wherever they are outside (also under the hidden /tmp)."""
+        return (_PACKAGES,)
 
     def command(self, plan: BoxPlan) -> list[str]:
         """Build the `bwrap` command line."""
@@ -150,6 +153,7 @@ class Bubblewrap:
             "sandbox",
             *_system_view(),
             *("--dir", "/sandbox", "--ro-bind", str(INSIDE), "/sandbox/sandboxed"),
+            *("--ro-bind", str(site_packages()), _PACKAGES),
             *("--proc", "/proc", "--dev", "/dev"),
             *("--perms", "0777", "--size", str(plan.limits.disk_bytes), "--tmpfs", "/tmp"),  # noqa: S108
             *("--remount-ro", "/dev", "--remount-ro", "/"),
@@ -166,7 +170,7 @@ class Bubblewrap:
 
 
 def _system_view() -> list[str]:
-    """Mounts of the interpreter, its packages and the system libraries; nothing else of the host is there."""
+    """Mounts of the interpreter and the system libraries; nothing else of the host is there."""
     mounts = ["--ro-bind", "/usr", "/usr"]
     for folder in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
         path = Path(folder)
@@ -176,12 +180,12 @@ def _system_view() -> list[str]:
             mounts += ["--ro-bind", folder, folder]
     for file in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         mounts += ["--ro-bind-try", file, file]
-    for folder in dict.fromkeys((os.path.realpath(sys.base_prefix), str(site_packages()))):
-        if not folder.startswith("/usr/") and folder != "/usr" and Path(folder).is_dir():
-            # a parent that bwrap makes by itself is open to its owner only, and the program is another user
-            parents = [str(parent) for parent in reversed(Path(folder).parents)][1:]
-            mounts += [part for parent in parents for part in ("--dir", parent)]
-            mounts += ["--ro-bind", folder, folder]
+    folder = os.path.realpath(sys.base_prefix)
+    if not folder.startswith("/usr/") and folder != "/usr":
+        # a parent that bwrap makes by itself is open to its owner only, and the program is another user
+        parents = [str(parent) for parent in reversed(Path(folder).parents)][1:]
+        mounts += [part for parent in parents for part in ("--dir", parent)]
+        mounts += ["--ro-bind", folder, folder]
     return mounts
 
 
