@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from harness.cli import report as report_command
 from harness.errors import InputError
-from harness.ledger import NO_USAGE, Ledger
+from harness.ledger import NO_USAGE, Ledger, UsageFacts
 from harness.ledger.stream import score_rows
 from harness.pricing import Adjustment, Price, PriceBook
 from harness.reports.assembly import no_weights, spend_report
@@ -265,3 +265,15 @@ async def test_the_command_prints_every_format(
 async def test_a_wrong_date_is_an_error_with_a_remedy(ledger: Ledger, ledger_url: str) -> None:
     with pytest.raises(InputError, match="not a date or instant"):
         run_cli("--db", ledger_url, "--as-of", "yesterday")
+
+
+async def test_usage_that_does_not_add_up_is_counted_and_missing_usage_is_not_the_same(ledger: Ledger) -> None:
+    dirty = used(100, 50, flags=(("reasoning_above_output", "70 of 50"),))
+    lost = UsageFacts(usage_kind="openai.chat", flags=(("missing", "no usage object"),))
+    await add_run(
+        ledger,
+        "r",
+        {"sim/direct": {("a", 0): [Try(usage=dirty)], ("b", 0): [Try(usage=lost)], ("c", 0): [Try()]}},
+    )
+    row = only_row(ledger)
+    assert (row["n_flagged_usage"], row["n_unknown_usage_attempts"]) == (1, 1)
