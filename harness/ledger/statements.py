@@ -18,8 +18,8 @@ _UNLESS_KNOWN = " ON CONFLICT DO NOTHING"
 
 _STARTED = (
     "attempt_id", "request_id", "cell_id", "planned_id", "purpose", "try_number", "retry_of", "other_provider",
-    "model_requested", "parameter_set_id", "budget_set_id", "service_tier", "mode", "started_at_us", "normaliser_version",
-    "reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens",
+    "model_requested", "parameter_set_id", "budget_set_id", "service_tier", "mode", "started_at_us",
+    "normaliser_version", "reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens",
 )  # fmt: skip
 _SETTLED = (
     "status", "error_class", "error_message", "http_status", "model_served", "service_tier", "provider_request_id",

@@ -105,7 +105,8 @@ _ATTEMPTS = f"""
     SELECT attempt_id, cell_id, coalesce(planned_id, -1), CASE WHEN purpose = 'solve' THEN 1 ELSE 0 END,
         CASE status WHEN 'succeeded' THEN 0 WHEN 'reused' THEN 1 WHEN 'sent' THEN 3 ELSE 2 END,
         coalesce(usage_group_id, -1), CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END,
-        CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END, {", ".join(f"coalesce({name}, 0)" for name in TOKENS)}
+        CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END,
+            {", ".join(f"coalesce({name}, 0)" for name in TOKENS)}
     FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}
     ORDER BY attempt_id
 """
