@@ -6,8 +6,7 @@
     ├── LedgerError                  1   the ledger cannot be opened, written or trusted
     │   └── RunLockedError           1   another process works on the same run
     ├── ProviderError                1   one attempt failed (see ErrorClass); caught at the attempt boundary
-    ├── BudgetReached                3   an outcome, not a failure: partial results are kept
-    └── Interrupted                130   Ctrl-C; resumable
+    └── BudgetReached                3   an outcome, not a failure: partial results are kept
 
 A message says what happened with its values; `where` names file, key path or row; `fix` says what to do next.
 """
@@ -96,12 +95,6 @@ class BudgetReached(HarnessError):
     """The budget is used up; what was answered is kept and the run can be resumed."""
 
     exit_code = 3
-
-
-class Interrupted(HarnessError):
-    """The user stopped the run; it can be resumed."""
-
-    exit_code = 130
 
 
 class ErrorClass(StrEnum):

@@ -5,7 +5,7 @@ Pure. Data flows `PriceBook` -> rows of a name over time -> `Table` and text lin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -213,10 +213,3 @@ def _facts(record: Price | Alias) -> dict[str, Any]:
         checked = None if record.checked_on is None else record.checked_on.isoformat()
         described = {"confidence": record.confidence, "checked_on": checked, **described}
     return {**record.canonical(), **described}
-
-
-def provenance(book: PriceBook) -> Iterable[str]:
-    """Say which files a book came from, one line a file."""
-    for file in book.sources:
-        origin = "shipped" if file.layer == 0 else "yours"
-        yield f"{file.name} ({origin}) {file.sha256[:12]}"

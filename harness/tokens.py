@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.prompts import images_of, text_of
+from harness.providers.base import Message
 from harness.suites import Sample
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def estimate_samples(samples: Sequence[Sample]) -> TokenEstimate:
     return TokenEstimate(tokens=tokens, method=counted.method)
 
 
-def upper_bound_sample(sample: Sample) -> int:
-    """An upper bound of one sample's input tokens, for reservations."""
-    text = upper_bound_tokens(text_of(sample.input)) + upper_bound_tokens(sample.system or "")
-    return text + len(images_of(sample.input)) * IMAGE_TOKENS_UPPER + 8 * MESSAGE_OVERHEAD
+def upper_bound_messages(messages: Sequence[Message]) -> int:
+    """A number of input tokens of a conversation that no tokenizer exceeds, for reservations."""
+    texts = sum(upper_bound_tokens(text_of(message.content)) for message in messages)
+    images = sum(len(images_of(message.content)) for message in messages)
+    return texts + images * IMAGE_TOKENS_UPPER + len(messages) * 4 * MESSAGE_OVERHEAD

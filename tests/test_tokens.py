@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import tokens
-from harness.providers.base import ImagePart
+from harness.providers.base import ImagePart, Message
 from harness.suites import Sample
 
 
@@ -44,7 +44,9 @@ def test_images_and_system_messages_count() -> None:
     rich = Sample(task="t", sample_id="1", input=("Look here", picture), target="", system="Be brief")
     (small, large) = tokens.estimate_samples([plain, rich]).tokens
     assert large >= small + tokens.IMAGE_TOKENS
-    assert tokens.upper_bound_sample(rich) > tokens.upper_bound_sample(plain) + tokens.IMAGE_TOKENS_UPPER
+    asked = (Message(role="user", content=plain.input),)
+    shown = (Message(role="system", content="Be brief"), Message(role="user", content=rich.input))
+    assert tokens.upper_bound_messages(shown) > tokens.upper_bound_messages(asked) + tokens.IMAGE_TOKENS_UPPER
 
 
 def test_the_total_is_the_sum_of_its_parts() -> None:

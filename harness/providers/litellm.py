@@ -90,11 +90,6 @@ def load_litellm() -> Any:
     return litellm
 
 
-def key_variables(provider: str) -> tuple[str, ...]:
-    """Name the environment variables that may hold a provider's key; empty when we know none."""
-    return KEY_VARIABLES.get(LITELLM_PROVIDER.get(provider, provider), ())
-
-
 @dataclass(frozen=True, slots=True)
 class _Call:
     arguments: Mapping[str, Any]

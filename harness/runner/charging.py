@@ -73,10 +73,6 @@ class Pricer:
         self._rates: dict[tuple[Any, ...], list[tuple[Meter, Decimal]]] = {}
         self._least_tier: int | None = None
 
-    def is_priced(self, now: datetime) -> bool:
-        """Whether the model has a price (or is free) now."""
-        return self._book.at(self._spec.provider, self._spec.model, now) is not None
-
     def reservation_pico(self, input_tokens_bound: int, max_output_tokens: int | None, now_us: int) -> int | None:
         """Worst case of a request sent now; None when it has no bound (no price, or no output cap)."""
         if max_output_tokens is None:

@@ -15,8 +15,8 @@ from harness.costs import cost_of, worst_case_usd
 from harness.money import EXACT
 from harness.pricing import PriceBook
 from harness.runner.plan import PlannedItem
-from harness.runner.preparation import ModelPlan, PreparedRun, item_messages, messages_bound, output_cap
-from harness.tokens import TokenEstimate, estimate_samples
+from harness.runner.preparation import ModelPlan, PreparedRun, item_messages, output_cap
+from harness.tokens import TokenEstimate, estimate_samples, upper_bound_messages
 from harness.usage import Usage
 
 USUAL_OUTPUT_TOKENS = {True: 2800, False: 350}
@@ -110,7 +110,7 @@ def _bound(
                 book,
                 provider=model.spec.provider,
                 model=model.spec.model,
-                input_tokens=messages_bound(item_messages(item)),
+                input_tokens=upper_bound_messages(item_messages(item)),
                 max_output_tokens=cap,
                 at=now,
                 service_tier="batch" if run.spec.batch else run.spec.service_tier,

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import gc
 import secrets
 import shlex
-import signal
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -35,6 +33,7 @@ from harness.runner.attempts import Asker, Clocks, LedgerWriter, Question
 from harness.runner.budgets import budget_scopes, capped_scopes, refuse_unbounded
 from harness.runner.charging import Pricer
 from harness.runner.checks import ScoringChecks
+from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
 from harness.runner.expected import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.grading import Grader
 from harness.runner.judging import Judge
@@ -155,8 +154,8 @@ def run_suites(
         with (
             _partial_on_failure(ledger, chosen, now),
             observe(prepared) as observer,
-            _fast_loop() as loop,
-            _frozen_garbage(),
+            fast_loop() as loop,
+            frozen_garbage(),
         ):
             session = loop.run(execution.run(observer, handle_signals=handle_signals))
         left = sum(queue.n_left for queue in session.queues)
@@ -247,28 +246,6 @@ def resume_command(prepared: PreparedRun, *, raise_budget: bool) -> str:
     return shlex.join(words)
 
 
-@contextlib.contextmanager
-def _fast_loop() -> Iterator[asyncio.Runner]:
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        yield runner
-
-
-@contextlib.contextmanager
-def _frozen_garbage() -> Iterator[None]:
-    """Keep the collector from walking the plan again and again while requests fly, which hardly make any cycles."""
-    usual = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.unfreeze()
-
-
 class _Execution:
     """Builds what a session needs inside its event loop, and closes it."""
 
@@ -356,7 +333,7 @@ class _Execution:
                     observer=observer,
                     concurrency=spec.concurrency,
                 )
-            with _signals(session) if handle_signals else contextlib.nullcontext():
+            with interrupted_by_signals(session.interrupt) if handle_signals else contextlib.nullcontext():
                 await session.run()
             return session
 
@@ -489,15 +466,3 @@ def _answer_key(prepared: PreparedRun) -> Any:
     from harness.simulation import AnswerKey
 
     return AnswerKey.from_samples((item.sample, item.task.scorer.name) for item in prepared.items if item.epoch == 0)
-
-
-@contextlib.contextmanager
-def _signals(session: Session | BatchSession) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, session.interrupt)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

@@ -12,9 +12,9 @@ from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec, parse_model
 from harness.runner.attempts import Asker, Question
 from harness.runner.plan import PlannedItem
-from harness.runner.preparation import messages_bound
 from harness.runner.retries import Retries
 from harness.scorers import JudgeCall
+from harness.tokens import upper_bound_messages
 
 MakeAsker = Callable[[ModelSpec], contextlib.AbstractAsyncContextManager[Asker]]
 
@@ -73,7 +73,7 @@ class Judge:
             cell_id=cell_id,
             planned_id=planned_id,
             messages=call.messages,
-            input_tokens_bound=messages_bound(call.messages),
+            input_tokens_bound=upper_bound_messages(call.messages),
             max_output_tokens=call.max_output_tokens,
             purpose="judge",
         )

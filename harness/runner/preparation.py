@@ -20,12 +20,12 @@ from harness.loaders import load_suite, load_task, suite_file
 from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook, utc_text
-from harness.providers.base import ImagePart, Message
+from harness.providers.base import Message
 from harness.providers.settings import reasons
 from harness.runner.attempts import Question
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
-from harness.tokens import IMAGE_TOKENS_UPPER, MESSAGE_OVERHEAD, upper_bound_tokens
+from harness.tokens import upper_bound_messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,16 +173,6 @@ def streams(run: PreparedRun, model: ModelPlan) -> bool:
     return model.reasons is not False and any(cap is None or cap > _LONG_OUTPUT_TOKENS for cap in caps)
 
 
-def messages_bound(messages: Sequence[Message]) -> int:
-    """No tokenizer makes more input tokens of a conversation than this."""
-    total = 0
-    for message in messages:
-        parts = (message.content,) if isinstance(message.content, str) else message.content
-        total += sum(IMAGE_TOKENS_UPPER if isinstance(part, ImagePart) else upper_bound_tokens(part) for part in parts)
-        total += 4 * MESSAGE_OVERHEAD
-    return total
-
-
 def question_for(
     run: PreparedRun,
     item: PlannedItem,
@@ -199,7 +189,7 @@ def question_for(
         cell_id=cell_id,
         planned_id=planned_id,
         messages=asked,
-        input_tokens_bound=messages_bound(asked),
+        input_tokens_bound=upper_bound_messages(asked),
         max_output_tokens=output_cap(item, model, run.spec.max_output_tokens),
         temperature=run.spec.temperature,
         service_tier=run.spec.service_tier,

@@ -38,10 +38,3 @@ def normal_quantile(probability: float) -> float:
     from scipy.special import ndtri
 
     return float(ndtri(probability))
-
-
-def normal_probability(quantile: float) -> float:
-    """Return the standard normal distribution function."""
-    from scipy.special import ndtr
-
-    return float(ndtr(quantile))
