@@ -146,6 +146,37 @@ class Appender:
         """Close the connection."""
         self._driver.close()
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether `write` waits for nobody, so that an event loop may call it."""
+        return self._driver.is_embedded
+
+    def write(self, operations: Sequence[Operation]) -> list[Result] | None:
+        """Write all operations and leave it to `commit` to make them durable; results come in the same order.
+
+        Returns:
+            None when nothing was written, because another process is writing or the database refused something:
+            `apply`, which waits and goes through the operations one by one, has to take them.
+        """
+        try:
+            return self._write(operations) if self._driver.begin_at_once() else None
+        except Exception:  # noqa: BLE001  # `apply` meets it again and says what it is
+            self._undo()
+            return None
+
+    def commit(self, operations: Sequence[Operation], results: Sequence[Result]) -> None:
+        """Make what `write` wrote durable.
+
+        Raises:
+            Exception: the driver's error when that fails; then nothing of it is kept.
+        """
+        try:
+            self._driver.commit()
+        except BaseException:
+            self._undo()
+            raise
+        self._remember(operations, results)
+
     def apply(self, operations: Sequence[Operation]) -> list[Result]:
         """Write all operations in one durable transaction; results come in the same order.
 
@@ -167,13 +198,16 @@ class Appender:
             results = self._write(operations)
             self._driver.commit()
         except BaseException as error:
-            self._forget()
-            self._driver.rollback()
+            self._undo()
             if isinstance(error, self._driver.collisions) and tries_left:
                 return self._transaction(operations, tries_left - 1)
             raise
         self._remember(operations, results)
         return results
+
+    def _undo(self) -> None:
+        self._forget()
+        self._driver.rollback()
 
     def _remember(self, operations: Sequence[Operation], results: Sequence[Result]) -> None:
         for operation, result in zip(operations, results, strict=True):

@@ -7,6 +7,7 @@ before it is inserted.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
@@ -23,15 +24,21 @@ Row = tuple[Any, ...]
 
 
 class Driver(Protocol):
-    """A connection that one thread uses."""
+    """A connection that one thread at a time uses."""
 
     rejections: tuple[type[Exception], ...]
     """Errors that one operation's values cause: the other operations of its batch can still be written."""
     collisions: tuple[type[Exception], ...]
     """Errors of two processes meeting, after which the same batch is tried again."""
+    is_embedded: bool
+    """Statements run in this process and wait for nobody once a transaction has begun; only its commit waits."""
 
     def begin(self) -> None:
-        """Begin a transaction that will write."""
+        """Begin a transaction that will write; waits while another process writes."""
+        ...
+
+    def begin_at_once(self) -> bool:
+        """Begin a transaction that will write, unless another process is writing; says whether it has begun."""
         ...
 
     def commit(self) -> None:
@@ -69,6 +76,7 @@ class Driver(Protocol):
 
 ROWS_AT_ONCE = (64, 16, 4, 1)
 """A few sizes, so that few statements have to be prepared."""
+_LONGEST_NAP_S = 0.02
 
 _BUDGETS = "SELECT scope, cap_pico_usd, spent_pico_usd, reserved_pico_usd FROM budgets WHERE scope"
 
@@ -86,14 +94,32 @@ class SqliteDriver:
         *_VALUE_ERRORS,
     )
     collisions: tuple[type[Exception], ...] = ()
+    is_embedded = True
 
     def __init__(self, path: str, busy_timeout_s: float) -> None:
         self._path = path
+        self._busy_timeout_s = busy_timeout_s
         self._connection = connect_sqlite(path, busy_timeout_s=busy_timeout_s)
         self._execute = self._connection.execute
+        self._execute("PRAGMA busy_timeout = 0")  # waiting is done in `begin`, which alone can meet another writer
 
     def begin(self) -> None:
+        give_up_at_s, nap_s = time.monotonic() + self._busy_timeout_s, 0.001
+        while time.monotonic() < give_up_at_s:
+            if self.begin_at_once():
+                return
+            time.sleep(nap_s)
+            nap_s = min(2 * nap_s, _LONGEST_NAP_S)
         self._execute("BEGIN IMMEDIATE")
+
+    def begin_at_once(self) -> bool:
+        try:
+            self._execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # the low byte: which kind of busy does not matter
+                raise
+            return False
+        return True
 
     def commit(self) -> None:
         self._execute("COMMIT")
@@ -103,7 +129,7 @@ class SqliteDriver:
             self._execute("ROLLBACK")
 
     def many(self, statement: str, rows: Sequence[Row]) -> int:
-        # each step of a statement gives the interpreter's lock away and waits to get it back, so a step takes many rows
+        # a statement costs more than the rows in it, so a statement takes many rows
         changed, start, n_rows = 0, 0, len(rows)
         for size in ROWS_AT_ONCE:
             while n_rows - start >= size and (for_all := for_rows(statement, size)) is not None:
@@ -139,6 +165,8 @@ class SqliteDriver:
 class PostgresDriver:
     """A PostgreSQL connection; budgets are locked row by row, always in the same order."""
 
+    is_embedded = False
+
     def __init__(self, engine: Engine) -> None:
         import psycopg
 
@@ -161,6 +189,10 @@ class PostgresDriver:
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")
+
+    def begin_at_once(self) -> bool:
+        self.begin()  # processes meet row by row, not here
+        return True
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")

@@ -1,8 +1,10 @@
-"""The append writer: one thread with its own connection that commits whatever has queued (group commit, no timers).
+"""The append writer: what has queued is committed together (group commit, no timers), in the order it came.
 
-Data flows coroutines -> queue -> `Appender.apply` in one transaction -> futures resolved after the commit. A fact is
-acknowledged only when it is durable; when the database cannot be written, nothing more is sent, and what was answered
-is tried again for a minute, as it is paid.
+Data flows coroutines -> queue -> `Appender` in one transaction -> futures resolved after the commit. An embedded
+database's rows are written in the event loop's own thread, between its turns, and only the commit, which waits for the
+disk, is handed to a second thread; every wait and every failure is that thread's, and so is all of a server's database.
+A fact is acknowledged only when it is durable; when the database cannot be written, nothing more is sent, and what was
+answered is tried again for a minute, as it is paid.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +24,8 @@ from harness.ledger.append import AddScore, Appender, Operation, Result, Reuse, 
 from harness.ledger.drivers import Driver
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 
-LARGEST_BATCH = 1_000
+LARGEST_BATCH = 256
+"""Operations in one transaction: the event loop stands still while they are written."""
 PATIENCE_S = 60.0
 """How long answers are tried to be recorded after the first write that failed."""
 _BETWEEN_TRIES_S = 0.2
@@ -29,6 +33,8 @@ _BETWEEN_TRIES_S = 0.2
 _SENDS = (Send, Reuse)
 
 Queued = tuple[Operation, "asyncio.Future[Result]"]
+Job = tuple[Sequence[Queued], Sequence[Operation], Sequence[Result] | None]
+"""A batch, its operations, and their results if they are written already and only have to be committed."""
 
 
 class Writer:
@@ -45,7 +51,9 @@ class Writer:
         self._patience_s = patience_s
         self._give_up_at_s = 0.0
         self._explain = explain
-        self._queue: SimpleQueue[Queued | None] = SimpleQueue()
+        self._queue: list[Queued] = []
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._is_busy = False
         self._failure: LedgerError | None = None
         self._closing = False
         self._n_unresolved = 0
@@ -68,7 +76,7 @@ class Writer:
         if self._n_unresolved:
             self._idle = self._loop.create_future()
             await asyncio.shield(self._idle)
-        self._queue.put(None)
+        self._jobs.put(None)
         await asyncio.shield(self._ended)
         self._thread.join()
 
@@ -126,7 +134,9 @@ class Writer:
     def _enqueue(self, operation: Operation) -> asyncio.Future[Result]:
         future: asyncio.Future[Result] = self._loop.create_future()
         self._n_unresolved += 1
-        self._queue.put((operation, future))
+        self._queue.append((operation, future))
+        if not self._is_busy:
+            self._next()
         return future
 
     def _withdraw(self, start: AttemptStart, result: Result) -> None:
@@ -143,82 +153,80 @@ class Writer:
         )
         self._enqueue(Settle(outcome=outcome))
 
-    # the thread
+    # batches, in the event loop: one at a time
 
-    def _work(self, opened: asyncio.Future[None]) -> None:
-        try:
-            driver = self._open_driver()
-        except Exception as error:  # noqa: BLE001  # whatever the driver raises is told to the caller
-            explained = self._explain(error)
-            self._call(lambda: opened.set_exception(explained))
-            return
-        self._call(lambda: opened.set_result(None))
-        appender = Appender(driver)
-        try:
-            while (batch := self._next_batch()) is not None:
-                self._apply(appender, batch)
-        finally:
-            appender.close()
-            self._call(lambda: self._ended.set_result(None))
+    def _next(self) -> None:
+        self._is_busy = True
+        self._loop.call_soon(self._start)  # after what else this turn of the loop brings
 
-    def _next_batch(self) -> list[Queued] | None:
-        """Wait for work, then take all that has queued; None when the writer is being closed and nothing is left."""
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
-        try:
-            while len(batch) < LARGEST_BATCH:
-                item = self._queue.get_nowait()
-                if item is None:
-                    self._queue.put(None)
-                    break
-                batch.append(item)
-        except Empty:
-            pass
-        return batch
-
-    def _apply(self, appender: Appender, batch: list[Queued]) -> None:
+    def _start(self) -> None:
+        """Take what has queued, write it if that waits for nobody, and hand the rest to the thread."""
+        taken, self._queue = self._queue[:LARGEST_BATCH], self._queue[LARGEST_BATCH:]
         # a request whose sender was cancelled while it queued never leaves, so it is no attempt
-        live = [item for item in batch if not (item[1].cancelled() and isinstance(item[0], Send))]
-        results = self._written(appender, [operation for operation, _ in live])
-        n_skipped = len(batch) - len(live)
-        self._call(lambda: self._resolve(live, results, n_skipped))
+        batch = [item for item in taken if not (item[1].cancelled() and isinstance(item[0], Send))]
+        self._n_unresolved -= len(taken) - len(batch)
+        operations = [operation for operation, _ in batch]
+        in_place = self._appender.is_embedded and self._failure is None
+        self._jobs.put((batch, operations, self._appender.write(operations) if in_place else None))
 
-    def _written(self, appender: Appender, operations: Sequence[Operation]) -> Sequence[Result]:
-        """Write operations; after a first failure sends are refused and the others are insisted on."""
-        if not operations:
-            return ()
-        if self._failure is None:
-            try:
-                return appender.apply(operations)
-            except Exception as error:  # noqa: BLE001  # the batch is rolled back; the reason goes to every sender
-                self._give_up_at_s = time.monotonic() + self._patience_s
-                self._failure = self._explain(error)
-        insisted = iter(self._insist(appender, [one for one in operations if not isinstance(one, _SENDS)]))
-        return [self._failure if isinstance(one, _SENDS) else next(insisted) for one in operations]
-
-    def _insist(self, appender: Appender, operations: Sequence[Operation]) -> Sequence[Result]:
-        while operations:
-            try:
-                return appender.apply(operations)
-            except Exception as error:  # noqa: BLE001  # rolled back; tried again, or told to every caller
-                if time.monotonic() >= self._give_up_at_s:
-                    return [self._explain(error)] * len(operations)
-            time.sleep(_BETWEEN_TRIES_S)
-            with contextlib.suppress(Exception):  # a lost connection is opened again; else the next try says why
-                appender.reopen(self._open_driver)
-        return ()
-
-    def _resolve(self, batch: Sequence[Queued], results: Sequence[Result], n_skipped: int) -> None:
+    def _finish(self, batch: Sequence[Queued], results: Sequence[Result]) -> None:
         for (operation, future), result in zip(batch, results, strict=True):
             if not future.cancelled():
                 future.set_result(result)
             elif isinstance(operation, Send):
                 self._withdraw(operation.start, result)
-        self._n_unresolved -= len(batch) + n_skipped
-        if self._idle is not None and not self._n_unresolved and not self._idle.done():
+        self._n_unresolved -= len(batch)
+        self._is_busy = False
+        if self._queue:
+            self._next()
+        elif self._idle is not None and not self._n_unresolved and not self._idle.done():
             self._idle.set_result(None)
+
+    # the thread
+
+    def _work(self, opened: asyncio.Future[None]) -> None:
+        try:
+            self._appender = Appender(self._open_driver())
+        except Exception as error:  # noqa: BLE001  # whatever the driver raises is told to the caller
+            explained = self._explain(error)
+            self._call(lambda: opened.set_exception(explained))
+            return
+        self._call(lambda: opened.set_result(None))
+        try:
+            while (job := self._jobs.get()) is not None:
+                batch, operations, written = job
+                self._call(partial(self._finish, batch, self._durable(operations, written)))
+        finally:
+            self._appender.close()
+            self._call(lambda: self._ended.set_result(None))
+
+    def _durable(self, operations: Sequence[Operation], written: Sequence[Result] | None) -> Sequence[Result]:
+        """Make operations durable; after a first failure sends are refused and the others are insisted on."""
+        if not operations:
+            return ()
+        if self._failure is None:
+            try:
+                if written is None:
+                    return self._appender.apply(operations)
+                self._appender.commit(operations, written)
+                return written
+            except Exception as error:  # noqa: BLE001  # the batch is rolled back; the reason goes to every sender
+                self._give_up_at_s = time.monotonic() + self._patience_s
+                self._failure = self._explain(error)
+        insisted = iter(self._insist([one for one in operations if not isinstance(one, _SENDS)]))
+        return [self._failure if isinstance(one, _SENDS) else next(insisted) for one in operations]
+
+    def _insist(self, operations: Sequence[Operation]) -> Sequence[Result]:
+        while operations:
+            try:
+                return self._appender.apply(operations)
+            except Exception as error:  # noqa: BLE001  # rolled back; tried again, or told to every caller
+                if time.monotonic() >= self._give_up_at_s:
+                    return [self._explain(error)] * len(operations)
+            time.sleep(_BETWEEN_TRIES_S)
+            with contextlib.suppress(Exception):  # a lost connection is opened again; else the next try says why
+                self._appender.reopen(self._open_driver)
+        return ()
 
     def _call(self, callback: Callable[[], None]) -> None:
         try:
