@@ -13,7 +13,6 @@ from harness.errors import LedgerError
 from harness.ledger import Ledger, Transcript
 from harness.ledger.append import AddScore, Appender, Operation, Send, Settle
 from harness.ledger.drivers import open_driver
-from harness.ledger.encoding import Compression
 from harness.ledger.statements import SETTLE_ATTEMPT, for_rows
 from tests.ledger_rows import Filled, fill, outcome, score, start
 
@@ -93,11 +92,3 @@ def test_settling_many_looks_attempts_up_by_their_ids(tmp_path: Path) -> None:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     connection.close()
     assert any("SEARCH attempts USING INTEGER PRIMARY KEY" in step for step in plan), plan
-
-
-def test_bodies_packed_together_are_packed_as_they_are_alone() -> None:
-    compression = Compression()
-    bodies = [b"", b"a", b"the same words " * 100, bytes(range(256))]
-    assert compression.pack_all(bodies) == [compression.pack(body) for body in bodies]
-    assert compression.pack_all([b""]) == [compression.pack(b"")]
-    assert compression.pack_all([]) == []

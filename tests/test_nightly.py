@@ -19,6 +19,7 @@ from benchmarks.nightly_noise import serving, write_suite
 from harness.cli import nightly as command
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
+from harness.ledger.instants import to_us
 from harness.models import parse_model
 from harness.nightly import Night, accept_run, read_config, run_night
 from harness.nightly.files import FILES, write_files
@@ -59,7 +60,7 @@ class Job:
                 folder=self.folder,
                 ledger=ledger,
                 book=book,
-                now=lambda: started,
+                wall_us=lambda: to_us(started),
                 observe=lambda _: _watched(Watcher()),
             )
             write_files(made, self.folder / "out", ledger=ledger, book=book, history=config.output.history)

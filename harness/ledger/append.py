@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from harness.errors import BudgetReached, LedgerError
 from harness.ledger import statements as sql
@@ -21,18 +22,19 @@ from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Tr
 from harness.ledger.redaction import redact
 from harness.money import from_pico, plain
 from harness.usage.values import NORMALISER_VERSION
+from harness.values import request_value
 
 PROMPTS_REMEMBERED = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Send:
     """Insert an attempt with its reservation; its result is the attempt id."""
 
     start: AttemptStart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Settle:
     """Settle an attempt, together with its transcript and score; its result is None."""
 
@@ -41,14 +43,14 @@ class Settle:
     score: ScoreRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class AddScore:
     """Insert a score; its result is None."""
 
     score: ScoreRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Reuse:
     """Insert an attempt that took a stored answer, settled at once; its result is the attempt id."""
 
@@ -61,8 +63,7 @@ Operation = Send | Settle | AddScore | Reuse
 Result = int | None | LedgerError | BudgetReached
 
 
-@dataclass(frozen=True, slots=True)
-class InFlight:
+class InFlight(NamedTuple):
     """What settling needs to know of a sent attempt."""
 
     cell_id: int
@@ -78,35 +79,41 @@ class _Movements:
     """Budgets within one transaction: read once under lock, checked in memory, written once."""
 
     def __init__(self, stored: Sequence[Row]) -> None:
-        self._caps: dict[str, int | None] = {scope: cap for scope, cap, _, _ in stored}
-        self._used = {scope: spent + reserved for scope, _, spent, reserved in stored}
-        self._moved = {scope: [0, 0] for scope in self._caps}  # spent, reserved
+        self._caps: dict[str, int] = {scope: cap for scope, cap, _, _ in stored if cap is not None}
+        self._used: dict[str, int] = {scope: spent + reserved for scope, cap, spent, reserved in stored
+                                      if cap is not None}  # fmt: skip
+        self._moved: dict[tuple[str, ...], list[int]] = {}  # spent, reserved; most attempts share one set of scopes
 
     def release(self, flight: InFlight, charged_pico_usd: int) -> None:
-        for scope in flight.scopes:
-            self._move(scope, spent=charged_pico_usd, reserved=-flight.reserved_pico_usd)
+        self._move(flight.scopes, spent=charged_pico_usd, reserved=-flight.reserved_pico_usd)
 
     def reserve(self, start: AttemptStart) -> BudgetReached | None:
         """Reserve in every scope, or in none and say which one is full."""
         asked = start.reserved_pico_usd
-        for scope in start.budget_scopes:
-            cap = self._caps[scope]
-            if cap is not None and asked > (left := max(0, cap - self._used[scope])):
-                return _reached(scope, asked, cap, left)
-        for scope in start.budget_scopes:
-            self._move(scope, spent=0, reserved=asked)
+        if self._caps:
+            for scope in start.budget_scopes:
+                cap = self._caps.get(scope)
+                if cap is not None and asked > (left := max(0, cap - self._used[scope])):
+                    return _reached(scope, asked, cap, left)
+        self._move(start.budget_scopes, spent=0, reserved=asked)
         return None
 
-    def _move(self, scope: str, *, spent: int, reserved: int) -> None:
-        moved = self._moved[scope]
+    def _move(self, scopes: tuple[str, ...], *, spent: int, reserved: int) -> None:
+        moved = self._moved.setdefault(scopes, [0, 0])
         moved[0] += spent
         moved[1] += reserved
-        self._used[scope] += spent + reserved
+        for scope in scopes if self._caps else ():
+            if scope in self._caps:
+                self._used[scope] += spent + reserved
 
     def changes(self) -> list[Row]:
-        return [
-            (spent, reserved, scope) for scope, (spent, reserved) in sorted(self._moved.items()) if spent or reserved
-        ]
+        by_scope: dict[str, list[int]] = {}
+        for scopes, (spent, reserved) in self._moved.items():
+            for scope in scopes:
+                moved = by_scope.setdefault(scope, [0, 0])
+                moved[0] += spent
+                moved[1] += reserved
+        return [(*moved, scope) for scope, moved in sorted(by_scope.items()) if any(moved)]
 
 
 def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: int) -> BudgetReached:
@@ -129,6 +136,7 @@ class Appender:
 
     def _forget(self) -> None:
         self._parameter_sets: dict[str, int] = {}
+        self._newest_parameters: tuple[Mapping[str, Any] | None, int] = (None, 0)
         self._budget_sets: dict[tuple[str, ...], int] = {}
         self._groups: dict[Row, int] = {}
         self._providers: dict[int, str] = {}
@@ -219,17 +227,15 @@ class Appender:
             self._prompts.popitem(last=False)
 
     def _write(self, operations: Sequence[Operation]) -> list[Result]:
-        settles = [operation for operation in operations if isinstance(operation, Settle)]
+        sends, settles, reused, scores = _sorted_by_kind(operations)
         flights = [self._flight(settle.outcome.attempt_id) for settle in settles]
-        scopes = {scope for flight in flights for scope in flight.scopes}
-        scopes.update(scope for operation in operations if isinstance(operation, Send)
-                      for scope in operation.start.budget_scopes)  # fmt: skip
-        movements = self._movements(sorted(scopes))
+        scope_sets = {flight.scopes for flight in flights}
+        scope_sets.update([send.start.budget_scopes for _, send in sends])
+        movements = self._movements(sorted(set().union(*scope_sets)))
         self._write_settles(settles, flights, movements)
-        results = self._write_sends(operations, movements)
-        self._write_reused(operations, movements, results)
-        scores = [operation.score for operation in operations if isinstance(operation, AddScore)]
-        scores.extend(settle.score for settle in settles if settle.score is not None)
+        results: list[Result] = [None] * len(operations)
+        self._write_sends(sends, movements, results)
+        self._write_reused(reused, movements, results)
         if scores:
             self._driver.many(sql.INSERT_SCORE, [_score_row(score) for score in scores])
         if changed := movements.changes():
@@ -245,37 +251,35 @@ class Appender:
             stored = self._driver.budgets(scopes)
         return _Movements(stored)
 
-    def _write_sends(self, operations: Sequence[Operation], movements: _Movements) -> list[Result]:
-        """Insert what the budgets allow, first come first served; returns the results of the whole batch."""
-        results: list[Result] = [None] * len(operations)
+    def _write_sends(self, sends: Sequence[tuple[int, Send]], movements: _Movements, results: list[Result]) -> None:
+        """Insert what the budgets allow, first come first served; puts the result of each in its place."""
+        if not sends:
+            return
         admitted: list[tuple[int, AttemptStart]] = []
-        lacking = self._driver.lack_of_room(len(self._in_flight) + len(operations))
-        for position, operation in enumerate(operations):
-            if isinstance(operation, Send):
-                reached = lacking or movements.reserve(operation.start)
-                if reached is None:
-                    admitted.append((position, operation.start))
-                else:
-                    results[position] = reached
+        lacking = self._driver.lack_of_room(len(self._in_flight) + len(sends))
+        for place, send in sends:
+            reached = lacking or movements.reserve(send.start)
+            if reached is None:
+                admitted.append((place, send.start))
+            else:
+                results[place] = reached
         if admitted:
             ids = self._driver.ids("attempts", "attempt_id", len(admitted))
             rows = [self._start_row(attempt_id, start) for attempt_id, (_, start) in zip(ids, admitted, strict=True)]
             self._driver.many(sql.INSERT_ATTEMPT, rows)
-            for attempt_id, (position, _) in zip(ids, admitted, strict=True):
-                results[position] = attempt_id
-        return results
+            for attempt_id, (place, _) in zip(ids, admitted, strict=True):
+                results[place] = attempt_id
 
-    def _write_reused(self, operations: Sequence[Operation], movements: _Movements, results: list[Result]) -> None:
-        reused = [(at, one) for at, one in enumerate(operations) if isinstance(one, Reuse)]
+    def _write_reused(self, reused: Sequence[tuple[int, Reuse]], movements: _Movements, results: list[Result]) -> None:
         if not reused:
             return
         ids = self._driver.ids("attempts", "attempt_id", len(reused))
-        for attempt_id, (at, one) in zip(ids, reused, strict=True):
+        for attempt_id, (place, one) in zip(ids, reused, strict=True):
             self._driver.many(sql.INSERT_ATTEMPT, [self._start_row(attempt_id, one.start)])
             outcome = replace(one.outcome, attempt_id=attempt_id)
             settle = Settle(outcome=outcome, transcript=one.transcript)
             self._write_settles([settle], [_in_flight(one.start)], movements)
-            results[at] = attempt_id
+            results[place] = attempt_id
 
     def _write_settles(self, settles: Sequence[Settle], flights: Sequence[InFlight], movements: _Movements) -> None:
         if not settles:
@@ -325,6 +329,9 @@ class Appender:
         )
 
     def _parameter_set(self, start: AttemptStart) -> int:
+        # a provider shares one mapping between the requests that agree on it: as long as it comes again it is known
+        if start.parameters is self._newest_parameters[0]:
+            return self._newest_parameters[1]
         parameters = canonical_json(start.parameters)
         known = self._parameter_sets.get(parameters)
         if known is None:
@@ -334,6 +341,7 @@ class Appender:
             if len(self._parameter_sets) > PROMPTS_REMEMBERED:  # a seed per sample makes each set different
                 self._parameter_sets.clear()
             self._parameter_sets[parameters] = known
+        self._newest_parameters = (start.parameters, known)
         return known
 
     def _budget_set(self, scopes: tuple[str, ...]) -> int | None:
@@ -412,21 +420,45 @@ class Appender:
         if not transcripts:
             return
         prompts = self._prompt_ids([canonical_json(transcript.messages).encode() for _, transcript in transcripts])
-        answers = self._compression.pack_all([text_bytes(transcript.answer) for _, transcript in transcripts])
-        thoughts = [None if t.reasoning is None else self._compression.pack(text_bytes(t.reasoning))
-                    for _, t in transcripts]  # fmt: skip
-        ids = [attempt_id for attempt_id, _ in transcripts]
-        self._driver.many(sql.INSERT_TRANSCRIPT, list(zip(ids, prompts, answers, thoughts, strict=True)))
+        pack = self._compression.pack
+        rows = [
+            (attempt_id, prompt_id, pack(text_bytes(said.answer)),
+             None if said.reasoning is None else pack(text_bytes(said.reasoning)))
+            for prompt_id, (attempt_id, said) in zip(prompts, transcripts, strict=True)
+        ]  # fmt: skip
+        self._driver.many(sql.INSERT_TRANSCRIPT, rows)
 
     def _prompt_ids(self, bodies: Sequence[bytes]) -> list[int]:
         digests = [hashlib.sha256(body).digest() for body in bodies]
         missing = {digest: body for digest, body in zip(digests, bodies, strict=True) if digest not in self._prompts}
         if missing:
             # in one order everywhere, so that two processes never wait for each other's prompts
-            new = sorted(zip(missing, self._compression.pack_all(list(missing.values())), strict=True))
+            new = sorted((digest, self._compression.pack(body)) for digest, body in missing.items())
             self._driver.many(sql.ADD_PROMPT, new)
             self._prompts.update(self._driver.fetch(sql.prompt_ids(len(new)), [digest for digest, _ in new]))
         return [self._prompts[digest] for digest in digests]
+
+
+def _sorted_by_kind(
+    operations: Sequence[Operation],
+) -> tuple[list[tuple[int, Send]], list[Settle], list[tuple[int, Reuse]], list[ScoreRecord]]:
+    """Take operations apart; those with a result of their own keep their place."""
+    sends: list[tuple[int, Send]] = []
+    settles: list[Settle] = []
+    reused: list[tuple[int, Reuse]] = []
+    scores: list[ScoreRecord] = []
+    for place, operation in enumerate(operations):
+        match operation:
+            case Send():
+                sends.append((place, operation))
+            case Settle():
+                settles.append(operation)
+            case AddScore():
+                scores.append(operation.score)
+            case Reuse():
+                reused.append((place, operation))
+    scores.extend(settle.score for settle in settles if settle.score is not None)
+    return sends, settles, reused, scores
 
 
 def _in_flight(start: AttemptStart) -> InFlight:

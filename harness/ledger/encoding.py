@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -67,13 +67,6 @@ class Compression:
     def pack(self, body: bytes) -> bytes:
         """Compress."""
         return self._compressor.compress(body)
-
-    def pack_all(self, bodies: Sequence[bytes]) -> list[bytes]:
-        """Compress many in one call, which gives the interpreter's lock away once instead of once per body."""
-        if not any(bodies):
-            return [self.pack(body) for body in bodies]
-        packed = self._compressor.multi_compress_to_buffer(list(bodies))
-        return [packed[place].tobytes() for place in range(len(packed))]
 
     def unpack(self, packed: bytes) -> bytes:
         """Decompress."""

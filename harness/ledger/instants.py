@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,3 +23,8 @@ def to_us(instant: datetime) -> int:
 def from_us(microseconds: int) -> datetime:
     """Convert microseconds since the epoch to an aware datetime in UTC."""
     return EPOCH + microseconds * MICROSECOND
+
+
+def now_us() -> int:
+    """Read the clock: microseconds since the epoch."""
+    return time.time_ns() // 1_000

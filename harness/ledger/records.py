@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from harness.errors import Billed, ErrorClass
+from harness.values import request_value
 
 RunStatus = Literal["running", "complete", "partial", "failed"]
 Purpose = Literal["solve", "judge"]
@@ -124,7 +125,7 @@ class PlannedRecord:
     run_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class AttemptStart:
     """A request that is about to leave.
 
@@ -158,7 +159,7 @@ class AttemptStart:
     budget_scopes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class UsageFacts:
     """What an answer used, in the columns of the ledger; made by `harness.ledger.facts.usage_facts`.
 
@@ -193,7 +194,7 @@ class UsageFacts:
 NO_USAGE = UsageFacts()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class AttemptOutcome:
     """How an attempt ended.
 
@@ -223,7 +224,7 @@ class AttemptOutcome:
     normaliser_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Transcript:
     """What was said: the messages as sent (JSON values, images by digest) and the answer."""
 
@@ -232,7 +233,7 @@ class Transcript:
     reasoning: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class ScoreRecord:
     """One judgement of one attempt; the newest score of an attempt counts.
 

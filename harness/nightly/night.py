@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import InputError
 from harness.ledger import Ledger, RunRecord
+from harness.ledger.instants import from_us
 from harness.ledger.records import Budget as StoredBudget
 from harness.models import parse_model
 from harness.money import to_pico_ceiling
@@ -63,7 +64,7 @@ def run_night(
     folder: Path,
     ledger: Ledger,
     book: PriceBook,
-    now: Callable[[], datetime],
+    wall_us: Callable[[], int],
     observe: Observe,
     run_id: str | None = None,
     handle_signals: bool = False,
@@ -77,7 +78,7 @@ def run_night(
     Raises:
         InputError: config, suites or data are wrong, or the named baseline does not exist; nothing was sent.
     """
-    started = now()
+    started = from_us(wall_us())
     if config.baseline.run is not None and ledger.run(config.baseline.run) is None:
         raise InputError(f"there is no run {config.baseline.run}", where="baseline.run", fix="see: benchtab runs list")
     scopes = _set_budgets(config, ledger, started)
@@ -87,7 +88,7 @@ def run_night(
         book=book,
         run_id=run_id or night_run_id(config.name, started),
         observe=observe,
-        now=now,
+        wall_us=wall_us,
         handle_signals=handle_signals,
     )
     head = ledger.run(result.run_id)

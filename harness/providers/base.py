@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from harness.models import ModelSpec
+from harness.values import request_value
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
 
@@ -26,7 +27,7 @@ class ImagePart:
 ContentPart = str | ImagePart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Message:
     """One chat message; `content` is a text or a sequence of text and image parts."""
 
@@ -34,7 +35,7 @@ class Message:
     content: str | tuple[ContentPart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Request:
     """One request to a model, before provider-specific mapping.
 
@@ -58,7 +59,7 @@ class Request:
     service_tier: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Prepared:
     """A request as it will be sent.
 
@@ -75,7 +76,7 @@ class Prepared:
     payload: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Response:
     """An answer as the provider gave it.
 

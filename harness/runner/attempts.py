@@ -29,6 +29,7 @@ from harness.runner.plan import image_sha256
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.traffic import Lane, Traffic
 from harness.usage import NORMALISER_VERSION
+from harness.values import request_value
 
 
 class LedgerWriter(Protocol):
@@ -47,7 +48,7 @@ class AttemptObserver(Protocol):
     def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Question:
     """What is asked, for whom, and with which limits.
 
@@ -69,7 +70,7 @@ class Question:
     purpose: Purpose = "solve"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Answer:
     """An answer that is already in the ledger."""
 

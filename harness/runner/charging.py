@@ -7,7 +7,6 @@ Data flows price book + usage payload -> `Spent` (whole picodollars, rounded up)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from harness.models import ModelSpec
 from harness.money import add, multiply, to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.usage import Meter, Usage, meters, read_usage
+from harness.values import request_value
 
 _HOUR_US = 3_600_000_000
 _SECOND_US = 1_000_000
@@ -27,7 +27,7 @@ _TOKEN_STEP = 64
 _TERMS_REMEMBERED = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Spent:
     """What one attempt used and cost.
 

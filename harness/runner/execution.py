@@ -15,12 +15,12 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BudgetReached, HarnessError, InputError, LedgerError
 from harness.ledger import Ledger
-from harness.ledger.instants import to_us
+from harness.ledger.instants import from_us, now_us
 from harness.ledger.records import RunRecord, RunStatus
 from harness.ledger.stream import recent_charges, transcript_of
 from harness.ledger.writer import Writer
@@ -115,7 +115,7 @@ def run_suites(
     book: PriceBook,
     run_id: str | None = None,
     observe: Callable[[PreparedRun], contextlib.AbstractContextManager[RunObserver]],
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wall_us: Callable[[], int] = now_us,
     handle_signals: bool = False,
     limits: RetryLimits | None = None,
     batch_waits: Waits | None = None,
@@ -126,6 +126,7 @@ def run_suites(
         run_id: an existing run is resumed; None = a new id.
         observe: makes the observer of the session once the plan is known.
         limits: how long a sample is tried; `max_attempts` is always the spec's.
+        wall_us: the clock, in microseconds since the epoch.
         handle_signals: let Ctrl-C drain instead of raising (command line only).
         batch_waits: how often batches are looked at; None = from a few seconds to the spec's `batch_poll_s`.
 
@@ -133,7 +134,7 @@ def run_suites(
         InputError: options, suites or data are wrong, or the stored run is another one; nothing was sent.
         LedgerError: the ledger cannot be used; what was acknowledged is in it.
     """
-    started = now()
+    started = from_us(wall_us())
     chosen = run_id or new_run_id(spec, started)
     prepared = prepare_run(spec, run_id=chosen, book=book, now=started)
     refuse_unbounded(prepared, ledger, book, started)
@@ -149,10 +150,10 @@ def run_suites(
         _set_budget(ledger, prepared)
         if stored is not None and stored.status == "complete":
             return _result(prepared, "complete", [], interrupted=False, most_in_flight=0)
-        execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, now, limits or RetryLimits())
+        execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, wall_us, limits or RetryLimits())
         execution.batch_waits = batch_waits
         with (
-            _partial_on_failure(ledger, chosen, now),
+            _partial_on_failure(ledger, chosen, wall_us),
             observe(prepared) as observer,
             fast_loop() as loop,
             frozen_garbage(),
@@ -161,7 +162,7 @@ def run_suites(
         left = sum(queue.n_left for queue in session.queues)
         stopped = any(queue.stopped_by is not None for queue in session.queues)
         status: RunStatus = "partial" if left or stopped else "complete"
-        ledger.finish_run(chosen, status, finished_at_us=to_us(now()), warnings=prepared.warnings)
+        ledger.finish_run(chosen, status, finished_at_us=wall_us(), warnings=prepared.warnings)
     results = [
         ModelResult(spec=queue.model.spec, n_failed=queue.n_failed, n_left=queue.n_left, stopped_by=queue.stopped_by)
         for queue in session.queues
@@ -177,13 +178,13 @@ def run_suites(
 
 
 @contextlib.contextmanager
-def _partial_on_failure(ledger: Ledger, run_id: str, now: Callable[[], datetime]) -> Iterator[None]:
+def _partial_on_failure(ledger: Ledger, run_id: str, wall_us: Callable[[], int]) -> Iterator[None]:
     """Leave the run as partial when a session breaks off; where even that cannot be written, it stays as running."""
     try:
         yield
     except BaseException:
         with contextlib.suppress(LedgerError):
-            ledger.finish_run(run_id, "partial", finished_at_us=to_us(now()))
+            ledger.finish_run(run_id, "partial", finished_at_us=wall_us())
         raise
 
 
@@ -256,7 +257,7 @@ class _Execution:
         book: PriceBook,
         cell_ids: Sequence[int],
         planned_ids: Sequence[int],
-        now: Callable[[], datetime],
+        wall_us: Callable[[], int],
         limits: RetryLimits,
     ) -> None:
         self._prepared = prepared
@@ -266,7 +267,7 @@ class _Execution:
         keys = [(loaded.suite.name, model.spec) for loaded in prepared.suites for model in prepared.models]
         self._cell_ids = dict(zip(keys, cell_ids, strict=True))
         self._planned_ids = planned_ids  # in draw order
-        self._clocks = Clocks(wall_us=lambda: to_us(now()), monotonic_s=time.monotonic)
+        self._clocks = Clocks(wall_us=wall_us, monotonic_s=time.monotonic)
         self.traffic = Traffic(prepared.spec.concurrency)
         self._capped = capped_scopes(ledger)
         self._expected = ExpectedCosts() if prepared.spec.budget_mode == "expected" and self._capped else None

@@ -20,6 +20,7 @@ from harness.runner.plan import Chain, PlannedItem
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.preparation import ModelPlan
 from harness.runner.reuse import Reuse
+from harness.values import request_value
 
 
 class RunObserver(AttemptObserver, Protocol):
@@ -30,7 +31,7 @@ class RunObserver(AttemptObserver, Protocol):
     def notice(self, text: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class StoredAnswer:
     """An answer as an earlier session left it in the ledger."""
 

@@ -14,8 +14,8 @@ from harness.code_blocks import code_block
 
 MARKUP = "*_`~ \t"
 _ANSWER_LINE = re.compile(
-    r"^[ \t>#*_`~-]{0,20}(?:the[ ]+|my[ ]+)?(?:final[ ]+)?answer[ *_`~]{0,20}[:：](?P<answer>[^\n]*)$",
-    re.IGNORECASE | re.MULTILINE,
+    r"[ \t>#*_`~-]{0,20}(?:the[ ]+|my[ ]+)?(?:final[ ]+)?answer[ *_`~]{0,20}[:：](?P<answer>.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 _ANSWER_IS = re.compile(r"\banswer[ ]+is[ ]*:?[ ]*(?P<answer>[^\n]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?[$€£]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])[-+−]?[$€£]?\.\d+")
@@ -25,8 +25,11 @@ _MOST_JSON_FIELDS = 20
 
 def answer_line(text: str) -> str | None:
     """What stands behind the last line that starts with `Answer:` and is not empty."""
-    found = [match["answer"].strip(MARKUP) for match in _ANSWER_LINE.finditer(text)]
-    return next((answer for answer in reversed(found) if answer), None)
+    for line in reversed(text.split("\n")):  # most replies end with it
+        match = _ANSWER_LINE.match(line)
+        if match and (answer := match["answer"].strip(MARKUP)):
+            return answer
+    return None
 
 
 def answer_is(text: str) -> str | None:

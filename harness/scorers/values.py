@@ -11,9 +11,10 @@ from typing import Literal
 
 from harness.providers.base import Message
 from harness.suites import UnscoredReason
+from harness.values import request_value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Score:
     """A value, or the reason why there is none; never both, never neither.
 

@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from harness.values import request_value
+
 NORMALISER_VERSION = 1
 """Raised whenever a reader's result changes; stored with each attempt so that a row can be derived again."""
 
@@ -48,7 +50,7 @@ class Flag:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class Usage:
     """Token usage of one request: totals include their parts; None means not known, zero means zero.
 
