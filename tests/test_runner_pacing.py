@@ -248,7 +248,7 @@ async def test_a_pause_that_ends_while_we_look_does_not_wait_for_ever() -> None:
 
     lane, traffic = Lane(Gate(5, clock=Jumping())), Traffic(5)
     lane.gate.leave(lane.gate.enter(1), _rate_limited(1.1))
-    await asyncio.wait_for(traffic.enter(lane, 1), 5)
+    await asyncio.wait_for(traffic.line_up(lane, 1).place, 5)
 
 
 async def test_the_limit_over_all_models_holds_and_is_reached() -> None:
@@ -258,7 +258,7 @@ async def test_the_limit_over_all_models_holds_and_is_reached() -> None:
 
     async def work(lane: Lane) -> None:
         nonlocal done
-        entered_s = await traffic.enter(lane, 1)
+        entered_s = await traffic.line_up(lane, 1).place
         assert traffic.in_flight <= 5
         await asyncio.sleep(0)
         traffic.leave(lane, entered_s)

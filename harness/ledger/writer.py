@@ -107,6 +107,14 @@ class Writer:
         """
         _value(await self._put(Settle(outcome=outcome, transcript=transcript, score=score)))
 
+    async def withdraw(self, attempt_id: int, start: AttemptStart) -> None:
+        """Record that an attempt which was sent to the ledger never left, which gives its reservation back.
+
+        Raises:
+            LedgerError: the row was refused (settled already), or the ledger cannot be written any more.
+        """
+        _value(await self._put(_never_left(attempt_id, start)))
+
     async def reuse(self, start: AttemptStart, outcome: AttemptOutcome, transcript: Transcript | None) -> int:
         """Record an attempt that took a stored answer instead of sending; returns its id once durable.
 
@@ -141,17 +149,8 @@ class Writer:
 
     def _withdraw(self, start: AttemptStart, result: Result) -> None:
         """Settle a row whose sender was cancelled after the commit and before the request left."""
-        if not isinstance(result, int) or self._failure is not None:
-            return
-        outcome = AttemptOutcome(
-            attempt_id=result,
-            status="cancelled",
-            finished_at_us=start.started_at_us,
-            charged_pico_usd=0,
-            billed="no",
-            error_message="cancelled before the request left",
-        )
-        self._enqueue(Settle(outcome=outcome))
+        if isinstance(result, int) and self._failure is None:
+            self._enqueue(_never_left(result, start))
 
     # batches, in the event loop: one at a time
 
@@ -233,6 +232,19 @@ class Writer:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError:  # the event loop is gone: nobody waits any more
             return
+
+
+def _never_left(attempt_id: int, start: AttemptStart) -> Settle:
+    return Settle(
+        outcome=AttemptOutcome(
+            attempt_id=attempt_id,
+            status="cancelled",
+            finished_at_us=start.started_at_us,
+            charged_pico_usd=0,
+            billed="no",
+            error_message="cancelled before the request left",
+        )
+    )
 
 
 def _value(result: Result) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from harness.errors import BudgetReached, ErrorClass, ProviderError, UnpricedModelError
 from harness.ledger.records import (
@@ -27,7 +27,7 @@ from harness.runner.expected import ExpectedCosts
 from harness.runner.pacing import NO_HEADERS
 from harness.runner.plan import image_sha256
 from harness.runner.policy import ACTIONS, Action
-from harness.runner.traffic import Lane, Traffic
+from harness.runner.traffic import Lane, SampleLeft, Spot, Traffic
 from harness.usage import NORMALISER_VERSION
 from harness.values import request_value
 
@@ -38,6 +38,8 @@ class LedgerWriter(Protocol):
     async def send(self, start: AttemptStart) -> int: ...
 
     async def settle(self, outcome: AttemptOutcome, *, transcript: Transcript | None = None) -> None: ...
+
+    async def withdraw(self, attempt_id: int, start: AttemptStart) -> None: ...
 
 
 class AttemptObserver(Protocol):
@@ -84,6 +86,14 @@ class Clocks:
 
     wall_us: Callable[[], int]
     monotonic_s: Callable[[], float]
+
+
+class _Admitted(NamedTuple):
+    """An attempt that is in the ledger and has its place."""
+
+    start: AttemptStart
+    attempt_id: int
+    entered_s: float
 
 
 class Asker:
@@ -150,21 +160,73 @@ class Asker:
             UnpricedModelError: a budget is to hold it and it has no worst case; nothing was sent.
         """
         prepared = self.prepare(question, try_number)
+
+        def start() -> AttemptStart:
+            return self.start(question, prepared, try_number=try_number, retry_of=retry_of)
+
         tokens = question.input_tokens_bound + (question.max_output_tokens or 0)
-        entered_s = await self._traffic.enter(self._lane, tokens)
+        sent = await self._admitted(start, tokens)
+        self.note_sent(question, sent.start, sent.attempt_id)
         try:
-            start = self.start(question, prepared, try_number=try_number, retry_of=retry_of)
-            attempt_id = await self._reserve(start)
-        except BaseException:
-            self._traffic.leave(self._lane, entered_s)
-            raise
-        self.note_sent(question, start, attempt_id)
+            return await self._answered(question, prepared, sent.attempt_id, sent.entered_s)
+        finally:
+            self._settled()
+
+    async def _admitted(self, start: Callable[[], AttemptStart], tokens: int) -> _Admitted:
+        """Have the attempt recorded and its worst case reserved when its turn to be sent is near; wait for its place.
+
+        Once a budget had no room, this model's requests go one by one, in draw order, so that cheap ones do not
+        overtake: each waits for room without a place, and is then the first in line.
+        """
+        if not self._tight:
+            spot = self._traffic.line_up(self._lane, tokens)
+            try:
+                await spot.near
+                made = start()
+                attempt_id = await self._writer.send(made)
+            except BudgetReached:
+                self._traffic.give_up(self._lane, spot)
+                self._tight = True
+            except BaseException:
+                self._traffic.give_up(self._lane, spot)
+                raise
+            else:
+                return await self._placed(made, attempt_id, spot)
+        async with self._queue:
+            made, attempt_id = await self._room(start)
+            return await self._placed(made, attempt_id, self._traffic.line_up(self._lane, tokens, first=True))
+
+    async def _room(self, start: Callable[[], AttemptStart]) -> tuple[AttemptStart, int]:
+        """Record an attempt once requests in flight have settled so far below their worst case that there is room."""
+        while not self._lane.closed:
+            try:
+                made = start()
+                return made, await self._writer.send(made)
+            except BudgetReached:
+                if self._traffic.unsettled == 0:
+                    raise
+            await self._traffic.change()
+        raise SampleLeft
+
+    async def _placed(self, start: AttemptStart, attempt_id: int, spot: Spot) -> _Admitted:
+        """Wait for the place of a recorded attempt; one that cannot leave any more is withdrawn."""
         self._traffic.unsettled += 1
         try:
-            return await self._answered(question, prepared, attempt_id, entered_s)
+            return _Admitted(start, attempt_id, await spot.place)
+        except BaseException:
+            self._traffic.give_up(self._lane, spot)
+            await asyncio.shield(self._withdraw(attempt_id, start))
+            raise
+
+    async def _withdraw(self, attempt_id: int, start: AttemptStart) -> None:
+        try:
+            await self._writer.withdraw(attempt_id, start)
         finally:
-            self._traffic.unsettled -= 1
-            self._traffic.wake()
+            self._settled()
+
+    def _settled(self) -> None:
+        self._traffic.unsettled -= 1
+        self._traffic.wake()
 
     def note_sent(self, question: Question, start: AttemptStart, attempt_id: int) -> None:
         """Tell whoever watches that a reserved attempt is about to leave."""
@@ -210,25 +272,6 @@ class Asker:
                 fix="add a [[price]] for it (--pricing DIR) and an output cap, or run without the budget",
             )
         return worst or 0
-
-    async def _reserve(self, start: AttemptStart) -> int:
-        """Write the row; while the budget has no room, wait for requests in flight to settle below their worst case.
-
-        Once room was short, this model's requests queue here in draw order, so that cheap ones do not overtake.
-        """
-        if not self._tight:
-            try:
-                return await self._writer.send(start)
-            except BudgetReached:
-                self._tight = True
-        async with self._queue:
-            while True:
-                try:
-                    return await self._writer.send(start)
-                except BudgetReached:
-                    if self._traffic.unsettled == 0:
-                        raise
-                await self._traffic.change()
 
     async def _answered(self, question: Question, prepared: Prepared, attempt_id: int, entered_s: float) -> Answer:
         failure: ProviderError | None = None

@@ -187,17 +187,23 @@ class Allowance:
         return (self.limit - self.remaining) / max(self.full_in_s, 1e-3)
 
 
+def remaining_headers(unit: str) -> tuple[str, str]:
+    """Names of the headers that state what is left: OpenAI's (and its followers') and Anthropic's."""
+    return f"x-ratelimit-remaining-{unit}", f"anthropic-ratelimit-{unit}-remaining"
+
+
 def read_allowance(headers: Mapping[str, str], unit: str, now: Callable[[], datetime]) -> Allowance | None:
     """Read what is left of `requests` or `tokens` from an answer's headers (lower-cased names); None = not said.
 
     OpenAI and its followers state a duration until the limit is full again, Anthropic the moment:
     platform.openai.com/docs/guides/rate-limits and docs.claude.com/en/api/rate-limits (read 2026-11).
     """
-    stated = headers.get(f"x-ratelimit-remaining-{unit}")
+    openai, anthropic = remaining_headers(unit)
+    stated = headers.get(openai)
     if stated is not None:
         limit, reset = headers.get(f"x-ratelimit-limit-{unit}"), headers.get(f"x-ratelimit-reset-{unit}")
     else:
-        stated = headers.get(f"anthropic-ratelimit-{unit}-remaining")
+        stated = headers.get(anthropic)
         if stated is None:
             return None
         limit, reset = (

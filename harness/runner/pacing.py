@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 
 from harness.errors import ErrorClass, ProviderError
 from harness.runner.buckets import Bucket
-from harness.runner.pace import Pace, read_allowance
+from harness.runner.pace import Pace, read_allowance, remaining_headers
 
 _SLOWS_DOWN = frozenset({ErrorClass.RATE_LIMIT, ErrorClass.OVERLOADED})
 _CUT = 0.7
 _NEARLY_FULL = 0.9
 _LONG_S = 1.0
 NO_HEADERS: Mapping[str, str] = {}
+_ALLOWANCES = frozenset(remaining_headers("requests") + remaining_headers("tokens"))
 
 
 class Gate:
@@ -39,7 +40,7 @@ class Gate:
     ) -> None:
         self._most = float(limit)
         self._limit = float(limit)
-        self._clock = clock
+        self.clock = clock
         self._now = now
         self._requests = Bucket(requests_per_minute, clock) if requests_per_minute else None
         self._tokens = Bucket(tokens_per_minute, clock) if tokens_per_minute else None
@@ -61,7 +62,7 @@ class Gate:
             return None
         wait_s = self.pace.wait_s()
         if self._paused_until_s:
-            wait_s = max(wait_s, self._paused_until_s - self._clock())
+            wait_s = max(wait_s, self._paused_until_s - self.clock())
         if self._requests is not None:
             wait_s = max(wait_s, self._requests.wait_s(1.0))
         if self._tokens is not None:
@@ -76,7 +77,7 @@ class Gate:
             self._requests.take(1.0)
         if self._tokens is not None:
             self._tokens.take(tokens)
-        now_s = self._clock()
+        now_s = self.clock()
         if self.in_flight >= self._limit * _NEARLY_FULL:
             self._full_at_s = now_s
         self.pace.sent(now_s)
@@ -94,7 +95,7 @@ class Gate:
         self.in_flight -= 1
         if error is None:
             self._limit = min(self._most, self._limit + 1.0 / max(1.0, self._limit))
-            if headers:
+            if not _ALLOWANCES.isdisjoint(headers):
                 self._heed(headers)
         elif error.error_class in _SLOWS_DOWN:
             is_signal = self.pace.refused(entered_s)
@@ -106,11 +107,11 @@ class Gate:
     def _cut(self, entered_s: float) -> None:
         if entered_s > self._cut_at_s:
             self._limit = max(1.0, _CUT * self._limit)
-            self._cut_at_s = self._clock()
+            self._cut_at_s = self.clock()
 
     def _pause(self, seconds: float | None) -> None:
         if seconds:
-            self._paused_until_s = max(self._paused_until_s, self._clock() + seconds)
+            self._paused_until_s = max(self._paused_until_s, self.clock() + seconds)
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         """Slow down before the first refusal, where an answer says that a limit is nearly used up."""
@@ -121,6 +122,6 @@ class Gate:
         if tokens is not None and tokens.nearly_used_up:
             per_minute = max(1.0, tokens.refill_per_s * 60.0)
             if self._tokens is None:
-                self._tokens = Bucket(per_minute, self._clock)
+                self._tokens = Bucket(per_minute, self.clock)
             elif self._tokens.per_minute > per_minute:
                 self._tokens.per_minute = per_minute
