@@ -357,6 +357,39 @@ async def test_a_locked_database_stops_the_writer_with_a_remedy(tmp_path: Path) 
         assert [row.attempt_id for row in attempt_rows(ledger)] == [kept]
 
 
+async def test_a_database_that_another_program_writes_to_is_waited_for_without_stopping_the_event_loop(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger.open(path) as ledger:
+        filled = fill(ledger)
+        async with ledger.writer() as writer:
+            holder = sqlite3.connect(path, isolation_level=None)
+            holder.execute("BEGIN IMMEDIATE")
+            waiting = asyncio.create_task(writer.send(start(filled, 0)))
+            for _ in range(100):
+                await asyncio.sleep(0)  # the loop turns while the row waits
+            assert not waiting.done()
+            holder.execute("ROLLBACK")
+            holder.close()
+            assert await waiting == 1
+
+
+async def test_an_attempt_that_never_left_gives_its_reservation_back(ledger: Ledger) -> None:
+    filled = fill(ledger)
+    ledger.set_budget("run:run-1", 100)
+    recorded = start(filled, reserved_pico_usd=60, budget_scopes=("run:run-1",))
+    async with ledger.writer() as writer:
+        await writer.withdraw(await writer.send(recorded), recorded)
+        with pytest.raises(LedgerError, match="settled already"):
+            await writer.withdraw(1, recorded)
+    (row,) = attempt_rows(ledger)
+    assert (row.status, row.billed, row.charged_pico_usd) == ("cancelled", "no", 0)
+    budget = ledger.budget("run:run-1")
+    assert budget is not None
+    assert (budget.spent_pico_usd, budget.reserved_pico_usd) == (0, 0)
+
+
 @pytest.mark.parametrize("name", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "://"])
 def test_what_cannot_hold_a_ledger_is_refused(name: str) -> None:
     with pytest.raises(InputError):

@@ -58,12 +58,12 @@ def test_the_first_interrupt_drains_and_says_how_to_go_on(sent: signal.Signals, 
         assert _end(victim) == 130
         assert "benchtab run --resume run-1" in victim.said
         statuses = _statuses(database)
-        assert set(statuses) == {"succeeded"}
+        assert set(statuses) <= {"succeeded", "cancelled"}  # recorded for the next places, and never sent
         assert 0 < statuses["succeeded"] < 60
         command = [sys.executable, "-m", "harness", "run", "--resume", "run-1", "--db", str(database), "-q"]
         resumed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
-    assert _statuses(database) == {"succeeded": 60}
+    assert _statuses(database)["succeeded"] == 60
     assert len(crashes.read_books(tmp_path / "billing.jsonl")) == 60
 
 

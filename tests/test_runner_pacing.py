@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ import pytest
 from harness.errors import ErrorClass, ProviderError
 from harness.runner.pacing import Gate
 from harness.runner.policy import ACTIONS, Action, RetryLimits, is_worth_retrying, retrying, wait_s
-from harness.runner.traffic import Lane, Traffic
 
 
 @dataclass
@@ -23,7 +21,7 @@ class Clock:
         return self.now_s
 
 
-def _rate_limited(retry_after_s: float | None = None) -> ProviderError:
+def rate_limited(retry_after_s: float | None = None) -> ProviderError:
     return ProviderError("slow down", error_class=ErrorClass.RATE_LIMIT, retry_after_s=retry_after_s, billed="no")
 
 
@@ -34,13 +32,13 @@ def test_every_error_class_has_an_action() -> None:
 def test_quota_exhausted_is_not_a_rate_limit() -> None:
     assert ACTIONS[ErrorClass.QUOTA_EXHAUSTED] is Action.STOP_MODEL
     assert not is_worth_retrying(ProviderError("no credit", error_class=ErrorClass.QUOTA_EXHAUSTED))
-    assert is_worth_retrying(_rate_limited())
+    assert is_worth_retrying(rate_limited())
 
 
 def test_the_wait_that_a_provider_asks_for_is_kept_and_never_shortened() -> None:
     jitter = random.Random(0)
     for _ in range(200):
-        assert 7.0 <= wait_s(_rate_limited(7.0), failures=1, limits=RetryLimits(), jitter=jitter) <= 7.7
+        assert 7.0 <= wait_s(rate_limited(7.0), failures=1, limits=RetryLimits(), jitter=jitter) <= 7.7
 
 
 def test_waits_double_up_to_the_longest_one() -> None:
@@ -83,7 +81,7 @@ async def test_seconds_are_capped_as_well_as_attempts() -> None:
         async for attempt in retrying(limits, attempts_left=1000, jitter=random.Random(0), clock=clock, sleep=sleep):
             with attempt:
                 calls += 1
-                raise _rate_limited(30.0)
+                raise rate_limited(30.0)
     assert calls == 4
     assert clock.now_s - 100.0 <= 100.0
 
@@ -99,7 +97,7 @@ async def test_a_wait_of_hours_ends_the_sample_at_once() -> None:
             RetryLimits(max_total_s=1e9), attempts_left=5, jitter=random.Random(0), clock=Clock(), sleep=sleep
         ):
             with attempt:
-                raise _rate_limited(7200.0)
+                raise rate_limited(7200.0)
     assert slept == []
 
 
@@ -110,7 +108,7 @@ def test_a_rate_limit_cuts_the_places_once_per_round_trip_and_answers_give_them_
     assert gate.wait_s(1) is None
     clock.now_s += 1.0
     for instant in entered[:60]:
-        gate.leave(instant, _rate_limited())
+        gate.leave(instant, rate_limited())
     assert gate.limit == 70, "sixty refusals of one burst are one signal"
     for instant in entered[60:]:
         gate.leave(instant)
@@ -142,7 +140,7 @@ class LimitedServer:
             self.level -= 1.0
             return None
         self.n_refused += 1
-        return _rate_limited((1.0 - self.level) / self.per_s)
+        return rate_limited((1.0 - self.level) / self.per_s)
 
 
 def _finish(gate: Gate, server: LimitedServer, *, requests: int, latency_s: float) -> float:
@@ -183,7 +181,7 @@ def test_refusals_by_chance_do_not_slow_a_model_down() -> None:
     gate = Gate(64, clock=clock)
     for _ in range(20_000):
         clock.now_s += 0.002
-        gate.leave(gate.enter(1), _rate_limited(0.05) if draw.random() < 0.15 else None)
+        gate.leave(gate.enter(1), rate_limited(0.05) if draw.random() < 0.15 else None)
     assert gate.pace.per_s is None
     assert gate.limit == 64
 
@@ -208,7 +206,7 @@ def test_a_limit_that_is_nearly_used_up_slows_the_model_before_it_is_refused() -
 def test_retry_after_pauses_the_model_until_then() -> None:
     clock = Clock()
     gate = Gate(10, clock=clock)
-    gate.leave(gate.enter(1), _rate_limited(3.0))
+    gate.leave(gate.enter(1), rate_limited(3.0))
     assert gate.wait_s(1) == pytest.approx(3.0)
     clock.now_s += 3.0
     assert gate.wait_s(1) == 0.0
@@ -236,33 +234,3 @@ def test_a_request_larger_than_a_second_of_tokens_waits_but_is_not_stuck() -> No
     assert 45 < waited < 55
     clock.now_s += waited
     assert gate.wait_s(5000) == pytest.approx(0.0, abs=1e-6)
-
-
-async def test_a_pause_that_ends_while_we_look_does_not_wait_for_ever() -> None:
-    class Jumping(Clock):
-        """Moves on by half a second each time it is asked."""
-
-        def __call__(self) -> float:
-            self.now_s += 0.5
-            return self.now_s
-
-    lane, traffic = Lane(Gate(5, clock=Jumping())), Traffic(5)
-    lane.gate.leave(lane.gate.enter(1), _rate_limited(1.1))
-    await asyncio.wait_for(traffic.line_up(lane, 1).place, 5)
-
-
-async def test_the_limit_over_all_models_holds_and_is_reached() -> None:
-    traffic = Traffic(5)
-    lanes = [Lane(Gate(5, clock=Clock())) for _ in range(3)]
-    done = 0
-
-    async def work(lane: Lane) -> None:
-        nonlocal done
-        entered_s = await traffic.line_up(lane, 1).place
-        assert traffic.in_flight <= 5
-        await asyncio.sleep(0)
-        traffic.leave(lane, entered_s)
-        done += 1
-
-    await asyncio.gather(*(work(lanes[i % 3]) for i in range(200)))
-    assert (done, traffic.in_flight, traffic.most_in_flight) == (200, 0, 5)

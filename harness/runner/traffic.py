@@ -71,7 +71,7 @@ class Lane:
         self.alarm: asyncio.TimerHandle | None = None
         self._n_near = 0  # so many at the front of the line have been told
         self._n_answers = 0
-        self._counted_from_s = 0.0
+        self._counted_from_s = gate.clock()
         self._answers_per_s = 0.0
 
     def join(self, spot: Spot, *, first: bool) -> None:
