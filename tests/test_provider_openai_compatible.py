@@ -294,10 +294,18 @@ def test_a_base_url_is_completed(base_url: str, address: str) -> None:
     assert endpoint_url(base_url) == address
 
 
-@pytest.mark.parametrize("base_url", ["localhost:8000", "ftp://host", ""])
+@pytest.mark.parametrize(
+    "base_url", ["localhost:8000", "ftp://host", "", "http://host:99999", "http://host:x", "http://host:0"]
+)
 def test_a_base_url_that_is_none_is_refused(base_url: str) -> None:
     with pytest.raises(InputError, match="not a base URL"):
         endpoint_url(base_url)
+
+
+def test_a_base_url_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InputError, match="password") as caught:
+        endpoint_url("http://me:hunter2@host/v1")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_key_with_a_line_break_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import orjson
 
@@ -47,10 +47,16 @@ def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     """Complete a base URL to an interface's address; a bare host gets `/v1`.
 
     Raises:
-        InputError: it is not an http(s) address.
+        InputError: it is not an http(s) address, or a name and password are written in it.
     """
     parts = urlsplit(base_url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if "@" in parts.netloc:
+        raise InputError(
+            "a name or password is written in the base URL, where the ledger and reports would show it",
+            where="--base-url",
+            fix=f"leave it out; the key, if one is needed, goes in {KEY_VARIABLE}",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
         raise InputError(
             f"not a base URL: {base_url!r}", where="--base-url", fix="write for example http://127.0.0.1:8000/v1"
         )
@@ -58,6 +64,13 @@ def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     if not path.endswith(PATHS[interface]):
         path = (path or "/v1") + PATHS[interface]
     return parts._replace(path=path, fragment="").geturl()
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
