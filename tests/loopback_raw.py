@@ -26,7 +26,8 @@ class RawServer:
         url: the address that clients post to.
         requests: head and body of each request in the order of arrival.
         n_connections: connections accepted so far.
-        arrived: set by each request; a test may clear it.
+        accepted: set by each connection.
+        arrived: set by each request.
         hung_up: set when a client has closed a connection that the server was reading.
     """
 
@@ -35,6 +36,7 @@ class RawServer:
         self.url = ""
         self.requests: list[bytes] = []
         self.n_connections = 0
+        self.accepted = asyncio.Event()
         self.arrived = asyncio.Event()
         self.hung_up = asyncio.Event()
         self._talking: set[asyncio.Task[None]] = set()
@@ -42,6 +44,7 @@ class RawServer:
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Let the test talk on one connection."""
         self.n_connections += 1
+        self.accepted.set()
         task = asyncio.current_task()
         assert task is not None
         self._talking.add(task)
@@ -49,7 +52,7 @@ class RawServer:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._talk(self, reader, writer)
             writer.close()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
         finally:
             self._talking.discard(task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import socket
 import ssl
@@ -204,6 +205,64 @@ async def test_cancelling_hangs_up_and_the_next_request_has_a_connection_of_its_
         gate.opened.set()
         assert (await post(client)).body == BODY
     assert server.n_connections == 2
+
+
+async def test_an_answer_never_goes_to_another_request(start: Start) -> None:
+    dice = random.Random(7)
+    open_now = most_open = 0
+
+    async def talk(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, most_open
+        open_now += 1
+        most_open = max(most_open, open_now)
+        try:
+            while True:
+                request_id = (await server.read_request(reader)).split(b"Request-Id: ")[1].split(b"\r\n")[0]
+                for _ in range(dice.randrange(20)):
+                    await asyncio.sleep(0)
+                answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(request_id), request_id)
+                sent = dice.choice([answer] * 6 + [answer + b"surplus", answer[:-1], b"garbage", answer * 2])
+                writer.write(sent)
+                if sent != answer or dice.random() < 0.1:
+                    return
+        finally:
+            open_now -= 1
+
+    async def attempt(number: int) -> bool:
+        asked = asyncio.ensure_future(post(client, f"id-{number}", timeout_s=dice.choice([20, 20, 0.002])))
+        if dice.random() < 0.2:
+            for _ in range(dice.randrange(40)):
+                await asyncio.sleep(0)
+            asked.cancel()
+        try:
+            found = await asked
+        except (NoAnswerError, asyncio.CancelledError):
+            return False
+        assert found.body == b"id-%d" % number
+        return True
+
+    async with serve_raw(talk) as server:
+        client = start(server.url, concurrency=8)
+        numbers = iter(range(1_500))
+
+        async def work() -> int:
+            return sum([await attempt(number) for number in numbers])
+
+        answered = sum(await asyncio.gather(*(work() for _ in range(12))))
+    assert 300 < answered < 1_500
+    assert most_open <= 2 * 8  # the server may learn late that the client has closed one
+
+
+async def test_closing_while_a_connection_is_made_leaves_none_behind(start: Start) -> None:
+    async with serve_raw(silent) as server:
+        client = start(server.url.replace("http:", "https:"))
+        asked = asyncio.ensure_future(post(client))
+        await server.accepted.wait()
+        await client.aclose()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await server.hung_up.wait()
 
 
 async def test_waiting_for_a_free_connection_counts_and_nothing_is_sent(start: Start) -> None:
