@@ -5,6 +5,7 @@ The server is Debian's package, made in a temporary folder, reached through a Un
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import pwd
@@ -13,19 +14,31 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
 import hypothesis
 import psycopg
 import pytest
+import uvloop
 
 SERVER_USER = "postgres"
 
 # an example may take long on a busy machine; whole tests have their own time limit (pyproject)
 hypothesis.settings.register_profile("benchtab", deadline=None)
 hypothesis.settings.load_profile("benchtab")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run the HTTP client's tests on both event loops: runs use uvloop, a caller of the Python API may not."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.name.startswith("test_http_"):
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 @pytest.fixture(scope="session")

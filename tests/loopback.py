@@ -141,6 +141,7 @@ class Seen:
     """One request as it arrived: header names in lower case, body parsed."""
 
     path: str
+    query: str
     headers: Mapping[str, str]
     body: dict[str, Any]
 
@@ -171,7 +172,8 @@ class Loopback:
         """Record a request and give it the next reply."""
         raw = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.seen.append(Seen(path=request.path, headers=headers, body=json.loads(raw) if raw else {}))
+        body = json.loads(raw) if raw else {}
+        self.seen.append(Seen(path=request.path, query=request.query_string, headers=headers, body=body))
         reply = self.replies.pop(0) if self.replies else self.always or Reply()
         self.arrived.set()
         self.in_flight += 1

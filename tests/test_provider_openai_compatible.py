@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -295,16 +294,55 @@ def test_a_base_url_is_completed(base_url: str, address: str) -> None:
     assert endpoint_url(base_url) == address
 
 
-@pytest.mark.parametrize("base_url", ["localhost:8000", "ftp://host", ""])
+@pytest.mark.parametrize(
+    "base_url", ["localhost:8000", "ftp://host", "", "http://host:99999", "http://host:x", "http://host:0"]
+)
 def test_a_base_url_that_is_none_is_refused(base_url: str) -> None:
     with pytest.raises(InputError, match="not a base URL"):
         endpoint_url(base_url)
 
 
-def test_the_direct_client_does_not_import_litellm() -> None:
-    code = (
-        "import sys; import harness.providers as p; from harness.models import ModelSpec;"
-        "p.make_provider(ModelSpec(provider='openai-compatible', model='m'), base_url='http://h', concurrency=1);"
-        "assert 'litellm' not in sys.modules and 'openai' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_a_base_url_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InputError, match="password") as caught:
+        endpoint_url("http://me:hunter2@host/v1")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_key_with_a_line_break_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_COMPATIBLE_API_KEY", "sk-very-secret-key\r\nX-Injected: 1")
+    with pytest.raises(InputError, match="line break") as caught:
+        make_provider(SPEC, base_url="http://127.0.0.1:1", concurrency=1)
+    assert "secret" not in str(caught.value)
+    assert caught.value.where == "header Authorization"
+    assert "environment variable" in (caught.value.fix or "")
+
+
+async def test_the_query_of_a_base_url_is_sent_along(server: Loopback) -> None:
+    url = f"{server.url}/openai/v1?api-version=2024-10-21"
+    provider = OpenAICompatibleProvider(SPEC, base_url=url, concurrency=1)
+    await provider.send(provider.prepare(ask()), timeout_s=5)
+    await provider.aclose()
+    assert server.seen[0].path == "/openai/v1/chat/completions"
+    assert server.seen[0].query == "api-version=2024-10-21"
+
+
+async def test_a_direct_request_imports_neither_litellm_nor_aiohttp(server: Loopback) -> None:
+    code = f"""
+import asyncio, sys
+from harness.models import ModelSpec
+from harness.providers import make_provider
+from harness.providers.base import Message, Request
+
+async def main():
+    spec = ModelSpec(provider="openai-compatible", model="m")
+    provider = make_provider(spec, base_url="{server.url}", concurrency=1)
+    request = Request(request_id="a", model=spec, messages=(Message(role="user", content="2+2?"),))
+    print((await provider.send(provider.prepare(request), timeout_s=20)).text)
+    await provider.aclose()
+
+asyncio.run(main())
+print([name for name in ("litellm", "openai", "aiohttp", "yarl", "httpx") if name in sys.modules])
+"""
+    started = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await started.communicate()
+    assert printed.decode().splitlines() == ["The answer is 4.", "[]"]

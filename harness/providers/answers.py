@@ -41,7 +41,7 @@ _KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 @lru_cache(maxsize=1_000)
-def _kept_name(name: str) -> str | None:
+def kept_name(name: str) -> str | None:
     """The name under which a header is kept; None = it is dropped."""
     lowered = name.lower()
     return lowered if lowered in _KEPT_NAMES or lowered.startswith(_KEPT_PREFIXES) else None
@@ -51,8 +51,8 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Keep rate-limit and request-id headers under lower-cased names; drop the rest (cookies, organisation names)."""
     kept: dict[str, str] = {}
     for name, value in headers.items():
-        if (kept_name := _kept_name(name)) is not None:
-            kept[kept_name] = value
+        if (lowered := kept_name(name)) is not None:
+            kept[lowered] = value
     return kept
 
 

@@ -9,20 +9,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import perf_counter
-from typing import Any, Literal, NoReturn
-from urllib.parse import urlsplit
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
-from harness.providers.answers import chat_response, kept_headers, responses_response
+from harness.providers.answers import chat_response, responses_response
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.connections import connector, proxy_for
 from harness.providers.failures import failure_from_http, failure_without_answer, secrets_in
+from harness.providers.http_client import open_client
+from harness.providers.http_connection import NoAnswerError
 from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
 from harness.providers.settings import Mapped, map_parameters
 from harness.providers.streams import fold_chat_events
@@ -49,10 +47,16 @@ def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     """Complete a base URL to an interface's address; a bare host gets `/v1`.
 
     Raises:
-        InputError: it is not an http(s) address.
+        InputError: it is not an http(s) address, or a name and password are written in it.
     """
     parts = urlsplit(base_url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if "@" in parts.netloc:
+        raise InputError(
+            "a name or password is written in the base URL, where the ledger and reports would show it",
+            where="--base-url",
+            fix=f"leave it out; the key, if one is needed, goes in {KEY_VARIABLE}",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
         raise InputError(
             f"not a base URL: {base_url!r}", where="--base-url", fix="write for example http://127.0.0.1:8000/v1"
         )
@@ -62,6 +66,13 @@ def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     return parts._replace(path=path, fragment="").geturl()
 
 
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class _Body:
     data: bytes
@@ -69,7 +80,7 @@ class _Body:
 
 
 class OpenAICompatibleProvider:
-    """One endpoint, one session, up to `concurrency` requests in flight on kept connections.
+    """One endpoint, up to `concurrency` requests in flight on kept connections.
 
     Args:
         spec: the model; `spec.model` is sent as the model's name.
@@ -94,22 +105,17 @@ class OpenAICompatibleProvider:
     ) -> None:
         self._provider = spec.provider
         self._interface = interface
-        self._address = endpoint_url(base_url, interface)
-        self._url = URL(self._address, encoded=True)
-        self._proxy = proxy_for(self._address)
-        self._concurrency = concurrency
+        address = endpoint_url(base_url, interface)
         self._stream = stream and interface == "chat"
         self._secrets = (*secrets_in(os.environ), *((api_key,) if api_key else ()))
-        self._headers = {
+        headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream" if stream else "application/json",
+            **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
         }
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
-        self._usage_kind = USAGE_KIND_BY_HOST.get(self._url.host or "", f"openai.{interface}")
+        self._client = open_client(address, headers, concurrency=concurrency)
+        self._usage_kind = USAGE_KIND_BY_HOST.get(urlsplit(address).hostname or "", f"openai.{interface}")
         self._mapped: dict[tuple[Any, ...], Mapped] = {}
-        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
-        self._session: aiohttp.ClientSession | None = None
 
     def prepare(self, request: Request) -> Prepared:
         """Map the request and write its body; parameters are shared between requests that agree on them."""
@@ -139,28 +145,15 @@ class OpenAICompatibleProvider:
 
     async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
         """Send one POST and read its answer; see `Provider.send`."""
-        session = self._session or self._open()
-        timeout = self._timeouts.get(timeout_s) or self._timeout(timeout_s)
-        started = perf_counter()
-        answered = False
         try:
-            async with session.post(
-                self._url,
-                data=prepared.payload.data,
-                headers={"X-Client-Request-Id": prepared.request.request_id},
-                timeout=timeout,
-                proxy=self._proxy,
-                allow_redirects=False,
-            ) as answer:
-                first_byte_s = perf_counter() - started
-                answered = True
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._raise_unanswered(error, answered=answered)
-        headers = kept_headers(answer.headers)
+            answer = await self._client.post(
+                prepared.payload.data, request_id=prepared.request.request_id, timeout_s=timeout_s
+            )
+        except NoAnswerError as error:
+            raise self._unanswered(error) from error
         if answer.status != 200:
-            raise self._failure(answer.status, body, headers)
-        return self._response(body, headers, first_byte_s, stream=prepared.payload.stream)
+            raise self._failure(answer.status, answer.body, answer.headers)
+        return self._response(answer.body, answer.headers, answer.first_byte_s, stream=prepared.payload.stream)
 
     def _response(self, body: bytes, headers: dict[str, str], first_byte_s: float, *, stream: bool) -> Response:
         try:
@@ -192,37 +185,18 @@ class OpenAICompatibleProvider:
             secrets=self._secrets,
         )
 
-    def _raise_unanswered(self, error: Exception, *, answered: bool) -> NoReturn:
-        timed_out = isinstance(error, TimeoutError)
-        unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and not answered
-        raise failure_without_answer(
+    def _unanswered(self, error: NoAnswerError) -> ProviderError:
+        return failure_without_answer(
             error,
             provider=self._provider,
-            error_class=ErrorClass.TIMEOUT if timed_out else ErrorClass.CONNECTION,
-            sent=not unsent,
+            error_class=ErrorClass.TIMEOUT if error.timed_out else ErrorClass.CONNECTION,
+            sent=error.sent,
             secrets=self._secrets,
-        ) from error
-
-    def _timeout(self, timeout_s: float) -> aiohttp.ClientTimeout:
-        made = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 30.0))
-        self._timeouts[timeout_s] = made
-        return made
-
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
-            connector=connector(self._concurrency),
-            headers=self._headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=2**18,
-            trust_env=False,
         )
-        return self._session
 
     async def aclose(self) -> None:
-        """Close the session; safe to call twice."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close the connections; safe to call twice."""
+        await self._client.aclose()
 
 
 def from_environment(

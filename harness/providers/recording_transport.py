@@ -16,7 +16,8 @@ import httpx
 import orjson
 from yarl import URL
 
-from harness.providers.connections import connector, proxy_for
+from harness.providers.connections import proxy_for
+from harness.providers.proxied_client import connector
 
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"})
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30.0)  # the attempt's own limit stands around the whole call
