@@ -16,14 +16,15 @@ from harness.errors import ProviderError
 from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.price_files import load_price_book
-from harness.runner import RunSpec, run_suites
+from harness.runner import PreparedRun, RunSpec, run_suites
 from harness.runner.charging import Spent
 
 
 class Stopwatch:
-    """Reads the process's CPU clock at the first request and at each finished sample."""
+    """Reads the process's CPU clock at the first request and at the last finished sample: reading it is not free."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_samples: int) -> None:
+        self._n_left = n_samples
         self.first: tuple[float, float] | None = None
         self.last = (0.0, 0.0)
         self.n_failed = 0
@@ -36,7 +37,9 @@ class Stopwatch:
         self.n_failed += error is not None
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:  # noqa: ARG002
-        self.last = (time.process_time(), time.monotonic())
+        self._n_left -= 1
+        if not self._n_left:
+            self.last = (time.process_time(), time.monotonic())
 
     def notice(self, text: str) -> None:
         raise SystemExit(text)
@@ -57,11 +60,15 @@ def main() -> None:
         concurrency=chosen.concurrency,
         base_url=chosen.base_url,
     )
-    watch = Stopwatch()
+    watches: list[Stopwatch] = []
+
+    def observe(prepared: PreparedRun) -> contextlib.nullcontext[Stopwatch]:
+        watches.append(Stopwatch(len(prepared.items)))
+        return contextlib.nullcontext(watches[0])
+
     with Ledger.open(chosen.db) as ledger:
-        result = run_suites(
-            spec, ledger=ledger, book=load_price_book(), observe=lambda _: contextlib.nullcontext(watch)
-        )
+        result = run_suites(spec, ledger=ledger, book=load_price_book(), observe=observe)
+    (watch,) = watches
     if watch.first is None or watch.n_failed or result.status != "complete":
         raise SystemExit(f"the run is {result.status}, {watch.n_failed} attempts failed")
     cpu_s, wall_s = (last - first for last, first in zip(watch.last, watch.first, strict=True))

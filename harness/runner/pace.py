@@ -163,58 +163,39 @@ class Pace:
             self._grown_at_s = now_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
-    """What a provider says is left of one limit.
-
-    Attributes:
-        limit, remaining: units per window, and those left of them.
-        full_in_s: seconds until all of it is there again.
-    """
-
-    limit: float
-    remaining: float
-    full_in_s: float
-
-    @property
-    def nearly_used_up(self) -> bool:
-        """Whether less than a tenth is left."""
-        return self.remaining < self.limit * _NEARLY_USED_UP
-
-    @property
-    def refill_per_s(self) -> float:
-        """Units that come back a second."""
-        return (self.limit - self.remaining) / max(self.full_in_s, 1e-3)
-
-
-def remaining_headers(unit: str) -> tuple[str, str]:
-    """Names of the headers that state what is left: OpenAI's (and its followers') and Anthropic's."""
-    return f"x-ratelimit-remaining-{unit}", f"anthropic-ratelimit-{unit}-remaining"
-
-
-def read_allowance(headers: Mapping[str, str], unit: str, now: Callable[[], datetime]) -> Allowance | None:
-    """Read what is left of `requests` or `tokens` from an answer's headers (lower-cased names); None = not said.
+def refill_when_short(headers: Mapping[str, str], unit: str, now: Callable[[], datetime]) -> float | None:
+    """Read from an answer's headers whether less than a tenth of a limit is left.
 
     OpenAI and its followers state a duration until the limit is full again, Anthropic the moment:
     platform.openai.com/docs/guides/rate-limits and docs.claude.com/en/api/rate-limits (read 2026-11).
+
+    Args:
+        headers: names in lower case.
+        unit: `requests` or `tokens`.
+
+    Returns:
+        units that come back a second; None = enough is left, or nothing legible is said.
     """
-    openai, anthropic = remaining_headers(unit)
-    stated = headers.get(openai)
-    if stated is not None:
-        limit, reset = headers.get(f"x-ratelimit-limit-{unit}"), headers.get(f"x-ratelimit-reset-{unit}")
-    else:
-        stated = headers.get(anthropic)
-        if stated is None:
-            return None
-        limit, reset = (
-            headers.get(f"anthropic-ratelimit-{unit}-limit"),
-            headers.get(f"anthropic-ratelimit-{unit}-reset"),
-        )
-    try:
-        full_in_s = _seconds(reset or "", now)
-        return Allowance(limit=float(limit or ""), remaining=float(stated), full_in_s=full_in_s)
-    except ValueError:
-        return None
+    for remaining_name, limit_name, reset_name in _LIMITS[unit]:
+        stated = headers.get(remaining_name)
+        if stated is not None:
+            try:
+                remaining, limit = float(stated), float(headers.get(limit_name, ""))
+                if remaining >= limit * _NEARLY_USED_UP:
+                    return None
+                return (limit - remaining) / max(_seconds(headers.get(reset_name, ""), now), 1e-3)
+            except ValueError:
+                return None
+    return None
+
+
+_LIMITS = {
+    unit: (
+        (f"x-ratelimit-remaining-{unit}", f"x-ratelimit-limit-{unit}", f"x-ratelimit-reset-{unit}"),
+        tuple(f"anthropic-ratelimit-{unit}-{what}" for what in ("remaining", "limit", "reset")),
+    )
+    for unit in ("requests", "tokens")
+}
 
 
 def _seconds(text: str, now: Callable[[], datetime]) -> float:

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 
 from harness.errors import ErrorClass, ProviderError
 from harness.runner.buckets import Bucket
-from harness.runner.pace import Pace, read_allowance, remaining_headers
+from harness.runner.pace import Pace, refill_when_short
 
 _SLOWS_DOWN = frozenset({ErrorClass.RATE_LIMIT, ErrorClass.OVERLOADED})
 _CUT = 0.7
 _NEARLY_FULL = 0.9
 _LONG_S = 1.0
 NO_HEADERS: Mapping[str, str] = {}
-_ALLOWANCES = frozenset(remaining_headers("requests") + remaining_headers("tokens"))
 
 
 class Gate:
@@ -95,7 +94,7 @@ class Gate:
         self.in_flight -= 1
         if error is None:
             self._limit = min(self._most, self._limit + 1.0 / max(1.0, self._limit))
-            if not _ALLOWANCES.isdisjoint(headers):
+            if headers:
                 self._heed(headers)
         elif error.error_class in _SLOWS_DOWN:
             is_signal = self.pace.refused(entered_s)
@@ -115,12 +114,12 @@ class Gate:
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         """Slow down before the first refusal, where an answer says that a limit is nearly used up."""
-        requests = read_allowance(headers, "requests", self._now)
-        if requests is not None and requests.nearly_used_up:
-            self.pace.hold(requests.refill_per_s)
-        tokens = read_allowance(headers, "tokens", self._now)
-        if tokens is not None and tokens.nearly_used_up:
-            per_minute = max(1.0, tokens.refill_per_s * 60.0)
+        requests_per_s = refill_when_short(headers, "requests", self._now)
+        if requests_per_s is not None:
+            self.pace.hold(requests_per_s)
+        tokens_per_s = refill_when_short(headers, "tokens", self._now)
+        if tokens_per_s is not None:
+            per_minute = max(1.0, tokens_per_s * 60.0)
             if self._tokens is None:
                 self._tokens = Bucket(per_minute, self.clock)
             elif self._tokens.per_minute > per_minute:
