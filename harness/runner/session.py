@@ -39,7 +39,7 @@ class Session:
         self._retries = retries
         self._stopping = stopping
         self._observer = observer
-        self._workers_per_model = 2 * concurrency if concurrency <= 128 else concurrency + 128
+        self._workers_per_model = 2 * concurrency
         self._tasks: list[asyncio.Task[None]] = []
         self.interrupted = False
         self.failure: BaseException | None = None
