@@ -19,7 +19,7 @@ $(VENV)/.venv-made:
 $(VENV)/.installed: $(VENV)/.venv-made requirements.lock pyproject.toml
 	@echo "installing benchtab into $(VENV) ..." >&2
 	@.ci/install $(BIN) requirements.lock
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@.ci/compile $(BIN) & $(BIN)/pip install --quiet --no-deps --no-build-isolation -e . && wait $$!
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock

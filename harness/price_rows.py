@@ -97,7 +97,8 @@ Text = Annotated[str, AfterValidator(_filled)]
 class Row(BaseModel):
     """A frozen table of a price file: a typo is an error with its key path."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    # validators are built when a row is read: some tables are only ever read as parts of another
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, defer_build=True)
 
 
 _PER_THOUSAND = {
@@ -108,6 +109,11 @@ _PER_THOUSAND = {
     "request_per_1k": Meter.REQUEST,
 }
 _EACH = {"image_each": Meter.IMAGE, "code_session_each": Meter.CODE_SESSION}
+_KEY_OF = {meter: (meter.value, 0) for meter in TOKEN_METERS}
+_KEY_OF |= {meter: (key, -3) for key, meter in _PER_THOUSAND.items()}
+_KEY_OF |= {meter: (key, 0) for key, meter in _EACH.items()}
+_KEYS = tuple((meter, *_KEY_OF[meter]) for meter in Meter if meter in _KEY_OF)
+"""Meter, its key in a price file, and the power of ten that makes the published amount one unit's."""
 
 
 class Rates(Row):
@@ -135,15 +141,13 @@ class Rates(Row):
     code_session_each: Amount | None = None
 
     def by_meter(self) -> dict[Meter, Decimal]:
-        """Give the rates by meter: USD per million tokens, or USD per unit."""
-        rates: dict[Meter, Decimal | None] = {meter: getattr(self, meter.value) for meter in TOKEN_METERS}
-        rates |= {meter: _thousandth(getattr(self, key)) for key, meter in _PER_THOUSAND.items()}
-        rates |= {meter: getattr(self, key) for key, meter in _EACH.items()}
-        return {meter: rate for meter in Meter if (rate := rates.get(meter)) is not None}
-
-
-def _thousandth(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else amount.scaleb(-3, EXACT)
+        """Give the rates by meter, in the order of the meters: USD per million tokens, or USD per unit."""
+        rates: dict[Meter, Decimal] = {}
+        given = self.model_fields_set
+        for meter, key, scale in _KEYS:
+            if key in given and (published := getattr(self, key)) is not None:
+                rates[meter] = published.scaleb(scale, EXACT) if scale else published
+        return rates
 
 
 class When(Rates):

@@ -412,7 +412,9 @@ def _index(records: Iterable[Price | Alias]) -> dict[tuple[str, str], tuple[_Lin
 def _lines(layers: Mapping[int, Sequence[Price | Alias]]) -> tuple[_Line, ...]:
     lines = []
     for layer in sorted(layers, reverse=True):
-        records = tuple(sorted(layers[layer], key=lambda record: (_start(record), record.sha256)))
+        records = tuple(layers[layer])
+        if len(records) > 1:  # nearly every name has one row, and a digest takes time
+            records = tuple(sorted(records, key=lambda record: (_start(record), record.sha256)))
         lines.append(_Line(starts=tuple(_start(record) for record in records), records=records))
     return tuple(lines)
 

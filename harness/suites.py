@@ -35,7 +35,8 @@ Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0)]
 class Strict(BaseModel):
     """A frozen table of a user's file: a typo is an error with its key path."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # most tables are only ever read as parts of another: their own validators are not built before they are asked for
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class DatasetRef(Strict):

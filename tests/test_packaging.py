@@ -28,6 +28,33 @@ import harness
 print(harness.__file__)
 """
 
+NOT_BEFORE_A_REQUEST = {
+    *("litellm", "openai", "aiohttp", "datasets", "pandas", "numpy", "scipy", "pyarrow", "altair", "alembic"),
+    "sqlalchemy.dialects.postgresql",
+}
+
+# an observer, as progress displays are, that ends the process when the first request is about to leave
+UNTIL_THE_FIRST_REQUEST = """
+import contextlib, os, sys
+from harness.ledger import Ledger
+from harness.models import parse_model
+from harness.price_files import load_price_book
+from harness.runner import RunSpec, run_suites
+
+class Ending:
+    def attempt_sent(self, model):
+        print(*sorted(sys.modules), flush=True)
+        os._exit(0)
+
+    def notice(self, text):
+        print(text, file=sys.stderr)
+
+model, database = sys.argv[1:]
+spec = RunSpec(suites=("starter",), models=(parse_model(model),), limit=1, base_url="http://127.0.0.1:9/v1")
+with Ledger.open(database) as ledger:
+    run_suites(spec, ledger=ledger, book=load_price_book(), observe=lambda _: contextlib.nullcontext(Ending()))
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -68,6 +95,19 @@ def test_help_imports_nothing_heavy() -> None:
     code = "import sys, harness.cli.app; print(*sorted(name for name in sys.modules if '.' not in name))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("model", ["sim/direct", "openai-compatible/any"])
+def test_a_run_imports_nothing_heavy_before_its_first_request(model: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNTIL_THE_FIRST_REQUEST, model, str(tmp_path / "ledger.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "harness.runner.execution" in loaded
+    assert not NOT_BEFORE_A_REQUEST & loaded
 
 
 def test_python_dash_m_harness_is_the_same_program() -> None:

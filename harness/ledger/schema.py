@@ -38,6 +38,8 @@ def schema_version(connection: Connection) -> str | None:
 
 def create_schema(connection: Connection) -> None:
     """Make every table, index and trigger in an empty database and stamp its version."""
+    if connection.dialect.name == "postgresql":
+        _repeat_conditions()
     metadata.create_all(connection, checkfirst=False)
     for statement in statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
@@ -47,6 +49,14 @@ def create_schema(connection: Connection) -> None:
         f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
     )
     connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": SCHEMA_VERSION})
+
+
+def _repeat_conditions() -> None:
+    """Give partial indexes their condition for PostgreSQL too; `tables.py` states it for SQLite, since naming the other
+    dialect there would import it, asyncpg's part included, at the start of every run."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
 
 
 def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:

@@ -194,7 +194,7 @@ BILL_UNKNOWN = "status = 'sent' OR (input_tokens IS NULL AND billed <> 'no')"
 
 
 def _partial(name: str, columns: tuple[str, ...], where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+    return Index(name, *columns, sqlite_where=text(where))  # for PostgreSQL `schema.py` repeats the condition
 
 
 attempts = Table(

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import BudgetReached, HarnessError, InputError, LedgerError
 from harness.ledger import Ledger
 from harness.ledger.instants import from_us, now_us
-from harness.ledger.records import RunRecord, RunStatus
-from harness.ledger.stream import recent_charges, transcript_of
+from harness.ledger.records import Purpose, RunRecord, RunStatus, SampleOutcome
 from harness.ledger.writer import Writer
 from harness.models import ModelSpec
 from harness.money import from_pico, plain, to_pico_ceiling
@@ -151,6 +150,7 @@ def run_suites(
         if stored is not None and stored.status == "complete":
             return _result(prepared, "complete", [], interrupted=False, most_in_flight=0)
         execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, wall_us, limits or RetryLimits())
+        execution.is_new = stored is None
         execution.batch_waits = batch_waits
         with (
             _partial_on_failure(ledger, chosen, wall_us),
@@ -274,6 +274,7 @@ class _Execution:
         self._reuse: Reuse | None = None
         self._batches: dict[ModelSpec, BatchProvider] = {}
         self.batch_waits: Waits | None = None
+        self.is_new = False
 
     def notes(self) -> tuple[str, ...]:
         """What to say at the end of the session."""
@@ -312,7 +313,7 @@ class _Execution:
                 stack=stack,
                 run_id=self._prepared.run_id,
                 retries=retries,
-                tries_of=self._ledger.outcomes(self._prepared.run_id, purpose="judge"),
+                tries_of=self._outcomes("judge"),
             )
             self._begin(writer, observer)
             marking = Marking(
@@ -369,6 +370,8 @@ class _Execution:
         """Set up what the options ask for and say what it means."""
         spec, run_id = self._prepared.spec, self._prepared.run_id
         if self._expected is not None:
+            from harness.ledger.stream import recent_charges
+
             self._expected.preload(recent_charges(self._ledger, run_id))
             observer.notice(
                 f"budget mode expected: once {ENOUGH} charges of a model are known, their {QUANTILE:.0%} quantile is"
@@ -453,10 +456,16 @@ class _Execution:
             asker=asker,
             pending=deque(self._prepared.chains),
             question=question,
-            outcomes=self._ledger.outcomes(self._prepared.run_id),
+            outcomes=self._outcomes("solve"),
         )
 
+    def _outcomes(self, purpose: Purpose) -> dict[tuple[int, int], SampleOutcome]:
+        """Where the samples stand; a run that was stored a moment ago need not be asked, which is a slow question."""
+        return {} if self.is_new else self._ledger.outcomes(self._prepared.run_id, purpose=purpose)
+
     def _stored_answer(self, attempt_id: int) -> StoredAnswer | None:
+        from harness.ledger.stream import transcript_of
+
         found = transcript_of(self._ledger, attempt_id)
         if found is None:
             return None

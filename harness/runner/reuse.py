@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from harness.ledger import Ledger
 from harness.ledger.encoding import read_json
 from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript, UsageFacts, UsageSource
-from harness.ledger.stream import AttemptRow, attempt_row, find_answer
 from harness.runner.attempts import Asker, Question, messages_json
+
+if TYPE_CHECKING:
+    from harness.ledger.stream import AttemptRow
 
 
 class ReuseWriter(Protocol):
@@ -54,6 +56,8 @@ class Reuse:
 
     async def take(self, asker: Asker, question: Question, *, epoch: int, try_number: int) -> Reused | None:
         """Take the stored answer to a question, if there is one, and record it; None when there is none."""
+        from harness.ledger.stream import attempt_row, find_answer  # only runs with --reuse read what is stored
+
         prepared = asker.prepare(question, try_number)
         messages = messages_json(question.messages)
         found = find_answer(
