@@ -6,6 +6,7 @@ Reading for reports and exports is `read.py`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -144,8 +145,11 @@ class Ledger:
         with self.reading() as connection:
             return [rows.cell_record(row) for row in connection.execute(query)]
 
-    def add_planned(self, run_id: str, planned: Sequence[PlannedRecord]) -> list[int]:
+    def add_planned(self, run_id: str, planned: Iterable[PlannedRecord]) -> list[int]:
         """Store a run's planned samples; one that is there already keeps its id. Returns ids in the given order.
+
+        Args:
+            planned: read once and in parts, so that a plan of any size need not exist as records at once.
 
         Raises:
             LedgerError: a sample is stored with other contents or another place in the draw.
@@ -154,12 +158,18 @@ class Ledger:
         stored_ids = select(table.c.planned_id).where(table.c.run_id == run_id).order_by(table.c.planned_id)
         with self._write() as connection:
             is_new = connection.execute(stored_ids.limit(1)).first() is None
-            for start in range(0, len(planned), ROWS_PER_STATEMENT):  # so that no list of all the values is made
-                some = planned[start : start + ROWS_PER_STATEMENT]
+            if not is_new:
+                planned = list(planned)  # to be compared with what is there
+            waiting, n_planned = iter(planned), 0
+            while some := list(itertools.islice(waiting, ROWS_PER_STATEMENT)):
                 _insert_new(connection, table, [rows.planned_values(run_id, sample) for sample in some])
+                n_planned += len(some)
             ids = list(connection.execute(stored_ids).scalars()) if is_new else []
-        if len(ids) == len(planned):
-            return ids  # all are new, and ids grow in the order of insertion: nothing to compare with
+        if is_new:  # nothing to compare with, and ids grow in the order of insertion
+            if len(ids) != n_planned:
+                raise LedgerError(f"run {run_id} plans a sample twice", where=self.database)
+            return ids
+        assert isinstance(planned, list)
         known = {_planned_key(sample): sample for sample in self.planned(run_id)}
         changed = [sample for sample in planned if rows.facts(sample) != rows.facts(known[_planned_key(sample)])]
         if changed:

@@ -7,8 +7,10 @@ proportion, so that the first k samples of a plan are an unbiased draw from all 
 from __future__ import annotations
 
 import hashlib
+import heapq
+import operator
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,53 +77,64 @@ def plan(
         limit: first N draws of each task; None = all. A draw is a sample, or a group of dependent samples.
         epochs: repeats of each sample; None = as each task says.
     """
-    placed: list[tuple[float, int, int, list[tuple[Suite, LoadedTask, Sample, int, float]]]] = []
-    for suite_index, loaded in enumerate(suites):
-        for task_index, task in enumerate(loaded.tasks):
-            draws = _drawn(task, seed=seed, suite_name=loaded.suite.name)
-            kept = draws if limit is None else draws[:limit]
-            probability = len(kept) / len(draws) if draws else 1.0
-            repeats = range(epochs if epochs is not None else task.task.epochs)
-            units = [(chain, epoch) for epoch in repeats for chain in kept]
-            for position, (chain, epoch) in enumerate(units):
-                entries = [(loaded.suite, task, sample, epoch, probability) for sample in chain]
-                placed.append(((position + 0.5) / len(units), suite_index, task_index, entries))
-    placed.sort(key=lambda unit: unit[:3])
-    return tuple(_numbered(unit[3] for unit in placed))
+    streams = [
+        _placed(loaded.suite, task, seed=seed, limit=limit, epochs=epochs) for loaded in suites for task in loaded.tasks
+    ]
+    # lazily, and of equal places the earlier task's first
+    return tuple(_numbered(heapq.merge(*streams, key=operator.itemgetter(0))))
 
 
-def _numbered(units: Iterable[list[tuple[Suite, LoadedTask, Sample, int, float]]]) -> Iterable[Chain]:
+_Unit = tuple[float, Suite, Task, Sequence[Sample], int, float]
+"""Place in the plan, suite, task, the samples of one draw, epoch, inclusion probability."""
+
+
+def _placed(suite: Suite, task: LoadedTask, *, seed: int, limit: int | None, epochs: int | None) -> Iterator[_Unit]:
+    """The draws of one task, spread evenly over the plan."""
+    draws = _drawn(task, seed=seed, suite_name=suite.name)
+    kept = draws if limit is None else draws[:limit]
+    repeats = epochs if epochs is not None else task.task.epochs
+    for position in range(repeats * len(kept)):
+        epoch, number = divmod(position, len(kept))
+        place = (position + 0.5) / (repeats * len(kept))
+        yield place, suite, task.task, kept[number], epoch, len(kept) / len(draws)
+
+
+def _numbered(units: Iterable[_Unit]) -> Iterator[Chain]:
     draw_order = 0
-    for entries in units:
-        chain = []
-        for suite, task, sample, epoch, probability in entries:
-            chain.append(
-                PlannedItem(
-                    suite=suite,
-                    task=task.task,
-                    sample=sample,
-                    epoch=epoch,
-                    draw_order=draw_order,
-                    inclusion_probability=probability,
-                )
+    for _, suite, task, samples, epoch, probability in units:
+        yield tuple(
+            PlannedItem(
+                suite=suite,
+                task=task,
+                sample=sample,
+                epoch=epoch,
+                draw_order=number,
+                inclusion_probability=probability,
             )
-            draw_order += 1
-        yield tuple(chain)
+            for number, sample in enumerate(samples, draw_order)
+        )
+        draw_order += len(samples)
 
 
-def _drawn(task: LoadedTask, *, seed: int, suite_name: str) -> list[tuple[Sample, ...]]:
-    chains = _chains(task.samples)
-    random.Random(f"{seed}/{suite_name}/{task.task.name}").shuffle(chains)
-    return chains
+def _drawn(task: LoadedTask, *, seed: int, suite_name: str) -> list[Sequence[Sample]]:
+    draws = _draws(task.samples)
+    random.Random(f"{seed}/{suite_name}/{task.task.name}").shuffle(draws)
+    return draws
 
 
-def _chains(samples: Sequence[Sample]) -> list[tuple[Sample, ...]]:
+def _draws(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
     """Join samples that are drawn together (`metadata["group"]`), in file order."""
-    chains: dict[str, list[Sample]] = {}
+    draws: list[Sequence[Sample]] = []
+    groups: dict[Any, list[Sample]] = {}
     for sample in samples:
-        group = sample.metadata.get("group")
-        chains.setdefault(f"one/{sample.sample_id}" if group is None else f"group/{group}", []).append(sample)
-    return [tuple(chain) for chain in chains.values()]
+        name = sample.metadata.get("group")
+        if name is None:
+            draws.append((sample,))
+        elif name in groups:
+            groups[name].append(sample)
+        else:
+            draws.append(groups.setdefault(name, [sample]))
+    return draws
 
 
 def plan_sha256(chains: Sequence[Chain], settings: dict[str, Any]) -> str:

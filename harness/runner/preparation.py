@@ -6,7 +6,7 @@ Data flows `RunSpec` -> `PreparedRun`; nothing is sent and nothing is written he
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -245,9 +245,9 @@ def cell_records(run: PreparedRun) -> list[CellRecord]:
     ]
 
 
-def planned_records(run: PreparedRun) -> list[PlannedRecord]:
+def planned_records(run: PreparedRun) -> Iterator[PlannedRecord]:
     """The draw as the ledger keeps it."""
-    return [
+    return (
         PlannedRecord(
             suite=item.suite.name,
             task=item.task.name,
@@ -258,8 +258,9 @@ def planned_records(run: PreparedRun) -> list[PlannedRecord]:
             sample_sha256=sample_sha256(item.sample),
             presentation=item.sample.metadata.get("presentation"),
         )
-        for item in run.items
-    ]
+        for chain in run.chains
+        for item in chain
+    )
 
 
 def checkout_commit(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> str | None:
