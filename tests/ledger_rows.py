@@ -73,7 +73,7 @@ def fill(ledger: Ledger, *, run_id: str = "run-1", n_samples: int = 4) -> Filled
     """Store a run with two cells and some planned samples."""
     ledger.create_run(replace(RUN, run_id=run_id))
     cells = ledger.add_cells(run_id, [cell("reasoner", reasoning=True), cell("direct", reasoning=False)])
-    planned = ledger.add_planned(run_id, [sample(number) for number in range(n_samples)])
+    planned = list(ledger.add_planned(run_id, [sample(number) for number in range(n_samples)]))
     return Filled(run_id=run_id, cells=cells, planned=planned)
 
 

@@ -63,7 +63,7 @@ def test_cells_and_samples_keep_their_ids_when_a_run_is_resumed(ledger: Ledger, 
     assert again[0] == filled.cells[1]
     assert again[2] == filled.cells[0]
     assert again[1] not in filled.cells
-    assert ledger.add_planned("run-1", [sample(2), sample(0)]) == [filled.planned[2], filled.planned[0]]
+    assert list(ledger.add_planned("run-1", [sample(2), sample(0)])) == [filled.planned[2], filled.planned[0]]
 
 
 def test_a_sample_that_changed_since_the_run_began_is_refused(ledger: Ledger, filled: Filled) -> None:

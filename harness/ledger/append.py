@@ -24,7 +24,7 @@ from harness.money import from_pico, plain
 from harness.usage.values import NORMALISER_VERSION
 from harness.values import request_value
 
-PROMPTS_REMEMBERED = 20_000
+PROMPTS_REMEMBERED = 10_000
 
 
 @request_value

@@ -72,7 +72,7 @@ def connect_sqlite(path: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqli
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
-            "cache_size = -16384",  # 16 MB: the indexes' growing ends stay in memory
+            "cache_size = -8192",  # 8 MB: the indexes' growing ends stay in memory
             "recursive_triggers = ON",  # so that INSERT OR REPLACE fires delete triggers
         ):
             connection.execute(f"PRAGMA {setting}")

@@ -7,6 +7,7 @@ Reading for reports and exports is `read.py`.
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -145,7 +146,7 @@ class Ledger:
         with self.reading() as connection:
             return [rows.cell_record(row) for row in connection.execute(query)]
 
-    def add_planned(self, run_id: str, planned: Iterable[PlannedRecord]) -> list[int]:
+    def add_planned(self, run_id: str, planned: Iterable[PlannedRecord]) -> Sequence[int]:
         """Store a run's planned samples; one that is there already keeps its id. Returns ids in the given order.
 
         Args:
@@ -164,7 +165,10 @@ class Ledger:
             while some := list(itertools.islice(waiting, ROWS_PER_STATEMENT)):
                 _insert_new(connection, table, [rows.planned_values(run_id, sample) for sample in some])
                 n_planned += len(some)
-            ids = list(connection.execute(stored_ids).scalars()) if is_new else []
+            ids = array("q", connection.execute(stored_ids).scalars() if is_new else ())
+        if self.engine.dialect.name == "sqlite":
+            with self.reading() as connection:
+                connection.exec_driver_sql("PRAGMA shrink_memory")  # a large plan fills the cache, and is written once
         if is_new:  # nothing to compare with, and ids grow in the order of insertion
             if len(ids) != n_planned:
                 raise LedgerError(f"run {run_id} plans a sample twice", where=self.database)

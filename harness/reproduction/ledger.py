@@ -5,7 +5,7 @@ Data flows `Reproduction` -> attempts in a ledger -> the ordinary spend report, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -115,7 +115,7 @@ def _cell(table: PublishedTable, row: RebuiltRow, digest: str) -> CellRecord:
 
 
 def _write_attempts(
-    ledger: Ledger, run_id: str, at_us: int, rows: list[tuple[RebuiltRow, int]], planned: list[int]
+    ledger: Ledger, run_id: str, at_us: int, rows: list[tuple[RebuiltRow, int]], planned: Sequence[int]
 ) -> None:
     """Write in large batches on this thread: there is no request to wait for."""
     driver = open_driver(ledger.engine)
