@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from harness.errors import ErrorClass, InputError, LedgerError
 from harness.ledger import Ledger, Transcript, UsageFacts, Writer
 from harness.ledger.connections import explain, writing
-from harness.ledger.drivers import Driver, open_driver
+from harness.ledger.drivers import Driver, Row, SqliteDriver, open_driver
 from harness.ledger.stream import attempt_rows, find_answer, score_rows, transcript_rows
 from tests.ledger_rows import NOON_US, RUN, Filled, cell, fill, outcome, sample, score, start
 
@@ -355,6 +356,23 @@ async def test_a_locked_database_stops_the_writer_with_a_remedy(tmp_path: Path) 
             with pytest.raises(LedgerError, match="locked"):
                 await writer.send(start(filled, 2))
         assert [row.attempt_id for row in attempt_rows(ledger)] == [kept]
+
+
+async def test_a_database_that_can_neither_write_nor_roll_back_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    class Broken(SqliteDriver):
+        def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        def rollback(self) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    path = tmp_path / "ledger.db"
+    with Ledger.open(path) as ledger:
+        filled = fill(ledger)
+        writer = Writer(lambda: Broken(str(path), 0.05), lambda error: explain(error, ledger.database))
+        async with writer:
+            with pytest.raises(LedgerError, match="disk I/O error"):
+                await asyncio.wait_for(writer.send(start(filled)), 30)
 
 
 async def test_a_database_that_another_program_writes_to_is_waited_for_without_stopping_the_event_loop(

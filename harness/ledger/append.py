@@ -169,7 +169,8 @@ class Appender:
         try:
             return self._write(operations) if self._driver.begin_at_once() else None
         except Exception:  # noqa: BLE001  # `apply` meets it again and says what it is
-            self._undo()
+            with contextlib.suppress(Exception):
+                self._undo()
             return None
 
     def commit(self, operations: Sequence[Operation], results: Sequence[Result]) -> None:
