@@ -61,8 +61,8 @@ ATTEMPTS: tuple[Stored, ...] = (
     _stored("purpose", "text", "", "`solve` or `judge`."),
     _stored("try_number", "integer", "", "1 for the first attempt."),
     _stored("retry_of", "integer", "", "Attempt that this one repeats."),
-    _stored("status", "text", "", "`sent` (never settled), `succeeded`, `failed`, `timed_out`, `cancelled`, `reused`.",
-            "attempts.status"),
+    _stored("status", "text", "", "`sent` (never settled), `succeeded`, `failed`, `timed_out`, `cancelled` (given up;"
+            " `billed` is `no` when it never left), `reused`.", "attempts.status"),
     _stored("error_class", "text", "", "Kind of failure."),
     _stored("error_message", "text", "", "The provider's words, secrets removed."),
     _stored("http_status", "integer", "", "HTTP status code."),
