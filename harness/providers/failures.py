@@ -238,12 +238,16 @@ def failure_from_http(
 
 
 def failure_without_answer(
-    error: BaseException, *, provider: str, error_class: ErrorClass, sent: bool, secrets: Iterable[str] = ()
+    error: BaseException | str, *, provider: str, error_class: ErrorClass, sent: bool, secrets: Iterable[str] = ()
 ) -> ProviderError:
-    """Turn an exception on the way into a ProviderError; `sent` False means that no byte of the request left."""
-    text = str(error) or type(error).__name__
+    """Make a ProviderError of what happened on the way: an exception, or our own words for it.
+
+    Args:
+        sent: False when no byte of the request left.
+    """
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}".removesuffix(": ")
     return ProviderError(
-        redact(f"{type(error).__name__}: {text}" if text != type(error).__name__ else text, secrets),
+        redact(text, secrets),
         error_class=error_class,
         billed=billed_by_rule(provider, error_class, status=None) if sent else "no",
     )

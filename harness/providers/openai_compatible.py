@@ -187,7 +187,7 @@ class OpenAICompatibleProvider:
 
     def _unanswered(self, error: NoAnswerError) -> ProviderError:
         return failure_without_answer(
-            error,
+            str(error),
             provider=self._provider,
             error_class=ErrorClass.TIMEOUT if error.timed_out else ErrorClass.CONNECTION,
             sent=error.sent,
