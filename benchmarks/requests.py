@@ -26,6 +26,13 @@ from benchmarks.generated_suite import write_suite
 from benchmarks.mock_server import serving, source
 
 CLIENT_CORE = "0"
+IMPORT_LITELLM = """
+import gc, os
+gc.disable()
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+import litellm
+os._exit(0)
+"""
 DIRECT, LITELLM, SIMULATED = "openai-compatible/sim-direct", "openai/sim-direct", "sim/direct"
 
 
@@ -58,13 +65,13 @@ class Process:
 
 
 def on_client_core(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> Process:
-    """Run a Python module on the client's core."""
+    """Run Python with these arguments on the client's core."""
     log = folder / "printed.txt"
     started_us, started = time.time_ns() // 1000, time.monotonic()
     with log.open("wb") as output:
         pid = os.posix_spawnp(
             "taskset",
-            ["taskset", "-c", CLIENT_CORE, sys.executable, "-m", *command],
+            ["taskset", "-c", CLIENT_CORE, sys.executable, *command],
             {**os.environ, "OPENAI_API_KEY": "none", **(environment or {})},
             file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1), (os.POSIX_SPAWN_DUP2, output.fileno(), 2)],
         )
@@ -79,7 +86,7 @@ def on_client_core(command: Sequence[str], folder: Path, environment: Mapping[st
 def bare(client: str, folder: Path, *, n: int, concurrency: int) -> dict[str, float]:
     """Measure a bare loop; returns CPU milliseconds per request and requests per second."""
     with serving() as url:
-        command = ["benchmarks.bare_loops", client, "--url", url, "--requests", str(n)]
+        command = ["-m", "benchmarks.bare_loops", client, "--url", url, "--requests", str(n)]
         found = on_client_core([*command, "--concurrency", str(concurrency)], folder).found
     return {"cpu_ms": found["cpu_s"] / n * 1000, "per_s": n / found["wall_s"]}
 
@@ -89,7 +96,7 @@ def inside(model: str, folder: Path, *, n: int, concurrency: int, delay_ms: int 
     with tempfile.TemporaryDirectory(dir=folder) as name, serving(delay_ms) as url:
         database = Path(name) / "ledger.db"
         suite = write_suite(Path(name), n)
-        command = ["benchmarks.timed_run", str(suite), "--model", model, "--base-url", url, "--db", str(database)]
+        command = ["-m", "benchmarks.timed_run", str(suite), "--model", model, "--base-url", url, "--db", str(database)]
         found = on_client_core([*command, "--concurrency", str(concurrency)], folder).found
         _hold_against_server(database, url, n, in_flight=concurrency if delay_ms else None)
     if found["most_in_flight"] != concurrency:
@@ -118,7 +125,7 @@ def command(
     """Run `benchtab run` as a user would, with 100 requests in flight; gives the process and the ledger."""
     with tempfile.TemporaryDirectory(dir=folder) as name, serving() as url:
         database = Path(name) / "ledger.db"
-        words = ["harness", "run", str(write_suite(Path(name), n)), "-m", model, "-q", "--concurrency", "100"]
+        words = ["-m", "harness", "run", str(write_suite(Path(name), n)), "-m", model, "-q", "--concurrency", "100"]
         words += ["--db", str(database), *more]
         if model != SIMULATED:
             words += ["--base-url", url]
@@ -182,7 +189,10 @@ def measure_litellm(folder: Path, chosen: argparse.Namespace) -> None:
 
 
 def measure_start(folder: Path, _chosen: argparse.Namespace) -> None:
-    """(d) From the command to its first request; the best of three, since the disk's cache decides the first."""
+    """(d) From the command to its first request, beside the bare import of litellm; the best of three, since the disk's
+    cache decides the first."""
+    floor = min(on_client_core(["-c", IMPORT_LITELLM], folder).wall_s for _ in range(3))
+    line("import litellm alone, as fast as it goes", floor, "s")
     for model, most in ((DIRECT, 1.0), (SIMULATED, 1.0), (LITELLM, 2.5)):
         delays = []
         for _ in range(3):
@@ -191,6 +201,8 @@ def measure_start(folder: Path, _chosen: argparse.Namespace) -> None:
                     (first_us,) = ledger.execute("SELECT min(started_at_us) FROM attempts").fetchone()
                 delays.append((first_us - process.started_us) / 1e6)
         line(f"{model}: command to first request", min(delays), "s", at_most=most)
+        if model == LITELLM:
+            line(f"{model}: against the bare import", min(delays) / floor, "x")
 
 
 def measure_size(folder: Path, chosen: argparse.Namespace) -> None:
