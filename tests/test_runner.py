@@ -250,6 +250,36 @@ async def test_a_rejected_key_stops_the_model_at_once_with_the_reason(sqlite: Le
     assert "bad key" in str(result.models[0].stopped_by)
 
 
+async def test_what_was_recorded_ahead_of_a_stop_never_leaves_and_costs_nothing(sqlite: Ledger, tmp_path: Path) -> None:
+    """While places come free fast the next in line are recorded before they have one."""
+    suite = number_suite(tmp_path, 2000)
+
+    def n_open() -> int:
+        return sum(row.status == "sent" for row in attempt_rows(sqlite))
+
+    async with serve() as server:
+        refused = Reply(status=401, body={"error": {"message": "bad key"}}, until=asyncio.Event())
+        server.answer_with(*[Reply()] * 1000)
+        server.always = refused
+        running = asyncio.create_task(_on_loopback(server, suite, sqlite, concurrency=20))
+        open_now = 0
+        while len(server.seen) < 1020 or open_now <= 20:
+            open_now = await asyncio.to_thread(n_open)
+        assert refused.until is not None
+        refused.until.set()
+        result = await running
+    rows = list(attempt_rows(sqlite))
+    unsent = [row for row in rows if row.status == "cancelled"]
+    assert {(row.billed, row.charged_pico_usd, row.error_message) for row in unsent} == {
+        ("no", 0, "cancelled before the request left")
+    }
+    assert len(server.seen) == len(rows) - len(unsent) == 1020
+    assert result.models[0].n_left == 2000 - 1020
+    budget = sqlite.budget(f"run:{result.run_id}")
+    assert budget is not None
+    assert budget.reserved_pico_usd == 0
+
+
 async def test_a_timed_out_attempt_is_a_row_whose_bill_is_unknown(sqlite: Ledger, tmp_path: Path) -> None:
     suite = number_suite(tmp_path, 1)
     async with serve() as server:
