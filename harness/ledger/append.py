@@ -11,16 +11,17 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness.errors import BudgetReached, LedgerError
 from harness.ledger import statements as sql
 from harness.ledger.buckets import context_bucket, slot
 from harness.ledger.drivers import Driver, Row
 from harness.ledger.encoding import Compression, canonical_json, read_json, storable, text_bytes
+from harness.ledger.movements import InFlight, Movements
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 from harness.ledger.redaction import redact
-from harness.money import from_pico, plain
+from harness.money import plain
 from harness.usage.values import NORMALISER_VERSION
 from harness.values import request_value
 
@@ -61,68 +62,6 @@ class Reuse:
 
 Operation = Send | Settle | AddScore | Reuse
 Result = int | None | LedgerError | BudgetReached
-
-
-class InFlight(NamedTuple):
-    """What settling needs to know of a sent attempt."""
-
-    cell_id: int
-    reserved_pico_usd: int
-    scopes: tuple[str, ...]
-    model_requested: str
-    service_tier: str | None
-    mode: str | None
-    provider: str | None
-
-
-class _Movements:
-    """Budgets within one transaction: read once under lock, checked in memory, written once."""
-
-    def __init__(self, stored: Sequence[Row]) -> None:
-        self._caps: dict[str, int] = {scope: cap for scope, cap, _, _ in stored if cap is not None}
-        self._used: dict[str, int] = {scope: spent + reserved for scope, cap, spent, reserved in stored
-                                      if cap is not None}  # fmt: skip
-        self._moved: dict[tuple[str, ...], list[int]] = {}  # spent, reserved; most attempts share one set of scopes
-
-    def release(self, flight: InFlight, charged_pico_usd: int) -> None:
-        self._move(flight.scopes, spent=charged_pico_usd, reserved=-flight.reserved_pico_usd)
-
-    def reserve(self, start: AttemptStart) -> BudgetReached | None:
-        """Reserve in every scope, or in none and say which one is full."""
-        asked = start.reserved_pico_usd
-        if self._caps:
-            for scope in start.budget_scopes:
-                cap = self._caps.get(scope)
-                if cap is not None and asked > (left := max(0, cap - self._used[scope])):
-                    return _reached(scope, asked, cap, left)
-        self._move(start.budget_scopes, spent=0, reserved=asked)
-        return None
-
-    def _move(self, scopes: tuple[str, ...], *, spent: int, reserved: int) -> None:
-        moved = self._moved.setdefault(scopes, [0, 0])
-        moved[0] += spent
-        moved[1] += reserved
-        for scope in scopes if self._caps else ():
-            if scope in self._caps:
-                self._used[scope] += spent + reserved
-
-    def changes(self) -> list[Row]:
-        by_scope: dict[str, list[int]] = {}
-        for scopes, (spent, reserved) in self._moved.items():
-            for scope in scopes:
-                moved = by_scope.setdefault(scope, [0, 0])
-                moved[0] += spent
-                moved[1] += reserved
-        return [(*moved, scope) for scope, moved in sorted(by_scope.items()) if any(moved)]
-
-
-def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: int) -> BudgetReached:
-    asked, left, cap = (plain(from_pico(amount)) for amount in (asked_pico_usd, left_pico_usd, cap_pico_usd))
-    return BudgetReached(
-        f"budget {scope} is used up: the next request may cost ${asked}, ${left} of ${cap} is left",
-        where=scope,
-        fix=None if scope.startswith("run:") else f"benchtab budgets set {scope} USD raises it",
-    )
 
 
 class Appender:
@@ -243,16 +182,16 @@ class Appender:
             self._driver.many(sql.MOVE_BUDGET, changed)
         return results
 
-    def _movements(self, scopes: Sequence[str]) -> _Movements:
+    def _movements(self, scopes: Sequence[str]) -> Movements:
         if not scopes:
-            return _Movements([])
+            return Movements([])
         stored = self._driver.budgets(scopes)
         if len(stored) < len(scopes):
             self._driver.many(sql.TRACK_BUDGET, [(scope,) for scope in scopes])
             stored = self._driver.budgets(scopes)
-        return _Movements(stored)
+        return Movements(stored)
 
-    def _write_sends(self, sends: Sequence[tuple[int, Send]], movements: _Movements, results: list[Result]) -> None:
+    def _write_sends(self, sends: Sequence[tuple[int, Send]], movements: Movements, results: list[Result]) -> None:
         """Insert what the budgets allow, first come first served; puts the result of each in its place."""
         if not sends:
             return
@@ -271,7 +210,7 @@ class Appender:
             for attempt_id, (place, _) in zip(ids, admitted, strict=True):
                 results[place] = attempt_id
 
-    def _write_reused(self, reused: Sequence[tuple[int, Reuse]], movements: _Movements, results: list[Result]) -> None:
+    def _write_reused(self, reused: Sequence[tuple[int, Reuse]], movements: Movements, results: list[Result]) -> None:
         if not reused:
             return
         ids = self._driver.ids("attempts", "attempt_id", len(reused))
@@ -282,7 +221,7 @@ class Appender:
             self._write_settles([settle], [_in_flight(one.start)], movements)
             results[place] = attempt_id
 
-    def _write_settles(self, settles: Sequence[Settle], flights: Sequence[InFlight], movements: _Movements) -> None:
+    def _write_settles(self, settles: Sequence[Settle], flights: Sequence[InFlight], movements: Movements) -> None:
         if not settles:
             return
         rows: list[Row] = []
