@@ -181,7 +181,7 @@ def _json_lines(file: LocalFile) -> Iterator[Row | UnreadableError]:
 
 def _json_line(number: int, line: bytes) -> Row | UnreadableError:
     try:
-        row = json.loads(line.removeprefix(b"\xef\xbb\xbf"))
+        row = json.loads(line.decode("utf-8", "surrogatepass").removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         return UnreadableError(number, f"is not JSON: {error}")
     return (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from harness.code_blocks import code_block
@@ -23,6 +24,7 @@ _EARLIER_PART = re.compile(f"^{_EARLIER_BEGIN}$.*^{_EARLIER_END}$", re.MULTILINE
 _EARLIER_MARK = "\u27e6code of {sample_id}\u27e7"
 
 
+@lru_cache(maxsize=256)
 def placeholders(template: str) -> frozenset[str]:
     """Names that a template asks for; `{{name}}` is literal text, and so is every other brace."""
     return frozenset(match["name"] for match in _PLACEHOLDER.finditer(template) if match["name"])

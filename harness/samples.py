@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import orjson
+
 from harness import prompts
 from harness.providers.base import ContentPart, ImagePart
 from harness.scorers import SCORERS
@@ -285,7 +287,10 @@ def _plain(value: Any) -> Any:
 
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, for digests."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # integers past 64 bits, lone surrogates
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def sample_sha256(sample: Sample) -> str:
