@@ -69,3 +69,16 @@ def test_a_reservation_is_never_below_what_the_request_then_costs() -> None:
             assert reserved is not None
             assert spent.charged_pico is not None
             assert spent.charged_pico <= reserved
+
+
+def test_an_answer_without_its_output_count_does_not_make_the_next_one_unpriced() -> None:
+    pricer = Pricer(BOOK, parse_model("openai/o1"))
+    at_us = to_us(datetime(2026, 9, 1, tzinfo=UTC))
+
+    def charged(raw: dict[str, object]) -> int | None:
+        _, spent = pricer.settle("openai.chat", raw, finished_at_us=at_us, service_tier=None, model_served=None)
+        return spent.charged_pico
+
+    assert charged({"prompt_tokens": 10}) is None
+    assert charged({"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10}) == 10 * 15_000_000
+    assert charged({"prompt_tokens": 30, "completion_tokens": 0, "total_tokens": 30}) == 30 * 15_000_000

@@ -11,12 +11,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from harness.costs import cost_of, worst_case_usd
+from harness.costs import Cost, cost_of, worst_case_usd
 from harness.ledger.facts import usage_facts
 from harness.ledger.instants import from_us
 from harness.ledger.records import UsageFacts
 from harness.models import ModelSpec
-from harness.money import add, multiply, to_pico_ceiling
+from harness.money import EXACT, from_pico, to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.usage import Meter, Usage, meters, read_usage
 from harness.values import request_value
@@ -70,7 +70,7 @@ class Pricer:
         self.mode = mode
         self._thinking = thinking
         self._worst: dict[tuple[int, int, int], int | None] = {}
-        self._rates: dict[tuple[Any, ...], list[tuple[Meter, Decimal]]] = {}
+        self._rates: dict[tuple[Any, ...], list[tuple[Meter, int]] | None] = {}
         self._least_tier: int | None = None
 
     def reservation_pico(self, input_tokens_bound: int, max_output_tokens: int | None, now_us: int) -> int | None:
@@ -117,17 +117,24 @@ class Pricer:
             other_model_meters={model: meters(part) for model, part in usage.other_models},
             thinking_asked=self._thinking,
         )
-        return facts, _spent(usage, self._usd(usage, quantities, finished_at_us, service_tier, model_served))
+        charged_pico, usd = self._priced(usage, quantities, finished_at_us, service_tier, model_served)
+        spent = Spent(
+            charged_pico=charged_pico, usd=usd, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens
+        )
+        return facts, spent
 
-    def _usd(
+    def _priced(
         self,
         usage: Usage,
         quantities: Mapping[Meter, int],
         finished_at_us: int,
         service_tier: str | None,
         model_served: str | None,
-    ) -> Decimal | None:
-        """Price one usage; None = unpriced. Rates are remembered within a second, which no price change divides."""
+    ) -> tuple[int, Decimal] | tuple[None, None]:
+        """Price one usage in picodollars, rounded up, and exactly; None = unpriced.
+
+        Rates, or that there are none, are remembered within a second, which no price change divides.
+        """
         terms = (
             finished_at_us // _SECOND_US,
             model_served,
@@ -138,10 +145,19 @@ class Pricer:
             usage.thinking,
             frozenset(quantities),
         )
-        is_plain = usage.stated_cost_usd is None and not usage.other_models and usage.context_tokens is None
+        is_plain = (
+            usage.stated_cost_usd is None
+            and not usage.other_models
+            and usage.context_tokens is None
+            and usage.output_tokens is not None
+        )
         small = is_plain and usage.input_tokens is not None and usage.input_tokens < self._least_tier_tokens()
-        if small and (rates := self._rates.get(terms)) is not None:
-            return add([multiply(rate, quantities[meter]) for meter, rate in rates])
+        if small and terms in self._rates:
+            rates = self._rates[terms]
+            if rates is None:
+                return None, None
+            charged_pico = sum([pico_each * quantities[meter] for meter, pico_each in rates])
+            return charged_pico, from_pico(charged_pico)
         cost = cost_of(
             self._book,
             usage,
@@ -153,11 +169,20 @@ class Pricer:
             thinking=self._thinking,
             served_model=model_served,
         )
-        if small and cost.usd is not None and cost.price is not None and len(cost.lines) == len(quantities):
-            if len(self._rates) >= _TERMS_REMEMBERED:
-                self._rates.clear()
-            self._rates[terms] = [(line.meter, line.usd_per_unit) for line in cost.lines]
-        return cost.usd
+        if small:
+            self._remember(terms, cost, n_meters=len(quantities))
+        return (None, None) if cost.usd is None else (to_pico_ceiling(cost.usd), cost.usd)
+
+    def _remember(self, terms: tuple[Any, ...], cost: Cost, *, n_meters: int) -> None:
+        """Keep rates that are whole picodollars and have no condition on the quantities, or that there is no price."""
+        if len(self._rates) >= _TERMS_REMEMBERED:
+            self._rates.clear()
+        if cost.price is None:
+            self._rates[terms] = None
+        elif cost.usd is not None and len(cost.lines) == n_meters:
+            rates = [(line.meter, line.usd_per_unit.scaleb(12, EXACT)) for line in cost.lines]
+            if all(rate == int(rate) for _, rate in rates):
+                self._rates[terms] = [(meter, int(rate)) for meter, rate in rates]
 
     def _least_tier_tokens(self) -> int:
         """Prompt sizes below this never meet a context tier of any price of the provider."""
@@ -172,12 +197,3 @@ class Pricer:
             ]
             self._least_tier = min(tiers, default=1 << 62)
         return self._least_tier
-
-
-def _spent(usage: Usage, usd: Decimal | None) -> Spent:
-    return Spent(
-        charged_pico=None if usd is None else to_pico_ceiling(usd),
-        usd=usd,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-    )

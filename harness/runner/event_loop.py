@@ -26,7 +26,7 @@ def frozen_garbage() -> Iterator[None]:
     """Keep the collector from walking the plan again and again while requests fly, which hardly make any cycles."""
     usual = gc.get_threshold()
     gc.freeze()  # without collecting first: what a start leaves behind is a few dozen objects, looking for them is slow
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(100_000, 20, 100)
     try:
         yield
     finally:
