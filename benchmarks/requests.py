@@ -83,9 +83,9 @@ def on_client_core(command: Sequence[str], folder: Path, environment: Mapping[st
     return Process(started_us=started_us, wall_s=wall_s, peak_rss_mb=used.ru_maxrss / 1024, printed=printed)
 
 
-def bare(client: str, folder: Path, *, n: int, concurrency: int) -> dict[str, float]:
+def bare(client: str, folder: Path, *, n: int, concurrency: int, delay_ms: int = 0) -> dict[str, float]:
     """Measure a bare loop; returns CPU milliseconds per request and requests per second."""
-    with serving() as url:
+    with serving(delay_ms) as url:
         command = ["-m", "benchmarks.bare_loops", client, "--url", url, "--requests", str(n)]
         found = on_client_core([*command, "--concurrency", str(concurrency)], folder).found
     return {"cpu_ms": found["cpu_s"] / n * 1000, "per_s": n / found["wall_s"]}
@@ -169,13 +169,15 @@ def measure_direct(folder: Path, chosen: argparse.Namespace) -> None:
 
 
 def measure_delayed(folder: Path, chosen: argparse.Namespace) -> None:
-    """(b) The direct client against a server that thinks for 200 ms."""
+    """(b) The direct client against a server that thinks for 200 ms, beside a bare aiohttp loop."""
     for concurrency, least in ((100, 97), (500, 85)):
         n = concurrency * (20 if chosen.quick else 40)
+        floor = bare("aiohttp", folder, n=n, concurrency=concurrency, delay_ms=200)
         found = inside(DIRECT, folder, n=n, concurrency=concurrency, delay_ms=200)
         ideal = concurrency / 0.2
-        share = found["per_s"] / ideal * 100
-        line(f"direct, {n:,} samples, c={concurrency}, 200 ms: of {ideal:,.0f} a second", share, "%", at_least=least)
+        what = f"{n:,} samples, c={concurrency}, 200 ms: of {ideal:,.0f} a second"
+        line(f"bare aiohttp loop, {what}", floor["per_s"] / ideal * 100, "%")
+        line(f"direct, {what}", found["per_s"] / ideal * 100, "%", at_least=least)
 
 
 def measure_litellm(folder: Path, chosen: argparse.Namespace) -> None:
