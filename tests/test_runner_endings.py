@@ -58,13 +58,17 @@ def test_the_first_interrupt_drains_and_says_how_to_go_on(sent: signal.Signals, 
         assert _end(victim) == 130
         assert "benchtab run --resume run-1" in victim.said
         statuses = _statuses(database)
-        assert set(statuses) <= {"succeeded", "cancelled"}  # recorded for the next places, and never sent
+        assert set(statuses) <= {"succeeded", "cancelled"}
         assert 0 < statuses["succeeded"] < 60
         command = [sys.executable, "-m", "harness", "run", "--resume", "run-1", "--db", str(database), "-q"]
         resumed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
-    assert _statuses(database)["succeeded"] == 60
-    assert len(crashes.read_books(tmp_path / "billing.jsonl")) == 60
+    with Ledger.open(database, create=False) as ledger:
+        rows = list(attempt_rows(ledger))
+    unsent = {row.request_id for row in rows if row.status == "cancelled"}  # recorded for the next places
+    assert {(row.billed, row.charged_pico_usd) for row in rows if row.request_id in unsent} <= {("no", 0)}
+    assert crashes.read_books(tmp_path / "billing.jsonl").keys() == {row.request_id for row in rows} - unsent
+    assert len(rows) - len(unsent) == 60
 
 
 async def test_the_second_interrupt_gives_up_and_leaves_bills_unknown(suite: Path, tmp_path: Path) -> None:

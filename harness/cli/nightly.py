@@ -35,7 +35,6 @@ def nightly(
     Exit codes: 0 pass (or no baseline yet), 1 failed, 3 budget reached, 4 regression, 5 inconclusive. Files go to the
     config's output folder: report.html, summary.md, junit.xml, history.html, night.json.
     """
-
     from harness.ledger.instants import now_us
     from harness.nightly import accept_run, read_config, run_night
     from harness.nightly.files import night_object, write_files

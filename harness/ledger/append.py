@@ -93,17 +93,12 @@ class Appender:
         """Close the connection."""
         self._driver.close()
 
-    @property
-    def is_embedded(self) -> bool:
-        """Whether `write` waits for nobody, so that an event loop may call it."""
-        return self._driver.is_embedded
-
     def write(self, operations: Sequence[Operation]) -> list[Result] | None:
-        """Write all operations and leave it to `commit` to make them durable; results come in the same order.
+        """Write all operations, waiting for nobody, and leave it to `commit` to make them durable.
 
         Returns:
-            None when nothing was written, because another process is writing or the database refused something:
-            `apply`, which waits and goes through the operations one by one, has to take them.
+            Results in the same order; None when nothing was written, because that would have had to wait (for another
+            process, for a server) or the database refused something: `apply` has to take the operations.
         """
         try:
             return self._write(operations) if self._driver.begin_at_once() else None

@@ -30,15 +30,13 @@ class Driver(Protocol):
     """Errors that one operation's values cause: the other operations of its batch can still be written."""
     collisions: tuple[type[Exception], ...]
     """Errors of two processes meeting, after which the same batch is tried again."""
-    is_embedded: bool
-    """Statements run in this process and wait for nobody once a transaction has begun; only its commit waits."""
 
     def begin(self) -> None:
         """Begin a transaction that will write; waits while another process writes."""
         ...
 
     def begin_at_once(self) -> bool:
-        """Begin a transaction that will write, unless another process is writing; says whether it has begun."""
+        """Begin a transaction of which only the commit has to be waited for; says whether that is possible now."""
         ...
 
     def commit(self) -> None:
@@ -94,7 +92,6 @@ class SqliteDriver:
         *_VALUE_ERRORS,
     )
     collisions: tuple[type[Exception], ...] = ()
-    is_embedded = True
 
     def __init__(self, path: str, busy_timeout_s: float) -> None:
         self._path = path
@@ -165,8 +162,6 @@ class SqliteDriver:
 class PostgresDriver:
     """A PostgreSQL connection; budgets are locked row by row, always in the same order."""
 
-    is_embedded = False
-
     def __init__(self, engine: Engine) -> None:
         import psycopg
 
@@ -191,8 +186,7 @@ class PostgresDriver:
         self._connection.execute("BEGIN")
 
     def begin_at_once(self) -> bool:
-        self.begin()  # processes meet row by row, not here
-        return True
+        return False  # each statement waits for the server
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")

@@ -165,8 +165,7 @@ class Writer:
         batch = [item for item in taken if not (item[1].cancelled() and isinstance(item[0], Send))]
         self._n_unresolved -= len(taken) - len(batch)
         operations = [operation for operation, _ in batch]
-        in_place = self._appender.is_embedded and self._failure is None
-        self._jobs.put((batch, operations, self._appender.write(operations) if in_place else None))
+        self._jobs.put((batch, operations, self._appender.write(operations) if self._failure is None else None))
 
     def _finish(self, batch: Sequence[Queued], results: Sequence[Result]) -> None:
         for (operation, future), result in zip(batch, results, strict=True):
