@@ -22,7 +22,7 @@ from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http_client import open_client
 from harness.providers.http_connection import NoAnswerError
 from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
-from harness.providers.settings import Mapped, map_parameters
+from harness.providers.settings import Mapped, map_parameters, refuse_password
 from harness.providers.streams import fold_chat_events
 
 KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"
@@ -49,13 +49,8 @@ def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     Raises:
         InputError: it is not an http(s) address, or a name and password are written in it.
     """
+    refuse_password(base_url)
     parts = urlsplit(base_url.strip())
-    if "@" in parts.netloc:
-        raise InputError(
-            "a name or password is written in the base URL, where the ledger and reports would show it",
-            where="--base-url",
-            fix=f"leave it out; the key, if one is needed, goes in {KEY_VARIABLE}",
-        )
     if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
         raise InputError(
             f"not a base URL: {base_url!r}", where="--base-url", fix="write for example http://127.0.0.1:8000/v1"

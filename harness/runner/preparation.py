@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.errors import InputError, UnpricedModelError
@@ -21,7 +20,7 @@ from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook, utc_text
 from harness.providers.base import Message
-from harness.providers.settings import reasons
+from harness.providers.settings import reasons, refuse_password
 from harness.runner.attempts import Question
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
@@ -107,12 +106,8 @@ def _check_options(spec: RunSpec) -> None:
         raise InputError(f"model named twice: {', '.join(doubled)}", where="--model", fix="name each model once")
     if spec.concurrency < 1:
         raise InputError(f"--concurrency is {spec.concurrency}", where="--concurrency", fix="use 1 or more")
-    if spec.base_url is not None and "@" in urlsplit(spec.base_url).netloc:
-        raise InputError(
-            "--base-url holds a user name or password, which would be stored with the run",
-            where="--base-url",
-            fix="leave it out of the address; a key goes into the environment (OPENAI_COMPATIBLE_API_KEY)",
-        )
+    if spec.base_url is not None:
+        refuse_password(spec.base_url)
     if spec.budget_usd is not None and spec.budget_usd <= 0:
         raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")
 
