@@ -127,6 +127,8 @@ class ProviderError(HarnessError):
         raw_usage: usage object of the failed answer, as received, None when there was none.
         usage_kind: which reader understands `raw_usage`; None when there is none.
         provider_request_id: the provider's id for this request, None when it gave none.
+        model_served: the model that the failed answer names, None when it names none.
+        service_tier: tier served as the failed answer states it, None when it does not.
     """
 
     def __init__(
@@ -140,6 +142,8 @@ class ProviderError(HarnessError):
         raw_usage: Mapping[str, Any] | None = None,
         usage_kind: str | None = None,
         provider_request_id: str | None = None,
+        model_served: str | None = None,
+        service_tier: str | None = None,
     ) -> None:
         super().__init__(message)
         self.error_class = error_class
@@ -149,3 +153,5 @@ class ProviderError(HarnessError):
         self.raw_usage = raw_usage
         self.usage_kind = usage_kind
         self.provider_request_id = provider_request_id
+        self.model_served = model_served
+        self.service_tier = service_tier
