@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
+from harness.secrets import redact
+
 Billed = Literal["yes", "no", "unknown"]
 
 
 class HarnessError(Exception):
-    """An error with a place and a remedy.
+    """An error with a place and a remedy; none of them ever holds a key, a token or a password.
 
     Args:
         message: what happened, with its values.
@@ -33,10 +35,10 @@ class HarnessError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, where: str | None = None, fix: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.fix = fix
+        self.message = redact(message)
+        self.where = where and redact(where)
+        self.fix = fix and redact(fix)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -53,6 +55,9 @@ class Finding:
 
     where: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", redact(self.message))
 
 
 class InputError(HarnessError):

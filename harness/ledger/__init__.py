@@ -19,7 +19,6 @@ from harness.ledger.records import (
     Transcript,
     UsageFacts,
 )
-from harness.ledger.redaction import redact
 from harness.ledger.writer import Writer
 
 __all__ = [
@@ -38,5 +37,4 @@ __all__ = [
     "Transcript",
     "UsageFacts",
     "Writer",
-    "redact",
 ]

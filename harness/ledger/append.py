@@ -20,8 +20,8 @@ from harness.ledger.drivers import Driver, Row
 from harness.ledger.encoding import Compression, canonical_json, read_json, storable, text_bytes
 from harness.ledger.movements import InFlight, Movements
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
-from harness.ledger.redaction import redact
 from harness.money import plain
+from harness.secrets import redact
 from harness.usage.values import NORMALISER_VERSION
 from harness.values import request_value
 

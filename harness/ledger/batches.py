@@ -17,8 +17,8 @@ from harness.ledger.connections import writing
 from harness.ledger.encoding import storable
 from harness.ledger.ledger import ROWS_PER_STATEMENT, Ledger, explained
 from harness.ledger.records import BatchRecord, BatchStatus, OpenLine
-from harness.ledger.redaction import redact
 from harness.ledger.tables import attempts, batch_lines, batches, cells
+from harness.secrets import redact
 
 
 def add_batch(ledger: Ledger, batch: BatchRecord, attempt_ids: Sequence[int]) -> int:

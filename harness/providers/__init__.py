@@ -5,6 +5,7 @@ Every provider that is not listed is reached through litellm, which knows the na
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from harness.errors import InputError
 from harness.models import ModelSpec
 from harness.providers.base import Provider
+from harness.secrets import learn_environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ def make_provider(
     Raises:
         InputError: the provider needs something that was not given, for example `--base-url`.
     """
+    learn_environment(os.environ)
     factory = PROVIDERS.get(spec.provider, _litellm)
     options = ProviderOptions(base_url=base_url, concurrency=concurrency, answer_key=answer_key, stream=stream)
     return factory(spec, options)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from harness.models import ModelSpec
+from harness.secrets import redact_known, redact_values
 from harness.values import request_value
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
@@ -105,6 +106,14 @@ class Response:
     time_to_first_byte_s: float | None = None
     refused: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Mask this process's own keys where a server echoes them, before anything is stored, scored or shown."""
+        for name in ("text", "reasoning_text", "model_served", "service_tier", "provider_request_id"):
+            said = getattr(self, name)
+            if said and (masked := redact_known(said)) is not said:
+                setattr(self, name, masked)
+        self.raw_usage = redact_values(self.raw_usage)  # type: ignore[misc]  # frozen for the type checker only
 
 
 class Provider(Protocol):

@@ -22,10 +22,11 @@ from harness.errors import Billed, ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.answers import anthropic_response, chat_response, responses_response
 from harness.providers.base import ImagePart, Message, Prepared, Request, Response
-from harness.providers.failures import failure_from_http, failure_without_answer, redact, secrets_in
+from harness.providers.failures import failure_from_http, failure_without_answer, shortened
 from harness.providers.messages import chat_message, image_base64, parse_answer, responses_message
 from harness.providers.model_facts import facts_about
 from harness.providers.settings import map_parameters
+from harness.secrets import learn_environment
 
 BatchStatus = Literal["in_progress", "ended", "failed"]
 
@@ -176,9 +177,7 @@ class _Endpoint:
     def _unanswered(self, error: Exception) -> ProviderError:
         error_class = ErrorClass.TIMEOUT if isinstance(error, TimeoutError) else ErrorClass.CONNECTION
         sent = not isinstance(error, aiohttp.ClientConnectorError)
-        return failure_without_answer(
-            error, provider=self.provider, error_class=error_class, sent=sent, secrets=secrets_in(os.environ)
-        )
+        return failure_without_answer(error, provider=self.provider, error_class=error_class, sent=sent)
 
     def _failed(self, answer: aiohttp.ClientResponse, content: bytes) -> ProviderError:
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -192,7 +191,6 @@ class _Endpoint:
             body=content,
             headers=headers or {},
             now=datetime.now(UTC),
-            secrets=secrets_in(os.environ),
         )
 
     async def aclose(self) -> None:
@@ -294,7 +292,7 @@ class OpenAIBatches:
             at = datetime.fromtimestamp(ended, UTC) if isinstance(ended, int) else None
             return BatchProgress(status="ended", n_done=n_done, detail=word, ended_at=at)
         if word == "failed":
-            return BatchProgress(status="failed", n_done=n_done, detail=redact(f"{word}: {batch.get('errors')}"))
+            return BatchProgress(status="failed", n_done=n_done, detail=shortened(f"{word}: {batch.get('errors')}"))
         return BatchProgress(status="in_progress", n_done=n_done, detail=word)
 
     async def collect(self, handle: BatchHandle) -> AsyncIterator[BatchResult]:
@@ -402,7 +400,7 @@ class AnthropicBatches:
 def _ended_early(error: object, billed: Billed = "no") -> ProviderError:
     """A line that expired or was cancelled before it was answered: not billed at either provider."""
     named = error if isinstance(error, dict) else {}
-    message = redact(str(named.get("message") or error or "no result"))
+    message = shortened(str(named.get("message") or error or "no result"))
     return ProviderError(f"{named.get('code') or 'batch'}: {message}", error_class=ErrorClass.TIMEOUT, billed=billed)
 
 
@@ -425,6 +423,7 @@ def make_batch_provider(spec: ModelSpec, *, base_url: str | None) -> BatchProvid
     Raises:
         InputError: the provider has none here, or its key is missing.
     """
+    learn_environment(os.environ)
     if spec.provider not in BATCH_PROVIDERS:
         raise InputError(
             f"{spec.provider} has no batch interface here", where="--batch", fix="leave --batch out for this model"

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from harness.errors import Billed, ErrorClass, ProviderError
+from harness.secrets import redact
 
 MESSAGE_LIMIT = 400
 
@@ -111,27 +112,12 @@ _FAILED_ANSWERS_ARE_FREE = frozenset({"anthropic", "google", "gemini", "vertex_a
 """Their pages say that a request that ends in an error status is not charged (Vertex: only 200s; Gemini API: not
 400/500; Anthropic: failed requests free)."""
 
-_SECRET = re.compile(
-    r"(?i:(?<=bearer )|(?<=basic )|(?<=key=)|(?<=key: ))[^\s\"'&,}]{6,}"
-    r"|\b(?:sk|pk|rk|gsk|xai|pplx|hf|nvapi|fw|csk|tgp|key|r8)[-_][A-Za-z0-9*_\-]{8,}"
-    r"|\bAIza[A-Za-z0-9_\-*]{10,}"
-    r"|\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-.]+"
-)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 
 
-def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """List the values of environment variables whose names say that they are keys."""
-    marks = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
-    return tuple(value for name, value in environment.items() if name.upper().endswith(marks) and len(value) >= 8)
-
-
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Cut a text to a few hundred characters without anything that is or looks like a key."""
-    for secret in secrets:
-        if len(secret) >= 4:
-            text = text.replace(secret, "[secret]")
-    text = _SECRET.sub("[secret]", text)
+def shortened(text: str) -> str:
+    """Cut a provider's words to a few hundred characters, without anything that is or looks like a key."""
+    text = redact(text)
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
 
 
@@ -215,19 +201,17 @@ def failure_from_http(
     body: bytes,
     headers: Mapping[str, str],
     now: datetime,
-    secrets: Iterable[str] = (),
 ) -> ProviderError:
     """Turn an error answer into a ProviderError.
 
     Args:
         headers: answer headers with lower-cased names.
         now: for Retry-After values that are dates.
-        secrets: keys that must not appear in the message.
     """
     read = _read_body(body)
     error_class = _classify(status, read)
     return ProviderError(
-        redact(f"HTTP {status}: {read.message}" if read.message else f"HTTP {status}", secrets),
+        shortened(f"HTTP {status}: {read.message}" if read.message else f"HTTP {status}"),
         error_class=error_class,
         http_status=status,
         retry_after_s=retry_after_s(headers, now=now, details=read.details),
@@ -238,7 +222,7 @@ def failure_from_http(
 
 
 def failure_without_answer(
-    error: BaseException | str, *, provider: str, error_class: ErrorClass, sent: bool, secrets: Iterable[str] = ()
+    error: BaseException | str, *, provider: str, error_class: ErrorClass, sent: bool
 ) -> ProviderError:
     """Make a ProviderError of what happened on the way: an exception, or our own words for it.
 
@@ -247,7 +231,7 @@ def failure_without_answer(
     """
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}".removesuffix(": ")
     return ProviderError(
-        redact(text, secrets),
+        shortened(text),
         error_class=error_class,
         billed=billed_by_rule(provider, error_class, status=None) if sent else "no",
     )

@@ -19,7 +19,7 @@ from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.answers import finish_reason, kept_headers, text_of
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.failures import failure_from_http, failure_without_answer, redact, secrets_in
+from harness.providers.failures import failure_from_http, failure_without_answer, shortened
 from harness.providers.messages import chat_message
 from harness.providers.raw_answers import RawAnswer, read_raw_answer
 from harness.providers.settings import Mapped, map_parameters
@@ -259,7 +259,7 @@ class LiteLLMProvider:
 
     def _failure(self, error: Exception, exchange: Exchange) -> ProviderError:
         """Classify by what was recorded on the wire; litellm's own exception only tells what never got there."""
-        provider, secrets = self._spec.provider, secrets_in(os.environ)
+        provider = self._spec.provider
         if exchange.missing:
             lost = "; ".join(exchange.missing)
             return ProviderError(
@@ -274,25 +274,20 @@ class LiteLLMProvider:
                 body=exchange.body,
                 headers=exchange.headers,
                 now=datetime.now(UTC),
-                secrets=secrets,
             )
         cause = exchange.error or error
         if isinstance(cause, TimeoutError):
             unsent = exchange.n_requests == 0
-            return failure_without_answer(
-                cause, provider=provider, error_class=ErrorClass.TIMEOUT, sent=not unsent, secrets=secrets
-            )
+            return failure_without_answer(cause, provider=provider, error_class=ErrorClass.TIMEOUT, sent=not unsent)
         if exchange.error is not None:
             refused = type(exchange.error).__name__.startswith("ClientConnector")
-            return failure_without_answer(
-                cause, provider=provider, error_class=ErrorClass.CONNECTION, sent=not refused, secrets=secrets
-            )
+            return failure_without_answer(cause, provider=provider, error_class=ErrorClass.CONNECTION, sent=not refused)
         if exchange.status is None:
-            text = redact(f"{type(error).__name__}: {error}", secrets)
+            text = shortened(f"{type(error).__name__}: {error}")
             return ProviderError(text, error_class=ErrorClass.BAD_REQUEST, billed="no")
         raw = read_raw_answer(exchange.body, provider=provider, headers=exchange.headers)
         return ProviderError(
-            redact(f"litellm could not read the answer: {error}", secrets),
+            shortened(f"litellm could not read the answer: {error}"),
             error_class=ErrorClass.CONTENT_FILTER if raw.refused else ErrorClass.MALFORMED_RESPONSE,
             http_status=exchange.status,
             raw_usage=raw.usage,

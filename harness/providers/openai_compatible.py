@@ -18,12 +18,13 @@ from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.answers import chat_response, responses_response
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.failures import failure_from_http, failure_without_answer, secrets_in
+from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http_client import open_client
 from harness.providers.http_connection import NoAnswerError
 from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
 from harness.providers.settings import Mapped, map_parameters, refuse_password
 from harness.providers.streams import fold_chat_events
+from harness.secrets import learn, learn_url
 
 KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"
 
@@ -102,7 +103,8 @@ class OpenAICompatibleProvider:
         self._interface = interface
         address = endpoint_url(base_url, interface)
         self._stream = stream and interface == "chat"
-        self._secrets = (*secrets_in(os.environ), *((api_key,) if api_key else ()))
+        learn(api_key)
+        learn_url(base_url)
         headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream" if stream else "application/json",
@@ -177,7 +179,6 @@ class OpenAICompatibleProvider:
             body=body,
             headers=headers,
             now=datetime.now(UTC),
-            secrets=self._secrets,
         )
 
     def _unanswered(self, error: NoAnswerError) -> ProviderError:
@@ -186,7 +187,6 @@ class OpenAICompatibleProvider:
             provider=self._provider,
             error_class=ErrorClass.TIMEOUT if error.timed_out else ErrorClass.CONNECTION,
             sent=error.sent,
-            secrets=self._secrets,
         )
 
     async def aclose(self) -> None:
