@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-ColumnKind = Literal["text", "integer", "decimal", "usd", "ratio", "percent", "boolean", "timestamp", "json"]
+ColumnKind = Literal["text", "integer", "decimal", "usd", "ratio", "percent", "boolean", "timestamp", "json", "link"]
+TEXT_KINDS = frozenset({"text", "json", "link"})
+"""Columns whose values are texts, and may hold what somebody else wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +17,8 @@ class Column:
 
     Attributes:
         name: key in rows and header in files, for example `cost_per_task_usd`.
-        kind: how values are typed and shown; `usd` values are Decimal.
+        kind: how values are typed and shown; `usd` values are Decimal, a `link` is an address from a file of
+            our own or the user's, never from a server.
         unit: unit of the values ("USD", "tokens", "s"), empty for none.
         title: short heading for people; empty = the name.
         description: one sentence for the reference pages.

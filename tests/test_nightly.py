@@ -327,12 +327,12 @@ def test_junit_counts_failures_and_what_was_not_asked(job: Job) -> None:
     assert names == ["run", "reasoner@high (simulated): cost", "reasoner@high (simulated): score"]
 
 
-def test_junit_leaves_out_what_xml_does_not_allow() -> None:
+def test_junit_writes_what_xml_does_not_allow_as_escapes() -> None:
     from harness.nightly.summary import JUnitCase
 
     text = to_junit("j", [JUnitCase(suite="s", name="a\x00<b>", outcome="failure", message='"\x1b[0m')])
     (case,) = ET.fromstring(text.encode())  # noqa: S314
-    assert case.get("name") == "a<b>"
+    assert case.get("name") == "a\\x00<b>"
 
 
 def test_the_command_ends_with_the_gates_code_and_prints_the_summary(job: Job) -> None:

@@ -26,12 +26,13 @@ from harness.cli import (
     suites,
 )
 from harness.cli.options import VERBOSITY_WORDS, verbosity
+from harness.cli.output import PrintableLog, print_out, say
 from harness.errors import HarnessError
 
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"benchtab {__version__}")
+        print_out(f"benchtab {__version__}")
         raise typer.Exit
 
 
@@ -76,7 +77,9 @@ def main() -> None:
     if "-v" in asked or "-vv" in asked:
         import logging
 
-        logging.basicConfig(level=logging.DEBUG if "-vv" in asked else logging.INFO, stream=sys.stderr)
+        handler = logging.StreamHandler()
+        handler.setFormatter(PrintableLog(logging.BASIC_FORMAT))
+        logging.basicConfig(level=logging.DEBUG if "-vv" in asked else logging.INFO, handlers=[handler])
     # typer reads the signatures of all commands that it is given: a run needs its own only, and starts sooner for it
     chosen = command_line((run,)) if words[:1] == ["run"] else app
     try:
@@ -84,7 +87,7 @@ def main() -> None:
     except HarnessError as error:
         if "-vv" in asked:
             raise
-        typer.echo(f"benchtab: {error}", err=True)
+        say(f"benchtab: {error}")
         raise SystemExit(error.exit_code) from None
 
 

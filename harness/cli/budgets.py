@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import DbOption, JsonOption, open_ledger
+from harness.cli.output import print_out, say
 
 if TYPE_CHECKING:
     from harness.ledger.records import Budget
@@ -40,7 +41,7 @@ def list_budgets(
         table = _table(stored, ledger.database)
     if as_json:
         names = [column.name for column in table.columns]
-        typer.echo(to_json({"budgets": [dict(zip(names, row, strict=True)) for row in table.rows]}))
+        print_out(to_json({"budgets": [dict(zip(names, row, strict=True)) for row in table.rows]}))
     else:
         print_table(table)
 
@@ -57,7 +58,7 @@ def set_budget(
     checked, cap = check_scope(scope), parse_cap(usd)
     with open_ledger(db, create=True) as ledger:
         stored = ledger.set_budget(checked, to_pico_ceiling(cap))
-    typer.echo(f"{checked}: {_said(stored)}", err=True)
+    say(f"{checked}: {_said(stored)}")
 
 
 def clear_budget(scope: ScopeArgument, db: DbOption = None) -> None:
@@ -67,7 +68,7 @@ def clear_budget(scope: ScopeArgument, db: DbOption = None) -> None:
     checked = check_scope(scope)
     with open_ledger(db) as ledger:
         stored = ledger.set_budget(checked, None)
-    typer.echo(f"{checked}: {_said(stored)}", err=True)
+    say(f"{checked}: {_said(stored)}")
 
 
 def _said(budget: Budget) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.output import print_out
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def print_comparison(made: Comparison, output_format: str) -> None:
     from harness.reports.comparison import comparison_object, comparison_table
 
     if output_format == "json":
-        typer.echo(to_json(comparison_object(made)))
+        print_out(to_json(comparison_object(made)))
     elif output_format == "md":
-        typer.echo(to_markdown([comparison_table(made)]), nl=False)
+        print_out(to_markdown([comparison_table(made)]), nl=False)
     elif output_format == "table":
         print_table(comparison_table(made))
     else:

@@ -6,6 +6,7 @@ import typer
 
 from harness.api import ledger_name
 from harness.cli.options import DbOption, JsonOption
+from harness.cli.output import print_out, say
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +25,7 @@ def info(db: DbOption = None, as_json: JsonOption = False) -> None:
 
     facts = ledger_facts(ledger_name(db))
     if as_json:
-        typer.echo(to_json(facts))
+        print_out(to_json(facts))
     else:
         print_table(ledger_table(facts))
 
@@ -34,4 +35,4 @@ def upgrade(db: DbOption = None) -> None:
     from harness.ledger.schema import upgrade_ledger
 
     before, after = upgrade_ledger(ledger_name(db))
-    typer.echo(f"schema {after}, as before" if before == after else f"schema {before or 'none'} -> {after}", err=True)
+    say(f"schema {after}, as before" if before == after else f"schema {before or 'none'} -> {after}")

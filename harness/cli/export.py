@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DbOption, PricingOption, open_ledger
+from harness.cli.output import say
 from harness.rendering.export_files import TABLES, export_table
 
 
@@ -28,4 +29,4 @@ def export(
 
     with open_ledger(db) as ledger:
         count = export_table(ledger, load_price_book(pricing), table, output, run or None)
-    typer.echo(f"{count:,} rows of {table} written to {output}", err=True)
+    say(f"{count:,} rows of {table} written to {output}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.output import print_out, say
 
 if TYPE_CHECKING:
     from harness.rendering.progress import ProgressDisplay
@@ -47,7 +48,7 @@ def nightly(
     if accept is not None:
         with open_ledger(db) as ledger:
             accept_run(ledger, accept)
-        typer.echo(f"{accept} is a good baseline now", err=True)
+        say(f"{accept} is a good baseline now")
         return
     folder = config.parent
     book = load_price_book(pricing or (None if read.pricing is None else folder / read.pricing))
@@ -56,9 +57,9 @@ def nightly(
         from harness.rendering.progress import ProgressDisplay
 
         for warning in prepared.warnings:
-            typer.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}")
         items = len(prepared.items)
-        typer.echo(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models", err=True)
+        say(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models")
         return ProgressDisplay({model.spec: items for model in prepared.models}, quiet=quiet)
 
     with open_ledger(db, create=True) as ledger:
@@ -75,8 +76,8 @@ def nightly(
         output = folder / read.output.folder
         write_files(night, output, ledger=ledger, book=book, history=read.output.history)
     if json_output:
-        typer.echo(to_json(night_object(night)))
+        print_out(to_json(night_object(night)))
     else:
-        typer.echo(to_markdown(summary_tables(night)), nl=False)
-    typer.echo(f"{night.name}: {night.verdict} (exit {night.exit_code}); files in {output}", err=True)
+        print_out(to_markdown(summary_tables(night)), nl=False)
+    say(f"{night.name}: {night.verdict} (exit {night.exit_code}); files in {output}")
     raise typer.Exit(night.exit_code)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.output import print_out, say
+
 if TYPE_CHECKING:
     from harness.pricing import PriceBook
 
@@ -70,7 +72,7 @@ def list_prices(
 
     book = load_price_book(pricing)
     if as_json:
-        typer.echo(to_json(price_list_facts(book)))
+        print_out(to_json(price_list_facts(book)))
         return
     print_table(list_table(book, provider=provider, at=None if as_of is None else parse_instant(as_of, "--as-of")))
 
@@ -93,11 +95,11 @@ def show(
     if not history:
         raise _unknown(book, spec.provider, spec.model)
     if as_json:
-        typer.echo(to_json({"model": spec.name, "price_book_sha256": book.sha256, "history": history}))
+        print_out(to_json({"model": spec.name, "price_book_sha256": book.sha256, "history": history}))
         return
     print_table(history_table(book, spec.provider, spec.model))
     for line in price_chart(book, spec.provider, spec.model):
-        typer.echo(line)
+        print_out(line)
 
 
 def check(
@@ -131,10 +133,10 @@ def check(
     ]
     if as_json:
         facts = {"price_book_sha256": book.sha256, "n_prices": len(book.rows), "n_aliases": len(book.aliases)}
-        typer.echo(to_json({**facts, "libraries": list(libraries), "disagreements": found}))
+        print_out(to_json({**facts, "libraries": list(libraries), "disagreements": found}))
         return
-    typer.echo(f"{len(book.sources)} files, {len(book.rows)} prices, {len(book.aliases)} aliases: no mistakes")
-    typer.echo(f"price book {book.sha256}")
+    print_out(f"{len(book.sources)} files, {len(book.rows)} prices, {len(book.aliases)} aliases: no mistakes")
+    print_out(f"price book {book.sha256}")
     if compare:
         _print_disagreements(found, list(libraries))
 
@@ -144,7 +146,7 @@ def _print_disagreements(found: list[dict[str, Any]], libraries: list[str]) -> N
     from harness.tables import Column, Table
 
     if not libraries:
-        typer.echo("not compared with other projects: install benchtab[dev] to do so", err=True)
+        say("not compared with other projects: install benchtab[dev] to do so")
         return
     columns = (
         Column(name="library"),
@@ -177,7 +179,7 @@ def _hold(path: Path, *, accept: bool) -> None:
     appended = len(row_digests(book)) - len(recorded)
     if accept:
         write_digests(path, row_digests(book))
-    typer.echo(f"{len(recorded)} old rows unchanged, {appended} appended{' and recorded' if accept else ''}", err=True)
+    say(f"{len(recorded)} old rows unchanged, {appended} appended{' and recorded' if accept else ''}")
 
 
 def _unknown(book: PriceBook, provider: str, model: str) -> Exception:

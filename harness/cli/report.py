@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.output import print_out, say
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,17 +97,17 @@ def print_report(
         from harness.reports.charts import report_charts
 
         written = write_charts(report_charts(made), charts)
-        typer.echo(f"{written} charts as SVG and PNG in {charts}", err=True)
+        say(f"{written} charts as SVG and PNG in {charts}")
     if output is None and output_format == "table":
         _print_tables(made)
         return
     text = report_text(made, output_format)
     if output is None:
-        typer.echo(text, nl=not text.endswith("\n"))
+        print_out(text, nl=not text.endswith("\n"), exact=True)
         return
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
-    typer.echo(f"report written to {output}", err=True)
+    say(f"report written to {output}")
 
 
 def report_text(made: SpendReport, output_format: str) -> str:

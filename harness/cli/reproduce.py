@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import JsonOption, PricingOption
+from harness.cli.output import print_out
 
 DEFAULT_TABLE = "artificial-analysis-2025-04"
 
@@ -43,7 +44,7 @@ def reproduce(
     solved = solve(load_published(name), book)
     bill = rebuilt_bill(solved, book, ledger and Path(ledger)) if rebuild else []
     if json_output:
-        typer.echo(to_json(reproduction_object(solved, bill)))
+        print_out(to_json(reproduction_object(solved, bill)))
         return
     for table in reproduction_tables(solved, bill):
         print_table(table)

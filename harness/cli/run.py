@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, verbosity
+from harness.cli.output import print_out, say
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -188,9 +189,9 @@ def _run(spec: RunSpec, ledger: Ledger, book: PriceBook, *, run_id: str | None, 
         from harness.rendering.progress import ProgressDisplay
 
         for warning in prepared.warnings:
-            typer.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}")
         items = len(prepared.items)
-        typer.echo(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models", err=True)
+        say(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models")
         return ProgressDisplay({model.spec: items for model in prepared.models}, quiet=verbosity.quiet)
 
     result = run_suites(spec, ledger=ledger, book=book, run_id=run_id, observe=observe, handle_signals=True)
@@ -212,11 +213,11 @@ def _print_estimate(spec: RunSpec, book: PriceBook, *, json_output: bool) -> Non
     now = datetime.now(UTC)
     prepared = prepare_run(spec, run_id="dry-run", book=book, now=now)
     for warning in prepared.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}")
     table = estimate_table(estimate_run(prepared, book, now))
     if json_output:
         names = [column.name for column in table.columns]
-        typer.echo(to_json([dict(zip(names, row, strict=True)) for row in table.rows]))
+        print_out(to_json([dict(zip(names, row, strict=True)) for row in table.rows]))
     else:
         print_table(table)
 
@@ -229,11 +230,11 @@ def _print_report(ledger: Ledger, book: PriceBook, run_id: str, *, json_output: 
 
 def _print_ending(result: RunResult) -> None:
     for note in result.notes:
-        typer.echo(note, err=True)
+        say(note)
     for model in result.models:
         if model.stopped_by is not None:
-            typer.echo(f"{model.spec} stopped: {model.stopped_by}", err=True)
+            say(f"{model.spec} stopped: {model.stopped_by}")
     if result.resume_command is not None:
         left = sum(model.n_left for model in result.models)
-        typer.echo(f"run {result.run_id} is {result.status}: {left} samples left; go on with:", err=True)
-        typer.echo(f"  {result.resume_command}", err=True)
+        say(f"run {result.run_id} is {result.status}: {left} samples left; go on with:")
+        say(f"  {result.resume_command}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DbOption, JsonOption, open_ledger
+from harness.cli.output import print_out
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def list_runs(db: DbOption = None, as_json: JsonOption = False) -> None:
     with open_ledger(db) as ledger:
         facts = run_facts(ledger)
         if as_json:
-            typer.echo(to_json({"runs": facts}))
+            print_out(to_json({"runs": facts}))
         else:
             print_table(run_table(facts, database=ledger.database))
 
@@ -44,6 +45,6 @@ def show(
     with open_ledger(db) as ledger:
         detail = run_detail(ledger, run)
     if as_json:
-        typer.echo(to_json(detail))
+        print_out(to_json(detail))
     else:
         print_table(cell_table(detail))

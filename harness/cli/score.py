@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.output import print_out, say
 
 if TYPE_CHECKING:
     from harness.ledger import Ledger
@@ -65,10 +66,10 @@ def _score(ledger: Ledger, book: PriceBook, run_id: str, options: RescoreOptions
     from harness.runner.rescoring import rescore
 
     before = spend_report(ledger, book, [run_id])
-    made = rescore(ledger, run_id, book=book, options=options, notice=lambda text: typer.echo(text, err=True))
+    made = rescore(ledger, run_id, book=book, options=options, notice=say)
     after = spend_report(ledger, book, [run_id])
     for problem in made.problems:
-        typer.echo(f"benchtab: {problem}", err=True)
+        say(f"benchtab: {problem}")
     if json_output:
         _print_json(run_id, before, after, _changes(ledger, run_id, made), made)
     else:
@@ -105,7 +106,7 @@ def _print_json(
         "problems": list(made.problems),
         "report": report_object(after),
     }
-    typer.echo(to_json(document))
+    print_out(to_json(document))
 
 
 def _print_tables(

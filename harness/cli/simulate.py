@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.output import print_out, say
+
 if TYPE_CHECKING:
     from harness.simulate_server import SimulationServer
     from harness.simulation import AnswerKey
@@ -54,7 +56,7 @@ def simulate(
     server = SimulationServer(key, seed=seed, billing_log=billing_log, pace=pace)
     gc.collect()
     gc.freeze()  # the key lives as long as the process: the collector need not walk it again and again
-    typer.echo(f"benchtab: simulated models, {len(key)} known prompts, seed {seed}", err=True)
+    say(f"benchtab: simulated models, {len(key)} known prompts, seed {seed}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(server, host, port))
 
@@ -68,7 +70,7 @@ async def _serve(server: SimulationServer, host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     try:
         await server.start(host=host, port=port)
-        typer.echo(server.url)
+        print_out(server.url)
         await stop.wait()
     finally:
         await server.stop()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.output import print_out, say
+
 if TYPE_CHECKING:
     from harness.errors import Finding
     from harness.suite_tables import ShownTask
@@ -34,7 +36,7 @@ def list_(as_json: AsJson = False) -> None:
 
     suites = [load_suite(name) for name in list_suites()]
     if as_json:
-        typer.echo(to_json([suite_facts(suite) | {"sha256": suite.sha256} for suite in suites]))
+        print_out(to_json([suite_facts(suite) | {"sha256": suite.sha256} for suite in suites]))
     else:
         print_table(suites_table(suites))
 
@@ -54,7 +56,7 @@ def show(
     shown = _load_all(suite, suite_file(name), data)
     if as_json:
         facts = suite.model_dump(mode="json", include={"name", "version", "title", "description", "citation", "sha256"})
-        typer.echo(to_json(facts | {"tasks": [task_facts(one) for one in shown]}))
+        print_out(to_json(facts | {"tasks": [task_facts(one) for one in shown]}))
         return
     print_table(tasks_table(suite, shown))
     _tell(suite, shown)
@@ -82,19 +84,17 @@ def _tell(suite: Suite, shown: list[ShownTask]) -> None:
     """Print what a table cannot hold: description, sources, warnings, and the first prompt."""
     from harness.suite_tables import task_facts
 
-    typer.echo(f"\n{suite.description}\nPaper: {suite.citation}\nDigest: {suite.sha256}")
+    print_out(f"\n{suite.description}\nPaper: {suite.citation}\nDigest: {suite.sha256}")
     for fact in map(task_facts, shown):
-        typer.echo(
-            f"Data of {fact['task']}: {fact['dataset']}, revision {fact['revision']}, licence: {fact['licence']}"
-        )
+        print_out(f"Data of {fact['task']}: {fact['dataset']}, revision {fact['revision']}, licence: {fact['licence']}")
     methods = {one.input_tokens.method for one in shown if one.input_tokens is not None}
     if methods:
-        typer.echo(f"Input tokens are estimates ({', '.join(sorted(methods))}); runs record what the provider counts.")
+        print_out(f"Input tokens are estimates ({', '.join(sorted(methods))}); runs record what the provider counts.")
     for one in shown:
         if one.problem is not None:
-            typer.echo(f"benchtab: {one.task.name}: {one.problem}", err=True)
+            say(f"benchtab: {one.task.name}: {one.problem}")
         for warning in one.loaded.warnings if one.loaded else ():
-            typer.echo(f"benchtab: {warning}", err=True)
+            say(f"benchtab: {warning}")
     first = next((one.loaded for one in shown if one.loaded is not None), None)
     if first is not None:
         _show_first_prompt(first)
@@ -104,12 +104,12 @@ def _show_first_prompt(loaded: LoadedTask) -> None:
     from harness.prompts import images_of, text_of
 
     sample = loaded.samples[0]
-    typer.echo(f"\nFirst prompt (task {sample.task}, sample {sample.sample_id}):\n")
+    print_out(f"\nFirst prompt (task {sample.task}, sample {sample.sample_id}):\n")
     if sample.system:
-        typer.echo(f"[system]\n{sample.system}\n")
-    typer.echo(text_of(sample.input))
+        print_out(f"[system]\n{sample.system}\n")
+    print_out(text_of(sample.input))
     for image in images_of(sample.input):
-        typer.echo(f"[image: {image.media_type}, {len(image.data)} bytes]")
+        print_out(f"[image: {image.media_type}, {len(image.data)} bytes]")
 
 
 def check(
@@ -128,7 +128,7 @@ def check(
         word = "mistake" if len(findings) == 1 else "mistakes"
         raise InputError(f"{len(findings)} {word} in the suite", where=str(file), findings=findings)
     size = f"{len(suite.tasks)} tasks, {counted} samples checked"
-    typer.echo(f"{file}: {suite.name} {suite.version}, {size}, no mistakes")
+    print_out(f"{file}: {suite.name} {suite.version}, {size}, no mistakes")
 
 
 def _check_data(suite: Suite, file: Path, data: Path | None) -> tuple[int, list[Finding]]:
@@ -140,7 +140,7 @@ def _check_data(suite: Suite, file: Path, data: Path | None) -> tuple[int, list[
     findings: list[Finding] = []
     for task in suite.tasks:
         if not has_local_data(task, suite_path=file, data_dir=data):
-            typer.echo(f"benchtab: the data of task {task.name} is not on this machine and was not checked", err=True)
+            say(f"benchtab: the data of task {task.name} is not on this machine and was not checked")
             continue
         try:
             loaded = load_task(task, suite_path=file, data_dir=data)
@@ -149,5 +149,5 @@ def _check_data(suite: Suite, file: Path, data: Path | None) -> tuple[int, list[
             continue
         counted += len(loaded.samples)
         for warning in loaded.warnings:
-            typer.echo(f"benchtab: {warning}", err=True)
+            say(f"benchtab: {warning}")
     return counted, findings

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
 from harness.money import plain
+from harness.rendering.printable import on_one_line
 from harness.tables import Column
 
-GUARDED = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20\u2212]|[\t\r\n]")
+"""How a text begins that a spreadsheet may run: full-width signs count, and what it skips before them is skipped."""
 
 
 def exact(value: Any) -> str:
@@ -25,13 +29,37 @@ def exact(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, dict | list):
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return _json(value)
     return str(value)
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # halves of characters, integers past 64 bits
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def guarded(text: str) -> str:
     """Put a quote before a text that a spreadsheet would run as a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text.startswith(GUARDED) else text
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+class QuotedLineEnds:
+    """Where `csv.writer` writes to: ends lines with a line feed, and has cells quoted for a carriage return too.
+
+    Before Python 3.13 the writer quotes a cell for the characters of its own line end only, so it is given both.
+    """
+
+    WRITTEN = "\r\n"
+    """The `lineterminator` of a writer that writes here."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        """Write one line of the file."""
+        self._file.write(line.removesuffix(self.WRITTEN) + "\n")
 
 
 def readable(value: Any, column: Column) -> str:
@@ -48,7 +76,7 @@ def readable(value: Any, column: Column) -> str:
         return f"${value:,.2f}"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return exact(value)
+    return on_one_line(exact(value))
 
 
 def is_number(column: Column) -> bool:

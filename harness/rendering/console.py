@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO
 
 from harness.rendering.cells import is_number, readable
+from harness.rendering.printable import on_one_line, printable
 from harness.tables import Table
 
 PLAIN_WIDTH = 120
@@ -31,7 +32,7 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
 
     console = Console(file=file, width=width or output_width(file), highlight=False)
     if table.title:
-        console.print(Text(table.title, style="bold"))
+        console.print(Text(on_one_line(table.title), style="bold"))
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for place, column in enumerate(table.columns):
         right = is_number(column)
@@ -47,5 +48,5 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
         grid.add_row(*(Text(readable(value, column)) for value, column in zip(row, table.columns, strict=True)))
     console.print(grid)
     for note in table.notes:
-        console.print(Text(f"* {note}"))
+        console.print(Text(f"* {printable(note)}"))
     console.print()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 from typing import IO
 
-from harness.rendering.cells import exact, guarded
-from harness.tables import Table
+from harness.rendering.cells import QuotedLineEnds, exact, guarded
+from harness.tables import TEXT_KINDS, Table
 
 
 def write_csv(table: Table, file: IO[str]) -> None:
     """Write a table as CSV (RFC 4180 quoting, `\\n` line ends, UTF-8 is the caller's)."""
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(QuotedLineEnds(file), lineterminator=QuotedLineEnds.WRITTEN)
     writer.writerow([column.name for column in table.columns])
-    texts = [column.kind in ("text", "json") for column in table.columns]
+    texts = [column.kind in TEXT_KINDS for column in table.columns]
     for row in table.rows:
         writer.writerow(
             [guarded(exact(value)) if text else exact(value) for value, text in zip(row, texts, strict=True)]

@@ -10,6 +10,7 @@ import orjson
 
 from harness.money import plain
 from harness.rendering.cells import exact
+from harness.rendering.printable import as_json
 
 
 def _default(value: Any) -> Any:
@@ -22,4 +23,4 @@ def _default(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Write one JSON document; not-a-number becomes null."""
-    return orjson.dumps(value, default=_default, option=orjson.OPT_INDENT_2).decode()
+    return as_json(orjson.dumps(value, default=_default, option=orjson.OPT_INDENT_2).decode())

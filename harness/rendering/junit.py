@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Protocol
 from xml.etree import ElementTree as ET
 
-_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from harness.rendering.printable import printable
 
 
 class Case(Protocol):
@@ -24,7 +23,7 @@ class Case(Protocol):
 
 
 def to_junit(name: str, cases: Iterable[Case]) -> str:
-    """Write one test suite; characters that XML does not allow are left out."""
+    """Write one test suite; characters that XML does not allow are written as escapes."""
     listed = list(cases)
     counts = {kind: sum(case.outcome == kind for case in listed) for kind in ("failure", "error", "skipped")}
     root = ET.Element(
@@ -36,12 +35,8 @@ def to_junit(name: str, cases: Iterable[Case]) -> str:
         skipped=str(counts["skipped"]),
     )
     for case in listed:
-        element = ET.SubElement(root, "testcase", classname=_clean(case.suite), name=_clean(case.name))
+        element = ET.SubElement(root, "testcase", classname=printable(case.suite), name=printable(case.name))
         if case.outcome != "passed":
-            ET.SubElement(element, case.outcome, message=_clean(case.message))
+            ET.SubElement(element, case.outcome, message=printable(case.message))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("", text)

@@ -1,11 +1,14 @@
-"""Table -> GitHub-flavoured Markdown; pipes and line breaks in values are escaped."""
+"""Table -> GitHub-flavoured Markdown; nothing in a value becomes a link, an image or markup of its own."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Any
 
 from harness.rendering.cells import is_number, readable
-from harness.tables import Table
+from harness.rendering.printable import on_one_line
+from harness.tables import Column, Table
 
 
 def to_markdown(tables: Iterable[Table]) -> str:
@@ -20,8 +23,7 @@ def _lines(table: Table) -> Iterable[str]:
     yield "| " + " | ".join(_escape(column.title or column.name) for column in table.columns) + " |"
     yield "| " + " | ".join("---:" if is_number(column) else "---" for column in table.columns) + " |"
     for row in table.rows:
-        cells = (readable(value, column) for value, column in zip(row, table.columns, strict=True))
-        yield "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+        yield "| " + " | ".join(map(_cell, row, table.columns)) + " |"
     yield ""
     for note in table.notes:
         yield f"- {_escape(note)}"
@@ -29,7 +31,27 @@ def _lines(table: Table) -> Iterable[str]:
         yield ""
 
 
+def _cell(value: Any, column: Column) -> str:
+    text = _escaped(readable(value, column))
+    return text if column.kind == "link" else _without_links(text)
+
+
+_MARKUP = re.compile(r"[\\|`*~]")
+_LINKS = re.compile(r"(?<=\])(?=[(\[:])|(?<=!)(?=\[)")
+"""Where a backslash breaks a link, an image or the definition of either; brackets of intervals stay as they are."""
+_AUTOLINKS = re.compile(r"(?i)(?<=www)\.|(?<=http)://|(?<=https)://|(?<=ftp)://")
+_CALLS = re.compile(r"(?<!\w)[@#](?=\w)")
+"""`@name` and `#1`, which sites turn into links, and `@name` into a message to somebody."""
+
+
 def _escape(text: str) -> str:
-    for raw, safe in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\r", " "), ("\n", " ")):
-        text = text.replace(raw, safe)
-    return text
+    return _without_links(_escaped(text))
+
+
+def _escaped(text: str) -> str:
+    text = _MARKUP.sub(r"\\\g<0>", on_one_line(text)).replace("&", "&amp;").replace("<", "&lt;")
+    return _CALLS.sub(lambda found: f"{found.group()}<!-- -->", _LINKS.sub(r"\\", text))
+
+
+def _without_links(text: str) -> str:
+    return _AUTOLINKS.sub(lambda found: found.group().replace(".", "&#46;").replace(":", "&#58;"), text)

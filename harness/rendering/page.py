@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.charts import Chart
 from harness.pages import Page
 from harness.rendering.cells import is_number, readable
+from harness.rendering.printable import printable
 from harness.rendering.svg import to_svg
 from harness.tables import Column
 
@@ -22,6 +23,7 @@ def to_html(page: Page) -> str:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

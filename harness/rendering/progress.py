@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from harness.errors import ProviderError
 from harness.models import ModelSpec
+from harness.rendering.printable import on_one_line, printable
 from harness.runner.charging import Spent
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class ProgressDisplay:
 
     def notice(self, text: str) -> None:
         """Say something once."""
+        text = printable(text)
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)
         else:
@@ -151,7 +153,7 @@ class ProgressDisplay:
         for model, counts in self.counts.items():
             bound = ">= " if counts.unknown else ""
             grid.add_row(
-                Text(str(model)),
+                Text(on_one_line(str(model))),
                 f"{counts.done}/{counts.planned}",
                 str(counts.failed),
                 str(counts.retried),

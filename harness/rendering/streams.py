@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.ledger.instants import from_us
-from harness.rendering.cells import exact, guarded
+from harness.rendering.cells import QuotedLineEnds, exact, guarded
 from harness.streams import RowStream
-from harness.tables import Column
+from harness.tables import TEXT_KINDS, Column
 
 USD_DIGITS, USD_SCALE = 38, 18
 """Dollars as decimal128(38, 18): exact for every rate per token that is published."""
@@ -21,7 +21,7 @@ def write_stream_csv(stream: RowStream, path: Path) -> int:
     kinds = [column.kind for column in stream.columns]
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(QuotedLineEnds(file), lineterminator=QuotedLineEnds.WRITTEN)
         writer.writerow([column.name for column in stream.columns])
         for columns in stream.batches:
             texts = [[_cell(value, kind) for value in values] for values, kind in zip(columns, kinds, strict=True)]
@@ -35,7 +35,7 @@ def _cell(value: Any, kind: str) -> str:
         return ""
     if kind == "timestamp" and isinstance(value, int):
         return exact(from_us(value))
-    return guarded(exact(value)) if kind in ("text", "json") else exact(value)
+    return guarded(exact(value)) if kind in TEXT_KINDS else exact(value)
 
 
 def write_stream_parquet(stream: RowStream, path: Path) -> int:

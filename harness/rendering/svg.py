@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from itertools import pairwise
 
 from harness.charts import Bars, Chart, Point, Role, Scatter, Spreads, Timeline, Unit
+from harness.rendering.printable import as_xml
 from harness.rendering.timeline import draw_timeline
 
 COLOURS: dict[Role, str] = {
@@ -55,14 +55,14 @@ def to_svg(chart: Chart, *, standalone: bool = False) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-labelledby="{ident}-title {ident}-description" width="{WIDTH}" height="{height}">'
-        f'<title id="{ident}-title">{escape(chart.title)}</title>'
-        f'<desc id="{ident}-description">{escape(chart.description)}</desc>{heading}'
+        f'<title id="{ident}-title">{as_xml(chart.title)}</title>'
+        f'<desc id="{ident}-description">{as_xml(chart.description)}</desc>{heading}'
         f'<g transform="translate(0 {shift})">{body}</g></svg>'
     )
 
 
 def _text(x: float, y: float, text: str, *, anchor: str = "start", kind: str = "t", extra: str = "") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{escape(text)}</text>'
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{as_xml(text)}</text>'
 
 
 def _short(text: str, letters: int = 29) -> str:
@@ -139,7 +139,7 @@ def _bar(chart: Bars, row: int, y: float, thick: int, scale: float) -> str:
         tip = f"{chart.categories[row]}: {series.name} {_precise(value, chart.unit)}"
         parts.append(
             f'<rect x="{left:.2f}" y="{top:.1f}" width="{max(value * scale, 0.6):.2f}" height="{thick}" '
-            f'fill="{COLOURS[series.role]}"><title>{escape(tip)}</title></rect>'
+            f'fill="{COLOURS[series.role]}"><title>{as_xml(tip)}</title></rect>'
         )
         x += value * scale
     return "".join(parts)
@@ -243,7 +243,7 @@ def _marker(point: Point, x: float, y: object) -> str:
     if point.low is not None and point.high is not None:
         ends = f'y1="{y(point.low):.1f}" y2="{y(point.high):.1f}"'
         whisker = f'<line x1="{x:.1f}" x2="{x:.1f}" {ends} stroke="{colour}" stroke-width="1.5" opacity="0.6"/>'
-    tip = f"<title>{escape(point.label)}: {point.y:.1f} %, {point.x:,.6g}</title>"
+    tip = f"<title>{as_xml(point.label)}: {point.y:.1f} %, {point.x:,.6g}</title>"
     if point.reasoning:
         return f'{whisker}<circle cx="{x:.1f}" cy="{at:.1f}" r="5.5" fill="{colour}">{tip}</circle>'
     return f'{whisker}<rect x="{x - 5:.1f}" y="{at - 5:.1f}" width="10" height="10" fill="{colour}">{tip}</rect>'
@@ -289,7 +289,7 @@ def _spreads(chart: Spreads) -> tuple[str, int]:
         parts.append(f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{blue}" stroke-width="2"/>')
         parts.append(
             f'<rect x="{quarter:.1f}" y="{y - 6}" width="{max(three - quarter, 1):.1f}" height="12" fill="{blue}">'
-            f"<title>{escape(spread.label)}: median {_precise(spread.quantiles[2], chart.unit)}</title></rect>"
+            f"<title>{as_xml(spread.label)}: median {_precise(spread.quantiles[2], chart.unit)}</title></rect>"
         )
         parts.append(f'<rect class="b" x="{median - 1:.1f}" y="{y - 8}" width="2.5" height="16"/>')
         parts.append(f'<path d="M{mean:.1f} {y - 6}l6 6l-6 6l-6 -6z" fill="{orange}"/>')

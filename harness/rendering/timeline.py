@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from html import escape
 
 from harness.charts import TimeLine, Timeline
+from harness.rendering.printable import as_xml
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C", "#7A5195")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
@@ -82,7 +82,7 @@ def draw_timeline(chart: Timeline) -> tuple[str, int]:
 
 def _axes(x: _Time, y: _Log, title: str) -> str:
     floor = y.top + PANEL
-    parts = [f'<text class="m" x="{LEFT - 48}" y="{y.top - 10}">{escape(title)}</text>']
+    parts = [f'<text class="m" x="{LEFT - 48}" y="{y.top - 10}">{as_xml(title)}</text>']
     for tick in y.ticks():
         at = y(tick)
         parts.append(f'<line class="g" x1="{LEFT}" x2="{RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
@@ -114,12 +114,12 @@ def _steps(line: TimeLine, place: int, x: _Time, y: _Log) -> str:
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     return (
         f'<path d="{"".join(path)}" fill="none" stroke="{PALETTE[place % len(PALETTE)]}" stroke-width="2"{dashed}>'
-        f"<title>{escape(line.label)}</title></path>"
+        f"<title>{as_xml(line.label)}</title></path>"
     )
 
 
 def _run(line: TimeLine, place: int, x: float, y: float, when: datetime, usd: float) -> str:
-    tip = f"<title>{escape(line.label)}, {when:%Y-%m-%d}: ${usd:,.6g}</title>"
+    tip = f"<title>{as_xml(line.label)}, {when:%Y-%m-%d}: ${usd:,.6g}</title>"
     return _mark(place, x, y, tip)
 
 
@@ -142,6 +142,6 @@ def _legend(lines: Sequence[TimeLine], y: float) -> tuple[str, int]:
         if x + width > WIDTH and x > 16:
             x, y = 16.0, y + 20
         parts.append(_mark(place, x, y - 4))
-        parts.append(f'<text class="t" x="{x + 10:.1f}" y="{y:.1f}">{escape(line.label)}</text>')
+        parts.append(f'<text class="t" x="{x + 10:.1f}" y="{y:.1f}">{as_xml(line.label)}</text>')
         x += width
     return "".join(parts), int(y + 14)

@@ -6,8 +6,8 @@ Needs no network and no script; light and dark; a night's verdict is told by sha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 
+from harness.rendering.printable import as_xml
 from harness.trends import Night, Trend, TrendPoint
 
 WIDTH, HEIGHT, LEFT, TOP, FLOOR = 352, 150, 78, 14, 120
@@ -42,8 +42,8 @@ def to_history_page(name: str, nights: Sequence[Night], trends: Sequence[Trend])
         '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         'img-src data:">'
-        f"<title>{escape(name)}: nights</title><style>{STYLE}</style></head><body>"
-        f"<h1>{escape(name)}: {len(nights)} nights</h1>"
+        f"<title>{as_xml(name)}: nights</title><style>{STYLE}</style></head><body>"
+        f"<h1>{as_xml(name)}: {len(nights)} nights</h1>"
         "<p>Dots are nights whose run is a good baseline, diamonds are all others. Whiskers are 95 % intervals.</p>"
         f"{body}<h2>Nights</h2>{_night_table(nights)}</body></html>\n"
     )
@@ -59,7 +59,7 @@ def _section(trend: Trend, nights: Sequence[Night]) -> str:
         f"<figure><figcaption>{title}</figcaption>{_line(trend, nights, title, value, write)}</figure>"
         for title, value, write in charts
     )
-    return f'<h2>{escape(trend.suite)}: {escape(trend.model)}</h2><div class="charts">{figures}</div>'
+    return f'<h2>{as_xml(trend.suite)}: {as_xml(trend.model)}</h2><div class="charts">{figures}</div>'
 
 
 def _line(trend: Trend, nights: Sequence[Night], title: str, value: Value, write: Callable[[float], str]) -> str:
@@ -80,7 +80,7 @@ def _line(trend: Trend, nights: Sequence[Night], title: str, value: Value, write
 
     parts = [
         f'<line class="g" x1="{LEFT}" x2="{WIDTH - 6}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{escape(write(tick))}</text>'
+        f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{as_xml(write(tick))}</text>'
         for tick in (low, (low + high) / 2, high)
     ]
     path = " ".join(f"{x(point):.1f},{y(found):.1f}" for point, found in known)
@@ -94,7 +94,7 @@ def _line(trend: Trend, nights: Sequence[Night], title: str, value: Value, write
         parts.append(_mark(x(point), y(found), nights[point.night], write(found), bound=point.is_lower_bound))
     parts.append(_dates(nights, step))
     told = f"{title} of {trend.model} on {trend.suite}: from {write(known[0][1])} to {write(known[-1][1])}"
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{as_xml(told)}">{"".join(parts)}</svg>'
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -105,7 +105,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 def _mark(x: float, y: float, night: Night, text: str, *, bound: bool) -> str:
     tip = f"{night.started_at:%Y-%m-%d %H:%M}: {'at least ' if bound else ''}{text}, {night.verdict}"
-    tip = f"<title>{escape(tip)}</title>"
+    tip = f"<title>{as_xml(tip)}</title>"
     if night.verdict == "good":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{LINE}">{tip}</circle>'
     return f'<path d="M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z" fill="{BAD}">{tip}</path>'
@@ -121,8 +121,8 @@ def _dates(nights: Sequence[Night], step: float) -> str:
 
 def _night_table(nights: Sequence[Night]) -> str:
     rows = "".join(
-        f"<tr><td>{night.started_at:%Y-%m-%d %H:%M}</td><td>{escape(night.run_id)}</td>"
-        f"<td>{escape(night.verdict)}</td></tr>"
+        f"<tr><td>{night.started_at:%Y-%m-%d %H:%M}</td><td>{as_xml(night.run_id)}</td>"
+        f"<td>{as_xml(night.verdict)}</td></tr>"
         for night in reversed(nights)
     )
     head = '<th scope="col">started (UTC)</th><th scope="col">run</th><th scope="col">verdict</th>'

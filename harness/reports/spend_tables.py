@@ -205,10 +205,11 @@ def totals_table(report: SpendReport) -> Table:
 def prices_table(report: SpendReport) -> Table:
     """Make the list of price rows used, with their sources."""
     names = ("provider", "model", "effective_from", "rates", "n_attempts", "source", "checked_on")
+    kinds: Mapping[str, ColumnKind] = {"n_attempts": "integer", "source": "link"}
     return Table(
         name="prices_used",
         title="Prices used",
-        columns=tuple(Column(name=name, kind="integer" if name == "n_attempts" else "text") for name in names),
+        columns=tuple(Column(name=name, kind=kinds.get(name, "text")) for name in names),
         rows=[tuple(getattr(price, name) for name in names) for price in report.prices],
     )
 
