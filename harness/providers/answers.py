@@ -36,7 +36,9 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 }
 """Providers' words, in lower case, for why an answer ended."""
 
-_KEPT_NAMES = frozenset({"retry-after", "retry-after-ms", "x-request-id", "request-id", "apim-request-id", "cf-ray"})
+_KEPT_NAMES = frozenset({
+    "retry-after", "retry-after-ms", "x-request-id", "request-id", "apim-request-id", "cf-ray", "location"
+})  # fmt: skip
 _KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -48,7 +50,7 @@ def kept_name(name: str) -> str | None:
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Keep rate-limit and request-id headers under lower-cased names; drop the rest (cookies, organisation names)."""
+    """Keep rate-limit, request-id and redirect headers under lower-cased names; drop the rest (cookies, ...)."""
     kept: dict[str, str] = {}
     for name, value in headers.items():
         if (lowered := kept_name(name)) is not None:

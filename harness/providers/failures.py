@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urljoin
 
 from harness.errors import Billed, ErrorClass, ProviderError
-from harness.secrets import redact
+from harness.secrets import redact, redact_url
 
 MESSAGE_LIMIT = 400
 
@@ -201,13 +202,17 @@ def failure_from_http(
     body: bytes,
     headers: Mapping[str, str],
     now: datetime,
+    url: str = "",
 ) -> ProviderError:
-    """Turn an error answer into a ProviderError.
+    """Turn an error answer, or one that points elsewhere, into a ProviderError.
 
     Args:
         headers: answer headers with lower-cased names.
         now: for Retry-After values that are dates.
+        url: where the request went, empty when that is not known; only a redirect's message names it.
     """
+    if 300 <= status < 400:
+        return _redirected(provider, status, url, headers)
     read = _read_body(body)
     error_class = _classify(status, read)
     return ProviderError(
@@ -217,6 +222,24 @@ def failure_from_http(
         retry_after_s=retry_after_s(headers, now=now, details=read.details),
         billed=billed_by_rule(provider, error_class, status=status),
         raw_usage=read.usage,
+        provider_request_id=request_id_of(headers),
+    )
+
+
+def _redirected(provider: str, status: int, url: str, headers: Mapping[str, str]) -> ProviderError:
+    """A redirect is never followed: the key and the question were meant for the first address."""
+    try:
+        target = urljoin(url, headers.get("location", ""))
+    except ValueError:
+        target = headers["location"]
+    asked = redact_url(url)[:150] or "the address"
+    place = f"redirects to {redact_url(target)[:150]}" if headers.get("location") else "names no other one"
+    return ProviderError(
+        f"HTTP {status}: {asked} {place}; redirects are not followed, as the key is for the first host only."
+        f" If the other address is right, pass it: --base-url {provider}=ADDRESS",
+        error_class=ErrorClass.NOT_FOUND,  # every request to this address would end so
+        http_status=status,
+        billed="no",
         provider_request_id=request_id_of(headers),
     )
 

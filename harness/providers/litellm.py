@@ -59,8 +59,16 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
 
 OTHER_NAMES = frozenset(
     {"bedrock", "ollama", "ollama_chat", "cohere", "cohere_chat", "replicate", "huggingface", "watsonx", "sagemaker"}
+    | {"nlp_cloud", "predibase", "petals", "oci"}
 )
 """Providers whose bodies name parameters differently (`inferenceConfig.maxTokens`); recorded under OpenAI's names."""
+
+
+CLIENTS_OF_THEIR_OWN = frozenset({"aiohttp_openai"})
+"""Names of litellm for providers whose requests cannot be led through our transport."""
+
+POLLED = frozenset({"replicate"})
+"""Providers that take a question and are then asked for its answer."""
 
 
 @cache
@@ -87,6 +95,11 @@ def load_litellm() -> Any:
     litellm.callbacks = []
     litellm.success_callback = []
     litellm.failure_callback = []
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+    from harness.providers.routed_clients import route_clients
+
+    route_clients(litellm, AsyncHTTPHandler)
     return litellm
 
 
@@ -118,7 +131,7 @@ class LiteLLMProvider:
         self._model = f"{self._provider}/{spec.model}"
         self._stream = stream
         self._transport = RecordingTransport(concurrency=concurrency)
-        handler = AsyncHTTPHandler(transport=self._transport)
+        handler = AsyncHTTPHandler(transport=self._transport, follow_redirects=False)
         self._spec = spec
         self._fixed: dict[str, Any] = {
             "model": self._model,
@@ -148,11 +161,17 @@ class LiteLLMProvider:
             api_key=os.environ.get("AZURE_API_KEY") or "not-needed",
             azure_endpoint=endpoint,
             api_version=os.environ.get("AZURE_API_VERSION") or "2024-10-21",
-            http_client=httpx.AsyncClient(transport=self._transport),
+            http_client=httpx.AsyncClient(transport=self._transport, follow_redirects=False, trust_env=False),
             max_retries=0,
         )
 
     def _check_provider(self) -> None:
+        if self._provider in CLIENTS_OF_THEIR_OWN:
+            raise InputError(
+                f"{self._spec.provider} is reached by a client that follows redirects with the key",
+                where=f"--model {self._spec}",
+                fix="use openai/NAME or openai-compatible/NAME with --base-url",
+            )
         try:
             self._litellm.get_llm_provider(self._model)
         except self._litellm.exceptions.BadRequestError as error:
@@ -219,7 +238,10 @@ class LiteLLMProvider:
 
         checked = id(prepared.parameters) in self._checked
         exchange = Exchange(
-            expected=None if checked else prepared.parameters, same_names=self._provider not in OTHER_NAMES
+            transport=self._transport,
+            expected=None if checked else prepared.parameters,
+            same_names=self._provider not in OTHER_NAMES,
+            polls=self._provider in POLLED,
         )
         token = CURRENT.set(exchange)
         call: _Call = prepared.payload
@@ -267,13 +289,14 @@ class LiteLLMProvider:
                 error_class=ErrorClass.BAD_REQUEST,
                 billed="no",
             )
-        if exchange.status is not None and exchange.status >= 400:
+        if exchange.status is not None and exchange.status >= 300:
             return failure_from_http(
                 provider=provider,
                 status=exchange.status,
                 body=exchange.body,
                 headers=exchange.headers,
                 now=datetime.now(UTC),
+                url=exchange.url,
             )
         cause = exchange.error or error
         if isinstance(cause, TimeoutError):

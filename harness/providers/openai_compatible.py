@@ -101,7 +101,7 @@ class OpenAICompatibleProvider:
     ) -> None:
         self._provider = spec.provider
         self._interface = interface
-        address = endpoint_url(base_url, interface)
+        self._address = address = endpoint_url(base_url, interface)
         self._stream = stream and interface == "chat"
         learn(api_key)
         learn_url(base_url)
@@ -179,6 +179,7 @@ class OpenAICompatibleProvider:
             body=body,
             headers=headers,
             now=datetime.now(UTC),
+            url=self._address,
         )
 
     def _unanswered(self, error: NoAnswerError) -> ProviderError:

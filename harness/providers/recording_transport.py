@@ -5,6 +5,7 @@ Data flows litellm's httpx request -> one aiohttp request -> raw bytes into the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,13 +29,20 @@ class Exchange:
     """What one attempt put on the wire and got back.
 
     Attributes:
+        transport: sends the attempt's requests.
+        loop: where it sends them.
         expected: parameters that the body must hold, None when this set was checked before.
         same_names: whether the provider's body uses the names of `expected`; else only the values are looked for.
-        n_requests: HTTP requests sent for this attempt; more than one would be a hidden retry.
+        polls: whether the provider answers by being asked again (GET) at the question's own host.
+        n_requests: HTTP requests sent for this attempt, of which one at most is the question.
+        url: where the question went; empty before it left.
     """
 
+    transport: httpx.AsyncBaseTransport
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     expected: Mapping[str, Any] | None = None
     same_names: bool = True
+    polls: bool = False
     n_requests: int = 0
     started_s: float = field(default_factory=perf_counter)
     first_byte_s: float | None = None
@@ -57,6 +65,14 @@ CURRENT: ContextVar[Exchange] = ContextVar("benchtab_exchange")
 
 class ParametersLostError(Exception):
     """The body that is about to be sent lacks parameters that were prepared; nothing was sent."""
+
+
+class SecondRequestError(Exception):
+    """The question has left already; a retry or a follow-up of the library's own is not sent."""
+
+
+class RedirectRefusedError(Exception):
+    """The answer points to another address; it is not followed."""
 
 
 def missing_parameters(expected: Mapping[str, Any], body: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -87,11 +103,25 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _missing(expected: Mapping[str, Any], request: httpx.Request, body: bytes, *, same_names: bool) -> tuple[str, ...]:
-    if request.method != "POST" or not body.lstrip().startswith(b"{"):
-        return ()  # a token request or a poll, not the question
+def _missing(expected: Mapping[str, Any], body: bytes, *, same_names: bool) -> tuple[str, ...]:
     document = orjson.loads(body)
     return tuple((missing_parameters if same_names else missing_values)(expected, document))
+
+
+def _is_question(request: httpx.Request, body: bytes) -> bool:
+    """Whether a request asks the model, and is no token request or poll."""
+    return request.method == "POST" and body.lstrip().startswith(b"{")
+
+
+def _refuse_second(exchange: Exchange, request: httpx.Request) -> None:
+    """One attempt is one question: what follows it is refused, but for the polls of a provider that answers by them."""
+    if not exchange.url:
+        return
+    asked = httpx.URL(exchange.url)
+    same_host = (request.url.scheme, request.url.netloc) == (asked.scheme, asked.netloc)
+    if exchange.polls and request.method == "GET" and same_host:
+        return
+    raise SecondRequestError(f"a second request for one attempt was not sent: {request.method} {request.url.host}")
 
 
 class _RecordedStream(httpx.AsyncByteStream):
@@ -126,15 +156,19 @@ class RecordingTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, record the exchange and answer litellm."""
         exchange = CURRENT.get()
-        if request.method == "POST" and str(request.url) == exchange.url:
-            raise httpx.ReadError("a second request for one attempt: retries belong to the runner")
+        _refuse_second(exchange, request)
         body = await request.aread()
-        if exchange.expected is not None:
-            exchange.missing = _missing(exchange.expected, request, body, same_names=exchange.same_names)
-            if exchange.missing:
-                raise ParametersLostError("; ".join(exchange.missing))
+        if _is_question(request, body):
+            if exchange.expected is not None:
+                exchange.missing = _missing(exchange.expected, body, same_names=exchange.same_names)
+                if exchange.missing:
+                    raise ParametersLostError("; ".join(exchange.missing))
+            exchange.url = str(request.url)
+        return await self._sent(request, body, exchange)
+
+    async def _sent(self, request: httpx.Request, body: bytes, exchange: Exchange) -> httpx.Response:
         session = self._session or self._open()
-        exchange.url = str(request.url)
+        url = str(request.url)
         exchange.n_requests += 1
         exchange.chunks.clear()
         headers = dict(request.headers)
@@ -142,11 +176,11 @@ class RecordingTransport(httpx.AsyncBaseTransport):
         try:
             answer = await session.request(
                 request.method,
-                URL(exchange.url, encoded=True),
+                URL(url, encoded=True),
                 data=body,
                 headers=headers,
                 allow_redirects=False,
-                proxy=proxy_for(exchange.url),
+                proxy=proxy_for(url),
             )
             exchange.first_byte_s = perf_counter() - exchange.started_s
             exchange.status = answer.status
@@ -159,6 +193,8 @@ class RecordingTransport(httpx.AsyncBaseTransport):
             exchange.error = error
             # Not a ConnectError: litellm answers that with a second request of its own
             raise httpx.ReadError(str(error)) from error
+        if 300 <= answer.status < 400:
+            raise RedirectRefusedError(f"HTTP {answer.status}")
         return httpx.Response(answer.status, headers=passed_on, content=exchange.chunks[0], request=request)
 
     def _open(self) -> aiohttp.ClientSession:
