@@ -149,7 +149,7 @@ class Batches:
         batch = self.batches[batch_id]
         total = len(batch["lines"])
         finished = self._has_ended(batch_id)
-        done = total if finished else 0
+        done = total if finished and self.failure is None else 0
         state: dict[str, Any] = {"id": batch_id, "status": "completed" if finished else "in_progress"}
         if self.failure is not None:
             state |= {"status": "failed", "errors": {"data": [{"message": self.failure}]}}

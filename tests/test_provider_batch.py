@@ -9,7 +9,8 @@ import pytest
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec, parse_model
 from harness.providers.base import ImagePart, Message, Request, Response
-from harness.providers.batch import BatchHandle, BatchLine, BatchProvider, BatchResult, make_batch_provider
+from harness.providers.batch import BatchHandle, BatchLine, BatchProvider, make_batch_provider
+from harness.providers.batch_results import BatchResult
 from tests.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER
 from tests.loopback_batches import Batches, serve_batches
 
@@ -46,7 +47,7 @@ def lines_for(provider: BatchProvider, spec: ModelSpec, count: int) -> list[Batc
 
 
 async def collected(provider: BatchProvider, handle: BatchHandle) -> list[BatchResult]:
-    return [result async for result in provider.collect(handle)]
+    return [result async for result in provider.collect(handle) if isinstance(result, BatchResult)]
 
 
 @pytest.mark.parametrize("spec", [OPENAI, RESPONSES, CLAUDE], ids=str)

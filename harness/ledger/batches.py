@@ -85,3 +85,10 @@ def open_lines(ledger: Ledger, run_id: str) -> list[OpenLine]:
     )
     with ledger.reading() as connection:
         return [OpenLine(**row._mapping) for row in connection.execute(query)]
+
+
+def attempts_in(ledger: Ledger, batch_id: int) -> list[int]:
+    """Read the ids of all attempts that were handed over in a batch, settled ones included."""
+    query = select(batch_lines.c.attempt_id).where(batch_lines.c.batch_id == batch_id)
+    with ledger.reading() as connection:
+        return list(connection.execute(query).scalars())

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import orjson
-
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.batch import BatchProvider, make_batch_provider
+from harness.providers.batch import BatchProvider, NotBegunError, make_batch_provider
+from harness.providers.messages import dump_body
 from harness.runner.attempts import Question
 from harness.runner.plan import Chain, PlannedItem
 from harness.runner.spec import RunSpec
@@ -31,12 +30,16 @@ class Waits:
         first_s, longest_s: between two looks, growing by half from the first to the longest.
         doubt_s: after a hand-over whose fate is not known, until a batch that is not listed never arrived.
         most_failures: looks that may fail in a row before the session ends; the batch itself goes on.
+        most_readings: how often results that lack a line are read before the line is given up.
+        longest_asked_s: a provider that asks for a longer wait is not believed.
     """
 
     first_s: float = 5.0
     longest_s: float = 60.0
     doubt_s: float = 30.0
     most_failures: int = 120
+    most_readings: int = 4
+    longest_asked_s: float = 600.0
 
     @classmethod
     def up_to(cls, longest_s: float) -> Waits:
@@ -46,6 +49,15 @@ class Waits:
     def after(self, looks: int) -> float:
         """Seconds to wait after so many looks."""
         return min(self.longest_s, self.first_s * _GROWTH ** min(looks, 50))
+
+    def after_failure(self, failures: int, *, asked_s: float | None) -> float:
+        """Seconds to wait after so many earlier failures, or as long as the provider asks."""
+        return asked_s if asked_s and 0 < asked_s <= self.longest_asked_s else self.after(failures)
+
+
+def custom_id_of(attempt_id: int | None) -> str:
+    """What joins a result to its attempt."""
+    return f"a{attempt_id}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +82,7 @@ class Line:
     @property
     def custom_id(self) -> str:
         """What joins its result to its attempt."""
-        return f"a{self.attempt_id}"
+        return custom_id_of(self.attempt_id)
 
     def end_attempt(self, *, counts: bool) -> None:
         """Note that the attempt is settled; one that never left does not count."""
@@ -93,6 +105,12 @@ class Walk:
         """Items without an answer so far."""
         return len(self.chain) - self.position
 
+    def step(self, text: str | None) -> None:
+        """Leave the current item with its answer; None = it has none."""
+        self.answers[self.chain[self.position].sample.sample_id] = text
+        self.position += 1
+        self.line = None
+
 
 @dataclass(slots=True, kw_only=True)
 class Flight:
@@ -100,15 +118,20 @@ class Flight:
 
     Attributes:
         walks: lines without a settled result, by custom id.
+        custom_ids: of all its lines.
         provider_batch_id: None while it is not known.
+        digests: of the first result that was read for each line.
+        cancelled: a line says that it was cancelled.
     """
 
     batch_id: int
     key: str
     n_lines: int
     walks: dict[str, Walk]
+    custom_ids: frozenset[str]
     provider_batch_id: str | None = None
     submitted_at_us: int = 0
+    digests: dict[str, bytes] = field(default_factory=dict)
     cancelled: bool = False
 
 
@@ -121,7 +144,7 @@ def grouped(ready: Iterable[Ready], *, max_lines: int, max_bytes: int) -> Iterat
     group: list[Ready] = []
     size = 0
     for each in ready:
-        added = len(orjson.dumps(each[2].payload)) + _ENVELOPE_BYTES
+        added = len(dump_body(each[2].payload)) + _ENVELOPE_BYTES
         if group and (len(group) >= max_lines or size + added > max_bytes):
             yield group
             group, size = [], 0
@@ -132,10 +155,16 @@ def grouped(ready: Iterable[Ready], *, max_lines: int, max_bytes: int) -> Iterat
 
 
 def surely_refused(error: ProviderError) -> bool:
-    """Whether a hand-over that failed certainly started no batch: it was refused, or no byte of it left."""
-    if error.http_status is None:
+    """Whether a hand-over that failed certainly started no batch: it was refused, or no byte of it left.
+
+    A redirect with 307 or 308 asks for the whole request elsewhere, so it was not carried out here.
+    """
+    if isinstance(error, NotBegunError):
+        return True
+    status = error.http_status
+    if status is None:
         return error.billed == "no"
-    return (400 <= error.http_status < 500 and error.http_status not in (408, 499)) or error.http_status == 529
+    return (400 <= status < 500 and status not in (408, 499)) or status in (307, 308, 529)
 
 
 class BatchOnly:

@@ -6,10 +6,15 @@ Data flows queues + batch interfaces -> `Desk` -> attempts and scores in the led
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 
+from harness.ledger import Ledger
+from harness.ledger.batches import stored_batches
 from harness.runner.batch_desk import Desk
+from harness.runner.batch_reading import DETAIL_SEPARATOR
 from harness.runner.marking import RunObserver
+from harness.runner.preparation import PreparedRun
 
 
 class BatchSession:
@@ -48,3 +53,13 @@ class BatchSession:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self._stopping.set()
+
+
+def with_batch_warnings(prepared: PreparedRun, ledger: Ledger) -> PreparedRun:
+    """Add what was odd about the results of a run's batches, in this session and in earlier ones."""
+    odd = [
+        f"batch {batch.provider_batch_id} of {batch.provider}/{batch.model}: {said}"
+        for batch in stored_batches(ledger, prepared.run_id)
+        if batch.status == "collected" and (said := (batch.detail or "").partition(DETAIL_SEPARATOR)[2])
+    ]
+    return dataclasses.replace(prepared, warnings=tuple(dict.fromkeys((*prepared.warnings, *odd))))

@@ -162,6 +162,10 @@ def run_suites(
         left = sum(queue.n_left for queue in session.queues)
         stopped = any(queue.stopped_by is not None for queue in session.queues)
         status: RunStatus = "partial" if left or stopped else "complete"
+        if spec.batch:
+            from harness.runner.batches import with_batch_warnings
+
+            prepared = with_batch_warnings(prepared, ledger)
         ledger.finish_run(chosen, status, finished_at_us=wall_us(), warnings=prepared.warnings)
     results = [
         ModelResult(spec=queue.model.spec, n_failed=queue.n_failed, n_left=queue.n_left, stopped_by=queue.stopped_by)
@@ -347,8 +351,9 @@ class _Execution:
         observer: RunObserver,
         stopping: asyncio.Event,
     ) -> BatchSession:
-        from harness.runner.batch_desk import BatchWork, Desk
+        from harness.runner.batch_desk import Desk
         from harness.runner.batch_lines import Waits
+        from harness.runner.batch_work import BatchWork
         from harness.runner.batches import BatchSession
 
         work = BatchWork(
