@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import zstandard
 
+LONGEST_PAYLOAD = 2**18
+"""Characters of a usage object; real ones have a few hundred."""
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
@@ -18,7 +20,19 @@ def canonical_json(value: Any) -> str:
     try:
         return orjson.dumps(value, default=_exact, option=_OPTIONS).decode()
     except TypeError:  # integers past 64 bits, lone surrogates
+        pass
+    try:
         return orjson.dumps(_spelled_out(value), option=_OPTIONS).decode()
+    except (TypeError, ValueError, RecursionError) as error:  # nested too deep, numbers of 5,000 digits
+        return orjson.dumps({"not_stored": f"{type(error).__name__}: {error}"[:200]}).decode()
+
+
+def stored_payload(value: Any) -> str:
+    """Write a provider's object for storing; one that is far larger than any real one leaves a note of its size."""
+    text = canonical_json(value)
+    if len(text) <= LONGEST_PAYLOAD:
+        return text
+    return canonical_json({"not_stored": f"{len(text):,} characters"})
 
 
 def _exact(value: Any) -> Any:
@@ -45,9 +59,19 @@ def read_json(text: str | None) -> Any:
     return None if text is None else json.loads(text, parse_float=Decimal)
 
 
-def storable(text: str | None) -> str | None:
-    """Make a text storable on both databases: NUL and lone surrogates become the replacement character."""
-    if text is None or (text.isascii() and "\0" not in text):
+def storable(text: str | None, longest: int | None = None) -> str | None:
+    """Make a text storable on both databases: NUL and lone surrogates become the replacement character.
+
+    Args:
+        longest: characters that are kept, the last of which is then an ellipsis; None = all.
+    """
+    if text is None:
+        return None
+    if not isinstance(text, str):  # a provider's word need not be one
+        text = repr(text)
+    if longest is not None and len(text) > longest:
+        text = f"{text[: longest - 1]}…"
+    if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 

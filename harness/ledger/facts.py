@@ -47,7 +47,8 @@ def usage_facts(
     ]
 
     def counted(stated: int | None, meter: Meter) -> int | None:
-        return None if stated is None else meters.get(meter, 0)
+        # one total without the other is no usage that can be charged: half of it would look like the whole bill
+        return None if stated is None or usage.is_missing else meters.get(meter, 0)
 
     return UsageFacts(
         input_tokens=counted(usage.input_tokens, Meter.INPUT),
@@ -55,7 +56,7 @@ def usage_facts(
         cache_write_5m_tokens=counted(usage.cache_write_5m_tokens, Meter.CACHE_WRITE_5M),
         cache_write_1h_tokens=counted(usage.cache_write_1h_tokens, Meter.CACHE_WRITE_1H),
         output_tokens=(
-            None if usage.output_tokens is None else meters.get(Meter.OUTPUT, 0) + meters.get(Meter.REASONING, 0)
+            None if usage.is_missing else meters.get(Meter.OUTPUT, 0) + meters.get(Meter.REASONING, 0)
         ),
         reasoning_tokens=counted(usage.reasoning_tokens, Meter.REASONING),
         other_meters={"meters": others, "other_models": models} if others or models else None,

@@ -7,11 +7,12 @@ happens to a request, its row says so.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from harness.errors import BudgetReached, ErrorClass, ProviderError, UnpricedModelError
+from harness.errors import Billed, BudgetReached, ErrorClass, ProviderError, UnpricedModelError
 from harness.ledger.records import (
     NO_USAGE,
     AttemptOutcome,
@@ -19,6 +20,7 @@ from harness.ledger.records import (
     Purpose,
     SettledStatus,
     Transcript,
+    UsageFacts,
 )
 from harness.models import ModelSpec
 from harness.providers.base import ImagePart, Message, Prepared, Provider, Request, Response
@@ -29,7 +31,16 @@ from harness.runner.plan import image_sha256
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.traffic import Lane, SampleLeft, Spot, Traffic
 from harness.usage import NORMALISER_VERSION
+from harness.usage.bounds import BEYOND_SENSE, COST_IN_DOUBT
 from harness.values import request_value
+
+
+_EARLIEST_US = 1_420_070_400_000_000
+"""2015: no model that is asked here was served before."""
+_CLOCKS_DIFFER_US = 86_400_000_000
+_BILL_IN_DOUBT = COST_IN_DOUBT | {BEYOND_SENSE, "charge_beyond_sense", "unreadable_usage"}
+_NOTHING_STATED = frozenset({"missing", "zero_usage"})
+"""Flags of a usage object that states no tokens at all."""
 
 
 class LedgerWriter(Protocol):
@@ -302,7 +313,7 @@ class Asker:
         self, question: Question, attempt_id: int, response: Response, *, finished_at_us: int | None = None
     ) -> None:
         """Store an answer, its usage and its transcript; `finished_at_us` None = it arrived just now."""
-        now_us = finished_at_us or self._clocks.wall_us()
+        now_us, odd = self._finished(finished_at_us)
         facts, spent = self._pricer.settle(
             response.usage_kind,
             response.raw_usage,
@@ -310,14 +321,15 @@ class Asker:
             service_tier=response.service_tier or question.service_tier,
             model_served=response.model_served,
         )
+        in_doubt = spent.charged_pico is None and any(name in _BILL_IN_DOUBT for name, _ in facts.flags)
         first_byte_s = response.time_to_first_byte_s
         outcome = AttemptOutcome(
             attempt_id=attempt_id,
             status="succeeded",
             finished_at_us=now_us,
-            usage=facts,
+            usage=_flagged(facts, odd),
             charged_pico_usd=spent.charged_pico,
-            billed="yes",
+            billed="unknown" if in_doubt else "yes",
             model_served=response.model_served,
             service_tier=response.service_tier,
             provider_request_id=response.provider_request_id,
@@ -326,11 +338,9 @@ class Asker:
             refused=response.refused,
             normaliser_version=NORMALISER_VERSION,
         )
-        transcript = self._transcript(question.messages, response) if self._keep_transcripts else None
+        transcript = _transcript(question.messages, response) if self._keep_transcripts else None
         await self._writer.settle(outcome, transcript=transcript)
-        if self._expected is not None:
-            self._expected.settled(attempt_id, question.cell_id, question.purpose, spent.charged_pico)
-        self._observer.attempt_settled(self.spec, spent=spent, error=None)
+        self._count(question, attempt_id, spent, error=None)
 
     async def settle_failure(
         self,
@@ -341,10 +351,14 @@ class Asker:
         was_cancelled: bool,
         finished_at_us: int | None = None,
     ) -> None:
-        """Store how an attempt failed, or that it was given up; `finished_at_us` None = just now."""
-        now_us = finished_at_us or self._clocks.wall_us()
-        facts, spent = NO_USAGE, UNKNOWN
-        if error.raw_usage is not None and error.usage_kind is not None:
+        """Store how an attempt failed, or that it was given up; `finished_at_us` None = just now.
+
+        Usage that a failed answer states was used, whatever the provider's rule says of such answers: it is priced,
+        stored and counted against the caps like that of a good answer.
+        """
+        now_us, odd = self._finished(finished_at_us)
+        facts, spent, billed = NO_USAGE, UNKNOWN, error.billed
+        if error.raw_usage is not None:
             facts, spent = self._pricer.settle(
                 error.usage_kind,
                 error.raw_usage,
@@ -352,7 +366,8 @@ class Asker:
                 service_tier=question.service_tier,
                 model_served=None,
             )
-        elif error.billed == "no":
+            billed = _billed(facts, spent, billed)
+        if billed == "no":
             spent = NOTHING
         status: SettledStatus = "failed"
         if was_cancelled:
@@ -364,9 +379,9 @@ class Asker:
                 attempt_id=attempt_id,
                 status=status,
                 finished_at_us=now_us,
-                usage=facts,
+                usage=_flagged(facts, odd),
                 charged_pico_usd=spent.charged_pico,
-                billed=error.billed,
+                billed=billed,
                 error_class=error.error_class,
                 error_message=error.message,
                 http_status=error.http_status,
@@ -374,16 +389,37 @@ class Asker:
                 normaliser_version=NORMALISER_VERSION,
             )
         )
+        self._count(question, attempt_id, spent, error=error)
+
+    def _finished(self, stated_us: int | None) -> tuple[int, tuple[str, str] | None]:
+        """Say when an attempt ended: as stated where that can be true, else now, with a flag."""
+        now_us = self._clocks.wall_us()
+        if stated_us is None:
+            return now_us, None
+        if _EARLIEST_US <= stated_us <= now_us + _CLOCKS_DIFFER_US:
+            return stated_us, None
+        return now_us, ("odd_finish_time", f"it is said to have ended {stated_us / 1e6:.6g} s after 1970")
+
+    def _count(self, question: Question, attempt_id: int, spent: Spent, *, error: ProviderError | None) -> None:
         if self._expected is not None:
             self._expected.settled(attempt_id, question.cell_id, question.purpose, spent.charged_pico)
         self._observer.attempt_settled(self.spec, spent=spent, error=error)
 
-    def _transcript(self, messages: tuple[Message, ...], response: Response) -> Transcript:
-        return Transcript(
-            messages=messages_json(messages),
-            answer=response.text,
-            reasoning=response.reasoning_text,
-        )
+
+def _transcript(messages: tuple[Message, ...], response: Response) -> Transcript:
+    return Transcript(messages=messages_json(messages), answer=response.text, reasoning=response.reasoning_text)
+
+
+def _flagged(facts: UsageFacts, flag: tuple[str, str] | None) -> UsageFacts:
+    return facts if flag is None else dataclasses.replace(facts, flags=(*facts.flags, flag))
+
+
+def _billed(facts: UsageFacts, spent: Spent, by_rule: Billed) -> Billed:
+    """Say whether a failed answer that states its usage is billed; what it states is stronger than a general rule."""
+    if spent.charged_pico is not None or facts.output_tokens is not None:
+        return "yes" if spent.charged_pico or facts.input_tokens or facts.output_tokens else by_rule
+    states_nothing = facts.stated_cost_usd is None and all(name in _NOTHING_STATED for name, _ in facts.flags)
+    return by_rule if states_nothing else "unknown"
 
 
 class AttemptFailed(ProviderError):

@@ -6,6 +6,7 @@ Data flows price book + usage payload -> `Spent` (whole picodollars, rounded up)
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -18,13 +19,17 @@ from harness.ledger.records import UsageFacts
 from harness.models import ModelSpec
 from harness.money import EXACT, from_pico, to_pico_ceiling
 from harness.pricing import PriceBook
-from harness.usage import Meter, Usage, meters, read_usage
+from harness.usage import Flag, Meter, Usage, meters, read_usage
+from harness.usage.bounds import COST_IN_DOUBT, MOST_USD, likely_kind, sensible
 from harness.values import request_value
 
 _HOUR_US = 3_600_000_000
 _SECOND_US = 1_000_000
 _TOKEN_STEP = 64
 _TERMS_REMEMBERED = 64
+_MOST_PICO = to_pico_ceiling(MOST_USD)
+_LARGEST_RESERVATION_PICO = 10**18
+"""A million dollars: far above any request and any cap that it could fit into, far below what the ledger can hold."""
 
 
 @request_value
@@ -95,20 +100,47 @@ class Pricer:
             service_tier=self.mode or self._service_tier,
             speed="standard",  # a fast mode is never asked for
         )
-        return None if usd is None else to_pico_ceiling(usd)
+        return None if usd is None else min(to_pico_ceiling(usd), _LARGEST_RESERVATION_PICO)
 
     def settle(
         self,
-        usage_kind: str,
+        usage_kind: str | None,
         raw_usage: Mapping[str, Any] | None,
         *,
         finished_at_us: int,
         service_tier: str | None,
         model_served: str | None,
     ) -> tuple[UsageFacts, Spent]:
-        """Read a usage payload into ledger facts and what it cost."""
-        usage = read_usage(usage_kind, raw_usage)
+        """Read a usage payload into ledger facts and what it cost; whatever it holds, there are facts to be stored.
+
+        Counts and amounts that no request can have are flagged and not known; then the bill is not known either.
+        `usage_kind` None = nobody named the reader: the one that the payload looks like is taken.
+        """
+        try:
+            return self._settled(usage_kind, raw_usage, finished_at_us, service_tier, model_served)
+        except Exception as error:  # noqa: BLE001 - the attempt boundary: a paid answer is recorded whatever it states
+            detail = f"{type(error).__name__}: {error}"[:200]
+            facts = UsageFacts(raw_usage=raw_usage, usage_kind=usage_kind, flags=(("unreadable_usage", detail),))
+            return facts, UNKNOWN
+
+    def _settled(
+        self,
+        named_kind: str | None,
+        raw_usage: Mapping[str, Any] | None,
+        finished_at_us: int,
+        service_tier: str | None,
+        model_served: str | None,
+    ) -> tuple[UsageFacts, Spent]:
+        usage_kind = named_kind or likely_kind(self._spec.provider, raw_usage or {})
+        usage = sensible(read_usage(usage_kind, raw_usage))
         quantities = meters(usage)
+        charged_pico, usd = self._priced(usage, quantities, finished_at_us, service_tier, model_served)
+        if charged_pico is not None and charged_pico > _MOST_PICO:
+            flag = Flag(name="charge_beyond_sense", detail=f"the prices in force make {usd:.3g} USD of one request")
+            usage = dataclasses.replace(usage, flags=(*usage.flags, flag))
+            charged_pico, usd = None, None
+        elif usage.flags and any(flag.name in COST_IN_DOUBT for flag in usage.flags):
+            charged_pico, usd = None, None
         facts = usage_facts(
             usage,
             quantities,
@@ -117,7 +149,6 @@ class Pricer:
             other_model_meters={model: meters(part) for model, part in usage.other_models},
             thinking_asked=self._thinking,
         )
-        charged_pico, usd = self._priced(usage, quantities, finished_at_us, service_tier, model_served)
         spent = Spent(
             charged_pico=charged_pico, usd=usd, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens
         )
