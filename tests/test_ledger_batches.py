@@ -11,8 +11,9 @@ import pytest
 
 from harness.errors import LedgerError
 from harness.ledger import Ledger, Transcript
-from harness.ledger.append import AddScore, Appender, Operation, Send, Settle
+from harness.ledger.append import Appender
 from harness.ledger.drivers import open_driver
+from harness.ledger.operations import AddScore, Operation, Send, Settle
 from harness.ledger.statements import SETTLE_ATTEMPT, for_rows
 from tests.ledger_rows import Filled, fill, outcome, score, start
 

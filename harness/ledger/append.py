@@ -13,55 +13,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.errors import BudgetReached, LedgerError
+from harness.errors import LedgerError
 from harness.ledger import statements as sql
 from harness.ledger.buckets import context_bucket, slot
 from harness.ledger.drivers import Driver, Row
-from harness.ledger.encoding import Compression, canonical_json, read_json, storable, text_bytes
+from harness.ledger.encoding import Compression, canonical_json, read_json, storable, stored_payload, text_bytes
 from harness.ledger.movements import InFlight, Movements
+from harness.ledger.operations import AddScore, Operation, Result, Reuse, Send, Settle, leaner, with_flag
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 from harness.money import plain
 from harness.secrets import redact
 from harness.usage.values import NORMALISER_VERSION
-from harness.values import request_value
 
 PROMPTS_REMEMBERED = 10_000
 
+LARGE_TRANSCRIPT_BYTES = 32 * 2**10
+"""Compressed; below this a transcript fits into the room that is kept for every request in flight."""
+LONGEST_NAME = 200
+"""Characters of a served model's name or an id that are kept: such names are part of an index."""
+LONGEST_WORD = 64
+LONGEST_MESSAGE = 2_000
 
-@request_value
-class Send:
-    """Insert an attempt with its reservation; its result is the attempt id."""
-
-    start: AttemptStart
-
-
-@request_value
-class Settle:
-    """Settle an attempt, together with its transcript and score; its result is None."""
-
-    outcome: AttemptOutcome
-    transcript: Transcript | None = None
-    score: ScoreRecord | None = None
-
-
-@request_value
-class AddScore:
-    """Insert a score; its result is None."""
-
-    score: ScoreRecord
-
-
-@request_value
-class Reuse:
-    """Insert an attempt that took a stored answer, settled at once; its result is the attempt id."""
-
-    start: AttemptStart
-    outcome: AttemptOutcome
-    transcript: Transcript | None = None
-
-
-Operation = Send | Settle | AddScore | Reuse
-Result = int | None | LedgerError | BudgetReached
+Packed = tuple[bytes, bytes, bytes | None]
+"""A transcript as it is stored: messages as JSON (not compressed yet), answer, reasoning."""
 
 
 class Appender:
@@ -123,7 +97,8 @@ class Appender:
     def apply(self, operations: Sequence[Operation]) -> list[Result]:
         """Write all operations in one durable transaction; results come in the same order.
 
-        An operation whose values the database refuses gets a LedgerError as its result; the others are written.
+        An operation whose values the database refuses is written in a shorter form, flagged; one that it refuses in
+        any form gets a LedgerError as its result. The others are written as they are.
 
         Raises:
             Exception: the driver's error when the database cannot be written at all; then nothing of the batch is kept.
@@ -132,8 +107,34 @@ class Appender:
             return self._transaction(operations)
         except self._driver.rejections as error:
             if len(operations) == 1:
-                return [_refused(operations[0], error)]
+                return [self._leaner(operations[0], error)]
         return [self.apply([operation])[0] for operation in operations]
+
+    def apply_apart(self, operations: Mapping[int, Operation]) -> dict[int, Result]:
+        """Write what can be written where there is no room for all: each alone, shortened where that helps.
+
+        Returns:
+            Results of those that were written (or refused) by their keys.
+        """
+        results: dict[int, Result] = {}
+        for place, operation in operations.items():
+            for form in (operation, *leaner(operation, "the disk is full")):
+                with contextlib.suppress(Exception):  # the next form is shorter; what is left over is tried again
+                    results[place] = self.apply([form])[0]
+                    break
+        return results
+
+    def lacks_room(self, error: Exception) -> bool:
+        """Whether a failed write failed because the disk is full."""
+        return self._driver.lacks_room(error)
+
+    def _leaner(self, operation: Operation, refusal: Exception) -> Result:
+        for shorter in leaner(operation, _one_line(refusal)):
+            try:
+                return self._transaction([shorter])[0]
+            except self._driver.rejections:
+                continue
+        return _refused(operation, refusal)
 
     def _transaction(self, operations: Sequence[Operation], tries_left: int = 5) -> list[Result]:
         try:
@@ -220,16 +221,22 @@ class Appender:
         if not settles:
             return
         rows: list[Row] = []
+        transcripts: list[tuple[int, Packed]] = []
         for settle, flight in zip(settles, flights, strict=True):
-            charged = settle.outcome.charged_pico_usd
+            outcome = settle.outcome
+            charged = outcome.charged_pico_usd
             movements.release(flight, flight.reserved_pico_usd if charged is None else charged)
-            rows.append(self._outcome_row(settle.outcome, flight))
+            if settle.transcript is not None:
+                packed = self._packed(settle.transcript)
+                if lacking := self._lack_of_room(packed):
+                    outcome = with_flag(outcome, "transcript_not_stored", lacking)
+                else:
+                    transcripts.append((outcome.attempt_id, packed))
+            rows.append(self._outcome_row(outcome, flight))
         if self._driver.many(sql.SETTLE_ATTEMPT, rows) != len(rows):
             # in a batch of several this sends the batch back to be written one by one
             raise ValueError("the attempt is not in the ledger, or is settled already")
-        self._write_transcripts([
-            (settle.outcome.attempt_id, settle.transcript) for settle in settles if settle.transcript is not None
-        ])  # fmt: skip
+        self._write_transcripts(transcripts)
 
     def _flight(self, attempt_id: int) -> InFlight:
         known = self._in_flight.get(attempt_id)
@@ -291,14 +298,15 @@ class Appender:
 
     def _outcome_row(self, outcome: AttemptOutcome, flight: InFlight) -> Row:
         usage = outcome.usage
-        tier = outcome.service_tier or flight.service_tier
+        tier = storable(outcome.service_tier or flight.service_tier, LONGEST_WORD)
+        served = storable(outcome.model_served, LONGEST_NAME)
         group = self._usage_group((
             flight.provider or self._provider(flight.cell_id),
-            outcome.model_served or flight.model_requested,
+            served or storable(flight.model_requested, LONGEST_NAME),
             tier,
             flight.mode,
-            usage.speed,
-            usage.inference_geo,
+            storable(usage.speed, LONGEST_WORD),
+            storable(usage.inference_geo, LONGEST_WORD),
             None if usage.thinking is None else int(usage.thinking),
             slot(outcome.finished_at_us),
             context_bucket(usage.context_tokens),
@@ -310,11 +318,11 @@ class Appender:
         return (
             outcome.status,
             None if outcome.error_class is None else str(outcome.error_class),
-            None if outcome.error_message is None else storable(redact(outcome.error_message)),
+            None if outcome.error_message is None else storable(redact(outcome.error_message), LONGEST_MESSAGE),
             outcome.http_status,
-            outcome.model_served,
+            served,
             tier,
-            storable(outcome.provider_request_id),
+            storable(outcome.provider_request_id, LONGEST_NAME),
             outcome.finished_at_us,
             outcome.first_byte_us,
             usage.input_tokens,
@@ -324,7 +332,7 @@ class Appender:
             usage.output_tokens,
             usage.reasoning_tokens,
             None if usage.other_meters is None else canonical_json(usage.other_meters),
-            None if usage.raw_usage is None else canonical_json(usage.raw_usage),
+            None if usage.raw_usage is None else stored_payload(usage.raw_usage),
             usage.usage_kind,
             usage.usage_source,
             canonical_json(usage.flags) if usage.flags else None,
@@ -332,7 +340,7 @@ class Appender:
             outcome.charged_pico_usd,
             None if usage.stated_cost_usd is None else plain(usage.stated_cost_usd),
             outcome.billed,
-            storable(outcome.finish_reason),
+            storable(outcome.finish_reason, LONGEST_WORD),
             int(outcome.refused),
             group,
             outcome.attempt_id,
@@ -351,16 +359,26 @@ class Appender:
             known = self._groups[dimensions] = self._driver.fetch(sql.USAGE_GROUP, sql.group_key(dimensions))[0][0]
         return known
 
-    def _write_transcripts(self, transcripts: Sequence[tuple[int, Transcript]]) -> None:
+    def _packed(self, said: Transcript) -> Packed:
+        pack = self._compression.pack
+        reasoning = None if said.reasoning is None else pack(text_bytes(said.reasoning))
+        return canonical_json(said.messages).encode(), pack(text_bytes(said.answer)), reasoning
+
+    def _lack_of_room(self, packed: Packed) -> str | None:
+        """Say why a transcript is left out: it would take the room of what else is in flight."""
+        n_bytes = sum(len(part) for part in packed if part is not None)
+        if n_bytes <= LARGE_TRANSCRIPT_BYTES or self._driver.has_room(n_bytes, in_flight=len(self._in_flight)):
+            return None
+        return f"no room: its {n_bytes:,} bytes would have filled the disk"
+
+    def _write_transcripts(self, transcripts: Sequence[tuple[int, Packed]]) -> None:
         if not transcripts:
             return
-        prompts = self._prompt_ids([canonical_json(transcript.messages).encode() for _, transcript in transcripts])
-        pack = self._compression.pack
+        prompts = self._prompt_ids([messages for _, (messages, _, _) in transcripts])
         rows = [
-            (attempt_id, prompt_id, pack(text_bytes(said.answer)),
-             None if said.reasoning is None else pack(text_bytes(said.reasoning)))
-            for prompt_id, (attempt_id, said) in zip(prompts, transcripts, strict=True)
-        ]  # fmt: skip
+            (attempt_id, prompt_id, answer, reasoning)
+            for prompt_id, (attempt_id, (_, answer, reasoning)) in zip(prompts, transcripts, strict=True)
+        ]
         self._driver.many(sql.INSERT_TRANSCRIPT, rows)
 
     def _prompt_ids(self, bodies: Sequence[bytes]) -> list[int]:
@@ -419,7 +437,7 @@ def _score_row(score: ScoreRecord) -> Row:
         score.reason,
         storable(score.answer),
         storable(score.explanation),
-        score.rule,
+        storable(score.rule),
         score.scored_at_us,
     )
 
@@ -432,4 +450,8 @@ def _refused(operation: Operation, error: Exception) -> LedgerError:
             place = f"attempt {outcome.attempt_id}"
         case AddScore(score=score):
             place = f"score of attempt {score.attempt_id}"
-    return LedgerError(f"the ledger refused a row: {' '.join(str(error).split())}", where=place)
+    return LedgerError(f"the ledger refused a row: {_one_line(error)}", where=place)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

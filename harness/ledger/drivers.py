@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from harness.errors import LedgerError
 from harness.ledger.connections import BUSY_TIMEOUT_S, connect_sqlite
-from harness.ledger.room import is_short, room_bytes
+from harness.ledger.room import fits, is_short, room_bytes
 from harness.ledger.statements import for_rows
 
 Row = tuple[Any, ...]
@@ -67,6 +67,14 @@ class Driver(Protocol):
         """Say what is wrong when so many answers might find no room to be recorded; None when they do."""
         ...
 
+    def has_room(self, n_bytes: int, *, in_flight: int) -> bool:
+        """Whether so large a body can be written without taking the room of facts that are still to come."""
+        ...
+
+    def lacks_room(self, error: Exception) -> bool:
+        """Whether this error of the driver says that the disk is full."""
+        ...
+
     def close(self) -> None:
         """Close the connection."""
         ...
@@ -78,7 +86,7 @@ _LONGEST_NAP_S = 0.02
 
 _BUDGETS = "SELECT scope, cap_pico_usd, spent_pico_usd, reserved_pico_usd FROM budgets WHERE scope"
 
-_VALUE_ERRORS = (TypeError, ValueError, OverflowError)
+_VALUE_ERRORS = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RecursionError)
 
 
 class SqliteDriver:
@@ -155,6 +163,14 @@ class SqliteDriver:
             fix="free some space, then run the same command again: nothing recorded is lost",
         )
 
+    def has_room(self, n_bytes: int, *, in_flight: int) -> bool:
+        return fits(self._path, n_bytes, in_flight=in_flight)
+
+    def lacks_room(self, error: Exception) -> bool:
+        # a limit on the size of files shows as an input/output error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -166,7 +182,8 @@ class PostgresDriver:
         import psycopg
 
         self.rejections: tuple[type[Exception], ...] = (
-            psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError, *_VALUE_ERRORS,
+            psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError,
+            psycopg.errors.ProgramLimitExceeded, *_VALUE_ERRORS,
         )  # fmt: skip
         self.collisions: tuple[type[Exception], ...] = (
             psycopg.errors.DeadlockDetected,
@@ -213,6 +230,12 @@ class PostgresDriver:
 
     def lack_of_room(self, in_flight: int) -> LedgerError | None:  # noqa: ARG002  # the interface
         return None  # the server's disk is not ours to look at
+
+    def has_room(self, n_bytes: int, *, in_flight: int) -> bool:  # noqa: ARG002  # the interface
+        return True
+
+    def lacks_room(self, error: Exception) -> bool:
+        return getattr(error, "sqlstate", None) in ("53100", "53200", "54000")  # disk full, out of memory, too large
 
     def close(self) -> None:
         self._connection.close()

@@ -59,15 +59,16 @@ def read_json(text: str | None) -> Any:
     return None if text is None else json.loads(text, parse_float=Decimal)
 
 
-def storable(text: str | None, longest: int | None = None) -> str | None:
+def storable(text: object, longest: int | None = None) -> str | None:
     """Make a text storable on both databases: NUL and lone surrogates become the replacement character.
 
     Args:
+        text: None stays None; a value that is no text, where a provider should have sent one, is written out.
         longest: characters that are kept, the last of which is then an ellipsis; None = all.
     """
     if text is None:
         return None
-    if not isinstance(text, str):  # a provider's word need not be one
+    if not isinstance(text, str):
         text = repr(text)
     if longest is not None and len(text) > longest:
         text = f"{text[: longest - 1]}…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.ledger.encoding import storable
 from harness.ledger.records import UsageFacts, UsageSource
 from harness.usage.values import Meter, Usage
 
@@ -42,7 +43,7 @@ def usage_facts(
         else {str(meter): count for meter, count in meters.items() if meter not in COLUMN_METERS and count}
     )
     models = [
-        {"model": model, "meters": {str(meter): count for meter, count in found.items()}}
+        {"model": storable(model, 200), "meters": {str(meter): count for meter, count in found.items()}}
         for model, found in (other_model_meters or {}).items()
     ]
 
@@ -55,9 +56,7 @@ def usage_facts(
         cache_read_tokens=counted(usage.cache_read_tokens, Meter.CACHE_READ),
         cache_write_5m_tokens=counted(usage.cache_write_5m_tokens, Meter.CACHE_WRITE_5M),
         cache_write_1h_tokens=counted(usage.cache_write_1h_tokens, Meter.CACHE_WRITE_1H),
-        output_tokens=(
-            None if usage.is_missing else meters.get(Meter.OUTPUT, 0) + meters.get(Meter.REASONING, 0)
-        ),
+        output_tokens=(None if usage.is_missing else meters.get(Meter.OUTPUT, 0) + meters.get(Meter.REASONING, 0)),
         reasoning_tokens=counted(usage.reasoning_tokens, Meter.REASONING),
         other_meters={"meters": others, "other_models": models} if others or models else None,
         raw_usage=raw_usage,

@@ -13,6 +13,8 @@ from harness.ledger.drivers import Row
 from harness.ledger.records import AttemptStart
 from harness.money import from_pico, plain
 
+_LARGEST = 2**63 - 1
+
 
 class InFlight(NamedTuple):
     """What settling needs to know of a sent attempt."""
@@ -33,6 +35,7 @@ class Movements:
         self._caps: dict[str, int] = {scope: cap for scope, cap, _, _ in stored if cap is not None}
         self._used: dict[str, int] = {scope: spent + reserved for scope, cap, spent, reserved in stored
                                       if cap is not None}  # fmt: skip
+        self._stored = {scope: (spent, reserved) for scope, _, spent, reserved in stored}
         self._moved: dict[tuple[str, ...], list[int]] = {}  # spent, reserved; most attempts share one set of scopes
 
     def release(self, flight: InFlight, charged_pico_usd: int) -> None:
@@ -59,14 +62,24 @@ class Movements:
                 self._used[scope] += spent + reserved
 
     def changes(self) -> list[Row]:
-        """Sum up what moved: (spent, reserved, scope), in one order everywhere, scopes without a change left out."""
+        """Sum up what moved: (spent, reserved, scope), in one order everywhere, scopes without a change left out.
+
+        A sum stays at the largest number that the ledger holds, and at zero, instead of keeping a paid row out.
+        """
         by_scope: dict[str, list[int]] = {}
         for scopes, (spent, reserved) in self._moved.items():
             for scope in scopes:
                 moved = by_scope.setdefault(scope, [0, 0])
                 moved[0] += spent
                 moved[1] += reserved
-        return [(*moved, scope) for scope, moved in sorted(by_scope.items()) if any(moved)]
+        return [(*self._possible(scope, *moved), scope) for scope, moved in sorted(by_scope.items()) if any(moved)]
+
+    def _possible(self, scope: str, spent: int, reserved: int) -> tuple[int, int]:
+        stored_spent, stored_reserved = self._stored.get(scope, (0, 0))
+        return (
+            max(-stored_spent, min(spent, _LARGEST - stored_spent)),
+            max(-stored_reserved, min(reserved, _LARGEST - stored_reserved)),
+        )
 
 
 def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: int) -> BudgetReached:

@@ -14,6 +14,8 @@ KEPT_FREE_BYTES = 8 * 2**20
 """Room for the journal and for scores, whatever is in flight."""
 KEPT_FREE_PER_ATTEMPT_BYTES = 64 * 2**10
 """Room for the answer of one request in flight, its transcript and its indexes, twice (journal and file)."""
+KEPT_FREE_FOR_FACTS_BYTES = 2**20
+"""Room that no transcript may take."""
 
 
 def room_bytes(path: str) -> int:
@@ -29,6 +31,11 @@ def room_bytes(path: str) -> int:
 def is_short(path: str, *, in_flight: int) -> bool:
     """Whether what is in flight might find no room if one more request left."""
     return room_bytes(path) < KEPT_FREE_BYTES + KEPT_FREE_PER_ATTEMPT_BYTES * (in_flight + 1)
+
+
+def fits(path: str, n_bytes: int, *, in_flight: int) -> bool:
+    """Whether so much can be written and the facts of what is in flight still find room, without their transcripts."""
+    return room_bytes(path) - n_bytes >= KEPT_FREE_FOR_FACTS_BYTES + KEPT_FREE_PER_ATTEMPT_BYTES * (in_flight + 1)
 
 
 def _size(path: str) -> int:

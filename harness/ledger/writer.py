@@ -20,8 +20,9 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import HarnessError, LedgerError
-from harness.ledger.append import AddScore, Appender, Operation, Result, Reuse, Send, Settle
+from harness.ledger.append import Appender
 from harness.ledger.drivers import Driver
+from harness.ledger.operations import AddScore, Operation, Result, Reuse, Send, Settle
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 
 LARGEST_BATCH = 256
@@ -215,16 +216,26 @@ class Writer:
         return [self._failure if isinstance(one, _SENDS) else next(insisted) for one in operations]
 
     def _insist(self, operations: Sequence[Operation]) -> Sequence[Result]:
-        while operations:
+        """Try again until it can be written; where there is no room, what was paid goes first, without its words."""
+        results: dict[int, Result] = {}
+        waiting = dict(enumerate(operations))
+        while waiting:
             try:
-                return self._appender.apply(operations)
+                results.update(zip(waiting, self._appender.apply(list(waiting.values())), strict=True))
+                break
             except Exception as error:  # noqa: BLE001  # rolled back; tried again, or told to every caller
-                if time.monotonic() >= self._give_up_at_s:
-                    return [self._explain(error)] * len(operations)
-            time.sleep(_BETWEEN_TRIES_S)
-            with contextlib.suppress(Exception):  # a lost connection is opened again; else the next try says why
-                self._appender.reopen(self._open_driver)
-        return ()
+                failure = error
+            if self._appender.lacks_room(failure):
+                results.update(self._appender.apply_apart(waiting))
+                waiting = {place: one for place, one in waiting.items() if place not in results}
+            if time.monotonic() >= self._give_up_at_s:
+                results.update(dict.fromkeys(waiting, self._explain(failure)))
+                break
+            if waiting:
+                time.sleep(_BETWEEN_TRIES_S)
+                with contextlib.suppress(Exception):  # a lost connection is opened again; else the next try says why
+                    self._appender.reopen(self._open_driver)
+        return [results[place] for place in range(len(operations))]
 
     def _call(self, callback: Callable[[], None]) -> None:
         try:

@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from harness import __version__
 from harness.errors import LedgerError
 from harness.ledger import AttemptOutcome, AttemptStart, CellRecord, Ledger, PlannedRecord, RunRecord, UsageFacts
-from harness.ledger.append import Appender, Send, Settle
+from harness.ledger.append import Appender
 from harness.ledger.drivers import open_driver
 from harness.ledger.instants import to_us
+from harness.ledger.operations import Send, Settle
 from harness.ledger.records import SuiteRecord, TaskRecord
 from harness.pricing import PriceBook
 from harness.reports.assembly import no_weights, spend_report

@@ -34,7 +34,6 @@ from harness.usage import NORMALISER_VERSION
 from harness.usage.bounds import BEYOND_SENSE, COST_IN_DOUBT
 from harness.values import request_value
 
-
 _EARLIEST_US = 1_420_070_400_000_000
 """2015: no model that is asked here was served before."""
 _CLOCKS_DIFFER_US = 86_400_000_000
@@ -363,8 +362,8 @@ class Asker:
                 error.usage_kind,
                 error.raw_usage,
                 finished_at_us=now_us,
-                service_tier=question.service_tier,
-                model_served=None,
+                service_tier=error.service_tier or question.service_tier,
+                model_served=error.model_served,
             )
             billed = _billed(facts, spent, billed)
         if billed == "no":
@@ -385,6 +384,8 @@ class Asker:
                 error_class=error.error_class,
                 error_message=error.message,
                 http_status=error.http_status,
+                model_served=error.model_served,
+                service_tier=error.service_tier,
                 provider_request_id=error.provider_request_id,
                 normaliser_version=NORMALISER_VERSION,
             )

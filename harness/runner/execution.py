@@ -34,7 +34,7 @@ from harness.runner.charging import Pricer
 from harness.runner.checks import ScoringChecks
 from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
 from harness.runner.expected import ENOUGH, QUANTILE, ExpectedCosts
-from harness.runner.grading import Grader
+from harness.runner.grading import Faults, Grader
 from harness.runner.judging import Judge
 from harness.runner.marking import Marking, ModelQueue, RunObserver, StoredAnswer
 from harness.runner.pacing import Gate
@@ -321,7 +321,13 @@ class _Execution:
             )
             self._begin(writer, observer)
             marking = Marking(
-                Grader(writer=writer, checks=checks, ask_judge=judge.ask, wall_us=self._clocks.wall_us),
+                Grader(
+                    writer=writer,
+                    checks=checks,
+                    ask_judge=judge.ask,
+                    wall_us=self._clocks.wall_us,
+                    on_fault=Faults(observer.notice).score,
+                ),
                 observer=observer,
                 stored_answer=self._stored_answer,
                 max_attempts=spec.max_attempts,

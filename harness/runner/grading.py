@@ -14,7 +14,7 @@ from harness.ledger.records import ScoreRecord
 from harness.providers.base import FinishReason
 from harness.runner.attempts import AttemptFailed
 from harness.runner.plan import PlannedItem
-from harness.scorers import SCORERS, JudgeCall, MathCheck, Outcome, ProgramCheck, Score, finish_judgement, score
+from harness.scorers import SCORERS, JudgeCall, MathCheck, ProgramCheck, Score, finish_judgement, score
 
 
 class Checks(Protocol):
@@ -31,18 +31,64 @@ class ScoreWriter(Protocol):
     async def add_score(self, score: ScoreRecord) -> None: ...
 
 
+class CannotScore(Exception):
+    """A check that could not be carried out now; an old score keeps counting.
+
+    Attributes:
+        why: in the words of a count of such answers.
+        problem: what a person has to mend, None when there is nothing.
+    """
+
+    def __init__(self, why: str, problem: str | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self.problem = problem
+
+
 AskJudge = Callable[[JudgeCall, PlannedItem, int, int], Awaitable[str | None]]
 """Asks the judge (call, item, cell id, planned id): its reply, or None where no judge is named."""
 
 
-class Grader:
-    """Scores answers of one run."""
+class Faults:
+    """Answers that a scorer failed on: each stays unscored with the reason, the first of a kind is told."""
 
-    def __init__(self, *, writer: ScoreWriter, checks: Checks, ask_judge: AskJudge, wall_us: Callable[[], int]) -> None:
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._told: set[tuple[str, str]] = set()
+
+    def score(self, scorer: str, error: Exception) -> Score:
+        """Say that there is no score and why."""
+        said = f"{type(error).__name__}: {error}"[:300]
+        if (kind := (scorer, type(error).__name__)) not in self._told:
+            self._told.add(kind)
+            self._notice(
+                f"the scorer {scorer} failed on an answer ({said}); such answers are kept, stay unscored (undecided),"
+                " and are scored again by `benchtab score RUN`"
+            )
+        return Score(reason="undecided", explanation=f"the scorer {scorer} failed: {said}")
+
+
+class Grader:
+    """Scores answers of one run.
+
+    Args:
+        on_fault: what to do with an answer that a scorer or a check fails on: its score, or CannotScore.
+    """
+
+    def __init__(
+        self,
+        *,
+        writer: ScoreWriter,
+        checks: Checks,
+        ask_judge: AskJudge,
+        wall_us: Callable[[], int],
+        on_fault: Callable[[str, Exception], Score],
+    ) -> None:
         self._writer = writer
         self._checks = checks
         self._ask_judge = ask_judge
         self._wall_us = wall_us
+        self._on_fault = on_fault
 
     async def grade(
         self,
@@ -55,7 +101,7 @@ class Grader:
         finish_reason: FinishReason | str | None,
         refused: bool,
     ) -> Score:
-        """Score one answer and store the score; a judge that fails leaves the sample unscored, with the reason.
+        """Score one answer and store the score; a judge or scorer that fails leaves it unscored, with the reason.
 
         Args:
             text: the answer; None = it was paid, but its transcript was not kept and scoring did not happen then.
@@ -64,8 +110,10 @@ class Grader:
         if text is None:
             found = Score(reason="failed", explanation="the answer was not stored and cannot be scored any more")
         else:
-            outcome = score(ref, text=text, sample=item.sample, finish_reason=finish_reason, refused=refused)
-            found = await self._carried_out(outcome, item, cell_id, planned_id)
+            outcome = await self._decided(item, text, finish_reason, refused=refused)
+            if isinstance(outcome, JudgeCall):
+                outcome = await self._judged(outcome, item, cell_id, planned_id)
+            found = outcome
         await self._writer.add_score(
             ScoreRecord(
                 attempt_id=attempt_id,
@@ -83,16 +131,25 @@ class Grader:
         )
         return found
 
-    async def _carried_out(self, outcome: Outcome, item: PlannedItem, cell_id: int, planned_id: int) -> Score:
-        match outcome:
-            case Score():
-                return outcome
-            case ProgramCheck():
-                return await self._checks.run_program(outcome)
-            case MathCheck():
-                return await self._checks.run_math(outcome)
-            case JudgeCall():
-                return await self._judged(outcome, item, cell_id, planned_id)
+    async def _decided(
+        self, item: PlannedItem, text: str, finish_reason: FinishReason | str | None, *, refused: bool
+    ) -> Score | JudgeCall:
+        """Let the scorer decide, or the check that it asks for; whatever they raise concerns this answer alone."""
+        ref = item.task.scorer
+        try:
+            outcome = score(ref, text=text, sample=item.sample, finish_reason=finish_reason, refused=refused)
+            match outcome:
+                case ProgramCheck():
+                    outcome = await self._checks.run_program(outcome)
+                case MathCheck():
+                    outcome = await self._checks.run_math(outcome)
+                case _:
+                    pass
+            return outcome if isinstance(outcome, JudgeCall) else _possible(outcome)
+        except CannotScore:
+            raise
+        except Exception as error:  # noqa: BLE001  # one answer's fault must not end a run that others paid for
+            return self._on_fault(ref.name, error)
 
     async def _judged(self, call: JudgeCall, item: PlannedItem, cell_id: int, planned_id: int) -> Score:
         try:
@@ -101,4 +158,13 @@ class Grader:
             return Score(reason="undecided", answer=call.answer, explanation=f"no verdict: {error.message}")
         if reply is None:
             return Score(reason="undecided", answer=call.answer, explanation="no judge model was named (--judge)")
-        return finish_judgement(call, reply)
+        try:
+            return _possible(finish_judgement(call, reply))
+        except Exception as error:  # noqa: BLE001  # as above
+            return self._on_fault(item.task.scorer.name, error)
+
+
+def _possible(found: Score) -> Score:
+    if found.value is not None and not 0 <= found.value <= 1:  # nan is not either
+        raise ValueError(f"a score of {found.value} is outside 0 to 1")
+    return found

@@ -32,7 +32,7 @@ from harness.runner.attempts import Asker, Clocks
 from harness.runner.budgets import budget_scopes, capped_scopes
 from harness.runner.charging import Pricer, Spent
 from harness.runner.checks import ScoringChecks
-from harness.runner.grading import Grader
+from harness.runner.grading import CannotScore, Grader
 from harness.runner.judging import Judge
 from harness.runner.pacing import Gate
 from harness.runner.plan import PlannedItem, sample_sha256
@@ -105,15 +105,6 @@ class Rescored:
     def exit_code(self) -> int:
         """0 good, 1 some judgement failed, 3 budget reached."""
         return 3 if self.budget_reached else 1 if self.problems else 0
-
-
-class CannotScore(Exception):
-    """A check that could not be carried out now; the old score keeps counting."""
-
-    def __init__(self, why: str, problem: str | None = None) -> None:
-        super().__init__(why)
-        self.why = why
-        self.problem = problem
 
 
 def rescore(
@@ -238,6 +229,7 @@ class _Rescoring:
                 checks=_DecidedChecks(checks),
                 ask_judge=_DecidingJudge(self._judge(writer, stack), self._result).ask,
                 wall_us=self._clocks.wall_us,
+                on_fault=_kept_score,
             )
             seen: set[int] = set()
             rows = self._rows(seen)
@@ -353,6 +345,12 @@ class _Rescoring:
 def _uncounted(outcome: SampleOutcome) -> SampleOutcome:
     """Verdicts of earlier scorings number the requests on, but this scoring has all its tries."""
     return dataclasses.replace(outcome, n_open=outcome.last_try_number, n_cancelled=0)
+
+
+def _kept_score(scorer: str, error: Exception) -> Score:
+    """Keep the old score of an answer that the present scorer fails on."""
+    problem = f"scorer {scorer}: {type(error).__name__}: {error}"[:300]
+    raise CannotScore(f"the scorer {scorer} failed", problem) from error
 
 
 class _DecidedChecks:

@@ -1,7 +1,7 @@
 """What one request can have used at most, and which reader a payload without a named one takes.
 
-Pure. Data flows a reader's `Usage` -> `sensible` -> the same usage, or what of it can be true, with a flag for the rest:
-a count beyond any sense must neither be billed nor keep the row of a paid answer out of the ledger.
+Pure. Data flows a reader's `Usage` -> `sensible` -> the same usage, or what of it can be true, with a flag for the
+rest: a count beyond any sense must neither be billed nor keep the row of a paid answer out of the ledger.
 """
 
 from __future__ import annotations
