@@ -157,7 +157,7 @@ MEANINGS = {
 def suites() -> str:
     """Write the suite file format."""
     from harness.scorers import SCORERS
-    from harness.suites import DatasetRef, Member, ScorerRef, Suite, Task
+    from harness.suites import FIELDS, DatasetRef, Member, ScorerRef, Suite, Task
 
     parts = [
         "# Suite files\n",
@@ -166,6 +166,9 @@ def suites() -> str:
         *_section("the file", Suite, leave_out=("sha256",)),
         *_section("`[[tasks]]`", Task, leave_out=("origin",)),
         *_section("`[tasks.dataset]`", DatasetRef),
+        "## Names that `fields` may map\n",
+        "Any other name becomes metadata of the sample, and can be asked for in the prompt.\n",
+        table(("name", "meaning"), [(f"`{name}`", meaning) for name, meaning in FIELDS.items()]),
         *_section("`scorer`", ScorerRef),
         *_section("`[[members]]` (an index)", Member),
         "## Scorers\n",

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import base64
 import csv
-import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from harness.errors import Finding, InputError
 from harness.providers.base import ImagePart
+from harness.unpacking import UnreadableError, member_of, unpacked
 
 MAX_FINDINGS = 20
 LONGEST_CELL = 2**30
@@ -30,16 +32,13 @@ _MAGIC = {
     b"\xff\xd8\xff": "image/jpeg",
     b"GIF8": "image/gif",
 }
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LONGEST_ROW = 256 * 2**20
+"""Bytes of one line of JSON Lines; images inside a row fit."""
+PARQUET_ROWS = 1000
+"""Rows decoded at a time: a file with images does not lie in memory twice."""
+_HALF = re.compile("[\ud800-\udfff]")
 Row = tuple[int, Mapping[str, Any]]
-
-
-class UnreadableError(Exception):
-    """One row or file that cannot be read; `row` is 0 for the file as a whole."""
-
-    def __init__(self, row: int, message: str) -> None:
-        super().__init__(message)
-        self.row = row
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +71,9 @@ class LocalFile:
             OSError: the file cannot be opened.
         """
         if self.member is not None:
-            return io.BytesIO(_member(self.path, self.member))
+            return io.BytesIO(member_of(self.path, self.member))
         if self.path.suffix == ".gz":
-            return cast("IO[bytes]", gzip.open(self.path))
+            return unpacked(self.path)
         return self.path.open("rb")
 
     def read(self) -> bytes:
@@ -90,24 +89,19 @@ class LocalFile:
             raise UnreadableError(0, f"cannot be read: {error}") from None
 
 
-def _member(archive: Path, member: str) -> bytes:
-    with tarfile.open(archive) as tar:
-        try:
-            extracted = tar.extractfile(member)
-        except KeyError:
-            extracted = None
-        if extracted is None:
-            raise UnreadableError(0, f"the archive has no file {member!r}")
-        data = extracted.read()
-    return gzip.decompress(data) if member.endswith(".gz") else data
-
-
 def find_files(places: Sequence[str], folders: Sequence[Path]) -> tuple[LocalFile, ...]:
-    """Find the first place that exists; a glob may match several files, taken in name order."""
+    """Find the first place that exists; a glob may match several files, taken in name order.
+
+    Raises:
+        InputError: a file that was found lies outside all folders: a suite may read only what its user gave it.
+    """
+    inside = [folder.resolve() for folder in folders]
     for folder in folders:
         for place in places:
             outer, _, member = place.partition("!")
             if found := _matching(folder, outer):
+                for path in found:
+                    _refuse_outside(path, place, inside)
                 return tuple(LocalFile(path=path, member=member or None) for path in found)
     return ()
 
@@ -118,6 +112,17 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     if named.is_file() or Path(pattern).is_absolute():
         return [named] if named.is_file() else []
     return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
+def _refuse_outside(path: Path, place: str, folders: Sequence[Path]) -> None:
+    real = path.resolve()
+    if any(real.is_relative_to(folder) for folder in folders):
+        return
+    raise InputError(
+        f"the data file leads out of the suite's folder: {place} is {real}",
+        where=str(path),
+        fix=f"copy it into the folder, or pass --data {real.parent} if the suite may read and send what lies there",
+    )
 
 
 def hub_copies(path: str, name: str | None, split: str) -> tuple[str, ...]:
@@ -138,8 +143,18 @@ def files_sha256(files: Sequence[LocalFile]) -> str:
     return digest.hexdigest()
 
 
-def rows_of(file: LocalFile, rows_key: str | None = None) -> Iterator[Row | UnreadableError]:
-    """Read rows with their number (from 1); a row that cannot be read comes as `UnreadableError`, in its place."""
+def rows_of(
+    file: LocalFile, rows_key: str | None = None, columns: Sequence[str] | None = None
+) -> Iterator[Row | UnreadableError]:
+    """Read rows with their number (from 1); a row that cannot be read comes as `UnreadableError`, in its place.
+
+    Args:
+        rows_key: key of the list of rows in a .json object.
+        columns: names of the columns of a .csv or .tsv file without a header line.
+    """
+    if _is_lfs_pointer(file):
+        yield UnreadableError(0, "is a Git LFS pointer, not the data: run `git lfs pull` in its repository")
+        return
     suffix = Path((file.member or file.path.name).removesuffix(".gz")).suffix
     if suffix in (".jsonl", ".ndjson"):
         yield from _json_lines(file)
@@ -157,7 +172,7 @@ def rows_of(file: LocalFile, rows_key: str | None = None) -> Iterator[Row | Unre
         yield UnreadableError(0, f"is not UTF-8 text: {error}")
         return
     if suffix in (".csv", ".tsv"):
-        yield from _csv_rows(text, delimiter="\t" if suffix == ".tsv" else ",")
+        yield from _csv_rows(text, delimiter="\t" if suffix == ".tsv" else ",", columns=columns)
     elif suffix == ".json":
         for row in _json_rows(text, rows_key):
             yield row if isinstance(row, UnreadableError) else (row[0], {FILE_STEM: file.path.stem, **row[1]})
@@ -170,7 +185,10 @@ def _json_lines(file: LocalFile) -> Iterator[Row | UnreadableError]:
     """Read line by line: such files can be larger than memory."""
     try:
         with file.open() as lines:
-            for number, line in enumerate(lines, start=1):
+            for number, line in enumerate(iter(partial(lines.readline, LONGEST_ROW), b""), start=1):
+                if len(line) == LONGEST_ROW:
+                    yield UnreadableError(number, f"is longer than {LONGEST_ROW // 2**20} MiB")
+                    return
                 if line.strip():
                     yield _json_line(number, line)
     except UnreadableError as error:
@@ -184,13 +202,24 @@ def _json_line(number: int, line: bytes) -> Row | UnreadableError:
         row = json.loads(line.decode("utf-8", "surrogatepass").removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         return UnreadableError(number, f"is not JSON: {error}")
-    return (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")
+    if not isinstance(row, dict):
+        return UnreadableError(number, "is not a JSON object")
+    return number, _whole(row) if b"\\u" in line or b"\xed" in line else row
+
+
+def _whole(value: Any) -> Any:
+    """Replace halves of characters (`\\ud83d` alone, as cut texts have them): no UTF-8 text can hold them."""
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole(name): _whole(one) for name, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
 
 
 def _json_rows(text: str, rows_key: str | None) -> Iterator[Row | UnreadableError]:
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        document = _whole(json.loads(text))
+    except (ValueError, RecursionError) as error:
         yield UnreadableError(0, f"is not JSON: {error}")
         return
     rows = document.get(rows_key) if rows_key and isinstance(document, dict) else document
@@ -204,39 +233,49 @@ def _json_rows(text: str, rows_key: str | None) -> Iterator[Row | UnreadableErro
         yield (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")
 
 
-def _csv_rows(text: str, *, delimiter: str) -> Iterator[Row | UnreadableError]:
+def _csv_rows(text: str, *, delimiter: str, columns: Sequence[str] | None) -> Iterator[Row | UnreadableError]:
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 0 if columns is None else 1
     try:
-        header = next(reader, None)
+        header = next(reader, None) if columns is None else list(columns)
         if header is None:
             yield UnreadableError(0, "is empty")
             return
-        for number, cells in enumerate(reader, start=1):
-            if not cells:
-                continue
-            if len(cells) != len(header):
+        number = 1
+        for cells in reader:
+            if cells and len(cells) != len(header):
                 yield UnreadableError(number, f"has {len(cells)} cells under {len(header)} columns")
-                continue
-            yield number, dict(zip(header, cells, strict=True))
+            elif cells:
+                yield number, dict(zip(header, cells, strict=True))
+            number += 1
     except csv.Error as error:
-        yield UnreadableError(reader.line_num, f"is not CSV: {error}")
+        open_quote = "unexpected end of data" in str(error)
+        yield UnreadableError(number, "has a quote that is not closed" if open_quote else f"is not CSV: {error}")
+
+
+def _is_lfs_pointer(file: LocalFile) -> bool:
+    if file.member is not None:
+        return False
+    try:
+        with file.path.open("rb") as content:
+            return content.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return False
 
 
 def _parquet_rows(data: bytes) -> Iterator[Row | UnreadableError]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(pa.BufferReader(data))
-    except pa.ArrowException as error:
-        yield UnreadableError(0, f"is not Parquet: {error}")
-        return
     number = 0
-    for batch in table.to_batches(max_chunksize=1000):
-        for row in batch.to_pylist():
-            number += 1
-            yield number, row
+    try:
+        for batch in pq.ParquetFile(pa.BufferReader(data)).iter_batches(batch_size=PARQUET_ROWS):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (pa.ArrowException, MemoryError, OSError) as error:
+        yield UnreadableError(number + 1 if number else 0, f"is not Parquet: {error}")
 
 
 def image_part(value: Any, folder: Path | None) -> ImagePart:
@@ -250,6 +289,8 @@ def image_part(value: Any, folder: Path | None) -> ImagePart:
         value = value.get("bytes") or value.get("path")
     if isinstance(value, str):
         value = _image_bytes(value, folder)
+    if isinstance(value, bytes) and value.startswith(LFS_POINTER):
+        raise ValueError("a Git LFS pointer, not the image: run `git lfs pull` in its repository")
     if not isinstance(value, bytes):
         raise ValueError(f"not an image: {type(value).__name__}")
     for magic, media_type in _MAGIC.items():

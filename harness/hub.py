@@ -19,6 +19,7 @@ from typing import Any
 
 from harness import samples
 from harness.errors import InputError
+from harness.row_answers import BadRowError
 from harness.suites import DatasetRef
 
 CACHE_VERSION = 1
@@ -60,7 +61,7 @@ def read(dataset: DatasetRef, *, looked_in: Sequence[str] = (), cache: Path | No
         commit, warnings = _commit(dataset)
         if (kept := _kept(folder, dataset, commit)) is None:
             kept = _keep(folder, dataset, commit, _selected(dataset, _download(dataset, commit)))
-    except samples.BadRowError:
+    except BadRowError:
         raise
     except Exception as error:  # every failure of the hub's libraries is re-labelled for the user
         raise _unreachable(dataset, error, looked_in) from error

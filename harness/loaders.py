@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +17,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import dataset_files, prompts, samples
-from harness.dataset_files import LocalFile, UnreadableError, refuse
+from harness.dataset_files import LocalFile, refuse
 from harness.errors import Finding, InputError
 from harness.providers.base import ImagePart
 from harness.resources import shipped
+from harness.row_answers import BadRowError
 from harness.row_shapes import SHAPES
-from harness.samples import BadRowError
 from harness.scorers import SCORERS
 from harness.suites import DatasetRef, LoadedTask, Member, Sample, Suite, Task
+from harness.typed_files import parse_toml
+from harness.unpacking import UnreadableError
 
 PROSE = ("title", "description", "citation")
 """Parts of a suite that only people read."""
@@ -66,19 +67,29 @@ def load_suite(name_or_path: str) -> Suite:
     path = suite_file(name_or_path)
     suite, findings = read_suite(path)
     if suite is None or findings:
-        raise refuse(
-            f"the suite file has {len(findings)} mistake{'s' * (len(findings) > 1)}", findings, where=str(path)
-        )
+        raise refuse(f"the suite file has {_mistakes(findings)}", findings, where=str(path))
     return suite
 
 
 def read_suite(path: Path) -> tuple[Suite | None, list[Finding]]:
     """Read a suite file as far as possible, with everything that is wrong with it."""
+    suite, findings = _read_alone(path)
+    if suite is not None and suite.is_index:
+        suite, more = _expand(suite, path)
+        findings += more
+    if suite is None:
+        return None, findings
+    findings += [finding for task in suite.tasks for finding in task_findings(task)]
+    return suite.model_copy(update={"sha256": suite_sha256(suite)}), findings
+
+
+def _read_alone(path: Path) -> tuple[Suite | None, list[Finding]]:
+    """Read a suite file without the suites that it names."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        document = parse_toml(path.read_bytes())
+    except OSError as error:
         return None, [Finding(where=str(path), message=f"cannot be read: {error}")]
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         return None, [Finding(where=str(path), message=f"is not TOML: {error}")]
     document, findings = _with_defaults(document)
     if "sha256" in document:
@@ -88,11 +99,7 @@ def read_suite(path: Path) -> tuple[Suite | None, list[Finding]]:
     except ValidationError as error:
         findings += [Finding(where=_key_path(one["loc"]), message=_in_plain_words(one)) for one in error.errors()]
         return None, findings + _loose_findings(document)
-    if suite.is_index:
-        suite, more = _expand(suite, path)
-        findings += more
-    findings += [finding for task in suite.tasks for finding in task_findings(task)]
-    return suite.model_copy(update={"sha256": suite_sha256(suite)}), findings
+    return suite, findings
 
 
 def _mistakes(findings: Sequence[Finding]) -> str:
@@ -207,7 +214,10 @@ def _expand(suite: Suite, path: Path) -> tuple[Suite, list[Finding]]:
 
 def _member_tasks(member: Member, path: Path) -> list[Task]:
     beside = path.parent / f"{member.suite}.toml"
-    source = load_suite(str(beside) if beside.is_file() else member.suite)
+    file = suite_file(str(beside) if beside.is_file() else member.suite)
+    source, findings = _read_alone(file)
+    if source is None or findings:
+        raise refuse(f"the suite file has {_mistakes(findings)}", findings, where=str(file))
     chosen = [task for task in source.tasks if member.task in (None, task.name)]
     if source.is_index or not chosen:
         raise InputError("is an index itself" if source.is_index else f"has no task {member.task!r}")
@@ -240,14 +250,21 @@ def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | No
     """
     source = _source(task, suite_path=suite_path, data_dir=data_dir)
     loaded, findings = _read_samples(task, source)
+    left_out: tuple[str, ...] = ()
+    if findings and loaded and task.dataset.on_bad_row == "leave_out":
+        left_out = _left_out(task, findings)
+        findings = []
     unique, repeated = _with_unique_ids(loaded, has_id="id" in task.dataset.fields)
     findings += repeated
     if findings:
-        fix = "correct the rows (or the mapping in the suite file); nothing was sent"
+        fix = (
+            "correct the rows or the mapping in the suite file, or have such rows left out "
+            '(on_bad_row = "leave_out" under [tasks.dataset]); nothing was sent'
+        )
         raise refuse(f"the data of task {task.name!r} has {_mistakes(findings)}", findings, fix=fix)
     if not unique:
         raise InputError(f"the data of task {task.name!r} has no rows after filtering", where=task.dataset.path)
-    warnings = (*source.warnings, *_count_warning(task, len(unique)))
+    warnings = (*source.warnings, *left_out, *_count_warning(task, len(unique)))
     return LoadedTask(
         task=task,
         samples=tuple(unique),
@@ -255,6 +272,13 @@ def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | No
         samples_sha256=samples.samples_sha256(unique),
         warnings=warnings,
     )
+
+
+def _left_out(task: Task, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Name every row that is left out, the first 20 with the reason."""
+    named = [f"{task.name}: left out {one.where}: {one.message}" for one in findings[: dataset_files.MAX_FINDINGS]]
+    more = len(findings) - len(named)
+    return (*named, f"{task.name}: and {more} more rows left out") if more else tuple(named)
 
 
 def _read_samples(task: Task, source: _Rows) -> tuple[list[Sample], list[Finding]]:
@@ -322,7 +346,7 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
     folders = _folders(suite_path, data_dir)
     if files := _local_files(dataset, folders):
         digest = dataset_files.files_sha256(files)
-        return _Rows(rows=_file_rows(files, dataset.rows_key), revision=f"local:{digest}", folder=files[0].folder)
+        return _Rows(rows=_file_rows(files, dataset), revision=f"local:{digest}", folder=files[0].folder)
     if dataset.source == "files":
         raise _missing_files(task, folders)
     from harness import hub
@@ -333,10 +357,10 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
 
 
 def _file_rows(
-    files: Sequence[LocalFile], rows_key: str | None
+    files: Sequence[LocalFile], dataset: DatasetRef
 ) -> Iterable[tuple[str, int, Mapping[str, Any] | UnreadableError]]:
     for file in files:
-        for row in dataset_files.rows_of(file, rows_key):
+        for row in dataset_files.rows_of(file, dataset.rows_key, dataset.columns):
             yield (file.name, row.row, row) if isinstance(row, UnreadableError) else (file.name, *row)
 
 

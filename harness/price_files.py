@@ -6,7 +6,6 @@ Data flows pricing/*.toml (shipped), then the user's folder laid over it -> reco
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +18,7 @@ from harness.errors import Finding, InputError
 from harness.price_rows import AliasRow, PriceRow, ProviderAliasRow, instant
 from harness.pricing import LONGEST_ALIAS_CHAIN, Alias, Price, PriceBook, PriceFile
 from harness.resources import shipped
+from harness.typed_files import parse_toml
 
 SHIPPED_LAYER, USER_LAYER = 0, 1
 
@@ -95,8 +95,8 @@ def _read_folder(folder: Path, number: int) -> _Layer:
         raw = path.read_bytes()
         layer.files.append(PriceFile(name=path.name, sha256=hashlib.sha256(raw).hexdigest(), layer=number))
         try:
-            content = tomllib.loads(raw.decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            content = parse_toml(raw)
+        except ValueError as error:
             layer.findings.append(Finding(where=str(path), message=f"not a TOML file: {error}"))
             continue
         _read_file(path, content, number, layer)

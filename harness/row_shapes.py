@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.samples import BadRowError
+from harness.row_answers import BadRowError
 from harness.suites import RowShape
 
 Row = Mapping[str, Any]

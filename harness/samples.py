@@ -5,7 +5,6 @@ Data flows row (a mapping of columns) -> `Sample`, or `BadRowError` with everyth
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import random
@@ -17,26 +16,23 @@ import orjson
 
 from harness import prompts
 from harness.providers.base import ContentPart, ImagePart
+from harness.row_answers import BadRowError, is_missing, is_plain, options_of, references_of, shown
 from harness.scorers import SCORERS
 from harness.suites import DatasetRef, Sample, Task
 
 ReadImage = Callable[[Any], ImagePart]
 ALWAYS_NEEDED = frozenset({"id", "question", "target", "choices"})
+TAKES_SEVERAL = frozenset({"text"})
+"""Scorers that read `metadata["targets"]`: each of several right answers counts."""
 NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question"})
 FILTER_TESTS = frozenset({"from", "to", "not", "missing"})
 LETTERS = prompts.LETTERS
 
 
-class BadRowError(Exception):
-    """A row cannot become a sample; `problems` are (field, message)."""
-
-    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{field}: {message}" for field, message in problems))
-        self.problems = tuple(problems)
-
-
 def column(row: Mapping[str, Any], path: str) -> Any:
-    """Read a column; a dotted path goes into nested tables (`meta.level`), a full name wins over a path.
+    """Read a column; a dotted path goes into nested tables and lists (`meta.level`, `messages.-1.content`).
+
+    A full name wins over a path.
 
     `input|question` takes the first of the two that the row has.
 
@@ -50,10 +46,18 @@ def column(row: Mapping[str, Any], path: str) -> Any:
         return row[path]
     value: Any = row
     for part in path.split("."):
-        if not isinstance(value, Mapping) or part not in value:
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list | tuple) and _is_place(part, len(value)):
+            value = value[int(part)]
+        else:
             raise KeyError(path)
-        value = value[part]
     return value
+
+
+def _is_place(part: str, length: int) -> bool:
+    digits = part.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and -length <= int(part) < length
 
 
 def passes(row: Mapping[str, Any], filters: Mapping[str, Any]) -> bool:
@@ -108,15 +112,18 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
         BadRowError: columns are missing or have the wrong form; all problems of the row.
     """
     fields = _mapped(task, row)
-    choices = _choices(fields["choices"]) if fields.get("choices") is not None else None
+    options = options_of(fields["choices"]) if not is_missing(fields.get("choices")) else None
+    choices = list(options.texts) if options is not None else None
     sample_id = _digest_id(task, fields, choices) if fields.get("id") is None else _id_text(fields["id"])
-    target = _target(task.dataset, fields.get("target"), choices)
+    target, *others = references_of(task.dataset, fields.get("target"), options)
     metadata = {name: _plain(value) for name, value in fields.items() if name not in NOT_METADATA}
     if choices is not None and task.shuffle_options_seed is not None:
         order = _shuffled(len(choices), seed=task.shuffle_options_seed, sample_id=sample_id)
         choices = [choices[index] for index in order]
         target = LETTERS[order.index(LETTERS.index(target))]
         metadata["option_order"] = order
+    if others:
+        _accept_several(task, metadata, [target, *others])
     sample = Sample(
         task=task.name,
         sample_id=sample_id,
@@ -142,7 +149,8 @@ def _mapped(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
             fields[ours] = _listed_images(row, theirs)
             continue
         if isinstance(theirs, str) and theirs.endswith("?"):
-            if (value := row.get(theirs[:-1])) is not None:
+            value = _optional(row, theirs[:-1])
+            if not is_missing(value):
                 fields[ours] = value
             continue
         try:
@@ -151,79 +159,44 @@ def _mapped(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
             has = ", ".join(map(str, row))[:200]
             problems.append((ours, f"column {error.args[0]!r} is missing; the row has {has}"))
             continue
-        if ours in needed and (fields[ours] is None or (isinstance(fields[ours], str) and not fields[ours].strip())):
-            problems.append((ours, f"column {theirs!r} is empty"))
+        if ours in needed and (problem := _problem(ours, fields[ours])):
+            problems.append((ours, f"column {theirs!r} {problem}"))
     if problems:
         raise BadRowError(problems)
     return fields
+
+
+def _optional(row: Mapping[str, Any], path: str) -> Any:
+    try:
+        return column(row, path)
+    except KeyError:
+        return None
+
+
+def _problem(field: str, value: Any) -> str | None:
+    """Say why a value that is asked or scored by cannot be used; None when it can."""
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+        return "is empty"
+    if field in ("choices", "target"):  # read, and refused, by `row_answers`
+        return None
+    parts = value if isinstance(value, list | tuple) else [value]
+    if all(map(is_plain, parts)):
+        return None
+    return f"is no text: {shown(value)}; name the part that is, such as 'messages.0.content'"
+
+
+def _accept_several(task: Task, metadata: dict[str, Any], targets: list[str]) -> None:
+    """Keep all right answers of a row for a scorer that can take more than one."""
+    if task.scorer.name not in TAKES_SEVERAL:
+        known = ", ".join(sorted(TAKES_SEVERAL))
+        raise BadRowError([("target", f"lists {len(targets)} right answers; only the scorers {known} take several")])
+    metadata["targets"] = targets
 
 
 def _listed_images(row: Mapping[str, Any], columns: str | Sequence[str]) -> list[Any]:
     values = [row.get(name) for name in ([columns] if isinstance(columns, str) else columns)]
     flat = [one for value in values for one in (value if isinstance(value, list) else [value])]
     return [one for one in flat if one is not None and one != ""]
-
-
-def _choices(value: Any) -> list[str]:
-    """Read options from a list, from a list written as text, or from a {"text": [...]} table."""
-    if isinstance(value, Mapping) and "text" in value:
-        value = value["text"]
-    if isinstance(value, str):
-        value = _list_in_text(value)
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not 2 <= len(value) <= len(LETTERS):
-        raise BadRowError([("choices", f"needs a list of 2 to {len(LETTERS)} options, got {str(value)[:100]!r}")])
-    return [str(choice).strip() for choice in value]
-
-
-def _list_in_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-
-
-def _target(dataset: DatasetRef, value: Any, choices: list[str] | None) -> str:
-    """Read the reference answer in the form that its scorer takes."""
-    form = dataset.target_form
-    if form == "first_choice":
-        return "A"
-    if value is None:
-        return ""
-    if form == "json":
-        return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
-    text = str(value)
-    if dataset.target_after is not None:
-        _, mark, text = text.rpartition(dataset.target_after)
-        if not mark:
-            raise BadRowError([("target", f"has no {dataset.target_after!r}: {str(value)[-60:]!r}")])
-    text = text.strip()
-    if form == "letter":
-        return text.strip("(). ").upper()
-    if form == "index":
-        return _letter_of_index(text, choices)
-    if choices is not None and form == "text":
-        return _letter_of_text(text, choices)
-    return text
-
-
-def _letter_of_index(text: str, choices: list[str] | None) -> str:
-    limit = len(choices) if choices is not None else len(LETTERS)
-    if not text.isascii() or not text.isdigit() or int(text) >= limit:
-        raise BadRowError([("target", f"index {text!r} is not between 0 and {limit - 1}")])
-    return LETTERS[int(text)]
-
-
-def _letter_of_text(text: str, choices: list[str]) -> str:
-    same = [index for index, choice in enumerate(choices) if choice.strip() == text]
-    if len(same) != 1:
-        raise BadRowError(
-            [("target", f"{text!r} equals {len(same)} of the options; say target_form = letter or index")]
-        )
-    return LETTERS[same[0]]
 
 
 def _shuffled(count: int, *, seed: int, sample_id: str) -> list[int]:

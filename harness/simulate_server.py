@@ -291,6 +291,9 @@ def _read_call(body: bytes, request_id: str | None, seed: int) -> ChatCall:
     cap = given.get("max_completion_tokens") or given.get("max_tokens")
     if cap is not None and (not isinstance(cap, int) or cap < 1):
         raise _RefusedError(400, f"max_completion_tokens must be a positive integer, not {cap!r}.", "invalid_value")
+    options = given.get("stream_options") or {}
+    if not isinstance(options, dict):
+        raise _RefusedError(400, f"stream_options must be an object, not {options!r}.", "invalid_type")
     epoch, try_number = epoch_and_try(request_id)
     return ChatCall(
         request_id=request_id,
@@ -299,7 +302,7 @@ def _read_call(body: bytes, request_id: str | None, seed: int) -> ChatCall:
         prompt=prompt,
         max_output_tokens=cap,
         stream=bool(given.get("stream")),
-        stream_usage=bool((given.get("stream_options") or {}).get("include_usage")),
+        stream_usage=bool(options.get("include_usage")),
     )
 
 

@@ -29,7 +29,25 @@ def _weight(value: Any) -> Any:
         return value
 
 
-Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0)]
+FIELDS: Mapping[str, str] = {
+    "id": "the sample's id, `sample_id` is the same; without one it is a digest of what is asked",
+    "question": "the text that the prompt asks",
+    "choices": "options: a list, a list written as text, {text, label}, {A = ...}, [{label, text}], or several columns",
+    "target": "the reference answer, read as `target_form` says; several right answers as a list (scorer `text`)",
+    "images": "image columns: file names, data URLs, bytes, or the hub's tables",
+    "difficulty": "a number that `difficulty_range` scales to 0..1",
+    "group": "samples that are drawn together",
+    "depends_on": "ids of earlier samples whose answers fill the prompt",
+    "earlier_signatures": "signatures that stand for earlier answers that are missing",
+    "supplied_code": "code that stands before the answers of earlier steps",
+    "tests": "the program that scorer `program` runs behind the reply's (`test_imports` before it)",
+    "cases": "input and output pairs of scorer `program` (`public_cases`, `private_cases` as well)",
+    "entry_point": "the function that scorer `program` tests",
+}
+"""Names on the left of `[tasks.dataset] fields` that the program reads."""
+
+Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0, allow_inf_nan=False)]
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Strict(BaseModel):
@@ -52,8 +70,11 @@ class DatasetRef(Strict):
             several are tried in order.
         rows_key: where the rows are inside a JSON document (`examples`); None = the document is the rows.
         shape: how one stored row becomes sample rows (SciCode's problems hold several sub-steps).
-        fields: our field -> column (dotted path; `a|b` = the first that is there; `a?` = may be absent), or -> columns
-            that together make a list.
+        columns: names for the columns of a CSV file without a header line; None = the first line names them.
+        fields: our field -> column (a dotted path goes into tables and lists: `messages.0.content`; `a|b` = the first
+            that is there; `a?` = may be absent), or -> columns that together make a list. `FIELDS` lists the names
+            that mean something; any other becomes metadata, and can be asked for in the prompt.
+        on_bad_row: `leave_out` = a row that cannot be used is named in a warning and left out.
         target_form: how the target column is to be read; `index` counts from 0, `first_choice` = the
             first listed choice is right.
         target_after: marker behind which the reference answer stands in the target column (GSM8K's `####`).
@@ -72,7 +93,11 @@ class DatasetRef(Strict):
     )
     rows_key: str | None = None
     shape: RowShape = "plain"
+    columns: tuple[str, ...] | None = Field(default=None, description="columns of a CSV file without a header line")
     fields: Mapping[str, str | tuple[str, ...]] = Field(default_factory=dict, description="our field -> column(s)")
+    on_bad_row: Literal["stop", "leave_out"] = Field(
+        default="stop", description="what happens to a row that cannot be used: it is named in both cases"
+    )
     target_form: TargetForm = "text"
     target_after: str | None = None
     difficulty_range: tuple[float, float] | None = None
@@ -82,6 +107,16 @@ class DatasetRef(Strict):
     gated: bool = False
     access: str | None = Field(default=None, description="how to get access and where to put the files")
     licence: str = "not stated"
+
+    @model_validator(mode="after")
+    def _one_id(self) -> DatasetRef:
+        if "sample_id" not in self.fields:
+            return self
+        if "id" in self.fields:
+            raise ValueError("fields names both `id` and `sample_id`, which are the same: keep one")
+        renamed = {("id" if ours == "sample_id" else ours): theirs for ours, theirs in self.fields.items()}
+        object.__setattr__(self, "fields", renamed)
+        return self
 
     @property
     def local_places(self) -> tuple[str, ...]:
@@ -106,7 +141,7 @@ class Task(Strict):
     prompt: str = Field(description="template with {field} placeholders of the sample's fields")
     system: str | None = None
     scorer: ScorerRef
-    epochs: int = Field(default=1, ge=1)
+    epochs: Epochs = 1
     max_output_tokens: int | None = Field(default=None, ge=1, description="output cap for models that do not reason")
     max_output_tokens_reasoning: int | None = Field(default=None, ge=1, description="output cap for models that reason")
     shuffle_options_seed: int | None = None
@@ -128,7 +163,7 @@ class Member(Strict):
     suite: str
     task: str | None = None
     weight: Weight
-    epochs: int | None = Field(default=None, ge=1)
+    epochs: Epochs | None = None
     expected_rows: int | None = None
 
 

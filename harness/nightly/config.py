@@ -6,7 +6,6 @@ the file are relative to the file.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -19,6 +18,7 @@ from harness.models import ModelSpec, parse_model
 from harness.reports.comparison import Thresholds
 from harness.reports.run_comparison import parse_share
 from harness.runner import RunSpec
+from harness.typed_files import parse_toml
 
 DEFAULT_SETTING = "default"
 """Stands for the provider's own setting in a list of settings."""
@@ -232,10 +232,10 @@ def read_config(path: Path) -> NightlyConfig:
         InputError: with every mistake and its key path.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = parse_toml(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"not a TOML file: {error}", where=str(path)) from None
     try:
         return NightlyConfig.model_validate(document)

@@ -79,7 +79,9 @@ def score_text(options: Mapping[str, Any], *, text: str, sample: Sample) -> Scor
     if found is None:
         return None
     answer, rule = found
-    targets = sample.target.split(chosen.separator) if chosen.separator else [sample.target]
+    targets = sample.metadata.get("targets") or (
+        sample.target.split(chosen.separator) if chosen.separator else [sample.target]
+    )
     given = normalise(answer, chosen.normalise)
     right = any(given == normalise(target, chosen.normalise) for target in targets)
     if not right and chosen.leading_letter:
