@@ -35,6 +35,8 @@ class Batches:
         tokens: input and output tokens of an answer, by its question; None = the fixed usage.
         looks_needed: how often a batch is asked for before it has ended.
         watch: told what just happened, before it is answered: uploaded, taken, looked, half (of the results).
+        spoil: given what is answered (upload, create, list, poll, results, errors) and the body; gives what is sent
+            in its place.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class Batches:
         self.looks_needed = 0
         self.looks: Counter[str] = Counter()
         self.watch: Callable[[str], Awaitable[None]] | None = None
+        self.spoil: Callable[[str, bytes], bytes | web.Response] | None = None
 
     @property
     def asked(self) -> Counter[str]:
@@ -90,11 +93,28 @@ class Batches:
             self.lost_answers -= 1
             assert request.transport is not None
             request.transport.close()
-        return answer
+        return self._spoilt(request, parts, answer)
+
+    def _spoilt(self, request: web.Request, parts: list[str], answer: web.StreamResponse) -> web.StreamResponse:
+        if self.spoil is None or not isinstance(answer, web.Response) or not isinstance(answer.body, bytes):
+            return answer
+        if parts[-1] in ("content", "results"):
+            return answer  # spoilt by `_results`
+        if request.method == "POST":
+            what = "upload" if parts[-1] == "files" else "create"
+        else:
+            what = "list" if parts[-1] == "batches" else "poll"
+        sent = self.spoil(what, answer.body)
+        return sent if isinstance(sent, web.Response) else web.Response(body=sent, status=answer.status)
 
     async def _results(self, request: web.Request, rows: list[dict[str, Any]]) -> web.StreamResponse:
         """JSON Lines, sometimes cut in the middle."""
         body = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        if self.spoil is not None:
+            sent = self.spoil("errors" if "/err-" in request.path else "results", body)
+            if isinstance(sent, web.Response):
+                return sent
+            body = sent
         if self.watch is not None and rows:
             response = web.StreamResponse(headers={"Content-Length": str(len(body))})
             await response.prepare(request)

@@ -81,7 +81,7 @@ class AnthropicBatches:
     async def collect(self, handle: BatchHandle) -> AsyncIterator[BatchResult | Trouble]:
         """Yield the lines of the results file."""
         lines = self._endpoint.lines(f"/v1/messages/batches/{id_in_path(handle)}/results")
-        async for found in results_in(lines, "the results file", self._outcome):
+        async for found in results_in(lines, "the results file", self._outcome, n_requests=handle.n_lines):
             yield found
 
     def _outcome(self, line: Mapping[str, Any]) -> Outcome:
@@ -98,6 +98,7 @@ class AnthropicBatches:
             return ended_early(f"batch_{word}", f"the line {word} before it was answered")
         return answer_in(
             lambda: anthropic_response(message, usage_kind=kind, headers={}, time_to_first_byte_s=None),
+            answer=message,
             usage=usage,
             usage_kind=kind,
         )

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from harness.errors import Billed, ErrorClass, ProviderError
 from harness.providers.base import Response
+from harness.providers.batch_fields import mapping
 from harness.providers.failures import shortened
 from harness.providers.result_lines import RawLine, UnreadableLineError, documents_in, looks_like_results
 from harness.usage.payload import shown
@@ -20,6 +21,8 @@ from harness.usage.payload import shown
 EndedEarly = Literal["expired", "cancelled"]
 
 _GONE = (404, 410)
+_MOST_LINES_EACH, _MOST_LINES_BESIDE = 10, 10_000
+"""A file of more lines than so many for each request, and so many beside, is not read to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +75,19 @@ class Failure(Protocol):
 
 
 async def results_in(
-    lines: AsyncIterator[RawLine], file: str, read: Callable[[Mapping[str, Any]], Outcome], *, needed: bool = True
+    lines: AsyncIterator[RawLine],
+    file: str,
+    read: Callable[[Mapping[str, Any]], Outcome],
+    *,
+    n_requests: int,
+    needed: bool = True,
 ) -> AsyncIterator[BatchResult | Trouble]:
     """Read a file of results.
 
     Args:
         file: its name for messages.
         read: reads the outcome of one line; whatever it raises is contained in that line.
+        n_requests: how many were handed over; a file that never ends is left.
         needed: False = a file that is no file of results is a trouble, and not a reason to ask for it again and again.
 
     Raises:
@@ -88,6 +97,8 @@ async def results_in(
     before: list[BatchResult | Trouble] = []
     try:
         async for line in lines:
+            if line.number > _MOST_LINES_EACH * n_requests + _MOST_LINES_BESIDE:
+                raise _no_results(f"{file} has more than {line.number - 1:,} lines")
             resembles = resembles or looks_like_results(line)
             first = first or (line.content or b"").decode("utf-8", "replace")
             before += _found_in(line, file, read)
@@ -102,10 +113,12 @@ async def results_in(
         return
     if first and not resembles:
         if needed:
-            raise ProviderError(
-                f"{file} holds no results: {shown(first)}", error_class=ErrorClass.MALFORMED_RESPONSE, http_status=200
-            )
+            raise _no_results(f"{file} holds no results: {shown(first)}")
         yield Trouble(place=file, reason=f"it holds no results: {shown(first)}", whole_file=True)
+
+
+def _no_results(why: str) -> ProviderError:
+    return ProviderError(why, error_class=ErrorClass.MALFORMED_RESPONSE, http_status=200)
 
 
 def _found_in(line: RawLine, file: str, read: Callable[[Mapping[str, Any]], Outcome]) -> list[BatchResult | Trouble]:
@@ -131,14 +144,21 @@ def _result(
     return BatchResult(custom_id=custom_id, outcome=outcome.result, early=outcome.early, place=place, digest=digest)
 
 
-def answer_in(read: Callable[[], Response], *, usage: Mapping[str, Any] | None, usage_kind: str) -> Outcome:
-    """Read an answer; one without text to score keeps the usage that it states."""
+def answer_in(
+    read: Callable[[], Response], *, answer: object, usage: Mapping[str, Any] | None, usage_kind: str
+) -> Outcome:
+    """Read an answer; one that cannot be scored keeps the usage that it states.
+
+    Args:
+        answer: what `read` reads.
+        usage: what the line states, there or elsewhere; None = nothing.
+    """
     try:
         return Outcome(result=read())
     except ProviderError as error:
-        return Outcome(result=with_usage(error, usage, usage_kind))
+        return Outcome(result=_with_usage(error, answer, usage, usage_kind))
     except Exception as error:  # noqa: BLE001 - the boundary of one line, as above; here its usage is known
-        return Outcome(result=with_usage(_unreadable(f"{type(error).__name__}: {error}"), usage, usage_kind))
+        return Outcome(result=_with_usage(_unreadable(f"{type(error).__name__}: {error}"), answer, usage, usage_kind))
 
 
 def failure_in(
@@ -146,15 +166,18 @@ def failure_in(
 ) -> Outcome:
     """Classify the error body of a line; usage that it states is kept, as it is billed."""
     content = body if isinstance(body, str) else json.dumps(body, default=str)
-    return Outcome(result=with_usage(failure(status, content.encode("utf-8", "replace")), usage, usage_kind))
+    return Outcome(result=_with_usage(failure(status, content.encode("utf-8", "replace")), body, usage, usage_kind))
 
 
-def with_usage(error: ProviderError, usage: Mapping[str, Any] | None, usage_kind: str) -> ProviderError:
-    """Add the usage that a failed line states: tokens that a provider counts are not free, whatever its rule says."""
+def _with_usage(
+    error: ProviderError, answer: object, usage: Mapping[str, Any] | None, usage_kind: str
+) -> ProviderError:
+    """Add the usage that a failed line states, and the model that it names: tokens that a provider counts are priced."""
     if usage is not None:
         error.raw_usage, error.usage_kind = usage, usage_kind
-        if error.billed == "no":
-            error.billed = "unknown"
+    model = mapping(answer).get("model")
+    if error.model_served is None and isinstance(model, str) and model:
+        error.model_served = model
     return error
 
 

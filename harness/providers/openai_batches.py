@@ -157,7 +157,7 @@ class OpenAIBatches:
                 yield Trouble(place=f"the {name}", reason=f"its id cannot be used: {shown(file_id)}", whole_file=True)
                 continue
             lines = self._endpoint.lines(f"/files/{file_id}/content")
-            async for found in results_in(lines, f"the {name}", self._outcome, needed=name == "output file"):
+            async for found in results_in(lines, f"the {name}", self._outcome, n_requests=handle.n_lines, needed=name == "output file"):
                 yield found
 
     def _outcome(self, line: Mapping[str, Any]) -> Outcome:
@@ -173,6 +173,7 @@ class OpenAIBatches:
         read = responses_response if self._responses else chat_response
         return answer_in(
             lambda: read(body, usage_kind=kind, headers=headers, time_to_first_byte_s=None),
+            answer=body,
             usage=usage,
             usage_kind=kind,
         )
