@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -25,7 +26,7 @@ def read(content: bytes) -> list[dict[str, object]]:
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=6))
 def test_chunks_may_end_anywhere(body: bytes, cuts: list[int]) -> None:
     ends = sorted({0, *(min(at, len(body)) for at in cuts), len(body)})
-    chunks = [body[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    chunks = [body[start:end] for start, end in itertools.pairwise(ends)]
     assert cut(chunks) == cut([body])
 
 

@@ -172,7 +172,7 @@ def failure_in(
 def _with_usage(
     error: ProviderError, answer: object, usage: Mapping[str, Any] | None, usage_kind: str
 ) -> ProviderError:
-    """Add the usage that a failed line states, and the model that it names: tokens that a provider counts are priced."""
+    """Add the usage that a failed line states, and the model that it names: stated tokens are priced."""
     if usage is not None:
         error.raw_usage, error.usage_kind = usage, usage_kind
     model = mapping(answer).get("model")

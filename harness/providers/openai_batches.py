@@ -156,8 +156,10 @@ class OpenAIBatches:
             if not fields.is_usable_id(file_id):
                 yield Trouble(place=f"the {name}", reason=f"its id cannot be used: {shown(file_id)}", whole_file=True)
                 continue
-            lines = self._endpoint.lines(f"/files/{file_id}/content")
-            async for found in results_in(lines, f"the {name}", self._outcome, n_requests=handle.n_lines, needed=name == "output file"):
+            lines, needed = self._endpoint.lines(f"/files/{file_id}/content"), name == "output file"
+            async for found in results_in(
+                lines, f"the {name}", self._outcome, n_requests=handle.n_lines, needed=needed
+            ):
                 yield found
 
     def _outcome(self, line: Mapping[str, Any]) -> Outcome:
