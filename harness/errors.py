@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from harness.secrets import redact
+from harness.secrets import redact, redact_known, redact_values
 
 Billed = Literal["yes", "no", "unknown"]
 
@@ -155,8 +155,8 @@ class ProviderError(HarnessError):
         self.http_status = http_status
         self.retry_after_s = retry_after_s
         self.billed: Billed = billed
-        self.raw_usage = raw_usage
+        self.raw_usage = redact_values(raw_usage)
         self.usage_kind = usage_kind
-        self.provider_request_id = provider_request_id
-        self.model_served = model_served
-        self.service_tier = service_tier
+        self.provider_request_id = provider_request_id and redact_known(provider_request_id)
+        self.model_served = model_served and redact_known(model_served)
+        self.service_tier = service_tier and redact_known(service_tier)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from harness.errors import Billed, ErrorClass
-from harness.providers.failures import billed_by_rule, duration_s, failure_from_http, retry_after_s
+from harness.providers.failures import billed_by_rule, failure_from_http
+from harness.providers.retry_after import duration_s, retry_after_s
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 

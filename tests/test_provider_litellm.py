@@ -16,6 +16,7 @@ from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import parse_model
 from harness.providers import make_provider
 from harness.providers.base import Message, Provider, Request, Response
+from harness.providers.litellm import KEY_VARIABLES, RECORDED
 from tests.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, GEMINI_ANSWER, Loopback, Reply, serve
 
 KEYS = {
@@ -261,3 +262,14 @@ async def test_the_number_in_flight_equals_the_one_asked(server: Loopback) -> No
 def test_the_registry_does_not_import_litellm() -> None:
     code = "import sys, harness.providers, harness.providers.settings; assert 'litellm' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", sorted(RECORDED - {"azure"}))
+async def test_what_a_provider_of_the_list_sends_is_recorded(
+    server: Loopback, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLES[name][0], "any-key-0000000001")
+    model = {"anthropic": "claude-3-7-sonnet-20250219", "gemini": "gemini-2.5-flash"}.get(name, "some-model")
+    server.always = Reply(status=500, body={"error": {"message": "recorded"}})
+    error = await failure(server, f"{name}/{model}")
+    assert (error.http_status, len(server.seen)) == (500, 1)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from harness.usage import FOLDS, READERS, read_usage, sse_events
+from harness.usage.streams import sse_messages
 
 
 def sse(*events: object) -> str:
@@ -84,6 +85,51 @@ def test_gemini_stream_without_a_finish_reason_has_no_final_output() -> None:
     raw = final("gemini.usageMetadata", {"usageMetadata": {"promptTokenCount": 15, "totalTokenCount": 15}})
     usage = read_usage("gemini.usageMetadata", raw)
     assert (usage.input_tokens, usage.output_tokens) == (15, None)
+
+
+def test_moonshot_usage_inside_the_choice_is_found() -> None:
+    usage = {"prompt_tokens": 8, "completion_tokens": 1}
+    last = {"choices": [{"delta": {}, "finish_reason": "stop", "usage": usage}]}
+    assert final("openai.chat", {"choices": [{"delta": {"content": "4"}}]}, last) == usage
+
+
+def test_running_counts_of_a_stream_that_was_cut_are_not_its_output() -> None:
+    def chunk(output: int, ended: str | None = None) -> dict[str, Any]:
+        usage = {"prompt_tokens": 8, "completion_tokens": output, "total_tokens": 8 + output}
+        return {"choices": [{"delta": {"content": "4"}, "finish_reason": ended}], "usage": usage}
+
+    assert final("perplexity.chat", chunk(1), chunk(2)) == {"prompt_tokens": 8}
+    assert final("perplexity.chat", chunk(1), chunk(2, "stop")) == chunk(2)["usage"]
+
+
+def test_gemini_cached_count_of_an_earlier_chunk_is_kept() -> None:
+    early = {"usageMetadata": {"promptTokenCount": 100, "cachedContentTokenCount": 80, "totalTokenCount": 100}}
+    last = {"promptTokenCount": 100, "candidatesTokenCount": 8, "totalTokenCount": 108}
+    raw = final("gemini.usageMetadata", early, {"candidates": [{"finishReason": "STOP"}], "usageMetadata": last})
+    assert raw == {**last, "cachedContentTokenCount": 80}
+
+
+def test_anthropic_delta_of_zeros_does_not_overwrite_the_start() -> None:
+    zeros = {"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 0}
+    filled = {"type": "message_delta", "usage": {**zeros, "output_tokens": 40}}
+    raw = final("anthropic.messages", ANTHROPIC_START, filled)
+    assert raw == {"input_tokens": 25, "cache_read_input_tokens": 7, "output_tokens": 40}
+    all_zeros = final("anthropic.messages", ANTHROPIC_START, {"type": "message_delta", "usage": zeros})
+    assert all_zeros == {"input_tokens": 25, "cache_read_input_tokens": 7}
+    refused = {"type": "message_delta", "usage": {"output_tokens": 0}}
+    assert final("anthropic.messages", ANTHROPIC_START, refused)["output_tokens"] == 0
+
+
+def test_cohere_usage_comes_with_the_message_end() -> None:
+    usage = {"billed_units": {"input_tokens": 5, "output_tokens": 2}}
+    assert final("cohere.v2", {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": usage}}) == usage
+
+
+def test_an_error_field_of_llama_cpp_is_an_event() -> None:
+    assert list(sse_messages('data: {"a": 1}\n\nerror: {"code": 500}\n\n')) == [
+        (None, '{"a": 1}'),
+        ("error", '{"code": 500}'),
+    ]
 
 
 def test_bedrock_usage_comes_with_the_metadata_event() -> None:

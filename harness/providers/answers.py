@@ -1,6 +1,6 @@
-"""Reads an OpenAI-shaped chat answer and its headers into a Response; the usage object passes through untouched.
+"""Reads parsed answers of the chat, responses and messages interfaces; the usage object passes through untouched.
 
-Data flows parsed JSON -> text, reasoning, finish reason, refusal, served model and tier -> Response. Pure.
+Data flows parsed JSON -> what it states of itself, text, reasoning, refusal -> Response, or ProviderError. Pure.
 """
 
 from __future__ import annotations
@@ -9,33 +9,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from harness.errors import ErrorClass, ProviderError
-from harness.providers.base import FinishReason, Response
+from harness.providers.base import Response
+from harness.providers.endings import finish_reason
+from harness.providers.failures import broken_answer, failure_inside
+from harness.providers.raw_answers import RawAnswer, stated_by, text_or_none
 
-FINISH_REASONS: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "eos": "stop",
-    "completed": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "model_length": "length",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-    "safety": "content_filter",
-    "recitation": "content_filter",
-    "blocklist": "content_filter",
-    "prohibited_content": "content_filter",
-    "spii": "content_filter",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "tool_use": "tool_calls",
-}
-"""Providers' words, in lower case, for why an answer ended."""
-
+_TEXT_PARTS = frozenset({"text", "output_text", "input_text", "summary_text", "reasoning_text", "message"})
+_THINKING_PARTS = frozenset({"thinking", "reasoning", "reasoning_text", "thought"})
+_THOUGHTS = ("thinking", "reasoning", "text", "summary", "content")
+_NAMES_OF_ERRORS = frozenset({"message", "detail", "code", "status", "status_code", "errors", "msg"})
 _KEPT_NAMES = frozenset({
     "retry-after", "retry-after-ms", "x-request-id", "request-id", "apim-request-id", "cf-ray", "location"
 })  # fmt: skip
@@ -58,156 +40,240 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def finish_reason(word: object) -> FinishReason:
-    """Normalise a provider's finish reason; unknown words are `other`, no word is `stop`."""
-    return "stop" if word is None else FINISH_REASONS.get(str(word).lower(), "other")
-
-
 def text_of(content: object) -> str:
-    """Join the text parts of a message's content (a string, a list of parts, or nothing)."""
+    """Join the text of a message's content: a string, an object, a list of parts or nothing; thoughts are left out."""
     if isinstance(content, str):
         return content
-    if not isinstance(content, list):
+    if isinstance(content, list):
+        return "".join(text_of(part) for part in content)
+    if not isinstance(content, Mapping) or content.get("thought") is True:
         return ""
-    parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type", "text") == "text"]
-    return "".join(part for part in parts if isinstance(part, str))
+    if content.get("type", "text") not in _TEXT_PARTS:
+        return ""
+    text = content.get("text", content.get("parts", content.get("content")))
+    return text_of(text.get("value")) if isinstance(text, Mapping) and "value" in text else text_of(text)
+
+
+def thoughts_of(content: object) -> str:
+    """Join the thinking parts of a message's content: Anthropic's, and Magistral's with parts of their own."""
+    if isinstance(content, list):
+        return "".join(thoughts_of(part) for part in content)
+    if not isinstance(content, Mapping) or content.get("type") not in _THINKING_PARTS:
+        return ""
+    return next((text for name in _THOUGHTS if (text := text_of(content.get(name)))), "")
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str:
+    """The reasoning that a message shows, in whichever of the fields that servers have for it.
+
+    vLLM from 0.12, OpenRouter, Groq: `reasoning`; DeepSeek, SGLang, older vLLM: `reasoning_content`; Ollama:
+    `thinking`.
+    """
+    for name in ("reasoning_content", "reasoning", "thinking"):
+        if text := text_of(message.get(name)):
+            return text
+    return thoughts_of(message.get("content"))
+
+
+def message_in(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The message of a chat answer, in any form that servers give it; None when there is none.
+
+    A message may be an object, a bare text or a list of parts; it stands in the choice as `message`, as `delta` (a
+    stream's word in a whole answer) or as `text` (completions), or beside no choices at all (Ollama's own interface).
+    """
+    choice: Any = document.get("choices")
+    if isinstance(choice, list):
+        choice = choice[0] if choice else {}
+    if not isinstance(choice, Mapping):
+        choice = {}
+    for found in (choice.get("message"), choice.get("delta"), choice.get("text")):
+        if isinstance(found, Mapping):
+            return found
+        if isinstance(found, str | list):
+            return {"content": found}
+    if isinstance(document.get("message"), Mapping):
+        return document["message"]  # type: ignore[no-any-return]  # JSON
+    text = document.get("output_text")
+    return {"content": text} if isinstance(text, str) else None
+
+
+def answer_in(
+    document: object,
+    *,
+    usage_kind: str,
+    headers: Mapping[str, str],
+    time_to_first_byte_s: float | None,
+    provider: str = "",
+    status: int = 200,
+) -> Response:
+    """Read an answer of whichever of the three shapes it has; see `chat_response` for arguments and errors."""
+    read = chat_response
+    if isinstance(document, Mapping) and not document.get("choices"):
+        if isinstance(document.get("output"), list):
+            read = responses_response
+        elif isinstance(document.get("content"), list) and "stop_reason" in document:
+            read = anthropic_response
+    return read(
+        document,
+        usage_kind=usage_kind,
+        headers=headers,
+        time_to_first_byte_s=time_to_first_byte_s,
+        provider=provider,
+        status=status,
+    )
 
 
 def chat_response(
-    document: object, *, usage_kind: str, headers: Mapping[str, str], time_to_first_byte_s: float | None
+    document: object,
+    *,
+    usage_kind: str,
+    headers: Mapping[str, str],
+    time_to_first_byte_s: float | None,
+    provider: str = "",
+    status: int = 200,
 ) -> Response:
     """Read a chat completion.
 
+    Args:
+        usage_kind: reader of its usage where the names in it tell no other.
+        headers: answer headers with lower-cased names.
+        provider: decides whether a failed answer is billed.
+        status: of the answer, a good one.
+
     Raises:
-        ProviderError: `malformed_response` when there is no message; its usage, if any, goes along.
+        ProviderError: there is no message, an error stands in its place, or the provider says that it broke off; the
+            usage and everything else that the answer states goes along.
     """
     answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    usage = answer.get("usage")
-    usage = usage if isinstance(usage, dict) else None
-    choices = answer.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(message, dict):
-        raise ProviderError(
-            "the answer has no choices[0].message",
-            error_class=ErrorClass.MALFORMED_RESPONSE,
-            http_status=200,
-            raw_usage=usage,
-            provider_request_id=_text(answer.get("id")),
-        )
-    refusal = message.get("refusal")
-    ended = choice.get("finish_reason") if isinstance(choice, dict) else None
-    return Response(
-        text=text_of(message.get("content")) or _text(refusal) or "",
-        finish_reason=finish_reason(ended),
-        usage_kind=usage_kind,
-        raw_usage=usage,
-        # vLLM from 0.12, OpenRouter, Groq, Ollama: `reasoning`; DeepSeek, SGLang, older vLLM: `reasoning_content`
-        reasoning_text=_text(message.get("reasoning_content")) or _text(message.get("reasoning")),
-        model_served=_text(answer.get("model")),
-        service_tier=_text(answer.get("service_tier")),
-        provider_request_id=headers.get("x-request-id") or _text(answer.get("id")),
-        time_to_first_byte_s=time_to_first_byte_s,
-        refused=bool(refusal) or ended in ("content_filter", "refusal"),
+    stated = stated_by(answer, usage_kind=usage_kind, headers=headers)
+    message = message_in(answer)
+    _refuse_broken(answer, stated, message is not None, provider=provider, status=status, headers=headers)
+    assert message is not None
+    content = message.get("content")
+    refusal = text_of(message.get("refusal")) or _refusal_part(content)
+    return response_of(
+        stated,
+        text=text_of(content),
+        reasoning=reasoning_of(message),
+        refusal=refusal,
         headers=headers,
+        time_to_first_byte_s=time_to_first_byte_s,
     )
 
 
 def responses_response(
-    document: object, *, usage_kind: str, headers: Mapping[str, str], time_to_first_byte_s: float | None
+    document: object,
+    *,
+    usage_kind: str,
+    headers: Mapping[str, str],
+    time_to_first_byte_s: float | None,
+    provider: str = "",
+    status: int = 200,
 ) -> Response:
     """Read an answer of OpenAI's responses interface: text and reasoning summaries are items of `output`.
 
-    Raises:
-        ProviderError: `malformed_response` when there is no output; its usage, if any, goes along.
+    Arguments and errors are those of `chat_response`.
     """
     answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    usage = answer.get("usage")
-    usage = usage if isinstance(usage, dict) else None
+    stated = stated_by({"object": "response", **answer}, usage_kind=usage_kind, headers=headers)
     output = answer.get("output")
-    if not isinstance(output, list) or answer.get("status") == "failed":
-        raise ProviderError(
-            f"the response is {answer.get('status') or 'without output'}: {answer.get('error')}",
-            error_class=ErrorClass.SERVER_ERROR if answer.get("error") else ErrorClass.MALFORMED_RESPONSE,
-            http_status=200,
-            raw_usage=usage,
-            provider_request_id=_text(answer.get("id")),
-        )
-    parts = [part for item in output for part in item.get("content") or () if item.get("type") == "message"]
-    refusals = [part["refusal"] for part in parts if part.get("type") == "refusal"]
-    texts = [part["text"] for part in parts if part.get("type") == "output_text"]
+    _refuse_broken(answer, stated, isinstance(output, list), provider=provider, status=status, headers=headers)
+    items = [item for item in output or () if isinstance(item, dict)]
+    parts = [part for item in items if item.get("type") == "message" for part in _parts(item.get("content"))]
+    refusal = "".join(_refusal_part(part) for part in parts)
     thoughts = [
-        part["text"] for item in output for part in item.get("summary") or () if item.get("type") == "reasoning"
+        text_of(part)
+        for item in items
+        if item.get("type") == "reasoning"
+        for part in _parts(item.get("summary")) or _parts(item.get("content"))
     ]
-    incomplete = answer.get("incomplete_details")
-    ended = incomplete.get("reason") if isinstance(incomplete, dict) else answer.get("status")
-    return Response(
-        text="".join(texts) or "".join(refusals),
-        finish_reason=finish_reason(ended),
-        usage_kind=usage_kind,
-        raw_usage=usage,
-        reasoning_text="\n".join(thoughts) or None,
-        model_served=_text(answer.get("model")),
-        service_tier=_text(answer.get("service_tier")),
-        provider_request_id=headers.get("x-request-id") or _text(answer.get("id")),
-        time_to_first_byte_s=time_to_first_byte_s,
-        refused=bool(refusals) or ended == "content_filter",
+    return response_of(
+        stated,
+        text=text_of(parts) or text_or_none(answer.get("output_text")) or "",
+        reasoning="\n".join(thoughts),
+        refusal=refusal,
         headers=headers,
+        time_to_first_byte_s=time_to_first_byte_s,
     )
 
 
 def anthropic_response(
-    document: object, *, usage_kind: str, headers: Mapping[str, str], time_to_first_byte_s: float | None
+    document: object,
+    *,
+    usage_kind: str,
+    headers: Mapping[str, str],
+    time_to_first_byte_s: float | None,
+    provider: str = "anthropic",
+    status: int = 200,
 ) -> Response:
     """Read an Anthropic message: text and thinking are blocks of `content`.
 
-    Raises:
-        ProviderError: `malformed_response` when there is no content; its usage, if any, goes along.
+    Arguments and errors are those of `chat_response`.
     """
     answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    usage = answer.get("usage")
-    usage = usage if isinstance(usage, dict) else None
+    stated = stated_by(answer, usage_kind=usage_kind, headers=headers)
     content = answer.get("content")
-    if not isinstance(content, list):
-        raise ProviderError(
-            "the answer has no content",
-            error_class=ErrorClass.MALFORMED_RESPONSE,
-            http_status=200,
-            raw_usage=usage,
-            provider_request_id=_text(answer.get("id")),
-        )
-    blocks = [block for block in content if isinstance(block, dict)]
-    thoughts = [block.get("thinking") or "" for block in blocks if block.get("type") == "thinking"]
-    ended = answer.get("stop_reason")
-    return Response(
-        text=text_of(blocks),
-        finish_reason=finish_reason(ended),
-        usage_kind=usage_kind,
-        raw_usage=usage,
-        reasoning_text="".join(thoughts) or None,
-        model_served=_text(answer.get("model")),
-        service_tier=_text((usage or {}).get("service_tier")),
-        provider_request_id=headers.get("request-id") or _text(answer.get("id")),
+    _refuse_broken(answer, stated, isinstance(content, list | str), provider=provider, status=status, headers=headers)
+    return response_of(
+        stated,
+        text=text_of(content),
+        reasoning=thoughts_of(content),
+        headers=headers,
         time_to_first_byte_s=time_to_first_byte_s,
-        refused=ended == "refusal",
+    )
+
+
+def response_of(
+    stated: RawAnswer,
+    *,
+    text: str,
+    reasoning: str | None,
+    headers: Mapping[str, str],
+    time_to_first_byte_s: float | None,
+    refusal: str = "",
+) -> Response:
+    """Put what was read of an answer together; a refusal is its text where there is no other."""
+    return Response(
+        text=text or refusal,
+        finish_reason=finish_reason(stated.finish_reason),
+        usage_kind=stated.usage_kind,
+        raw_usage=stated.usage,
+        reasoning_text=reasoning or None,
+        model_served=stated.model,
+        service_tier=stated.service_tier,
+        provider_request_id=stated.request_id,
+        time_to_first_byte_s=time_to_first_byte_s,
+        refused=bool(refusal) or stated.refused,
         headers=headers,
     )
 
 
-def has_fraction(value: object) -> bool:
-    """Whether a parsed JSON value holds a float, whose exact decimal is then read again from the text."""
-    if isinstance(value, dict):
-        parts: Any = value.values()
-    elif isinstance(value, list):
-        parts = value
-    else:
-        return isinstance(value, float)
-    for part in parts:  # runs for every answer: no generator, no call for a plain number
-        kind = type(part)
-        if kind is float or ((kind is dict or kind is list) and part and has_fraction(part)):
-            return True
-    return False
+def _refuse_broken(
+    answer: Mapping[str, Any],
+    stated: RawAnswer,
+    has_message: bool,
+    *,
+    provider: str,
+    status: int,
+    headers: Mapping[str, str],
+) -> None:
+    """Raise for an answer that is an error, was broken off or holds no message."""
+    if stated.error is None and stated.fault is None and has_message:
+        return
+    is_error = stated.error is not None or (
+        not has_message and stated.finish_reason is None and not _NAMES_OF_ERRORS.isdisjoint(answer)
+    )
+    if is_error:
+        raise failure_inside(answer, stated, provider=provider, status=status, headers=headers)
+    raise broken_answer(stated, stated.fault or "the answer holds no message", status=status)
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _refusal_part(content: object) -> str:
+    parts = content if isinstance(content, list) else [content]
+    return "".join(
+        text_of(part.get("refusal")) for part in parts if isinstance(part, Mapping) and part.get("type") == "refusal"
+    )
+
+
+def _parts(value: object) -> list[Any]:
+    return value if isinstance(value, list) else ([] if value is None else [value])

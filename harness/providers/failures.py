@@ -1,23 +1,28 @@
 """What went wrong with one attempt: HTTP statuses, provider error codes and exceptions become a `ProviderError`.
 
-Data flows (provider, status, headers, body) or an exception's kind -> error class, wait, bill -> ProviderError. Pure.
+Data flows (provider, status, headers, body) or an exception's kind -> error class, wait, bill, and the usage that the
+answer states -> ProviderError. Pure.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin
 
 from harness.errors import Billed, ErrorClass, ProviderError
+from harness.providers.bodies import decoded, read_body
+from harness.providers.endings import broken_off, error_in, says_something
+from harness.providers.raw_answers import RawAnswer, stated_in, usage_kind_of
+from harness.providers.retry_after import retry_after_s
 from harness.secrets import redact, redact_url
 
 MESSAGE_LIMIT = 400
+MESSAGE_READ = 20_000
+"""Characters of a provider's words in which phrases are looked for."""
 
 STATUS_CLASS: Mapping[int, ErrorClass] = {
     400: ErrorClass.BAD_REQUEST,
@@ -97,6 +102,37 @@ PHRASE_CLASS: tuple[tuple[str, ErrorClass], ...] = (
     ("output blocked by content filtering", ErrorClass.CONTENT_FILTER),
 )
 
+REFUSED_KEY_PHRASES = (
+    # Without a code of their own, behind a status that says less (400, or 200 with an error inside)
+    "invalid api key",
+    "invalid api_key",
+    "invalid_api_key",
+    "invalid api token",
+    "invalid x-api-key",
+    "invalid authentication",
+    "invalid credentials",
+    "api key expired",
+    "api key not found",
+    "api key is invalid",
+    "api key is missing",
+    "api key is required",
+    "missing api key",
+    "no api key",
+    "no auth credentials",
+    "authentication fail",
+    "authentication required",
+    "not authenticated",
+    "unauthenticated",
+    "unauthorized",
+    "unrecognizedclientexception",
+    "security token included in the request",
+)
+
+_OTHER_REFUSALS = frozenset(
+    {ErrorClass.QUOTA_EXHAUSTED, ErrorClass.CONTENT_FILTER, ErrorClass.RATE_LIMIT, ErrorClass.NOT_FOUND}
+)
+"""What a 401 or 403 may mean beside a refused key, where its code says so."""
+
 _REFUSED_AT_THE_DOOR = frozenset(
     {
         ErrorClass.AUTHENTICATION,
@@ -113,8 +149,6 @@ _FAILED_ANSWERS_ARE_FREE = frozenset({"anthropic", "google", "gemini", "vertex_a
 """Their pages say that a request that ends in an error status is not charged (Vertex: only 200s; Gemini API: not
 400/500; Anthropic: failed requests free)."""
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
-
 
 def shortened(text: str) -> str:
     """Cut a provider's words to a few hundred characters, without anything that is or looks like a key."""
@@ -127,52 +161,93 @@ class _ErrorBody:
     """The parts of an error body that decide its class."""
 
     message: str
-    codes: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+    status: int | None = None
     details: tuple[Mapping[str, Any], ...] = ()
-    usage: Mapping[str, Any] | None = None
+    is_moderation: bool = False
 
 
-def _read_body(body: bytes) -> _ErrorBody:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return _ErrorBody(message=body.decode("utf-8", "replace").strip(), codes=())
-    if isinstance(document, list) and document:  # Gemini's streaming endpoint wraps errors in a list
-        document = document[0]
-    if not isinstance(document, dict):
-        return _ErrorBody(message=str(document), codes=())
-    error = document.get("error", document)
-    usage = document.get("usage")
-    usage = usage if isinstance(usage, dict) else None
-    if not isinstance(error, dict):
-        return _ErrorBody(message=str(error), codes=(), usage=usage)
+def _read_error(document: object) -> _ErrorBody:
+    """Find message, codes and details; every field may be of any type, and a wrong one is as good as none."""
+    if not isinstance(document, Mapping):
+        return _ErrorBody(message=_words(document))
+    error = document.get("error")
+    if not says_something(error):
+        error = error_in(document) or document
+    if isinstance(error, list):
+        error = next((part for part in error if isinstance(part, Mapping)), _words(error))
+    if not isinstance(error, Mapping):
+        named = [document.get(name) for name in ("code", "type", "status", "error_code", "error_type")]
+        return _ErrorBody(message=_words(error), codes=_codes(named), status=_status(named))
+    details = tuple(detail for detail in _rows(error.get("details")) if isinstance(detail, Mapping))
     inner = error.get("innererror")
-    details = tuple(detail for detail in error.get("details") or () if isinstance(detail, dict))
-    named = [error.get("code"), inner.get("code") if isinstance(inner, dict) else None, error.get("type")]
-    named += [error.get("status"), *(detail.get("reason") for detail in details)]
-    codes = tuple(str(code).lower() for code in named if code is not None)
-    message = error.get("message") or error.get("detail") or document.get("message") or json.dumps(document)
-    return _ErrorBody(message=str(message), codes=codes, details=details, usage=usage)
+    named = [error.get("code"), inner.get("code") if isinstance(inner, Mapping) else None, error.get("type")]
+    named += [error.get("status"), *(detail.get("reason") for detail in details), error.get("status_code")]
+    named += [error.get("statusCode"), error.get("__type"), document.get("code"), document.get("status_code")]
+    metadata = error.get("metadata")
+    spoken = (error.get("message"), error.get("detail"), error.get("msg"), document.get("message"), document)
+    return _ErrorBody(
+        message=_words(next(words for words in spoken if words)) if document else "",
+        codes=_codes(named),
+        status=_status(named),
+        details=details,
+        is_moderation=isinstance(metadata, Mapping) and bool(metadata.get("reasons") or metadata.get("flagged_input")),
+    )
 
 
-def _classify(status: int, body: _ErrorBody) -> ErrorClass:
+def _codes(named: Iterable[object]) -> tuple[str, ...]:
+    return tuple(code.lower() for code in named if isinstance(code, str))
+
+
+def _status(named: Iterable[object]) -> int | None:
+    """An HTTP status that a body states: gateways answer 200 and put it inside, as a number or as a text."""
+    for code in named:
+        number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3 else code
+        if isinstance(number, int) and 400 <= number < 600:
+            return number
+    return None
+
+
+def _words(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return "" if value is None else json.dumps(value, default=str)
+    except (RecursionError, ValueError, TypeError):
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def _rows(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _classify(status: int | None, body: _ErrorBody) -> ErrorClass:
     if any(
         "PerDay" in str(violation.get("quotaId"))
         for detail in body.details
-        for violation in detail.get("violations") or ()
-        if isinstance(violation, dict)
+        for violation in _rows(detail.get("violations"))
+        if isinstance(violation, Mapping)
     ):
         return ErrorClass.QUOTA_EXHAUSTED  # Gemini: a daily quota does not come back within a run
-    lowered = body.message.lower()
+    lowered = body.message[:MESSAGE_READ].lower()
     by_phrase = next((found for phrase, found in PHRASE_CLASS if phrase in lowered), None)
     by_code = next((CODE_CLASS[code] for code in body.codes if code in CODE_CLASS), None)
+    if status in (401, 403) and by_code not in _OTHER_REFUSALS:
+        # whatever else stands there, the key was refused; OpenRouter's 403 is moderation when it names reasons
+        return ErrorClass.CONTENT_FILTER if body.is_moderation else _quota_or_key(by_phrase)
     if by_phrase is not None and (by_code is None or by_code is ErrorClass.RATE_LIMIT):
         return by_phrase
     if by_code is not None:
         return by_code
-    if status in STATUS_CLASS:
-        return STATUS_CLASS[status]
-    return ErrorClass.SERVER_ERROR if status >= 500 else ErrorClass.BAD_REQUEST
+    if status in (None, 400, 407, 422) and any(phrase in lowered for phrase in REFUSED_KEY_PHRASES):
+        return ErrorClass.AUTHENTICATION
+    if status is None or (status >= 500 and status not in STATUS_CLASS):
+        return ErrorClass.SERVER_ERROR
+    return STATUS_CLASS.get(status, ErrorClass.BAD_REQUEST)
+
+
+def _quota_or_key(by_phrase: ErrorClass | None) -> ErrorClass:
+    return by_phrase if by_phrase is ErrorClass.QUOTA_EXHAUSTED else ErrorClass.AUTHENTICATION
 
 
 def billed_by_rule(provider: str, error_class: ErrorClass, *, status: int | None) -> Billed:
@@ -203,30 +278,84 @@ def failure_from_http(
     headers: Mapping[str, str],
     now: datetime,
     url: str = "",
+    usage_kind: str | None = None,
 ) -> ProviderError:
-    """Turn an error answer, or one that points elsewhere, into a ProviderError.
+    """Turn an error answer, or one that points elsewhere, into a ProviderError with the facts that its body states.
 
     Args:
+        status: the answer's; below 400 the error stands inside, and the status that it names there is taken.
         headers: answer headers with lower-cased names.
         now: for Retry-After values that are dates.
         url: where the request went, empty when that is not known; only a redirect's message names it.
+        usage_kind: reader of a usage whose names tell no other; None = the provider's.
     """
+    read = read_body(body)
+    stated = stated_in(read, usage_kind=usage_kind or usage_kind_of(provider), headers=headers)
     if 300 <= status < 400:
-        return _redirected(provider, status, url, headers)
-    read = _read_body(body)
-    error_class = _classify(status, read)
-    return ProviderError(
-        shortened(f"HTTP {status}: {read.message}" if read.message else f"HTTP {status}"),
-        error_class=error_class,
-        http_status=status,
-        retry_after_s=retry_after_s(headers, now=now, details=read.details),
-        billed=billed_by_rule(provider, error_class, status=status),
-        raw_usage=read.usage,
-        provider_request_id=request_id_of(headers),
+        return _redirected(provider, status, url, headers, stated)
+    document = next((found for found in read.documents if error_in(found) is not None), None)
+    if document is None and read.documents and read.fault is None:
+        document = read.documents[0]
+    error = _read_error(decoded(body[: 4 * MESSAGE_READ]).strip() if document is None else document)
+    return _failure(provider, status, error, stated, retry_after_s(headers, now=now, details=error.details))
+
+
+def failure_inside(
+    document: object, stated: RawAnswer, *, provider: str, status: int, headers: Mapping[str, str]
+) -> ProviderError:
+    """Turn a parsed answer with a good status that holds an error into a ProviderError; see `failure_from_http`."""
+    error = _read_error(document)
+    wait_s = retry_after_s(headers, now=datetime.now(UTC), details=error.details)
+    return _failure(provider, status, error, stated, wait_s)
+
+
+def broken_answer(stated: RawAnswer, why: str, *, status: int | None) -> ProviderError:
+    """Make a ProviderError of an answer that is no whole answer; what it states of itself goes along."""
+    refused = ErrorClass.CONTENT_FILTER if stated.refused else ErrorClass.MALFORMED_RESPONSE
+    error_class = broken_off(stated.finish_reason) or refused
+    return _with_facts(
+        stated, shortened(why), error_class=error_class, http_status=status, retry_after_s=None, by_rule="unknown"
     )
 
 
-def _redirected(provider: str, status: int, url: str, headers: Mapping[str, str]) -> ProviderError:
+def _failure(provider: str, status: int, error: _ErrorBody, stated: RawAnswer, wait_s: float | None) -> ProviderError:
+    meant = error.status if 200 <= status < 300 else status
+    error_class = _classify(meant, error)
+    shown = meant or status
+    return _with_facts(
+        stated,
+        shortened(f"HTTP {shown}: {error.message}" if error.message else f"HTTP {shown}"),
+        error_class=error_class,
+        http_status=shown,
+        retry_after_s=wait_s,
+        by_rule=billed_by_rule(provider, error_class, status=shown),
+    )
+
+
+def _with_facts(
+    stated: RawAnswer,
+    why: str,
+    *,
+    error_class: ErrorClass,
+    http_status: int | None,
+    retry_after_s: float | None,
+    by_rule: Billed,
+) -> ProviderError:
+    return ProviderError(
+        why,
+        error_class=error_class,
+        http_status=http_status,
+        retry_after_s=retry_after_s,
+        billed=stated.billed(by_rule),
+        raw_usage=stated.usage or None,
+        usage_kind=stated.usage_kind if stated.usage else None,
+        provider_request_id=stated.request_id,
+        model_served=stated.model,
+        service_tier=stated.service_tier,
+    )
+
+
+def _redirected(provider: str, status: int, url: str, headers: Mapping[str, str], stated: RawAnswer) -> ProviderError:
     """A redirect is never followed: the key and the question were meant for the first address."""
     try:
         target = urljoin(url, headers.get("location", ""))
@@ -234,109 +363,35 @@ def _redirected(provider: str, status: int, url: str, headers: Mapping[str, str]
         target = headers["location"]
     asked = redact_url(url)[:150] or "the address"
     place = f"redirects to {redact_url(target)[:150]}" if headers.get("location") else "names no other one"
-    return ProviderError(
+    return _with_facts(
+        stated,
         f"HTTP {status}: {asked} {place}; redirects are not followed, as the key is for the first host only."
         f" If the other address is right, pass it: --base-url {provider}=ADDRESS",
         error_class=ErrorClass.NOT_FOUND,  # every request to this address would end so
         http_status=status,
-        billed="no",
-        provider_request_id=request_id_of(headers),
+        retry_after_s=None,
+        by_rule="no",
     )
 
 
 def failure_without_answer(
-    error: BaseException | str, *, provider: str, error_class: ErrorClass, sent: bool
+    error: BaseException | str,
+    *,
+    provider: str,
+    error_class: ErrorClass,
+    sent: bool,
+    part: RawAnswer | None = None,
 ) -> ProviderError:
     """Make a ProviderError of what happened on the way: an exception, or our own words for it.
 
     Args:
         sent: False when no byte of the request left.
+        part: what the answer stated before it was cut; None = nothing of it came.
     """
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}".removesuffix(": ")
-    return ProviderError(
-        shortened(text),
-        error_class=error_class,
-        billed=billed_by_rule(provider, error_class, status=None) if sent else "no",
-    )
-
-
-def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """Find the provider's id for a request in its answer's headers (lower-cased names)."""
-    for name in ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray"):
-        if headers.get(name):
-            return headers[name]
-    return None
-
-
-def retry_after_s(
-    headers: Mapping[str, str], *, now: datetime, details: Iterable[Mapping[str, Any]] = ()
-) -> float | None:
-    """Read how long a provider asks to wait, in seconds; None when it does not say.
-
-    Looks at `retry-after-ms`, `retry-after` (seconds or an HTTP date), Google's RetryInfo detail, then at the
-    rate-limit headers whose remaining count is zero.
-    """
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    stated = headers.get("retry-after")
-    if stated:
-        seconds = _number(stated)
-        return seconds if seconds is not None else _seconds_until(stated, now)
-    for detail in details:
-        delay = duration_s(str(detail.get("retryDelay") or ""))
-        if delay is not None:
-            return delay
-    return _rate_limit_reset_s(headers, now)
-
-
-def _rate_limit_reset_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    waits: list[float] = []
-    for kind in ("requests", "tokens", "input-tokens", "output-tokens"):
-        for remaining_name, reset_name in (
-            (f"x-ratelimit-remaining-{kind}", f"x-ratelimit-reset-{kind}"),
-            (f"anthropic-ratelimit-{kind}-remaining", f"anthropic-ratelimit-{kind}-reset"),
-        ):
-            if _number(headers.get(remaining_name)) != 0:
-                continue
-            wait = _any_duration(headers.get(reset_name, ""), now)
-            if wait is not None:
-                waits.append(wait)
-    return max(waits, default=None)
-
-
-def _any_duration(text: str, now: datetime) -> float | None:
-    """Seconds as a number, as a duration, or until a moment."""
-    for wait in (_number(text), duration_s(text)):
-        if wait is not None:
-            return wait
-    return _seconds_until(text, now) if text else None
-
-
-def duration_s(text: str) -> float | None:
-    """Read a duration such as `6m0s`, `1.5s` or `120ms` in seconds; None when it is not one."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        return None
-    try:
-        days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in match.groups())
-    except ValueError:
-        return None
-    return days * 86400 + hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else None
-    except ValueError:
-        return None
-    return value if value is not None and 0 <= value < 1e9 else None
-
-
-def _seconds_until(text: str, now: datetime) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text) if "T" in text[:11] else parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    by_rule = billed_by_rule(provider, error_class, status=None) if sent else "no"
+    if part is not None:
+        return _with_facts(
+            part, shortened(text), error_class=error_class, http_status=None, retry_after_s=None, by_rule=by_rule
+        )
+    return ProviderError(shortened(text), error_class=error_class, billed=by_rule)

@@ -45,12 +45,14 @@ class NoAnswerError(Exception):
         message: what happened.
         sent: False when no byte of the request left.
         timed_out: it was our own limit that ended the wait.
+        part: what had come of the answer by then, which may state a usage; None = not even its head.
     """
 
-    def __init__(self, message: str, *, sent: bool, timed_out: bool = False) -> None:
+    def __init__(self, message: str, *, sent: bool, timed_out: bool = False, part: HttpAnswer | None = None) -> None:
         super().__init__(message)
         self.sent = sent
         self.timed_out = timed_out
+        self.part = part
 
 
 class HttpConnection(asyncio.Protocol):
@@ -222,10 +224,16 @@ class HttpConnection(asyncio.Protocol):
         self.reusable = self._keep
         waiting.set_result(HttpAnswer(self._parser.get_status_code(), headers, body, self._first_byte_s))
 
+    def _part(self) -> HttpAnswer | None:
+        if self._parser is None or not self._headed:
+            return None
+        headers = {name: value for name, value in self._headers.items() if name not in _FRAMING}
+        return HttpAnswer(self._parser.get_status_code(), headers, b"".join(self._chunks), self._first_byte_s)
+
     def _fail(self, message: str, *, timed_out: bool = False) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
-            waiting.set_exception(NoAnswerError(message, sent=True, timed_out=timed_out))
+            waiting.set_exception(NoAnswerError(message, sent=True, timed_out=timed_out, part=self._part()))
         self._chunks.clear()
         self.close()
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
-from harness.providers.answers import finish_reason, kept_headers, text_of
+from harness.providers.answers import kept_headers, text_of
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.failures import failure_from_http, failure_without_answer, shortened
+from harness.providers.endings import finish_reason
+from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.messages import chat_message
-from harness.providers.raw_answers import RawAnswer, read_raw_answer
+from harness.providers.raw_answers import RawAnswer, read_raw_answer, usage_kind_of
 from harness.providers.settings import Mapped, map_parameters
+from harness.providers.streams import chat_stream_response
 
 if TYPE_CHECKING:
     from harness.providers.recording_transport import Exchange
@@ -56,6 +58,9 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 """Environment variables of which one must hold the key; other providers are left to litellm."""
 
+
+RECORDED = frozenset(KEY_VARIABLES)
+"""Providers that litellm always reaches through our transport: what it did not record was not sent."""
 
 OTHER_NAMES = frozenset(
     {"bedrock", "ollama", "ollama_chat", "cohere", "cohere_chat", "replicate", "huggingface", "watsonx", "sagemaker"}
@@ -143,6 +148,7 @@ class LiteLLMProvider:
         self._base_url = base_url
         self._mapped: dict[tuple[Any, ...], tuple[Mapped, dict[str, Any]]] = {}
         self._checked: set[int] = set()
+        self._is_recorded = self._provider in RECORDED
         self._check_provider()
 
     def _azure_client(self, base_url: str | None) -> Any:
@@ -254,16 +260,20 @@ class LiteLLMProvider:
                     **call.arguments,
                 )
                 message = await _joined(answer) if self._stream else _message_of(answer)
-        except Exception as error:
-            raise self._failure(error, exchange) from error
+        except Exception as error:  # noqa: BLE001 - litellm raises whatever its parts raise; all becomes a ProviderError
+            return self._without_litellm(error, exchange)
         finally:
             CURRENT.reset(token)
         self._checked.add(id(prepared.parameters))
         return self._response(message, exchange)
 
     def _response(self, message: _Message, exchange: Exchange) -> Response:
-        raw = read_raw_answer(exchange.body, provider=self._spec.provider, headers=exchange.headers)
-        if exchange.n_requests == 0:  # a provider that litellm reaches by a way of its own: only its copy is left
+        if exchange.n_requests:
+            self._is_recorded = True
+            raw = read_raw_answer(exchange.body, provider=self._spec.provider, headers=exchange.headers)
+            if raw.error is not None or (raw.fault is not None and (self._stream or raw.is_broken_off)):
+                return self._own_reading(exchange)
+        else:  # a provider that litellm reaches by a way of its own: only its copy is left
             raw = RawAnswer(usage_kind="litellm.usage", usage=message.usage, model=message.model)
         return Response(
             text=message.text,
@@ -279,43 +289,80 @@ class LiteLLMProvider:
             headers=kept_headers(exchange.headers),
         )
 
-    def _failure(self, error: Exception, exchange: Exchange) -> ProviderError:
-        """Classify by what was recorded on the wire; litellm's own exception only tells what never got there."""
-        provider = self._spec.provider
+    def _own_reading(self, exchange: Exchange) -> Response:
+        """Read the recorded bytes ourselves: litellm refused them, or took what is no whole answer."""
+        return chat_stream_response(
+            exchange.body,
+            usage_kind=usage_kind_of(self._spec.provider),
+            headers=kept_headers(exchange.headers),
+            time_to_first_byte_s=exchange.first_byte_s,
+            provider=self._spec.provider,
+            status=exchange.status or 200,
+        )
+
+    def _without_litellm(self, error: Exception, exchange: Exchange) -> Response:
+        """Judge by what was recorded on the wire; litellm's own exception only tells what never got there.
+
+        Raises:
+            ProviderError: always but where a whole answer came that litellm could not read and we can.
+        """
+        self._is_recorded = self._is_recorded or exchange.n_requests > 0
         if exchange.missing:
             lost = "; ".join(exchange.missing)
-            return ProviderError(
+            raise ProviderError(
                 f"litellm would have sent other parameters than prepared, nothing was sent: {lost}",
                 error_class=ErrorClass.BAD_REQUEST,
                 billed="no",
-            )
+            ) from error
         if exchange.status is not None and exchange.status >= 300:
-            return failure_from_http(
-                provider=provider,
-                status=exchange.status,
-                body=exchange.body,
-                headers=exchange.headers,
-                now=datetime.now(UTC),
-                url=exchange.url,
-            )
+            raise self._failure(exchange.status, exchange.body, exchange.headers, url=exchange.url) from error
         cause = exchange.error or error
         if isinstance(cause, TimeoutError):
-            unsent = exchange.n_requests == 0
-            return failure_without_answer(cause, provider=provider, error_class=ErrorClass.TIMEOUT, sent=not unsent)
+            sent = exchange.n_requests > 0 or not self._is_recorded
+            raise self._unanswered(cause, exchange, ErrorClass.TIMEOUT, sent=sent) from error
         if exchange.error is not None:
             refused = type(exchange.error).__name__.startswith("ClientConnector")
-            return failure_without_answer(cause, provider=provider, error_class=ErrorClass.CONNECTION, sent=not refused)
+            raise self._unanswered(cause, exchange, ErrorClass.CONNECTION, sent=not refused) from error
         if exchange.status is None:
-            text = shortened(f"{type(error).__name__}: {error}")
-            return ProviderError(text, error_class=ErrorClass.BAD_REQUEST, billed="no")
-        raw = read_raw_answer(exchange.body, provider=provider, headers=exchange.headers)
-        return ProviderError(
-            shortened(f"litellm could not read the answer: {error}"),
-            error_class=ErrorClass.CONTENT_FILTER if raw.refused else ErrorClass.MALFORMED_RESPONSE,
-            http_status=exchange.status,
-            raw_usage=raw.usage,
-            provider_request_id=raw.request_id,
+            raise self._unrecorded(error) from error
+        return self._own_reading(exchange)
+
+    def _failure(self, status: int, body: bytes, headers: Mapping[str, str], *, url: str = "") -> ProviderError:
+        return failure_from_http(
+            provider=self._spec.provider, status=status, body=body, headers=headers, now=datetime.now(UTC), url=url
         )
+
+    def _unanswered(
+        self, error: BaseException, exchange: Exchange, error_class: ErrorClass, *, sent: bool
+    ) -> ProviderError:
+        provider, part = self._spec.provider, None
+        if exchange.chunks:
+            part = read_raw_answer(exchange.body, provider=provider, headers=exchange.headers)
+        return failure_without_answer(error, provider=provider, error_class=error_class, sent=sent, part=part)
+
+    def _unrecorded(self, error: Exception) -> ProviderError:
+        """A failure that our transport saw nothing of: litellm refused to send, or it sent by a way of its own.
+
+        A provider that is not known to be recorded may have been reached by a client of litellm's own: the request
+        counts as sent, and as possibly billed, unless litellm's word for it proves the contrary.
+        """
+        exceptions = self._litellm.exceptions
+        status = getattr(error, "status_code", None)
+        status = status if isinstance(status, int) and 400 <= status < 600 else 500
+        if isinstance(error, exceptions.APIConnectionError):
+            status = 500
+        failure = self._failure(status, str(error).encode("utf-8", "replace"), {})
+        if self._is_recorded or isinstance(error, exceptions.UnsupportedParamsError):
+            retried = failure.error_class if status < 500 else ErrorClass.BAD_REQUEST
+            return ProviderError(failure.message, error_class=retried, billed="no")
+        if isinstance(error, exceptions.Timeout):
+            return failure_without_answer(
+                error, provider=self._spec.provider, error_class=ErrorClass.TIMEOUT, sent=True
+            )
+        if failure.error_class in (ErrorClass.BAD_REQUEST, ErrorClass.CONTEXT_TOO_LONG) and failure.billed == "no":
+            failure.billed = "unknown"  # litellm also says "bad request" of answers that it could not read
+        failure.http_status = None
+        return failure
 
     async def aclose(self) -> None:
         """Close connections; safe to call twice."""

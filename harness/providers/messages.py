@@ -8,13 +8,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from harness.providers.answers import has_fraction
 from harness.providers.base import ImagePart, Message
+from harness.providers.bodies import has_fraction, parse_tolerantly
 
 
 def chat_message(message: Message) -> dict[str, Any]:
@@ -59,7 +58,12 @@ def parse_answer(body: bytes) -> Any:
     Raises:
         ValueError: it is not JSON.
     """
-    document = orjson.loads(body)
-    if isinstance(document, dict) and has_fraction(document.get("usage")):
-        document["usage"] = json.loads(body, parse_float=Decimal)["usage"]
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return parse_tolerantly(body)
+    if isinstance(document, dict):
+        usage = document.get("usage")
+        if has_fraction(usage if isinstance(usage, dict) else document):
+            return parse_tolerantly(body)
     return document

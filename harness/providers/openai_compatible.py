@@ -12,18 +12,18 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-import orjson
-
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
-from harness.providers.answers import chat_response, responses_response
+from harness.providers.answers import answer_in, responses_response
 from harness.providers.base import Prepared, Request, Response
+from harness.providers.bodies import read_body
 from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http_client import open_client
-from harness.providers.http_connection import NoAnswerError
+from harness.providers.http_connection import HttpAnswer, NoAnswerError
 from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
+from harness.providers.raw_answers import stated_in
 from harness.providers.settings import Mapped, map_parameters, refuse_password
-from harness.providers.streams import fold_chat_events
+from harness.providers.streams import chat_stream_response
 from harness.secrets import learn, learn_url
 
 KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"
@@ -148,29 +148,25 @@ class OpenAICompatibleProvider:
             )
         except NoAnswerError as error:
             raise self._unanswered(error) from error
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             raise self._failure(answer.status, answer.body, answer.headers)
-        return self._response(answer.body, answer.headers, answer.first_byte_s, stream=prepared.payload.stream)
+        return self._response(answer, stream=prepared.payload.stream)
 
-    def _response(self, body: bytes, headers: dict[str, str], first_byte_s: float, *, stream: bool) -> Response:
+    def _response(self, answer: HttpAnswer, *, stream: bool) -> Response:
+        facts: dict[str, Any] = {
+            "usage_kind": self._usage_kind,
+            "headers": answer.headers,
+            "time_to_first_byte_s": answer.first_byte_s,
+            "provider": self._provider,
+            "status": answer.status,
+        }
+        if stream:
+            return chat_stream_response(answer.body, **facts)
         try:
-            document = fold_chat_events(body) if stream and not body.lstrip().startswith(b"{") else parse_answer(body)
-        except ValueError as error:
-            raise ProviderError(
-                f"the answer is not JSON: {error}", error_class=ErrorClass.MALFORMED_RESPONSE, http_status=200
-            ) from error
-        if (
-            isinstance(document, dict)
-            and document.get("error")
-            and not document.get("choices")
-            and self._interface == "chat"
-        ):
-            # OpenRouter and some gateways answer 200 with an error inside
-            code = document["error"].get("code") if isinstance(document["error"], dict) else None
-            status = code if isinstance(code, int) and 400 <= code < 600 else 500
-            raise self._failure(status, body if not stream else orjson.dumps(document, default=str), headers)
-        read = chat_response if self._interface == "chat" else responses_response
-        return read(document, usage_kind=self._usage_kind, headers=headers, time_to_first_byte_s=first_byte_s)
+            document = parse_answer(answer.body)
+        except ValueError:  # perhaps a stream that nobody asked for; if not, it is said what it is
+            return chat_stream_response(answer.body, **facts)
+        return (answer_in if self._interface == "chat" else responses_response)(document, **facts)
 
     def _failure(self, status: int, body: bytes, headers: dict[str, str]) -> ProviderError:
         return failure_from_http(
@@ -180,14 +176,19 @@ class OpenAICompatibleProvider:
             headers=headers,
             now=datetime.now(UTC),
             url=self._address,
+            usage_kind=self._usage_kind,
         )
 
     def _unanswered(self, error: NoAnswerError) -> ProviderError:
+        part = None
+        if error.part is not None:
+            part = stated_in(read_body(error.part.body), usage_kind=self._usage_kind, headers=error.part.headers)
         return failure_without_answer(
             str(error),
             provider=self._provider,
             error_class=ErrorClass.TIMEOUT if error.timed_out else ErrorClass.CONNECTION,
             sent=error.sent,
+            part=part,
         )
 
     async def aclose(self) -> None:

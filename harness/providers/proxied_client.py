@@ -42,7 +42,8 @@ class ProxiedClient:
         """Send one POST; see `HttpClient.post`."""
         session = self._session or self._open()
         started_s = perf_counter()
-        answered = False
+        part: HttpAnswer | None = None
+        chunks: list[bytes] = []
         try:
             async with session.post(
                 self._url,
@@ -52,15 +53,18 @@ class ProxiedClient:
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as answer:
-                first_byte_s = perf_counter() - started_s
-                answered = True
-                content = await answer.read()
+                part = HttpAnswer(answer.status, kept_headers(answer.headers), b"", perf_counter() - started_s)
+                async for chunk in answer.content.iter_any():
+                    chunks.append(chunk)  # noqa: PERF401 - what came before a cut is kept
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and not answered
+            unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and part is None
             raise NoAnswerError(
-                f"{type(error).__name__}: {error}", sent=not unsent, timed_out=isinstance(error, TimeoutError)
+                f"{type(error).__name__}: {error}",
+                sent=not unsent,
+                timed_out=isinstance(error, TimeoutError),
+                part=None if part is None else part._replace(body=b"".join(chunks)),
             ) from error
-        return HttpAnswer(answer.status, kept_headers(answer.headers), content, first_byte_s)
+        return part._replace(body=b"".join(chunks))
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(

@@ -188,14 +188,15 @@ class RecordingTransport(httpx.AsyncBaseTransport):
             passed_on = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS]
             if answer.headers.get("Content-Type", "").startswith("text/event-stream") and answer.status == 200:
                 return httpx.Response(200, headers=passed_on, stream=_RecordedStream(answer, exchange), request=request)
-            exchange.chunks.append(await answer.read())
+            async for chunk in answer.content.iter_any():  # piece by piece: a cut answer may have stated its usage
+                exchange.chunks.append(chunk)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             exchange.error = error
             # Not a ConnectError: litellm answers that with a second request of its own
             raise httpx.ReadError(str(error)) from error
         if 300 <= answer.status < 400:
             raise RedirectRefusedError(f"HTTP {answer.status}")
-        return httpx.Response(answer.status, headers=passed_on, content=exchange.chunks[0], request=request)
+        return httpx.Response(answer.status, headers=passed_on, content=exchange.body, request=request)
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from harness.providers.answers import has_fraction
+from harness.providers.bodies import has_fraction
 
 LINE_LIMIT_BYTES = 2**26
 """The longest line that is read: an answer of 100,000 tokens with all its log probabilities fits several times."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from harness.providers.failures import duration_s
+from harness.providers.retry_after import duration_s
 from harness.runner.buckets import Bucket
 
 _BELOW_ACCEPTED = 0.95

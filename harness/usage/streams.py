@@ -7,7 +7,7 @@ in a stream are cumulative everywhere, so the last one is taken and nothing is e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.usage.parsing import parse_json
 
@@ -16,38 +16,62 @@ Fold = Callable[[Iterable[Any]], Any]
 END_OF_RESPONSE = ("response.completed", "response.incomplete", "response.failed")
 
 
-def sse_events(text: str) -> Iterator[Any]:
-    """Parse the `data:` fields of a server-sent event stream as JSON.
+class SseMessage(NamedTuple):
+    """One server-sent event: its name (None = a plain message) and its data as text."""
 
-    Comments, other fields, `[DONE]` and data that is not JSON (a line cut by an abort) are passed over; data over
-    several lines is joined as the SSE standard says.
+    name: str | None
+    data: str
+
+
+def sse_messages(text: str) -> Iterator[SseMessage]:
+    """Split a server-sent event stream; comments, empty data and `[DONE]` are left out.
+
+    Data over several lines is joined as the SSE standard says. Older llama.cpp servers send an error as a field of its
+    own (`error: {...}`), which is taken as an event of that name.
     """
+    name: str | None = None
     data: list[str] = []
     # only CR and LF end a line in SSE; str.splitlines would also cut at U+2028 inside a model's text
-    for line in [*text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), ""]:
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif not line and data:
-            joined, data = "\n".join(data), []
-            if joined.strip() == "[DONE]":
-                continue
-            try:
-                yield parse_json(joined)
-            except ValueError:
-                continue
+    for line in [*text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n"), ""]:
+        field, _, value = line.partition(":")
+        if field in ("data", "error"):
+            name = "error" if field == "error" else name
+            data.append(value.removeprefix(" "))
+        elif field == "event":
+            name = value.strip()
+        elif not line:
+            joined = "\n".join(data).strip()
+            if joined and joined != "[DONE]":
+                yield SseMessage(name, joined)
+            name, data = None, []
+
+
+def sse_events(text: str) -> Iterator[Any]:
+    """Parse the `data:` fields of a server-sent event stream as JSON; what is not JSON is passed over."""
+    for message in sse_messages(text):
+        try:
+            yield parse_json(message.data)
+        except ValueError:
+            continue
 
 
 def fold_openai_chat(events: Iterable[Any]) -> Any:
     """Take the last chunk's `usage`; None where the stream carried none (not asked for, or aborted before its end).
 
-    Groq's older streams put it into `x_groq` only.
+    Groq's older streams put it into `x_groq` only, Moonshot into the choice. Some providers (Perplexity, xAI) repeat
+    running counts beside the text: where such a stream ends without a finish reason it was cut, and the output counts
+    are taken out, so that the output is unknown instead of too small.
     """
-    last = None
+    last, is_running, is_finished = None, False, False
     for event in _objects(events):
-        for holder in (event, event.get("x_groq")):
+        choices = [choice for choice in _list(event.get("choices")) if isinstance(choice, Mapping)]
+        is_finished = is_finished or any(choice.get("finish_reason") for choice in choices)
+        for holder in (event, event.get("x_groq"), *choices, event.get("error")):
             if isinstance(holder, Mapping) and holder.get("usage") is not None:
-                last = holder["usage"]
+                last, is_running = holder["usage"], bool(choices)
                 break
+    if isinstance(last, Mapping) and is_running and not is_finished:
+        return _without(last, _CHAT_OUTPUT)
     return last
 
 
@@ -62,45 +86,67 @@ def fold_openai_responses(events: Iterable[Any]) -> Any:
 
 
 def fold_anthropic(events: Iterable[Any]) -> Any:
-    """Lay each `message_delta` usage over that of `message_start`: its counts are cumulative.
+    """Lay each `message_delta` usage over that of `message_start`: its counts are cumulative, so none ever shrinks.
 
-    The start's `output_tokens` is a placeholder. Without any delta the output is not known, so it is taken out.
+    The start's `output_tokens` is a placeholder. Without any delta that states the output it is not known, so it is
+    taken out; a delta of zeros alone under a prompt of tokens is a gateway's filling and states nothing.
     """
+    start: Mapping[str, Any] = {}
     usage: dict[str, Any] | None = None
-    output_is_final = False
+    output: Any = None
     for event in _objects(events):
         if event.get("type") == "message_start":
             message = event.get("message")
             stated = message.get("usage") if isinstance(message, Mapping) else None
-            usage = dict(stated) if isinstance(stated, Mapping) else usage
-        elif event.get("type") == "message_delta" and isinstance(event.get("usage"), Mapping):
-            stated = {name: value for name, value in event["usage"].items() if value is not None}
-            usage = {**(usage or {}), **stated}
-            output_is_final = output_is_final or "output_tokens" in stated
-    if usage is not None and not output_is_final:
+            start = stated if isinstance(stated, Mapping) else start
+            usage = dict(start) if isinstance(stated, Mapping) else usage
+        elif isinstance(event.get("usage"), Mapping):  # message_delta, or an error that states what was used
+            stated = event["usage"]
+            if _is_filling(stated, start):
+                continue
+            output = _larger(output, stated.get("output_tokens"))
+            usage = {**(usage or {}), **{name: _larger((usage or {}).get(name), stated[name]) for name in stated}}
+    if usage is not None:
         usage.pop("output_tokens", None)
+        if output is not None:
+            usage["output_tokens"] = output
     return usage
 
 
+def _is_filling(stated: Mapping[str, Any], start: Mapping[str, Any]) -> bool:
+    counts = [value for value in stated.values() if isinstance(value, int)]
+    hides = any(start.get(name) for name, value in stated.items() if value == 0 and name != "output_tokens")
+    return hides and not any(counts)
+
+
+def _larger(before: Any, now: Any) -> Any:
+    """The larger of two cumulative counts; of other values the later one that is there."""
+    if isinstance(before, int) and isinstance(now, int):
+        return max(before, now)
+    return before if now is None else now
+
+
 def fold_gemini(events: Iterable[Any]) -> Any:
-    """Take the last chunk's `usageMetadata`: each repeats the whole so far.
+    """Take the last chunk's `usageMetadata`: each repeats the whole so far; what it leaves out stays as it was.
 
     A stream that ends without a finish reason was cut, and its last counts are not final: output counts and the total
     are taken out, so that the output is unknown instead of too small.
     """
-    last = None
+    last: Any = None
     is_finished = False
     for event in _objects(events):
-        if event.get("usageMetadata") is not None:
-            last = event["usageMetadata"]
-        candidates = event.get("candidates")
-        for candidate in candidates if isinstance(candidates, list) else []:
+        stated = event.get("usageMetadata")
+        if isinstance(stated, Mapping) and isinstance(last, Mapping):
+            last = {**last, **{name: value for name, value in stated.items() if value or not last.get(name)}}
+        elif stated is not None:
+            last = stated
+        for candidate in _list(event.get("candidates")):
             is_finished = is_finished or (isinstance(candidate, Mapping) and bool(candidate.get("finishReason")))
         feedback = event.get("promptFeedback")
         # a blocked prompt has no candidates and therefore never a finish reason
         is_finished = is_finished or (isinstance(feedback, Mapping) and bool(feedback.get("blockReason")))
     if isinstance(last, Mapping) and not is_finished:
-        return {name: value for name, value in last.items() if name not in _GEMINI_OUTPUT}
+        return _without(last, _GEMINI_OUTPUT)
     return last
 
 
@@ -111,6 +157,16 @@ def fold_bedrock(events: Iterable[Any]) -> Any:
         metadata = event.get("metadata", event)
         if isinstance(metadata, Mapping) and metadata.get("usage") is not None:
             last = metadata["usage"]
+    return last
+
+
+def fold_cohere(events: Iterable[Any]) -> Any:
+    """Take the usage of the `message-end` event."""
+    last = None
+    for event in _objects(events):
+        for holder in (event, event.get("delta"), event.get("response")):
+            if isinstance(holder, Mapping) and holder.get("usage") is not None:
+                last = holder["usage"]
     return last
 
 
@@ -128,10 +184,20 @@ FOLDS: dict[str, Fold] = {
     "fireworks.chat": fold_openai_chat,
     "bedrock.converse": fold_bedrock,
     "perplexity.chat": fold_openai_chat,
+    "cohere.v2": fold_cohere,
 }
 """How a stream of each payload kind is folded; a kind that is not here does not stream usage."""
 
 _GEMINI_OUTPUT = frozenset({"candidatesTokenCount", "candidatesTokensDetails", "thoughtsTokenCount", "totalTokenCount"})
+_CHAT_OUTPUT = frozenset({"completion_tokens", "completion_tokens_details", "reasoning_tokens", "total_tokens"})
+
+
+def _without(usage: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in usage.items() if name not in names}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _objects(events: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
