@@ -6,7 +6,9 @@ like any other model, purpose `judge`) -> `ScoreRecord` in the ledger.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from harness.errors import BudgetReached
@@ -15,6 +17,9 @@ from harness.providers.base import FinishReason
 from harness.runner.attempts import AttemptFailed
 from harness.runner.plan import PlannedItem
 from harness.scorers import SCORERS, JudgeCall, MathCheck, ProgramCheck, Score, finish_judgement, score
+
+LONGEST_SCORED_AT_ONCE = 20_000
+"""Characters; longer replies are read beside the event loop, so that other requests and Ctrl-C are served meanwhile."""
 
 
 class Checks(Protocol):
@@ -137,7 +142,8 @@ class Grader:
         """Let the scorer decide, or the check that it asks for; whatever they raise concerns this answer alone."""
         ref = item.task.scorer
         try:
-            outcome = score(ref, text=text, sample=item.sample, finish_reason=finish_reason, refused=refused)
+            work = partial(score, ref, text=text, sample=item.sample, finish_reason=finish_reason, refused=refused)
+            outcome = work() if len(text) <= LONGEST_SCORED_AT_ONCE else await asyncio.to_thread(work)
             match outcome:
                 case ProgramCheck():
                     outcome = await self._checks.run_program(outcome)

@@ -13,6 +13,7 @@ from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_targe
 from harness.scorers.grid import GridOptions, check_grid_target, score_grid
 from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge
 from harness.scorers.math import MathOptions, score_math
+from harness.scorers.notation import LONGEST_REPLY
 from harness.scorers.number import NumberOptions, check_number_target, score_number
 from harness.scorers.program import ProgramOptions, check_program_target, score_program
 from harness.scorers.text import TextOptions, check_text_target, score_text
@@ -36,9 +37,6 @@ __all__ = [
 
 GUESSES = WEAK_RULES | {"last_number", "last_line", "open_code_block"}
 """Rules that take what happens to stand somewhere: in a reply that was cut, that is not the answer."""
-
-LONGEST_REPLY = 1_000_000
-"""Characters of a reply that are read, from its end, so that a hostile reply costs bounded time."""
 
 
 class ScoreReply(Protocol):
@@ -64,7 +62,7 @@ class Scorer:
 
 
 SCORERS: dict[str, Scorer] = {
-    "multiple_choice": Scorer(version=1, score=score_choice, options=ChoiceOptions, check_target=check_choice_target),
+    "multiple_choice": Scorer(version=2, score=score_choice, options=ChoiceOptions, check_target=check_choice_target),
     "number": Scorer(version=1, score=score_number, options=NumberOptions, check_target=check_number_target),
     "text": Scorer(version=1, score=score_text, options=TextOptions, check_target=check_text_target),
     "math": Scorer(version=1, score=score_math, options=MathOptions, check_target=check_text_target),

@@ -1,30 +1,39 @@
 """Multiple choice: which letter does a reply settle on?
 
-An ordered chain, strong rules first; inside a rule the last match wins, and the rule that fired is part of the score.
-Rules of `WEAK_RULES` also match ordinary prose: such scores are weak evidence and are counted apart in reports.
+A reply is read as statements: each has a place, a letter (or none: several letters, "I do not know") and a strength.
+The last of the strongest counts; a letter beyond the options, or a refusal to choose, is no answer and no reason to
+look for a weaker one. The rule that fired is part of the score. Rules of `WEAK_RULES` also match ordinary prose: such
+scores are weak evidence and are counted apart in reports.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
-from harness.scorers import extraction
+from harness.scorers import extraction, mentions
+from harness.scorers.cues import Cue, cues
+from harness.scorers.letters import LETTERS, WINDOW, denied, read_letter
+from harness.scorers.notation import plain_characters
 from harness.scorers.values import Score
 from harness.suites import Sample, Strict
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-WEAK_RULES = frozenset({"option_words", "lone_letter", "only_line", "option_text"})
-_LEADING = re.compile(
-    r"^[\s*_`~$({\[]*(?:\\(?:text|textbf|mathrm|mathbf)\{)?[\s(]*([A-Z])(?![A-Za-z0-9'’])(?!(?<=[AI])\s+[a-z])"
+WEAK_RULES = frozenset({"option_words", "conclusion", "lone_letter", "only_line", "option_text"})
+_NO_CHOICE = re.compile(
+    r"[\s*_`\"'“(\[]{0,10}(?i:i[ ](?:do[ ]?n[o']t|cannot|can't|can not|am not|'m not|am unable|could not|"
+    r"would need)|i don’t|i can’t|"
+    r"none|neither|both|either|all of|not |no |un(?:known|clear|decided|determined|able|sure|certain)|cannot|"
+    r"can't|can’t|undetermined|"
+    r"indeterminate|insufficient|impossible|n/?a\b|nothing|skip|there is no|it is (?:not|im)|keine?\b|ninguna|"
+    r"aucune|nessuna|"
+    r"nenhuma|无法|以上都不|わかりません|모르)"
 )
-_OPTION_WORDS = re.compile(r"\b(?:option|choice|answer)[\s*_`~:(]{1,4}([A-Z])(?![A-Za-z0-9'’])", re.IGNORECASE)
-_OPTION_LINE = re.compile(r"[*_`(]{0,3}([A-Z])[).:][^\n]*")
-_LONGEST_LINE = 1_000
-_LETTER_LINE = re.compile(r"^[ \t*_`~(]{0,8}([A-Z])[ \t*_`~).]{0,8}$", re.MULTILINE)
+_LONGEST_UNREAD = 80
+_LONGEST_OPTION = 400
 
 
 class ChoiceOptions(Strict):
@@ -37,70 +46,110 @@ class ChoiceOptions(Strict):
     n_options: int | None = Field(default=None, ge=2, le=26)
 
 
-def _leading_letter(answer: str | None) -> str | None:
-    match = _LEADING.match(answer or "")
-    return match.group(1) if match else None
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a reply says about its answer at one place; `letter` None = it says that there is not one letter."""
+
+    place: int
+    letter: str | None
+    rule: str
 
 
-def _by_answer_line(text: str) -> str | None:
-    return _leading_letter(extraction.answer_line(text))
+def _stated(text: str, choices: Sequence[str]) -> tuple[Statement | None, int]:
+    """Find the last statement of a reply.
+
+    Returns:
+        it, and the place of the last stated answer that is no option (-1 = none): weak rules count only behind that.
+    """
+    unread = -1
+    for place, windows, rule, cue in _places(text):
+        if (statement := _read(place, windows, rule, cue, choices)) is not None:
+            return statement, unread
+        if rule == "boxed" or (cue is not None and _is_short_answer_line(cue, windows)):
+            unread = max(unread, place)
+    return None, unread
 
 
-def _by_box(text: str) -> str | None:
-    return _leading_letter(extraction.boxed(text))
+def _places(text: str) -> Iterator[tuple[int, tuple[str, ...], str, Cue | None]]:
+    """Give the places where an answer may be stated, the last first."""
+    boxes = extraction.box_groups(text)
+    for cue in cues(text):
+        while boxes and boxes[-1][0] > cue.start:
+            yield _box(*boxes.pop())
+        rule = "answer_line" if cue.kind != "sentence" else "answer_is"
+        yield cue.start, tuple(text[end : end + WINDOW] for end in cue.ends), rule, cue
+    while boxes:
+        yield _box(*boxes.pop())
 
 
-def _by_answer_is(text: str) -> str | None:
-    found = re.findall(r"\banswer is[\s:]{0,4}(?:option |choice )?([^\n]{1,40})", text, re.IGNORECASE)
-    letters = [letter for tail in found if (letter := _leading_letter(tail))]
-    return letters[-1] if letters else None
+def _box(place: int, contents: list[str]) -> tuple[int, tuple[str, ...], str, None]:
+    return place, (" and ".join(contents[:5])[:_LONGEST_OPTION],), "boxed", None
 
 
-def _last(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
-    def rule(text: str) -> str | None:
-        found = pattern.findall(text)
-        return found[-1].upper() if found else None
-
-    return rule
-
-
-def _by_only_line(text: str) -> str | None:
-    """A reply of one line that starts like an option: `E. Cystic fibrosis`."""
-    match = _OPTION_LINE.fullmatch(text.strip()[:_LONGEST_LINE])
-    return match.group(1) if match else None
-
-
-CHAIN: tuple[tuple[str, Callable[[str], str | None]], ...] = (
-    ("answer_line", _by_answer_line),
-    ("boxed", _by_box),
-    ("answer_is", _by_answer_is),
-    ("option_words", _last(_OPTION_WORDS)),
-    ("lone_letter", _last(_LETTER_LINE)),
-    ("only_line", _by_only_line),
-)
+def _read(place: int, windows: tuple[str, ...], rule: str, cue: Cue | None, choices: Sequence[str]) -> Statement | None:
+    options = tuple(choices)
+    for window in windows:
+        reading = read_letter(window, english=cue is None or cue.english, option_text=options)
+        if reading is None or denied(reading.rest):
+            continue
+        if cue is not None and cue.kind == "heading" and not _ends_line(reading.rest, window):
+            continue
+        return Statement(place, reading.letter, rule)
+    direct = windows[0] if cue is None or (cue.direct and cue.kind != "heading") else None
+    if direct is None:
+        return None
+    if (letter := _option_said(direct, choices)) is not None:
+        return Statement(place, letter, "option_text")
+    return Statement(place, None, rule) if _NO_CHOICE.match(direct) else None
 
 
-def _by_option_text(text: str, choices: tuple[str, ...]) -> str | None:
-    """The option that the `Answer:` line repeats word for word."""
-    said = _plain(extraction.answer_line(text) or extraction.boxed(text) or "")
-    same = [index for index, choice in enumerate(choices) if said and _plain(choice) == said]
-    return LETTERS[same[0]] if len(same) == 1 else None
+def _ends_line(rest: str, window: str) -> bool:
+    """Whether a letter that follows a heading ends its line or opens an option's text: no article, no pronoun."""
+    return not rest or rest[0] in "\n.):" or window[: len(window) - len(rest)].rstrip(" ")[-1:] in ".):*\n]}"
+
+
+def _is_short_answer_line(cue: Cue, windows: tuple[str, ...]) -> bool:
+    line = windows[0].strip().split("\n", 1)[0]
+    return cue.kind == "line" and cue.opens_line and 0 < len(line) <= _LONGEST_UNREAD
+
+
+def _option_said(window: str, choices: Sequence[str]) -> str | None:
+    """The option that a stated answer repeats word for word."""
+    line = window.strip().split("\n", 1)[0]
+    said = {_plain(line), _plain(line.split(". ", 1)[0])} - {""}
+    same = [index for index, choice in enumerate(choices) if _plain(choice) in said]
+    return LETTERS[same[0]] if len(same) == 1 and same[0] < len(LETTERS) else None
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(" .")
+    bare = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\s?(?=\{)|\\[()\[\]]", " ", text[:_LONGEST_OPTION])
+    return " ".join(plain_characters(bare).casefold().split()).strip(" .,;:*_`~$\"'“”‘’{}()[]<>!")
+
+
+def settle(text: str, choices: Sequence[str] = ()) -> Statement | None:
+    """Find the statement that counts.
+
+    Returns:
+        None when the reply states nothing; a statement without a letter when what it states is not one option.
+    """
+    reply = plain_characters(text)
+    stated, unread = _stated(reply, choices)
+    if stated is not None:
+        return stated
+    weak = [Statement(place, letter, rule) for place, letter, rule in mentions.of(reply) if place > unread]
+    last_line = reply.rstrip().rpartition("\n")
+    if not weak and len(last_line[0]) >= unread and (letter := _option_said(last_line[2], choices)) is not None:
+        return Statement(len(last_line[0]), letter, "option_text")
+    return max(weak, key=lambda one: one.place, default=None)
 
 
 def score_choice(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
-    """Score a reply to a multiple-choice question; None when no letter was found."""
+    """Score a reply to a multiple-choice question; None when it settles on no option."""
     n_options = len(sample.choices) if sample.choices else ChoiceOptions.model_validate(options).n_options or 26
-    for rule, find in CHAIN:
-        letter = find(text)
-        if letter and LETTERS.index(letter) < n_options:
-            return Score(value=float(letter == sample.target), answer=letter, rule=rule)
-    if sample.choices and (letter := _by_option_text(text, sample.choices)):
-        return Score(value=float(letter == sample.target), answer=letter, rule="option_text")
-    return None
+    settled = settle(text, sample.choices or ())
+    if settled is None or settled.letter is None or settled.letter not in LETTERS[:n_options]:
+        return None
+    return Score(value=float(settled.letter == sample.target), answer=settled.letter, rule=settled.rule)
 
 
 def check_choice_target(sample: Sample) -> str | None:

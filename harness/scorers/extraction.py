@@ -21,6 +21,14 @@ _ANSWER_IS = re.compile(r"\banswer[ ]+is[ ]*:?[ ]*(?P<answer>[^\n]+)", re.IGNORE
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?[$€£]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])[-+−]?[$€£]?\.\d+")
 _JSON_VALUE = re.compile(r'\s{0,20}:\s{0,20}("(?:[^"\\]|\\.)*"|[^\s,}"\]][^\n,}\]]*)')
 _MOST_JSON_FIELDS = 20
+_LONGEST_BREATH = 60
+_SAME_BREATH = re.compile(
+    r"(?:[\s$.,;&{}]|\\(?:text|quad|qquad|[,;()\[\]\\ ])|(?:and|or|und|oder|et|ou)(?!\w)|和|或"
+    r"|[a-zA-Z](?:_\{?\w\}?)?[ ]?=)*"
+)
+_BOX_OR_BRACE = re.compile(
+    r"(?P<box>\\(?:boxed|fbox)[ \t]{0,4}\{)|\\(?:boxed|fbox)[ \t]{1,4}(?P<bare>[A-Za-z0-9.]{1,40})|\\.|[{}]", re.DOTALL
+)
 
 
 def answer_line(text: str) -> str | None:
@@ -38,18 +46,44 @@ def answer_is(text: str) -> str | None:
     return found[-1].strip(MARKUP).rstrip(".") or None if found else None
 
 
+def boxes(text: str) -> list[tuple[int, int, str]]:
+    r"""Place, end and content of every `\boxed{...}` or `\boxed 7`, in order; nested ones count as the outer one."""
+    if "box" not in text:
+        return []
+    found: list[tuple[int, int, str]] = []
+    opened: list[tuple[int, int] | None] = []  # place and content of a box; None = another brace
+    for mark in _BOX_OR_BRACE.finditer(text):
+        if mark["bare"]:
+            found.append((mark.start(), mark.end(), mark["bare"]))
+        elif mark["box"]:
+            opened.append((mark.start(), mark.end()))
+        elif mark.group() == "{":
+            opened.append(None)
+        elif mark.group() == "}" and opened and (box := opened.pop()) is not None:
+            while found and found[-1][0] > box[0]:
+                found.pop()
+            found.append((box[0], mark.end(), text[box[1] : mark.start()].strip()))
+    return [one for one in found if one[2]]
+
+
+def box_groups(text: str) -> list[tuple[int, list[str]]]:
+    """Boxes that a reply gives in one breath ("\\boxed{3}, \\boxed{5} and \\boxed{7}"), each value once, by place."""
+    groups: list[tuple[int, list[str]]] = []
+    end = -1
+    for place, stop, content in boxes(text):
+        if groups and _SAME_BREATH.fullmatch(text[end:place] if place - end <= _LONGEST_BREATH else "."):
+            if content not in groups[-1][1]:
+                groups[-1][1].append(content)
+        else:
+            groups.append((place, [content]))
+        end = stop
+    return groups
+
+
 def boxed(text: str) -> str | None:
     r"""The content of the last `\boxed{...}` with balanced braces."""
-    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
-    if start < 0:
-        return None
-    first = text.index("{", start) + 1
-    depth = 1
-    for brace in re.finditer(r"\\.|[{}]", text[first:], re.DOTALL):
-        depth += (brace.group() == "{") - (brace.group() == "}")
-        if depth == 0:
-            return text[first : first + brace.start()].strip() or None
-    return None
+    found = boxes(text)
+    return found[-1][2] if found else None
 
 
 def hashes(text: str) -> str | None:

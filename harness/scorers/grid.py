@@ -6,6 +6,7 @@ The target is JSON: a list of grids, one per test input, in order.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from harness.suites import Sample, Strict
 
 Grid = list[list[int]]
 _MOST_CANDIDATES = 200
+_LONGEST_GRIDS = 50_000
+"""Characters without spaces: ARC's largest grids have 30 x 30 cells."""
+_START = re.compile(r"\[(?=\[)")
 
 
 class GridOptions(Strict):
@@ -43,14 +47,15 @@ def find_grids(text: str, wanted: int) -> list[Grid] | None:
     decoder = json.JSONDecoder()
     found: list[list[Grid]] = []
     end = 0
-    starts = [place for place in range(len(text)) if text.startswith("[[", place)]
+    starts = [match.start() for match in _START.finditer(text)]
     for start in starts[-_MOST_CANDIDATES:]:
         if start < end:
             continue
         try:
-            value, end = decoder.raw_decode(text, start)
+            value, length = decoder.raw_decode(text[start : start + _LONGEST_GRIDS])
         except (ValueError, RecursionError):
             continue
+        end = start + length
         if (grids := _grids_of(value)) is not None:
             found.append(grids)
     if not found:

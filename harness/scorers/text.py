@@ -21,6 +21,8 @@ from harness.suites import Sample, Strict
 Normalisation = Literal[
     "unicode", "case", "spaces", "punctuation", "articles", "markup", "outer_brackets", "all_spaces"
 ]
+LONGEST_ANSWER = 20_000
+"""Characters of a short text; a longer one is wrong unless the reference is that long too."""
 _LEADING_LETTER = re.compile(r"^\(?([A-Z])\)?(?:[).:]|\s|$)")
 _BRACKETS = {"(": ")", "[": "]", '"': '"', "'": "'"}
 
@@ -47,10 +49,16 @@ class TextOptions(Strict):
 
 
 def _without_brackets(text: str) -> str:
-    inner = text.strip()
-    while len(inner) > 1 and _BRACKETS.get(inner[0]) == inner[-1]:
-        inner = inner[1:-1].strip()
-    return inner
+    """Drop pairs of outer brackets and quotes, however many, in one pass."""
+    start, end = 0, len(text)
+    while True:
+        while start < end and text[start].isspace():
+            start += 1
+        while start < end and text[end - 1].isspace():
+            end -= 1
+        if end - start < 2 or _BRACKETS.get(text[start]) != text[end - 1]:
+            return text[start:end]
+        start, end = start + 1, end - 1
 
 
 NORMALISATIONS: dict[Normalisation, Callable[[str], str]] = {
@@ -79,6 +87,8 @@ def score_text(options: Mapping[str, Any], *, text: str, sample: Sample) -> Scor
     if found is None:
         return None
     answer, rule = found
+    if len(answer) > max(LONGEST_ANSWER, 20 * len(sample.target)):
+        return Score(value=0.0, answer=answer[:200], rule=rule, explanation=f"longer than {LONGEST_ANSWER} characters")
     targets = sample.metadata.get("targets") or (
         sample.target.split(chosen.separator) if chosen.separator else [sample.target]
     )

@@ -1,0 +1,174 @@
+"""The words with which a reply announces its answer, in many languages, and where they stand.
+
+Data flows a reply -> `Cue`s, the last first: the place behind the announcement ("Answer:", "the answer is", "答案是")
+and how firm it is. The words are those of the answer lines of multilingual
+prompts (MMMLU, MGSM) and what models write. Pure; the work behind each announcement is bounded, so all of it is linear.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words of a list; `_` stands for a space inside one."""
+    return tuple(unicodedata.normalize("NFKC", word.replace("_", " ")) for word in text.split())
+
+
+_OTHER_LANGUAGES = _words(
+    "antwort lösung réponse reponse respuesta resposta risposta antwoord antwurd svar vastaus odpowiedź odpowiedz "
+    "odpověď odpoveď válasz răspuns răspunsul raspuns cevap yanıt ответ відповідь адказ отговор одговор "
+    "odgovor απάντηση jawaban jawapan jawab jibu idahun ìdáhùn idáhùn àdáhùn àmọ̀nà ànúgọ àṣàyàn sagot tugon "
+    "amsa azịza impendulo đáp_án trả_lời câu_trả_lời atsakymas atbilde vastus svarið respuestas pergjigja përgjigje "
+    "cavab жауап жооп javob хариулт"
+)
+_WITHOUT_SPACES = _words("答案 答复 答覆 答曰 答 答え 回答 解答 正解 정답 답변 대답 해답 답 คำตอบ ចម្លើយ ຄຳຕອບ အဖြေ")
+_CHOSEN = _words("故选 故選 应选 應選 因此选 因此選 所以选 所以選 选择 選擇 我选 我選")
+_OTHER_SCRIPTS = _words(
+    "الإجابة الاجابة إجابة الجواب جواب پاسخ תשובה התשובה उत्तर जवाब উত্তর উত্তরঃ ਜਵਾਬ ਉੱਤਰ ઉત્તર જવાબ "
+    "விடை பதில் సమాధానం జవాబు ಉತ್ತರ ഉത്തരം පිළිතුර መልስ պատասխան პასუხი"
+)
+_QUALITY = (
+    "correct|right|best|final|closest|proper|accurate|appropriate|suitable|plausible|likely|probable|chosen|"
+    "selected|true|my|"
+    "better|strongest|intended|valid"
+)
+
+
+def _either(words: tuple[str, ...]) -> str:
+    """An alternation of words, the longest first."""
+    ordered = sorted(set(words), key=lambda word: (-len(word), word))
+    return "|".join(re.escape(word).replace(r"\ ", "[ ]") for word in ordered)
+
+
+_ENGLISH = (
+    r"(?:(?:final|correct|my)[_-])?answers?|ans[.]?|(?:"
+    + _QUALITY
+    + r")[ ]+(?:one|option|choice|response|selection|pick|letter"
+    r"|alternative|result|value)"
+)
+_FIRST = "".join(
+    sorted(
+        {
+            first
+            for word in (*_OTHER_LANGUAGES, "ans", "final", "correct", "my", *_QUALITY.split("|"))
+            for first in (word[0], word[0].upper())
+        }
+        | {word[0] for word in (*_OTHER_SCRIPTS, *_WITHOUT_SPACES, *_CHOSEN)}
+    )
+)
+_NOUN = re.compile(
+    f"(?=[{_FIRST}])(?:"  # the engine leaves most places of a text after one look
+    r"(?<![^\W_])(?P<english>(?i:" + _ENGLISH + r")(?:_(?i:letter|choice|option|index))?)(?![^\W_])"
+    r"|(?<![^\W_])(?i:" + _either(_OTHER_LANGUAGES) + r")(?![^\W_])"
+    r"|(?<!\w)(?:" + _either(_OTHER_SCRIPTS) + r")(?!\w)"
+    r"|(?P<chosen>" + _either(_CHOSEN) + r")"
+    r"|(?:" + _either(_WITHOUT_SPACES) + r"))"
+)
+_LINE_NOUN = re.compile(
+    r"^[ \t>#*_`|-]{0,20}(?P<noun>(?i:final|choice|option|conclusion|solution|result|verdict|correct|selected|"
+    r"selection|letter)"
+    r"|A(?=:[ \t]*[(*]{0,3}[A-Z][).*]{0,4}[ \t]*$))[ \t*_`]{0,8}[:：]"
+    r"|<(?P<tag>(?i:choice|option|selection|result|solution|final|letter|response))>",
+    re.MULTILINE,
+)
+_CLOSERS = r"[ \t\"'”’»」』】*_`~)\]}]"
+_COLON = re.compile(
+    _CLOSERS + r"{0,12}(?:\([^()\n]{1,40}\)" + _CLOSERS + r"{0,8})?(?P<mark>[:：=]|[-=][>]|→|⇒|>|\](?!\())"
+)
+_LATER_COLON = re.compile(r"[^\n:：.!?;]{1,40}[:：]")
+_TURNED_VERB = re.compile(r"(?<!\w)(?i:not|cannot|never|nor|neither|nicht|pas|non)(?!\w)|(?i:n't|n’t)(?!\w)")
+_LETTER_NEXT = re.compile(r"[ ]{0,2}[(\[*\"“「]{0,4}[A-Z](?!\w)")
+_DASH = re.compile(_CLOSERS + r"{0,12}[-–—]")
+_VERB = re.compile(
+    r"(?<![^\W_])(?i:is|are|was|be|est|es|são|é|è|sono|ist|lautet|sind|wäre|er|är|on|jest|brzmi|je|este|är|là|"
+    r"adalah|ialah|ni|"
+    r"olmalıdır|είναι|это|является|є)(?![^\W_'’])"
+    r"|(?<!\w)(?:هو|هي|है|হল|হলো|হচ্ছে|است)(?!\w)|应该是|應該是|应为|應為|是|为|為|选|選|は|은|는|이|คือ|就是"
+)
+_SENTENCE_END = re.compile(r"[.!?;\n。！？]")
+_LINE_START = re.compile(
+    r"[ \t>#*_`~\"'{\[<(|-]{0,20}(?:(?i:the|my|so|thus|therefore|hence|final|correct|right|best|la|le|il|el|die|"
+    r"das|der|a|de|het|o|en|правильный|верный|итоговый|最终|最終|正确|正確|正しい|最終的な)[ ,:]{0,2}){0,4}$"
+)
+_DOUBTED = re.compile(
+    r"(?:(?<!\w)(?i:if|whether|unless|suppose|supposing|assume|assuming|imagine)(?!\w)[^.,;:!?\n]{0,40}"
+    r"|(?i:might|may|could|would|n't|not)[ ]+(?i:think|say|guess|assume|believe|argue|expect|claim|choose|"
+    r"agree)[^.,;:!?\n]{0,40}"
+    r"|(?i:wrong|incorrect|worst|tempting|false|bad|invalid|previous|unlikely|falsche?|incorrecta|неверный)[ ]+)$"
+)
+_MOST_CUES = 2_000
+_WINDOW = 70
+_LOOK_BACK = 60
+
+CueKind = Literal["line", "sentence", "heading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """An announcement.
+
+    Attributes:
+        start: where its first word stands.
+        ends: places where the answer may begin, the most likely first.
+        kind: `line` = the word with a colon or the like, `sentence` = with a verb, `heading` = the word alone.
+        english: whether single letters that are English words may be read as letters with less doubt.
+        opens_line: nothing but markup and small words stands before it on its line.
+        direct: the first place follows the word at once.
+    """
+
+    start: int
+    ends: tuple[int, ...]
+    kind: CueKind
+    english: bool
+    opens_line: bool
+    direct: bool
+
+
+def cues(text: str) -> Iterator[Cue]:
+    """Give the announcements of an answer, the last first, without doubted ones ("if the answer is").
+
+    Args:
+        text: a reply in plain characters (`harness.scorers.notation.plain_characters`).
+
+    Returns:
+        at most the last `_MOST_CUES`, so that a hostile reply costs bounded time.
+    """
+    nouns = deque(_NOUN.finditer(text), _MOST_CUES)
+    lines = deque(_LINE_NOUN.finditer(text), _MOST_CUES)
+    for match in sorted((*nouns, *lines), key=lambda one: one.start(), reverse=True):
+        if match.re is _LINE_NOUN:
+            yield Cue(match.start(), (match.end(),), "line", english=True, opens_line=True, direct=True)
+            continue
+        before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
+        if not _DOUBTED.search(before) and (cue := _cue(text, match, before)) is not None:
+            yield cue
+
+
+def _cue(text: str, match: re.Match[str], before: str) -> Cue | None:
+    start, end = match.span()
+    english = match["english"] is not None
+    opens_line = _LINE_START.fullmatch(before.rpartition("\n")[2]) is not None
+    window = text[end : end + _WINDOW]
+    if (colon := _COLON.match(window)) and (colon["mark"] not in (">", "]") or text[start - 1 : start] in ("<", "[")):
+        return Cue(start, (end + colon.end(),), "line", english, opens_line, direct=True)
+    if opens_line and (dash := _DASH.match(window)):
+        return Cue(start, (end + dash.end(),), "line", english, opens_line, direct=True)
+    if match["chosen"] is not None or (not english and _LETTER_NEXT.match(window)):
+        return Cue(start, (end,), "sentence", english, opens_line, direct=True)
+    clause = window[: stop.start() if (stop := _SENTENCE_END.search(window)) else None]
+    verbs = [one.span() for one in _VERB.finditer(clause) if not _TURNED_VERB.search(clause[: one.start()])]
+    ends = tuple(end + verb_end for _, verb_end in verbs)
+    if opens_line and (colon := _LATER_COLON.match(window)):
+        return Cue(start, (*ends, end + colon.end()), "line", english, opens_line, direct=not ends)
+    if verbs:
+        direct = not re.search(r"\w", window[: verbs[0][0]])
+        return Cue(start, ends, "sentence", english, opens_line, direct)
+    if opens_line:
+        return Cue(start, (end,), "heading", english, opens_line, direct=True)
+    return None

@@ -1,0 +1,123 @@
+"""Letters that a reply mentions without announcing an answer: "so B", "I choose (C)", a line with nothing but `D`.
+
+Weak evidence: each rule also matches ordinary prose, so a letter that is denied, or one of several that are only
+discussed, is none. Pure; all patterns are linear in the reply's length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.scorers.letters import WINDOW, denied, read_letter
+
+Mention = tuple[int, str | None, str]
+"""Place, letter (None = several), rule."""
+
+_LETTER = r"(?P<letter>[A-Z])"
+_OPEN = r"(?:[\s*_`~$({\[\"“]|\\[(\[]|\\(?:text|textbf|mathrm|mathbf|boxed)\{){0,8}"
+_CLOSE = r"[*_`~$)}\]\"”.!]{0,8}"
+_CHOSEN = re.compile(
+    r"(?<![^\W_])(?i:choose|choosing|chose|pick|picking|select|selecting|go with|going with|went with|opt for|"
+    r"settle on|settled on|vote for|"
+    r"conclude|elijo|escolho|choisis|wähle|scelgo|kies|выбираю)(?![^\W_])(?=[ :*_`(\[\"“])|我选择?|"
+    r"(?<!\w)[选選](?=[ ]?[A-Z])"
+)
+_CONCLUDED = re.compile(
+    r"(?<![^\W_])(?:(?i:so|it's|it’s|that's|thus|hence|therefore|is|be|leaving|leaves|donc|also|daher|folglich|"
+    r"por lo tanto|por tanto|portanto|quindi|dus|"
+    r"поэтому|значит|следовательно)[ ,:]{1,3}|(?:所以|因此|故)[是选選]?)(?i:option |choice |the option |answer )?"
+    + _OPEN
+    + _LETTER
+    + r"(?!\w)"
+    + _CLOSE
+    + r"[ \t]*$",
+    re.MULTILINE,
+)
+_REVERSED = re.compile(
+    r"(?<![A-Za-z0-9])" + _LETTER + r"[*_`~)\]}\"”.]{0,6}(?:[ ]\([^()\n]{1,60}\))?[ ](?i:is|would be|must be|"
+    r"seems)[ ]"
+    r"(?i:therefore |thus |clearly |indeed )?(?i:the|my|our)[ ](?P<kind>[A-Za-z ]{0,30}?)(?i:answer|option|"
+    r"choice)(?!\w)"
+)
+_IS_RIGHT = re.compile(
+    r"(?i:option|choice|answer)[ ]"
+    + _OPEN
+    + _LETTER
+    + r"[*_`~)\]}\"”.]{0,6}[ ](?i:is)[ ](?i:correct|right|true)(?!\w)(?![ ](?i:for|only|if|when))"
+)
+_MENTIONED = re.compile(r"(?<![^\W_])(?i:option|choice|answer)[\s*_`~:(]{1,4}" + _LETTER + r"(?![A-Za-z0-9'’])")
+_LETTER_LINE = re.compile(r"^[ \t*_`~(\[<\"'>]{0,8}([A-Z])[ \t*_`~).\]>\"',:]{0,8}$", re.MULTILINE)
+_OPTION_LINE = re.compile(r"^[ \t*_`(\[>-]{0,6}([A-Z])[*_`]{0,3}(?:[).:\]]|[ ][-–—][ ])[^\n]{1,400}$", re.MULTILINE)
+_BOLD = re.compile(r"\*\*\(?([A-Z])[).]{0,2}\*\*")
+_WRONG_KIND = re.compile(
+    r"(?i)\b(?:in|un|im)[a-z]+|\bnot\b|wrong|worst|least|false|only other|second|next|other|close\b|tempting"
+)
+_TURNED = re.compile(
+    r"(?:(?<!\w)(?i:not|never|cannot|could|might|may|neither|nor|either|or|if|whether|than|unlike|rule out|"
+    r"wrong|incorrect|worst|false)|"
+    r"(?i:n't|eliminate|exclude|reject|discard)[a-z]{0,3})(?!\w)[^.,;:\n]{0,40}$"
+)
+_ONE_LETTER = re.compile(r"[\s*_`~(\[<\"'>$]{0,8}([A-Za-z])[\s*_`~).\]>\"',:$]{0,8}")
+
+
+def of(text: str) -> Iterator[Mention]:
+    """Give the mentions of a reply from which its answer may be taken; the last counts."""
+    if (whole := _ONE_LETTER.fullmatch(text.strip())) is not None:
+        yield 0, whole[1].upper(), "lone_letter"
+        return
+    found = [*_chosen(text), *_concluded(text), *_reversed(text), *_lines(text)]
+    yield from found or _only_mention(text)
+
+
+def _chosen(text: str) -> Iterator[Mention]:
+    for match in _CHOSEN.finditer(text):
+        if _TURNED.search(text[max(0, match.start() - 40) : match.start()]):
+            continue
+        reading = read_letter(text[match.end() : match.end() + WINDOW])
+        if reading is not None and not denied(reading.rest):
+            yield match.start(), reading.letter, "option_words"
+
+
+def _concluded(text: str) -> Iterator[Mention]:
+    for match in _CONCLUDED.finditer(text):
+        if not _TURNED.search(text[max(0, match.start() - 40) : match.start()]):
+            yield match.start(), match["letter"], "conclusion"
+
+
+def _reversed(text: str) -> Iterator[Mention]:
+    for match in _REVERSED.finditer(text):
+        if not _WRONG_KIND.search(match["kind"]) and (match["letter"] not in "AI" or text[match.end("letter")] != " "):
+            yield match.start(), match["letter"], "option_words"
+    for match in _IS_RIGHT.finditer(text):
+        yield match.start(), match["letter"], "option_words"
+
+
+def _lines(text: str) -> Iterator[Mention]:
+    """A letter alone on the first or last line, or the only line that begins like an option."""
+    alone = [(match.start(), match[1]) for match in _LETTER_LINE.finditer(text)]
+    ends = {text.find(line) for line in text.strip().split("\n", 1)[:1]} | {text.rstrip().rfind("\n") + 1}
+    if len({letter for _, letter in alone}) > 1:
+        alone = [(place, letter) for place, letter in alone if place in ends]
+    yield from ((place, letter, "lone_letter") for place, letter in alone[-1:])
+    options = [
+        (match.start(), match[1])
+        for match in _OPTION_LINE.finditer(text)
+        if not denied(text[match.end(1) : match.end(1) + 60])
+    ]
+    if len({letter for _, letter in options}) == 1 and not alone:
+        yield options[-1][0], options[-1][1], "only_line"
+    bold = [(match.start(), match[1]) for match in _BOLD.finditer(text)]
+    if len({letter for _, letter in bold}) == 1 and not alone and not options:
+        yield bold[-1][0], bold[-1][1], "option_words"
+
+
+def _only_mention(text: str) -> Iterator[Mention]:
+    """`option C` where no other option is named and nothing speaks against it."""
+    found = list(_MENTIONED.finditer(text))
+    letters = {match["letter"] for match in found}
+    if len(letters) != 1 or any(denied(text[match.end() : match.end() + 60]) for match in found):
+        return
+    last = found[-1]
+    if not _TURNED.search(text[max(0, last.start() - 40) : last.start()]):
+        yield last.start(), last["letter"], "option_words"
