@@ -311,7 +311,7 @@ async def _fill_the_disk(folder: Path) -> None:
     acknowledged: list[int] = []
     long = "x" * 5_000
 
-    def open_small() -> Driver:
+    def open_small(*, again: bool = False) -> Driver:
         driver = open_driver(ledger.engine)
         driver.fetch("PRAGMA max_page_count = 200")  # SQLite's own way to run out of space
         return driver
@@ -369,7 +369,11 @@ async def test_a_database_that_can_neither_write_nor_roll_back_is_an_error_and_n
     path = tmp_path / "ledger.db"
     with Ledger.open(path) as ledger:
         filled = fill(ledger)
-        writer = Writer(lambda: Broken(str(path), 0.05), lambda error: explain(error, ledger.database))
+
+        def open_broken(*, again: bool = False) -> Driver:
+            return Broken(str(path), 0.05)
+
+        writer = Writer(open_broken, lambda error: explain(error, ledger.database))
         async with writer:
             with pytest.raises(LedgerError, match="disk I/O error"):
                 await asyncio.wait_for(writer.send(start(filled)), 30)

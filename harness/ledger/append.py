@@ -63,8 +63,12 @@ class Appender:
         self._driver = opened
         self._forget()
 
+    def keep_alive(self) -> None:
+        """Look whether the database is still there; raises what is wrong with it."""
+        self._driver.keep_alive()
+
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; raises LedgerError when the ledger's file is gone (see `Driver.close`)."""
         self._driver.close()
 
     def write(self, operations: Sequence[Operation]) -> list[Result] | None:

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from harness.errors import InputError, LedgerError
+from harness.ledger.ledger_file import LedgerFile
 
 DEFAULT_LEDGER = "results/ledger.db"
 BUSY_TIMEOUT_S = 30.0
@@ -53,11 +54,21 @@ def shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def make_engine(url: URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
-    """Make an engine: on SQLite with WAL, full synchronisation and foreign keys; transactions are explicit on both."""
+def make_engine(url: URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S, file: LedgerFile | None = None) -> Engine:
+    """Make an engine: on SQLite with WAL, full synchronisation and foreign keys; transactions are explicit on both.
+
+    Args:
+        file: a SQLite ledger's file; once it is known, no connection makes or takes another one in its place.
+    """
     if url.get_backend_name() == "sqlite":
         path = str(url.database)
-        engine = create_engine(url, creator=lambda: connect_sqlite(path, busy_timeout_s=busy_timeout_s))
+
+        def connect() -> sqlite3.Connection:
+            if file is not None and file.is_gone:
+                raise file.gone()
+            return connect_sqlite(path, busy_timeout_s=busy_timeout_s)
+
+        engine = create_engine(url, creator=connect)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
@@ -95,6 +106,8 @@ def writing(engine: Engine) -> Engine:
 
 def explain(error: Exception, database: str) -> LedgerError:
     """Turn a driver's error into a message that names the database and the remedy."""
+    if isinstance(error, LedgerError):
+        return error
     cause: Any = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split())
     if not type(cause).__module__.startswith(("sqlite3", "psycopg")):

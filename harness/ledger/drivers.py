@@ -6,6 +6,7 @@ before it is inserted.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,8 @@ from sqlalchemy import Engine
 
 from harness.errors import LedgerError
 from harness.ledger.connections import BUSY_TIMEOUT_S, connect_sqlite
+from harness.ledger.ledger_file import LedgerFile
+from harness.ledger.locks import Hold
 from harness.ledger.room import fits, is_short, room_bytes
 from harness.ledger.statements import for_rows
 
@@ -75,8 +78,16 @@ class Driver(Protocol):
         """Whether this error of the driver says that the disk is full."""
         ...
 
+    def keep_alive(self) -> None:
+        """Look whether the database is still there while nothing is written; raises what is wrong with it."""
+        ...
+
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection.
+
+        Raises:
+            LedgerError: the ledger's file is gone; says where its rows were copied to.
+        """
         ...
 
 
@@ -101,8 +112,11 @@ class SqliteDriver:
     )
     collisions: tuple[type[Exception], ...] = ()
 
-    def __init__(self, path: str, busy_timeout_s: float) -> None:
+    def __init__(self, path: str, busy_timeout_s: float, file: LedgerFile | None = None) -> None:
         self._path = path
+        self._file = file or LedgerFile(path)
+        if self._file.is_gone:
+            raise self._file.gone()
         self._busy_timeout_s = busy_timeout_s
         self._connection = connect_sqlite(path, busy_timeout_s=busy_timeout_s)
         self._execute = self._connection.execute
@@ -154,6 +168,8 @@ class SqliteDriver:
         return self.fetch(f"{_BUDGETS} IN ({', '.join('?' * len(scopes))})", scopes)
 
     def lack_of_room(self, in_flight: int) -> LedgerError | None:
+        if self._file.is_gone:
+            return self._file.gone()
         if not is_short(self._path, in_flight=in_flight):
             return None
         return LedgerError(
@@ -171,14 +187,27 @@ class SqliteDriver:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
 
+    def keep_alive(self) -> None:
+        if self._file.is_gone:
+            raise self._file.gone()
+
     def close(self) -> None:
-        self._connection.close()
+        try:
+            if self._file.is_gone:
+                self.rollback()
+                raise self._file.rescue(self._connection)
+        finally:
+            self._connection.close()
 
 
 class PostgresDriver:
-    """A PostgreSQL connection; budgets are locked row by row, always in the same order."""
+    """A PostgreSQL connection; budgets are locked row by row, always in the same order.
 
-    def __init__(self, engine: Engine) -> None:
+    It holds the lock of its runs, besides the session of `locks.py`: that one says nothing all the while, and a server
+    or a pooler that ends idle sessions gives its lock to whoever asks next. This one writes, so its end is noticed.
+    """
+
+    def __init__(self, engine: Engine, hold: Hold | None = None) -> None:
         import psycopg
 
         self.rejections: tuple[type[Exception], ...] = (
@@ -198,6 +227,12 @@ class PostgresDriver:
         connection.autocommit = True
         connection.execute("SET synchronous_commit = on")
         self._cursor = connection.cursor()
+        if hold is not None:
+            try:
+                hold.take(connection)
+            except BaseException:
+                connection.close()
+                raise
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")
@@ -237,7 +272,13 @@ class PostgresDriver:
     def lacks_room(self, error: Exception) -> bool:
         return getattr(error, "sqlstate", None) in ("53100", "53200", "54000")  # disk full, out of memory, too large
 
+    def keep_alive(self) -> None:
+        self._connection.execute("SELECT 1")
+
     def close(self) -> None:
+        if not self._connection.closed:
+            with contextlib.suppress(Exception):  # the session's end gives its locks back, too, a moment later
+                self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
 
@@ -246,8 +287,22 @@ def _percent(statement: str) -> Any:
     return statement.replace("%", "%%").replace("?", "%s")
 
 
-def open_driver(engine: Engine, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Driver:
-    """Open the writer's connection to the engine's database."""
+def open_driver(
+    engine: Engine,
+    *,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    file: LedgerFile | None = None,
+    hold: Hold | None = None,
+) -> Driver:
+    """Open the writer's connection to the engine's database.
+
+    Args:
+        file: the SQLite file that must still be there.
+        hold: the runs that a PostgreSQL session is to hold.
+
+    Raises:
+        RunLockedError: another session holds one of them.
+    """
     if engine.dialect.name == "sqlite":
-        return SqliteDriver(str(engine.url.database), busy_timeout_s)
-    return PostgresDriver(engine)
+        return SqliteDriver(str(engine.url.database), busy_timeout_s, file)
+    return PostgresDriver(engine, hold)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,9 +20,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from harness.errors import InputError, LedgerError
 from harness.ledger import rows, tables
 from harness.ledger.connections import BUSY_TIMEOUT_S, database_url, explain, make_engine, shown, writing
-from harness.ledger.drivers import open_driver
+from harness.ledger.drivers import Driver, open_driver
 from harness.ledger.encoding import canonical_json
-from harness.ledger.locks import hold_run_lock
+from harness.ledger.ledger_file import LedgerFile
+from harness.ledger.locks import Hold, hold_run_lock
 from harness.ledger.records import Budget, CellRecord, PlannedRecord, Purpose, RunRecord, RunStatus, SampleOutcome
 from harness.ledger.schema import prepare_schema
 from harness.ledger.writer import Writer
@@ -38,10 +39,12 @@ class Ledger:
         database: path or URL as shown to people (no password).
     """
 
-    def __init__(self, engine: Engine, *, database: str, busy_timeout_s: float) -> None:
+    def __init__(self, engine: Engine, *, database: str, busy_timeout_s: float, file: LedgerFile | None = None) -> None:
         self.engine = engine
         self.database = database
         self._busy_timeout_s = busy_timeout_s
+        self._file = file
+        self._held: list[str] = []
 
     @classmethod
     def open(cls, name: str | Path, *, create: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
@@ -53,16 +56,20 @@ class Ledger:
         """
         url = database_url(name)
         database = shown(url)
+        file = None
         if url.get_backend_name() == "sqlite":
             _prepare_folder(Path(database), create=create)
-        engine = make_engine(url, busy_timeout_s=busy_timeout_s)
+            file = LedgerFile(str(url.database))
+        engine = make_engine(url, busy_timeout_s=busy_timeout_s, file=file)
         try:
             with explained(database):
                 prepare_schema(engine, database=database, create=create)
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, database=database, busy_timeout_s=busy_timeout_s)
+        if file is not None:
+            file.remember()
+        return cls(engine, database=database, busy_timeout_s=busy_timeout_s, file=file)
 
     def close(self) -> None:
         """Close every connection."""
@@ -130,6 +137,8 @@ class Ledger:
             values["budget_pico_usd"] = budget_pico_usd
         with self._write() as connection:
             changed = connection.execute(update(tables.runs).where(tables.runs.c.run_id == run_id).values(values))
+        if self._file is not None and self._file.is_gone:
+            raise self._file.gone()
         if changed.rowcount != 1:
             raise LedgerError(f"there is no run {run_id}", where=self.database, fix="see: benchtab runs list")
 
@@ -229,20 +238,34 @@ class Ledger:
 
     # working on a run
 
-    def run_lock(self, run_id: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def run_lock(self, run_id: str) -> Iterator[None]:
         """Hold a run for this process; a dead process's hold is gone at once.
 
         Raises:
             RunLockedError: another live process works on it (raised on entering).
         """
-        return hold_run_lock(self.engine, run_id, database=self.database)
+        with hold_run_lock(self.engine, run_id, database=self.database):
+            self._held.append(run_id)
+            try:
+                yield
+            finally:
+                self._held.remove(run_id)
 
     def writer(self) -> Writer:
-        """Return the append writer; use it as `async with`."""
-        return Writer(
-            lambda: open_driver(self.engine, busy_timeout_s=self._busy_timeout_s),
-            lambda error: explain(error, self.database),
-        )
+        """Return the append writer; use it as `async with`. Its own session holds the runs that are held by now, too.
+
+        Raises:
+            RunLockedError: another live process works on one of them (raised on entering).
+            LedgerError: on leaving, when the ledger's file was deleted or replaced; says where its rows were copied to.
+        """
+        runs = tuple(self._held)
+
+        def opened(*, again: bool = False) -> Driver:
+            hold = Hold(runs=runs, database=self.database, must_be_free=not again)
+            return open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self._file, hold=hold)
+
+        return Writer(opened, lambda error: explain(error, self.database))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -1,6 +1,7 @@
 """One process per run: a lock that the operating system or the server gives back the moment its holder dies.
 
-On SQLite a file lock (`flock`) on a small file beside the ledger, on PostgreSQL a session's advisory lock.
+On SQLite file locks (`flock`): on a small file beside the ledger itself, wherever links lead, and on one that is named
+by the ledger file's number. On PostgreSQL advisory locks: of a session of its own, and of the session that writes.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ import fcntl
 import hashlib
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from harness.errors import RunLockedError
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 def run_lock(engine: Engine, run_id: str, *, database: str) -> Iterator[None]:
@@ -25,7 +32,7 @@ def run_lock(engine: Engine, run_id: str, *, database: str) -> Iterator[None]:
         RunLockedError: another live process holds it.
     """
     if engine.dialect.name == "sqlite":
-        yield from _file_lock(Path(f"{engine.url.database}.{_digest(run_id).hex()[:16]}.lock"), run_id, database)
+        yield from _file_locks(str(engine.url.database), run_id, database)
     else:
         yield from _advisory_lock(engine, run_id, database)
 
@@ -41,8 +48,31 @@ def _locked(run_id: str, holder: str, database: str) -> RunLockedError:
     return RunLockedError(
         f"run {run_id} is being worked on by another process ({holder})",
         where=database,
-        fix="wait until it has ended, or start another run with a new --run-id",
+        fix="wait until it has ended, or take another --run-id",
     )
+
+
+def _file_locks(ledger: str, run_id: str, database: str) -> Iterator[None]:
+    """Lock beside the file that the path leads to in the end, and by the file's number, whatever its names are."""
+    real = os.path.realpath(ledger)
+    with ExitStack() as stack:
+        stack.enter_context(_held_file(Path(f"{real}.{_digest(run_id).hex()[:16]}.lock"), run_id, database))
+        if (by_number := _lock_by_number(real, run_id)) is not None:
+            stack.enter_context(_held_file(by_number, run_id, database))
+        yield
+
+
+def _lock_by_number(real: str, run_id: str) -> Path | None:
+    """Name the lock that two hard links of a ledger share on this machine; None where there is no folder for it."""
+    folder = Path(tempfile.gettempdir()) / f"benchtab-locks-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return None
+        file = os.stat(real)  # noqa: PTH116  # beside realpath
+    except OSError:
+        return None
+    return folder / f"{file.st_dev:x}-{file.st_ino:x}-{_digest(run_id).hex()[:16]}.lock"
 
 
 def _file_lock(path: Path, run_id: str, database: str) -> Iterator[None]:
@@ -66,6 +96,9 @@ def _file_lock(path: Path, run_id: str, database: str) -> Iterator[None]:
         os.close(handle)
 
 
+_held_file = contextmanager(_file_lock)
+
+
 def _is_still(path: Path, handle: int) -> bool:
     try:
         return path.stat().st_ino == os.fstat(handle).st_ino
@@ -73,23 +106,76 @@ def _is_still(path: Path, handle: int) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Runs that a writing PostgreSQL session is to hold as its own.
+
+    Attributes:
+        must_be_free: refuse when another session holds one; else (after a lost connection, when nothing is sent any
+            more) take what is free.
+    """
+
+    runs: tuple[str, ...]
+    database: str
+    must_be_free: bool = True
+
+    def take(self, connection: psycopg.Connection[Any]) -> None:
+        """Take the locks for this session.
+
+        Raises:
+            RunLockedError: another session holds one of them.
+        """
+        connection.execute("SELECT set_config('application_name', %s, false)", (_session_name(),))
+        _stay(connection)
+        for run_id in self.runs:
+            key = _key(b"benchtab writer " + run_id.encode())
+            found = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            if self.must_be_free and (found is None or not found[0]):
+                holder = connection.execute(_HOLDER, _halves(key)).fetchone()
+                raise _locked(run_id, "unknown" if holder is None else str(holder[0]), self.database)
+
+
+def _stay(connection: psycopg.Connection[Any]) -> None:
+    """Ask the server not to end this session for being idle; it is, while answers take their time."""
+    if connection.info.server_version >= _ENDS_IDLE_SESSIONS:
+        connection.execute("SET idle_session_timeout = 0")
+
+
+_ENDS_IDLE_SESSIONS = 140_000
+"""PostgreSQL 14."""
+
+
 def _advisory_lock(engine: Engine, run_id: str, database: str) -> Iterator[None]:
-    key = int.from_bytes(_digest(run_id)[:8], "big", signed=True)
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    key = _key(b"benchtab run " + run_id.encode())
+    pooled = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
-        name = f"benchtab process {os.getpid()} on {socket.gethostname()}"
-        connection.execute(text("SELECT set_config('application_name', :name, false)"), {"name": name[:63]})
-        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
-            holder = connection.execute(text(_HOLDER), {"high": key >> 32 & 0xFFFFFFFF, "low": key & 0xFFFFFFFF})
-            raise _locked(run_id, holder.scalar() or "unknown", database)
+        connection: psycopg.Connection[Any] = pooled.connection.driver_connection  # type: ignore[assignment]  # its own
+        connection.execute("SELECT set_config('application_name', %s, false)", (_session_name(),))
+        _stay(connection)
+        found = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+        if found is None or not found[0]:
+            holder = connection.execute(_HOLDER, _halves(key)).fetchone()
+            raise _locked(run_id, "unknown" if holder is None else str(holder[0]), database)
         yield
     finally:
         # the session ends here and gives its locks back; a pooled connection would keep them
-        connection.invalidate()
-        connection.close()
+        pooled.invalidate()
+        pooled.close()
+
+
+def _session_name() -> str:
+    return f"benchtab process {os.getpid()} on {socket.gethostname()}"[:63]
+
+
+def _key(name: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
+
+
+def _halves(key: int) -> tuple[int, int]:
+    return key >> 32 & 0xFFFFFFFF, key & 0xFFFFFFFF
 
 
 _HOLDER = (
     "SELECT activity.application_name FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)"
-    " WHERE held.locktype = 'advisory' AND held.granted AND held.classid::bigint = :high AND held.objid::bigint = :low"
+    " WHERE held.locktype = 'advisory' AND held.granted AND held.classid::bigint = %s AND held.objid::bigint = %s"
 )

@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from harness.errors import HarnessError, LedgerError
 from harness.ledger.append import Appender
@@ -30,6 +30,8 @@ LARGEST_BATCH = 256
 PATIENCE_S = 60.0
 """How long answers are tried to be recorded after the first write that failed."""
 _BETWEEN_TRIES_S = 0.2
+_KEEP_ALIVE_S = 20.0
+"""How long a connection is left alone; some servers and what lies before them end silent ones."""
 
 _SENDS = (Send, Reuse)
 
@@ -38,12 +40,18 @@ Job = tuple[Sequence[Queued], Sequence[Operation], Sequence[Result] | None]
 """A batch, its operations, and their results if they are written already and only have to be committed."""
 
 
+class OpenDriver(Protocol):
+    """Opens the connection; `again` = the first one was lost, and only what was answered is still written."""
+
+    def __call__(self, *, again: bool = False) -> Driver: ...
+
+
 class Writer:
     """Writes attempts; use as `async with ledger.writer() as writer`."""
 
     def __init__(
         self,
-        open_driver: Callable[[], Driver],
+        open_driver: OpenDriver,
         explain: Callable[[Exception], LedgerError],
         *,
         patience_s: float = PATIENCE_S,
@@ -62,7 +70,7 @@ class Writer:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._ended = self._loop.create_future()
+        self._ended: asyncio.Future[LedgerError | None] = self._loop.create_future()
         opened: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._work, args=(opened,), name="benchtab ledger writer", daemon=True)
         self._thread.start()
@@ -72,14 +80,20 @@ class Writer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is queued, then close the connection."""
+        """Write what is queued, then close the connection.
+
+        Raises:
+            LedgerError: the ledger's file is gone; says where its rows were copied to.
+        """
         self._closing = True
         if self._n_unresolved:
             self._idle = self._loop.create_future()
             await asyncio.shield(self._idle)
         self._jobs.put(None)
-        await asyncio.shield(self._ended)
+        lost = await asyncio.shield(self._ended)
         self._thread.join()
+        if lost is not None:
+            raise lost
 
     async def send(self, start: AttemptStart) -> int:
         """Record that a request is about to leave and reserve its worst case; returns the attempt id once durable.
@@ -191,13 +205,37 @@ class Writer:
             self._call(lambda: opened.set_exception(explained))
             return
         self._call(lambda: opened.set_result(None))
+        lost: LedgerError | None = None
         try:
-            while (job := self._jobs.get()) is not None:
+            while (job := self._next_job()) is not None:
                 batch, operations, written = job
                 self._call(partial(self._finish, batch, self._durable(operations, written)))
         finally:
-            self._appender.close()
-            self._call(lambda: self._ended.set_result(None))
+            try:
+                self._appender.close()
+            except LedgerError as error:
+                lost = error
+            self._call(lambda: self._ended.set_result(lost))
+
+    def _next_job(self) -> Job | None:
+        """Wait for a batch, looking now and then whether the database is still there."""
+        while True:
+            try:
+                return self._jobs.get(timeout=_KEEP_ALIVE_S)
+            except Empty:
+                if self._failure is None:
+                    self._keep_alive()
+
+    def _keep_alive(self) -> None:
+        """Open a connection again that was lost while nothing was written; nothing is sent where that fails."""
+        try:
+            self._appender.keep_alive()
+        except Exception:  # noqa: BLE001  # opening it again says what is wrong, if anything still is
+            try:
+                self._appender.reopen(self._open_driver)
+            except Exception as error:  # noqa: BLE001  # told to every sender
+                self._give_up_at_s = time.monotonic() + self._patience_s
+                self._failure = self._explain(error)
 
     def _durable(self, operations: Sequence[Operation], written: Sequence[Result] | None) -> Sequence[Result]:
         """Make operations durable; after a first failure sends are refused and the others are insisted on."""
@@ -234,7 +272,7 @@ class Writer:
             if waiting:
                 time.sleep(_BETWEEN_TRIES_S)
                 with contextlib.suppress(Exception):  # a lost connection is opened again; else the next try says why
-                    self._appender.reopen(self._open_driver)
+                    self._appender.reopen(partial(self._open_driver, again=True))
         return [results[place] for place in range(len(operations))]
 
     def _call(self, callback: Callable[[], None]) -> None:
