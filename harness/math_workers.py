@@ -34,7 +34,7 @@ class _Worker:
         process = await self._started()
         assert process.stdin is not None
         assert process.stdout is not None
-        question = json.dumps({"answer": check.answer, "target": check.target})
+        question = json.dumps({"answer": check.answer, "target": check.target, "timeout_s": check.timeout_s})
         try:
             process.stdin.write(question.encode() + b"\n")
             await process.stdin.drain()
@@ -60,6 +60,7 @@ class _Worker:
                 "-P",
                 "-m",
                 "harness.math_worker",
+                str(os.getpid()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -216,6 +218,16 @@ def test_lines_of_output_are_compared_as_text_or_as_numbers() -> None:
     assert not same_output("711", "11")
     assert not same_output("1\n2", "1 2")
     assert not same_output("nan", "nan nan")
+
+
+def test_numbers_are_what_programs_print_not_what_python_or_decimal_would_read() -> None:
+    for output in ("1_6", "\u0661\u0666", "\uff11\uff16", "0x10", "0b10000", "16L", "1 6", "+-16", "16e"):
+        assert not same_output(output, "16"), output
+    for output in ("16", "16.0", "+16", "1.6e1", "016", "16.", "1600E-2"):
+        assert same_output(output, "16"), output
+    assert not same_output("1e99999999999999999999", "1e99999999999999999998")
+    assert not same_output("Infinity", "inf")
+    assert same_output("inf nan", "inf nan")
 
 
 @pytest.mark.sandbox
@@ -452,13 +464,39 @@ def test_an_ordinary_user_is_locked_in_too() -> None:
     ).stdout.strip() == str(sys.version_info[:2])
     if not same:
         pytest.skip("needs a system Python of the same version")
-    folders = [str(Path(__file__).resolve().parents[1]), *[path for path in sys.path if path.endswith("site-packages")]]
     command = [str(python), "-c", ORDINARY_USER]
     if os.geteuid() == 0:
         command = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups", *command]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(folders), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False, cwd="/")
-    assert done.stdout.splitlines() == ["None", "passed", "wrong", "timeout", "program_ended", "memory", "passed"], done
+    with readable_installation() as folder:
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=120, check=False, cwd="/"
+        )
+    expected = ["None", "passed", "wrong", "timeout", "program_ended", "memory", "memory", "memory", "passed"]
+    assert done.stdout.splitlines() == expected, done
+
+
+IMPORTED = """
+import sys, harness.sandbox
+from pathlib import Path
+for name, module in list(sys.modules.items()):
+    file = getattr(module, "__file__", None)
+    if "." not in name and file and ("site-packages" in file or name == "harness"):
+        print(Path(file).parent if Path(file).name == "__init__.py" else file)
+"""
+
+
+@contextlib.contextmanager
+def readable_installation() -> Iterator[str]:
+    """A copy of the package and of what it imports that every user can read: this one may be closed to others."""
+    found = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        for source in map(Path, found.split()):
+            target = Path(folder) / source.name
+            shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
 
 
 ORDINARY_USER = """
@@ -478,6 +516,11 @@ def f():
             pass
     caps = [l for l in open('/proc/self/status') if l.startswith('CapEff')][0].split()[1]
     if int(caps, 16): found.append(caps)
+    try:
+        os.close(socket.socket(40, socket.SOCK_STREAM).detach())
+        found.append('AF_VSOCK')
+    except OSError:
+        pass
     for _ in range(200):
         try:
             if os.fork() == 0:
@@ -486,12 +529,28 @@ def f():
             return [x for x in found if x != 'None'] or 'blocked'
     return 'no limit of processes'
 '''
+HOARD = '''
+import mmap, os, time
+def f(x):
+    told, tell = os.pipe()
+    for _ in range(3):
+        if os.fork() == 0:
+            held = {make}
+            for at in range(0, len(held), 4096): held[at] = 1
+            os.write(tell, b'.')
+            time.sleep(60)
+    for _ in range(3): os.read(told, 1)
+    time.sleep(1)
+    return x * x
+'''
 CHECKS = [
     ("def f(x): return x * x", "assert f(3) == 9", 20),
     ("def f(x): return x", "assert f(3) == 9", 20),
     ("def f(x):\\n    while True: pass", "assert f(3) == 9", 1),
     ("import os\\nos._exit(0)", "assert f(3) == 9", 20),
     ("def f(x): return bytearray(10**12)", "assert f(3) == 9", 20),
+    (HOARD.format(make="mmap.mmap(-1, 700 * 2**20)"), "assert f(3) == 9", 60),
+    (HOARD.format(make="bytearray(700 * 2**20)"), "assert f(3) == 9", 60),
     (PROBE, "assert f() == 'blocked', f()", 20),
 ]
 async def main():

@@ -17,11 +17,15 @@ import time
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.sandbox.isolation import BoxPlan, Container, Isolation, NoIsolation, Side
+from harness.sandbox.endings import Ending, ending_of_exit_status
+from harness.sandbox.isolation import BoxPlan, Bubblewrap, Container, Isolation, NoIsolation, Side
 from harness.sandbox.sandboxed.channel import READY
+from harness.sandbox.sandboxed.memory import Meter, Watch
 from harness.sandbox.values import Limits
 
 START_TIMEOUT_S = 60.0
+ENDING_TIMEOUT_S = 1.0
+TICK_S = 0.1
 
 
 class BoxError(HarnessError):
@@ -43,6 +47,9 @@ class Box:
         os.set_blocking(self.output, False)
         self._listener: socket.socket | None = None
         self._booted = False
+        self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+        meter = Meter(self._proc, lambda: _family(self.process.pid), folder=None)
+        self._watch = Watch(meter, limits.total_memory_bytes)
         place, inherited = self._open_channel()
         arguments = (place, json.dumps(_inner_limits(isolation, limits, slot=slot)))
         self.plan = BoxPlan(side=side, arguments=arguments, slot=slot, label=self.label, limits=limits)
@@ -103,9 +110,37 @@ class Box:
         except BlockingIOError:
             return b""
 
-    def resident_bytes(self) -> int:
-        """Private resident memory of all processes in the box; parts that ended meanwhile count zero."""
-        return sum(_resident_bytes(pid) for pid in _family(self.process.pid))
+    @property
+    def signs(self) -> tuple[socket.socket, ...]:
+        """What becomes readable when the program has met a limit or has ended: nothing, it must be looked at."""
+        return ()
+
+    def look(self) -> tuple[Ending | None, float]:
+        """Which limit of the whole box is passed, None when none is; and seconds until the next look is due.
+
+        An engine limits the memory of its container by itself.
+        """
+        if isinstance(self.isolation, Container):
+            return None, TICK_S
+        within, pause_s = self._watch.look()
+        if not within:
+            return Ending(limit="memory"), TICK_S
+        if isinstance(self.isolation, Bubblewrap) and self._n_files() > self.plan.limits.disk_files:
+            return Ending(limit="files"), TICK_S
+        return None, min(TICK_S, pause_s)
+
+    def _n_files(self) -> int:
+        """Files and folders in the private folder."""
+        with contextlib.suppress(OSError):
+            place = os.statvfs(f"/proc/{_family(self.process.pid)[-1]}/root/tmp")
+            return place.f_files - place.f_ffree
+        return 0
+
+    def ending(self) -> Ending | None:
+        """Wait a moment for the program's end, and say how it was; None when it left by itself or is still there."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(ENDING_TIMEOUT_S)
+        return ending_of_exit_status(self.process.returncode)
 
     def end(self) -> None:
         """End every process in the box."""
@@ -126,8 +161,9 @@ class Box:
         for end in (self._listener, getattr(self, "channel", None)):
             if end is not None:
                 end.close()
-        with contextlib.suppress(OSError):
-            os.close(self.output)
+        for descriptor in (self.output, self._proc):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
 
 def _inner_limits(isolation: Isolation, limits: Limits, *, slot: int) -> dict[str, object]:
@@ -153,14 +189,6 @@ def _family(pid: int) -> list[int]:
             for task in Path(f"/proc/{member}/task").iterdir():
                 found += map(int, (task / "children").read_text().split())
     return found
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-    except (OSError, ValueError):
-        return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _kill(pid: int) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from harness.errors import InputError
+from harness.sandbox.own_code import INSIDE, open_to_others, readable_code
 from harness.sandbox.values import MIB, Limits
 
-INSIDE = Path(__file__).resolve().parent / "sandboxed"
 OLDEST_BUBBLEWRAP = (0, 7)
 INSTALL_ADVICE = "apt-get install bubblewrap"
 _FIRST_USER_ID = 0x60000000
@@ -33,6 +33,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "LANG": "C.UTF-8",
     "PYTHONUTF8": "1",
     "PYTHONHASHSEED": "0",
+    "MALLOC_ARENA_MAX": "2",  # each further one takes 64 MiB of a process's addresses, which are limited
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -90,6 +91,8 @@ class Isolation(Protocol):
 
 
 _PACKAGES = "/packages"
+# to make namespaces, and to see and stop the processes in them; its programs give all of it up
+_NURSERY_RIGHTS = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_KILL")
 
 
 def inner_command(python: str, folder: str, plan: BoxPlan) -> list[str]:
@@ -101,6 +104,14 @@ def inner_command(python: str, folder: str, plan: BoxPlan) -> list[str]:
 def site_packages() -> Path:
     """The folder of installed packages of this interpreter."""
     return Path(sysconfig.get_path("purelib")).resolve()
+
+
+def _closed_packages() -> Path | None:
+    """The folder of packages, or the first package in it, that other users may not read."""
+    folder = site_packages()
+    return next(
+        (path for path in (folder, *sorted(folder.iterdir())) if path.exists() and not open_to_others(path)), None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +149,7 @@ class Bubblewrap:
             identity = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
         identity += ["--cap-drop", "ALL"]
         if plan.side == "nursery":
-            identity += ["--cap-add", "CAP_SYS_ADMIN"]
+            identity += [part for name in _NURSERY_RIGHTS for part in ("--cap-add", name)]
         if self.setpriv is not None:
             identity += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
             if plan.side != "nursery":
@@ -152,7 +163,7 @@ class Bubblewrap:
             "--hostname",
             "sandbox",
             *_system_view(),
-            *("--dir", "/sandbox", "--ro-bind", str(INSIDE), "/sandbox/sandboxed"),
+            *("--dir", "/sandbox", "--ro-bind", str(readable_code()), "/sandbox/sandboxed"),
             *("--ro-bind", str(site_packages()), _PACKAGES),
             *("--proc", "/proc", "--dev", "/dev"),
             *("--perms", "0777", "--size", str(plan.limits.disk_bytes), "--tmpfs", "/tmp"),  # noqa: S108
@@ -193,6 +204,8 @@ def _system_view() -> list[str]:
 class Container:
     """Docker or podman, named by the user: no network, read-only root, no capabilities, a folder in memory.
 
+    The engine's memory limit covers the kernel's memory too, so also the files of the folder.
+
     Attributes:
         executable: path of the engine.
         image: an image with Python 3.11 or newer.
@@ -224,7 +237,7 @@ class Container:
             *("--pids-limit", str(plan.limits.processes + 2)),
             *("--memory", str(plan.limits.total_memory_bytes), "--memory-swap", str(plan.limits.total_memory_bytes)),
             *("--tmpfs", f"/tmp:rw,size={plan.limits.disk_bytes},mode=1777", "--workdir", "/tmp"),  # noqa: S108
-            *("--volume", f"{INSIDE}:/sandbox/sandboxed:ro", "--volume", f"{self.exchange}:/exchange:ro"),
+            *("--volume", f"{readable_code()}:/sandbox/sandboxed:ro", "--volume", f"{self.exchange}:/exchange:ro"),
             *(part for name, value in ENVIRONMENT.items() if name != "PATH" for part in ("--env", f"{name}={value}")),
             self.image,
             *inner_command("python3", "/sandbox", plan),
@@ -299,6 +312,11 @@ def find_bubblewrap() -> Bubblewrap | Unavailable:
             problem=f"{said.strip()} is too old (it cannot limit the private folder's size)", fix="install 0.7 or newer"
         )
     setpriv = shutil.which("setpriv") if os.geteuid() == 0 else None
+    if setpriv and (closed := _closed_packages()):
+        return Unavailable(
+            problem=f"programs run as another user, who may not read {closed}",
+            fix=f"open the installed packages: chmod -R go+rX {site_packages()}",
+        )
     bubblewrap = Bubblewrap(executable=executable, setpriv=setpriv)
     plan = BoxPlan(side="program", arguments=(), slot=255, label="probe", limits=Limits(disk_bytes=MIB))
     command = bubblewrap.command(plan)

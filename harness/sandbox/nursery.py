@@ -9,7 +9,8 @@ import contextlib
 import os
 import socket
 
-from harness.sandbox.boxes import START_TIMEOUT_S, Box, BoxError
+from harness.sandbox.boxes import ENDING_TIMEOUT_S, START_TIMEOUT_S, TICK_S, Box, BoxError
+from harness.sandbox.endings import Ending
 from harness.sandbox.sandboxed.channel import READY
 
 
@@ -27,6 +28,7 @@ class Nursling:
         os.set_blocking(self.output, False)
         self.channel, theirs = socket.socketpair()
         self._sign, their_sign = socket.socketpair()
+        self._said_by_keeper = b""
         try:
             socket.send_fds(nursery.channel, [b"\0"], [theirs.fileno(), sink, their_sign.fileno()])
         except OSError as error:
@@ -57,16 +59,33 @@ class Nursling:
             return os.read(self.output, 4096)
         return b""
 
-    def resident_bytes(self) -> int:
-        """Private resident memory of the nursery with all that runs in it."""
-        return self.nursery.resident_bytes()
+    @property
+    def signs(self) -> tuple[socket.socket, ...]:
+        """What becomes readable when the program has met a limit or has ended."""
+        return (self._sign,)
+
+    def look(self) -> tuple[Ending | None, float]:
+        """How the program was ended, None when nothing is known of it; and seconds until the next look is due."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._said_by_keeper += self._sign.recv(4096, socket.MSG_DONTWAIT)
+        return Ending.read(self._said_by_keeper), TICK_S
+
+    def ending(self) -> Ending | None:
+        """Wait until the program's processes have ended, and say how."""
+        self._wait_for_keeper(ENDING_TIMEOUT_S)
+        return Ending.read(self._said_by_keeper)
 
     def end(self) -> None:
         """Give the sign to end, and wait until no process of the program is left."""
         with contextlib.suppress(OSError):
             self._sign.shutdown(socket.SHUT_WR)
-            self._sign.settimeout(START_TIMEOUT_S)
-            self._sign.recv(1)
+        self._wait_for_keeper(START_TIMEOUT_S)
+
+    def _wait_for_keeper(self, seconds: float) -> None:
+        with contextlib.suppress(OSError):
+            self._sign.settimeout(seconds)
+            while part := self._sign.recv(4096):
+                self._said_by_keeper += part
 
     def close(self) -> None:
         """End the program's processes and release what they held."""

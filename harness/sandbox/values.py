@@ -33,10 +33,12 @@ class Limits:
     Attributes:
         cpu_s: processor seconds of each process; None = the check's wall-clock limit.
         memory_bytes: address space of each process.
-        total_memory_bytes: resident memory of all processes of a program together.
+        total_memory_bytes: memory of all processes of a program together: private, shared and in files without a
+            name, in its private folder, in sockets; each page once.
         processes: processes and threads at one time.
         file_bytes: largest single file.
         disk_bytes: the private folder as a whole; it lives in memory.
+        disk_files: files and folders in it.
         output_bytes: standard output and error together; one more byte ends the program.
         open_files: open descriptors.
     """
@@ -47,6 +49,7 @@ class Limits:
     processes: int = 32
     file_bytes: int = 32 * MIB
     disk_bytes: int = 64 * MIB
+    disk_files: int = 16_384
     output_bytes: int = 8 * MIB
     open_files: int = 64
 

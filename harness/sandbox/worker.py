@@ -17,13 +17,12 @@ import threading
 import time
 from typing import Any
 
-from harness.sandbox.boxes import Box, BoxError, seconds_left
+from harness.sandbox.boxes import TICK_S, Box, BoxError, seconds_left
 from harness.sandbox.isolation import Isolation, Side
 from harness.sandbox.nursery import Nursling
 from harness.sandbox.values import Limits, Verdict
 from harness.scorers.values import ProgramCheck
 
-TICK_S = 0.1
 GRACE_S = 0.5
 SHOWN_OUTPUT_BYTES = 4000
 STARTS = 2
@@ -126,6 +125,7 @@ class _Trial:
         self.answer = bytearray()
         self.started = time.monotonic()
         self.deadline = self.started + check.timeout_s
+        self.cpu_s = self.limits.cpu_s or math.ceil(check.timeout_s) + 1
 
     def verdict(self) -> Verdict:
         """Hand over, wait, and put the verdict together."""
@@ -147,15 +147,14 @@ class _Trial:
 
     def _hand_over(self, theirs: socket.socket) -> None:
         """Give the program to its box, the box's channel to the judge, and the tests to the judge."""
-        cpu_s = self.limits.cpu_s or math.ceil(self.check.timeout_s) + 1
-        program = {"program": self.check.program, "kind": self.check.kind, "cpu_s": cpu_s}
+        program = {"program": self.check.program, "kind": self.check.kind, "cpu_s": self.cpu_s}
         tests = {
             "kind": self.check.kind,
             "tests": self.check.tests,
             "support": self.check.support,
             "entry_point": self.check.entry_point,
             "cases": [[case.input, case.expected] for case in self.check.cases],
-            "cpu_s": cpu_s,
+            "cpu_s": self.cpu_s,
         }
         self.box.channel.settimeout(self.check.timeout_s)
         self.box.channel.sendall(_frame(program))
@@ -169,25 +168,38 @@ class _Trial:
         """Wait for the verdict, the end of the time, or a limit."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.verdicts, selectors.EVENT_READ)
-            selector.register(self.box.output, selectors.EVENT_READ)
-            tick = time.monotonic() + TICK_S
+            signs = [sign.fileno() for sign in self.box.signs]
+            for readable in (self.box.output, *signs):
+                selector.register(readable, selectors.EVENT_READ)
+            due = time.monotonic() + TICK_S
             while True:
-                for key, _ in selector.select(min(TICK_S, seconds_left(self.deadline))):
-                    if key.fd == self.box.output and not self._read_output():
+                for key, _ in selector.select(min(seconds_left(due), seconds_left(self.deadline))):
+                    if key.fd in signs:
+                        selector.unregister(key.fd)
+                        due = 0.0
+                    elif key.fd == self.box.output and not self._read_output():
                         selector.unregister(self.box.output)
                     elif key.fd == self.verdicts.fileno() and (found := self._read_verdict()) is not None:
-                        return found
+                        return self._explained(*found)
                 if self.output_bytes > self.limits.output_bytes:
                     return False, "output_limit", f"more than {self.limits.output_bytes} bytes of output"
                 now = time.monotonic()
                 if now >= self.deadline:
                     return self._stop(False, "timeout", f"no result after {self.check.timeout_s:g} s")
-                if now >= tick:
-                    tick = now + TICK_S
+                if now >= due:
                     if self.worker.aborted:
                         return self._stop(None, "sandbox_failed", "the sandbox was closed during this check")
-                    if self.box.resident_bytes() > self.limits.total_memory_bytes:
-                        return self._stop(False, "memory", f"more than {self.limits.total_memory_bytes} bytes resident")
+                    ending, pause_s = self.box.look()
+                    due = now + pause_s
+                    if ending is not None and ending.limit:
+                        return self._stop(False, *ending.words(self.limits, cpu_s=self.cpu_s))
+
+    def _explained(self, passed: bool | None, reason: str, detail: str) -> tuple[bool | None, str, str]:
+        """A verdict with what is known of the program's end: a limit that was passed counts before any result."""
+        ending = self.box.ending() if reason == "program_ended" else self.box.look()[0]
+        if ending is not None and (ending.limit or reason == "program_ended"):
+            return False, *ending.words(self.limits, cpu_s=self.cpu_s)
+        return passed, reason, detail
 
     def _stop(self, passed: bool | None, reason: str, detail: str) -> tuple[bool | None, Any, str]:
         """End the program; the judge then notices, or is replaced when its tests do not come back either."""

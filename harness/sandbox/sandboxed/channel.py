@@ -7,6 +7,7 @@ arguments. Data flows request -> value, exception name, or a nested request.
 from __future__ import annotations
 
 import builtins
+import errno
 import json
 import os
 
@@ -166,18 +167,26 @@ class Peer:
             return described_error(error)
 
 
-def described_error(error: BaseException) -> dict[str, Any]:
-    """An exception as data: the names of its built-in classes, most special first, and its text."""
+def described_error(error: BaseException, limit: str = "") -> dict[str, Any]:
+    """An exception as data: the names of its built-in classes, most special first, its text, the limit that it met."""
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        error = MemoryError(*error.args)
     names = [base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins" and base is not object]
     try:
         text = str(error)[:500]
     except Exception:  # noqa: BLE001 - an exception's own __str__ may raise anything
         text = ""
-    return {"error": names, "name": type(error).__name__[:100], "text": text}
+    return {"error": names, "name": type(error).__name__[:100], "text": text, "limit": limit}
 
 
 def rebuilt_error(reply: dict[str, Any]) -> Exception:
     """The exception that a reply describes, as an instance of a built-in `Exception` class."""
+    error = _rebuilt(reply)
+    error.sandbox_limit = str(reply.get("limit", ""))[:100]  # type: ignore[attr-defined]
+    return error
+
+
+def _rebuilt(reply: dict[str, Any]) -> Exception:
     text = str(reply.get("text", ""))[:500]
     names = reply["error"] if isinstance(reply["error"], list) else []
     found = getattr(builtins, names[0], None) if names and isinstance(names[0], str) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -20,9 +21,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from .channel import READY, Channel, ChannelClosedError, Peer, ProgramError, StandIn, opened
-from .program import set_limits
+from .limits import set_limits
 
 Verdict = dict[str, Any]
+PRINTED_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def main() -> None:
@@ -51,8 +53,9 @@ def _judge(program: int, host: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_s"], job["cpu_s"] + 1))
     try:
         answer.send(judge(job, Channel(program)))
-    except MemoryError:
-        answer.send(verdict(False, "memory", "the program or one of its results does not fit into the memory limit"))
+    except MemoryError as error:
+        detail = "the program or one of its results does not fit into the memory limit"
+        answer.send(verdict(False, "memory", detail + _limit(error)))
     finally:
         os._exit(0)
 
@@ -79,7 +82,17 @@ def judge(job: dict[str, Any], channel: Channel) -> Verdict:
 def _shown(reply: Any) -> str:
     if not isinstance(reply, dict):
         return "no answer"
-    return f"{str(reply.get('name'))[:100]}: {str(reply.get('text'))[:300]}"
+    limit = str(reply.get("limit") or "")[:100]
+    return f"{str(reply.get('name'))[:100]}: {str(reply.get('text'))[:300]}" + _limit_words(limit)
+
+
+def _limit(error: BaseException) -> str:
+    """Which limit of the sandbox an exception of the program has met, as an addition to a sentence."""
+    return _limit_words(getattr(error, "sandbox_limit", ""))
+
+
+def _limit_words(limit: str) -> str:
+    return f" (the sandbox's limit: {limit})" if limit else ""
 
 
 def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict:
@@ -102,7 +115,8 @@ def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - tests may let any exception of the program through
-        return verdict(False, "program_error", f"{type(error).__name__}: {error} {_line_of(error, job['tests'])}")
+        where = _line_of(error, job["tests"])
+        return verdict(False, "program_error", f"{type(error).__name__}: {error}{_limit(error)} {where}")
     return verdict(True, "passed")
 
 
@@ -150,7 +164,7 @@ def run_cases(job: dict[str, Any], peer: Peer) -> Verdict:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the program raises fails the case
-            return verdict(False, "program_error", f"case {number}: {type(error).__name__}: {error}")
+            return verdict(False, "program_error", f"case {number}: {type(error).__name__}: {error}{_limit(error)}")
         if not right:
             return verdict(False, "wrong", f"case {number} of {len(job['cases'])} has another output")
     return verdict(True, "passed")
@@ -185,10 +199,11 @@ def same_output(output: str, expected: str) -> bool:
 
 
 def _same_numbers(line: str, other: str) -> bool:
+    """Compare as decimals, as LiveCodeBench does, but only what a program prints as a number: no `1_6`, no `\u0661`."""
     parts, wanted = line.split(), other.split()
-    if len(parts) != len(wanted):
+    if len(parts) != len(wanted) or not all(map(PRINTED_NUMBER.fullmatch, parts + wanted)):
         return False
     try:
         return all(Decimal(part) == Decimal(number) for part, number in zip(parts, wanted, strict=True))
-    except InvalidOperation:
+    except InvalidOperation:  # an exponent beyond all bounds
         return False

@@ -9,6 +9,7 @@ process tree:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -20,6 +21,7 @@ import sys
 
 from . import program
 from .channel import READY, Channel, opened
+from .memory import Meter, Watch
 from .system_calls import refuse_system_calls
 
 # imported once, here: what most programs ask for
@@ -53,6 +55,7 @@ def main() -> None:
         __import__(name)
     sys.path[:] = [*sys.path[1:], *limits["packages"]]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     gc.freeze()
     control.sendall(READY)
     while True:
@@ -61,7 +64,7 @@ def main() -> None:
             return
         if os.fork() == 0:
             control.close()
-            _guarded(_keep, *descriptors, limits)
+            _guarded(_keep, *descriptors, proc, limits)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -81,36 +84,66 @@ def _checked(result: int, what: str) -> None:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
-def _keep(channel: int, output: int, sign: int, limits: dict[str, object]) -> None:
-    """Start a program's init in new namespaces; end it when the host closes the sign.
+def _keep(channel: int, output: int, sign: int, proc: int, limits: dict[str, int]) -> None:
+    """Start a program's init in new namespaces; end it when the host closes the sign or its memory passes the limit.
 
-    This process's end of the sign closes with it, when no process of the program is left.
+    Why it ended, when the program did not simply leave, is written to the sign as a line of JSON before. This process's
+    end of the sign closes with it, when no process of the program is left.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)
     _checked(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
+    watch = _watch(proc, limits["total_memory_bytes"])
     init = os.fork()
     if init == 0:
         os.close(sign)
+        os.close(proc)
         _guarded(_be_init, channel, limits)
     os.close(channel)
     for descriptor in (1, 2):
         os.close(descriptor)
-    ended = os.pidfd_open(init)
-    select.select([sign, ended], [], [])
+    if not _kept(watch, sign, os.pidfd_open(init)):
+        _say(sign, {"limit": "memory"})
     os.kill(init, signal.SIGKILL)
-    os.waitpid(init, 0)
+    status = os.waitpid(init, 0)[1]
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        _say(sign, {"signal": os.WEXITSTATUS(status)})
     os._exit(0)
 
 
-def _be_init(channel: int, limits: dict[str, object]) -> None:
+def _watch(proc: int, limit_bytes: int) -> Watch:
+    """A watch on the processes that are deeper than this one; it begins with what the machine holds now."""
+    outside = {"1", str(os.getppid()), str(os.getpid())}
+
+    def members() -> list[int]:
+        return [int(name) for name in os.listdir(proc) if name.isdigit() and name not in outside]
+
+    return Watch(Meter(proc, members, folder="/tmp"), limit_bytes)  # noqa: S108
+
+
+def _kept(watch: Watch, sign: int, ended: int) -> bool:
+    """Wait for the host's sign or the program's end; false as soon as the memory limit is passed."""
+    pause_s = watch.pause_s(0)
+    while not select.select([sign, ended], [], [], pause_s)[0]:
+        within, pause_s = watch.look()
+        if not within:
+            return False
+    return True
+
+
+def _say(sign: int, fact: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):  # the host has gone
+        os.write(sign, json.dumps(fact).encode() + b"\n")
+
+
+def _be_init(channel: int, limits: dict[str, int]) -> None:
     """Mount a private folder and a private /proc, start the program, and end when it does."""
     _checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
     _checked(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount private")
     _checked(libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None), "mount /proc")
-    options = f"size={limits['disk_bytes']},mode=0777".encode()
+    options = f"size={limits['disk_bytes']},nr_inodes={limits['disk_files']},mode=0777".encode()
     _checked(libc.mount(b"tmpfs", b"/tmp", b"tmpfs", MS_NOSUID | MS_NODEV, options), "mount /tmp")
     os.chdir("/tmp")  # noqa: S108
     child = os.fork()
@@ -118,9 +151,9 @@ def _be_init(channel: int, limits: dict[str, object]) -> None:
         _give_up_privileges(limits["user_id"])
         _guarded(program.serve, Channel(channel), limits)
     os.closerange(0, 256)
-    while os.wait()[0] != child:
+    while (ended := os.wait())[0] != child:
         pass
-    os._exit(0)
+    os._exit(os.WTERMSIG(ended[1]) if os.WIFSIGNALED(ended[1]) else 0)
 
 
 def _give_up_privileges(user_id: object) -> None:

@@ -14,12 +14,14 @@ import sys
 import types
 
 from .channel import READY, Channel, ChannelClosedError, Peer, StandIn, described_error, opened
+from .limits import limit_met, set_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+PR_SET_NO_NEW_PRIVS = 38
 MUTABLE = (list, dict, set, bytearray)
 
 
@@ -27,7 +29,20 @@ def main() -> None:
     """Run one program; arguments are the channel's place and the limits as JSON."""
     limits = json.loads(sys.argv[2])
     sys.path[:] = [*sys.path[1:], *limits["packages"]]
+    if sys.platform == "linux":
+        _lock_in()
     serve(Channel(opened(sys.argv[1])), limits)
+
+
+def _lock_in() -> None:
+    """Without a nursery: refuse system calls here, also those whose memory nobody outside can count."""
+    import ctypes  # late: a nursery has done this for all its programs
+
+    from .system_calls import REFUSED, UNCOUNTED, refuse_system_calls
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    refuse_system_calls(libc, {**REFUSED, **UNCOUNTED})
 
 
 def serve(channel: Channel, limits: dict[str, Any]) -> None:
@@ -38,7 +53,11 @@ def serve(channel: Channel, limits: dict[str, Any]) -> None:
         job = channel.receive()
         seconds = int(job["cpu_s"])
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        runner = StdinRunner(job["program"], limits) if job["kind"] == "stdin" else CallRunner(job["program"], channel)
+        runner = (
+            StdinRunner(job["program"], limits)
+            if job["kind"] == "stdin"
+            else CallRunner(job["program"], limits, channel)
+        )
         runner.start(channel)
         while True:
             channel.send(runner.answer(channel.receive()))
@@ -46,33 +65,12 @@ def serve(channel: Channel, limits: dict[str, Any]) -> None:
         os._exit(0)
 
 
-def set_limits(limits: dict[str, Any]) -> None:
-    """Lower this process's limits for good, before any foreign code runs."""
-    values = {
-        resource.RLIMIT_AS: limits["memory_bytes"],
-        resource.RLIMIT_FSIZE: limits["file_bytes"],
-        resource.RLIMIT_NPROC: limits["processes"],
-        resource.RLIMIT_NOFILE: limits["open_files"],
-        resource.RLIMIT_CORE: 0,
-    }
-    for name, value in values.items():
-        if value is not None:
-            hard = resource.getrlimit(name)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(name, (value, value))
-    try:
-        score = os.open("/proc/self/oom_score_adj", os.O_WRONLY)  # when memory runs out, this process goes first
-        os.write(score, b"1000")
-        os.close(score)
-    except OSError:
-        return  # a container without its own /proc
-
-
 class CallRunner:
     """Runs the program once as a module and answers requests about its globals."""
 
-    def __init__(self, program: str, channel: Channel) -> None:
+    def __init__(self, program: str, limits: dict[str, Any], channel: Channel) -> None:
         self.program = program
+        self.limits = limits
         self.module = types.ModuleType("program")
         self.peer = Peer(channel, StandIn)
 
@@ -82,7 +80,7 @@ class CallRunner:
         try:
             exec(compile(self.program, "program.py", "exec"), self.module.__dict__)  # noqa: S102 - the sandbox's purpose
         except BaseException as error:  # noqa: BLE001 - the program may raise anything, SystemExit included
-            channel.send(described_error(error))
+            channel.send(described_error(error, limit_met(error, self.limits)))
             os._exit(1)
         found = {name: callable(value) for name, value in vars(self.module).items() if not name.startswith("__")}
         solution = found.get("Solution") and vars(self.module)["Solution"]
@@ -98,7 +96,7 @@ class CallRunner:
             value = self.peer.encode(OPERATIONS[request["what"]](target, *args, **kwargs))
             return {"value": value, "changed": self._changed(args, request["args"])}
         except BaseException as error:  # noqa: BLE001 - the program may raise anything, SystemExit included
-            return described_error(error)
+            return described_error(error, limit_met(error, self.limits))
 
     def _target(self, reference: list[Any]) -> Any:
         if reference[0] != "global":

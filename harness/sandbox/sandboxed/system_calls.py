@@ -1,7 +1,8 @@
 """System calls that no honest program needs are refused by the kernel, so that fewer of its mistakes are in reach.
 
-A filter for `seccomp`, written out by hand: debugging, namespaces, mounts, keys, kernel modules, io_uring and the like
-fail with "operation not permitted". It stays with the process and all its children for good.
+A filter for `seccomp`, written out by hand: debugging, namespaces, mounts, keys, kernel modules, io_uring, stores of
+kernel memory that nothing limits (queues and semaphores of System V) and the like fail with "operation not permitted",
+sockets of unusual families with "address family not supported". It stays with the process and its children for good.
 """
 
 from __future__ import annotations
@@ -9,6 +10,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Numbers = tuple[int, int]
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -27,9 +34,12 @@ REFUSED = {
     "kcmp": (312, 272),
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
+    "memfd_secret": (447, 447),
     "mount": (165, 40),
     "mount_setattr": (442, 442),
     "move_mount": (429, 429),
+    "mq_open": (240, 180),
+    "msgget": (68, 186),
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),
@@ -46,13 +56,20 @@ REFUSED = {
     "quotactl": (179, 60),
     "reboot": (169, 142),
     "request_key": (249, 218),
+    "semget": (64, 190),
     "setns": (308, 268),
     "swapoff": (168, 225),
     "swapon": (167, 224),
     "umount2": (166, 39),
     "unshare": (272, 97),
     "userfaultfd": (323, 282),
+    "vmsplice": (278, 75),
 }
+# refused where the segments of a box cannot be counted from outside
+UNCOUNTED = {"shmget": (29, 194)}
+# families that know nothing of network namespaces (AF_VSOCK) or reach deep into the kernel (AF_ALG, AF_NETLINK, ...)
+OPENS_SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}
+SOCKET_FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10}
 CLONE, CLONE3 = (56, 220), 435
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 
@@ -79,7 +96,7 @@ class Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint16), ("steps", ctypes.POINTER(Instruction)))
 
 
-def filter_steps(machine: str) -> list[tuple[int, int, int, int]]:
+def filter_steps(machine: str, refused: Mapping[str, Numbers] = REFUSED) -> list[tuple[int, int, int, int]]:
     """The filter's steps (code, skip if true, skip if false, value) for a machine; empty for an unknown one."""
     if machine not in ARCHITECTURES:
         return []
@@ -97,8 +114,10 @@ def filter_steps(machine: str) -> list[tuple[int, int, int, int]]:
         (JUMP_IF_EQUAL, 0, 1, CLONE3),  # its flags cannot be read here; the C library falls back to clone
         not_there,
     ]
-    for numbers in REFUSED.values():
+    for numbers in refused.values():
         steps += [(JUMP_IF_EQUAL, 0, 1, numbers[column]), not_permitted]
+    for numbers in OPENS_SOCKETS.values():
+        steps += _family_steps(numbers[column])
     return [
         *steps,
         (JUMP_IF_EQUAL, 1, 0, CLONE[column]),
@@ -111,9 +130,22 @@ def filter_steps(machine: str) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def refuse_system_calls(libc: ctypes.CDLL) -> None:
+def _family_steps(number: int) -> list[tuple[int, int, int, int]]:
+    """For the call with this number only: allow the families in the list, refuse all others."""
+    left = len(SOCKET_FAMILIES)
+    choices = [(JUMP_IF_EQUAL, left - at - 1, int(at == left - 1), f) for at, f in enumerate(SOCKET_FAMILIES.values())]
+    inner = [
+        (LOAD_WORD, 0, 0, FIRST_ARGUMENT_AT),
+        *choices,
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE | errno.EAFNOSUPPORT),
+    ]
+    return [(JUMP_IF_EQUAL, 0, len(inner), number), *inner]
+
+
+def refuse_system_calls(libc: ctypes.CDLL, refused: Mapping[str, Numbers] = REFUSED) -> None:
     """Put the filter on this process for good; it must already be unable to gain privileges."""
-    steps = filter_steps(os.uname().machine)
+    steps = filter_steps(os.uname().machine, refused)
     if not steps:
         return
     array = (Instruction * len(steps))(*[Instruction(*step) for step in steps])
