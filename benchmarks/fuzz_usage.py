@@ -92,6 +92,20 @@ SEEDS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
             "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 230}],
         },
     ),
+    "gemini.interactions": (
+        ("google", "gemini-2.5-flash"),
+        {
+            "total_input_tokens": 1000,
+            "total_output_tokens": 500,
+            "total_thought_tokens": 90,
+            "total_cached_tokens": 400,
+            "total_tool_use_tokens": 200,
+            "total_tokens": 1790,
+            "input_tokens_by_modality": [{"modality": "text", "tokens": 906}, {"modality": "audio", "tokens": 94}],
+            "cached_tokens_by_modality": [{"modality": "text", "tokens": 400}],
+            "grounding_tool_count": [{"type": "google_search", "count": 2}],
+        },
+    ),
     "deepseek.chat": (
         ("deepseek", "deepseek-chat"),
         {

@@ -5,8 +5,9 @@ Pure. Data flows (`PriceBook`, `Usage`, when and how it was served) -> `Cost`: p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -40,6 +41,8 @@ _UNITS = {
     Meter.FILE_SEARCH: "call",
     Meter.CODE_SESSION: "session",
     Meter.GROUNDING: "query",
+    Meter.GROUNDED_PROMPT: "prompt",
+    Meter.MAPS_GROUNDING: "call",
     Meter.IMAGE: "image",
     Meter.REQUEST: "request",
 }
@@ -52,6 +55,7 @@ _INPUT_SIDE = frozenset(
         Meter.INPUT_AUDIO,
         Meter.INPUT_IMAGE,
         Meter.CACHE_READ_AUDIO,
+        Meter.CACHE_READ_IMAGE,
     }
 )
 _OUTPUT_SIDE = frozenset({Meter.OUTPUT, Meter.REASONING, Meter.OUTPUT_AUDIO, Meter.OUTPUT_IMAGE})
@@ -105,6 +109,8 @@ class Cost:
         price: the row used; None when there is none.
         via: aliases that led to the row.
         warnings: sentences for people.
+        is_lower_bound: the payload shows that more was used than is charged here: counts that no reader knows, a total
+            above its parts, a fee without a count.
     """
 
     status: CostStatus
@@ -114,6 +120,7 @@ class Cost:
     price: Price | None = None
     via: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    is_lower_bound: bool = False
 
 
 def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decimal(1), model: str | None = None) -> Bill:
@@ -125,7 +132,8 @@ def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decima
     if any(flag.name == "zero_usage" for flag in usage.flags):
         unpriced.append("the payload states no tokens at all, which no answered request has")
     lines, warnings = [], list(card.warnings)
-    for meter, quantity in meters(usage).items():
+    for used, n_used in meters(usage).items():
+        meter, quantity = card.as_sold(used, n_used)
         rate = Decimal(0) if price.free else card.rate(meter)
         if rate is None:
             unpriced.append(f"no {meter.value} rate for {price.name}")
@@ -161,18 +169,27 @@ def cost_of(
         started_at: when it was sent; a price that changed in between is warned about.
         mode: `batch` for a batch request, whatever tier the response names.
         thinking: whether thinking was asked for, where the payload cannot say.
-        served_model: the model that the response names; used when the book knows it.
+        served_model: the model that the response names; `find_price` says when its price counts.
     """
-    match, name, warnings = find_price(book, provider, model, served_model or usage.served_model, at)
+    match, name, warnings = find_price(book, provider, model, usage.served_model or served_model, at)
     if match is None:
         return _stated(usage, None, warnings)
     terms = _terms(usage, at, service_tier, mode, thinking, speed, inference_geo)
-    bills = [charge(usage, match.price, terms, factor=match.multiply)]
+    bills = [charge(part, match.price, own, factor=match.multiply) for part, own in _own_parts(usage, terms)]
     bills += _other_bills(book, usage, provider, at, terms)
     warnings += [warning for bill in bills for warning in bill.warnings]
     if started_at is not None and _straddles(book, match, terms, provider, name, started_at):
         warnings.append(f"straddles a price change: sent {utc_text(started_at)}, priced at completion {utc_text(at)}")
     return _stated(usage, _total(match, bills, warnings), warnings)
+
+
+def without_tokens(cost: Cost) -> Cost:
+    """Take the tokens from a bill: an answer that was declined before any output costs nothing but its tools' fees."""
+    fees = tuple(line for line in cost.lines if line.meter not in TOKEN_METERS)
+    usd = add(line.usd for line in fees)
+    note = "declined before any output: its tokens are not billed"
+    status: CostStatus = "priced" if usd else "free"
+    return replace(cost, status=status, list_usd=usd, usd=usd, lines=fees, warnings=(*cost.warnings, note))
 
 
 def worst_case_usd(
@@ -235,7 +252,11 @@ def line_of(meter: Meter, quantity: int, rate: Decimal, model: str | None = None
 def find_price(
     book: PriceBook, provider: str, model: str, served: str | None, at: datetime
 ) -> tuple[Match | None, str, list[str]]:
-    """Look up what was served, else what was asked for; give the name used, and say so when they differ."""
+    """Look up what was served, else what was asked for; give the name used, and say so when they differ.
+
+    A served name that is not listed keeps the price of the asked one, flagged, only where nothing says that it is
+    another model: see `may_be_asked`. Otherwise nobody knows what it costs, and it is unpriced.
+    """
     asked = book.match(provider, model, at)
     if served is None or served == model:
         return asked, model, [] if asked else [missing_price(book, provider, model, at)]
@@ -243,18 +264,56 @@ def find_price(
     if match is not None:
         same = asked is not None and asked.price == match.price
         return match, served, [] if same else [f"asked for {model!r}, served and priced as {served!r}"]
-    if asked is None:
+    if asked is None or not may_be_asked(book, provider, asked, served, at):
         return None, served, [missing_price(book, provider, served, at)]
-    return asked, model, [f"served {served!r} is not in the price book; priced as {model!r}, which was asked for"]
+    note = f"served {served!r} is not in the price book; priced as {model!r}, which was asked for: an assumption"
+    return asked, model, [note]
+
+
+_SEPARATORS = "-_:@."
+_FAMILY = re.compile(r"[a-z]+")
+
+
+def may_be_asked(book: PriceBook, provider: str, asked: Match, served: str, at: datetime) -> bool:
+    """Tell whether an unlisted served name may be the asked model under another name.
+
+    It may where the user's own files price what was asked, where the name begins with a listed name of the same price
+    (a new snapshot), and where it is like no name of the provider (a label of a deployment). A name that begins with
+    another listed model's, or that only looks like the provider's others, is another model.
+    """
+    if book.listed(provider, served, at) is not None:
+        return False  # listed as charged for at a price that is not known
+    if asked.price.layer:
+        return True
+    name = served.strip().rpartition("/")[2]
+    for end in range(len(name) - 1, 0, -1):
+        if name[end] in _SEPARATORS and (nearest := book.match(provider, name[:end], at)) is not None:
+            return nearest.price == asked.price
+    family = _FAMILY.match(name.lower())
+    return family is None or family[0] not in book.families(provider)
 
 
 def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
     """Say that a price is missing, for which instant, and what to do about it."""
     listed = book.provider(provider)
     why = f"no price for {provider}/{model} at {utc_text(at)}"
-    if book.knows(provider, model):
+    row = book.listed(provider, model, at)
+    if row is not None:
+        why += f" ({row.price.note or 'it is charged for, and its price is not known'})"
+    elif book.knows(provider, model):
         why += " (it has prices at other dates)"
     return f"{why}; add a [[price]] to pricing/{listed}.toml or pass --pricing DIR"
+
+
+def _own_parts(usage: Usage, terms: Terms) -> Iterator[tuple[Usage, Terms]]:
+    """Give what the answering model used, call by call where the calls may fall on both sides of a context tier."""
+    if not usage.calls:
+        yield usage, terms
+        return
+    for call in usage.calls:
+        yield call, replace(terms, context_tokens=call.input_tokens or 0)
+    if usage.fees:
+        yield Usage(input_tokens=0, output_tokens=0, fees=usage.fees), terms
 
 
 def _terms(
@@ -318,51 +377,53 @@ def _total(match: Match, bills: list[Bill], warnings: list[str]) -> Cost:
 
 
 def _stated(usage: Usage, cost: Cost | None, warnings: list[str]) -> Cost:
-    """Put what the provider states beside what the book says; the stated amount is what was charged."""
+    """Put what the provider states beside what the book says; the stated amount is what was charged.
+
+    With the user's own key the bill is what was charged here and what the provider behind it charged. Zero for a model
+    that has a price is no charge that was made: trials, credits and broken gateways state it, so the list price counts.
+    """
     cost = cost or Cost(status="unpriced", list_usd=None, usd=None)
     charged = usage.stated_cost_usd
     if charged is None:
-        return _with(cost, usd=cost.usd, status=cost.status, warnings=warnings)
+        return replace(cost, warnings=_once(warnings), is_lower_bound=usage.is_incomplete and cost.usd is not None)
+    if usage.own_key:
+        upstream = usage.stated_upstream_usd or cost.list_usd
+        warnings = [*warnings, _own_key_note(charged, usage.stated_upstream_usd, upstream)]
+        billed, compared = (None, None) if upstream is None else (add((charged, upstream)), upstream)
+    elif charged == 0 and cost.list_usd != 0:
+        counted = "the list price is taken" if cost.list_usd is not None else "what it cost is not known"
+        warnings = [*warnings, f"the payload states 0 USD for a model that is not known to be free: {counted}"]
+        billed = compared = cost.list_usd
+    else:
+        billed = compared = charged
+    if billed is None or compared is None:
+        return replace(cost, warnings=_once(warnings))
     if cost.list_usd is None:
-        note = "charged as the provider states; there is no list price to compare with"
-        return _with(cost, usd=charged, status="priced", warnings=[*warnings, note])
-    billed = charged
-    if usage.stated_upstream_usd is not None:
-        billed = usage.stated_upstream_usd
-        note = f"own key: {plain(charged)} USD was charged here, {plain(billed)} USD by the provider behind it"
+        warnings = [*warnings, "charged as the provider states; there is no list price to compare with"]
+    elif abs(compared - cost.list_usd) > STATED_TOLERANCE * max(abs(cost.list_usd), abs(compared)):
+        note = f"the provider states {plain(compared)} USD, the price book says {plain(cost.list_usd)} USD"
         warnings = [*warnings, note]
-    if abs(billed - cost.list_usd) > STATED_TOLERANCE * max(abs(cost.list_usd), abs(billed)):
-        note = f"the provider states {plain(billed)} USD, the price book says {plain(cost.list_usd)} USD"
-        warnings = [*warnings, note]
-    status: CostStatus = "priced" if charged else cost.status
-    return _with(cost, usd=charged, status=status, warnings=warnings)
+    status: CostStatus = "priced" if billed or cost.list_usd is None else cost.status
+    return replace(cost, usd=billed, status=status, warnings=_once(warnings))
 
 
-def _with(cost: Cost, *, usd: Decimal | None, status: CostStatus, warnings: list[str]) -> Cost:
-    return Cost(
-        status=status,
-        list_usd=cost.list_usd,
-        usd=usd,
-        lines=cost.lines,
-        price=cost.price,
-        via=cost.via,
-        warnings=tuple(dict.fromkeys(warnings)),
-    )
+def _own_key_note(charged: Decimal, stated: Decimal | None, taken: Decimal | None) -> str:
+    here = f"own key: {plain(charged)} USD was charged here"
+    if stated:
+        return f"{here}, {plain(stated)} USD by the provider behind it"
+    counted = "is not known" if taken is None else f"is taken from the price book, {plain(taken)} USD"
+    return f"{here}; what the provider behind it charged {counted}"
+
+
+def _once(warnings: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warnings))
 
 
 def _straddles(book: PriceBook, match: Match, terms: Terms, provider: str, model: str, started_at: datetime) -> bool:
     before = book.match(provider, model, started_at)
     if before is None:
         return True
-    then = Terms(
-        at=started_at,
-        context_tokens=terms.context_tokens,
-        tier=terms.tier,
-        speed=terms.speed,
-        geo=terms.geo,
-        thinking=terms.thinking,
-    )
-    return _card(before, then) != _card(match, terms)
+    return _card(before, replace(terms, at=started_at)) != _card(match, terms)
 
 
 def _card(match: Match, terms: Terms) -> RateCard:

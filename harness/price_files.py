@@ -163,6 +163,7 @@ def _price(row: PriceRow, provider: str, where: str, layer: int) -> Price:
         confidence=row.confidence,
         note=row.note,
         status=row.status,
+        corrected_on=row.corrected_on,
         where=where,
         layer=layer,
     )
@@ -178,6 +179,7 @@ def _alias(row: AliasRow, provider: str, where: str, layer: int) -> Alias:
         effective_from=row.effective_from,
         effective_until=row.effective_until,
         source=row.source,
+        corrected_on=row.corrected_on,
         note=row.note,
         where=where,
         layer=layer,
@@ -185,12 +187,15 @@ def _alias(row: AliasRow, provider: str, where: str, layer: int) -> Alias:
 
 
 def _clashes(prices: Iterable[Price], aliases: Iterable[Alias]) -> Iterator[Finding]:
-    """Find rows that start at the same instant for the same name: which one holds would depend on their order."""
-    seen: dict[tuple[str, str, datetime | None, str, int], str] = {}
+    """Find rows that start at the same instant for the same name: which one holds would depend on their order.
+
+    A row that corrects another has its start and a day of its own.
+    """
+    seen: dict[tuple[Any, ...], str] = {}
     records: list[Price | Alias] = [*prices, *aliases]
     for record in records:
-        status = record.status if isinstance(record, Price) else "effective"
-        key = (record.provider, record.model, record.effective_from, status, record.layer)
+        announced = isinstance(record, Price) and record.status == "announced"
+        key = (record.provider, record.model, record.effective_from, announced, record.layer, record.corrected_on)
         if key in seen:
             yield Finding(where=record.where, message=f"the same name and start as {seen[key]}")
         seen.setdefault(key, record.where)

@@ -10,53 +10,68 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from harness.costs import Charge, Cost, cost_of
+from harness.costs import Charge, Cost, cost_of, without_tokens
 from harness.errors import InputError
 from harness.money import plain
 from harness.pricing import Price, PriceBook, utc_text
-from harness.usage import Usage, parse_json, read_usage
+from harness.usage import Meter, Usage, parse_json, read_usage
+from harness.usage.refusals import is_unbilled_refusal
+from harness.usage.tool_calls import TOOLS, called_tools, calls_in_output, offered_tools, with_tool_fees
 
 _REGION_KEYS = ("inference_geo", "data_residency", "region", "data_zone")
 
 
-def price_line(book: PriceBook, text: str | bytes, *, line_number: int) -> dict[str, Any]:
-    """Price one line; what is wrong with it becomes status `error` with the line's number, never an exception."""
+def price_line(book: PriceBook, text: str | bytes, *, line_number: int, assume_utc: bool = False) -> dict[str, Any]:
+    """Price one line; what is wrong with it becomes status `error` with the line's number, never an exception.
+
+    Args:
+        assume_utc: instants without a time zone are in UTC; without it they are an error.
+    """
     record: Any = None
     try:
         record = parse_json(text)
-        return price_record(book, _mapping(record, "the line"))
+        return price_record(book, _mapping(record, "the line"), assume_utc=assume_utc)
     except (InputError, ValueError, ArithmeticError) as error:
         known_id = record.get("id") if isinstance(record, dict) else None
         what = error.message if isinstance(error, InputError) else str(error) or type(error).__name__
         return _result(known_id, status="error", error=f"line {line_number}: {what}")
 
 
-def price_record(book: PriceBook, record: Mapping[str, Any]) -> dict[str, Any]:
+def price_record(book: PriceBook, record: Mapping[str, Any], *, assume_utc: bool = False) -> dict[str, Any]:
     """Price one payload.
 
     Args:
         record: `provider`, `model`, `at`, `usage_kind`, `usage`; optional `id`, `service_tier`, `mode`, `request`,
-            `served_model`, `started_at`. What the payload itself says wins over all of them.
+            `served_model` (or `model_served`), `started_at`, `stop_reason`, `output` (the response's output items).
+            What the payload itself says wins over all of them.
+        assume_utc: instants without a time zone are in UTC.
 
     Raises:
         InputError: a key is missing or has the wrong type.
     """
     request = _mapping(record.get("request") or {}, "request")
-    usage = read_usage(_text(record, "usage_kind"), _payload(record))
+    kind = _text(record, "usage_kind")
+    calls = _tool_calls(record, request)
+    usage = with_tool_fees(read_usage(kind, _payload(record)), kind=kind, offered=offered_tools(request), calls=calls)
     cost = cost_of(
         book,
         usage,
         provider=_text(record, "provider"),
         model=_text(record, "model"),
-        at=_instant(record, "at"),
-        started_at=_instant(record, "started_at") if record.get("started_at") is not None else None,
+        at=_instant(record, "at", assume_utc=assume_utc),
+        started_at=_instant(record, "started_at", assume_utc=assume_utc)
+        if record.get("started_at") is not None
+        else None,
         service_tier=_optional(record, "service_tier") or _optional(request, "service_tier"),
         mode=_mode(record, request),
         thinking=_thinking(request),
-        served_model=_optional(record, "served_model"),
+        served_model=_optional(record, "served_model") or _optional(record, "model_served"),
         speed=_optional(record, "speed") or _optional(request, "speed"),
         inference_geo=_region(record) or _region(request),
     )
+    stop_reason = _optional(record, "stop_reason") or _optional(record, "finish_reason")
+    if is_unbilled_refusal(kind, stop_reason, usage):
+        cost = without_tokens(cost)
     return _priced(record.get("id"), book, usage, cost)
 
 
@@ -91,6 +106,7 @@ def _priced(record_id: Any, book: PriceBook, usage: Usage, cost: Cost) -> dict[s
         lines=[_line(line) for line in cost.lines],
         price=facts,
         warnings=[*cost.warnings, *flags],
+        cost_is_lower_bound=cost.is_lower_bound,
     )
 
 
@@ -101,6 +117,7 @@ def _result(record_id: Any, *, status: str, **facts: Any) -> dict[str, Any]:
         "price": None,
         "list_usd": None,
         "warnings": [],
+        "cost_is_lower_bound": False,
         "error": None,
     }
     return {"id": record_id, "status": status, **nothing, **facts}
@@ -147,15 +164,28 @@ def _optional(record: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
-def _instant(record: Mapping[str, Any], key: str) -> datetime:
+def _instant(record: Mapping[str, Any], key: str, *, assume_utc: bool) -> datetime:
     text = _text(record, key)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise InputError(f"key {key!r} is not an RFC 3339 instant: {text!r}") from None
-    if moment.tzinfo is None:
-        raise InputError(f"key {key!r} has no time zone: {text!r}; write Z for UTC")
-    return moment.astimezone(UTC)
+    if moment.tzinfo is None and not assume_utc:
+        raise InputError(f"key {key!r} has no time zone: {text!r}; write Z for UTC, or pass --assume-utc")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _tool_calls(record: Mapping[str, Any], request: Mapping[str, Any]) -> dict[Meter, int]:
+    """Count calls of tools with a fee: as given by name, or among the response's output items."""
+    given = record.get("tool_calls") if record.get("tool_calls") is not None else request.get("tool_calls")
+    if given is not None:
+        return called_tools(_mapping(given, "tool_calls"))
+    items = record.get("output")
+    if items is not None and not isinstance(items, list):
+        raise InputError("key 'output' is not a list of the response's output items")
+    if items is None:
+        return {}
+    return {**dict.fromkeys(TOOLS.values(), 0), **calls_in_output(items)}
 
 
 def _mode(record: Mapping[str, Any], request: Mapping[str, Any]) -> str | None:

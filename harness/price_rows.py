@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.money import EXACT
-from harness.pricing import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow
+from harness.pricing import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow, tier_name
 from harness.usage.values import Meter
 
 _AMOUNT = re.compile(r"\d+(\.\d+)?\Z")
@@ -106,6 +106,8 @@ _PER_THOUSAND = {
     "web_fetch_per_1k": Meter.WEB_FETCH,
     "file_search_per_1k": Meter.FILE_SEARCH,
     "grounding_per_1k": Meter.GROUNDING,
+    "grounded_prompt_per_1k": Meter.GROUNDED_PROMPT,
+    "maps_grounding_per_1k": Meter.MAPS_GROUNDING,
     "request_per_1k": Meter.REQUEST,
 }
 _EACH = {"image_each": Meter.IMAGE, "code_session_each": Meter.CODE_SESSION}
@@ -126,6 +128,7 @@ class Rates(Row):
     input_audio: Amount | None = None
     input_image: Amount | None = None
     cache_read_audio: Amount | None = None
+    cache_read_image: Amount | None = None
     output: Amount | None = None
     reasoning: Amount | None = None
     output_audio: Amount | None = None
@@ -136,6 +139,8 @@ class Rates(Row):
     web_fetch_per_1k: Amount | None = None
     file_search_per_1k: Amount | None = None
     grounding_per_1k: Amount | None = None
+    grounded_prompt_per_1k: Amount | None = None
+    maps_grounding_per_1k: Amount | None = None
     request_per_1k: Amount | None = None
     image_each: Amount | None = None
     code_session_each: Amount | None = None
@@ -187,7 +192,7 @@ class When(Rates):
             rates=self.by_meter(),
             multiply=self.multiply,
             spared=frozenset(self.spare),
-            tiers=frozenset(self.tier),
+            tiers=frozenset(map(tier_name, self.tier)),
             speeds=frozenset(self.speed),
             geos=frozenset(self.geo),
             thinking=self.thinking,
@@ -213,7 +218,8 @@ class PriceRow(Rates):
     source: Text
     checked_on: date
     confidence: Annotated[str, AfterValidator(_confidence)]
-    status: Literal["effective", "announced"] = "effective"
+    status: Literal["effective", "announced", "unpriced"] = "effective"
+    corrected_on: date | None = None
     note: str = ""
     when: tuple[When, ...] = ()
 
@@ -222,10 +228,15 @@ class PriceRow(Rates):
         _check_order(self.effective_from, self.effective_until)
         if self.free and (self.by_meter() or self.when):
             raise ValueError("is free and has rates: give one or the other")
-        if not self.free and not self.by_meter():
-            raise ValueError("has no rate; write free = true when it costs nothing")
-        if self.model == ANY_MODEL and not self.free:
-            raise ValueError(f"only a free row may hold for every model ({ANY_MODEL!r})")
+        is_unpriced = self.status == "unpriced"
+        if is_unpriced and (self.free or self.by_meter() or self.when):
+            raise ValueError("is unpriced and has rates or is free: give one or the other")
+        if not self.free and not is_unpriced and not self.by_meter():
+            raise ValueError('has no rate; write free = true when it costs nothing, or status = "unpriced"')
+        if ANY_MODEL in self.model[1:]:
+            raise ValueError(f"{ANY_MODEL!r} stands first or not at all")
+        if self.model.startswith(ANY_MODEL) and not (self.free or is_unpriced):
+            raise ValueError(f"only a free row (or an unpriced one) may hold for many models ({self.model!r})")
         if hidden := _hidden_tiers(self.when):
             raise ValueError(f"rates of when {hidden} would hide a context tier above them: use multiply there")
         return self
@@ -243,6 +254,7 @@ class AliasRow(Row):
     effective_until: Instant | None = None
     source: Text
     checked_on: date
+    corrected_on: date | None = None
     note: str = ""
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +20,13 @@ from typing import Literal
 from harness.money import multiply, plain
 from harness.usage.values import Meter
 
-Status = Literal["effective", "announced"]
+Status = Literal["effective", "announced", "unpriced"]
 
 ANY_MODEL = "*"
-"""The model name of a row that holds for every model of a provider; allowed for free rows only (local servers)."""
+"""The model name of a row that holds for every model of a provider (local servers); with an ending, `*:free`, for every
+model whose name ends so. The longest ending wins. Allowed for free and unpriced rows only."""
+
+_TIER_NAMES = {"fast": "priority"}
 
 LONGEST_ALIAS_CHAIN = 4
 
@@ -37,6 +41,7 @@ TOKEN_METERS = frozenset(
         Meter.INPUT_AUDIO,
         Meter.INPUT_IMAGE,
         Meter.CACHE_READ_AUDIO,
+        Meter.CACHE_READ_IMAGE,
         Meter.OUTPUT,
         Meter.REASONING,
         Meter.OUTPUT_AUDIO,
@@ -46,6 +51,11 @@ TOKEN_METERS = frozenset(
     }
 )
 """Meters that count tokens; their rates are USD per million, every other meter's rate is USD per unit."""
+
+
+def tier_name(word: str) -> str:
+    """Give the one name of a service tier: OpenAI renamed `priority` to `fast` on 2026-07-30 and echoes either."""
+    return _TIER_NAMES.get(word, word)
 
 
 def utc_text(moment: datetime | None) -> str | None:
@@ -170,7 +180,9 @@ class Price:
         free: known to cost nothing (not the same as unpriced).
         source, checked_on, confidence, note: who says so, when that was looked up, how sure it is ("high" or a
             weaker word, with its scope where it concerns only a date).
-        status: `announced` rows are shown and never used.
+        status: `announced` rows are shown and never used; an `unpriced` row says that the model is charged for and
+            that its price is not known, which ends what an older row or one for many models would say.
+        corrected_on: the day on which it took the place of rows with the same start, which were wrong and stay listed.
         where: file and row that it came from.
         layer: 0 for shipped rows, higher for rows laid over them.
     """
@@ -187,6 +199,7 @@ class Price:
     confidence: str = "high"
     note: str = ""
     status: Status = "effective"
+    corrected_on: date | None = None
     where: str = ""
     layer: int = 0
 
@@ -216,6 +229,7 @@ class Price:
             "when": [adjustment.canonical() for adjustment in self.adjustments],
             "free": self.free,
             "status": self.status,
+            **_correction(self.corrected_on),
         }
 
     @property
@@ -230,6 +244,7 @@ class Alias:
 
     Attributes:
         multiply: factor on the target's token rates (a regional profile at +10 %); None for none.
+        corrected_on: as in `Price`.
     """
 
     provider: str
@@ -240,6 +255,7 @@ class Alias:
     effective_from: datetime | None = None
     effective_until: datetime | None = None
     source: str = ""
+    corrected_on: date | None = None
     note: str = ""
     where: str = ""
     layer: int = 0
@@ -261,6 +277,7 @@ class Alias:
             "multiply": None if self.multiply is None else plain(self.multiply),
             "effective_from": utc_text(self.effective_from),
             "effective_until": utc_text(self.effective_until),
+            **_correction(self.corrected_on),
         }
 
     @property
@@ -310,12 +327,31 @@ class PriceBook:
         return _digest({"records": records, "providers": dict(self.provider_aliases)})
 
     @cached_property
-    def _prices(self) -> dict[tuple[str, str], tuple[_Line, ...]]:
-        return _index(row for row in self.rows if row.status == "effective")
+    def _records(self) -> dict[tuple[str, str], tuple[_Line, ...]]:
+        usable = (row for row in self.rows if row.status != "announced")
+        return _index((*usable, *self.aliases))
 
     @cached_property
-    def _aliases(self) -> dict[tuple[str, str], tuple[_Line, ...]]:
-        return _index(self.aliases)
+    def _endings(self) -> dict[str, tuple[str, ...]]:
+        """Names of rows for many models, by provider; the longest ending first."""
+        found: dict[str, list[str]] = {}
+        for provider, model in self._records:
+            if model.startswith(ANY_MODEL):
+                found.setdefault(provider, []).append(model)
+        return {provider: tuple(sorted(names, key=len, reverse=True)) for provider, names in found.items()}
+
+    @cached_property
+    def _families(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for provider, model in self._records:
+            family = _FIRST_LETTERS.match(model.rpartition("/")[2].lower())
+            if family is not None:
+                found.setdefault(provider, set()).add(family[0])
+        return {provider: frozenset(names) for provider, names in found.items()}
+
+    def families(self, provider: str) -> frozenset[str]:
+        """List the letters that the names of a provider's listed models begin with: `claude`, `gpt`, `o`."""
+        return self._families.get(self.provider(provider), frozenset())
 
     def provider(self, name: str) -> str:
         """Give the name under which a provider's prices are listed (`gemini` -> `google`)."""
@@ -324,21 +360,36 @@ class PriceBook:
     def match(self, provider: str, model: str, when: datetime) -> Match | None:
         """Find the price in force for an exact name or a listed alias; None when none is known.
 
-        Rows of a higher layer win wherever they are in force; within a layer the latest start on or before `when` wins.
+        Rows of a higher layer win wherever they are in force; within a layer the latest start on or before `when` wins,
+        of prices and aliases alike.
         """
+        found = self.listed(provider, model, when)
+        return None if found is None or found.price.status == "unpriced" else found
+
+    def listed(self, provider: str, model: str, when: datetime) -> Match | None:
+        """Find the row that decides, as `match` does, also where it says that the price is not known."""
         name, factor = (self.provider(provider), model), Decimal(1)
         via: list[str] = []
         for _ in range(LONGEST_ALIAS_CHAIN):
-            price, alias = _latest(self._prices.get(name), when), _latest(self._aliases.get(name), when)
-            if isinstance(price, Price) and not (isinstance(alias, Alias) and alias.layer > price.layer):
-                return Match(price=price, multiply=factor, via=tuple(via))
-            if not isinstance(alias, Alias):
+            record = _latest(self._records.get(name), when)
+            if isinstance(record, Price):
+                return Match(price=record, multiply=factor, via=tuple(via))
+            if record is None:
                 break
-            via.append(f"{alias.provider}/{alias.model}")
-            name = (alias.to_provider, alias.to_model)
-            factor = factor if alias.multiply is None else multiply(factor, alias.multiply)
-        whole = _latest(self._prices.get((self.provider(provider), ANY_MODEL)), when)
-        return Match(price=whole) if isinstance(whole, Price) else None
+            via.append(f"{record.provider}/{record.model}")
+            name = (record.to_provider, record.to_model)
+            factor = factor if record.multiply is None else multiply(factor, record.multiply)
+        return self._of_many_models(self.provider(provider), model, when)
+
+    def _of_many_models(self, provider: str, model: str, when: datetime) -> Match | None:
+        for name in self._names_of_many(provider, model):
+            row = _latest(self._records.get((provider, name)), when)
+            if isinstance(row, Price):
+                return Match(price=row)
+        return None
+
+    def _names_of_many(self, provider: str, model: str) -> list[str]:
+        return [name for name in self._endings.get(provider, ()) if model.endswith(name[len(ANY_MODEL) :])]
 
     def at(self, provider: str, model: str, when: datetime) -> Price | None:
         """Find the row in force for an exact name or a listed alias; None when no price is known."""
@@ -348,7 +399,7 @@ class PriceBook:
     def knows(self, provider: str, model: str) -> bool:
         """Tell whether a name is listed at all, at any date."""
         name = (self.provider(provider), model)
-        return name in self._prices or name in self._aliases
+        return name in self._records
 
     def history(self, provider: str, model: str) -> tuple[Price | Alias, ...]:
         """List the rows and aliases of a name by date, announced rows included."""
@@ -359,7 +410,8 @@ class PriceBook:
 
     def reachable(self, provider: str, model: str) -> tuple[Price | Alias, ...]:
         """List every row and alias that a name may lead to at any instant; announced rows are left out."""
-        todo = [(self.provider(provider), model), (self.provider(provider), ANY_MODEL)]
+        listed = self.provider(provider)
+        todo = [(listed, name) for name in (model, *self._names_of_many(listed, model))]
         seen: set[tuple[str, str]] = set()
         found: list[Price | Alias] = []
         while todo:
@@ -367,7 +419,7 @@ class PriceBook:
             if name in seen:
                 continue
             seen.add(name)
-            for line in (*self._prices.get(name, ()), *self._aliases.get(name, ())):
+            for line in self._records.get(name, ()):
                 found += line.records
                 todo += [(row.to_provider, row.to_model) for row in line.records if isinstance(row, Alias)]
         return tuple(found)
@@ -378,6 +430,7 @@ class PriceBook:
         return tuple(sorted(moments))
 
 
+_FIRST_LETTERS = re.compile(r"[a-z]+")
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -414,9 +467,21 @@ def _lines(layers: Mapping[int, Sequence[Price | Alias]]) -> tuple[_Line, ...]:
     for layer in sorted(layers, reverse=True):
         records = tuple(layers[layer])
         if len(records) > 1:  # nearly every name has one row, and a digest takes time
-            records = tuple(sorted(records, key=lambda record: (_start(record), record.sha256)))
+            records = _without_corrected(records)
         lines.append(_Line(starts=tuple(_start(record) for record in records), records=records))
     return tuple(lines)
+
+
+def _without_corrected(records: Iterable[Price | Alias]) -> tuple[Price | Alias, ...]:
+    """Order rows by start, and leave out those that a row with the same start corrects."""
+    ordered = sorted(records, key=lambda record: (_start(record), record.corrected_on or date.min, record.sha256))
+    corrected = {_start(record): record.corrected_on for record in ordered if record.corrected_on is not None}
+    return tuple(record for record in ordered if record.corrected_on == corrected.get(_start(record)))
+
+
+def _correction(corrected_on: date | None) -> dict[str, str]:
+    """Name the day of a correction; rows that correct nothing keep the digests that they had before there were any."""
+    return {} if corrected_on is None else {"corrected_on": corrected_on.isoformat()}
 
 
 def _latest(lines: tuple[_Line, ...] | None, when: datetime) -> Price | Alias | None:

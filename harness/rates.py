@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from harness.money import multiply, per_token
-from harness.pricing import TOKEN_METERS, Adjustment, Price
+from harness.pricing import TOKEN_METERS, Adjustment, Price, tier_name
 from harness.usage.values import Meter
 
 STANDARD = "standard"
@@ -28,6 +28,7 @@ FALLBACKS: Mapping[Meter, Meter] = {
     Meter.CACHE_WRITE_1H: Meter.CACHE_WRITE_5M,
     Meter.INPUT_IMAGE: Meter.INPUT,
     Meter.CACHE_READ_AUDIO: Meter.INPUT_AUDIO,
+    Meter.CACHE_READ_IMAGE: Meter.CACHE_READ,
     Meter.REASONING: Meter.OUTPUT,
 }
 """Where no rate is published for a part, it costs what the whole costs: a cached token the full input rate, never zero.
@@ -105,13 +106,25 @@ class RateCard:
         """Tell whether a cached token is charged like an uncached one because no cached rate is published."""
         return meter is Meter.CACHE_READ and meter not in self.usd_per_unit and Meter.INPUT in self.usd_per_unit
 
+    def as_sold(self, meter: Meter, quantity: int) -> tuple[Meter, int]:
+        """Give the meter and quantity under which a row sells a search: per call, per query, or per grounded prompt.
+
+        Payloads that pass through a converter do not say which of them it was, and a provider sells one kind only.
+        """
+        if meter not in (Meter.WEB_SEARCH, Meter.GROUNDING) or meter in self.usd_per_unit:
+            return meter, quantity
+        if Meter.GROUNDED_PROMPT in self.usd_per_unit:
+            return Meter.GROUNDED_PROMPT, 1
+        other = Meter.GROUNDING if meter is Meter.WEB_SEARCH else Meter.WEB_SEARCH
+        return (other if other in self.usd_per_unit else meter), quantity
+
 
 def served_tier(service_tier: str | None, mode: str | None) -> str:
     """Name the tier that prices a request: `batch` for a batch request whatever the response says, else the tier."""
     if mode is not None and mode.lower() == "batch":
         return "batch"
     tier = (service_tier or "").strip().lower().removeprefix("on_demand_").removeprefix("service_tier_")
-    return STANDARD if tier in STANDARD_TIERS else tier
+    return STANDARD if tier in STANDARD_TIERS else tier_name(tier)
 
 
 def named_speed(text: str | None) -> str:

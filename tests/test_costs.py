@@ -130,10 +130,35 @@ def test_a_stated_cost_of_an_unlisted_model_is_charged_without_a_list_price() ->
 
 
 def test_a_fee_for_an_own_key_is_not_taken_for_the_price_of_the_tokens() -> None:
-    usage = replace(tokens(MILLION, 0), stated_cost_usd=Decimal("0.1"), stated_upstream_usd=Decimal("2"))
+    usage = replace(tokens(MILLION, 0), stated_cost_usd=Decimal("0.1"), stated_upstream_usd=Decimal(2), own_key=True)
     bill = cost("openrouter/openai/o3", usage)
-    assert (bill.usd, bill.list_usd) == (Decimal("0.1"), Decimal(2))
+    assert (bill.usd, bill.list_usd) == (Decimal("2.1"), Decimal(2))
     assert bill.warnings == ("own key: 0.1 USD was charged here, 2 USD by the provider behind it",)
+
+
+def test_an_own_key_of_an_unlisted_model_does_not_look_free() -> None:
+    own = replace(tokens(21, 4), stated_cost_usd=Decimal(0), own_key=True)
+    known = cost("openrouter/z-ai/glm-5.3-flash", replace(own, stated_upstream_usd=Decimal("0.00000515")))
+    assert (known.status, known.usd) == ("priced", Decimal("0.00000515"))
+    unknown = cost("openrouter/z-ai/glm-5.3-flash", own)
+    assert (unknown.status, unknown.usd) == ("unpriced", None)
+
+
+def test_an_own_key_without_an_upstream_amount_costs_the_list_price_and_the_fee() -> None:
+    bill = cost("openrouter/openai/o3", replace(tokens(MILLION, 0), stated_cost_usd=Decimal("0.1"), own_key=True))
+    assert bill.usd == Decimal("2.1")
+    assert "is taken from the price book, 2 USD" in bill.warnings[0]
+
+
+def test_a_stated_zero_for_a_paid_model_is_not_a_charge() -> None:
+    zero = replace(tokens(54, 5322), stated_cost_usd=Decimal(0))
+    listed = cost("openrouter/openai/gpt-5.5-pro", zero)
+    # 54*30 + 5322*180 micro-USD
+    assert (listed.status, listed.usd) == ("priced", Decimal("0.95958"))
+    assert "the list price is taken" in listed.warnings[0]
+    unlisted = cost("openrouter/somebody/model", zero)
+    assert (unlisted.status, unlisted.usd) == ("unpriced", None)
+    assert cost("openrouter/nvidia/nemotron-nano-9b-v2:free", zero).status == "free"
 
 
 def test_the_served_tier_prices_and_not_the_asked_one() -> None:
@@ -152,10 +177,79 @@ def test_a_dated_name_of_the_asked_model_is_no_mismatch() -> None:
     assert cost("openai/gpt-4o", tokens(1, 1), "2026-01-01", served_model="gpt-4o-2024-08-06").warnings == ()
 
 
-def test_an_unlisted_served_model_is_priced_as_asked_with_a_warning() -> None:
-    bill = cost("openai/o3", tokens(MILLION, 0), served_model="o3-fp8")
+@pytest.mark.parametrize("served", ["o3-fp8", "o3-2027-01-01", "openai/o3-2027-01-01", "my-deployment"])
+def test_an_unlisted_served_name_of_the_asked_model_is_priced_as_asked_with_a_warning(served: str) -> None:
+    bill = cost("openai/o3", tokens(MILLION, 0), served_model=served)
     assert bill.usd == Decimal(2)
     assert "is not in the price book" in bill.warnings[0]
+    assert "an assumption" in bill.warnings[0]
+
+
+@pytest.mark.parametrize("served", ["claude-opus-4-8-20260615", "claude-mythos-9"])
+def test_an_unlisted_other_model_does_not_get_the_price_of_the_asked_one(served: str) -> None:
+    bill = cost("anthropic/claude-fable-5", tokens(MILLION, 0), served_model=served)
+    assert (bill.status, bill.usd) == ("unpriced", None)
+    assert f"no price for anthropic/{served}" in bill.warnings[0]
+
+
+def test_a_price_of_ones_own_holds_for_what_is_asked_whatever_the_server_calls_it() -> None:
+    own = PriceBook(rows=(replace(row("gpt-5"), layer=1), row("gpt-4")))
+    bill = cost_of(own, tokens(MILLION, 0), provider="p", model="gpt-5", at=NOON, served_model="gpt-4-32k")
+    assert (bill.status, bill.usd) == ("priced", Decimal(1))
+
+
+@pytest.mark.parametrize("model", ["deepseek-v4-pro:cloud", "gpt-oss:120b-cloud"])
+def test_a_cloud_model_of_ollama_is_not_free(model: str) -> None:
+    bill = cost(f"ollama/{model}", tokens(1200, 800))
+    assert (bill.status, bill.usd) == ("unpriced", None)
+    assert "billed by the token" in bill.warnings[0]
+    served = cost("ollama/gpt-oss", tokens(1200, 800), served_model=model)
+    assert (served.status, served.usd) == ("unpriced", None)
+
+
+def test_fast_is_the_new_word_for_priority() -> None:
+    # 1000*20 + 500*100 micro-USD
+    assert usd("openai/gpt-6-astra", replace(tokens(1000, 500), service_tier="fast")) == "0.07"
+    assert usd("openai/gpt-6-astra", replace(tokens(1000, 500), service_tier="priority")) == "0.07"
+
+
+def test_calls_on_both_sides_of_a_context_tier_are_each_charged_at_their_own() -> None:
+    compaction = {"type": "compaction", "input_tokens": 250_000, "output_tokens": 9}
+    message = {"type": "message", "input_tokens": 180, "output_tokens": 8}
+    raw = {"input_tokens": 180, "output_tokens": 8, "iterations": [compaction, message]}
+    usage = read_usage("anthropic.messages", raw)
+    # 250000*6 + 9*22.5 + 180*3 + 8*15 micro-USD, while the tier above 200,000 tokens existed
+    assert usd("anthropic/claude-sonnet-4-5-20250929", usage, "2026-01-15T00:00:00") == "1.5008625"
+
+
+def test_a_search_is_charged_as_the_row_sells_it() -> None:
+    searched = replace(tokens(0, 0), fees={Meter.WEB_SEARCH: 3})
+    lines = {
+        name: cost(name, searched).lines[0] for name in ("google/gemini-2.5-flash", "google/gemini-3-flash-preview")
+    }
+    assert [(line.meter.value, line.quantity, plain(line.usd)) for line in lines.values()] == [
+        ("grounded_prompt", 1, "0.035"),
+        ("grounding", 3, "0.042"),
+    ]
+
+
+def test_an_alias_that_starts_later_ends_a_row_without_an_end() -> None:
+    before, after = "2026-05-15T18:59:59", "2026-05-15T19:00:00"
+    assert usd("xai/grok-4-fast", tokens(1000, 1000), before) == "0.0007"
+    # 1000*1.25 + 1000*2.5 micro-USD, as grok-4.3
+    for name in ("grok-4-fast", "grok-3", "grok-4", "grok-4-0709"):
+        assert usd(f"xai/{name}", tokens(1000, 1000), after) == "0.00375"
+
+
+def test_a_correction_takes_the_place_of_the_row_with_its_start() -> None:
+    wrong, right = row(start="2025-01-01"), row(start="2025-01-01", input="3", output="4")
+    corrected = replace(right, corrected_on=NOON.date(), effective_until=utc("2025-06-01T00:00:00"))
+    shown = book(wrong, corrected)
+    price = shown.at("p", "m", utc("2025-03-01T00:00:00"))
+    assert price == corrected
+    # what it corrects is gone for good: it does not come back where the correction ends
+    assert shown.at("p", "m", utc("2025-07-01T00:00:00")) is None
+    assert len(shown.history("p", "m")) == 2
 
 
 def test_missing_usage_is_unpriced_and_not_free() -> None:

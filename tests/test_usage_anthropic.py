@@ -99,13 +99,14 @@ def test_anthropic_search_loop_does_not_reach_a_context_tier_by_its_sum() -> Non
     assert flag_names(usage) == ["context_is_a_sum"]
 
 
-def test_anthropic_calls_on_both_sides_of_a_context_tier_are_flagged() -> None:
+def test_anthropic_calls_on_both_sides_of_a_context_tier_are_kept_apart() -> None:
     calls = [
         {"type": "compaction", "input_tokens": 250_000, "output_tokens": 9},
         {"type": "message", "input_tokens": 180, "output_tokens": 8},
     ]
     usage = read_usage("anthropic.messages", {"input_tokens": 180, "output_tokens": 8, "iterations": calls})
-    assert (usage.context_tokens, flag_names(usage)) == (250_000, ["context_differs_by_call"])
+    assert (usage.context_tokens, usage.input_tokens, flag_names(usage)) == (250_000, 250_180, [])
+    assert [(call.input_tokens, call.output_tokens) for call in usage.calls] == [(180, 8), (250_000, 9)]
 
 
 def test_anthropic_web_fetch_is_counted() -> None:

@@ -68,9 +68,9 @@ def test_reasoning_above_the_output_is_flagged_and_the_output_stands() -> None:
     assert flag_names(usage) == ["reasoning_exceeds_output"]
 
 
-def test_a_cache_above_the_input_is_flagged_and_the_input_stands() -> None:
-    raw = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 11}}
-    usage = read_usage("openai.chat", raw)
+def test_a_cache_above_its_share_of_a_sum_is_flagged_and_the_input_stands() -> None:
+    raw = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15, "cachedContentTokenCount": 11}
+    usage = read_usage("gemini.usageMetadata", raw)
     assert (usage.input_tokens, usage.cache_read_tokens) == (10, None)
     assert flag_names(usage) == ["cache_exceeds_input"]
 

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
 def price(
     file: Annotated[Path | None, typer.Argument(help="JSON Lines of usage payloads; default: standard input.")] = None,
     pricing: PricingFolder = None,
+    assume_utc: Annotated[bool, typer.Option("--assume-utc", help="Instants without a time zone are in UTC.")] = False,
 ) -> None:
     """Price usage payloads: one JSON object a line in, one a line out, in the same order.
 
@@ -51,7 +52,7 @@ def price(
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            priced = price_line(book, line, line_number=number)
+            priced = price_line(book, line, line_number=number, assume_utc=assume_utc)
             failed = failed or priced["status"] == "error"
             sys.stdout.write(json.dumps(priced, ensure_ascii=False) + "\n")
     if failed:

@@ -58,7 +58,7 @@ def usage_facts(
         cache_write_1h_tokens=counted(usage.cache_write_1h_tokens, Meter.CACHE_WRITE_1H),
         output_tokens=(None if usage.is_missing else meters.get(Meter.OUTPUT, 0) + meters.get(Meter.REASONING, 0)),
         reasoning_tokens=counted(usage.reasoning_tokens, Meter.REASONING),
-        other_meters={"meters": others, "other_models": models} if others or models else None,
+        other_meters={"meters": others, "other_models": models} if others or models or usage.calls else None,
         raw_usage=raw_usage,
         usage_kind=usage_kind,
         usage_source=source or ("missing" if missing else "provider"),

@@ -11,19 +11,21 @@ from harness.usage.values import Meter, Usage
 def meters(usage: Usage) -> dict[Meter, int]:
     """Split a usage into disjoint quantities; zeros and unknown totals are left out.
 
-    Tokens that are both cached and audio are CACHE_READ_AUDIO alone. Reasoning that is not itemised is part of OUTPUT.
+    Tokens that are both cached and audio are CACHE_READ_AUDIO alone, cached images CACHE_READ_IMAGE. Reasoning that is
+    not itemised is part of OUTPUT.
     Usage of other models (`usage.other_models`) is not in here: it has its own meters and its own price.
     """
     quantities: dict[Meter, int] = {}
     if usage.input_tokens is not None:
-        cached_audio = usage.cache_read_audio_tokens or 0
+        cached_audio, cached_image = usage.cache_read_audio_tokens or 0, usage.cache_read_image_tokens or 0
         parts = (
-            (Meter.CACHE_READ, (usage.cache_read_tokens or 0) - cached_audio),
+            (Meter.CACHE_READ, (usage.cache_read_tokens or 0) - cached_audio - cached_image),
             (Meter.CACHE_READ_AUDIO, cached_audio),
+            (Meter.CACHE_READ_IMAGE, cached_image),
             (Meter.CACHE_WRITE_5M, usage.cache_write_5m_tokens or 0),
             (Meter.CACHE_WRITE_1H, usage.cache_write_1h_tokens or 0),
             (Meter.INPUT_AUDIO, (usage.input_audio_tokens or 0) - cached_audio),
-            (Meter.INPUT_IMAGE, usage.input_image_tokens or 0),
+            (Meter.INPUT_IMAGE, (usage.input_image_tokens or 0) - cached_image),
         )
         quantities[Meter.INPUT] = usage.input_tokens
         for meter, quantity in parts:

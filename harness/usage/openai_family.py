@@ -7,12 +7,15 @@ Input includes cached tokens and output includes reasoning, except where a provi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
+from harness.usage.cache_counts import read_cache_counts
+from harness.usage.context import largest_unlisted
 from harness.usage.draft import Draft
 from harness.usage.payload import Fields
 from harness.usage.plain import read_plain_chat
+from harness.usage.stated_costs import read_stated_cost
+from harness.usage.totals import check_total
 from harness.usage.values import Meter, Usage
 
 TIMINGS = (
@@ -24,8 +27,6 @@ TIMINGS = (
     "prompt_tokens_per_second",
     "completion_tokens_per_second",
 )
-USD_PER_TICK = Decimal("1e-10")
-"""xAI states its charge in ticks of 1e-10 USD."""
 
 
 def read_openai_chat(raw: Mapping[str, Any]) -> Usage:
@@ -39,13 +40,11 @@ def read_any_openai_chat(raw: Mapping[str, Any]) -> Usage:
 
 
 def read_openai_responses(raw: Mapping[str, Any]) -> Usage:
-    """Read `openai.responses`; calls of built-in tools are output items, not usage, so their fees are not in here."""
-    fields = Fields(raw)
-    draft = Draft(fields=fields, input_tokens=fields.count("input_tokens"), output_tokens=fields.count("output_tokens"))
-    _read_input_details(draft, fields.part("input_tokens_details"))
-    _read_output_details(draft, fields.part("output_tokens_details"))
-    draft.check_total(fields.count("total_tokens"))
-    return _finish(draft)
+    """Read `openai.responses`, and the same counts of the Realtime API, of image endpoints and of Codex's logs.
+
+    Calls of built-in tools are output items, not usage, so their fees are not in here (harness.usage.tool_calls).
+    """
+    return _chat(Fields(raw))
 
 
 def read_deepseek_chat(raw: Mapping[str, Any]) -> Usage:
@@ -72,10 +71,11 @@ def read_openrouter_chat(raw: Mapping[str, Any]) -> Usage:
 
 
 def read_mistral_chat(raw: Mapping[str, Any]) -> Usage:
-    """Read `mistral.chat`: reasoning is inside completion_tokens and not itemised."""
-    fields = Fields(raw)
-    fields.ignore("prompt_audio_seconds")
-    return _chat(fields)
+    """Read `mistral.chat`: reasoning is inside completion_tokens and not itemised.
+
+    `prompt_audio_seconds` is billed by the minute, for which no rate can be written: it stays unread and is flagged.
+    """
+    return _chat(Fields(raw))
 
 
 def read_groq_chat(raw: Mapping[str, Any]) -> Usage:
@@ -94,48 +94,65 @@ def read_fireworks_chat(raw: Mapping[str, Any]) -> Usage:
 
 
 def _chat(fields: Fields, *, reasoning_is_outside: bool = False) -> Usage:
-    draft = Draft(
-        fields=fields, input_tokens=fields.count("prompt_tokens"), output_tokens=fields.count("completion_tokens")
+    draft = open_draft(fields)
+    _read_input_details(draft, fields.part("prompt_tokens_details", "input_tokens_details", "input_token_details"))
+    _read_output_details(
+        draft, fields.part("completion_tokens_details", "output_tokens_details", "output_token_details")
     )
-    _read_input_details(draft, fields.part("prompt_tokens_details"))
-    _read_output_details(draft, fields.part("completion_tokens_details"))
     total = fields.count("total_tokens")
     if reasoning_is_outside and total is None and draft.reasoning_tokens and draft.output_tokens is not None:
         fields.flag("reasoning_place_unknown", "no total_tokens: reasoning taken as beside completion_tokens")
         draft.output_tokens += draft.reasoning_tokens
-    draft.check_total(total, reasoning_is_outside=reasoning_is_outside)
+    check_total(draft, _total_of(draft, total), reasoning_is_outside=reasoning_is_outside)
     return _finish(draft)
 
 
-def _read_input_details(draft: Draft, details: Fields) -> None:
-    """Cached, written, audio and image tokens of the prompt; cached tokens have four more spellings at the top."""
+def open_draft(fields: Fields) -> Draft:
+    """Start with the two totals, which OpenAI itself names in two ways; gateways use both names at any endpoint."""
+    return Draft(
+        fields=fields,
+        input_tokens=_either(fields, "prompt_tokens", "input_tokens"),
+        output_tokens=_either(fields, "completion_tokens", "output_tokens"),
+    )
+
+
+def _either(fields: Fields, *names: str) -> int | None:
+    """Give the total under one name or the other; under both, zero is a default and two numbers are flagged."""
+    counts = [fields.count(name) for name in names]
+    if fields.spoiled(*names):
+        return None
+    known = {count for count in counts if count is not None}
+    positive = sorted(known - {0})
+    if len(positive) > 1:
+        fields.flag("totals_disagree", f"{' and '.join(names)} are {positive}; the larger is taken")
+    return positive[-1] if positive else (0 if known else None)
+
+
+def _total_of(draft: Draft, total: int | None) -> int | None:
+    """Give the total, or the one that Anthropic's own shape implies: its input never holds the cache beside it."""
     fields = draft.fields
+    anthropic = fields.has("cache_read_input_tokens") or fields.has("cache_creation_input_tokens")
+    if total is not None or not anthropic or fields.has("prompt_tokens") or draft.input_tokens is None:
+        return total
+    written = (draft.cache_write_5m_tokens or 0) + (draft.cache_write_1h_tokens or 0)
+    return draft.input_tokens + (draft.cache_read_tokens or 0) + written + (draft.output_tokens or 0)
+
+
+def _read_input_details(draft: Draft, details: Fields) -> None:
+    """Cached, written, audio and image tokens of the prompt."""
     details.ignore("text_tokens", "video_tokens", "character_count")
-    cached_details = details.part("cached_tokens_details")
-    cached_details.ignore("text_tokens")
-    stated = [
-        details.count("cached_tokens"),
-        fields.count("cached_tokens"),
-        fields.count("num_cached_tokens"),
-        fields.count("prompt_cache_hit_tokens"),
-    ]
-    fields.ignore("prompt_cache_miss_tokens", "cache_discount")
-    known = [count for count in stated if count is not None]
-    if len(set(known)) > 1:
-        fields.flag("cache_counts_disagree", f"cached tokens stated as {sorted(set(known))}; the first is taken")
-    draft.cache_read_tokens = known[0] if known else None
-    draft.cache_write_5m_tokens = details.count("cache_write_tokens", "cache_creation_tokens")
-    draft.input_audio_tokens = details.count("audio_tokens")
+    read_cache_counts(draft, details)
+    draft.input_audio_tokens = details.count("audio_tokens", "audio")
     draft.input_image_tokens = details.count("image_tokens")
-    draft.cache_read_audio_tokens = cached_details.count("audio_tokens")
 
 
 def _read_output_details(draft: Draft, details: Fields) -> None:
     """Reasoning, audio and image tokens of the completion; rejected predictions are inside it and billed."""
     details.ignore("text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens", "video_tokens")
-    draft.output_audio_tokens = details.count("audio_tokens")
+    draft.output_audio_tokens = details.count("audio_tokens", "audio")
     draft.output_image_tokens = details.count("image_tokens")
-    nested, top = details.count("reasoning_tokens"), draft.fields.count("reasoning_tokens")
+    nested = details.count("reasoning_tokens", "reasoning")
+    top = draft.fields.count("reasoning_tokens", "reasoning_output_tokens")
     # SGLang writes reasoning_tokens at the top and always 0 there before its PR 15562: 0 is no evidence (2026-08)
     draft.reasoning_tokens = nested if nested is not None else (top or None)
 
@@ -143,25 +160,13 @@ def _read_output_details(draft: Draft, details: Fields) -> None:
 def _finish(draft: Draft) -> Usage:
     fields = draft.fields
     fields.ignore(*TIMINGS)
-    upstream = fields.part("cost_details")
-    upstream.ignore(
-        "upstream_inference_prompt_cost",
-        "upstream_inference_completions_cost",
-        "upstream_inference_input_cost",
-        "upstream_inference_output_cost",
-    )
-    is_byok = fields.truth("is_byok")
-    upstream_usd = upstream.usd("upstream_inference_cost")
-    stated = fields.usd("cost")
-    ticks = fields.count("cost_in_usd_ticks")
-    if stated is None and ticks is not None:
-        stated = ticks * USD_PER_TICK
+    fees = _read_tool_calls(fields)
     return draft.usage(
-        fees=_read_tool_calls(fields),
-        stated_cost_usd=stated,
-        stated_upstream_usd=upstream_usd if is_byok else None,
+        fees=fees,
+        context_tokens=largest_unlisted(fields, draft.input_tokens, sum(count or 0 for count in fees.values())),
         service_tier=fields.text("service_tier"),
         thinking=True if draft.reasoning_tokens else None,
+        **read_stated_cost(fields),
     )
 
 

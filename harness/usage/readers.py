@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.usage.anthropic import read_anthropic_messages
-from harness.usage.gemini import read_gemini
+from harness.usage.gemini import read_gemini, read_gemini_interactions
 from harness.usage.litellm_usage import read_litellm_usage
 from harness.usage.openai_family import (
     read_deepseek_chat,
@@ -37,6 +37,7 @@ READERS: dict[str, Callable[[Mapping[str, Any]], Usage]] = {
     "openai.responses": read_openai_responses,
     "anthropic.messages": read_anthropic_messages,
     "gemini.usageMetadata": read_gemini,
+    "gemini.interactions": read_gemini_interactions,
     "deepseek.chat": read_deepseek_chat,
     "xai.chat": read_xai_chat,
     "openrouter.chat": read_openrouter_chat,

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.values import request_value
 
-NORMALISER_VERSION = 1
+NORMALISER_VERSION = 2
 """Raised whenever a reader's result changes; stored with each attempt so that a row can be derived again."""
 
 
@@ -27,6 +27,7 @@ class Meter(StrEnum):
     INPUT_AUDIO = "input_audio"
     INPUT_IMAGE = "input_image"
     CACHE_READ_AUDIO = "cache_read_audio"
+    CACHE_READ_IMAGE = "cache_read_image"
     OUTPUT = "output"
     REASONING = "reasoning"
     OUTPUT_AUDIO = "output_audio"
@@ -38,6 +39,8 @@ class Meter(StrEnum):
     FILE_SEARCH = "file_search"
     CODE_SESSION = "code_session"
     GROUNDING = "grounding"
+    GROUNDED_PROMPT = "grounded_prompt"
+    MAPS_GROUNDING = "maps_grounding"
     IMAGE = "image"
     REQUEST = "request"
 
@@ -60,6 +63,7 @@ class Usage:
         cache_write_5m_tokens: of which written to a cache of five minutes (or the provider's only lifetime).
         cache_write_1h_tokens: of which written to a cache of one hour or longer.
         input_audio_tokens, input_image_tokens: of which in that modality, where priced apart.
+        cache_read_audio_tokens, cache_read_image_tokens: of which both in that modality and read from a cache.
         output_tokens: all tokens billed as output, reasoning included.
         reasoning_tokens: of which reasoning; None = not itemised (never shown as 0).
         output_audio_tokens, output_image_tokens: of which in that modality.
@@ -68,9 +72,12 @@ class Usage:
             Differs where a payload sums several calls (server tool loops).
         stated_cost_usd: what the payload itself says was charged; None when it does not say.
         stated_upstream_usd: what it says the upstream charged (own key); None when it does not say.
+        own_key: the payload says that the upstream billed the user's own key, beside what is stated as charged here.
         served_model, service_tier, speed, inference_geo: as the payload states, None when it does not.
         thinking: True when the payload shows that thinking was on, None when it cannot say.
         other_models: usage inside this payload that was served by another model (model name, usage).
+        calls: the calls that this usage sums, where their prompts lie on both sides of a context tier; empty = one
+            call, or no tier tells them apart. They sum to the tokens of this usage; fees are not in them.
         flags: identity checks that failed; a flagged usage is kept and counted, never "fixed".
         unknown_fields: fields that the reader does not know, kept as received.
     """
@@ -83,6 +90,7 @@ class Usage:
     input_audio_tokens: int | None = None
     input_image_tokens: int | None = None
     cache_read_audio_tokens: int | None = None
+    cache_read_image_tokens: int | None = None
     reasoning_tokens: int | None = None
     output_audio_tokens: int | None = None
     output_image_tokens: int | None = None
@@ -90,12 +98,14 @@ class Usage:
     context_tokens: int | None = None
     stated_cost_usd: Decimal | None = None
     stated_upstream_usd: Decimal | None = None
+    own_key: bool = False
     served_model: str | None = None
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
     thinking: bool | None = None
     other_models: tuple[tuple[str, Usage], ...] = ()
+    calls: tuple[Usage, ...] = ()
     flags: tuple[Flag, ...] = ()
     unknown_fields: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,8 +114,8 @@ class Usage:
         read, reasoning = self.cache_read_tokens or 0, self.reasoning_tokens or 0
         unusual = (
             self.cache_write_5m_tokens or self.cache_write_1h_tokens or self.cache_read_audio_tokens
-            or self.input_audio_tokens or self.input_image_tokens or self.output_audio_tokens
-            or self.output_image_tokens or self.fees or self.context_tokens
+            or self.cache_read_image_tokens or self.input_audio_tokens or self.input_image_tokens
+            or self.output_audio_tokens or self.output_image_tokens or self.fees or self.context_tokens
         )  # fmt: skip
         if unusual or not 0 <= read <= (self.input_tokens or 0) or not 0 <= reasoning <= (self.output_tokens or 0):
             self._check()  # not for every request: it costs more than all the rest of this value
@@ -115,11 +125,13 @@ class Usage:
         for name, value in [*counts.items(), *self.fees.items()]:
             if value is not None and value < 0:
                 raise ValueError(f"{name} is negative: {value}")
-        cached_audio = self.cache_read_audio_tokens or 0
+        cached_audio, cached_image = self.cache_read_audio_tokens or 0, self.cache_read_image_tokens or 0
         if cached_audio > min(self.cache_read_tokens or 0, self.input_audio_tokens or 0):
             raise ValueError(f"cache_read_audio_tokens {cached_audio} exceeds cache_read_tokens or input_audio_tokens")
+        if cached_image > min((self.cache_read_tokens or 0) - cached_audio, self.input_image_tokens or 0):
+            raise ValueError(f"cache_read_image_tokens {cached_image} exceeds cache_read_tokens or input_image_tokens")
         for total_name, parts, counted_twice in (
-            ("input_tokens", INPUT_PARTS, cached_audio),
+            ("input_tokens", INPUT_PARTS, cached_audio + cached_image),
             ("output_tokens", OUTPUT_PARTS, 0),
         ):
             total = counts[total_name]
@@ -132,6 +144,11 @@ class Usage:
         """True when a total is not known: such usage has no price, and no sum may take it as zero."""
         return self.input_tokens is None or self.output_tokens is None
 
+    @property
+    def is_incomplete(self) -> bool:
+        """True when the payload shows that something was used which the meters cannot hold: a bill of it is partial."""
+        return any(flag.name in INCOMPLETE_FLAGS for flag in self.flags)
+
 
 INPUT_PARTS = (
     "cache_read_tokens",
@@ -141,4 +158,12 @@ INPUT_PARTS = (
     "input_image_tokens",
 )
 OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens")
-OTHER_COUNTS = ("input_tokens", "output_tokens", "cache_read_audio_tokens", "context_tokens")
+OTHER_COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_audio_tokens",
+    "cache_read_image_tokens",
+    "context_tokens",
+)
+INCOMPLETE_FLAGS = frozenset({"unread_counts", "total_mismatch", "declined_model_unknown", "fee_not_counted"})
+"""Flags that make a bill incomplete: unread counts, totals that do not fit, unnamed models, fees without a count."""

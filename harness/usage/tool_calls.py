@@ -1,0 +1,164 @@
+"""Fees of built-in tools that a usage object does not count: from the calls that are known, else named as missing.
+
+OpenAI lists calls of its tools among the output items, Gemini its searches beside the answer, and neither counts them
+in the usage. Data flows a `Usage`, the tools that a request offered and the calls that were made -> the same usage with
+fees, or with a flag that makes its bill incomplete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.errors import InputError
+from harness.usage.values import Flag, Meter, Usage
+
+TOOLS: Mapping[str, Meter] = {
+    "web_search": Meter.WEB_SEARCH,
+    "web_search_preview": Meter.WEB_SEARCH,
+    "web": Meter.WEB_SEARCH,
+    "x_search": Meter.WEB_SEARCH,
+    "live_search": Meter.WEB_SEARCH,
+    "web_fetch": Meter.WEB_FETCH,
+    "file_search": Meter.FILE_SEARCH,
+    "document_search": Meter.FILE_SEARCH,
+    "collections_search": Meter.FILE_SEARCH,
+    "code_interpreter": Meter.CODE_SESSION,
+    "google_search": Meter.GROUNDING,
+    "google_search_retrieval": Meter.GROUNDING,
+    "enterprise_web_search": Meter.GROUNDING,
+    "google_maps": Meter.MAPS_GROUNDING,
+    "image_generation": Meter.IMAGE,
+}
+"""Built-in tools with a fee, by the names that providers give them, without dates (`web_search_20250305`)."""
+
+COUNTED_BY_USAGE: Mapping[str, frozenset[Meter]] = {
+    "anthropic.messages": frozenset({Meter.WEB_SEARCH, Meter.WEB_FETCH}),
+    "xai.chat": frozenset({Meter.WEB_SEARCH, Meter.FILE_SEARCH, Meter.CODE_SESSION}),
+    "openrouter.chat": frozenset({Meter.WEB_SEARCH, Meter.WEB_FETCH}),
+    "perplexity.chat": frozenset({Meter.WEB_SEARCH}),
+    "gemini.interactions": frozenset({Meter.GROUNDING, Meter.MAPS_GROUNDING}),
+}
+"""Payload kinds whose usage counts a tool whenever it was called: no count there means no call."""
+
+_SEARCHES = frozenset({Meter.WEB_SEARCH, Meter.GROUNDING})
+
+
+def offered_tools(request: Mapping[str, Any]) -> dict[str, Meter]:
+    """List the tools with a fee that a request offered: its `tools`, OpenRouter's `plugins`, and search options.
+
+    Args:
+        request: the request's parameters, as sent.
+    """
+    names: list[str] = []
+    for key in ("tools", "plugins"):
+        listed = request.get(key)
+        for tool in listed if isinstance(listed, list | tuple) else ():
+            names += _names_of(tool)
+    if request.get("web_search_options") is not None:
+        names.append("web_search")
+    if request.get("search_parameters") is not None:
+        names.append("live_search")
+    return {name: meter for name in names if (meter := tool_meter(name)) is not None}
+
+
+def tool_meter(name: str) -> Meter | None:
+    """Give the meter of a built-in tool with a fee; None for functions of the user and for tools without one."""
+    bare = name.strip().lower().replace("-", "_").rpartition(":")[2].removesuffix("_calls").removesuffix("_call")
+    stem = bare.rstrip("0123456789_")
+    return TOOLS.get(bare) or TOOLS.get(stem) or TOOLS.get(_snake(name))
+
+
+def called_tools(counts: Mapping[str, Any]) -> dict[Meter, int]:
+    """Add up calls by meter, given by tool name; names without a fee are left out.
+
+    Raises:
+        InputError: a count is not a whole number.
+    """
+    calls: dict[Meter, int] = {}
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise InputError(f"the number of calls of {name!r} is not a whole number")
+        if (meter := tool_meter(name)) is not None:
+            calls[meter] = calls.get(meter, 0) + count
+    return calls
+
+
+def calls_in_output(items: Iterable[Any]) -> dict[Meter, int]:
+    """Count calls with a fee among the output items of a response.
+
+    A web search is charged for searching, not for opening a page that was found; code is charged by its container
+    (developers.openai.com/api/docs/pricing, 2026-11).
+    """
+    calls: dict[Meter, int] = {}
+    containers: set[Any] = set()
+    for item in items:
+        kind = item.get("type") if isinstance(item, Mapping) else None
+        meter = tool_meter(kind) if isinstance(kind, str) and kind.endswith("_call") else None
+        if meter is None:
+            continue
+        action = item.get("action")
+        if meter is Meter.WEB_SEARCH and isinstance(action, Mapping) and action.get("type") not in (None, "search"):
+            continue
+        if meter is Meter.CODE_SESSION and item.get("container_id") is not None:
+            if item["container_id"] in containers:
+                continue
+            containers.add(item["container_id"])
+        calls[meter] = calls.get(meter, 0) + 1
+    return calls
+
+
+def with_tool_fees(usage: Usage, *, kind: str, offered: Mapping[str, Meter], calls: Mapping[Meter, int]) -> Usage:
+    """Add the fees of known calls, and flag offered tools whose calls nothing counts.
+
+    What the usage itself counts stands. A stated cost holds the fees already, so nothing is missing there.
+
+    Args:
+        kind: the usage's reader.
+        offered: tools with a fee that the request offered, by name.
+        calls: calls that were made, by meter; zero says that there were none.
+    """
+    fees, flags = dict(usage.fees), list(usage.flags)
+    for meter, count in _merged(calls).items():
+        counted = _counted(usage.fees, meter)
+        if counted is None and count:
+            fees[meter] = count
+        elif counted is not None and counted != count:
+            flags.append(Flag(name="tool_calls_disagree", detail=f"{meter.value}: usage {counted}, elsewhere {count}"))
+    known = {*COUNTED_BY_USAGE.get(kind, ()), *calls, *fees}
+    missing = [name for name, meter in offered.items() if not known & (_SEARCHES if meter in _SEARCHES else {meter})]
+    if missing and usage.stated_cost_usd is None:
+        detail = f"the request offered {', '.join(missing)}, and nothing counts the calls: their fee is not in the bill"
+        flags.append(Flag(name="fee_not_counted", detail=detail))
+    if fees == usage.fees and len(flags) == len(usage.flags):
+        return usage
+    return replace(usage, fees=fees, flags=tuple(flags))
+
+
+def _merged(calls: Mapping[Meter, int]) -> dict[Meter, int]:
+    """Add up searches, which a price row sells under one meter or the other."""
+    merged: dict[Meter, int] = {}
+    for meter, count in calls.items():
+        name = Meter.WEB_SEARCH if meter in _SEARCHES else meter
+        merged[name] = merged.get(name, 0) + count
+    return merged
+
+
+def _counted(fees: Mapping[Meter, int], meter: Meter) -> int | None:
+    same = _SEARCHES if meter in _SEARCHES else {meter}
+    return next((fees[known] for known in same if known in fees), None)
+
+
+def _names_of(tool: Any) -> list[str]:
+    """Names that a tool goes by: its type or id, or the key under which Gemini writes its settings."""
+    if isinstance(tool, str):
+        return [tool]
+    if not isinstance(tool, Mapping):
+        return []
+    names = [tool[key] for key in ("type", "id") if isinstance(tool.get(key), str)]
+    return names or [str(key) for key in tool]
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
