@@ -1,4 +1,5 @@
-"""The server that answers benchmarks at once: the C mock when its source is at hand, else a small one in Python.
+"""The server that answers benchmarks at once: the C mock where its source and a compiler are at hand, else a small
+one in Python.
 
 `serving` starts it on a core of its own and ends it. `python -m benchmarks.mock_server PORT DELAY_MS` is the Python
 one: one protocol, no routing, fixed answers of a thousand characters.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from socket import create_connection, socket
+from typing import cast
 
 SERVER_CORE = "1"
 LIFE_S = 900
@@ -44,12 +47,12 @@ def serving(delay_ms: int = 0) -> Iterator[str]:
         port = probe.getsockname()[1]
         probe.close()
         command = [sys.executable, "-m", "benchmarks.mock_server", str(port), str(delay_ms)]
-        if (written := source()) is not None:
+        if (written := source()) is not None and (compiler := shutil.which("cc") or shutil.which("gcc")):
             command = [f"{folder}/mock"]
-            subprocess.run(["gcc", "-O2", "-o", command[0], str(written)], check=True)
+            subprocess.run([compiler, "-O2", "-o", command[0], str(written)], check=True)
         settings = {"PORT": str(port), "DELAY_MS": str(delay_ms), "LIFE_S": str(LIFE_S)}
         server = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *command],
+            [*_on_a_core_of_its_own(), *command],
             env={**os.environ, **settings},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -60,6 +63,11 @@ def serving(delay_ms: int = 0) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait()
+
+
+def _on_a_core_of_its_own() -> list[str]:
+    """The words before a command that keep it off the measured core, where the machine has two and `taskset`."""
+    return ["taskset", "-c", SERVER_CORE] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
 
 
 def _wait_for(port: int) -> None:
@@ -78,8 +86,7 @@ class _Answering(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
 
     def data_received(self, data: bytes) -> None:
         self._received += data
