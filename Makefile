@@ -77,6 +77,14 @@ proof-books: $(VENV)/.installed-dev ## GSM8K through litellm, MMLU-Pro and fault
 proof-budgets: $(VENV)/.installed-dev ## 200 runs under random caps with faults: the server's books never exceed one
 	@$(BIN)/python -m benchmarks.budgets --runs 200
 
+CASES = $(if $(DATA),$(DATA),../shared/cases)
+
+proof-cases: $(VENV)/.installed-dev ## cases found in the world, each with the right value (DATA=DIR: their folder)
+	@$(BIN)/python -m benchmarks.cases --data "$(CASES)"
+
+proof-hostile: $(VENV)/.installed-dev ## broken servers, hostile suites and attacks of those cases (DATA=DIR: their folder)
+	@$(BIN)/python -m benchmarks.cases --data "$(CASES)" --sets hostile
+
 proof-crashes: $(VENV)/.installed-dev ## kill -9 at 200 random instants: nothing settled is sent twice, books agree
 	@$(BIN)/python -m benchmarks.crashes --kills 200 --samples 2000
 
@@ -97,4 +105,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-noise lock clean
+.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-noise lock clean
