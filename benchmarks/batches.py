@@ -1,7 +1,8 @@
-"""Kill batch runs everywhere, restart the server meanwhile, and hold the ledger against the server's count of lines.
+"""Kill batch runs everywhere, spoil what they are answered, and hold the ledger against the server's count of lines.
 
 Run as `python -m benchmarks.batches [--lines 5000] [--kills 14]`: a run on a loopback server that speaks OpenAI's and
 Anthropic's batch dialects is ended by SIGKILL while it reserves, uploads, waits and collects, and resumed each time.
+The server is restarted meanwhile, a share of the results is spoilt, and so is every third look.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
+import json
 import random
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from pathlib import Path
 
 from harness.costs import cost_of
 from harness.ledger import Ledger
-from harness.ledger.batches import stored_batches
+from harness.ledger.batches import attempts_in, stored_batches
 from harness.ledger.instants import from_us
 from harness.ledger.read import sample_results
 from harness.ledger.stream import attempt_rows
@@ -49,11 +51,54 @@ def tokens(question: str) -> tuple[int, int]:
     return 20 + digest[0], 50 + digest[1] * 4
 
 
-class Expiring:
-    """Every fiftieth line expires: by its custom id, so that the next attempt has another fate."""
+class Fated:
+    """About one line in fifty: by its custom id, so that the next attempt has another fate."""
+
+    def __init__(self, fate: str) -> None:
+        self._fate = fate
 
     def __contains__(self, custom_id: object) -> bool:
-        return hashlib.sha256(str(custom_id).encode()).digest()[0] % 50 == 0
+        return hashlib.sha256(f"{self._fate}{custom_id}".encode()).digest()[0] % 50 == 0
+
+
+EXPIRING, NAMELESS = Fated("expires"), Fated("has no custom_id")
+SPOILT_LOOKS = (b"<html>down for maintenance</html>", b"null", b"[]", b'{"status": "pondering"}', b"")
+
+
+class Spoiler:
+    """Spoils a share of what the server answers; only lines without `custom_id` take an answer away."""
+
+    def __init__(self) -> None:
+        self.spoilt: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
+
+    def __call__(self, what: str, body: bytes) -> bytes:
+        """Spoil the first upload, the first creation of a batch that can be found, every third look, and some lines."""
+        self._asked[what] += 1
+        if what in ("results", "errors"):
+            return b"".join(self._line(line) for line in body.splitlines())
+        findable = what == "upload" or (what == "create" and b"metadata" in body)
+        if (findable and self._asked[what] == 1) or (what == "poll" and self._asked[what] % 3 == 0):
+            self.spoilt[what] += 1
+            return b"{}" if findable else SPOILT_LOOKS[self.spoilt[what] % len(SPOILT_LOOKS)]
+        return body
+
+    def _line(self, line: bytes) -> bytes:
+        document = json.loads(line)
+        custom_id = document["custom_id"]
+        added = {
+            "broken line": b"{broken",
+            "line without end": line[: len(line) // 2],
+            "line of another batch": line.replace(custom_id.encode(), b"a0"),
+            "second result": line,
+            "contradiction": line.replace(b'tokens": ', b'tokens": 9'),
+        }
+        if custom_id in NAMELESS:
+            self.spoilt["line without custom_id"] += 1
+            return json.dumps({**document, "custom_id": None}).encode() + b"\r\n"
+        said = [line, *(text for fate, text in added.items() if custom_id in Fated(fate))]
+        self.spoilt.update(fate for fate in added if custom_id in Fated(fate))
+        return b"\n".join(said) + b"\n"
 
 
 @dataclass(slots=True)
@@ -155,7 +200,8 @@ async def prove(model: str, lines: int, kills: int, seed: int) -> Proof:
     print(f"{model}: {lines:,} lines")
     books = Batches()
     books.finished = books.sums = True
-    books.tokens, books.looks_needed, books.expires = tokens, 6, Expiring()
+    books.tokens, books.looks_needed, books.expires = tokens, 6, EXPIRING
+    books.spoil = spoiler = Spoiler()
     with tempfile.TemporaryDirectory(prefix="benchtab-batches-") as name:
         folder = Path(name)
         suite = number_suite(folder, lines)
@@ -167,6 +213,7 @@ async def prove(model: str, lines: int, kills: int, seed: int) -> Proof:
                 if (code := await hangman.session(moment)) is not None:
                     break
         proof.check(f"the last of {proof.sessions} sessions ended with exit code 0", holds=code == 0)
+        print(f"  spoilt {dict(spoiler.spoilt)}")
         _count(proof, books, folder)
     return proof
 
@@ -175,6 +222,12 @@ def _count(proof: Proof, books: Batches, folder: Path) -> None:
     with Ledger.open(folder / "ledger.db", create=False) as ledger:
         rows = list(attempt_rows(ledger))
         batches = stored_batches(ledger, RUN)
+        lost = {
+            f"a{number}"
+            for batch in batches
+            if batch.status == "lost"
+            for number in attempts_in(ledger, batch.batch_id or 0)
+        }
         scored = [one.value_millionths for one in sample_results(ledger, RUN)]
     statuses = Counter(row.status for row in rows)
     print(f"  killed {proof.killed.total()} times {dict(proof.killed)}, server restarted {proof.server_restarts} times")
@@ -185,13 +238,14 @@ def _count(proof: Proof, books: Batches, folder: Path) -> None:
     ))  # fmt: skip
     handed = [line["custom_id"] for batch in books.batches.values() for line in batch["lines"]]
     proof.check(f"{len(handed):,} lines reached the server, no custom id twice", holds=len(set(handed)) == len(handed))
-    expired = [custom_id for custom_id in handed if custom_id in Expiring()]
-    lost = sum(batch.n_lines for batch in batches if batch.status == "lost")
-    needless = len(handed) - proof.lines - len(expired)
+    nameless = {custom_id for custom_id in handed if custom_id in NAMELESS} - lost
+    expired = {custom_id for custom_id in handed if custom_id in EXPIRING} - lost - nameless
+    needless = len(handed) - proof.lines - len(expired) - len(nameless)
+    possibly_billed = sum(row.billed == "unknown" for row in rows)
     proof.check(
-        f"lines handed over again without having expired ({len(expired)}): {needless};"
-        f" said to be possibly billed: {sum(row.billed == 'unknown' for row in rows)}",
-        holds=needless == lost == sum(row.billed == "unknown" for row in rows),
+        f"lines handed over again without having expired ({len(expired)}) or lost their custom_id ({len(nameless)}):"
+        f" {needless}; said to be possibly billed: {possibly_billed}",
+        holds=needless == len(lost) and possibly_billed == len(lost) + len(nameless),
     )
     input_usd, output_usd = LIST_USD[proof.model]
     used = [tokens(f"What is {i} + {i + 1}? End with the answer alone on the last line.") for i in range(proof.lines)]

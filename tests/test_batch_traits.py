@@ -107,6 +107,17 @@ class Played:
         assert open_batches(self.ledger, "r") == []
         self.check_budget()
 
+    async def check_bought_again_on_resume(self) -> None:
+        """A whole batch is gone: the session ends with words, everything is settled, and the next one asks again."""
+        stopped = await self.session()
+        assert (stopped.result.exit_code, stopped.result.models[0].n_left) == (1, LINES)
+        assert "possibly billed" in str(stopped.result.models[0].stopped_by)
+        assert any("4 lines have no result that can be read" in text for text in stopped.notices)
+        assert len(self.books.batches) == 1
+        assert {(row.status, row.billed) for row in self.rows} == {("failed", "unknown")}
+        assert (await self.session()).result.exit_code == 0
+        self.check_complete(lost=LINES)
+
     def check_budget(self) -> None:
         """No line that the server answered is missing from the budget."""
         budget = self.ledger.budget("run:r")
@@ -394,15 +405,12 @@ async def test_a_page_in_the_place_of_results_stops_the_run_and_a_later_session_
 
 @BOTH
 @pytest.mark.parametrize("answer", [b"", b"\n\n", None])
-async def test_results_that_are_gone_for_good_are_possibly_billed_and_asked_again(
+async def test_results_that_are_gone_for_good_are_possibly_billed_and_asked_again_only_on_resume(
     play: Callable[[str], Played], model: str, answer: bytes | None
 ) -> None:
     played = play(model)
     played.books.spoil = of_the_first_batch(played.books, lambda _: gone() if answer is None else answer)
-    ended = await played.session()
-    assert ended.result.exit_code == 0
-    assert any("4 lines have no result that can be read: possibly billed" in text for text in ended.notices)
-    played.check_complete(lost=LINES)
+    await played.check_bought_again_on_resume()
 
 
 @BOTH
@@ -458,8 +466,7 @@ async def test_a_file_id_that_would_lead_elsewhere_is_not_asked_for(
         return json.dumps({**json.loads(body), "output_file_id": file_id}).encode()
 
     played.books.spoil = spoil
-    assert (await played.session()).result.exit_code == 0
-    played.check_complete(lost=LINES)
+    await played.check_bought_again_on_resume()
     assert not any("evil" in path for _, path, _ in played.books.seen)
 
 

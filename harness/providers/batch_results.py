@@ -16,6 +16,7 @@ from harness.providers.base import Response
 from harness.providers.batch_fields import mapping
 from harness.providers.failures import shortened
 from harness.providers.result_lines import RawLine, UnreadableLineError, documents_in, looks_like_results
+from harness.secrets import redact
 from harness.usage.payload import shown
 
 EndedEarly = Literal["expired", "cancelled"]
@@ -59,13 +60,16 @@ class Trouble:
 
     Attributes:
         place: "line 3 of the output file", or the file.
-        reason: in our words.
+        reason: in our words, which may quote the server's; without keys.
         whole_file: the file as a whole is missing.
     """
 
     place: str
     reason: str
     whole_file: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", redact(self.reason))
 
 
 class Failure(Protocol):

@@ -74,10 +74,13 @@ class Intake:
                 said.append(_possibly_billed(len(flight.walks)))
             if said:
                 self._work.observer.notice(f"batch {flight.provider_batch_id}: {DETAIL_SEPARATOR.join(said)}")
+            lost_whole = bool(flight.walks) and missing.billed != "no" and reading.is_empty
             await all_of([self.take(flight, custom_id, missing, ended_us) for custom_id in list(flight.walks)])
         finally:
             self._work.traffic.unsettled -= len(flight.walks)
         await self.close(flight, "collected", DETAIL_SEPARATOR.join([progress.detail, *said]))
+        if lost_whole:
+            stop(self._queue, _lost_whole(flight))
         if progress.detail == "cancelled" or flight.cancelled:
             stop(
                 self._queue,
@@ -212,6 +215,15 @@ def _possibly_billed(number: int) -> str:
     return (
         f"{lines} no result that can be read: possibly billed, counted at the worst case, and asked again while"
         " attempts are left"
+    )
+
+
+def _lost_whole(flight: Flight) -> HarnessError:
+    """Buying a whole batch again is for a person to decide."""
+    return HarnessError(
+        f"batch {flight.provider_batch_id} ended and none of its {flight.n_lines:,} results is there: its lines are"
+        " possibly billed, and count at their worst case",
+        fix="look at the batch at the provider; resuming the run asks its lines again, as far as --max-attempts goes",
     )
 
 

@@ -56,6 +56,11 @@ class Reading:
         if len(self._contradicted) < _SHOWN:
             self._contradicted.append(f"{result.place}: {result.custom_id}")
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no line at all, not even one that cannot be read."""
+        return not self.with_result and not self.n_unjoined
+
     def accounts_for(self, progress: BatchProgress) -> bool:
         """Whether every line that the provider counts as answered was read, so that no other one can cost anything."""
         unread = self.n_unjoined or self.files
