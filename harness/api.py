@@ -37,6 +37,7 @@ class RunOptions(TypedDict, total=False):
     budget_mode: Any
     timeout_s: float
     max_attempts: int
+    max_failed: float
     data_dir: Path | None
     temperature: float | None
     max_output_tokens: int | None

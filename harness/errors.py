@@ -2,6 +2,7 @@
 
     HarnessError                     1   something failed
     ├── InputError                   2   arguments or an input file are wrong (one or many findings)
+    │   └── MissingKeyError          2   a provider's key is not in the environment
     ├── UnpricedModelError           2   a budget was asked for and no price is known
     ├── LedgerError                  1   the ledger cannot be opened, written or trusted
     │   └── RunLockedError           1   another process works on the same run
@@ -82,6 +83,10 @@ class InputError(HarnessError):
             [self.message, *([f"  at: {self.where}"] if self.where else []), *listed]
             + ([f"  do: {self.fix}"] if self.fix else [])
         )
+
+
+class MissingKeyError(InputError):
+    """A provider wants a key and the environment has none."""
 
 
 class UnpricedModelError(InputError):

@@ -91,6 +91,7 @@ def run(
     watcher: Watcher | None = None,
     book: PriceBook | None = None,
     limits: RetryLimits = QUICK,
+    retry_failed: bool = False,
     **options: Any,
 ) -> RunResult:
     """Run a suite on models with test-friendly waits."""
@@ -102,5 +103,11 @@ def run(
         yield seen
 
     return run_suites(
-        spec, ledger=ledger, book=book or load_price_book(), run_id=run_id, observe=observe, limits=limits
+        spec,
+        ledger=ledger,
+        book=book or load_price_book(),
+        run_id=run_id,
+        observe=observe,
+        limits=limits,
+        retry_failed=retry_failed,
     )

@@ -23,6 +23,7 @@ from harness.ledger.instants import to_us
 from harness.models import parse_model
 from harness.nightly import Night, accept_run, read_config, run_night
 from harness.nightly.files import FILES, write_files
+from harness.nightly.history import job_history
 from harness.nightly.night import is_night_of, night_run_id
 from harness.price_files import load_price_book
 from harness.rendering.junit import to_junit
@@ -376,3 +377,66 @@ def test_the_job_keeps_its_state_in_either_database(job: Job, ledger_url: str) -
     third = job.night('"sim/reasoner@low"')
     assert [night.exit_code for night in (first, worse, third)] == [0, 4, 0]
     assert third.base == first.result.run_id
+
+
+# nights without answers
+
+
+def _dead(job: Job, url: str, run: str = "") -> Night:
+    options = f'base_url = "{url}"\nmax_attempts = 1\n{run}'
+    return job.night('"openai-compatible/sim-direct"', run=options)
+
+
+NOBODY = "http://127.0.0.1:9/v1"
+
+
+def test_a_night_without_answers_fails_with_its_cause_and_never_becomes_the_baseline(job: Job) -> None:
+    """A dead endpoint made the first baseline: every healthy night after it was inconclusive."""
+    dead = _dead(job, NOBODY)
+    assert (dead.verdict, dead.exit_code, dead.base) == ("failed", 1, None)
+    summary = (job.folder / "out" / "summary.md").read_text(encoding="utf-8")
+    assert "connection to 127.0.0.1:9" in summary
+    assert "becomes the baseline" not in summary
+    (case, *_) = ET.parse(job.folder / "out" / "junit.xml").getroot()  # noqa: S314
+    assert [child.tag for child in case] == ["error"]
+    assert "connection to 127.0.0.1:9" in case[0].attrib["message"]
+    with serving(job.suite, seed=1) as url:
+        healthy, again = _dead(job, url), _dead(job, url)
+    assert (healthy.verdict, healthy.base) == ("no baseline", None)
+    assert again.base == healthy.result.run_id
+
+
+def test_a_dead_night_after_a_good_one_fails_and_draws_no_fall_to_zero(job: Job) -> None:
+    with serving(job.suite, seed=1) as url:
+        healthy = _dead(job, url)
+    dead = _dead(job, NOBODY)
+    assert (dead.verdict, dead.exit_code) == ("failed", 1)
+    with Ledger.open(job.db) as ledger:
+        _, (trend,) = job_history(ledger, load_price_book(), "job", nights=60)
+    assert [point.usd_per_answer is None for point in trend.points] == [False, True]
+    assert [point.output_tokens_per_answer is None for point in trend.points] == [False, True]
+    with serving(job.suite, seed=1) as url:
+        assert _dead(job, url).base == healthy.result.run_id
+
+
+def test_a_night_of_an_earlier_version_that_failed_is_no_baseline(job: Job) -> None:
+    dead = _dead(job, NOBODY)
+    with Ledger.open(job.db) as ledger:
+        ledger.finish_run(dead.result.run_id, "complete")  # as runs without an answer used to end
+    with serving(job.suite, seed=1) as url:
+        assert _dead(job, url).base is None
+
+
+def test_a_config_says_how_many_samples_may_fail(job: Job) -> None:
+    job.write('"sim/direct"', run='max_failed = "20%"')
+    assert read_config(job.config).run_spec(job.folder).max_failed == 0.2
+    job.write('"sim/direct"', run='max_failed = "5"')
+    with pytest.raises(InputError, match="share of samples"):
+        read_config(job.config)
+
+
+def test_the_command_that_goes_on_with_a_night_is_complete(job: Job) -> None:
+    options = 'base_url = "http://127.0.0.1:9/v1"\nmax_attempts = 1'
+    job.write('"openai-compatible/sim-direct"', run=options)
+    said = job.command().output
+    assert f"benchtab nightly {job.config} --db {job.db} --run-id nightly-job-" in said.replace("\\", "")

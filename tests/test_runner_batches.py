@@ -134,7 +134,7 @@ async def test_expired_lines_are_asked_again_and_failed_ones_reported(
 ) -> None:
     books.expires, books.fails = {"a2", "a5"}, {"a7"}
     result = await batch_run(books, number_suite(tmp_path, 10), model, ledger)
-    assert (result.status, result.models[0].n_failed) == ("complete", 1)
+    assert (result.status, result.models[0].n_failed) == ("failed", 1)
     assert [len(batch["lines"]) for batch in books.batches.values()] == [10, 2]
     rows = {row.attempt_id: row for row in attempt_rows(ledger)}
     assert Counter(row.status for row in rows.values()) == {"succeeded": 9, "timed_out": 2, "failed": 1}
@@ -149,7 +149,7 @@ async def test_lines_that_always_expire_are_given_up_after_the_last_attempt(
 ) -> None:
     books.expires = {f"a{number}" for number in range(100)}
     result = await batch_run(books, number_suite(tmp_path, 4), OPENAI, ledger, max_attempts=3)
-    assert (result.status, result.models[0].n_failed) == ("complete", 4)
+    assert (result.status, result.models[0].n_failed) == ("failed", 4)
     assert set(books.asked.values()) == {3}
 
 

@@ -48,7 +48,7 @@ def _statuses(database: Path) -> Counter[str]:
         return Counter(row.status for row in attempt_rows(ledger))
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_interrupt_drains_and_says_how_to_go_on(sent: signal.Signals, suite: Path, tmp_path: Path) -> None:
     """Stopping when the fast ones are back would bias the score: what was launched is drained."""
     database = tmp_path / "ledger.db"

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
 from harness.cli.output import print_out, say
-
-if TYPE_CHECKING:
-    from harness.rendering.progress import ProgressDisplay
-    from harness.runner import PreparedRun
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +39,7 @@ def nightly(
     from harness.price_files import load_price_book
     from harness.rendering.documents import to_json
     from harness.rendering.markdown import to_markdown
+    from harness.rendering.progress import announced
 
     read = read_config(config)
     if accept is not None:
@@ -53,15 +50,6 @@ def nightly(
     folder = config.parent
     book = load_price_book(pricing or (None if read.pricing is None else folder / read.pricing))
 
-    def observe(prepared: PreparedRun) -> ProgressDisplay:
-        from harness.rendering.progress import ProgressDisplay
-
-        for warning in prepared.warnings:
-            say(f"warning: {warning}")
-        items = len(prepared.items)
-        say(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models")
-        return ProgressDisplay({model.spec: items for model in prepared.models}, quiet=quiet)
-
     with open_ledger(db, create=True) as ledger:
         night = run_night(
             read,
@@ -69,9 +57,10 @@ def nightly(
             ledger=ledger,
             book=book,
             wall_us=now_us,
-            observe=observe,
+            observe=lambda prepared: announced(prepared, quiet=quiet or verbosity.quiet),
             run_id=run_id,
             handle_signals=True,
+            again=("nightly", str(config), *place_words(db, pricing)),
         )
         output = folder / read.output.folder
         write_files(night, output, ledger=ledger, book=book, history=read.output.history)

@@ -46,3 +46,17 @@ def open_ledger(db: str | None, *, create: bool = False) -> Ledger:
     from harness.ledger import Ledger
 
     return Ledger.open(ledger_name(db), create=create)
+
+
+def place_words(db: str | None, pricing: Path | None) -> list[str]:
+    """The words that a printed command needs to find the same ledger and prices from this folder.
+
+    A database's password is never printed: the address is shown without it.
+    """
+    name = ledger_name(db)
+    words = []
+    if name != DEFAULT_LEDGER:
+        from harness.ledger.connections import database_url, shown
+
+        words += ["--db", shown(database_url(name)) if "://" in name else name]
+    return words if pricing is None else [*words, "--pricing", str(pricing)]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, verbosity
+from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
 from harness.cli.output import print_out, say
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from decimal import Decimal
 
     from harness.ledger import Ledger
     from harness.pricing import PriceBook
-    from harness.rendering.progress import ProgressDisplay
-    from harness.runner import PreparedRun, RunResult, RunSpec
+    from harness.runner import RunResult, RunSpec
     from harness.runner.spec import BudgetMode
 
 
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
+    context: typer.Context,
     suites: Annotated[
         list[str] | None, typer.Argument(metavar="SUITE...", help="Names of suites, or paths of suite files.")
     ] = None,
@@ -42,6 +44,12 @@ def run(
     ] = "strict",
     timeout_s: Annotated[float, typer.Option(min=0.001, help="Seconds per attempt.")] = 600.0,
     max_attempts: Annotated[int, typer.Option(min=1, help="Requests per sample.")] = 6,
+    max_failed: Annotated[
+        str, typer.Option(metavar="SHARE", help="Fail (exit 1) when more of a model's samples failed for good.")
+    ] = "5%",
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask failed samples of a stored run again, as --resume does.")
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Where local data sets lie.")
     ] = None,
@@ -76,13 +84,9 @@ def run(
     from harness.models import parse_model
     from harness.price_files import load_price_book
     from harness.runner import RunSpec
+    from harness.runner.failures import parse_max_failed
 
-    book = load_price_book(pricing)
-    if resume is not None:
-        with open_ledger(db, create=False) as ledger:
-            spec = _stored_spec(ledger, resume, suites, model, budget_usd=budget_usd)
-            _run(spec, ledger, book, run_id=resume, json_output=json_output)
-    spec = RunSpec(
+    asked = RunSpec(
         suites=tuple(suites or ()),
         models=tuple(parse_model(name) for name in model or ()),
         epochs=epochs,
@@ -93,6 +97,7 @@ def run(
         budget_mode=parse_budget_mode(budget_mode),
         timeout_s=timeout_s,
         max_attempts=max_attempts,
+        max_failed=parse_max_failed(max_failed),
         data_dir=data,
         temperature=temperature,
         max_output_tokens=max_output_tokens,
@@ -108,12 +113,82 @@ def run(
         batch_poll_s=batch_poll_s,
         stream=stream,
     )
-    _require(spec)
-    if dry_run:
-        _print_estimate(spec, book, json_output=json_output)
-        return
-    with open_ledger(db, create=True) as ledger:
-        _run(spec, ledger, book, run_id=run_id, json_output=json_output)
+    book = load_price_book(pricing)
+    command = _Command(
+        book=book,
+        run_id=_one_run(run_id, resume),
+        retry_failed=retry_failed or resume is not None,
+        places=place_words(db, pricing),
+        json_output=json_output,
+    )
+    if resume is None:
+        _require(asked)
+    if resume is not None or not dry_run or _holds(db, run_id):
+        with open_ledger(db, create=resume is None and not dry_run) as ledger:
+            spec = asked if resume is None else stored_spec(ledger, resume, asked, _given(context))
+            if not dry_run:
+                raise typer.Exit(_run(spec, ledger, command))
+            _print_estimate(spec, command, ledger)
+    else:
+        _print_estimate(asked, command, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Command:
+    """What a run is told besides its options: prices, its name, how to print, and what the printed command needs."""
+
+    book: PriceBook
+    run_id: str | None
+    retry_failed: bool
+    places: list[str]
+    json_output: bool
+
+
+def _one_run(run_id: str | None, resume: str | None) -> str | None:
+    from harness.errors import InputError
+
+    if run_id is not None and resume is not None and run_id != resume:
+        raise InputError(
+            f"two runs are named: {run_id!r} and {resume!r}", where="--run-id", fix="name one of them, with --resume"
+        )
+    return run_id if resume is None else resume
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Fields of `RunSpec` that were named on the command line, whatever their value."""
+    from harness.runner import RunSpec
+
+    fields = RunSpec.__dataclass_fields__.keys()
+    named = (name for name in context.params if _was_typed(context, name))
+    return {field for name in named if (field := _FIELDS.get(name, name)) in fields}
+
+
+def _was_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+_FIELDS = {
+    "model": "models",
+    "data": "data_dir",
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
+    "no_transcripts": "keep_transcripts",
+}
+"""Options that are called otherwise than their field."""
+
+
+def _holds(db: str | None, run_id: str | None) -> bool:
+    """Whether a ledger is there that may hold this run already."""
+    from harness.errors import LedgerError
+
+    if run_id is None:
+        return False
+    try:
+        with open_ledger(db) as ledger:
+            return ledger.run(run_id) is not None
+    except LedgerError:
+        return False
 
 
 def _require(spec: RunSpec) -> None:
@@ -126,20 +201,10 @@ def _require(spec: RunSpec) -> None:
 
 
 def parse_usd(text: str | None) -> Decimal | None:
-    """Read an amount of dollars as an exact decimal."""
-    from decimal import Decimal, InvalidOperation
+    """Read a budget; None stays None."""
+    from harness import money
 
-    from harness.errors import InputError
-
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount <= 0:
-        raise InputError(f"not an amount of dollars: {text!r}", where="--budget-usd", fix="write for example 5 or 0.25")
-    return amount
+    return None if text is None else money.parse_usd(text, where="--budget-usd")
 
 
 def parse_budget_mode(text: str) -> BudgetMode:
@@ -153,69 +218,66 @@ def parse_budget_mode(text: str) -> BudgetMode:
     raise InputError(f"not a budget mode: {text!r}", where="--budget-mode", fix="write strict or expected")
 
 
-def _stored_spec(
-    ledger: Ledger,
-    run_id: str,
-    suites: list[str] | None,
-    models: list[str] | None,
-    *,
-    budget_usd: str | None,
-) -> RunSpec:
-    """The spec of a stored run, with a new budget when one is given."""
+def stored_spec(ledger: Ledger, run_id: str, asked: RunSpec, given: Collection[str]) -> RunSpec:
+    """What a stored run does when it goes on with the options given now; its budget is the latest one."""
     import dataclasses
 
     from harness.errors import InputError
+    from harness.money import from_pico
     from harness.runner import RunSpec
+    from harness.runner.command_line import resumed
 
-    if suites or models:
-        raise InputError(
-            "--resume takes suites and models from the stored run",
-            where="--resume",
-            fix=f"benchtab run --resume {run_id}, without suites and models",
-        )
     stored = ledger.run(run_id)
     if stored is None:
         raise InputError(f"there is no run {run_id}", where=ledger.database, fix="see: benchtab runs list")
     spec = RunSpec.from_json(stored.config)
-    budget = parse_usd(budget_usd)
-    return dataclasses.replace(spec, budget_usd=budget if budget is not None else spec.budget_usd)
+    budget = ledger.budget(f"run:{run_id}")
+    if budget is not None and spec.budget_usd is not None and budget.cap_pico_usd is not None:
+        spec = dataclasses.replace(spec, budget_usd=from_pico(budget.cap_pico_usd))
+    return resumed(spec, asked, given, run_id=run_id)
 
 
-def _run(spec: RunSpec, ledger: Ledger, book: PriceBook, *, run_id: str | None, json_output: bool) -> None:
-    """Run, print the report, end with the run's exit code."""
+def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
+    """Run, print the report, give the run's exit code."""
+    from harness.rendering.progress import announced
     from harness.runner import run_suites
 
-    def observe(prepared: PreparedRun) -> ProgressDisplay:
-        from harness.rendering.progress import ProgressDisplay
+    result = run_suites(
+        spec,
+        ledger=ledger,
+        book=command.book,
+        run_id=command.run_id,
+        observe=lambda prepared: announced(prepared, quiet=verbosity.quiet),
+        handle_signals=True,
+        retry_failed=command.retry_failed,
+        places=command.places,
+    )
+    _print_report(ledger, command.book, result.run_id, json_output=command.json_output)
+    print_ending(result)
+    return result.exit_code
 
-        for warning in prepared.warnings:
-            say(f"warning: {warning}")
-        items = len(prepared.items)
-        say(f"run {prepared.run_id}: {items} samples x {len(prepared.models)} models")
-        return ProgressDisplay({model.spec: items for model in prepared.models}, quiet=verbosity.quiet)
 
-    result = run_suites(spec, ledger=ledger, book=book, run_id=run_id, observe=observe, handle_signals=True)
-    _print_report(ledger, book, result.run_id, json_output=json_output)
-    _print_ending(result)
-    raise typer.Exit(result.exit_code)
-
-
-def _print_estimate(spec: RunSpec, book: PriceBook, *, json_output: bool) -> None:
-    """Show what would be sent and what it may cost."""
+def _print_estimate(spec: RunSpec, command: _Command, ledger: Ledger | None) -> None:
+    """Show what would be sent and what it may cost; of a stored run, what is left of it."""
     from datetime import UTC, datetime
 
     from harness.rendering.console import print_table
     from harness.rendering.documents import to_json
     from harness.reports.estimate import estimate_table
-    from harness.runner import prepare_run
-    from harness.runner.estimates import estimate_run
+    from harness.runner.dry_run import dry_run
 
-    now = datetime.now(UTC)
-    prepared = prepare_run(spec, run_id="dry-run", book=book, now=now)
-    for warning in prepared.warnings:
+    planned = dry_run(
+        spec,
+        ledger=ledger,
+        book=command.book,
+        now=datetime.now(UTC),
+        run_id=command.run_id,
+        retry_failed=command.retry_failed,
+    )
+    for warning in planned.warnings:
         say(f"warning: {warning}")
-    table = estimate_table(estimate_run(prepared, book, now))
-    if json_output:
+    table = estimate_table(planned.estimates)
+    if command.json_output:
         names = [column.name for column in table.columns]
         print_out(to_json([dict(zip(names, row, strict=True)) for row in table.rows]))
     else:
@@ -228,13 +290,9 @@ def _print_report(ledger: Ledger, book: PriceBook, run_id: str, *, json_output: 
     print_report(ledger, book, [run_id], output_format="json" if json_output else "table")
 
 
-def _print_ending(result: RunResult) -> None:
-    for note in result.notes:
-        say(note)
-    for model in result.models:
-        if model.stopped_by is not None:
-            say(f"{model.spec} stopped: {model.stopped_by}")
-    if result.resume_command is not None:
-        left = sum(model.n_left for model in result.models)
-        say(f"run {result.run_id} is {result.status}: {left} samples left; go on with:")
-        say(f"  {result.resume_command}")
+def print_ending(result: RunResult) -> None:
+    """Say on stderr how a run ended: notes, why requests failed, why models stopped, and what goes on with it."""
+    from harness.runner.endings import ending_lines
+
+    for line in ending_lines(result):
+        say(line)

@@ -15,6 +15,9 @@ from harness.errors import Billed, ErrorClass
 from harness.values import request_value
 
 RunStatus = Literal["running", "complete", "partial", "failed"]
+NO_BASELINE_NOTE = "nightly gate: "
+"""How a warning of a stored run begins that keeps it from being a baseline of later nights."""
+
 Purpose = Literal["solve", "judge"]
 SettledStatus = Literal["succeeded", "failed", "timed_out", "cancelled", "reused"]
 AttemptStatus = Literal["sent", "succeeded", "failed", "timed_out", "cancelled", "reused"]

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, func, inspect, select, text
 
 from harness.errors import InputError, LedgerError
+from harness.ledger.causes import cause_objects, failure_causes, over_cells
 from harness.ledger.connections import database_url, make_engine, shown
 from harness.ledger.instants import from_us
 from harness.ledger.ledger import Ledger, explained
@@ -106,6 +107,7 @@ def run_detail(ledger: Ledger, run_id: str) -> dict[str, Any]:
         "sample_seed": run.sample_seed,
         "config": run.config,
         "warnings": list(run.warnings),
+        "failure_causes": cause_objects(over_cells(failure_causes(ledger, [run_id]))),
     }  # fmt: skip
 
 
@@ -161,6 +163,14 @@ CELL_COLUMNS = (
 )
 
 
+_CAUSES_TOLD = 10
+
+
+def _told(cause: dict[str, Any]) -> str:
+    judged = "judge: " if cause["purpose"] == "judge" else ""
+    return f"{cause['n_attempts']:,} x {judged}{cause['message'] or cause['error_class']}"
+
+
 def cell_table(detail: dict[str, Any]) -> Table:
     """Lay out the cells of `run_detail` as a table; what else is known of the run goes below it."""
     rows = [tuple(cell[column.name] for column in CELL_COLUMNS) for cell in detail["cells"]]
@@ -169,6 +179,7 @@ def cell_table(detail: dict[str, Any]) -> Table:
         f"started {started}, benchtab {detail['harness_version']}, sample seed {detail['sample_seed']}",
         f"price book {detail['price_book_sha256'][:12]}, plan {detail['plan_sha256'][:12]}",
         *detail["warnings"],
+        *map(_told, detail["failure_causes"][:_CAUSES_TOLD]),
     )
     title = f"Run {detail['run_id']}: {detail['status']}"
     return Table(name="run", title=title, columns=CELL_COLUMNS, rows=rows, notes=notes)

@@ -7,7 +7,7 @@ the file are relative to the file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,9 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from harness.errors import Finding, HarnessError, InputError
 from harness.models import ModelSpec, parse_model
+from harness.money import parse_usd
 from harness.reports.comparison import Thresholds
 from harness.reports.run_comparison import parse_share
 from harness.runner import RunSpec
+from harness.runner.failures import MAX_FAILED, parse_max_failed
 from harness.typed_files import parse_toml
 
 DEFAULT_SETTING = "default"
@@ -35,12 +37,9 @@ def _usd(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f'write dollars as a string, so that they are exact: "{value}"')
     try:
-        amount = Decimal(str(value).removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount <= 0:
-        raise ValueError(f"not an amount of dollars above zero: {value!r}")
-    return amount
+        return parse_usd(str(value), where="")
+    except InputError as error:
+        raise ValueError(f"{error.message}; {error.fix}") from None
 
 
 def _model(value: object) -> object:
@@ -62,7 +61,15 @@ def _share(unit: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _max_failed(value: object) -> object:
+    try:
+        return parse_max_failed(str(value))
+    except HarnessError as error:
+        raise ValueError(f"{error.message}; {error.fix}") from None
+
+
 Usd = Annotated[Decimal, BeforeValidator(_usd)]
+MaxFailed = Annotated[float, BeforeValidator(_max_failed)]
 Model = Annotated[ModelSpec, BeforeValidator(_model)]
 
 
@@ -132,6 +139,7 @@ class RunTable(_Table):
     concurrency: int = Field(default=16, ge=1)
     timeout_s: float = Field(default=600.0, gt=0)
     max_attempts: int = Field(default=6, ge=1)
+    max_failed: MaxFailed = MAX_FAILED
     data: str | None = Field(default=None, description="folder of local data sets")
     temperature: float | None = Field(default=None, ge=0)
     max_output_tokens: int | None = Field(default=None, ge=1)
@@ -202,6 +210,7 @@ class NightlyConfig(_Table):
             budget_mode=self.budget.mode,
             timeout_s=run.timeout_s,
             max_attempts=run.max_attempts,
+            max_failed=run.max_failed,
             data_dir=None if run.data is None else folder / run.data,
             temperature=run.temperature,
             max_output_tokens=run.max_output_tokens,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.instants import from_us
-from harness.nightly.night import GATE_NOTE, is_night_of
+from harness.ledger.records import NO_BASELINE_NOTE
+from harness.nightly.night import is_night_of
 from harness.pricing import PriceBook
 from harness.reports.assembly import spend_report
 from harness.reports.spend import SpendRow
 from harness.reports.spend_tables import label
+from harness.runner.failures import MAX_FAILED, too_many_failed
 from harness.trends import Night, Trend, TrendPoint
 
 
@@ -28,13 +30,18 @@ def job_history(ledger: Ledger, book: PriceBook, name: str, *, nights: int) -> t
 
 
 def _told(run: RunRecord) -> Night:
-    gate = next((w.removeprefix(GATE_NOTE).partition(" ")[0] for w in run.warnings if w.startswith(GATE_NOTE)), "")
+    gate = next(
+        (w.removeprefix(NO_BASELINE_NOTE).partition(" ")[0] for w in run.warnings if w.startswith(NO_BASELINE_NOTE)), ""
+    )
     verdict = gate or ("good" if run.status == "complete" else run.status)
     return Night(run_id=run.run_id, started_at=from_us(run.created_at_us), verdict=verdict)
 
 
 def _point(row: SpendRow, place: int) -> TrendPoint:
-    cost = row.cost_per_task_usd
+    """Place a row in its night; answers that never came cost nothing, which must not look like a fall in price."""
+    n_failed = row.facts.n_unscored.get("failed", 0)
+    lost = too_many_failed(n_failed, row.n_solves, MAX_FAILED) or n_failed == row.n_solves
+    cost = None if lost else row.cost_per_task_usd
     return TrendPoint(
         night=place,
         usd_per_answer=None if cost is None else float(cost),
@@ -42,5 +49,5 @@ def _point(row: SpendRow, place: int) -> TrendPoint:
         score=row.score.value,
         score_low=row.score.ci_low,
         score_high=row.score.ci_high,
-        output_tokens_per_answer=row.output_tokens_per_task,
+        output_tokens_per_answer=None if lost else row.output_tokens_per_task,
     )

@@ -6,7 +6,7 @@ ledger, so that the job keeps no state of its own and the next night may run on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from harness.errors import InputError
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.instants import from_us
+from harness.ledger.records import NO_BASELINE_NOTE
 from harness.ledger.records import Budget as StoredBudget
+from harness.ledger.summaries import run_detail
 from harness.models import parse_model
 from harness.money import to_pico_ceiling
 from harness.nightly.config import NightlyConfig
@@ -26,13 +28,12 @@ from harness.reports.comparison import EXIT_CODES, Comparison
 from harness.reports.run_comparison import compare_runs
 from harness.reports.spend import SpendReport
 from harness.runner import PreparedRun, RunResult, run_suites
+from harness.runner.failures import MAX_FAILED, too_many_failed
 
 if TYPE_CHECKING:
     from harness.runner.marking import RunObserver
 
 Observe: TypeAlias = "Callable[[PreparedRun], AbstractContextManager[RunObserver]]"
-GATE_NOTE = "nightly gate: "
-"""How a warning of a stored run begins that keeps it from being a baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Night:
         verdict: `pass`, `regression`, `inconclusive`, `not asked`, `no baseline`, `budget reached`, `failed` or
             `interrupted`.
         exit_code: of the whole night; see `exit_code`.
+        again: words of the command that ran it, for the commands that are printed.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Night:
     budgets: tuple[StoredBudget, ...]
     verdict: str
     exit_code: int
+    again: tuple[str, ...] = ("nightly", "CONFIG")
 
 
 def run_night(
@@ -68,12 +71,14 @@ def run_night(
     observe: Observe,
     run_id: str | None = None,
     handle_signals: bool = False,
+    again: Sequence[str] = ("nightly", "CONFIG"),
 ) -> Night:
     """Run the matrix of a config once.
 
     Args:
         folder: where the config file lies.
-        run_id: goes on with a night that was cut short; None = a new night.
+        run_id: goes on with a night that was cut short or failed; None = a new night.
+        again: words of the command, for those that are printed.
 
     Raises:
         InputError: config, suites or data are wrong, or the named baseline does not exist; nothing was sent.
@@ -90,12 +95,13 @@ def run_night(
         observe=observe,
         wall_us=wall_us,
         handle_signals=handle_signals,
+        retry_failed=run_id is not None,
     )
     head = ledger.run(result.run_id)
     assert head is not None
     base = find_baseline(config, ledger, head)
     comparison = None
-    if base is not None:
+    if base is not None and has_answers(ledger, head):
         comparison = compare_runs(
             ledger, book, base.run_id, head.run_id, config.thresholds(), replaced=config.matrix.replaced()
         )
@@ -108,6 +114,7 @@ def run_night(
         budgets=tuple(ledger.budgets([*scopes, f"run:{head.run_id}"]).values()),
         verdict=_verdict(result, comparison),
         exit_code=exit_code(result, comparison),
+        again=tuple(again),
     )
     _remember(ledger, head, night)
     return night
@@ -143,15 +150,32 @@ def find_baseline(config: NightlyConfig, ledger: Ledger, head: RunRecord) -> Run
     if config.baseline.run is not None:
         return ledger.run(config.baseline.run)
     earlier = [run for run in ledger.runs() if is_night_of(run, config.name) and run.run_id != head.run_id]
-    good = [
-        run for run in earlier if run.created_at_us < head.created_at_us and is_good(run) and _same_suites(run, head)
-    ]
-    return good[-1] if good else None
+    good = (
+        run
+        for run in reversed(earlier)
+        if run.created_at_us < head.created_at_us and is_good(run) and _same_suites(run, head)
+    )
+    return next((run for run in good if mostly_answered(ledger, run)), None)
 
 
 def is_good(run: RunRecord) -> bool:
     """Tell whether a run may be a baseline: complete, and no gate spoke against it."""
-    return run.status == "complete" and not any(warning.startswith(GATE_NOTE) for warning in run.warnings)
+    return run.status == "complete" and not any(warning.startswith(NO_BASELINE_NOTE) for warning in run.warnings)
+
+
+def has_answers(ledger: Ledger, run: RunRecord) -> bool:
+    """Tell whether any model answered anything: else there is nothing to compare."""
+    return any(cell["n_answered"] for cell in run_detail(ledger, run.run_id)["cells"])
+
+
+def mostly_answered(ledger: Ledger, run: RunRecord) -> bool:
+    """Tell whether a run's models answered what they were asked, but for the share that may fail.
+
+    A run's status says so since failed runs have one of their own; runs of earlier versions were complete in any case.
+    """
+    share = run.config.get("max_failed", MAX_FAILED)
+    cells = run_detail(ledger, run.run_id)["cells"]
+    return all(not too_many_failed(cell["n_planned"] - cell["n_answered"], cell["n_planned"], share) for cell in cells)
 
 
 def _same_suites(run: RunRecord, head: RunRecord) -> bool:
@@ -181,9 +205,9 @@ def _verdict(result: RunResult, comparison: Comparison | None) -> str:
 
 def _remember(ledger: Ledger, head: RunRecord, night: Night) -> None:
     """Write a verdict against the run beside it: such a run is no baseline."""
-    kept = [warning for warning in head.warnings if not warning.startswith(GATE_NOTE)]
+    kept = [warning for warning in head.warnings if not warning.startswith(NO_BASELINE_NOTE)]
     if night.verdict in ("regression", "inconclusive"):
-        kept.append(f"{GATE_NOTE}{night.verdict} against {night.base}")
+        kept.append(f"{NO_BASELINE_NOTE}{night.verdict} against {night.base}")
     if tuple(kept) != head.warnings:
         ledger.finish_run(head.run_id, head.status, finished_at_us=head.finished_at_us, warnings=kept)
 
@@ -198,5 +222,5 @@ def accept_run(ledger: Ledger, run_id: str) -> None:
     if run is None or run.status != "complete":
         what = f"there is no run {run_id}" if run is None else f"run {run_id} is {run.status}"
         raise InputError(what, where="--accept", fix="name a complete run; see: benchtab runs list")
-    kept = [warning for warning in run.warnings if not warning.startswith(GATE_NOTE)]
+    kept = [warning for warning in run.warnings if not warning.startswith(NO_BASELINE_NOTE)]
     ledger.finish_run(run_id, run.status, finished_at_us=run.finished_at_us, warnings=kept)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.ledger.causes import told
 from harness.money import from_pico
 from harness.nightly.night import Night
 from harness.reports import wording
 from harness.reports.comparison import ComparedRow, comparison_table
 from harness.reports.spend_tables import label, summary_table, totals_table
+from harness.runner.command_line import command
 from harness.tables import Column, Table
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
@@ -41,8 +43,8 @@ def summary_tables(night: Night) -> list[Table]:
 
 def _verdict_table(night: Night) -> Table:
     columns = (Column(name="run"), Column(name="baseline"), Column(name="verdict"), Column(name="exit", title="exit"))
-    row = (night.result.run_id, night.base or "none: this run becomes the baseline", night.verdict,
-           str(night.exit_code))  # fmt: skip
+    none = "none: this run becomes the baseline" if night.verdict == "no baseline" else "none"
+    row = (night.result.run_id, night.base or none, night.verdict, str(night.exit_code))
     return Table(
         name="verdict", title=f"{night.name}: {night.verdict}", columns=columns, rows=[row], notes=tuple(_notes(night))
     )
@@ -54,13 +56,25 @@ def _notes(night: Night) -> list[str]:
         for row in (night.comparison.rows if night.comparison else ())
         if row.verdict in ("regression", "inconclusive")
     ]
-    found += [f"{model.spec} stopped: {model.stopped_by}" for model in night.result.models if model.stopped_by]
+    found += _failures(night)
     if night.result.resume_command is not None:
-        found.append(f"go on with: benchtab nightly CONFIG --run-id {night.result.run_id}")
+        found.append(f"go on with: {command([*night.again, '--run-id', night.result.run_id])}")
     if night.verdict in ("regression", "inconclusive"):
-        found.append(
-            f"when the change is wanted: benchtab nightly CONFIG --accept {night.result.run_id} makes it the baseline"
-        )
+        accept = command([*night.again, "--accept", night.result.run_id])
+        found.append(f"when the change is wanted: {accept} makes it the baseline")
+    return found
+
+
+def _failures(night: Night) -> list[str]:
+    """Say which models stopped or failed, and why requests failed."""
+    found = [f"{model.spec} stopped: {model.stopped_by}" for model in night.result.models if model.stopped_by]
+    found += [
+        f"{model.spec}: {model.n_failed:,} of {model.n_samples:,} samples failed for good"
+        for model in night.result.models
+        if model.n_failed and model.stopped_by is None
+    ]
+    if night.result.causes:
+        found.append(f"failed requests: {'; '.join(told(night.result.causes))}")
     return found
 
 
@@ -109,8 +123,8 @@ def junit_cases(night: Night) -> list[JUnitCase]:
         130: ("error", "the run was interrupted"),
     }
     outcome, message = ended.get(night.result.exit_code, ("error", "the run failed"))
-    stops = [f"{model.spec}: {model.stopped_by}" for model in night.result.models if model.stopped_by]
-    cases = [JUnitCase(suite=night.name, name="run", outcome=outcome, message="; ".join([message, *stops]).strip("; "))]
+    said = [message, *_failures(night)] if outcome != "passed" else []
+    cases = [JUnitCase(suite=night.name, name="run", outcome=outcome, message="; ".join(said))]
     if night.comparison is None:
         return [*cases, JUnitCase(suite=night.name, name="baseline", outcome="skipped", message="no baseline yet")]
     for row in night.comparison.rows:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from harness.errors import ErrorClass, InputError, ProviderError
+from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
 from harness.models import ModelSpec
 from harness.providers import batch_fields as fields
 from harness.providers.base import Prepared, Request
@@ -193,7 +193,7 @@ def make_batch_provider(spec: ModelSpec, *, base_url: str | None) -> BatchProvid
     variable = "OPENAI_API_KEY" if spec.provider == "openai" else "ANTHROPIC_API_KEY"
     key = os.environ.get(variable)
     if not key and not base_url:
-        raise InputError(
+        raise MissingKeyError(
             f"no API key for {spec.provider}: the environment variable {variable} is not set",
             where=f"--model {spec}",
             fix=f"export {variable}=...",

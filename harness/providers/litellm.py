@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ErrorClass, InputError, ProviderError
+from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.answers import kept_headers, text_of
 from harness.providers.base import Prepared, Request, Response
@@ -203,7 +203,7 @@ class LiteLLMProvider:
     def _check_key(self) -> None:
         names = KEY_VARIABLES.get(self._provider, ())
         if names and not self._base_url and not any(os.environ.get(name) for name in names):
-            raise InputError(
+            raise MissingKeyError(
                 f"no API key for {self._spec.provider}: the environment variable {names[0]} is not set",
                 where=f"--model {self._spec}",
                 fix=f"export {names[0]}=...",

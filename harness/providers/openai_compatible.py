@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from harness.errors import ErrorClass, InputError, ProviderError
+from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.answers import answer_in, responses_response
 from harness.providers.base import Prepared, Request, Response
@@ -226,7 +226,7 @@ def openai_responses(spec: ModelSpec, *, base_url: str | None, concurrency: int)
     """
     key = os.environ.get("OPENAI_API_KEY")
     if not key and not base_url:
-        raise InputError(
+        raise MissingKeyError(
             "no API key for openai: the environment variable OPENAI_API_KEY is not set",
             where=f"--model {spec}",
             fix="export OPENAI_API_KEY=...",

@@ -5,6 +5,7 @@ Data flows runner events -> counters -> text. The runner knows only the observer
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from harness.runner.charging import Spent
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
+
+    from harness.runner import PreparedRun
 
 _EVERY_S = 60.0
 
@@ -75,7 +78,8 @@ class ProgressDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
 
     def attempt_sent(self, model: ModelSpec) -> None:
         """Count a request that left."""
@@ -104,10 +108,11 @@ class ProgressDisplay:
     def notice(self, text: str) -> None:
         """Say something once."""
         text = printable(text)
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
-        else:
-            print(text, file=self._stream, flush=True)
+        with contextlib.suppress(OSError):  # a terminal that was closed must not keep a run from draining
+            if self._live is not None:
+                self._live.console.print(text, markup=False, highlight=False)
+            else:
+                print(text, file=self._stream, flush=True)
 
     def _tick(self) -> None:
         if self._quiet or self._live is not None:
@@ -115,7 +120,8 @@ class ProgressDisplay:
         now_s = self._clock()
         if now_s >= self._next_line_s:
             self._next_line_s = now_s + _EVERY_S
-            print(self.line(), file=self._stream, flush=True)
+            with contextlib.suppress(OSError):
+                print(self.line(), file=self._stream, flush=True)
 
     def line(self) -> str:
         """All models in one line."""
@@ -162,6 +168,20 @@ class ProgressDisplay:
             )
         grid.caption = self.line()
         return grid
+
+
+def announced(prepared: PreparedRun, *, quiet: bool) -> ProgressDisplay:
+    """Say what is about to run and what to know of it, and make its display."""
+    items, models = len(prepared.items), len(prepared.models)
+    display = ProgressDisplay({model.spec: items for model in prepared.models}, quiet=quiet)
+    for warning in prepared.warnings:
+        display.notice(f"warning: {warning}")
+    display.notice(f"run {prepared.run_id}: {_counted(items, 'sample')} x {_counted(models, 'model')}")
+    return display
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

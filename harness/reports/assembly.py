@@ -15,6 +15,7 @@ from operator import mul
 from harness.costs import worst_case_usd
 from harness.errors import InputError
 from harness.ledger import CellRecord, Ledger, RunRecord
+from harness.ledger.causes import FailureCause, failure_causes, over_cells
 from harness.ledger.instants import from_us
 from harness.ledger.read import UnknownBill, UsageSum, unknown_bills, usage_sums
 from harness.ledger.stream import attempt_rows
@@ -26,6 +27,7 @@ from harness.reports.price_history import price_histories
 from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.reports.stretches import NamedSum, named_sums
+from harness.runner.command_line import command, run_words
 
 Weights = Callable[[CellRecord], Mapping[str, float]]
 
@@ -123,6 +125,7 @@ def _run_facts(run: RunRecord) -> RunFacts:
                   if name not in ("suites", "models", "sample_seed") and isinstance(value, str | int | float)
                   and not isinstance(value, bool))),
         warnings=run.warnings,
+        command=command(run_words(run.config)) if run.config.get("models") else None,
     )  # fmt: skip
 
 
@@ -135,6 +138,7 @@ class _Cell:
     solve: Spend = NOTHING
     judge: Spend = NOTHING
     samples: Samples = field(default_factory=Samples)
+    causes: list[FailureCause] = field(default_factory=list)
     n_unscored: Mapping[str, int] = field(default_factory=dict)
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
 
@@ -193,6 +197,9 @@ def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger, weights:
     for run_id in run_ids:
         for found in cell_samples(ledger, run_id, spent.rates, spent.singles):
             cells[found.cell_id].take(found)
+    if any(cell.solve.n_failed_attempts or cell.judge.n_failed_attempts for cell in cells.values()):
+        for cause in failure_causes(ledger, run_ids):
+            cells[cause.cell_id].causes.append(cause)
     return _pooled(list(cells.values()), weights)
 
 
@@ -307,6 +314,7 @@ def _facts(group: Sequence[_Cell], version: str, weights: Mapping[str, float]) -
             for cell in group
             if not cell.solve.is_unpriced
         ],
+        causes=over_cells(cause for cell in group for cause in cell.causes),
     )
 
 

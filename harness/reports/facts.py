@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from harness.ledger.causes import FailureCause
 from harness.money import add
 
 ZERO = Decimal(0)
@@ -215,6 +216,7 @@ class CellFacts:
         n_unscored: solves that could not be scored, by reason; they are left out of the score.
         n_without_answer: solves whose reply holds no answer, by reason; they count as wrong (`COUNTED_WRONG`).
         run_costs: the priced bill of each run.
+        causes: why requests failed, over all runs, the most frequent first.
     """
 
     suite: str
@@ -231,6 +233,7 @@ class CellFacts:
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
     tasks: Sequence[TaskOutcomes] = ()
     run_costs: Sequence[RunCost] = ()
+    causes: Sequence[FailureCause] = ()
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from harness.reports.facts import NOTHING, Spend
 from harness.reports.spend import GROUPS, SpendReport
 from harness.reports.spend_tables import label, notes, prices_table, runs_table, summary_table, title, totals_table
 from harness.reports.tasks import tasks_table
+from harness.runner.command_line import command
 from harness.tables import Table
 
 
@@ -82,14 +83,9 @@ def _best(report: SpendReport) -> list[Figure]:
 
 
 def _commands(report: SpendReport) -> tuple[str, ...]:
-    names = " ".join(run.run_id for run in report.runs)
-    asked = f" --as-of {report.as_of:%Y-%m-%dT%H:%M:%SZ}" if report.as_of else ""
-    asked += f" --what-if {report.what_if}" if report.what_if else ""
-    again = [f"benchtab report {names}{asked} --format html -o report.html"] if names else []
-    runs = []
-    for run in report.runs:
-        settings = dict(run.settings)
-        models = " ".join(f"-m {model}" for model in run.models)
-        suites = " ".join(suite.partition(" ")[0] for suite in run.suites)
-        runs.append(f"benchtab run {suites} {models} --sample-seed {settings.get('seed', '0')}")
-    return (*again, *dict.fromkeys(runs))
+    """The report itself, then every run that a command can repeat; all quoted for a shell."""
+    names = [run.run_id for run in report.runs]
+    asked = ["--as-of", f"{report.as_of:%Y-%m-%dT%H:%M:%SZ}"] if report.as_of else []
+    asked += ["--what-if", report.what_if] if report.what_if else []
+    again = [command(["report", *names, *asked, "--format", "html", "-o", "report.html"])] if names else []
+    return (*again, *dict.fromkeys(run.command for run in report.runs if run.command is not None))

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from harness.ledger.causes import cause_objects
 from harness.money import plain
 from harness.reports.facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums
 from harness.reports.price_history import PriceHistory
@@ -84,7 +85,7 @@ class PriceUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """A run that a report covers, for its settings section."""
+    """A run that a report covers, for its settings section; `command` asks the same again, None = no command can."""
 
     run_id: str
     status: str
@@ -96,6 +97,7 @@ class RunFacts:
     models: tuple[str, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    command: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +312,7 @@ def row_object(row: SpendRow) -> dict[str, Any]:
         "cost_per_correct_ci_low_usd": _float_money(per_correct.ci_low),
         "cost_per_correct_ci_high_usd": _float_money(per_correct.ci_high),
         "output_tokens_per_task": row.output_tokens_per_task,
+        "failure_causes": cause_objects(facts.causes),
         "pass_at_k": pass_objects(facts.tasks),
         "tasks": [_task_object(task) for task in facts.tasks],
     }

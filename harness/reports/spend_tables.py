@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from harness.ledger.causes import told
+from harness.ledger.records import Purpose
 from harness.money import add
 from harness.reports import wording
 from harness.reports.facts import Spend
@@ -269,7 +272,10 @@ def row_warnings(row: SpendRow) -> Iterable[str]:
     if solve.n_truncated:
         yield f"{solve.n_truncated:,} of {row.n_solves:,} answers cut at the output cap, billed in full"
     if solve.n_failed_attempts:
-        yield f"{solve.n_failed_attempts:,} of {solve.n_attempts:,} requests failed"
+        yield f"{solve.n_failed_attempts:,} of {solve.n_attempts:,} requests failed{_causes(row, 'solve')}"
+    judge = row.facts.judge
+    if judge.n_failed_attempts:
+        yield f"{judge.n_failed_attempts:,} of {judge.n_attempts:,} judge requests failed{_causes(row, 'judge')}"
     if solve.n_flagged_usage:
         yield f"{solve.n_flagged_usage:,} attempts with usage that does not add up as the provider sent it"
     if solve.n_reused:
@@ -279,6 +285,11 @@ def row_warnings(row: SpendRow) -> Iterable[str]:
         yield "reasoning tokens are not itemised by the provider"
     if solve.cost.charged != solve.cost.total:
         yield f"providers state they charged {wording.dollars(solve.cost.charged)}; the table shows list prices"
+
+
+def _causes(row: SpendRow, purpose: Purpose) -> str:
+    causes = [replace(cause, purpose="solve") for cause in row.facts.causes if cause.purpose == purpose]
+    return f": {', '.join(told(causes))}" if causes else ""
 
 
 def _by_reason(counts: Mapping[str, int]) -> str:

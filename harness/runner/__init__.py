@@ -1,6 +1,7 @@
 """The runner: plans a run, executes it with every attempt in the ledger, and says where it ended."""
 
-from harness.runner.execution import ModelResult, RunResult, run_suites
+from harness.runner.endings import ModelResult, RunResult
+from harness.runner.execution import run_suites
 from harness.runner.preparation import PreparedRun, prepare_run
 from harness.runner.spec import RunSpec
 

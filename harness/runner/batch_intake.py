@@ -176,7 +176,7 @@ class Intake:
         if action is Action.STOP_MODEL:
             stop(self._queue, error)
         elif action is Action.GIVE_UP or line.tries - line.uncounted >= self._work.max_attempts:
-            self._work.marking.failed(self._queue)
+            self._work.marking.failed(self._queue, error)
             await self._chains.finish_item(walk, None)
 
     async def dismiss(self, flight: Flight, reason: ProviderError, status: BatchStatus) -> None:

@@ -47,8 +47,8 @@ class BatchSession:
                 task.cancel()
             return
         self.interrupted = True
-        self._observer.notice("stopping: batches go on at the provider; they are collected when the run is resumed")
         self._stopping.set()
+        self._observer.notice("stopping: batches go on at the provider; they are collected when the run is resumed")
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

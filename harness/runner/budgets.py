@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import re
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
 from harness.ledger.instants import from_us, to_us
 from harness.models import ModelSpec, parse_model
+from harness.money import parse_usd
 from harness.pricing import PriceBook, utc_text
 from harness.runner.preparation import PreparedRun, output_cap
 
@@ -102,10 +103,4 @@ def parse_cap(text: str) -> Decimal:
     Raises:
         InputError: not an amount.
     """
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise InputError(f"not an amount of dollars: {text!r}", where="USD", fix="write for example 5 or 0.25")
-    return amount
+    return parse_usd(text, where="USD", zero=True)

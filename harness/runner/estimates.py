@@ -6,12 +6,13 @@ the unknown: the estimate assumes what models of the kind wrote on a known set o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from harness.costs import cost_of, worst_case_usd
+from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing import PriceBook
 from harness.runner.plan import PlannedItem
@@ -46,17 +47,25 @@ class CostEstimate:
     upper_bound_usd: Decimal | None
 
 
-def estimate_run(run: PreparedRun, book: PriceBook, now: datetime) -> list[CostEstimate]:
-    """Estimate each suite on each model of a run."""
+def estimate_run(
+    run: PreparedRun,
+    book: PriceBook,
+    now: datetime,
+    *,
+    asks: Callable[[ModelSpec, PlannedItem], bool] | None = None,
+) -> list[CostEstimate]:
+    """Estimate each suite on each model of a run; `asks` says which items a model would still be asked, None = all."""
     items_of = {
         loaded.suite.name: [item for item in run.items if item.suite.name == loaded.suite.name] for loaded in run.suites
     }
-    return [
-        _estimate(name, items, tokens, model, run, book, now)
-        for name, items in items_of.items()
-        for tokens in [estimate_samples([item.sample for item in items])]
-        for model in run.models
-    ]
+    estimates = []
+    for name, items in items_of.items():
+        tokens = estimate_samples([item.sample for item in items])
+        for model in run.models:
+            left = items if asks is None else [item for item in items if asks(model.spec, item)]
+            counted = tokens if len(left) == len(items) else estimate_samples([item.sample for item in left])
+            estimates.append(_estimate(name, left, counted, model, run, book, now))
+    return estimates
 
 
 def _estimate(

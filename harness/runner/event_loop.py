@@ -36,12 +36,26 @@ def frozen_garbage() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupted_by_signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` on Ctrl-C and on SIGTERM; to be entered inside the running loop."""
+    """Call `interrupt` on Ctrl-C, SIGTERM and SIGHUP (the terminal was closed); to be entered inside the running loop.
+
+    A SIGHUP that is ignored already stays ignored: `nohup benchtab ...` goes on without its terminal.
+    """
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    seen: set[int] = set()
+
+    def caught(number: int) -> None:
+        # shell and kernel may both send SIGHUP for one closed terminal: a second one asks for nothing more
+        if number != signal.SIGHUP or not seen:
+            seen.add(number)
+            interrupt()
+
+    for number in numbers:
+        loop.add_signal_handler(number, caught, number)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)

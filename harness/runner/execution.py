@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
+import re
 import secrets
-import shlex
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import BudgetReached, HarnessError, InputError, LedgerError
+from harness.errors import LedgerError
 from harness.ledger import Ledger
+from harness.ledger.causes import failure_causes, over_cells
 from harness.ledger.instants import from_us, now_us
-from harness.ledger.records import Purpose, RunRecord, RunStatus, SampleOutcome
+from harness.ledger.records import NO_BASELINE_NOTE, Purpose
 from harness.ledger.writer import Writer
 from harness.models import ModelSpec
 from harness.money import from_pico, plain, to_pico_ceiling
@@ -32,8 +33,10 @@ from harness.runner.attempts import Asker, Clocks, LedgerWriter, Question
 from harness.runner.budgets import budget_scopes, capped_scopes, refuse_unbounded
 from harness.runner.charging import Pricer
 from harness.runner.checks import ScoringChecks
+from harness.runner.endings import FINISHED, Ending, ModelResult, RunResult, model_result, run_result, status_of
 from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
 from harness.runner.expected import ENOUGH, QUANTILE, ExpectedCosts
+from harness.runner.failures import Outcomes, with_new_tries
 from harness.runner.grading import Faults, Grader
 from harness.runner.judging import Judge
 from harness.runner.marking import Marking, ModelQueue, RunObserver, StoredAnswer
@@ -50,6 +53,7 @@ from harness.runner.preparation import (
     run_record,
     streams,
 )
+from harness.runner.refusals import refuse_another_run, refuse_what_cannot_be_asked
 from harness.runner.retries import Retries
 from harness.runner.reuse import Reuse
 from harness.runner.session import Session
@@ -62,48 +66,9 @@ if TYPE_CHECKING:
     from harness.runner.batches import BatchSession
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelResult:
-    """How one model of a run ended in this session.
-
-    Attributes:
-        n_failed: samples given up after their last attempt.
-        n_left: samples not finished, for a later session.
-        stopped_by: why this model stopped early; None when it did not.
-    """
-
-    spec: ModelSpec
-    n_failed: int
-    n_left: int
-    stopped_by: HarnessError | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a session of a run ended.
-
-    Attributes:
-        status: `complete` when every planned sample is finished.
-        warnings: what a reader of the results must know.
-        exit_code: 0 complete, 1 a model stopped or samples are left, 3 budget reached, 130 interrupted.
-        resume_command: what goes on with the run; None when it is complete.
-        most_in_flight: requests that were under way at once, at most.
-        notes: what this session did that a report of the run does not show.
-    """
-
-    run_id: str
-    status: RunStatus
-    models: tuple[ModelResult, ...]
-    warnings: tuple[str, ...]
-    exit_code: int
-    resume_command: str | None
-    most_in_flight: int = 0
-    notes: tuple[str, ...] = ()
-
-
 def new_run_id(spec: RunSpec, now: datetime) -> str:
     """Make a run id that sorts by time and says what was run."""
-    first = spec.suites[0].rsplit("/", 1)[-1].removesuffix(".toml")
+    first = re.sub(r"[^A-Za-z0-9._-]", "_", spec.suites[0].rsplit("/", 1)[-1].removesuffix(".toml"))[:80]
     return f"{now:%Y%m%dT%H%M%S}-{first}-{secrets.token_hex(2)}"
 
 
@@ -118,6 +83,8 @@ def run_suites(
     handle_signals: bool = False,
     limits: RetryLimits | None = None,
     batch_waits: Waits | None = None,
+    retry_failed: bool = False,
+    places: Sequence[str] = (),
 ) -> RunResult:
     """Run suites on models, or go on with a run.
 
@@ -128,6 +95,8 @@ def run_suites(
         wall_us: the clock, in microseconds since the epoch.
         handle_signals: let Ctrl-C drain instead of raising (command line only).
         batch_waits: how often batches are looked at; None = from a few seconds to the spec's `batch_poll_s`.
+        retry_failed: ask samples that failed for good once more, each with all its tries; False = they stay failed.
+        places: words of a command line that say where the ledger and the prices are, for the command that goes on.
 
     Raises:
         InputError: options, suites or data are wrong, or the stored run is another one; nothing was sent.
@@ -136,119 +105,100 @@ def run_suites(
     started = from_us(wall_us())
     chosen = run_id or new_run_id(spec, started)
     prepared = prepare_run(spec, run_id=chosen, book=book, now=started)
+    stored = ledger.run(chosen)
+    refuse_another_run(prepared, stored)
     refuse_unbounded(prepared, ledger, book, started)
-    if spec.batch:
-        from harness.runner.batch_lines import batch_provider
-
-        for model in spec.models:
-            batch_provider(spec, model)  # what it cannot do ends the command here
+    refuse_what_cannot_be_asked(prepared)
     with ledger.run_lock(chosen):
-        stored = _opened(ledger, prepared, book, started)
+        stored = ledger.run(chosen)  # another process may have made or changed it a moment ago
+        if stored is None:
+            ledger.create_run(run_record(prepared, book=book, now=started))
+        refuse_another_run(prepared, stored)
         cell_ids = ledger.add_cells(chosen, cell_records(prepared))
         planned_ids = ledger.add_planned(chosen, planned_records(prepared))
         _set_budget(ledger, prepared)
-        if stored is not None and stored.status == "complete":
-            return _result(prepared, "complete", [], interrupted=False, most_in_flight=0)
         execution = _Execution(prepared, ledger, book, cell_ids, planned_ids, wall_us, limits or RetryLimits())
-        execution.is_new = stored is None
+        execution.outcomes = _outcomes(ledger, chosen, is_new=stored is None, retry_failed=retry_failed)
         execution.batch_waits = batch_waits
-        with (
-            _partial_on_failure(ledger, chosen, wall_us),
-            observe(prepared) as observer,
-            fast_loop() as loop,
-            frozen_garbage(),
-        ):
-            session = loop.run(execution.run(observer, handle_signals=handle_signals))
-        left = sum(queue.n_left for queue in session.queues)
-        stopped = any(queue.stopped_by is not None for queue in session.queues)
-        status: RunStatus = "partial" if left or stopped else "complete"
-        if spec.batch:
-            from harness.runner.batches import with_batch_warnings
+        models = execution.standing() if stored is not None and stored.status in FINISHED else None
+        if models is None or (retry_failed and any(model.n_to_ask for model in models)):
+            if stored is not None:
+                ledger.finish_run(chosen, "running")
+            models, ended = _driven(execution, observe, handle_signals=handle_signals)
+            if spec.batch:
+                from harness.runner.batches import with_batch_warnings
 
-            prepared = with_batch_warnings(prepared, ledger)
-        ledger.finish_run(chosen, status, finished_at_us=wall_us(), warnings=prepared.warnings)
-    results = [
-        ModelResult(spec=queue.model.spec, n_failed=queue.n_failed, n_left=queue.n_left, stopped_by=queue.stopped_by)
-        for queue in session.queues
-    ]
-    return _result(
+                prepared = with_batch_warnings(prepared, ledger)
+            kept = () if stored is None else stored.warnings
+            _finish(ledger, prepared, models, finished_at_us=wall_us(), kept=kept)
+        else:
+            ended = Ending()
+            _finish(
+                ledger, prepared, models, finished_at_us=None if stored is None else stored.finished_at_us, kept=None
+            )
+    return run_result(
         prepared,
-        status,
-        results,
-        interrupted=session.interrupted,
-        most_in_flight=execution.traffic.most_in_flight,
-        notes=execution.notes(),
+        models,
+        dataclasses.replace(ended, places=places),
+        stored_config=prepared.spec.to_json() if stored is None else stored.config,
+        causes=over_cells(failure_causes(ledger, [chosen])),
     )
 
 
-@contextlib.contextmanager
-def _partial_on_failure(ledger: Ledger, run_id: str, wall_us: Callable[[], int]) -> Iterator[None]:
-    """Leave the run as partial when a session breaks off; where even that cannot be written, it stays as running."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(LedgerError):
-            ledger.finish_run(run_id, "partial", finished_at_us=wall_us())
-        raise
+def _driven(
+    execution: _Execution,
+    observe: Callable[[PreparedRun], contextlib.AbstractContextManager[RunObserver]],
+    *,
+    handle_signals: bool,
+) -> tuple[list[ModelResult], Ending]:
+    """Drive a session to its end; a run whose session breaks off is left as partial."""
+    with (
+        execution.partial_on_failure(),
+        observe(execution.prepared) as observer,
+        fast_loop() as loop,
+        frozen_garbage(),
+    ):
+        session = loop.run(execution.run(observer, handle_signals=handle_signals))
+    most_in_flight, notes = execution.traffic.most_in_flight, execution.notes()
+    ended = Ending(interrupted=session.interrupted, most_in_flight=most_in_flight, notes=notes)
+    return [model_result(queue) for queue in session.queues], ended
 
 
-def _opened(ledger: Ledger, prepared: PreparedRun, book: PriceBook, now: datetime) -> RunRecord | None:
-    stored = ledger.run(prepared.run_id)
-    if stored is None:
-        ledger.create_run(run_record(prepared, book=book, now=now))
-    elif stored.plan_sha256 != prepared.plan_sha256:
-        raise InputError(
-            f"run {prepared.run_id} asked something else (other suites, models, data or parameters)",
-            where="--run-id",
-            fix="repeat the first command exactly, or choose another --run-id",
-        )
-    elif stored.status != "complete":
-        ledger.finish_run(prepared.run_id, "running")
-    return stored
+def _finish(
+    ledger: Ledger,
+    prepared: PreparedRun,
+    models: Sequence[ModelResult],
+    *,
+    finished_at_us: int | None,
+    kept: Sequence[str] | None,
+) -> None:
+    """Write down where the run stands.
+
+    Args:
+        kept: warnings that were stored before; those stay that keep a run from being a baseline. None = nothing was
+            sent, and all stay.
+    """
+    warnings = None
+    if kept is not None:
+        warnings = [*prepared.warnings, *(note for note in kept if note.startswith(NO_BASELINE_NOTE))]
+    status = status_of(models, prepared.spec.max_failed)
+    ledger.finish_run(prepared.run_id, status, finished_at_us=finished_at_us, warnings=warnings)
+
+
+def _outcomes(ledger: Ledger, run_id: str, *, is_new: bool, retry_failed: bool) -> Callable[[Purpose], Outcomes]:
+    """Where the samples stand; a run that was stored a moment ago need not be asked, which is a slow question."""
+
+    @functools.cache
+    def read(purpose: Purpose) -> Outcomes:
+        found: Outcomes = {} if is_new else ledger.outcomes(run_id, purpose=purpose)
+        return with_new_tries(found) if retry_failed else found
+
+    return read
 
 
 def _set_budget(ledger: Ledger, prepared: PreparedRun) -> None:
     if prepared.spec.budget_usd is not None:
         ledger.set_budget(f"run:{prepared.run_id}", to_pico_ceiling(prepared.spec.budget_usd))
-
-
-def _result(
-    prepared: PreparedRun,
-    status: RunStatus,
-    models: Sequence[ModelResult],
-    *,
-    interrupted: bool,
-    most_in_flight: int,
-    notes: tuple[str, ...] = (),
-) -> RunResult:
-    full = [model.stopped_by.where for model in models if isinstance(model.stopped_by, BudgetReached)]
-    if interrupted and status != "complete":
-        exit_code = 130
-    elif full:
-        exit_code = 3
-    else:
-        exit_code = 0 if status == "complete" else 1
-    return RunResult(
-        run_id=prepared.run_id,
-        status=status,
-        models=tuple(models),
-        warnings=prepared.warnings,
-        exit_code=exit_code,
-        resume_command=None
-        if status == "complete"
-        else resume_command(prepared, raise_budget=f"run:{prepared.run_id}" in full),
-        most_in_flight=most_in_flight,
-        notes=notes,
-    )
-
-
-def resume_command(prepared: PreparedRun, *, raise_budget: bool) -> str:
-    """The command that goes on with a run."""
-    words = ["benchtab", "run", "--resume", prepared.run_id]
-    budget = prepared.spec.budget_usd
-    if raise_budget and budget is not None:
-        words += ["--budget-usd", plain(budget * 2)]
-    return shlex.join(words)
 
 
 class _Execution:
@@ -264,7 +214,7 @@ class _Execution:
         wall_us: Callable[[], int],
         limits: RetryLimits,
     ) -> None:
-        self._prepared = prepared
+        self.prepared = prepared
         self._limits = dataclasses.replace(limits, max_attempts=prepared.spec.max_attempts)
         self._ledger = ledger
         self._book = book
@@ -278,7 +228,17 @@ class _Execution:
         self._reuse: Reuse | None = None
         self._batches: dict[ModelSpec, BatchProvider] = {}
         self.batch_waits: Waits | None = None
-        self.is_new = False
+        self.outcomes: Callable[[Purpose], Outcomes] = lambda _: {}
+
+    @contextlib.contextmanager
+    def partial_on_failure(self) -> Iterator[None]:
+        """Leave the run as partial when a session breaks off; where even that cannot be written, it stays running."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(LedgerError):
+                self._ledger.finish_run(self.prepared.run_id, "partial", finished_at_us=self._clocks.wall_us())
+            raise
 
     def notes(self) -> tuple[str, ...]:
         """What to say at the end of the session."""
@@ -294,7 +254,7 @@ class _Execution:
         return tuple(said)
 
     async def run(self, observer: RunObserver, *, handle_signals: bool) -> Session | BatchSession:
-        spec = self._prepared.spec
+        spec = self.prepared.spec
         async with contextlib.AsyncExitStack() as stack:
             writer = await stack.enter_async_context(self._ledger.writer())
             checks = await stack.enter_async_context(
@@ -308,16 +268,16 @@ class _Execution:
                 stopping=stopping,
             )
             queues = []
-            for model in self._prepared.models:
+            for model in self.prepared.models:
                 asker = await stack.enter_async_context(self._asker(model.spec, writer, observer, batch=spec.batch))
                 queues.append(self._queue(model, asker))
             judge = Judge(
                 named=spec.judge,
                 make_asker=lambda judge_spec: self._asker(judge_spec, writer, observer),
                 stack=stack,
-                run_id=self._prepared.run_id,
+                run_id=self.prepared.run_id,
                 retries=retries,
-                tries_of=self._outcomes("judge"),
+                tries_of=self.outcomes("judge"),
             )
             self._begin(writer, observer)
             marking = Marking(
@@ -363,7 +323,7 @@ class _Execution:
         from harness.runner.batches import BatchSession
 
         work = BatchWork(
-            run_id=self._prepared.run_id,
+            run_id=self.prepared.run_id,
             ledger=self._ledger,
             writer=writer,
             marking=marking,
@@ -371,15 +331,15 @@ class _Execution:
             observer=observer,
             wall_us=self._clocks.wall_us,
             stopping=stopping,
-            max_attempts=self._prepared.spec.max_attempts,
-            waits=self.batch_waits or Waits.up_to(self._prepared.spec.batch_poll_s),
+            max_attempts=self.prepared.spec.max_attempts,
+            waits=self.batch_waits or Waits.up_to(self.prepared.spec.batch_poll_s),
         )
         desks = [Desk(queue, self._batches[queue.model.spec], work) for queue in queues]
         return BatchSession(desks, stopping=stopping, observer=observer)
 
     def _begin(self, writer: Writer, observer: RunObserver) -> None:
         """Set up what the options ask for and say what it means."""
-        spec, run_id = self._prepared.spec, self._prepared.run_id
+        spec, run_id = self.prepared.spec, self.prepared.run_id
         if self._expected is not None:
             from harness.ledger.stream import recent_charges
 
@@ -405,7 +365,7 @@ class _Execution:
     async def _asker(
         self, spec: ModelSpec, writer: LedgerWriter, observer: RunObserver, *, batch: bool = False
     ) -> AsyncIterator[Asker]:
-        options = self._prepared.spec
+        options = self.prepared.spec
         provider = self._batch_only(spec) if batch else self._provider(spec)
         gate = Gate(
             options.concurrency,
@@ -425,7 +385,7 @@ class _Execution:
                 clocks=self._clocks,
                 timeout_s=options.timeout_s,
                 keep_transcripts=options.keep_transcripts,
-                budget_scopes=lambda wall_us: budget_scopes(self._prepared.run_id, spec, wall_us),
+                budget_scopes=lambda wall_us: budget_scopes(self.prepared.run_id, spec, wall_us),
                 capped=self._capped,
                 expected=self._expected,
             )
@@ -435,44 +395,62 @@ class _Execution:
     def _batch_only(self, spec: ModelSpec) -> Provider:
         from harness.runner.batch_lines import BatchOnly, batch_provider
 
-        batches = self._batches[spec] = batch_provider(self._prepared.spec, spec)
+        batches = self._batches[spec] = batch_provider(self.prepared.spec, spec)
         return BatchOnly(batches)
 
     def _provider(self, spec: ModelSpec) -> Provider:
-        options = self._prepared.spec
-        key = _answer_key(self._prepared) if spec.provider == "sim" else None
-        plan = next((model for model in self._prepared.models if model.spec == spec), None)
+        options = self.prepared.spec
+        key = _answer_key(self.prepared) if spec.provider == "sim" else None
+        plan = next((model for model in self.prepared.models if model.spec == spec), None)
         return make_provider(
             spec,
             base_url=options.base_url,
             concurrency=options.concurrency,
             answer_key=key,
-            stream=plan is not None and streams(self._prepared, plan),
+            stream=plan is not None and streams(self.prepared, plan),
         )
 
     def _queue(self, model: ModelPlan, asker: Asker) -> ModelQueue:
         def question(item: PlannedItem) -> Question:
             return question_for(
-                self._prepared,
+                self.prepared,
                 item,
                 model,
                 cell_id=self._cell_ids[item.suite.name, model.spec],
                 planned_id=self._planned_ids[item.draw_order],
             )
 
-        for chain in self._prepared.chains[:1]:
+        for chain in self.prepared.chains[:1]:
             asker.prepare(question(chain[0]))  # a setting that the provider cannot take ends the command here
+        outcomes = self.outcomes("solve")
+        mine = self._cells_of(model.spec)
         return ModelQueue(
             model=model,
             asker=asker,
-            pending=deque(self._prepared.chains),
+            pending=deque(self.prepared.chains),
             question=question,
-            outcomes=self._outcomes("solve"),
+            outcomes=outcomes,
+            n_samples=sum(map(len, self.prepared.chains)),
+            has_answered=any(one.status == "succeeded" and key[0] in mine for key, one in outcomes.items()),
         )
 
-    def _outcomes(self, purpose: Purpose) -> dict[tuple[int, int], SampleOutcome]:
-        """Where the samples stand; a run that was stored a moment ago need not be asked, which is a slow question."""
-        return {} if self.is_new else self._ledger.outcomes(self._prepared.run_id, purpose=purpose)
+    def _cells_of(self, spec: ModelSpec) -> frozenset[int]:
+        return frozenset(cell_id for (_, model), cell_id in self._cell_ids.items() if model == spec)
+
+    def standing(self) -> list[ModelResult]:
+        """How the models of a finished run stand, from the ledger alone."""
+        n_samples = sum(map(len, self.prepared.chains))
+        answered = Counter(key[0] for key, one in self.outcomes("solve").items() if one.attempt_id is not None)
+        return [
+            ModelResult(
+                spec=model.spec,
+                n_failed=n_samples - sum(answered[cell_id] for cell_id in self._cells_of(model.spec)),
+                n_left=0,
+                stopped_by=None,
+                n_samples=n_samples,
+            )
+            for model in self.prepared.models
+        ]
 
     def _stored_answer(self, attempt_id: int) -> StoredAnswer | None:
         from harness.ledger.stream import transcript_of

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.errors import ErrorClass, HarnessError
+from harness.errors import HarnessError, ProviderError
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
 from harness.providers.base import Response
 from harness.runner.attempts import Asker, AttemptObserver, Question
+from harness.runner.failures import HOPELESS, given_up, hopeless
 from harness.runner.grading import Grader
 from harness.runner.plan import Chain, PlannedItem
-from harness.runner.policy import ACTIONS, Action
 from harness.runner.preparation import ModelPlan
 from harness.runner.reuse import Reuse
 from harness.values import request_value
@@ -47,6 +47,10 @@ class ModelQueue:
     Attributes:
         question: builds the question that asks an item.
         outcomes: what earlier sessions left, by (cell id, planned id).
+        n_samples: planned for this model.
+        has_answered: whether the model ever answered in this run.
+        n_finished: samples of this session that need nothing more, failed ones included.
+        n_failed_now: of which failed while this session asked them.
     """
 
     model: ModelPlan
@@ -54,9 +58,18 @@ class ModelQueue:
     pending: deque[Chain]
     question: Callable[[PlannedItem], Question]
     outcomes: Mapping[tuple[int, int], SampleOutcome]
+    n_samples: int = 0
+    has_answered: bool = False
     stopped_by: HarnessError | None = None
+    n_finished: int = 0
     n_failed: int = 0
+    n_failed_now: int = 0
     n_left: int = field(default=0)
+
+    def stop(self, reason: HarnessError) -> None:
+        """Ask this model nothing more; the first reason is kept."""
+        self.stopped_by = self.stopped_by or reason
+        self.asker.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +103,8 @@ class Marking:
         """Finish an item from what the ledger holds; None when it has to be asked."""
         if known is not None and known.attempt_id is not None:
             return await self._take_stored(queue, item, question, known.attempt_id, scored=known.scored)
-        if known is not None and self._given_up(known):
-            self.failed(queue)
+        if known is not None and given_up(known, self._max_attempts):
+            self._finish(queue, failed=True)
             return Finished(text=None)
         if self._reuse is None:
             return None
@@ -108,12 +121,16 @@ class Marking:
         self, queue: ModelQueue, item: PlannedItem, question: Question, attempt_id: int, response: Response
     ) -> None:
         """Score an answer that is in the ledger."""
+        queue.has_answered = True
         stored = StoredAnswer(text=response.text, finish_reason=response.finish_reason, refused=response.refused)
         await self._grade(item, question, attempt_id, stored)
         self._finish(queue, failed=False)
 
-    def failed(self, queue: ModelQueue) -> None:
-        """Count an item that no further attempt will answer."""
+    def failed(self, queue: ModelQueue, error: ProviderError) -> None:
+        """Count an item that no further attempt will answer; a model that only fails is stopped."""
+        queue.n_failed_now += 1
+        if queue.n_failed_now >= HOPELESS and not queue.has_answered and queue.stopped_by is None:
+            queue.stop(hopeless(error, queue.n_failed_now))
         self._finish(queue, failed=True)
 
     async def _take_stored(
@@ -138,12 +155,7 @@ class Marking:
             refused=answer is not None and answer.refused,
         )
 
-    def _given_up(self, known: SampleOutcome) -> bool:
-        """Whether an earlier session already tried all it may, or met an error that no retry mends."""
-        if known.last_try_number - known.n_open - known.n_cancelled >= self._max_attempts:
-            return True
-        return known.error_class is not None and ACTIONS[ErrorClass(known.error_class)] is Action.GIVE_UP
-
     def _finish(self, queue: ModelQueue, *, failed: bool) -> None:
+        queue.n_finished += 1
         queue.n_failed += failed
         self._observer.sample_finished(queue.model.spec, failed=failed)

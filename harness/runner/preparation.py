@@ -16,7 +16,7 @@ from harness.errors import InputError, UnpricedModelError
 from harness.ledger.instants import to_us
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
 from harness.loaders import load_suite, load_task, suite_file
-from harness.models import ModelSpec
+from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook, utc_text
 from harness.providers.base import Message
@@ -24,6 +24,7 @@ from harness.providers.settings import reasons, refuse_password
 from harness.runner.attempts import Question
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
+from harness.scorers.judge import JudgeOptions
 from harness.tokens import upper_bound_messages
 
 
@@ -75,6 +76,7 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
     models = tuple(_model_plan(model, book, now) for model in spec.models)
     warnings = [warning for loaded in suites for task in loaded.tasks for warning in task.warnings]
     warnings += _price_warnings(spec, models, book, now)
+    warnings += _judge_warnings(spec, suites)
     chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
     if spec.budget_usd is not None:
         _check_caps(spec, chains, models)
@@ -110,6 +112,29 @@ def _check_options(spec: RunSpec) -> None:
         refuse_password(spec.base_url)
     if spec.budget_usd is not None and spec.budget_usd <= 0:
         raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")
+
+
+def judges(run: PreparedRun) -> dict[ModelSpec, int | None]:
+    """Models that judge replies of a run -> output cap of their replies; the user's choice wins over the suites'."""
+    found: dict[ModelSpec, int | None] = {}
+    for options in _judge_options(run.suites):
+        named = run.spec.judge or (None if options.model is None else parse_model(options.model))
+        if named is not None:
+            found.setdefault(named, options.max_output_tokens)
+    return found
+
+
+def _judge_options(suites: Sequence[LoadedSuite]) -> Iterator[JudgeOptions]:
+    for loaded in suites:
+        for task in loaded.suite.tasks:
+            if task.scorer.name == "judge":
+                yield JudgeOptions.model_validate(task.scorer.options)
+
+
+def _judge_warnings(spec: RunSpec, suites: Sequence[LoadedSuite]) -> list[str]:
+    if spec.judge is not None or all(options.model is not None for options in _judge_options(suites)):
+        return []
+    return ["some tasks are scored by a judge and none is named: their answers stay unscored (add --judge MODEL)"]
 
 
 def _check_caps(spec: RunSpec, chains: Sequence[Chain], models: Sequence[ModelPlan]) -> None:
@@ -201,7 +226,7 @@ def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord
         harness_version=__version__,
         price_book_sha256=book.sha256,
         config=run.spec.to_json(),
-        suites=tuple(_suite_record(loaded) for loaded in run.suites),
+        suites=tuple(suite_record(loaded) for loaded in run.suites),
         models=tuple(str(model.spec) for model in run.models),
         price_sources=[
             {"name": source.name, "sha256": source.sha256, "layer": source.layer} for source in book.sources
@@ -213,7 +238,7 @@ def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord
     )
 
 
-def _suite_record(loaded: LoadedSuite) -> SuiteRecord:
+def suite_record(loaded: LoadedSuite) -> SuiteRecord:
     tasks = tuple(
         TaskRecord(name=task.task.name, revision=task.revision, samples_sha256=task.samples_sha256)
         for task in loaded.tasks

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 
-from harness.errors import BudgetReached, HarnessError
+from harness.errors import BudgetReached
 from harness.ledger.records import SampleOutcome
 from harness.prompts import with_earlier_answers
 from harness.runner.attempts import AttemptFailed, Question
@@ -51,24 +51,20 @@ class Session:
             self._tasks += [asyncio.create_task(self._work(queue)) for _ in range(n_workers)]
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for queue in self.queues:
-            queue.n_left += sum(len(chain) for chain in queue.pending)
+            queue.n_left = queue.n_samples - queue.n_finished
         if self.failure is not None:
             raise self.failure
 
     def interrupt(self) -> None:
         """First call: send nothing more and drain. Second call: give up on what is in flight (it may be billed)."""
         if self.interrupted:
-            self._observer.notice("giving up on requests in flight; they are recorded as possibly billed")
             for task in self._tasks:
                 task.cancel()
+            self._observer.notice("giving up on requests in flight; they are recorded as possibly billed")
             return
         self.interrupted = True
-        self._observer.notice("stopping: waiting for answers in flight (Ctrl-C again to give up on them)")
         self._stop_all()
-
-    def _stop(self, queue: ModelQueue, reason: HarnessError) -> None:
-        queue.stopped_by = queue.stopped_by or reason
-        queue.asker.close()
+        self._observer.notice("stopping: waiting for answers in flight (Ctrl-C again to give up on them)")
 
     def _stop_all(self) -> None:
         self._stopping.set()
@@ -81,13 +77,9 @@ class Session:
             try:
                 await self._ask_chain(queue, chain)
             except SampleLeft:
-                queue.n_left += 1
+                pass
             except BudgetReached as reached:
-                self._stop(queue, reached)
-                queue.n_left += 1
-            except asyncio.CancelledError:
-                queue.n_left += 1
-                raise
+                queue.stop(reached)
             except Exception as error:  # noqa: BLE001 - nothing may die in silence inside a task
                 self.failure = self.failure or error
                 self._stop_all()
@@ -117,8 +109,8 @@ class Session:
             )
         except AttemptFailed as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
-                self._stop(queue, error)
-            self._marking.failed(queue)
+                queue.stop(error)
+            self._marking.failed(queue, error)
             return None
         await self._marking.answered(queue, item, question, answer.attempt_id, answer.response)
         return answer.response.text

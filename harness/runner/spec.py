@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.errors import InputError
 from harness.models import ModelSpec, parse_model
 from harness.money import plain
 
 BudgetMode = Literal["strict", "expected"]
-_DECIDING = (
+DECIDING = (
     "suites",
     "models",
     "epochs",
@@ -25,6 +27,25 @@ _DECIDING = (
     "judge",
     "batch",
 )
+"""Fields of `RunSpec` that decide what is asked: a resumed run must have the same."""
+_LONGEST_RUN_ID = 200
+_RUN_ID = re.compile(rf"[!-~](?:[ -~]{{0,{_LONGEST_RUN_ID - 2}}}[!-~])?")
+
+
+def check_run_id(run_id: str) -> str:
+    """Return a run id that can be stored, shown and sent along as a header with every request.
+
+    Raises:
+        InputError: it is empty, too long, or holds line breaks or other characters that cannot be printed.
+    """
+    if _RUN_ID.fullmatch(run_id):
+        return run_id
+    shown = repr(run_id if len(run_id) <= 60 else f"{run_id[:60]}...")
+    raise InputError(
+        f"not a name for a run: {shown}",
+        where="--run-id",
+        fix=f"use 1 to {_LONGEST_RUN_ID} letters, digits and signs of ASCII, without line breaks or control characters",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +62,8 @@ class RunSpec:
         budget_usd: hard cap on this run; None = none.
         budget_mode: `strict` reserves each request's worst case, `expected` an empirical quantile.
         timeout_s: per attempt.
-        max_attempts: requests per sample, over all sessions of the run.
+        max_attempts: requests per sample, over all sessions of the run that do not ask failed samples again.
+        max_failed: share of a model's samples that may fail for good before the run counts as failed.
         data_dir: where local data sets lie; None = the hub.
         temperature, max_output_tokens, service_tier: None = the suite's or the provider's default.
         base_url: an OpenAI-compatible endpoint; None = the provider's own.
@@ -65,6 +87,7 @@ class RunSpec:
     budget_mode: BudgetMode = "strict"
     timeout_s: float = 600.0
     max_attempts: int = 6
+    max_failed: float = 0.05
     data_dir: Path | None = None
     temperature: float | None = None
     max_output_tokens: int | None = None
@@ -107,4 +130,4 @@ class RunSpec:
     def deciding(self) -> dict[str, Any]:
         """The options that decide what is asked; a resumed run must have the same."""
         values = self.to_json()
-        return {name: values[name] for name in _DECIDING}
+        return {name: values[name] for name in DECIDING}

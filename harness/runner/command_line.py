@@ -1,0 +1,153 @@
+"""A run's options as words of a command line: what is printed to go on with a run or to make it again.
+
+Data flows stored options -> words -> one line quoted for the shell; options given now + stored ones -> what a resumed
+run does, or a refusal that names what differs. The only place that writes commands for people to paste.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import Finding, InputError
+from harness.runner.spec import DECIDING, RunSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """An option of `benchtab run`.
+
+    Attributes:
+        field: of `RunSpec`.
+        flag: as typed.
+        off: what is typed for False; None = nothing (a plain flag), or the option takes a value.
+    """
+
+    field: str
+    flag: str
+    off: str | None = None
+
+    def words(self, value: Any) -> list[str]:
+        """What is typed for a value, as stored in a run's config."""
+        if self.field == "keep_transcripts":
+            return [] if value else [self.flag]
+        if isinstance(value, bool):
+            return [self.flag] if value else [self.off] if self.off else []
+        if value is None:
+            return []
+        if isinstance(value, Mapping):
+            value = [f"{name}={one}" for name, one in value.items()]
+        listed = value if isinstance(value, list | tuple) else [value]
+        return [word for one in listed for word in (self.flag, _number(one))]
+
+
+def _number(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+OPTIONS = (
+    Option(field="epochs", flag="--epochs"),
+    Option(field="limit", flag="--limit"),
+    Option(field="sample_seed", flag="--sample-seed"),
+    Option(field="temperature", flag="--temperature"),
+    Option(field="max_output_tokens", flag="--max-output-tokens"),
+    Option(field="service_tier", flag="--service-tier"),
+    Option(field="judge", flag="--judge"),
+    Option(field="batch", flag="--batch"),
+    Option(field="data_dir", flag="--data"),
+    Option(field="base_url", flag="--base-url"),
+    Option(field="budget_usd", flag="--budget-usd"),
+    Option(field="budget_mode", flag="--budget-mode"),
+    Option(field="concurrency", flag="--concurrency"),
+    Option(field="timeout_s", flag="--timeout-s"),
+    Option(field="max_attempts", flag="--max-attempts"),
+    Option(field="max_failed", flag="--max-failed"),
+    Option(field="requests_per_minute", flag="--rpm"),
+    Option(field="tokens_per_minute", flag="--tpm"),
+    Option(field="reuse", flag="--reuse"),
+    Option(field="batch_poll_s", flag="--batch-poll-s"),
+    Option(field="stream", flag="--stream", off="--no-stream"),
+    Option(field="keep_transcripts", flag="--no-transcripts"),
+    Option(field="unsafe_exec", flag="--unsafe-exec"),
+)
+FLAGS = {"suites": "SUITE", "models": "--model", **{option.field: option.flag for option in OPTIONS}}
+
+
+def command(words: Iterable[str]) -> str:
+    """Write a command of the program, quoted for a POSIX shell."""
+    return shlex.join(["benchtab", *words])
+
+
+def run_words(config: Mapping[str, Any]) -> list[str]:
+    """The words that ask a stored run's question again: every option that differs from its default."""
+    usual = RunSpec(suites=(), models=()).to_json()
+    models = [word for model in config.get("models", ()) for word in ("-m", str(model))]
+    return ["run", *map(str, config.get("suites", ())), *models, *_changed(config, usual)]
+
+
+def resume_words(run_id: str, spec: RunSpec, stored: Mapping[str, Any]) -> list[str]:
+    """The words that go on with a run as this session went on with it; `stored` is the run's config."""
+    usual = RunSpec(suites=(), models=()).to_json() | dict(stored)
+    return ["run", "--resume", run_id, *_changed(spec.to_json(), usual)]
+
+
+def _changed(config: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    return [
+        word
+        for option in OPTIONS
+        if option.field in config and config[option.field] != usual[option.field]
+        for word in option.words(config[option.field])
+    ]
+
+
+def resumed(stored: RunSpec, asked: RunSpec, given: Collection[str], *, run_id: str) -> RunSpec:
+    """What a run does when it goes on: as stored, with the options given now.
+
+    Args:
+        asked: this command's options.
+        given: fields of it that the user named.
+
+    Raises:
+        InputError: an option that decides what is asked differs; every such option with both values.
+    """
+    named = [name for name in DECIDING if name in given]
+    if found := differences(stored.to_json(), asked.to_json(), named):
+        raise asked_otherwise(run_id, found, where="--resume")
+    return dataclasses.replace(stored, **{name: getattr(asked, name) for name in given})
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], names: Iterable[str] = DECIDING) -> list[Finding]:
+    """Options that decide what is asked and have another value than the run's."""
+    usual = RunSpec(suites=(), models=()).to_json()
+    return [
+        Finding(
+            where=FLAGS[name], message=f"{_shown(asked[name])} now, {_shown(stored.get(name, usual[name]))} in the run"
+        )
+        for name in names
+        if _plain(asked[name]) != _plain(stored.get(name, usual[name]))
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else _number(value)
+
+
+def asked_otherwise(run_id: str, findings: Sequence[Finding], *, where: str) -> InputError:
+    """Refuse to go on with a run that asked something else."""
+    return InputError(
+        f"run {run_id} asked something else: these differ from what it asked",
+        where=where,
+        findings=findings,
+        fix=f"leave them out ({command(['run', '--resume', run_id])}), or start a new run with another --run-id",
+    )

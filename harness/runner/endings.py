@@ -1,0 +1,173 @@
+"""Where a session of a run ended: status, exit code, what is left, why requests failed, and the command that goes on.
+
+Data flows queues of the session (or the ledger's outcomes of a run that was finished before) -> `RunResult`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from harness.errors import BudgetReached, HarnessError
+from harness.ledger.causes import FailureCause, told
+from harness.ledger.records import RunStatus
+from harness.models import ModelSpec
+from harness.money import plain
+from harness.runner.command_line import command, resume_words
+from harness.runner.failures import too_many_failed
+from harness.runner.marking import ModelQueue
+from harness.runner.preparation import PreparedRun
+
+FINISHED: tuple[RunStatus, ...] = ("complete", "failed")
+"""Runs of which every planned sample was answered or given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelResult:
+    """How one model of a run ended in this session.
+
+    Attributes:
+        n_failed: samples given up after their last attempt.
+        n_left: samples not finished, for a later session.
+        stopped_by: why this model stopped early; None when it did not.
+        n_samples: planned for this model.
+    """
+
+    spec: ModelSpec
+    n_failed: int
+    n_left: int
+    stopped_by: HarnessError | None
+    n_samples: int = 0
+
+    @property
+    def n_to_ask(self) -> int:
+        """Samples without an answer: what `--resume` asks."""
+        return self.n_left + self.n_failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a session of a run ended.
+
+    Attributes:
+        status: `complete` when every planned sample is finished, `failed` when it is and more than the allowed share
+            of a model's samples failed for good, else `partial`.
+        warnings: what a reader of the results must know.
+        exit_code: 0 complete, 1 failed, a model stopped or samples are left, 3 budget reached, 130 interrupted.
+        resume_command: what asks the samples without an answer; None when there are none.
+        most_in_flight: requests that were under way at once, at most.
+        notes: what this session did that a report of the run does not show.
+        causes: why requests of the run failed, over all its sessions, the most frequent first.
+    """
+
+    run_id: str
+    status: RunStatus
+    models: tuple[ModelResult, ...]
+    warnings: tuple[str, ...]
+    exit_code: int
+    resume_command: str | None
+    most_in_flight: int = 0
+    notes: tuple[str, ...] = ()
+    causes: tuple[FailureCause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What is known of a session besides its models.
+
+    Attributes:
+        interrupted: whether the user stopped it.
+        most_in_flight, notes: see `RunResult`.
+        places: words of a command line that say where the ledger and the prices are.
+    """
+
+    interrupted: bool = False
+    most_in_flight: int = 0
+    notes: tuple[str, ...] = ()
+    places: Sequence[str] = ()
+
+
+def model_result(queue: ModelQueue) -> ModelResult:
+    """Say how a model ended in the session that drove its queue."""
+    return ModelResult(
+        spec=queue.model.spec,
+        n_failed=queue.n_failed,
+        n_left=queue.n_left,
+        stopped_by=queue.stopped_by,
+        n_samples=queue.n_samples,
+    )
+
+
+def status_of(models: Sequence[ModelResult], max_failed: float) -> RunStatus:
+    """Decide what a run may call itself: nothing in which a model mostly failed is complete."""
+    if any(model.n_left or model.stopped_by is not None for model in models):
+        return "partial"
+    failed = any(too_many_failed(model.n_failed, model.n_samples, max_failed) for model in models)
+    return "failed" if failed else "complete"
+
+
+def run_result(
+    prepared: PreparedRun,
+    models: Sequence[ModelResult],
+    session: Ending,
+    *,
+    stored_config: Mapping[str, Any],
+    causes: Sequence[FailureCause],
+) -> RunResult:
+    """Put together how a session ended; `stored_config` is what the ledger holds as the run's options."""
+    spec = prepared.spec
+    status = status_of(models, spec.max_failed)
+    full = [model.stopped_by.where for model in models if isinstance(model.stopped_by, BudgetReached)]
+    words = resume_words(prepared.run_id, spec, stored_config)
+    if f"run:{prepared.run_id}" in full and spec.budget_usd is not None:
+        words = _with_budget(words, spec.budget_usd * 2)
+    is_done = status == "complete" and not any(model.n_to_ask for model in models)
+    if session.interrupted and status == "partial":
+        exit_code = 130
+    elif full:
+        exit_code = BudgetReached.exit_code
+    else:
+        exit_code = 0 if status == "complete" else 1
+    return RunResult(
+        run_id=prepared.run_id,
+        status=status,
+        models=tuple(models),
+        warnings=prepared.warnings,
+        exit_code=exit_code,
+        resume_command=None if is_done else command([*words, *session.places]),
+        most_in_flight=session.most_in_flight,
+        notes=session.notes,
+        causes=tuple(causes),
+    )
+
+
+def _with_budget(words: Sequence[str], budget_usd: Decimal) -> list[str]:
+    kept = list(words)
+    if "--budget-usd" in kept:
+        place = kept.index("--budget-usd")
+        del kept[place : place + 2]
+    return [*kept, "--budget-usd", plain(budget_usd)]
+
+
+def ending_lines(result: RunResult) -> list[str]:
+    """Say how a run ended, for people: notes, why requests failed, why models stopped, and what goes on with it."""
+    lines = list(result.notes)
+    if result.causes:
+        lines += ["failed requests:", *(f"  {line}" for line in told(result.causes, most=5))]
+    for model in result.models:
+        if model.stopped_by is not None:
+            lines.append(f"{model.spec} stopped: {model.stopped_by}")
+        elif model.n_failed:
+            lines.append(f"{model.spec}: {model.n_failed:,} of {model.n_samples:,} samples failed for good")
+    if result.resume_command is not None:
+        n_to_ask = sum(model.n_to_ask for model in result.models)
+        verb = "ask them again" if result.status in FINISHED else "go on"
+        lines.append(f"run {result.run_id} is {result.status}: {n_to_ask:,} {_samples(n_to_ask)}; {verb} with:")
+        lines.append(f"  {result.resume_command}")
+    return lines
+
+
+def _samples(number: int) -> str:
+    return "sample has no answer" if number == 1 else "samples have no answer"
