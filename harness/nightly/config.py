@@ -139,7 +139,10 @@ class RunTable(_Table):
     concurrency: int = Field(default=16, ge=1)
     timeout_s: float = Field(default=600.0, gt=0)
     max_attempts: int = Field(default=6, ge=1)
-    max_failed: MaxFailed = MAX_FAILED
+    max_failed: MaxFailed = Field(
+        default=MAX_FAILED,
+        description='"5%" or "0.05": the night fails when more of a model\'s samples failed for good',
+    )
     data: str | None = Field(default=None, description="folder of local data sets")
     temperature: float | None = Field(default=None, ge=0)
     max_output_tokens: int | None = Field(default=None, ge=1)
