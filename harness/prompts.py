@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.code_blocks import code_block
 from harness.providers.base import ContentPart, ImagePart
+from harness.providers.thinking import separate
 from harness.suites import Sample
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -126,5 +127,6 @@ def with_earlier_answers(sample: Sample, answers: Mapping[str, str | None]) -> S
 
 
 def _code_of(answer: str | None, signature: str) -> str:
-    code = code_block(answer or "") or (answer or "").strip()
+    said = separate(answer or "").answer  # answers stored by older versions may still hold their thinking
+    code = code_block(said) or said.strip()
     return code or f"{signature.rstrip()}\n    raise NotImplementedError('this step was not answered')"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from harness.models import ModelSpec
+from harness.providers.thinking import separate
 from harness.secrets import redact_known, redact_values
 from harness.values import request_value
 
@@ -83,7 +84,7 @@ class Response:
 
     Attributes:
         text: the visible answer; empty when there was none.
-        reasoning_text: the reasoning where the provider shows it, else None.
+        reasoning_text: the reasoning where the provider shows it, apart or inside the text, else None.
         finish_reason: normalised; `length` means cut at the cap.
         model_served: the model that the response names, None when it names none.
         raw_usage: the usage object exactly as received (numbers with a fraction as Decimal), None when missing.
@@ -108,7 +109,12 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Mask this process's own keys where a server echoes them, before anything is stored, scored or shown."""
+        """Part thinking from the answer, mask this process's own keys: before anything is stored, scored or shown."""
+        parts = separate(self.text, cut=self.finish_reason == "length")
+        if parts.answer != self.text:
+            self.text = parts.answer  # type: ignore[misc]  # frozen for the type checker only
+            thoughts = "\n\n".join(filter(None, (self.reasoning_text, parts.reasoning)))
+            self.reasoning_text = thoughts or None  # type: ignore[misc]
         for name in ("text", "reasoning_text", "model_served", "service_tier", "provider_request_id"):
             said = getattr(self, name)
             if said and (masked := redact_known(said)) is not said:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from harness.ledger import Ledger
 from harness.ledger.encoding import read_json
 from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript, UsageFacts, UsageSource
+from harness.providers.thinking import separate
 from harness.runner.attempts import Asker, Question, messages_json
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Reuse:
         )
         if found is None:
             return None
+        parts = separate(found.answer, cut=found.finish_reason == "length")  # older versions kept both in one text
         source = attempt_row(self._ledger, found.attempt_id)
         assert source is not None
         now_us = self._wall_us()
@@ -87,13 +89,13 @@ class Reuse:
                 service_tier=question.service_tier,
             ),
             _outcome(source, now_us),
-            Transcript(messages=messages, answer=found.answer, reasoning=found.reasoning)
+            Transcript(messages=messages, answer=parts.answer, reasoning=parts.reasoning or found.reasoning)
             if self._keep_transcripts
             else None,
         )
         self.count += 1
         return Reused(
-            attempt_id=attempt_id, text=found.answer, finish_reason=found.finish_reason, refused=found.refused
+            attempt_id=attempt_id, text=parts.answer, finish_reason=found.finish_reason, refused=found.refused
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from harness.providers.thinking import separate
 from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_target, score_choice
 from harness.scorers.grid import GridOptions, check_grid_target, score_grid
 from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge
@@ -63,12 +64,12 @@ class Scorer:
 
 SCORERS: dict[str, Scorer] = {
     "multiple_choice": Scorer(version=2, score=score_choice, options=ChoiceOptions, check_target=check_choice_target),
-    "number": Scorer(version=1, score=score_number, options=NumberOptions, check_target=check_number_target),
-    "text": Scorer(version=1, score=score_text, options=TextOptions, check_target=check_text_target),
-    "math": Scorer(version=1, score=score_math, options=MathOptions, check_target=check_text_target),
-    "grid_match": Scorer(version=1, score=score_grid, options=GridOptions, check_target=check_grid_target),
-    "judge": Scorer(version=1, score=score_by_judge, options=JudgeOptions, check_target=check_text_target),
-    "program": Scorer(version=1, score=score_program, options=ProgramOptions, check_target=check_program_target),
+    "number": Scorer(version=2, score=score_number, options=NumberOptions, check_target=check_number_target),
+    "text": Scorer(version=2, score=score_text, options=TextOptions, check_target=check_text_target),
+    "math": Scorer(version=2, score=score_math, options=MathOptions, check_target=check_text_target),
+    "grid_match": Scorer(version=2, score=score_grid, options=GridOptions, check_target=check_grid_target),
+    "judge": Scorer(version=2, score=score_by_judge, options=JudgeOptions, check_target=check_text_target),
+    "program": Scorer(version=2, score=score_program, options=ProgramOptions, check_target=check_program_target),
 }
 
 
@@ -89,8 +90,9 @@ def score(
     """
     if refused:
         return Score(reason="refused")
-    outcome = SCORERS[ref.name].score(ref.options, text=text[-LONGEST_REPLY:], sample=sample) if text.strip() else None
     cut = finish_reason == "length"
+    text = separate(text, cut=cut).answer  # stored answers of older versions may still hold their thinking
+    outcome = SCORERS[ref.name].score(ref.options, text=text[-LONGEST_REPLY:], sample=sample) if text.strip() else None
     if outcome is not None and not (cut and outcome.rule in GUESSES):
         return outcome
     if cut:
