@@ -129,7 +129,7 @@ MEANINGS = {
         "temperature": "empty = the provider's default",
         "max_output_tokens": "empty = as the suite says",
         "service_tier": "empty = the provider's default",
-        "base_url": "an OpenAI-compatible endpoint",
+        "base_url": "`URL` of the openai-compatible models, `NAME=URL` of a provider or model, or a list of them",
         "judge": "model for judged tasks",
         "rpm": "requests per minute and model, at most",
         "tpm": "tokens per minute and model, at most",

@@ -42,7 +42,7 @@ class RunOptions(TypedDict, total=False):
     temperature: float | None
     max_output_tokens: int | None
     service_tier: str | None
-    base_url: str | None
+    base_url: str | Sequence[str] | None
     keep_transcripts: bool
     requests_per_minute: float | None
     tokens_per_minute: float | None

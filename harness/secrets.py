@@ -137,7 +137,7 @@ def redact_values(value: _ANY) -> _ANY:
 
 
 def redact_url(url: str) -> str:
-    """Mask the password, the keys in the query and the fragment of an address; the rest stays as it is written."""
+    """Mask the password, the keys in the query and the fragment of an address; NAME= before it and the rest stay."""
     parts = _split(url)
     if parts is None:
         return redact(url)
@@ -146,12 +146,12 @@ def redact_url(url: str) -> str:
         user, colon, _ = before.partition(":")
         parts = parts._replace(netloc=f"{user}:{MASK}@{place}" if colon else f"{MASK}@{place}")
     shown = [
-        f"{pair.partition('=')[0]}={MASK}" if _is_secret_parameter(*_pair(pair)) else pair
+        f"{pair.partition('=')[0]}={MASK}" if _is_secret_parameter(*_pair(pair)) else redact(pair)
         for pair in parts.query.split("&")
     ]
-    parts = parts._replace(query="&".join(shown), fragment=MASK if parts.fragment else "")
-    written = parts.geturl()
-    return redact(written if "://" in url else written.removeprefix("//"))
+    fragment = MASK if parts.fragment else ""
+    written = parts._replace(path=redact(parts.path), query="&".join(shown), fragment=fragment).geturl()
+    return written if "://" in url else written.removeprefix("//")
 
 
 def holds_mask(text: str) -> bool:

@@ -56,7 +56,12 @@ def run(
     temperature: Annotated[float | None, typer.Option(min=0.0, help="Default: the provider's.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option(min=1, help="Default: as the suite says.")] = None,
     service_tier: Annotated[str | None, typer.Option(help="flex, priority, ...; default: the provider's.")] = None,
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="An OpenAI-compatible endpoint.")] = None,
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]URL", help="Address of the openai-compatible models, or of provider/model NAME; repeatable."
+        ),
+    ] = None,
     judge: Annotated[str | None, typer.Option(metavar="MODEL", help="Model for judged tasks.")] = None,
     rpm: Annotated[float | None, typer.Option(min=0.1, help="Requests per minute and model, at most.")] = None,
     tpm: Annotated[float | None, typer.Option(min=1.0, help="Tokens per minute and model, at most.")] = None,
@@ -102,7 +107,7 @@ def run(
         temperature=temperature,
         max_output_tokens=max_output_tokens,
         service_tier=service_tier,
-        base_url=base_url,
+        base_url=tuple(base_url or ()) or None,
         keep_transcripts=not no_transcripts,
         requests_per_minute=rpm,
         tokens_per_minute=tpm,

@@ -32,7 +32,9 @@ def score(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Where local data sets lie now.")
     ] = None,
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="The judge's endpoint.")] = None,
+    base_url: Annotated[
+        list[str] | None, typer.Option(metavar="[NAME=]URL", help="The judge's address; repeatable.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Judge requests in flight.")] = 16,
     unsafe_exec: Annotated[bool, typer.Option("--unsafe-exec", help="Run programs without a sandbox.")] = False,
     db: DbOption = None,
@@ -52,7 +54,7 @@ def score(
         judge=None if judge is None else parse_model(judge),
         budget_usd=parse_usd(budget_usd),
         data_dir=data,
-        base_url=base_url,
+        base_url=tuple(base_url or ()) or None,
         concurrency=concurrency,
         unsafe_exec=unsafe_exec,
     )

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from harness.errors import Billed, ErrorClass
+from harness.secrets import redact_url
 from harness.values import request_value
 
 RunStatus = Literal["running", "complete", "partial", "failed"]
@@ -79,6 +80,17 @@ class RunRecord:
     sample_seed: int = 0
     budget_pico_usd: int | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def shown_config(self) -> dict[str, Any]:
+        """The config for people to see: runs of older versions may have stored an address with its keys."""
+        return {name: _without_keys(value) for name, value in self.config.items()}
+
+
+def _without_keys(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_keys(part) for part in value]
+    return redact_url(value) if isinstance(value, str) and "://" in value else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def run_detail(ledger: Ledger, run_id: str) -> dict[str, Any]:
         "harness_version": run.harness_version,
         "git_commit": run.git_commit,
         "sample_seed": run.sample_seed,
-        "config": run.config,
+        "config": run.shown_config,
         "warnings": list(run.warnings),
         "failure_causes": cause_objects(over_cells(failure_causes(ledger, [run_id]))),
     }  # fmt: skip

@@ -147,7 +147,7 @@ class RunTable(_Table):
     temperature: float | None = Field(default=None, ge=0)
     max_output_tokens: int | None = Field(default=None, ge=1)
     service_tier: str | None = None
-    base_url: str | None = None
+    base_url: str | list[str] | None = None
     judge: Model | None = None
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
@@ -218,7 +218,7 @@ class NightlyConfig(_Table):
             temperature=run.temperature,
             max_output_tokens=run.max_output_tokens,
             service_tier=run.service_tier,
-            base_url=run.base_url,
+            base_url=tuple(run.base_url) if isinstance(run.base_url, list) else run.base_url,
             keep_transcripts=run.transcripts,
             requests_per_minute=run.rpm,
             tokens_per_minute=run.tpm,

@@ -179,7 +179,7 @@ def unknown_state(word: object) -> ProviderError:
     )
 
 
-def make_batch_provider(spec: ModelSpec, *, base_url: str | None) -> BatchProvider:
+def make_batch_provider(spec: ModelSpec, *, base_url: str | None, with_key: bool = True) -> BatchProvider:
     """Make the batch interface of a model's provider; the key comes from the environment.
 
     Raises:
@@ -191,7 +191,7 @@ def make_batch_provider(spec: ModelSpec, *, base_url: str | None) -> BatchProvid
             f"{spec.provider} has no batch interface here", where="--batch", fix="leave --batch out for this model"
         )
     variable = "OPENAI_API_KEY" if spec.provider == "openai" else "ANTHROPIC_API_KEY"
-    key = os.environ.get(variable)
+    key = os.environ.get(variable) if with_key else None
     if not key and not base_url:
         raise MissingKeyError(
             f"no API key for {spec.provider}: the environment variable {variable} is not set",

@@ -1,14 +1,15 @@
 """Connections for long-thinking models: addresses and certificates read once, sockets probed while idle, proxies.
 
-Data flows host and port -> socket addresses -> a connected socket; address -> the proxy of the environment.
+Data flows host and port -> socket addresses -> a connected socket; address -> the proxy that the user asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from time import monotonic
 from typing import Any
@@ -16,6 +17,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from aiohappyeyeballs import AddrInfoType, start_connection
+
+from harness.errors import InputError
+from harness.secrets import learn_url, redact_url
 
 KEEP_ALIVE_S = 4.0
 """Shorter than uvicorn's 5 s (vLLM, SGLang): a connection must not be closed by the server while we write to it."""
@@ -83,10 +87,52 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-@lru_cache(maxsize=256)
+PROXY_VARIABLE = "BENCHTAB_PROXY"
+"""The proxy for requests to models: its address, or `env` for what http_proxy, https_proxy and all_proxy say."""
+
+
 def proxy_for(url: str) -> str | None:
-    """Read the proxy environment once per address; asking for every request costs more than sending it."""
+    """Find the proxy for an address; None unless one was asked for, and for hosts that no_proxy names.
+
+    Raises:
+        InputError: what was asked for is no address of an http proxy.
+    """
+    asked = os.environ.get(PROXY_VARIABLE)
     parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
+    if not asked or not parts.hostname or proxy_bypass(parts.hostname):
         return None
-    return getproxies().get(parts.scheme)
+    named = getproxies()
+    found = (named.get(parts.scheme) or named.get("all")) if asked == "env" else asked
+    return checked_proxy(found) if found else None
+
+
+def checked_proxy(address: str) -> str:
+    """Complete and check a proxy's address; its password is masked everywhere from now on.
+
+    Raises:
+        InputError: it is none, or of a kind that is not spoken here (socks).
+    """
+    learn_url(address)
+    whole = address if "://" in address else f"http://{address}"
+    try:
+        parts = urlsplit(whole)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InputError(
+            f"not an address of an http proxy: {redact_url(address)!r}",
+            where=PROXY_VARIABLE,
+            fix="write for example http://proxy.example:3128",
+        )
+    return whole
+
+
+def idle_proxy_variables(environment: Mapping[str, str]) -> list[str]:
+    """Name the proxy variables that are set and not used, because nobody asked for it."""
+    if environment.get(PROXY_VARIABLE):
+        return []
+    return sorted(name for name, value in environment.items() if value and name.lower() in _PROXY_NAMES)
+
+
+_PROXY_NAMES = ("http_proxy", "https_proxy", "all_proxy")

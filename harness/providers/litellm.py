@@ -20,11 +20,13 @@ from harness.models import ModelSpec
 from harness.providers.answers import kept_headers, text_of
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.endings import finish_reason
+from harness.providers.endpoints import Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.messages import chat_message
 from harness.providers.raw_answers import RawAnswer, read_raw_answer, usage_kind_of
 from harness.providers.settings import Mapped, map_parameters
 from harness.providers.streams import chat_stream_response
+from harness.secrets import redact_url
 
 if TYPE_CHECKING:
     from harness.providers.recording_transport import Exchange
@@ -61,6 +63,9 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
 
 RECORDED = frozenset(KEY_VARIABLES)
 """Providers that litellm always reaches through our transport: what it did not record was not sent."""
+
+NO_KEY = "not-needed"
+"""Sent in the place of a key."""
 
 OTHER_NAMES = frozenset(
     {"bedrock", "ollama", "ollama_chat", "cohere", "cohere_chat", "replicate", "huggingface", "watsonx", "sagemaker"}
@@ -119,14 +124,16 @@ class LiteLLMProvider:
 
     Args:
         spec: the model.
-        base_url: passed as `api_base`; None = the provider's own address.
+        endpoint: its address is passed as `api_base`.
         concurrency: connections that may be open at once.
         stream: ask for a stream, so that idle-connection limits do not cut long reasoning.
     """
 
     name = "litellm"
 
-    def __init__(self, spec: ModelSpec, *, base_url: str | None, concurrency: int, stream: bool = False) -> None:
+    def __init__(self, spec: ModelSpec, *, endpoint: Endpoint, concurrency: int, stream: bool = False) -> None:
+        if endpoint.url:
+            check_base_url(endpoint.url)
         self._litellm = load_litellm()
         from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
@@ -138,40 +145,46 @@ class LiteLLMProvider:
         self._transport = RecordingTransport(concurrency=concurrency)
         handler = AsyncHTTPHandler(transport=self._transport, follow_redirects=False)
         self._spec = spec
+        self._endpoint = endpoint
         self._fixed: dict[str, Any] = {
             "model": self._model,
-            "client": self._azure_client(base_url) if self._provider == "azure" else handler,
+            "client": self._azure_client() if self._provider == "azure" else handler,
             "max_retries": 0,
             "num_retries": 0,
-            **({"api_base": base_url} if base_url else {}),
+            **({"api_base": endpoint.url} if endpoint.url else {}),
         }
-        self._base_url = base_url
         self._mapped: dict[tuple[Any, ...], tuple[Mapped, dict[str, Any]]] = {}
         self._checked: set[int] = set()
         self._is_recorded = self._provider in RECORDED
         self._check_provider()
 
-    def _azure_client(self, base_url: str | None) -> Any:
+    def _azure_client(self) -> Any:
         """litellm reaches Azure through OpenAI's own client only, which takes our transport as well."""
         import httpx
         import openai
 
-        endpoint = base_url or os.environ.get("AZURE_API_BASE")
-        if not endpoint:
+        address = self._endpoint.url or os.environ.get("AZURE_API_BASE")
+        if not address:
             raise InputError(
                 "no address for azure: the environment variable AZURE_API_BASE is not set",
                 where=f"--model {self._spec}",
                 fix="export AZURE_API_BASE=https://NAME.openai.azure.com (and AZURE_API_VERSION), or pass --base-url",
             )
         return openai.AsyncAzureOpenAI(
-            api_key=os.environ.get("AZURE_API_KEY") or "not-needed",
-            azure_endpoint=endpoint,
+            api_key=os.environ.get("AZURE_API_KEY", "") if self._endpoint.with_key else NO_KEY,
+            azure_endpoint=address,
             api_version=os.environ.get("AZURE_API_VERSION") or "2024-10-21",
             http_client=httpx.AsyncClient(transport=self._transport, follow_redirects=False, trust_env=False),
             max_retries=0,
         )
 
     def _check_provider(self) -> None:
+        if not self._endpoint.with_key and self._provider not in KEY_VARIABLES:
+            raise InputError(
+                f"a URL alone is for openai-compatible models; {self._spec.provider}'s key must not go there unasked",
+                where="--base-url",
+                fix=f"write --base-url {self._spec.provider}={redact_url(self._endpoint.url or '')}",
+            )
         if self._provider in CLIENTS_OF_THEIR_OWN:
             raise InputError(
                 f"{self._spec.provider} is reached by a client that follows redirects with the key",
@@ -202,7 +215,7 @@ class LiteLLMProvider:
 
     def _check_key(self) -> None:
         names = KEY_VARIABLES.get(self._provider, ())
-        if names and not self._base_url and not any(os.environ.get(name) for name in names):
+        if names and not self._endpoint.url and not any(os.environ.get(name) for name in names):
             raise MissingKeyError(
                 f"no API key for {self._spec.provider}: the environment variable {names[0]} is not set",
                 where=f"--model {self._spec}",
@@ -233,10 +246,10 @@ class LiteLLMProvider:
         return Mapped(parameters=kept, notes=(*mapped.notes, *notes))
 
     def _placeholder_key(self) -> dict[str, str]:
-        """litellm refuses to start without a key, also for an endpoint of one's own that needs none."""
+        """litellm refuses to start without a key, and takes the environment's where it is handed none."""
         names = KEY_VARIABLES.get(self._provider, ())
-        missing = self._base_url and names and not any(os.environ.get(name) for name in names)
-        return {"api_key": "not-needed"} if missing else {}
+        missing = self._endpoint.url and names and not any(os.environ.get(name) for name in names)
+        return {"api_key": NO_KEY} if missing or not self._endpoint.with_key else {}
 
     async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
         """Send exactly one request through litellm; see `Provider.send`."""

@@ -6,25 +6,27 @@ Data flows Request -> body bytes -> one POST over a kept connection -> answer by
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.answers import answer_in, responses_response
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.bodies import read_body
+from harness.providers.endpoints import Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http_client import open_client
 from harness.providers.http_connection import HttpAnswer, NoAnswerError
 from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
 from harness.providers.raw_answers import stated_in
-from harness.providers.settings import Mapped, map_parameters, refuse_password
+from harness.providers.settings import Mapped, map_parameters
 from harness.providers.streams import chat_stream_response
-from harness.secrets import learn, learn_url
+from harness.secrets import learn
 
 KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"
 
@@ -50,23 +52,11 @@ def endpoint_url(base_url: str, interface: Interface = "chat") -> str:
     Raises:
         InputError: it is not an http(s) address, or a name and password are written in it.
     """
-    refuse_password(base_url)
-    parts = urlsplit(base_url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
-        raise InputError(
-            f"not a base URL: {base_url!r}", where="--base-url", fix="write for example http://127.0.0.1:8000/v1"
-        )
+    parts = check_base_url(base_url)
     path = parts.path.rstrip("/")
     if not path.endswith(PATHS[interface]):
         path = (path or "/v1") + PATHS[interface]
     return parts._replace(path=path, fragment="").geturl()
-
-
-def _has_valid_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port != 0
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +94,6 @@ class OpenAICompatibleProvider:
         self._address = address = endpoint_url(base_url, interface)
         self._stream = stream and interface == "chat"
         learn(api_key)
-        learn_url(base_url)
         headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream" if stream else "application/json",
@@ -196,26 +185,33 @@ class OpenAICompatibleProvider:
         await self._client.aclose()
 
 
+def key_variable(spec: ModelSpec) -> str:
+    """Name the environment variable of one model's key: for runs that ask models at several hosts."""
+    return f"{KEY_VARIABLE}_{re.sub('[^A-Z0-9]+', '_', spec.model.upper()).strip('_')}"
+
+
 def from_environment(
-    spec: ModelSpec, *, base_url: str | None, concurrency: int, stream: bool = False
+    spec: ModelSpec, *, endpoint: Endpoint, concurrency: int, stream: bool = False
 ) -> OpenAICompatibleProvider:
-    """Make the provider for `--base-url`; the optional key comes from OPENAI_COMPATIBLE_API_KEY.
+    """Make the provider for `--base-url`; the optional key comes from the environment.
+
+    OPENAI_COMPATIBLE_API_KEY is for the one host of a run; a model's own variable (see `key_variable`) wins over it.
 
     Raises:
         InputError: no base URL was given.
     """
-    if not base_url:
+    if not endpoint.url:
         raise InputError(
             f"{spec} needs the address of its endpoint",
             where="--base-url",
             fix="add --base-url http://HOST:PORT/v1 (the key, if one is needed, goes in OPENAI_COMPATIBLE_API_KEY)",
         )
-    return OpenAICompatibleProvider(
-        spec, base_url=base_url, concurrency=concurrency, api_key=os.environ.get(KEY_VARIABLE) or None, stream=stream
-    )
+    shared = os.environ.get(KEY_VARIABLE) if endpoint.with_key else None
+    key = os.environ.get(key_variable(spec)) or shared or None
+    return OpenAICompatibleProvider(spec, base_url=endpoint.url, concurrency=concurrency, api_key=key, stream=stream)
 
 
-def openai_responses(spec: ModelSpec, *, base_url: str | None, concurrency: int) -> OpenAICompatibleProvider:
+def openai_responses(spec: ModelSpec, *, endpoint: Endpoint, concurrency: int) -> OpenAICompatibleProvider:
     """Make the provider for OpenAI models that only the responses interface serves.
 
     litellm's own bridge to it imports its MCP gateway on every call, which needs a package that litellm does
@@ -224,12 +220,12 @@ def openai_responses(spec: ModelSpec, *, base_url: str | None, concurrency: int)
     Raises:
         InputError: no key is in the environment.
     """
-    key = os.environ.get("OPENAI_API_KEY")
-    if not key and not base_url:
+    key = os.environ.get("OPENAI_API_KEY") if endpoint.with_key else None
+    if not key and not endpoint.url:
         raise MissingKeyError(
             "no API key for openai: the environment variable OPENAI_API_KEY is not set",
             where=f"--model {spec}",
             fix="export OPENAI_API_KEY=...",
         )
-    address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    address = endpoint.url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
     return OpenAICompatibleProvider(spec, base_url=address, concurrency=concurrency, api_key=key, interface="responses")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.errors import InputError
 from harness.models import ModelSpec
@@ -17,16 +16,6 @@ from harness.providers.base import Request
 from harness.providers.model_facts import FAMILY_OF_PROVIDER, ModelFacts, facts_about
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-
-
-def refuse_password(base_url: str) -> None:
-    """Raise InputError for a name or password inside an address, which would be stored and shown with the run."""
-    if "@" in urlsplit(base_url).netloc:
-        raise InputError(
-            "--base-url holds a user name or password, which would be stored with the run",
-            where="--base-url",
-            fix="leave it out of the address; a key goes into the environment (OPENAI_COMPATIBLE_API_KEY)",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

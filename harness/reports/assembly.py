@@ -121,7 +121,8 @@ def _run_facts(run: RunRecord) -> RunFacts:
         git_commit=run.git_commit,
         suites=tuple(f"{suite.name} {suite.version}" for suite in run.suites),
         models=run.models,
-        settings=(("seed", str(run.sample_seed)), *((name, str(value)) for name, value in sorted(run.config.items())
+        settings=(("seed", str(run.sample_seed)), *((name, str(value))
+                  for name, value in sorted(run.shown_config.items())
                   if name not in ("suites", "models", "sample_seed") and isinstance(value, str | int | float)
                   and not isinstance(value, bool))),
         warnings=run.warnings,

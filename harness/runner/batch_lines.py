@@ -12,6 +12,7 @@ from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.batch import BatchProvider, NotBegunError, make_batch_provider
+from harness.providers.endpoints import Endpoint
 from harness.providers.messages import dump_body
 from harness.runner.attempts import Question
 from harness.runner.plan import Chain, PlannedItem
@@ -190,7 +191,7 @@ class BatchOnly:
         await self.batches.aclose()
 
 
-def batch_provider(options: RunSpec, spec: ModelSpec) -> BatchProvider:
+def batch_provider(options: RunSpec, spec: ModelSpec, endpoint: Endpoint) -> BatchProvider:
     """Make the batch interface of a model.
 
     Raises:
@@ -202,4 +203,4 @@ def batch_provider(options: RunSpec, spec: ModelSpec) -> BatchProvider:
             where="--service-tier",
             fix="leave out --service-tier or --batch",
         )
-    return make_batch_provider(spec, base_url=options.base_url)
+    return make_batch_provider(spec, base_url=endpoint.url, with_key=endpoint.with_key)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import os
 import re
 import secrets
 import time
@@ -29,6 +30,7 @@ from harness.money import from_pico, plain, to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.providers import make_provider
 from harness.providers.base import Provider
+from harness.runner.addresses import address_notices
 from harness.runner.attempts import Asker, Clocks, LedgerWriter, Question
 from harness.runner.budgets import budget_scopes, capped_scopes, refuse_unbounded
 from harness.runner.charging import Pricer
@@ -340,6 +342,8 @@ class _Execution:
     def _begin(self, writer: Writer, observer: RunObserver) -> None:
         """Set up what the options ask for and say what it means."""
         spec, run_id = self.prepared.spec, self.prepared.run_id
+        for said in address_notices(spec.models, self.prepared.endpoints, os.environ):
+            observer.notice(said)
         if self._expected is not None:
             from harness.ledger.stream import recent_charges
 
@@ -395,7 +399,7 @@ class _Execution:
     def _batch_only(self, spec: ModelSpec) -> Provider:
         from harness.runner.batch_lines import BatchOnly, batch_provider
 
-        batches = self._batches[spec] = batch_provider(self.prepared.spec, spec)
+        batches = self._batches[spec] = batch_provider(self.prepared.spec, spec, self.prepared.endpoints.of(spec))
         return BatchOnly(batches)
 
     def _provider(self, spec: ModelSpec) -> Provider:
@@ -404,7 +408,7 @@ class _Execution:
         plan = next((model for model in self.prepared.models if model.spec == spec), None)
         return make_provider(
             spec,
-            base_url=options.base_url,
+            base_url=self.prepared.endpoints.of(spec),
             concurrency=options.concurrency,
             answer_key=key,
             stream=plan is not None and streams(self.prepared, plan),

@@ -20,7 +20,8 @@ from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook, utc_text
 from harness.providers.base import Message
-from harness.providers.settings import reasons, refuse_password
+from harness.providers.endpoints import Endpoints, endpoints
+from harness.providers.settings import reasons
 from harness.runner.attempts import Question
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
@@ -43,6 +44,7 @@ class PreparedRun:
 
     Attributes:
         chains: what is asked of each model, in draw order.
+        endpoints: where each model and judge is asked.
         warnings: what a reader of the results must know (data not pinned, prices missing).
     """
 
@@ -53,6 +55,7 @@ class PreparedRun:
     models: tuple[ModelPlan, ...]
     plan_sha256: str
     warnings: tuple[str, ...]
+    endpoints: Endpoints
 
     @property
     def items(self) -> list[PlannedItem]:
@@ -88,6 +91,7 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
         models=models,
         plan_sha256=plan_sha256(chains, spec.deciding()),
         warnings=tuple(dict.fromkeys(warnings)),
+        endpoints=endpoints(spec.base_url, spec.models, _judge_models(spec, suites)),
     )
 
 
@@ -108,8 +112,7 @@ def _check_options(spec: RunSpec) -> None:
         raise InputError(f"model named twice: {', '.join(doubled)}", where="--model", fix="name each model once")
     if spec.concurrency < 1:
         raise InputError(f"--concurrency is {spec.concurrency}", where="--concurrency", fix="use 1 or more")
-    if spec.base_url is not None:
-        refuse_password(spec.base_url)
+    endpoints(spec.base_url, (), check_names=False)  # a wrong address ends the command before any data are loaded
     if spec.budget_usd is not None and spec.budget_usd <= 0:
         raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")
 
@@ -129,6 +132,12 @@ def _judge_options(suites: Sequence[LoadedSuite]) -> Iterator[JudgeOptions]:
         for task in loaded.suite.tasks:
             if task.scorer.name == "judge":
                 yield JudgeOptions.model_validate(task.scorer.options)
+
+
+def _judge_models(spec: RunSpec, suites: Sequence[LoadedSuite]) -> list[ModelSpec]:
+    if spec.judge is not None:
+        return [spec.judge]
+    return [parse_model(options.model) for options in _judge_options(suites) if options.model is not None]
 
 
 def _judge_warnings(spec: RunSpec, suites: Sequence[LoadedSuite]) -> list[str]:

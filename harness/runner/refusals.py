@@ -121,10 +121,10 @@ def _provider(prepared: PreparedRun, spec: ModelSpec, *, batch: bool) -> Provide
     if batch:
         from harness.runner.batch_lines import BatchOnly, batch_provider
 
-        return BatchOnly(batch_provider(prepared.spec, spec))
+        return BatchOnly(batch_provider(prepared.spec, spec, prepared.endpoints.of(spec)))
     key = None
     if spec.provider == "sim":
         from harness.simulation import AnswerKey
 
         key = AnswerKey.from_samples(())
-    return make_provider(spec, base_url=prepared.spec.base_url, concurrency=1, answer_key=key)
+    return make_provider(spec, base_url=prepared.endpoints.of(spec), concurrency=1, answer_key=key)

@@ -28,6 +28,7 @@ from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.prompts import with_earlier_answers
 from harness.providers import make_provider
+from harness.providers.endpoints import BaseUrls, Endpoint, endpoints
 from harness.runner.attempts import Asker, Clocks
 from harness.runner.budgets import budget_scopes, capped_scopes
 from harness.runner.charging import Pricer, Spent
@@ -56,13 +57,13 @@ class RescoreOptions:
         judge: model for judged tasks.
         budget_usd: the most that the judge may cost now; None = no cap of its own.
         data_dir: where local data sets lie.
-        base_url: endpoint of the judge.
+        base_url: address of the judge, alone or as NAME=URL.
     """
 
     judge: ModelSpec | None = None
     budget_usd: Decimal | None = None
     data_dir: Path | None = None
-    base_url: str | None = None
+    base_url: BaseUrls = None
     concurrency: int = 16
     unsafe_exec: bool = False
 
@@ -139,13 +140,11 @@ def _spec(run: RunRecord, options: RescoreOptions) -> RunSpec:
     if not run.config.get("suites"):
         raise InputError(f"run {run.run_id} was not made by benchtab run: there is no suite to score it with")
     stored = RunSpec.from_json(run.config)
-    # a judge named now is reached at its own provider, not at the endpoint of the models that were asked then
-    moved = options.judge is not None and options.judge.provider != "openai-compatible"
     return dataclasses.replace(
         stored,
         data_dir=options.data_dir or stored.data_dir,
         judge=options.judge or stored.judge,
-        base_url=options.base_url or (None if moved else stored.base_url),
+        base_url=options.base_url or stored.base_url,
         concurrency=options.concurrency,
         unsafe_exec=options.unsafe_exec,
     )
@@ -312,6 +311,11 @@ class _Rescoring:
             tries_of={key: _uncounted(outcome) for key, outcome in earlier.items()},
         )
 
+    def _endpoint(self, judge: ModelSpec) -> Endpoint:
+        """An address given now is the judge's; those of the run mean what they meant then."""
+        models = [judge] if self._options.base_url else self._spec.models
+        return endpoints(self._spec.base_url, models, [judge], check_names=False).of(judge)
+
     @contextlib.asynccontextmanager
     async def _asker(self, spec: ModelSpec, writer: Writer, traffic: Traffic) -> AsyncIterator[Asker]:
         key = None
@@ -320,7 +324,7 @@ class _Rescoring:
 
             key = AnswerKey({})
         concurrency = self._spec.concurrency
-        provider = make_provider(spec, base_url=self._spec.base_url, concurrency=concurrency, answer_key=key)
+        provider = make_provider(spec, base_url=self._endpoint(spec), concurrency=concurrency, answer_key=key)
         capped = capped_scopes(self._ledger)
         own = (self._budget_scope,) if self._options.budget_usd is not None else ()
         try:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from harness.errors import InputError
 from harness.models import ModelSpec, parse_model
 from harness.money import plain
+from harness.providers.endpoints import BaseUrls, shown
 
 BudgetMode = Literal["strict", "expected"]
 DECIDING = (
@@ -66,7 +67,8 @@ class RunSpec:
         max_failed: share of a model's samples that may fail for good before the run counts as failed.
         data_dir: where local data sets lie; None = the hub.
         temperature, max_output_tokens, service_tier: None = the suite's or the provider's default.
-        base_url: an OpenAI-compatible endpoint; None = the provider's own.
+        base_url: `URL` of the openai-compatible models, or `NAME=URL` of a provider or model, or several; None = the
+            providers' own addresses. Stored without keys.
         keep_transcripts: store prompts and answers.
         requests_per_minute, tokens_per_minute: per model; None = no limit of ours.
         unsafe_exec: run programs without a sandbox.
@@ -92,7 +94,7 @@ class RunSpec:
     temperature: float | None = None
     max_output_tokens: int | None = None
     service_tier: str | None = None
-    base_url: str | None = None
+    base_url: BaseUrls = None
     keep_transcripts: bool = True
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -109,6 +111,7 @@ class RunSpec:
         values["models"] = [str(model) for model in self.models]
         values["judge"] = None if self.judge is None else str(self.judge)
         values["budget_usd"] = None if self.budget_usd is None else plain(self.budget_usd)
+        values["base_url"] = shown(self.base_url)
         values["data_dir"] = None if self.data_dir is None else str(self.data_dir)
         return values
 
@@ -123,6 +126,8 @@ class RunSpec:
             values["judge"] = parse_model(values["judge"])
         if values.get("budget_usd") is not None:
             values["budget_usd"] = Decimal(values["budget_usd"])
+        if isinstance(values.get("base_url"), list):
+            values["base_url"] = tuple(values["base_url"])
         if values.get("data_dir") is not None:
             values["data_dir"] = Path(values["data_dir"])
         return cls(**values)
