@@ -73,7 +73,7 @@ async def test_no_key_follows_a_redirect(
     first: Loopback, other: Loopback, name: str, status: int, stream: bool
 ) -> None:
     location = other.url.replace("127.0.0.1", "localhost") + "/v1/elsewhere?key=told-by-the-server"
-    first.always = Reply(status=status, headers={"Location": location})
+    first.always = Reply(status=status, body={}, headers={"Location": location})
     error = await failure(name, f"{first.url}/v1", stream=stream)
     assert other.seen == []
     assert len(first.seen) == 1
