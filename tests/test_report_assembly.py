@@ -17,11 +17,13 @@ from typer.testing import CliRunner
 from harness.cli import report as report_command
 from harness.errors import InputError
 from harness.ledger import NO_USAGE, Ledger, UsageFacts
+from harness.ledger.facts import usage_facts
 from harness.ledger.stream import score_rows
 from harness.pricing import Adjustment, Price, PriceBook
 from harness.reports.assembly import no_weights, spend_report
 from harness.reports.spend import report_object
 from harness.reports.spend_tables import notes
+from harness.usage import meters, read_usage
 from harness.usage.values import Meter
 from tests.report_ledgers import AT_US, Try, add_run, used
 
@@ -277,3 +279,13 @@ async def test_usage_that_does_not_add_up_is_counted_and_missing_usage_is_not_th
     )
     row = only_row(ledger)
     assert (row["n_flagged_usage"], row["n_unknown_usage_attempts"]) == (1, 1)
+
+
+async def test_a_bill_with_a_count_that_nobody_reads_does_not_look_complete(ledger: Ledger) -> None:
+    raw = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "mystery_cached": 60}
+    usage = read_usage("openai.chat", raw)
+    partial = usage_facts(usage, meters(usage), raw_usage=raw, usage_kind="openai.chat")
+    await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try(usage=partial)], ("b", 0): [Try()]}})
+    row = only_row(ledger)
+    assert (row["cost_is_lower_bound"], row["n_incomplete_usage"], row["n_unpriced_attempts"]) == (True, 1, 0)
+    assert any("1 of 2 attempts used more than is priced" in note for note in notes(spend_report(ledger, BOOK)))

@@ -73,6 +73,15 @@ def test_what_the_usage_counts_stands_and_a_difference_is_named() -> None:
     assert priced(**silent, request={"tools": [{"type": "web_search_20250305"}]})["warnings"] == []
 
 
+def test_a_prompt_summed_over_tool_calls_does_not_take_the_long_context_rate() -> None:
+    usage = {"input_tokens": 600_000, "output_tokens": 100, "total_tokens": 600_100}
+    result = priced(model="gpt-5.4", usage=usage, tool_calls={"web_search": 4})
+    # 600000*2.5 + 100*15 micro-USD and four searches: no call need have exceeded 272,000
+    assert result["usd"] == "1.5415"
+    assert any("context_is_a_sum" in warning for warning in result["warnings"])
+    assert priced(model="gpt-5.4", usage=usage)["usd"] == "3.00225"
+
+
 def test_a_stated_cost_holds_the_fees_already() -> None:
     usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100, "cost": 0.02}
     result = priced(usage_kind="openai.chat", usage=usage, request={"tools": [{"type": "web_search"}]})

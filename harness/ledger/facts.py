@@ -46,6 +46,8 @@ def usage_facts(
         {"model": storable(model, 200), "meters": {str(meter): count for meter, count in found.items()}}
         for model, found in (other_model_meters or {}).items()
     ]
+    # what sums cannot carry is charged by itself: other meters, other models, several tiers, an incomplete bill
+    own_bill = others or models or usage.calls or (usage.flags and usage.is_incomplete)
 
     def counted(stated: int | None, meter: Meter) -> int | None:
         # one total without the other is no usage that can be charged: half of it would look like the whole bill
@@ -58,7 +60,7 @@ def usage_facts(
         cache_write_1h_tokens=counted(usage.cache_write_1h_tokens, Meter.CACHE_WRITE_1H),
         output_tokens=(None if usage.is_missing else meters.get(Meter.OUTPUT, 0) + meters.get(Meter.REASONING, 0)),
         reasoning_tokens=counted(usage.reasoning_tokens, Meter.REASONING),
-        other_meters={"meters": others, "other_models": models} if others or models or usage.calls else None,
+        other_meters={"meters": others, "other_models": models} if own_bill else None,
         raw_usage=raw_usage,
         usage_kind=usage_kind,
         usage_source=source or ("missing" if missing else "provider"),

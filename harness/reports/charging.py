@@ -215,6 +215,7 @@ class Charger:
             n_failed_attempts=int(failed),
             n_truncated=int(truncated),
             n_unpriced_attempts=int(cost.list_usd is None and row.input_tokens is not None),
+            n_incomplete_usage=int(cost.is_lower_bound),
             tokens=self._shown(_tokens_of(row)),
             cost=charged,
             wasted_usd=charged.total if failed or truncated else ZERO,

@@ -113,6 +113,7 @@ class Spend:
         n_unknown_usage: attempts that may have been billed and whose tokens are not known (open ones included).
         n_unpriced_attempts: attempts for which the price book has no price, or not for everything they used.
         n_flagged_usage: attempts whose usage does not add up as the provider sent it.
+        n_incomplete_usage: attempts that used more than the bill holds: counts that no reader knows.
         possibly_billed_usd: upper bound for the attempts of `n_unknown_usage`; None = one of them has no bound.
         wasted_usd: of the total, spent on attempts that failed or were cut at the output cap.
     """
@@ -127,6 +128,7 @@ class Spend:
     n_unknown_usage: int = 0
     n_unpriced_attempts: int = 0
     n_flagged_usage: int = 0
+    n_incomplete_usage: int = 0
     tokens: TokenSums = TokenSums()
     cost: CostSums = CostSums()
     possibly_billed_usd: Decimal | None = ZERO
@@ -135,7 +137,7 @@ class Spend:
     @property
     def is_lower_bound(self) -> bool:
         """Whether some part of the bill is not in the total."""
-        return self.n_unknown_usage > 0 or self.n_unpriced_attempts > 0
+        return self.n_unknown_usage > 0 or self.n_unpriced_attempts > 0 or self.n_incomplete_usage > 0
 
     @property
     def is_unpriced(self) -> bool:
@@ -161,6 +163,7 @@ class Spend:
             n_unknown_usage=self.n_unknown_usage + other.n_unknown_usage,
             n_unpriced_attempts=self.n_unpriced_attempts + other.n_unpriced_attempts,
             n_flagged_usage=self.n_flagged_usage + other.n_flagged_usage,
+            n_incomplete_usage=self.n_incomplete_usage + other.n_incomplete_usage,
             tokens=self.tokens.plus(other.tokens),
             cost=self.cost.plus(other.cost),
             possibly_billed_usd=None if mine is None or theirs is None else add((mine, theirs)),

@@ -275,6 +275,7 @@ def _spend_fields(solve: Spend, judge: Spend) -> dict[str, Any]:
         "n_reused": solve.n_reused,
         "reused_list_usd": money(solve.reused_list_usd),
         "n_flagged_usage": solve.n_flagged_usage,
+        "n_incomplete_usage": solve.n_incomplete_usage,
         "possibly_billed_usd": money(both.possibly_billed_usd),
         "wasted_usd": money(solve.wasted_usd),
         "n_judge_attempts": judge.n_attempts,

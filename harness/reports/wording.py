@@ -42,6 +42,8 @@ def coverage(spend: Spend) -> str:
             else "no upper bound"
         )
         missing.append(f"{spend.n_unknown_usage:,} of {spend.n_attempts:,} attempts with unknown usage, {bound}")
+    if spend.n_incomplete_usage:
+        missing.append(f"{spend.n_incomplete_usage:,} of {spend.n_attempts:,} attempts used more than is priced")
     return "; ".join(missing)
 
 

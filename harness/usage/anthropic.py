@@ -29,17 +29,17 @@ def read_anthropic_messages(raw: Mapping[str, Any]) -> Usage:
     tools.ignore("tool_search_requests")  # finds tools, and has no fee
     rows = fields.rows("iterations")
     calls = read_calls(fields, rows)
-    draft, is_listed = _own_total(fields, top, rows, calls)
+    draft = _own_total(fields, top, rows, calls)
     draft.reasoning_tokens = fields.part("output_tokens_details").count("thinking_tokens")
     context_tokens = (
         max(call.input_tokens or 0 for call in calls.own)
         if calls.own
-        else largest_unlisted(fields, draft.input_tokens, (searches or 0) + (fetches or 0))
+        else largest_unlisted(fields.flags, draft.input_tokens, (searches or 0) + (fetches or 0))
     )
     return draft.usage(
         fees={Meter.WEB_SEARCH: searches, Meter.WEB_FETCH: fetches},
         context_tokens=None if draft.input_tokens is None else context_tokens,
-        calls=calls.by_tier() if is_listed else (),
+        calls=calls.by_tier(draft),
         served_model=calls.served_model,
         service_tier=fields.text("service_tier"),
         speed=fields.text("speed"),
@@ -62,17 +62,13 @@ def _check_total(fields: Fields, top: Draft) -> None:
         fields.flag("total_mismatch", f"input + cache + output {stated}, total {total}")
 
 
-def _own_total(fields: Fields, top: Draft, rows: Sequence[Fields], calls: Calls) -> tuple[Draft, bool]:
-    """Sum the answering model's own calls, and compare them with the top level, which leaves compaction out.
-
-    Returns:
-        The sum, and whether it is that of the listed calls.
-    """
+def _own_total(fields: Fields, top: Draft, rows: Sequence[Fields], calls: Calls) -> Draft:
+    """Sum the answering model's own calls, and compare them with the top level, which leaves compaction out."""
     if not calls.own or fields.spoiled("iterations"):
         if rows:
             fields.flag("iterations_incomplete", "no readable list of the model's own calls; the top level is taken")
-        return top, False
-    visible, is_listed = sum_calls(fields, calls.visible), True
+        return top
+    visible = sum_calls(fields, calls.visible)
     stated = (top.input_tokens, top.output_tokens)
     if (visible.input_tokens, visible.output_tokens) != stated:
         fields.flag(
@@ -80,14 +76,9 @@ def _own_total(fields: Fields, top: Draft, rows: Sequence[Fields], calls: Calls)
             f"calls sum to input {visible.input_tokens}, output {visible.output_tokens}; the top level says {stated}",
         )
         # a list that holds less than the top level is incomplete, and the top level is billed too
-        is_listed = _size(visible) >= _size(top)
-        visible = visible if is_listed else top
+        visible = max(visible, top, key=lambda call: (call.input_tokens or 0) + (call.output_tokens or 0))
     total = sum_calls(fields, [visible, *calls.compactions])
     if top.input_tokens is None or top.output_tokens is None:
         total.input_tokens = None if top.input_tokens is None else total.input_tokens
         total.output_tokens = None if top.output_tokens is None else total.output_tokens
-    return total, is_listed
-
-
-def _size(call: Draft) -> int:
-    return (call.input_tokens or 0) + (call.output_tokens or 0)
+    return total

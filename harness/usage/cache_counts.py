@@ -6,31 +6,39 @@ here but by the payload's total (harness.usage.totals).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.usage.draft import Draft
 from harness.usage.payload import Fields
 
-READ_IN_DETAILS = ("cached_tokens", "cache_read_tokens", "cache_read_input_tokens", "cache_read")
-READ_AT_TOP = (
-    "cached_tokens",
-    "num_cached_tokens",
-    "prompt_cache_hit_tokens",
-    "cache_read_input_tokens",
-    "cached_input_tokens",
-    "cache_read_tokens",
-    "input_tokens_cache_read",
+READ_IN_DETAILS = frozenset({"cached_tokens", "cache_read_tokens", "cache_read_input_tokens", "cache_read"})
+READ_AT_TOP = frozenset(
+    {
+        "cached_tokens",
+        "num_cached_tokens",
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "cached_input_tokens",
+        "cache_read_tokens",
+        "input_tokens_cache_read",
+    }
 )
-WRITTEN_IN_DETAILS = (
-    "cache_write_tokens",
-    "cache_creation_tokens",
-    "cache_creation_input_tokens",
-    "cache_write_input_tokens",
+WRITTEN_IN_DETAILS = frozenset(
+    {
+        "cache_write_tokens",
+        "cache_creation_tokens",
+        "cache_creation_input_tokens",
+        "cache_write_input_tokens",
+    }
 )
-WRITTEN_AT_TOP = (
-    "cache_creation_input_tokens",
-    "cache_write_input_tokens",
-    "cache_write_tokens",
-    "cache_creation_tokens",
-    "input_tokens_cache_write",
+WRITTEN_AT_TOP = frozenset(
+    {
+        "cache_creation_input_tokens",
+        "cache_write_input_tokens",
+        "cache_write_tokens",
+        "cache_creation_tokens",
+        "input_tokens_cache_write",
+    }
 )
 LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
@@ -44,23 +52,31 @@ def read_cache_counts(draft: Draft, details: Fields) -> None:
     fields = draft.fields
     fields.ignore("prompt_cache_miss_tokens", "cache_discount")
     details.ignore("cache_type")
-    read = [*(details.count(name) for name in READ_IN_DETAILS), *(fields.count(name) for name in READ_AT_TOP)]
+    read = [*details.counts(READ_IN_DETAILS), *fields.counts(READ_AT_TOP)]
     draft.cache_read_tokens = agreed(fields, "cache_read", read)
-    written = [*(details.count(name) for name in WRITTEN_IN_DETAILS), *(fields.count(name) for name in WRITTEN_AT_TOP)]
-    parts = details.part("cache_creation_token_details")
-    holders = [parts, details]
+    written = [*details.counts(WRITTEN_IN_DETAILS), *fields.counts(WRITTEN_AT_TOP)]
+    holders = [details]
+    if details.has("cache_creation_token_details"):
+        holders.append(details.part("cache_creation_token_details"))
     for holder in (details, fields):
         # an object of lifetimes at Anthropic and DashScope, one number at LangChain
         if holder.holds_object("cache_creation"):
             holders.append(holder.part("cache_creation"))
-        else:
-            written.append(holder.count("cache_creation"))
-    five_minutes, one_hour = (
-        agreed(fields, "cache_write", [holder.count(name) for holder in holders]) for name in LIFETIMES
-    )
+        elif (created := holder.count("cache_creation")) is not None:
+            written.append(created)
+    five_minutes = one_hour = None
+    if any(holder.has(name) for holder in holders for name in LIFETIMES):
+        five_minutes, one_hour = (
+            agreed(fields, "cache_write", [holder.count(name) for holder in holders]) for name in LIFETIMES
+        )
     draft.cache_write_5m_tokens, draft.cache_write_1h_tokens = split_writes(
         fields, agreed(fields, "cache_write", written), five_minutes, one_hour
     )
+    if details.has("cached_tokens_details"):
+        _read_cached_modalities(draft, details)
+
+
+def _read_cached_modalities(draft: Draft, details: Fields) -> None:
     cached = details.part("cached_tokens_details")
     cached.ignore("text_tokens", "video_tokens")
     draft.cache_read_audio_tokens, draft.cache_read_image_tokens = (
@@ -69,7 +85,7 @@ def read_cache_counts(draft: Draft, details: Fields) -> None:
     )
 
 
-def agreed(fields: Fields, what: str, counts: list[int | None]) -> int | None:
+def agreed(fields: Fields, what: str, counts: Sequence[int | None]) -> int | None:
     """Give one count from several places; the smallest above zero where they differ, which is flagged."""
     known = {count for count in counts if count is not None}
     positive = sorted(known - {0})

@@ -51,10 +51,17 @@ class Calls:
         """Give the usage of other models; their faults stand once, among the payload's own flags."""
         return tuple((model, _usage_of(call)) for model, call in self.others)
 
-    def by_tier(self) -> tuple[Usage, ...]:
-        """Give the own calls one by one where their prompts lie on both sides of a context tier, else nothing."""
-        prompts = [call.input_tokens or 0 for call in self.own]
-        if len(prompts) < 2 or not differ_by_tier(prompts):
+    def by_tier(self, total: Draft) -> tuple[Usage, ...]:
+        """Give the own calls one by one where their prompts lie on both sides of a context tier, else nothing.
+
+        Args:
+            total: what they are charged as; nothing is given where they do not sum to it.
+        """
+        prompts = [call.input_tokens for call in self.own if call.input_tokens is not None]
+        outputs = [call.output_tokens for call in self.own if call.output_tokens is not None]
+        if len(prompts) < 2 or len(prompts) != len(self.own) or len(outputs) != len(self.own):
+            return ()
+        if (sum(prompts), sum(outputs)) != (total.input_tokens, total.output_tokens) or not differ_by_tier(prompts):
             return ()
         return tuple(_usage_of(call) for call in self.own)
 

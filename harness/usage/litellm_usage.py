@@ -38,16 +38,16 @@ def read_litellm_usage(raw: Mapping[str, Any]) -> Usage:
     draft.output_audio_tokens, draft.output_image_tokens = details.count("audio_tokens"), details.count("image_tokens")
     check_total(draft, fields.count("total_tokens"))
     calls = read_calls(fields, fields.rows("iterations"))
-    is_listed = _take_calls(draft, calls)
+    _take_calls(draft, calls)
     fees = _read_fees(fields, inputs)
     n_tool_calls = sum(count or 0 for count in fees.values())
     return draft.usage(
         context_tokens=(
             max(call.input_tokens or 0 for call in calls.own)
             if calls.own
-            else largest_unlisted(fields, draft.input_tokens, n_tool_calls)
+            else largest_unlisted(fields.flags, draft.input_tokens, n_tool_calls)
         ),
-        calls=calls.by_tier() if is_listed else (),
+        calls=calls.by_tier(draft),
         served_model=calls.served_model,
         fees=fees,
         service_tier=fields.text("service_tier"),
@@ -75,14 +75,10 @@ def _read_fees(fields: Fields, inputs: Fields) -> dict[Meter, int | None]:
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
 
 
-def _take_calls(draft: Draft, calls: Calls) -> bool:
-    """Replace litellm's sum over all calls by that of the answering model's own.
-
-    Returns:
-        Whether the draft is the sum of the listed own calls.
-    """
+def _take_calls(draft: Draft, calls: Calls) -> None:
+    """Replace litellm's sum over all calls by that of the answering model's own."""
     if not calls.own:
-        return False
+        return
     own, everything = sum_calls(draft.fields, calls.own), sum_calls(draft.fields, calls.all)
     stated = (draft.input_tokens, draft.output_tokens)
     if stated not in (_totals(own), _totals(everything)):
@@ -91,10 +87,9 @@ def _take_calls(draft: Draft, calls: Calls) -> bool:
             f"calls sum to input {everything.input_tokens}, output {everything.output_tokens}; the sum says {stated}",
         )
         if (draft.input_tokens or 0) >= (own.input_tokens or 0):
-            return False
+            return
     for name in _COUNTS:
         setattr(draft, name, getattr(own, name))
-    return True
 
 
 def _totals(call: Draft) -> tuple[int | None, int | None]:

@@ -163,7 +163,7 @@ def _finish(draft: Draft) -> Usage:
     fees = _read_tool_calls(fields)
     return draft.usage(
         fees=fees,
-        context_tokens=largest_unlisted(fields, draft.input_tokens, sum(count or 0 for count in fees.values())),
+        context_tokens=largest_unlisted(fields.flags, draft.input_tokens, sum(count or 0 for count in fees.values())),
         service_tier=fields.text("service_tier"),
         thinking=True if draft.reasoning_tokens else None,
         **read_stated_cost(fields),

@@ -88,6 +88,12 @@ class Fields:
             return None
         return None
 
+    def counts(self, names: frozenset[str]) -> list[int]:
+        """Read a count under every one of these names that is there; for names of which a payload has few or none."""
+        self._known |= names
+        here = names & self._raw.keys()
+        return [count for name in sorted(here) if (count := self.count(name)) is not None] if here else []
+
     def usd(self, name: str) -> Decimal | None:
         """Read an amount of US dollars; None = not stated."""
         self._known.add(name)

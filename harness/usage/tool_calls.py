@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import InputError
+from harness.usage.context import largest_unlisted
 from harness.usage.values import Flag, Meter, Usage
 
 TOOLS: Mapping[str, Meter] = {
@@ -112,7 +113,8 @@ def calls_in_output(items: Iterable[Any]) -> dict[Meter, int]:
 def with_tool_fees(usage: Usage, *, kind: str, offered: Mapping[str, Meter], calls: Mapping[Meter, int]) -> Usage:
     """Add the fees of known calls, and flag offered tools whose calls nothing counts.
 
-    What the usage itself counts stands. A stated cost holds the fees already, so nothing is missing there.
+    What the usage itself counts stands. A stated cost holds the fees already, so nothing is missing there. Calls of
+    tools mean several calls of the model, whose sum decides no context tier.
 
     Args:
         kind: the usage's reader.
@@ -131,9 +133,10 @@ def with_tool_fees(usage: Usage, *, kind: str, offered: Mapping[str, Meter], cal
     if missing and usage.stated_cost_usd is None:
         detail = f"the request offered {', '.join(missing)}, and nothing counts the calls: their fee is not in the bill"
         flags.append(Flag(name="fee_not_counted", detail=detail))
-    if fees == usage.fees and len(flags) == len(usage.flags):
-        return usage
-    return replace(usage, fees=fees, flags=tuple(flags))
+    context_tokens = usage.context_tokens
+    if context_tokens is None:
+        context_tokens = largest_unlisted(flags, usage.input_tokens, sum(calls.values()))
+    return replace(usage, fees=fees, flags=tuple(flags), context_tokens=context_tokens)
 
 
 def _merged(calls: Mapping[Meter, int]) -> dict[Meter, int]:
