@@ -77,7 +77,9 @@ def run(
     unsafe_exec: Annotated[bool, typer.Option("--unsafe-exec", help="Run programs without a sandbox.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimate; send nothing.")] = False,
     run_id: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; an existing one goes on.")] = None,
-    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with a stored run.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with a stored run; its failed samples are asked again.")
+    ] = None,
     db: DbOption = None,
     pricing: PricingOption = None,
     json_output: JsonOption = False,

@@ -151,8 +151,10 @@ class DirectClient:
                 connection = await self._open_connection()
         except (OSError, RuntimeError) as error:  # uvloop's for a socket number that it has not yet let go
             timed_out = limit.expired()
-            why = f"within {limit_s:.3g} s" if timed_out else f"({type(error).__name__}: {error})"
-            raise NoAnswerError(f"no connection to {self._place} {why}", sent=False, timed_out=timed_out) from error
+            why = f" within {limit_s:.3g} s" if timed_out else f" ({type(error).__name__}: {error})"
+            if isinstance(error, ConnectionRefusedError):
+                why = ": refused"
+            raise NoAnswerError(f"no connection to {self._place}{why}", sent=False, timed_out=timed_out) from error
         if self._closed:
             connection.close()
             raise NoAnswerError("the client is closed", sent=False)

@@ -78,8 +78,7 @@ def spend_report(
     if changed:
         listed = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
         warnings.append(f"the price book has changed since {listed} ran; amounts are from the present book")
-    warnings += [f"run {run.run_id} is {run.status}: not everything planned is in it" for run in runs
-                 if run.status != "complete"]  # fmt: skip
+    warnings += [_standing(run) for run in runs if run.status != "complete"]
     return make_report(
         cells,
         price_book_sha256=book.sha256,
@@ -90,6 +89,12 @@ def spend_report(
         histories=price_histories(book, cells),
         warnings=warnings,
     )
+
+
+def _standing(run: RunRecord) -> str:
+    if run.status == "failed":
+        return f"run {run.run_id} failed: more of a model's samples have no answer than may fail"
+    return f"run {run.run_id} is {run.status}: not everything planned is in it"
 
 
 def _runs(ledger: Ledger, run_ids: Sequence[str] | None) -> list[RunRecord]:

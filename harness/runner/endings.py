@@ -164,7 +164,8 @@ def ending_lines(result: RunResult) -> list[str]:
     if result.resume_command is not None:
         n_to_ask = sum(model.n_to_ask for model in result.models)
         verb = "ask them again" if result.status in FINISHED else "go on"
-        lines.append(f"run {result.run_id} is {result.status}: {n_to_ask:,} {_samples(n_to_ask)}; {verb} with:")
+        stands = "failed" if result.status == "failed" else f"is {result.status}"
+        lines.append(f"run {result.run_id} {stands}: {n_to_ask:,} {_samples(n_to_ask)}; {verb} with:")
         lines.append(f"  {result.resume_command}")
     return lines
 
