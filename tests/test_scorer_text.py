@@ -41,3 +41,34 @@ def test_a_letter_stands_for_its_option(text: str) -> None:
 
 def test_any_of_several_references_is_right() -> None:
     assert scored("Answer: car", "automobile|car", separator="|").value == 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is:\n\nParis",
+        "Answer:\n\nParis",
+        "**Answer:** Paris.",
+        'Answer: "Paris"',
+        "Answer: Paris (the capital)",
+        "Answer: Paris, because it is the capital",
+        "Answer: \\text{Paris}",
+        "<answer>Paris</answer>",
+        '{"answer": "Paris", "sure": true}',
+        "Antwort: Paris",
+        "答案：Paris",
+        "Réponse : Paris",
+        "So the answer is Paris.",
+        "Lyon?\nParis",
+    ],
+)
+def test_a_short_answer_is_found_in_every_form_in_which_it_is_stated(text: str) -> None:
+    assert scored(text, "Paris").value == 1.0
+    assert scored(text, "Lyon").value == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["The answer is not Paris", "Answer: Paris or Lyon", "Answer: Lyon\n", "Answer: no idea"]
+)
+def test_another_short_answer_is_not_credited(text: str) -> None:
+    assert scored(text, "Paris").value != 1.0

@@ -120,6 +120,7 @@ class Cue:
         english: whether single letters that are English words may be read as letters with less doubt.
         opens_line: nothing but markup and small words stands before it on its line.
         direct: the first place follows the word at once.
+        general: the word announces other things as well ("Result:", "Solution:").
     """
 
     start: int
@@ -128,6 +129,7 @@ class Cue:
     english: bool
     opens_line: bool
     direct: bool
+    general: bool = False
 
 
 def cues(text: str) -> Iterator[Cue]:
@@ -143,7 +145,7 @@ def cues(text: str) -> Iterator[Cue]:
     lines = deque(_LINE_NOUN.finditer(text), _MOST_CUES)
     for match in sorted((*nouns, *lines), key=lambda one: one.start(), reverse=True):
         if match.re is _LINE_NOUN:
-            yield Cue(match.start(), (match.end(),), "line", english=True, opens_line=True, direct=True)
+            yield Cue(match.start(), (match.end(),), "line", english=True, opens_line=True, direct=True, general=True)
             continue
         before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
         if not _DOUBTED.search(before) and (cue := _cue(text, match, before)) is not None:

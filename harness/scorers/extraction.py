@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 
 from harness.code_blocks import code_block
+from harness.scorers.cues import cues
+from harness.scorers.notation import without_marks
+from harness.scorers.numerals import numerals, plain_numbers
 
 MARKUP = "*_`~ \t"
-_ANSWER_LINE = re.compile(
-    r"[ \t>#*_`~-]{0,20}(?:the[ ]+|my[ ]+)?(?:final[ ]+)?answer[ *_`~]{0,20}[:：](?P<answer>.*)",
-    re.IGNORECASE | re.DOTALL,
-)
-_ANSWER_IS = re.compile(r"\banswer[ ]+is[ ]*:?[ ]*(?P<answer>[^\n]+)", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.])[-+−]?[$€£]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])[-+−]?[$€£]?\.\d+")
+_LONGEST_NEXT_LINE = 80
 _JSON_VALUE = re.compile(r'\s{0,20}:\s{0,20}("(?:[^"\\]|\\.)*"|[^\s,}"\]][^\n,}\]]*)')
 _MOST_JSON_FIELDS = 20
+_LONGEST_NUMBER = 1_000
+_DIGIT = re.compile(r"\d")
+_BEFORE_PAYLOAD = re.compile(r"[\s:：*_`~]*")
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_DENIAL = re.compile(r"(?:not|neither|unclear|unknown|n't)(?!\w)", re.IGNORECASE)
 _LONGEST_BREATH = 60
 _SAME_BREATH = re.compile(
     r"(?:[\s$.,;&{}]|\\(?:text|quad|qquad|[,;()\[\]\\ ])|(?:and|or|und|oder|et|ou)(?!\w)|和|或"
@@ -32,18 +36,43 @@ _BOX_OR_BRACE = re.compile(
 
 
 def answer_line(text: str) -> str | None:
-    """What stands behind the last line that starts with `Answer:` and is not empty."""
-    for line in reversed(text.split("\n")):  # most replies end with it
-        match = _ANSWER_LINE.match(line)
-        if match and (answer := match["answer"].strip(MARKUP)):
+    """What stands behind the last announcement with a colon that opens a line, in any language of `cues`.
+
+    Where its own line ends there, the next line counts if it is short or the reply's last.
+    """
+    seen = unicodedata.normalize("NFC", without_marks(text))
+    for cue in cues(seen):
+        announces = cue.kind == "line" and cue.opens_line and cue.direct and not cue.general
+        if announces and (answer := _payload(seen, cue.start, cue.ends[0])) is not None:
             return answer
     return None
 
 
 def answer_is(text: str) -> str | None:
-    """What stands behind the last "answer is", up to the end of its line."""
-    found = _ANSWER_IS.findall(text)
-    return found[-1].strip(MARKUP).rstrip(".") or None if found else None
+    """What stands behind the last "answer is" (or its like in other languages), up to the end of its line."""
+    seen = unicodedata.normalize("NFC", without_marks(text))
+    for cue in cues(seen):
+        if cue.kind == "sentence" and cue.direct:
+            answer = _payload(seen, cue.start, cue.ends[0])
+            if answer is not None and not _DENIAL.match(answer):
+                return answer.rstrip(".").rstrip(MARKUP) or None
+    return None
+
+
+def _payload(text: str, start: int, end: int) -> str | None:
+    """The answer behind an announcement: to the end of its line, of its JSON string or of its tag."""
+    opened = _BEFORE_PAYLOAD.match(text, end)
+    assert opened is not None  # it matches the empty text
+    begin = opened.end()
+    stop = text.find("\n", begin)
+    line = text[begin : stop if stop >= 0 else len(text)]
+    if "\n" in opened.group() and len(line) > _LONGEST_NEXT_LINE and text[begin + len(line) :].strip():
+        return None
+    if text[start - 1 : start] in ("<", "_") and "</" in line:
+        line = line.partition("</")[0]
+    elif text[start - 1 : start] in ('"', "'", "_") and (quoted := _JSON_STRING.match(line)) is not None:
+        line = _json_text(quoted.group()) or ""
+    return line.strip(MARKUP) or None
 
 
 def boxes(text: str) -> list[tuple[int, int, str]]:
@@ -99,15 +128,16 @@ def short_answer_line(text: str) -> str | None:
     return found[-1].strip(MARKUP) or None if found else None
 
 
-def all_numbers(text: str) -> list[str]:
-    """Every number in a text, as written."""
-    return _NUMBER.findall(text)
-
-
 def last_number(text: str) -> str | None:
-    """The last number in the reply."""
-    found = all_numbers(text)
-    return found[-1] if found else None
+    """The last number of the reply; None where it is part of something else (a date, a range, `2√3`)."""
+    plain = plain_numbers(text)
+    backwards = _DIGIT.search(plain[::-1])
+    if backwards is None:
+        return None
+    end = len(plain) - backwards.start()
+    tail = plain[max(0, end - _LONGEST_NUMBER) : end + _LONGEST_NUMBER]
+    found = numerals(tail)
+    return tail[found[-1].start : found[-1].end] if found and found[-1].value is not None else None
 
 
 def last_line(text: str) -> str | None:

@@ -1,6 +1,7 @@
 """Numbers: exact comparison as fractions, so that no digit is lost and no ending is mistaken for the whole.
 
-An answer that is not a number equals nothing, another such answer included.
+An answer that is not a number equals nothing, another such answer included. What a reply states ("Answer: 36 (3 boxes
+of 12)") is read up to its first reason or aside; a list, a range or a sum states no single number.
 """
 
 from __future__ import annotations
@@ -14,13 +15,56 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from harness.scorers import extraction
+from harness.scorers.numerals import Numeral, numerals, plain_numbers, read_run
 from harness.scorers.values import Score
 from harness.suites import Sample, Strict
 
-_DECIMAL = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
-_FRACTION = re.compile(r"([-+]?)\\[dt]?frac(?:\{(-?\d+)\}|(\d))(?:\{(-?\d+)\}|(\d))")
-_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
-_MOST_DIGITS = 1000
+_LONGEST_STATED = 2_000
+_LONGEST_NUMBER = 1_000
+_PLAIN = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
+_ASIDE = re.compile(r"\([^()\n]{0,400}\)")
+_REASON = re.compile(
+    r"[;\n]|(?<=\w)[.!?](?=\s|$)|,?[ ](?i:because|since|as (?:the|each|there|it|we|he|she|they)|where|which|"
+    r"given|so|but|therefore|"
+    r"porque|weil|denn|car|parce)(?!\w)|[ ](?:[-–—]|->|→)[ ](?=[A-Za-z])"
+)
+_RELATION = re.compile(r"[ ](?i:out of|of|per|than|from|for|at|every|each|after|before|in)(?!\w)")
+_BETWEEN_LIST = re.compile(r"[\s,;$€£]*(?:(?i:and|or|und|oder|et|ou|y|o|to|through)|&)?[\s,;$€£]*")
+_COMPOUND = re.compile(
+    r"[ ]?(?i:hours?|hrs?|h|minutes?|mins?|feet|foot|ft|dollars?|euros?|pounds?|lbs?|years?|months?|weeks?|"
+    r"days?|km|m|kg|litres?|liters?|"
+    r"degrees?|meters?|metres?|yards?|miles?|gallons?|pints?|rupees?)[,]?[ ](?:and[ ])?"
+)
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_SPELLED = re.compile(
+    r"[\W_]*(?:" + "(?P<tens>" + "|".join(_TENS) + r")(?:[- ](?P<unit>" + "|".join(_SMALL[1:10]) + r"))?|"
+    r"(?P<small>" + "|".join(reversed(_SMALL)) + r"))(?:[ ](?P<hundred>hundred|thousand|"
+    r"million))?(?![\w-])(?![ ]and)",
+    re.IGNORECASE,
+)
+_MULTIPLES = {"hundred": 100, "thousand": 1000, "million": 10**6}
 
 
 class NumberOptions(Strict):
@@ -51,39 +95,82 @@ def known_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def parse_number(text: str | None) -> Fraction | None:
-    """Read one number exactly: digits, comma groups, currency signs, percent, `a/b`, `\\frac{a}{b}`, exponents.
+    """Read one number exactly: digits, groups, currency signs, percent, fractions, mixed numbers, exponents, LaTeX.
 
     Returns:
-        None when the text is not one number ("42." is 42, "42 apples" is not a number).
+        None when the text is not one number and nothing else ("42." is 42, "42 apples" and "1,23" are none).
     """
-    if text is None or len(text) > _MOST_DIGITS:
+    if text is None or len(text) > _LONGEST_NUMBER:
         return None
-    bare = _strip_units(text)
-    if match := _FRACTION.fullmatch(bare):
-        top, bottom = int(match[2] or match[3]), int(match[4] or match[5])
-        return Fraction(-top if match[1] == "-" else top, bottom) if bottom else None
-    if match := re.fullmatch(r"([-+]?\d+)/(\d+)", bare):
-        return Fraction(int(match[1]), int(match[2])) if int(match[2]) else None
-    if _GROUPED.fullmatch(bare):
-        bare = bare.replace(",", "")
-    return Fraction(Decimal(bare)) if _DECIMAL.fullmatch(bare) else None
+    bare = plain_numbers(text).strip().strip("*_`~$ ").rstrip(".%°").rstrip()
+    if _PLAIN.fullmatch(bare):
+        return Fraction(Decimal(bare))
+    found = numerals(bare)
+    if (
+        len(found) != 1
+        or found[0].value is None
+        or re.search(r"[^\s$€£¥₹+-]", bare[: found[0].start] + bare[found[0].end :])
+    ):
+        return None
+    if bare[: found[0].start].strip("$€£¥₹ ") or (
+        re.fullmatch(r"[\d,]+", bare) and read_run(bare, decimal_comma=False) is None
+    ):
+        return None
+    return None if ":" in bare else found[0].value
 
 
-def _strip_units(text: str) -> str:
-    bare = text.strip().strip("*_`~").replace("−", "-").replace("\\$", "").replace("\\%", "").replace("{,}", ",")
-    bare = bare.replace("\\!", "").replace("\\,", "").strip("$ ")
-    bare = re.sub(r"^([-+]?)\s*[$€£]\s*", r"\1", bare)
-    return bare.strip().rstrip(".%").rstrip().replace("\u202f", "").replace("\u00a0", "")
+def stated_number(text: str, which: str = "last") -> Fraction | None:
+    """Read the number that a stated answer gives, which may hold words around it ("72 cubic inches").
 
-
-def _number_inside(text: str, which: str) -> Fraction | None:
-    """The number of a found text that may hold words around it ("72 cubic inches")."""
-    if (number := parse_number(text)) is not None:
+    Args:
+        which: `first`, `last` or `only`, where the answer's first clause holds several.
+    """
+    plain = plain_numbers(text[:_LONGEST_STATED]).strip()
+    if (number := parse_number(plain)) is not None:
         return number
-    found = extraction.all_numbers(text)
-    if not found or (which == "only" and len(found) > 1):
+    clause = _clause(plain)
+    found = numerals(clause)
+    if not found:
+        return _spelled(clause)
+    if len(found) > 1 and (which == "only" or _is_list(clause, found)):
         return None
-    return parse_number(found[0] if which == "first" else found[-1])
+    return (found[0] if which == "first" else found[-1]).value
+
+
+def _clause(text: str) -> str:
+    """The part of a stated answer that says the number: no asides, no reasons, behind the last `=`."""
+    outside = _ASIDE.sub(" ", text)
+    clause = outside if numerals(outside) else text
+    for cut in (_REASON, None, _RELATION):
+        if cut is None:
+            after = re.split(r"[=≈]", clause)[-1]
+            clause = after if numerals(after) else clause
+            continue
+        for match in cut.finditer(clause):
+            if numerals(clause[: match.start()]):
+                clause = clause[: match.start()]
+                break
+    return re.sub(r"^\s*-\s+(?=[$€£\d])", "-", clause)
+
+
+def _is_list(clause: str, found: list[Numeral]) -> bool:
+    """Whether the last two numbers are two answers or two parts of one: `3 and 5`, `3 to 5`, `2 hours 30 minutes`."""
+    between = clause[found[-2].end : found[-1].start]
+    return _BETWEEN_LIST.fullmatch(between) is not None or _COMPOUND.fullmatch(between) is not None
+
+
+def _spelled(clause: str) -> Fraction | None:
+    """A number word at the beginning: "seven", "twenty-one boxes"."""
+    match = _SPELLED.match(clause)
+    if match is None:
+        return None
+    if match["small"]:
+        value = _SMALL.index(match["small"].lower())
+    else:
+        value = (
+            20 + 10 * _TENS.index(match["tens"].lower()) + (_SMALL.index(match["unit"].lower()) if match["unit"] else 0)
+        )
+    return Fraction(value * _MULTIPLES.get((match["hundred"] or "").lower(), 1))
 
 
 def score_number(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
@@ -91,11 +178,15 @@ def score_number(options: Mapping[str, Any], *, text: str, sample: Sample) -> Sc
     chosen = NumberOptions.model_validate(options)
     target = parse_number(sample.target)
     for rule in chosen.find:
-        found = extraction.find(text, [rule])
-        number = _number_inside(found[0], chosen.number_in_answer) if found else None
-        if found and number is not None:
+        if (found := extraction.find(text, [rule])) is None:
+            continue
+        answer = found[0][:_LONGEST_STATED]
+        number = stated_number(answer, chosen.number_in_answer)
+        if number is not None:
             right = target is not None and abs(number - target) <= Fraction(chosen.tolerance)
-            return Score(value=float(right), answer=found[0], rule=rule)
+            return Score(value=float(right), answer=answer, rule=rule)
+        if numerals(plain_numbers(answer)):
+            return Score(value=0.0, answer=answer, rule=rule, explanation="what it states is not one number")
     return None
 
 

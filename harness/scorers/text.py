@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from harness.scorers import extraction
+from harness.scorers.letters import WINDOW, read_letter
 from harness.scorers.number import known_rules
 from harness.scorers.values import Score
 from harness.suites import Sample, Strict
@@ -23,7 +24,9 @@ Normalisation = Literal[
 ]
 LONGEST_ANSWER = 20_000
 """Characters of a short text; a longer one is wrong unless the reference is that long too."""
-_LEADING_LETTER = re.compile(r"^\(?([A-Z])\)?(?:[).:]|\s|$)")
+_WRAPPER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed)[ ]?\{([^{}]*)\}|\\[()\[\]]")
+_REASON = re.compile(r"(?<=\w)[.!][ ]|[;\n]|,?[ ](?:because|since)(?!\w)|[ ](?=\()")
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」"}
 _BRACKETS = {"(": ")", "[": "]", '"': '"', "'": "'"}
 
 
@@ -92,17 +95,26 @@ def score_text(options: Mapping[str, Any], *, text: str, sample: Sample) -> Scor
     targets = sample.metadata.get("targets") or (
         sample.target.split(chosen.separator) if chosen.separator else [sample.target]
     )
-    given = normalise(answer, chosen.normalise)
-    right = any(given == normalise(target, chosen.normalise) for target in targets)
+    given = {normalise(said, chosen.normalise) for said in _said(answer, exact=not chosen.normalise)}
+    right = any(normalise(target, chosen.normalise) in given for target in targets)
     if not right and chosen.leading_letter:
         right = _same_letter(answer, sample.target)
     return Score(value=float(right), answer=answer, rule=rule)
 
 
+def _said(answer: str, *, exact: bool) -> list[str]:
+    """A stated answer as it stands and, unless it must be exact, unwrapped and up to its first reason or aside."""
+    if exact:
+        return [answer]
+    bare = _WRAPPER.sub(r"\1", answer).strip()
+    unquoted = bare[1:-1] if len(bare) > 2 and _QUOTES.get(bare[0]) == bare[-1] else bare
+    return [answer, bare, unquoted, _REASON.split(bare, maxsplit=1)[0]]
+
+
 def _same_letter(answer: str, target: str) -> bool:
     wanted = _without_brackets(target)
-    given = _LEADING_LETTER.match(answer.strip("*_`~ \t"))
-    return len(wanted) == 1 and wanted.isupper() and given is not None and given.group(1) == wanted
+    given = read_letter(answer[:WINDOW])
+    return len(wanted) == 1 and wanted.isupper() and given is not None and given.letter == wanted
 
 
 def check_text_target(sample: Sample) -> str | None:
