@@ -175,20 +175,20 @@ def _score(answer: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _report(db: Path, output: Path) -> None:
     from harness.rendering.console import print_table
-    from harness.reports.assembly import no_weights, spend_report
+    from harness.reports.assembly import spend_report
     from harness.reports.spend_tables import summary_table
 
     with Ledger.open(db) as ledger, output.open("w") as file:
-        print_table(summary_table(spend_report(ledger, load_price_book(), weights=no_weights)), file=file, width=120)
+        print_table(summary_table(spend_report(ledger, load_price_book())), file=file, width=120)
 
 
 def _page(db: Path, output: Path) -> None:
     from harness.rendering.page import to_html
-    from harness.reports.assembly import no_weights, spend_report
+    from harness.reports.assembly import spend_report
     from harness.reports.page import report_page
 
     with Ledger.open(db) as ledger:
-        report = spend_report(ledger, load_price_book(), weights=no_weights)
+        report = spend_report(ledger, load_price_book())
         output.write_text(to_html(report_page(report)), encoding="utf-8")
 
 

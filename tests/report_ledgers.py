@@ -18,6 +18,7 @@ from harness.ledger import (
     RunRecord,
     ScoreRecord,
     SuiteRecord,
+    TaskRecord,
     Transcript,
     UsageFacts,
 )
@@ -70,6 +71,7 @@ async def add_run(
     at_us: int = AT_US,
     status: str = "complete",
     config: Mapping[str, Any] | None = None,
+    tasks: tuple[TaskRecord, ...] = (),
 ) -> None:
     """Store a run: per model (`provider/model[@setting]`), per (sample, epoch), the attempts in order."""
     ledger.create_run(
@@ -79,7 +81,7 @@ async def add_run(
             plan_sha256="0" * 64,
             harness_version="0.1",
             price_book_sha256="1" * 64,
-            suites=(SuiteRecord(name=suite, version="1", sha256="2" * 64),),
+            suites=(SuiteRecord(name=suite, version="1", sha256="2" * 64, tasks=tasks),),
             models=tuple(cells),
             config=config or {},
         )

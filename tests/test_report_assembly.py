@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from harness.cli import report as report_command
 from harness.errors import InputError
-from harness.ledger import NO_USAGE, Ledger, UsageFacts
+from harness.ledger import NO_USAGE, Ledger, TaskRecord, UsageFacts
 from harness.ledger.facts import usage_facts
 from harness.ledger.stream import score_rows
 from harness.pricing import Adjustment, Price, PriceBook
-from harness.reports.assembly import no_weights, spend_report
+from harness.reports.assembly import spend_report
 from harness.reports.spend import report_object
 from harness.reports.spend_tables import notes
 from harness.usage import meters, read_usage
@@ -50,7 +50,7 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 
 def only_row(ledger: Ledger, book: PriceBook = BOOK, **asked: Any) -> dict[str, Any]:
-    document = report_object(spend_report(ledger, book, weights=no_weights, **asked))
+    document = report_object(spend_report(ledger, book, **asked))
     (row,) = document["rows"]
     return dict(row)
 
@@ -132,7 +132,7 @@ async def test_failures_are_unscored_and_their_spend_stays(ledger: Ledger) -> No
 async def test_a_model_that_thinks_its_budget_away_does_not_score_a_silent_zero(ledger: Ledger) -> None:
     cut = Try(usage=used(100, 1000, 1000), score=None, reason="truncated", finish_reason="length")
     await add_run(ledger, "r", {"sim/reasoner": {("a", 0): [cut], ("b", 0): [Try()]}})
-    made = spend_report(ledger, BOOK, weights=no_weights)
+    made = spend_report(ledger, BOOK)
     (row,) = report_object(made)["rows"]
     assert row["score"] == 0.5  # the cut answer is wrong, as in published protocols
     assert (row["n_truncated"], row["n_unscored"], row["n_without_answer"]) == (1, 0, 1)
@@ -222,12 +222,32 @@ async def test_only_complete_runs_are_reported_unless_named(ledger: Ledger) -> N
         spend_report(ledger, BOOK, ["nothing"])
 
 
-async def test_weights_of_the_suite_make_an_index(ledger: Ledger) -> None:
-    await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try()], ("b", 0): [Try(score=0.0)]}})
-    made = spend_report(ledger, BOOK, weights=lambda _: {"questions": 1.0})
-    assert made.rows[0].facts.tasks[0].weight == 1.0
-    other = spend_report(ledger, BOOK, weights=lambda _: {"questions": 0.5, "missing": 0.5})
-    assert other.rows[0].facts.tasks[0].weight is None
+def weighed(name: str, weight: float | None, epochs: int | None = 1) -> TaskRecord:
+    return TaskRecord(name=name, revision="r", samples_sha256="3" * 64, weight=weight, epochs=epochs)
+
+
+async def test_weights_of_an_index_come_from_the_ledger_and_not_from_todays_suite_file(ledger: Ledger) -> None:
+    tries = {"sim/direct": {("a", 0): [Try()], ("b", 0): [Try(score=0.0)]}}
+    await add_run(ledger, "r", tries, suite="my_index", tasks=(weighed("questions", 0.25),))
+    assert spend_report(ledger, BOOK).rows[0].facts.tasks[0].weight == 0.25
+
+
+async def test_an_index_without_one_of_its_tasks_is_no_index_and_says_so(ledger: Ledger) -> None:
+    tasks = (weighed("questions", 0.5), weighed("missing", 0.5))
+    await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try()]}}, suite="my_index", tasks=tasks)
+    made = spend_report(ledger, BOOK)
+    assert made.rows[0].facts.tasks[0].weight is None
+    assert [one for one in made.warnings if "my_index" in one] == [
+        "my_index on sim/direct: no answers of missing, so its score is the plain mean and not the index"
+    ]
+
+
+async def test_a_run_of_an_index_that_recorded_no_weights_says_when_they_are_lost(ledger: Ledger) -> None:
+    old = (TaskRecord(name="questions", revision="r", samples_sha256="3" * 64),)
+    await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try()]}}, suite="aa_index_v2", tasks=old)
+    made = spend_report(ledger, BOOK)
+    assert made.rows[0].facts.tasks[0].weight is None
+    assert any("recorded no task weights and aa_index_v2 has changed" in one for one in made.warnings)
 
 
 async def test_the_price_rows_used_are_listed_with_their_source(ledger: Ledger) -> None:

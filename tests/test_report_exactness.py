@@ -19,7 +19,7 @@ from harness.ledger.stream import attempt_rows
 from harness.money import add
 from harness.price_files import load_price_book
 from harness.pricing import PriceBook
-from harness.reports.assembly import no_weights, spend_report
+from harness.reports.assembly import spend_report
 from harness.reports.charging import usage_of_row
 from harness.reports.exports import export_stream
 from harness.usage import meters, read_usage
@@ -198,7 +198,7 @@ async def test_a_price_change_inside_a_quarter_hour_or_a_context_bucket_is_charg
     ledger: Ledger, book: PriceBook
 ) -> None:
     await fill(ledger)
-    rows = {row.facts.model: row.facts for row in spend_report(ledger, book, weights=no_weights).rows}
+    rows = {row.facts.model: row.facts for row in spend_report(ledger, book).rows}
     for model, (total, wasted) in one_by_one(ledger, book, "solve").items():
         assert rows[model].solve.cost.total == total
         assert rows[model].solve.wasted_usd == wasted
@@ -212,7 +212,7 @@ async def test_a_judge_is_charged_at_its_own_price_not_at_that_of_the_model_it_j
     ledger: Ledger, book: PriceBook
 ) -> None:
     await fill(ledger)
-    (row,) = [row for row in spend_report(ledger, book, weights=no_weights).rows if row.facts.model == "plain"]
+    (row,) = [row for row in spend_report(ledger, book).rows if row.facts.model == "plain"]
     assert row.facts.judge.cost.total == one_by_one(ledger, book, "judge")["plain"][0]
     assert row.facts.judge.n_unpriced_attempts == 0
 
@@ -226,7 +226,7 @@ async def test_exported_charges_add_up_to_the_report(ledger: Ledger, book: Price
         batch = dict(zip(names, columns, strict=True))
         for key in zip(batch["model"], batch["purpose"], batch["usd"], strict=True):
             found.setdefault((key[0], key[1]), []).append(key[2])
-    for row in spend_report(ledger, book, weights=no_weights).rows:
+    for row in spend_report(ledger, book).rows:
         assert add(found[row.facts.model, "solve"]) == row.facts.solve.cost.total
         if row.facts.judge.n_attempts:
             assert add(found[row.facts.model, "judge"]) == row.facts.judge.cost.total
@@ -235,7 +235,7 @@ async def test_exported_charges_add_up_to_the_report(ledger: Ledger, book: Price
 async def test_another_instant_or_batch_rates_are_charged_exactly_too(ledger: Ledger, book: PriceBook) -> None:
     await fill(ledger, 40)
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    rows = {row.facts.model: row.facts for row in spend_report(ledger, book, as_of=at, weights=no_weights).rows}
+    rows = {row.facts.model: row.facts for row in spend_report(ledger, book, as_of=at).rows}
     amounts = [
         cost_of(book, usage_of_row(row), provider="acme", model="long", at=at, served_model=row.model_served).list_usd
         for row in attempt_rows(ledger)

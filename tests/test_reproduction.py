@@ -19,7 +19,7 @@ from harness.cli import reproduce as command
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.pricing import Price, PriceBook
-from harness.reports.assembly import no_weights, spend_report
+from harness.reports.assembly import spend_report
 from harness.reproduction.ledger import rebuild, rebuilt_bill, spread
 from harness.reproduction.linear import Constraint, at_least, at_most, is_feasible, value_range
 from harness.reproduction.published import TokenRange, load_published
@@ -291,7 +291,7 @@ def test_the_rebuilt_ledger_lands_on_the_published_dollars(solved: Reproduction)
 def test_rebuilt_rows_are_marked_reconstructed(solved: Reproduction, tmp_path: Path) -> None:
     smaller = replace(solved, table=solved.table.model_copy(update={"n_requests": 3}))
     with Ledger.open(tmp_path / "rebuilt.db") as ledger:
-        report = spend_report(ledger, BOOK, rebuild(smaller, ledger), weights=no_weights)
+        report = spend_report(ledger, BOOK, rebuild(smaller, ledger))
     assert {row.facts.mark for row in report.rows} == {"reconstructed"}
     assert sum(row.facts.solve.tokens.output_tokens for row in report.rows) == sum(
         r.output_tokens for r in solved.rebuilt

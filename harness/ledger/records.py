@@ -35,11 +35,22 @@ BILLED: tuple[str, ...] = get_args(Billed)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """A task of a run's suite: the revision that was loaded and a digest over its samples."""
+    """A task of a run's suite as it was run, so that a report needs no suite file.
+
+    Attributes:
+        revision: of the data that was loaded.
+        samples_sha256: digest over its samples.
+        weight: in the suite's index; None = the suite has no weights, or a version before 0.2 wrote the record.
+        epochs, max_output_tokens, max_output_tokens_reasoning: as the suite said; None likewise.
+    """
 
     name: str
     revision: str
     samples_sha256: str
+    weight: float | None = None
+    epochs: int | None = None
+    max_output_tokens: int | None = None
+    max_output_tokens_reasoning: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ serve intervals only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -27,27 +27,8 @@ from harness.reports.price_history import price_histories
 from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.reports.stretches import NamedSum, named_sums
+from harness.reports.weights import lost_weights, task_weights, unmeasured
 from harness.runner.command_line import command, run_words
-
-Weights = Callable[[CellRecord], Mapping[str, float]]
-
-
-def no_weights(_: CellRecord) -> Mapping[str, float]:
-    """Know no task weights: every suite's score is the mean over its samples."""
-    return {}
-
-
-def suite_weights(cell: CellRecord) -> Mapping[str, float]:
-    """Look up a suite's task weights where the suite of that digest is still at hand."""
-    from harness.loaders import load_suite
-
-    try:
-        suite = load_suite(cell.suite)
-    except InputError:
-        return {}
-    if suite.sha256 != cell.suite_sha256 or any(task.weight is None for task in suite.tasks):
-        return {}
-    return {task.name: task.weight for task in suite.tasks if task.weight is not None}
 
 
 def spend_report(
@@ -57,7 +38,6 @@ def spend_report(
     *,
     as_of: datetime | None = None,
     what_if: str | None = None,
-    weights: Weights = suite_weights,
 ) -> SpendReport:
     """Make the spend report over stored runs.
 
@@ -65,19 +45,19 @@ def spend_report(
         run_ids: None = every complete run.
         as_of: charge everything at the prices of this instant; None = when each request completed.
         what_if: `batch`, `no-cache`, `model=provider/name`, or several with commas.
-        weights: task weights of a suite; tests pass their own.
 
     Raises:
         InputError: no such run, or no complete run.
     """
     runs = _runs(ledger, run_ids)
     charger = Charger(book=book, pricing=parse_pricing(as_of, what_if))
-    cells = _cells(ledger, runs, charger, weights)
+    cells = _cells(ledger, runs, charger)
     changed = sorted(run.run_id for run in runs if run.price_book_sha256 != book.sha256)
     warnings = [f"{text} ({count:,} attempts)" if count > 1 else text for text, count in charger.warnings.items()]
     if changed:
         listed = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
         warnings.append(f"the price book has changed since {listed} ran; amounts are from the present book")
+    warnings += [*lost_weights(runs), *unmeasured(runs, cells)]
     warnings += [_standing(run) for run in runs if run.status != "complete"]
     return make_report(
         cells,
@@ -179,7 +159,7 @@ class _SampleSpend:
         self.singles[cell_id, planned_id] = (total, before_tokens + output_tokens)
 
 
-def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger, weights: Weights) -> list[CellFacts]:
+def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger) -> list[CellFacts]:
     run_ids = [run.run_id for run in runs]
     cells = {
         record.cell_id: _Cell(record=record, run=run)
@@ -206,7 +186,7 @@ def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger, weights:
     if any(cell.solve.n_failed_attempts or cell.judge.n_failed_attempts for cell in cells.values()):
         for cause in failure_causes(ledger, run_ids):
             cells[cause.cell_id].causes.append(cause)
-    return _pooled(list(cells.values()), weights)
+    return _pooled(list(cells.values()))
 
 
 def _add_sum(cell: _Cell, named: NamedSum, charger: Charger, spent: _SampleSpend) -> None:
@@ -265,7 +245,7 @@ def _unknown_spend(bill: UnknownBill, cell: _Cell, book: PriceBook) -> Spend:
     )
 
 
-def _pooled(cells: Sequence[_Cell], weights: Weights) -> list[CellFacts]:
+def _pooled(cells: Sequence[_Cell]) -> list[CellFacts]:
     """Join the same suite on the same model setting over runs: repeats of a sample stay one sample."""
     digests: dict[tuple[str, str], set[str]] = {}
     for cell in cells:
@@ -281,7 +261,7 @@ def _pooled(cells: Sequence[_Cell], weights: Weights) -> list[CellFacts]:
         record = group[0].record
         ambiguous = len(digests[record.suite, record.suite_version]) > 1
         version = f"{record.suite_version}+{record.suite_sha256[:8]}" if ambiguous else record.suite_version
-        facts.append(_facts(group, version, weights(record)))
+        facts.append(_facts(group, version, task_weights(group[0].run, record)))
     return facts
 
 
@@ -352,4 +332,4 @@ def _outcomes(samples: Samples, weights: Mapping[str, float]) -> list[TaskOutcom
     ]
 
 
-__all__ = ["no_weights", "spend_report", "suite_weights"]
+__all__ = ["spend_report"]

@@ -21,7 +21,7 @@ from harness.ledger.instants import to_us
 from harness.ledger.operations import Send, Settle
 from harness.ledger.records import SuiteRecord, TaskRecord
 from harness.pricing import PriceBook
-from harness.reports.assembly import no_weights, spend_report
+from harness.reports.assembly import spend_report
 from harness.reproduction.published import PublishedTable
 from harness.reproduction.results import RebuiltRow, Reproduction
 
@@ -51,7 +51,7 @@ def rebuilt_bill(
         database: where to keep the ledger; None = a temporary one.
     """
     with TemporaryDirectory(prefix="benchtab-") as folder, Ledger.open(database or Path(folder) / "l.db") as ledger:
-        report = spend_report(ledger, book, rebuild(solved, ledger), weights=no_weights)
+        report = spend_report(ledger, book, rebuild(solved, ledger))
     found = {row.facts.setting: row.facts.solve for row in report.rows}
     return [
         (row.model, found[row.model].n_attempts, found[row.model].cost.total.quantize(Decimal("0.01")))

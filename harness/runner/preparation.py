@@ -249,7 +249,15 @@ def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord
 
 def suite_record(loaded: LoadedSuite) -> SuiteRecord:
     tasks = tuple(
-        TaskRecord(name=task.task.name, revision=task.revision, samples_sha256=task.samples_sha256)
+        TaskRecord(
+            name=task.task.name,
+            revision=task.revision,
+            samples_sha256=task.samples_sha256,
+            weight=task.task.weight,
+            epochs=task.task.epochs,
+            max_output_tokens=task.task.max_output_tokens,
+            max_output_tokens_reasoning=task.task.max_output_tokens_reasoning,
+        )
         for task in loaded.tasks
     )
     suite = loaded.suite
