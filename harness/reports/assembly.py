@@ -21,6 +21,7 @@ from harness.ledger.read import UnknownBill, UsageSum, unknown_bills, usage_sums
 from harness.ledger.stream import attempt_rows
 from harness.money import from_pico
 from harness.pricing import PriceBook
+from harness.reports.charge_warnings import told_once
 from harness.reports.charging import Charger, parse_pricing, usd_per_token
 from harness.reports.facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes
 from harness.reports.price_history import price_histories
@@ -53,7 +54,7 @@ def spend_report(
     charger = Charger(book=book, pricing=parse_pricing(as_of, what_if))
     cells = _cells(ledger, runs, charger)
     changed = sorted(run.run_id for run in runs if run.price_book_sha256 != book.sha256)
-    warnings = [f"{text} ({count:,} attempts)" if count > 1 else text for text, count in charger.warnings.items()]
+    warnings = told_once(charger.warnings)
     if changed:
         listed = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
         warnings.append(f"the price book has changed since {listed} ran; amounts are from the present book")
@@ -219,7 +220,8 @@ def _add_singles(
             continue
         cells[row.cell_id].add(row.purpose, spend)
         if row.purpose == "solve" and row.planned_id is not None:
-            spent.add_single(row.cell_id, row.planned_id, float(spend.cost.total), spend.tokens.output_tokens)
+            usd = None if spend.is_unpriced else float(spend.cost.total)
+            spent.add_single(row.cell_id, row.planned_id, usd, spend.tokens.output_tokens)
 
 
 def _unknown_spend(bill: UnknownBill, cell: _Cell, book: PriceBook) -> Spend:

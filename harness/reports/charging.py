@@ -23,6 +23,7 @@ from harness.pricing import TOKEN_METERS, Price, PriceBook
 from harness.reports.facts import ZERO, CostSums, Spend, TokenSums
 from harness.reports.spend import PriceUsed
 from harness.usage import read_usage
+from harness.usage.bounds import sensible
 from harness.usage.values import Meter, Usage
 
 UNANSWERED = ("failed", "timed_out", "cancelled")
@@ -184,6 +185,7 @@ class Charger:
             n_attempts=sums.n_attempts,
             n_failed_attempts=sums.n_attempts if failed else 0,
             n_truncated=sums.n_truncated,
+            n_priced_attempts=0 if cost.status == "unpriced" else n_charged,
             n_unpriced_attempts=n_charged if cost.status == "unpriced" else 0,
             tokens=self._shown(tokens),
             cost=charged,
@@ -208,13 +210,17 @@ class Charger:
         itemised = row.reasoning_tokens is not None or not row.output_tokens
         charged = cost_sums(cost, itemised=itemised)
         if self.pricing.as_it_was and row.stated_cost_usd is not None:
-            charged = replace(charged, charged=row.stated_cost_usd)
+            charged = replace(charged, charged=cost.usd if cost.usd is not None else row.stated_cost_usd)
+            if cost.list_usd is None:
+                charged = CostSums(stated=charged.charged, charged=charged.charged, reasoning=None)
+        is_known = cost.list_usd is not None or charged.stated > 0 or cost.usd is not None
         failed, truncated = row.status in UNANSWERED, row.finish_reason == "length"
         return Spend(
             n_attempts=1,
             n_failed_attempts=int(failed),
             n_truncated=int(truncated),
-            n_unpriced_attempts=int(cost.list_usd is None and row.input_tokens is not None),
+            n_priced_attempts=int(is_known),
+            n_unpriced_attempts=int(not is_known and row.input_tokens is not None),
             n_incomplete_usage=int(cost.is_lower_bound),
             tokens=self._shown(_tokens_of(row)),
             cost=charged,
@@ -270,7 +276,7 @@ class Charger:
         if cost.price is not None and n_attempts:
             _, before = self.used.get(cost.price.sha256, (cost.price, 0))
             self.used[cost.price.sha256] = (cost.price, before + n_attempts)
-        for warning in cost.warnings:
+        for warning in cost.warnings if n_attempts else ():
             self.warnings[warning] = self.warnings.get(warning, 0) + n_attempts
         return cost
 
@@ -315,7 +321,7 @@ def _start(price: Price) -> str:
 def usage_of_row(row: AttemptRow) -> Usage:
     """Read the payload again; a row without one (a stated cost only) has its columns."""
     if row.raw_usage is not None and row.usage_kind is not None:
-        return read_usage(row.usage_kind, read_json(row.raw_usage))
+        return sensible(read_usage(row.usage_kind, read_json(row.raw_usage)))
     tokens = _tokens_of(row)
     known = row.input_tokens is not None
     return Usage(

@@ -63,9 +63,9 @@ def _cost_bars(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Bars:
         _series(rows, "answer", "answer", lambda r: r.facts.solve.cost.answer),
         _series(rows, "output, not itemised", "output",
                 lambda r: r.facts.solve.cost.output if r.facts.solve.cost.reasoning is None else None),
-        _series(rows, "fees", "fees", lambda r: r.facts.solve.cost.fees),
+        _series(rows, "fees", "fees", lambda r: r.facts.solve.cost.fees + r.facts.solve.cost.stated),
     )  # fmt: skip
-    totals = tuple("unpriced" if r.facts.solve.is_unpriced else wording.spent(r.facts.solve) for r in rows)
+    totals = tuple(wording.whole(row.facts.solve) for row in rows)
     return Bars(
         name="cost-to-run",
         title="Cost to run",

@@ -404,7 +404,7 @@ def _group_lines(quantities: Sequence[int | None], units: dict[Meter, tuple[Any,
 
 
 def _single_lines(book: PriceBook, row: Any) -> Iterator[tuple[Any, ...]]:
-    """Charge one attempt with fees, other models or a stated cost by the price book."""
+    """Charge one attempt with fees, other models or a stated cost: by the price book, else as its provider states."""
     cost = cost_of(
         book,
         usage_of_row(row),
@@ -416,5 +416,8 @@ def _single_lines(book: PriceBook, row: Any) -> Iterator[tuple[Any, ...]]:
         thinking=row.thinking,
         served_model=row.model_served,
     )
+    if cost.list_usd is None and cost.usd is not None:
+        yield ("stated", 1, cost.usd, cost.usd, None, None)
+        return
     for line in cost.lines:
         yield (line.meter.value, line.quantity, line.usd_per_unit, line.usd, *_price(cost))

@@ -58,12 +58,13 @@ class TokenSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostSums:
-    """Exact list-price dollars of attempts whose usage and price are known.
+    """Exact dollars of attempts whose usage and price are known: at list price, or as stated where there is none.
 
     Attributes:
         output: reasoning and answer together, itemised or not.
         reasoning: of which reasoning; None = not itemised somewhere.
         fees: searches, images and other charges that are not text tokens.
+        stated: what providers say they charged for attempts that the price book has no price for; parts not known.
         charged: what providers say they charged where they say so, else the list price.
     """
 
@@ -73,12 +74,18 @@ class CostSums:
     output: Decimal = ZERO
     reasoning: Decimal | None = ZERO
     fees: Decimal = ZERO
+    stated: Decimal = ZERO
     charged: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
-        """Sum of input, cache, output and fees at list price."""
-        return add((self.input, self.cache_read, self.cache_write, self.output, self.fees))
+        """Sum of input, cache, output and fees at list price, and of what is only stated."""
+        return add((self.input, self.cache_read, self.cache_write, self.output, self.fees, self.stated))
+
+    @property
+    def is_stated_alone(self) -> bool:
+        """Whether all of it is what providers state, so that none of its parts is known."""
+        return self.stated > 0 and self.stated == self.total
 
     @property
     def answer(self) -> Decimal | None:
@@ -95,6 +102,7 @@ class CostSums:
             output=add((self.output, other.output)),
             reasoning=None if mine is None or theirs is None else add((mine, theirs)),
             fees=add((self.fees, other.fees)),
+            stated=add((self.stated, other.stated)),
             charged=add((self.charged, other.charged)),
         )
 
@@ -111,7 +119,9 @@ class Spend:
         n_reused: answers taken from earlier runs, billed there.
         reused_list_usd: what those would have cost at list price; none of it was charged here.
         n_unknown_usage: attempts that may have been billed and whose tokens are not known (open ones included).
-        n_unpriced_attempts: attempts for which the price book has no price, or not for everything they used.
+        n_priced_attempts: attempts whose cost is in the total, free ones included.
+        n_unpriced_attempts: attempts for which the price book has no price, or not for everything they used, and whose
+            provider does not state what it charged.
         n_flagged_usage: attempts whose usage does not add up as the provider sent it.
         n_incomplete_usage: attempts that used more than the bill holds: counts that no reader knows.
         possibly_billed_usd: upper bound for the attempts of `n_unknown_usage`; None = one of them has no bound.
@@ -126,6 +136,7 @@ class Spend:
     reused_list_usd: Decimal = ZERO
     n_truncated: int = 0
     n_unknown_usage: int = 0
+    n_priced_attempts: int = 0
     n_unpriced_attempts: int = 0
     n_flagged_usage: int = 0
     n_incomplete_usage: int = 0
@@ -141,8 +152,11 @@ class Spend:
 
     @property
     def is_unpriced(self) -> bool:
-        """Whether nothing of the bill is known: such a total is not zero dollars."""
-        return self.n_unpriced_attempts > 0 and self.n_unpriced_attempts >= self.n_attempts and not self.cost.total
+        """Whether nothing of the bill is known: such a total is not zero dollars.
+
+        Attempts that failed without being billed cost nothing, and say nothing of what the others cost.
+        """
+        return self.is_lower_bound and not self.n_priced_attempts and not self.cost.total
 
     @property
     def known_usd(self) -> Decimal | None:
@@ -161,6 +175,7 @@ class Spend:
             reused_list_usd=add((self.reused_list_usd, other.reused_list_usd)),
             n_truncated=self.n_truncated + other.n_truncated,
             n_unknown_usage=self.n_unknown_usage + other.n_unknown_usage,
+            n_priced_attempts=self.n_priced_attempts + other.n_priced_attempts,
             n_unpriced_attempts=self.n_unpriced_attempts + other.n_unpriced_attempts,
             n_flagged_usage=self.n_flagged_usage + other.n_flagged_usage,
             n_incomplete_usage=self.n_incomplete_usage + other.n_incomplete_usage,

@@ -8,7 +8,7 @@ from harness.pages import Figure, Page, Section
 from harness.reports import wording
 from harness.reports.charts import report_charts
 from harness.reports.cost_statistics import ladder_table, pairs_table, repeats_table, statistics_table
-from harness.reports.facts import NOTHING, Spend
+from harness.reports.facts import NOTHING
 from harness.reports.spend import GROUPS, SpendReport
 from harness.reports.spend_tables import label, notes, prices_table, runs_table, summary_table, title, totals_table
 from harness.reports.tasks import tasks_table
@@ -54,18 +54,14 @@ def _figures(report: SpendReport) -> list[Figure]:
         solve, judge = solve.plus(group.solve), judge.plus(group.judge)
     both = solve.plus(judge)
     detail = wording.coverage(both)
-    found = [Figure(value=_total(both), caption="whole bill" + (", judges included" if judge.n_attempts else ""),
+    found = [Figure(value=wording.whole(both), caption="whole bill" + (", judges included" if judge.n_attempts else ""),
                     detail=detail)]  # fmt: skip
     for group in report.groups:
         if group.n_rows:
             answers = f"{group.n_solves:,} answers, {wording.tokens(group.solve.tokens.output_tokens)} output tokens"
-            found.append(Figure(value=_total(group.solve), caption=GROUPS[group.name], detail=answers))
+            found.append(Figure(value=wording.whole(group.solve), caption=GROUPS[group.name], detail=answers))
     found += _best(report)
     return found
-
-
-def _total(spend: Spend) -> str:
-    return "unpriced" if spend.is_unpriced else wording.spent(spend)
 
 
 def _best(report: SpendReport) -> list[Figure]:

@@ -155,7 +155,8 @@ def make_row(cell: CellFacts) -> SpendRow:
     """Derive a row's score, cost per task and cost per correct answer."""
     n_solves = sum(sum(task.n_solves) for task in cell.tasks)
     total = cell.solve.cost.total
-    priced = not cell.solve.is_unpriced
+    # where everything was taken from earlier runs this one has no cost that could be divided
+    priced = not cell.solve.is_unpriced and (cell.solve.n_attempts > 0 or not cell.solve.n_reused)
     n_correct = sum(sum(task.score_sums) for task in cell.tasks)
     return SpendRow(
         facts=cell,
@@ -240,10 +241,18 @@ def money(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
+def cost_part(spend: Spend, part: str) -> Decimal | None:
+    """Read a part of a cost; None when nothing is priced, and for all but the whole when only that is stated."""
+    if spend.is_unpriced or (spend.cost.is_stated_alone and part not in ("total", "charged")):
+        return None
+    found: Decimal | None = getattr(spend.cost, part)
+    return found
+
+
 def cost_object(spend: Spend) -> dict[str, str | None]:
     """Write the cost object of the JSON contract; all null when nothing is priced."""
     names = ("input", "cache_read", "cache_write", "reasoning", "answer", "output", "fees", "total")
-    return {name: None if spend.is_unpriced else money(getattr(spend.cost, name)) for name in names}
+    return {name: money(cost_part(spend, name)) for name in names}
 
 
 def _token_fields(sums: TokenSums) -> dict[str, int | None]:
@@ -266,7 +275,8 @@ def _spend_fields(solve: Spend, judge: Spend) -> dict[str, Any]:
         "n_truncated": solve.n_truncated,
         **_token_fields(solve.tokens),
         "cost_usd": cost_object(solve),
-        "charged_usd": None if solve.is_unpriced else money(solve.cost.charged),
+        "charged_usd": money(cost_part(solve, "charged")),
+        "stated_only_usd": money(solve.cost.stated),
         "cost_is_lower_bound": solve.is_lower_bound,
         "n_unpriced_attempts": solve.n_unpriced_attempts,
         "n_unknown_usage_attempts": solve.n_unknown_usage,
@@ -279,7 +289,7 @@ def _spend_fields(solve: Spend, judge: Spend) -> dict[str, Any]:
         "possibly_billed_usd": money(both.possibly_billed_usd),
         "wasted_usd": money(solve.wasted_usd),
         "n_judge_attempts": judge.n_attempts,
-        "judge_cost_usd": money(judge.cost.total),
+        "judge_cost_usd": money(judge.known_usd),
         "judge_cost_is_lower_bound": judge.is_lower_bound,
     }
 

@@ -12,7 +12,7 @@ from harness.ledger.records import Purpose
 from harness.money import add
 from harness.reports import wording
 from harness.reports.facts import Spend
-from harness.reports.spend import GROUPS, SpendReport, SpendRow
+from harness.reports.spend import GROUPS, SpendReport, SpendRow, cost_part
 from harness.tables import Column, ColumnKind, Table
 
 
@@ -21,9 +21,8 @@ def _column(name: str, kind: ColumnKind, unit: str, description: str) -> Column:
 
 
 def _usd(row: SpendRow, part: str) -> Decimal | None:
-    """Read a part of the cost; not known when nothing of the row is priced."""
-    found: Decimal | None = None if row.facts.solve.is_unpriced else getattr(row.facts.solve.cost, part)
-    return found
+    """Read a part of the cost; not known when nothing of the row is priced, or only its whole is stated."""
+    return cost_part(row.facts.solve, part)
 
 
 FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
@@ -161,7 +160,7 @@ SUMMARY: tuple[tuple[Column, Callable[[SpendRow], str]], ...] = (
     (Column(name="reasoning", kind="usd", title="reason."), lambda r: _dollars(r, "reasoning")),
     (Column(name="answer", kind="usd", title="answer"), lambda r: _dollars(r, "answer")),
     (Column(name="cost", kind="usd", title="cost"),
-     lambda r: "unpriced" if r.facts.solve.is_unpriced else wording.spent(r.facts.solve)),
+     lambda r: wording.whole(r.facts.solve)),
     (Column(name="per_task", kind="usd", title="$/task"), lambda r: wording.dollars(r.cost_per_task_usd)),
     (Column(name="per_correct", kind="usd", title="$/correct"), lambda r: wording.dollars(r.cost_per_correct_usd)),
 )  # fmt: skip
@@ -283,6 +282,11 @@ def row_warnings(row: SpendRow) -> Iterable[str]:
         yield f"{solve.n_reused:,} answers reused from earlier runs: {worth} at list price, nothing charged here"
     if solve.tokens.reasoning_tokens is None:
         yield "reasoning tokens are not itemised by the provider"
+    if solve.cost.stated:
+        yield (
+            f"no list price: {wording.dollars(solve.cost.stated)} of the cost is what the provider states it charged;"
+            " what of it was input, output or reasoning is not known"
+        )
     if solve.cost.charged != solve.cost.total:
         yield f"providers state they charged {wording.dollars(solve.cost.charged)}; the table shows list prices"
 
@@ -298,6 +302,9 @@ def _by_reason(counts: Mapping[str, int]) -> str:
 
 def _bill_warnings(solve: Spend) -> Iterable[str]:
     if solve.is_unpriced:
-        yield f"unpriced: the price book has no price for any of its {solve.n_attempts:,} attempts"
+        if solve.n_unpriced_attempts >= solve.n_attempts:
+            yield f"unpriced: the price book has no price for any of its {solve.n_attempts:,} attempts"
+        else:
+            yield f"cost {wording.whole(solve)} ({wording.coverage(solve)})"
     elif solve.is_lower_bound:
         yield f"cost {wording.spent(solve)} ({wording.coverage(solve)})"

@@ -28,6 +28,13 @@ def spent(spend: Spend, *, usd: Decimal | None = None) -> str:
     return f">= {text}" if spend.is_lower_bound else text
 
 
+def whole(spend: Spend) -> str:
+    """Write a total, or in a word why nothing of it is known."""
+    if not spend.is_unpriced:
+        return spent(spend)
+    return "unpriced" if spend.n_unpriced_attempts else "unknown"
+
+
 def coverage(spend: Spend) -> str:
     """Say how many attempts a total covers, and what is missing."""
     if not spend.is_lower_bound:
