@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks.crashes import PROVIDER, billed_pico, read_books, simulating, write_suite
 from harness.ledger import Ledger
+from harness.ledger.scopes import simulated_twin
 from harness.ledger.stream import attempt_rows
 from harness.models import ModelSpec, parse_model
 from harness.money import from_pico, to_pico_ceiling
@@ -155,7 +156,8 @@ def share(folder: Path, database: str, *, processes: int, samples: int, cap_usd:
     scope = f"month:{datetime.now(UTC):%Y-%m}"
     cap_pico = to_pico_ceiling(Decimal(cap_usd))
     with Ledger.open(database) as ledger:
-        spent_before = 0 if ledger.budget(scope) is None else _spent(ledger, scope)
+        spends_in = simulated_twin(scope) or scope  # the models are simulated
+        spent_before = 0 if ledger.budget(spends_in) is None else _spent(ledger, spends_in)
         ledger.set_budget(scope, spent_before + cap_pico)
         with simulating(suite, log, "--delay-ms", "20", "--delay-log-sd", "1") as url:
             running = [_start(suite, url, database, f"share-{n}", MODELS[n % 2]) for n in range(processes)]
@@ -163,7 +165,7 @@ def share(folder: Path, database: str, *, processes: int, samples: int, cap_usd:
         wrong = [said for said, code in ends if code not in (0, 3)]
         if wrong:
             raise SystemExit(f"a run failed:\n{wrong[0][-2_000:]}")
-        ledger_pico = _spent(ledger, scope) - spent_before
+        ledger_pico = _spent(ledger, spends_in) - spent_before
         n_rows = sum(1 for _ in attempt_rows(ledger))
     server_pico = sum(_server_pico(log).values())
     reached = sum(code == 3 for _, code in ends)

@@ -18,6 +18,7 @@ from harness.ledger.stream import attempt_rows
 from harness.money import from_pico, to_pico_ceiling
 from harness.runner.budgets import check_scope, parse_cap
 from harness.runner.expected import ENOUGH, ExpectedCosts
+from tests.answering import answering, chat, priced
 from tests.runs import Watcher, number_suite, run, suite_file
 
 
@@ -163,3 +164,48 @@ def test_what_the_server_billed_never_exceeds_a_strict_cap(tmp_path: Path) -> No
 @pytest.mark.postgres
 def test_processes_on_one_postgresql_ledger_hold_one_budget(postgres_url: str, tmp_path: Path) -> None:
     assert proof.share(tmp_path, postgres_url, processes=2, samples=25, cap_usd="0.4")
+
+
+def test_simulated_dollars_never_fill_a_real_cap(sqlite: Ledger, tmp_path: Path) -> None:
+    """An afternoon with the built-in models used up the month's budget of the nightly job, all of it made up."""
+    day, month, _ = _scopes()
+    for scope in (day, month):
+        sqlite.set_budget(scope, to_pico_ceiling(Decimal("0.3")))
+    assert run(number_suite(tmp_path / "a", 60), ["sim/reasoner"], sqlite, run_id="simulated").exit_code == 3
+    with answering(lambda _: (200, chat())) as asked:
+        real = run(
+            number_suite(tmp_path / "b", 20), ["openai-compatible/m"], sqlite, run_id="real", book=priced(tmp_path),
+            base_url=asked.url,
+        )  # fmt: skip
+    assert real.status == "complete"
+    budget = sqlite.budget(day)
+    assert budget is not None
+    assert budget.spent_pico_usd == 20 * (20 * 1 + 10 * 2) * 10**6
+    assert run(number_suite(tmp_path / "c", 60), ["sim/reasoner"], sqlite, run_id="again").exit_code == 3
+
+
+def test_a_cap_that_no_ledger_can_count_is_refused() -> None:
+    for bad in ("1e30", "10000000", "1_0", "\u0665", "nan", "-1", "", "9" * 5000):
+        with pytest.raises(InputError):
+            parse_cap(bad)
+    for good, usd in (("5", "5"), ("$0.25", "0.25"), ("0", "0")):
+        assert parse_cap(good) == Decimal(usd)
+
+
+def test_bills_that_stay_unknown_count_at_their_worst_case_in_expected_mode(sqlite: Ledger, tmp_path: Path) -> None:
+    """$1.76 was spent under a cap of $0.02: each dropped answer counted at the usual charge only."""
+
+    def answer(number: int) -> tuple[int, bytes]:
+        return (200, chat()) if number < 40 else (200, b'{"id": "cut')
+
+    with answering(answer) as asked:
+        ended = run(
+            number_suite(tmp_path, 400, cap=5_000), ["openai-compatible/m"], sqlite, book=priced(tmp_path),
+            base_url=asked.url, budget_usd=Decimal("0.1"), budget_mode="expected", concurrency=2, max_attempts=1,
+        )  # fmt: skip
+    budget = sqlite.budget("run:run-1")
+    assert ended.exit_code == 3
+    # 40 known bills of $0.00004; each unknown one may be over $0.01, and a cap of $0.1 has room for nine
+    assert 40 < len(asked.bodies) <= 52
+    assert budget is not None
+    assert budget.spent_pico_usd >= (len(asked.bodies) - 40) * 10**10

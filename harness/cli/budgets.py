@@ -37,7 +37,7 @@ def list_budgets(
     from harness.rendering.documents import to_json
 
     with open_ledger(db) as ledger:
-        stored = [one for one in ledger.budgets().values() if show_all or one.cap_pico_usd is not None]
+        stored = [one for one in ledger.budgets().values() if show_all or _is_shown(one)]
         table = _table(stored, ledger.database)
     if as_json:
         names = [column.name for column in table.columns]
@@ -69,6 +69,14 @@ def clear_budget(scope: ScopeArgument, db: DbOption = None) -> None:
     with open_ledger(db) as ledger:
         stored = ledger.set_budget(checked, None)
     say(f"{checked}: {_said(stored)}")
+
+
+def _is_shown(budget: Budget) -> bool:
+    """Show caps; the one over simulated spending, set with a day's or a month's, only where there was some."""
+    from harness.ledger.scopes import is_twin
+
+    has_cap = budget.cap_pico_usd is not None
+    return has_cap and (not is_twin(budget.scope) or budget.spent_pico_usd + budget.reserved_pico_usd > 0)
 
 
 def _said(budget: Budget) -> str:
@@ -108,5 +116,8 @@ def _table(budgets: list[Budget], database: str) -> Table:
             )
             for one in budgets
         ],
-        notes=("reserved: in flight, or sent and never settled (possibly billed)",),
+        notes=(
+            "reserved: in flight, or sent and never settled (possibly billed)",
+            "simulated-day, simulated-month: what simulated models spent under the same cap; it never fills a real one",
+        ),
     )

@@ -229,7 +229,8 @@ class Appender:
         for settle, flight in zip(settles, flights, strict=True):
             outcome = settle.outcome
             charged = outcome.charged_pico_usd
-            movements.release(flight, flight.reserved_pico_usd if charged is None else charged)
+            unknown = flight.reserved_pico_usd + outcome.unreserved_pico_usd
+            movements.release(flight, unknown if charged is None else charged)
             if settle.transcript is not None:
                 packed = self._packed(settle.transcript)
                 if lacking := self._lack_of_room(packed):

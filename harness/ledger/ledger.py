@@ -26,6 +26,7 @@ from harness.ledger.ledger_file import LedgerFile
 from harness.ledger.locks import Hold, hold_run_lock
 from harness.ledger.records import Budget, CellRecord, PlannedRecord, Purpose, RunRecord, RunStatus, SampleOutcome
 from harness.ledger.schema import prepare_schema
+from harness.ledger.scopes import simulated_twin
 from harness.ledger.writer import Writer
 
 ROWS_PER_STATEMENT = 1_000
@@ -211,15 +212,19 @@ class Ledger:
     # budgets
 
     def set_budget(self, scope: str, cap_pico_usd: int | None) -> Budget:
-        """Set the cap of a scope (None = tracked without a cap); what was spent there before keeps counting."""
+        """Set the cap of a scope (None = tracked without a cap); what was spent there before keeps counting.
+
+        A day's or a month's cap holds simulated spending, too, which is counted apart (`scopes.simulated_twin`).
+        """
         if cap_pico_usd is not None and cap_pico_usd < 0:
             raise InputError(f"a budget cannot be negative: {cap_pico_usd} picodollars", where=scope)
-        values = {"scope": scope, "cap_pico_usd": cap_pico_usd, "spent_pico_usd": 0, "reserved_pico_usd": 0}
         with self._write() as connection:
-            insertion = _upsert(connection, tables.budgets).values(values)
-            connection.execute(
-                insertion.on_conflict_do_update(index_elements=["scope"], set_={"cap_pico_usd": cap_pico_usd})
-            )
+            for name in filter(None, (scope, simulated_twin(scope))):
+                values = {"scope": name, "cap_pico_usd": cap_pico_usd, "spent_pico_usd": 0, "reserved_pico_usd": 0}
+                insertion = _upsert(connection, tables.budgets).values(values)
+                connection.execute(
+                    insertion.on_conflict_do_update(index_elements=["scope"], set_={"cap_pico_usd": cap_pico_usd})
+                )
         stored = self.budget(scope)
         assert stored is not None
         return stored

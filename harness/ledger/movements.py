@@ -11,6 +11,7 @@ from typing import NamedTuple
 from harness.errors import BudgetReached
 from harness.ledger.drivers import Row
 from harness.ledger.records import AttemptStart
+from harness.ledger.scopes import is_twin, set_scope
 from harness.money import from_pico, plain
 
 _LARGEST = 2**63 - 1
@@ -83,9 +84,10 @@ class Movements:
 
 
 def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: int) -> BudgetReached:
+    kind, named = " (simulated dollars)" if is_twin(scope) else "", set_scope(scope)
     asked, left, cap = (plain(from_pico(amount)) for amount in (asked_pico_usd, left_pico_usd, cap_pico_usd))
     return BudgetReached(
-        f"budget {scope} is used up: the next request may cost ${asked}, ${left} of ${cap} is left",
-        where=scope,
-        fix=None if scope.startswith("run:") else f"benchtab budgets set {scope} USD raises it",
+        f"budget {named}{kind} is used up: the next request may cost ${asked}, ${left} of ${cap} is left",
+        where=named,
+        fix=None if scope.startswith("run:") else f"benchtab budgets set {named} USD raises it",
     )

@@ -229,6 +229,7 @@ class AttemptOutcome:
         service_tier: tier served; None = not stated, the requested one is kept.
         charged_pico_usd: what leaves the reservation as spent (rounded up); None = the bill is not known, and
             the whole reservation counts as spent.
+        unreserved_pico_usd: what an unknown bill can come to beyond its reservation; it counts as spent, too.
         billed: by the provider's stated rule.
     """
 
@@ -237,6 +238,7 @@ class AttemptOutcome:
     finished_at_us: int
     usage: UsageFacts = NO_USAGE
     charged_pico_usd: int | None = None
+    unreserved_pico_usd: int = 0
     billed: Billed = "unknown"
     error_class: ErrorClass | None = None
     error_message: str | None = None

@@ -6,7 +6,7 @@ ledger, so that the job keeps no state of its own and the next night may run on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from harness.ledger import Ledger, RunRecord
 from harness.ledger.instants import from_us
 from harness.ledger.records import NO_BASELINE_NOTE
 from harness.ledger.records import Budget as StoredBudget
+from harness.ledger.scopes import is_twin, simulated_twin
 from harness.ledger.summaries import run_detail
 from harness.models import parse_model
 from harness.money import to_pico_ceiling
@@ -111,13 +112,20 @@ def run_night(
         report=spend_report(ledger, book, [head.run_id]),
         base=None if base is None else base.run_id,
         comparison=comparison,
-        budgets=tuple(ledger.budgets([*scopes, f"run:{head.run_id}"]).values()),
+        budgets=tuple(_that_count(ledger, [*scopes, f"run:{head.run_id}"])),
         verdict=_verdict(result, comparison),
         exit_code=exit_code(result, comparison),
         again=tuple(again),
     )
     _remember(ledger, head, night)
     return night
+
+
+def _that_count(ledger: Ledger, scopes: list[str]) -> Iterator[StoredBudget]:
+    """Give the budgets of a night; what simulated models spent of a day or a month has its own."""
+    for scope, budget in ledger.budgets([*scopes, *filter(None, map(simulated_twin, scopes))]).items():
+        if not is_twin(scope) or budget.spent_pico_usd or budget.reserved_pico_usd:
+            yield budget
 
 
 def night_run_id(name: str, started: datetime) -> str:

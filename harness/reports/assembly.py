@@ -227,7 +227,8 @@ def _add_singles(
 def _unknown_spend(bill: UnknownBill, cell: _Cell, book: PriceBook) -> Spend:
     """Open rows add attempts; settled ones without usage were counted with the sums already."""
     bound: Decimal | None = from_pico(bill.reserved_pico_usd)
-    if bill.n_unbounded:
+    # in mode expected less than the worst case is reserved
+    if bill.n_unbounded or cell.run.config.get("budget_mode") == "expected":
         worst = None
         if bill.reserved_input_tokens or bill.reserved_output_tokens:
             worst = worst_case_usd(

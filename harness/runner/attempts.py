@@ -328,6 +328,7 @@ class Asker:
             finished_at_us=now_us,
             usage=_flagged(facts, odd),
             charged_pico_usd=spent.charged_pico,
+            unreserved_pico_usd=self._unreserved_pico(attempt_id, spent),
             billed="unknown" if in_doubt else "yes",
             model_served=response.model_served,
             service_tier=response.service_tier,
@@ -380,6 +381,7 @@ class Asker:
                 finished_at_us=now_us,
                 usage=_flagged(facts, odd),
                 charged_pico_usd=spent.charged_pico,
+                unreserved_pico_usd=self._unreserved_pico(attempt_id, spent),
                 billed=billed,
                 error_class=error.error_class,
                 error_message=error.message,
@@ -400,6 +402,12 @@ class Asker:
         if _EARLIEST_US <= stated_us <= now_us + _CLOCKS_DIFFER_US:
             return stated_us, None
         return now_us, ("odd_finish_time", f"it is said to have ended {stated_us / 1e6:.6g} s after 1970")
+
+    def _unreserved_pico(self, attempt_id: int, spent: Spent) -> int:
+        """What a cap has to count of an unknown bill beyond its reservation, where that was not the worst case."""
+        return (
+            0 if self._expected is None or spent.charged_pico is not None else self._expected.exposed_pico(attempt_id)
+        )
 
     def _count(self, question: Question, attempt_id: int, spent: Spent, *, error: ProviderError | None) -> None:
         if self._expected is not None:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
 from harness.ledger.instants import from_us, to_us
+from harness.ledger.scopes import set_scope, simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
 from harness.pricing import PriceBook, utc_text
@@ -24,15 +25,22 @@ _DAY = re.compile(r"day:\d{4}-\d{2}-\d{2}")
 _MONTH = re.compile(r"month:\d{4}-\d{2}")
 
 
-def budget_scopes(run_id: str, spec: ModelSpec, wall_us: int) -> tuple[str, ...]:
-    """The budgets that an attempt counts against: its run, its model, its day and its month (UTC)."""
-    return _scopes_of_day(run_id, spec.name, wall_us // _DAY_US)
+def budget_scopes(run_id: str, spec: ModelSpec, wall_us: int, *, simulated: bool = False) -> tuple[str, ...]:
+    """The budgets that an attempt counts against: its run, its model, its day and its month (UTC).
+
+    Args:
+        simulated: its dollars are made up; those of a day and a month are counted apart from real ones.
+    """
+    return _scopes_of_day(run_id, spec.name, wall_us // _DAY_US, simulated)
 
 
 @functools.lru_cache(maxsize=1_000)
-def _scopes_of_day(run_id: str, model: str, day_number: int) -> tuple[str, ...]:
+def _scopes_of_day(run_id: str, model: str, day_number: int, simulated: bool) -> tuple[str, ...]:  # a key
     day = from_us(day_number * _DAY_US)
-    return (f"run:{run_id}", f"model:{model}", f"day:{day:%Y-%m-%d}", f"month:{day:%Y-%m}")
+    spans = (f"day:{day:%Y-%m-%d}", f"month:{day:%Y-%m}")
+    if simulated:
+        spans = (f"{simulated_twin(spans[0])}", f"{simulated_twin(spans[1])}")
+    return (f"run:{run_id}", f"model:{model}", *spans)
 
 
 def check_scope(scope: str) -> str:
@@ -78,7 +86,8 @@ def refuse_unbounded(prepared: PreparedRun, ledger: Ledger, book: PriceBook, now
     if prepared.spec.budget_usd is not None:
         capped |= {f"run:{prepared.run_id}"}
     for model in prepared.models:
-        scopes = [scope for scope in budget_scopes(prepared.run_id, model.spec, to_us(now)) if scope in capped]
+        counted = budget_scopes(prepared.run_id, model.spec, to_us(now), simulated=model.simulated)
+        scopes = [set_scope(scope) for scope in counted if scope in capped]
         if not scopes:
             continue
         if book.at(model.spec.provider, model.spec.model, now) is None:

@@ -28,8 +28,8 @@ _SECOND_US = 1_000_000
 _TOKEN_STEP = 64
 _TERMS_REMEMBERED = 64
 _MOST_PICO = to_pico_ceiling(MOST_USD)
-_LARGEST_RESERVATION_PICO = 10**18
-"""A million dollars: far above any request and any cap that it could fit into, far below what the ledger can hold."""
+_LARGEST_RESERVATION_PICO = 10**16
+"""Ten thousand dollars: far above any request, and sums of it fit into what the ledger can hold."""
 
 
 @request_value

@@ -49,6 +49,7 @@ from harness.runner.preparation import (
     ModelPlan,
     PreparedRun,
     cell_records,
+    is_simulated,
     planned_records,
     prepare_run,
     question_for,
@@ -371,6 +372,7 @@ class _Execution:
     ) -> AsyncIterator[Asker]:
         options = self.prepared.spec
         provider = self._batch_only(spec) if batch else self._provider(spec)
+        simulated = is_simulated(spec, self._book, from_us(self._clocks.wall_us()))
         gate = Gate(
             options.concurrency,
             clock=self._clocks.monotonic_s,
@@ -389,7 +391,7 @@ class _Execution:
                 clocks=self._clocks,
                 timeout_s=options.timeout_s,
                 keep_transcripts=options.keep_transcripts,
-                budget_scopes=lambda wall_us: budget_scopes(self.prepared.run_id, spec, wall_us),
+                budget_scopes=lambda wall_us: budget_scopes(self.prepared.run_id, spec, wall_us, simulated=simulated),
                 capped=self._capped,
                 expected=self._expected,
             )

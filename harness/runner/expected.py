@@ -68,8 +68,12 @@ class ExpectedCosts:
         self._exposed_pico += worst_pico - reserved_pico
         self.most_exposed_pico = max(self.most_exposed_pico, self._exposed_pico)
 
+    def exposed_pico(self, attempt_id: int) -> int:
+        """What the reservation of a request in flight lacks of its worst case."""
+        return self._open.get(attempt_id, 0)
+
     def settled(self, attempt_id: int, cell_id: int, purpose: str, charged_pico: int | None) -> None:
-        """Learn what a request cost; one with an unknown bill stays exposed, as only its reservation is counted."""
+        """Learn what a request cost; one with an unknown bill stays exposed, though its worst case is counted now."""
         exposed = self._open.pop(attempt_id, 0)
         if charged_pico is None:
             return

@@ -160,9 +160,13 @@ def _check_caps(spec: RunSpec, chains: Sequence[Chain], models: Sequence[ModelPl
 
 
 def _model_plan(spec: ModelSpec, book: PriceBook, now: datetime) -> ModelPlan:
+    return ModelPlan(spec=spec, reasons=reasons(spec), simulated=is_simulated(spec, book, now))
+
+
+def is_simulated(spec: ModelSpec, book: PriceBook, now: datetime) -> bool:
+    """Whether a model is one of the built-in ones, asked directly or over HTTP: its dollars are made up."""
     price = book.at(spec.provider, spec.model, now)
-    simulated = spec.provider == "sim" or (price is not None and price.provider == "sim")
-    return ModelPlan(spec=spec, reasons=reasons(spec), simulated=simulated)
+    return spec.provider == "sim" or (price is not None and price.provider == "sim")
 
 
 def _price_warnings(spec: RunSpec, models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.errors import BudgetReached, HarnessError, InputError, ProviderError
 from harness.ledger import Ledger
-from harness.ledger.instants import to_us
+from harness.ledger.instants import from_us, to_us
 from harness.ledger.records import PlannedRecord, RunRecord, SampleOutcome
 from harness.ledger.stream import TranscriptRow, score_rows, transcript_rows
 from harness.ledger.writer import Writer
@@ -38,7 +38,7 @@ from harness.runner.judging import Judge
 from harness.runner.pacing import Gate
 from harness.runner.plan import PlannedItem, sample_sha256
 from harness.runner.policy import ACTIONS, Action, RetryLimits
-from harness.runner.preparation import load_suites
+from harness.runner.preparation import is_simulated, load_suites
 from harness.runner.retries import Retries
 from harness.runner.spec import RunSpec
 from harness.runner.traffic import Lane, SampleLeft, Traffic
@@ -326,6 +326,7 @@ class _Rescoring:
         concurrency = self._spec.concurrency
         provider = make_provider(spec, base_url=self._endpoint(spec), concurrency=concurrency, answer_key=key)
         capped = capped_scopes(self._ledger)
+        simulated = is_simulated(spec, self._book, from_us(self._clocks.wall_us()))
         own = (self._budget_scope,) if self._options.budget_usd is not None else ()
         try:
             yield Asker(
@@ -339,7 +340,10 @@ class _Rescoring:
                 clocks=self._clocks,
                 timeout_s=self._spec.timeout_s,
                 keep_transcripts=self._spec.keep_transcripts,
-                budget_scopes=lambda wall_us: (*budget_scopes(self._run.run_id, spec, wall_us), *own),
+                budget_scopes=lambda wall_us: (
+                    *budget_scopes(self._run.run_id, spec, wall_us, simulated=simulated),
+                    *own,
+                ),
                 capped=capped,
             )
         finally:
