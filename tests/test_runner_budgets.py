@@ -205,7 +205,8 @@ def test_bills_that_stay_unknown_count_at_their_worst_case_in_expected_mode(sqli
         )  # fmt: skip
     budget = sqlite.budget("run:run-1")
     assert ended.exit_code == 3
-    # 40 known bills of $0.00004; each unknown one may be over $0.01, and a cap of $0.1 has room for nine
-    assert 40 < len(asked.bodies) <= 52
+    # 40 known bills of $0.00004; each unknown one may be over $0.01: a cap of $0.1 has room for nine, and a few are
+    # in flight or recorded ahead when it is full
+    assert 40 < len(asked.bodies) <= 60
     assert budget is not None
     assert budget.spent_pico_usd >= (len(asked.bodies) - 40) * 10**10

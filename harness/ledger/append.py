@@ -233,7 +233,7 @@ class Appender:
             movements.release(flight, unknown if charged is None else charged)
             if settle.transcript is not None:
                 packed = self._packed(settle.transcript)
-                if lacking := self._lack_of_room(packed):
+                if lacking := self._lack_of_room(packed, [one for _, one in transcripts]):
                     outcome = with_flag(outcome, "transcript_not_stored", lacking)
                 else:
                     transcripts.append((outcome.attempt_id, packed))
@@ -369,10 +369,12 @@ class Appender:
         reasoning = None if said.reasoning is None else pack(text_bytes(said.reasoning))
         return canonical_json(said.messages).encode(), pack(text_bytes(said.answer)), reasoning
 
-    def _lack_of_room(self, packed: Packed) -> str | None:
+    def _lack_of_room(self, packed: Packed, before: Sequence[Packed]) -> str | None:
         """Say why a transcript is left out: it would take the room of what else is in flight."""
-        n_bytes = sum(len(part) for part in packed if part is not None)
-        if n_bytes <= LARGE_TRANSCRIPT_BYTES or self._driver.has_room(n_bytes, in_flight=len(self._in_flight)):
+        n_bytes = _size(packed)
+        if n_bytes <= LARGE_TRANSCRIPT_BYTES:
+            return None
+        if self._driver.has_room(n_bytes + sum(map(_size, before)), in_flight=len(self._in_flight)):
             return None
         return f"no room: its {n_bytes:,} bytes would have filled the disk"
 
@@ -429,6 +431,10 @@ def _in_flight(start: AttemptStart) -> InFlight:
         start.mode,
         start.provider,
     )
+
+
+def _size(packed: Packed) -> int:
+    return sum(len(part) for part in packed if part is not None)
 
 
 def _score_row(score: ScoreRecord) -> Row:

@@ -16,6 +16,8 @@ KEPT_FREE_PER_ATTEMPT_BYTES = 64 * 2**10
 """Room for the answer of one request in flight, its transcript and its indexes, twice (journal and file)."""
 KEPT_FREE_FOR_FACTS_BYTES = 2**20
 """Room that no transcript may take."""
+_PLENTY_BYTES = 2**30
+"""Far more than a journal holds: with so much left it need not be looked at."""
 
 
 def room_bytes(path: str) -> int:
@@ -30,12 +32,18 @@ def room_bytes(path: str) -> int:
 
 def is_short(path: str, *, in_flight: int) -> bool:
     """Whether what is in flight might find no room if one more request left."""
-    return room_bytes(path) < KEPT_FREE_BYTES + KEPT_FREE_PER_ATTEMPT_BYTES * (in_flight + 1)
+    return not _holds(path, 0, KEPT_FREE_BYTES + KEPT_FREE_PER_ATTEMPT_BYTES * (in_flight + 1))
 
 
 def fits(path: str, n_bytes: int, *, in_flight: int) -> bool:
     """Whether so much can be written and the facts of what is in flight still find room, without their transcripts."""
-    return room_bytes(path) - n_bytes >= KEPT_FREE_FOR_FACTS_BYTES + KEPT_FREE_PER_ATTEMPT_BYTES * (in_flight + 1)
+    return _holds(path, n_bytes, KEPT_FREE_FOR_FACTS_BYTES + KEPT_FREE_PER_ATTEMPT_BYTES * (in_flight + 1))
+
+
+def _holds(path: str, n_bytes: int, kept_bytes: int) -> bool:
+    """Whether a body fits into the journal, and later what the journal holds into the file, with so much kept free."""
+    left = room_bytes(path) - n_bytes - kept_bytes
+    return left >= n_bytes + _PLENTY_BYTES or left >= n_bytes + _size(f"{path}-wal")
 
 
 def _size(path: str) -> int:
