@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.ledger import NO_USAGE, Ledger, UsageFacts
-from harness.reports.assembly import no_weights, spend_report
+from harness.reports.assembly import spend_report
 from harness.reports.charge_warnings import told_once
 from harness.reports.page import report_page
 from harness.reports.spend import report_object
@@ -30,7 +30,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def _report(ledger: Ledger) -> Any:
-    return spend_report(ledger, BOOK, weights=no_weights)
+    return spend_report(ledger, BOOK)
 
 
 def _cell(table: Any, name: str) -> Any:
