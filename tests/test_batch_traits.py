@@ -200,7 +200,7 @@ async def test_a_line_of_a_batch_that_ended_early_costs_nothing_only_where_the_c
             return body
         if what == "poll":
             return json.dumps({**json.loads(body), "status": word, "request_counts": counts}).encode()
-        return edited(lambda lines: lines[1:])(body) if what == "results" else body
+        return edited(lambda lines: [*lines[1:], lines[1]])(body) if what == "results" else body
 
     played.books.spoil = spoil
     ended = await played.session()
