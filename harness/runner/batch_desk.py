@@ -18,7 +18,7 @@ from harness.providers.batch import BatchHandle, BatchLine, BatchProvider
 from harness.runner.batch_chains import Chains
 from harness.runner.batch_intake import Intake
 from harness.runner.batch_lines import Flight, Line, Ready, Walk, custom_id_of, grouped, surely_refused
-from harness.runner.batch_work import AT_ONCE, BatchWork, all_of, stop
+from harness.runner.batch_work import AT_ONCE, BatchWork, all_of
 from harness.runner.marking import ModelQueue
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.traffic import SampleLeft
@@ -72,7 +72,7 @@ class Desk:
         if others or self._work.holders:  # another model's batch gives room back, or just did
             await self._work.pause(self._work.waits.first_s)
             return True
-        stop(self.queue, reached)
+        self.queue.stop(reached)
         return False
 
     @property
@@ -166,8 +166,7 @@ class Desk:
         spec = self._spec
         if not surely_refused(error):
             if not self._provider.keeps_names:
-                stop(
-                    self.queue,
+                self.queue.stop(
                     ProviderError(
                         f"{len(flight.walks)} lines of {spec} were handed over and no answer came ({error.message});"
                         " they are possibly billed, and resuming the run asks them again",
@@ -179,7 +178,7 @@ class Desk:
             if found is not None:
                 return found
         if last or ACTIONS[error.error_class] is not Action.RETRY:
-            stop(self.queue, error)
+            self.queue.stop(error)
             await self._intake.dismiss(flight, error, "not_submitted")
         return None
 

@@ -19,7 +19,7 @@ from harness.providers.batch_results import BatchResult, Trouble
 from harness.runner.batch_chains import Chains
 from harness.runner.batch_lines import Flight, Line, Walk
 from harness.runner.batch_reading import DETAIL_SEPARATOR, Reading, missing_result
-from harness.runner.batch_work import AT_ONCE, BatchWork, all_of, stop
+from harness.runner.batch_work import AT_ONCE, BatchWork, all_of
 from harness.runner.marking import ModelQueue
 from harness.runner.policy import ACTIONS, Action
 
@@ -47,7 +47,7 @@ class Intake:
             error_class=ErrorClass.BAD_REQUEST,
             billed="no",
         )
-        stop(self._queue, failure)
+        self._queue.stop(failure)
         await self.dismiss(flight, failure, "failed")
 
     async def _ended(self, flight: Flight) -> BatchProgress:
@@ -80,14 +80,13 @@ class Intake:
             self._work.traffic.unsettled -= len(flight.walks)
         await self.close(flight, "collected", DETAIL_SEPARATOR.join([progress.detail, *said]))
         if lost_whole:
-            stop(self._queue, _lost_whole(flight))
+            self._queue.stop(_lost_whole(flight))
         if progress.detail == "cancelled" or flight.cancelled:
-            stop(
-                self._queue,
+            self._queue.stop(
                 HarnessError(
                     f"batch {flight.provider_batch_id} was cancelled at the provider",
                     fix="resume the run to hand over again what was not answered",
-                ),
+                )
             )
 
     async def _read(self, flight: Flight, progress: BatchProgress, ended_us: int | None) -> Reading:
@@ -174,7 +173,7 @@ class Intake:
         line.end_attempt(counts=True)
         action = ACTIONS[error.error_class]
         if action is Action.STOP_MODEL:
-            stop(self._queue, error)
+            self._queue.stop(error)
         elif action is Action.GIVE_UP or line.tries - line.uncounted >= self._work.max_attempts:
             self._work.marking.failed(self._queue, error)
             await self._chains.finish_item(walk, None)

@@ -81,7 +81,7 @@ class BatchWork:
                 failures += 1
                 again = ACTIONS[error.error_class] is Action.RETRY and failures <= self.waits.most_failures
                 if not again:
-                    stop(queue, _out_of_reach(what, error, failures))
+                    queue.stop(_out_of_reach(what, error, failures))
                     raise SampleLeft from error
                 if failures == 1:
                     self.observer.notice(f"{what} cannot be had at the moment, trying again: {error.message}")
@@ -94,11 +94,6 @@ def _out_of_reach(what: str, error: ProviderError, failures: int) -> HarnessErro
         f"{what} cannot be had{times}: {error.message}",
         fix="what was handed over stays at the provider and in the ledger; resume the run to collect it",
     )
-
-
-def stop(queue: ModelQueue, reason: HarnessError) -> None:
-    """Hand nothing more over to a model; the first reason counts."""
-    queue.stopped_by = queue.stopped_by or reason
 
 
 async def all_of(work: Sequence[Awaitable[Any]]) -> None:
