@@ -66,8 +66,9 @@ proof-recorded: $(VENV)/.installed-dev ## compare counts and dollars with record
 proof-fuzz: $(VENV)/.installed-dev ## 200,000 spoiled usage payloads: no crash, no negative charge, no silent zero
 	@$(BIN)/python -m benchmarks.fuzz_usage --n 200000
 
-proof-scoring: $(VENV)/.installed-dev ## scorers against labelled answers (GSM8K, MATH-500)
+proof-scoring: $(VENV)/.installed-dev ## scorers against labelled answers (GSM8K, MATH-500) and programs (HumanEval)
 	@$(BIN)/python -m benchmarks.scoring
+	@$(BIN)/python -m benchmarks.program_scoring
 
 proof-books: $(VENV)/.installed-dev ## GSM8K through litellm, MMLU-Pro and faults directly: our ledger against the server's books (DATA=DIR)
 	@$(BIN)/python -m benchmarks.books gsm8k --route litellm --models sim-reasoner sim-direct --data "$(DATA)"

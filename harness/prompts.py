@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from harness.code_blocks import code_block
 from harness.providers.base import ContentPart, ImagePart
 from harness.providers.thinking import separate
+from harness.reply_code import find_code
 from harness.suites import Sample
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -128,5 +128,6 @@ def with_earlier_answers(sample: Sample, answers: Mapping[str, str | None]) -> S
 
 def _code_of(answer: str | None, signature: str) -> str:
     said = separate(answer or "").answer  # answers stored by older versions may still hold their thinking
-    code = code_block(said) or said.strip()
+    names = re.findall(r"^(?:def|class)\s+(\w+)", signature, re.MULTILINE)
+    code = find_code(said, names).code or said.strip()
     return code or f"{signature.rstrip()}\n    raise NotImplementedError('this step was not answered')"

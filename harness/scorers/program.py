@@ -12,16 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.code_blocks import code_block
+from harness.reply_code import defines, find_code, has_method
 from harness.scorers import packed_cases
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
 from harness.suites import Sample, Strict
-
-_LOOKS_LIKE_CODE = re.compile(
-    r"^[ \t]*(?:(?:def|class) \w+.*:|import \w|from [\w.]+ import |return\b|@\w|print\(|\w+ ?[+*/-]?= ?\S)"
-    r"|^[ \t]{2,}(?:for|while|if|with|try|yield|raise|assert|pass)\b",
-    re.MULTILINE,
-)
 
 
 class ProgramOptions(Strict):
@@ -41,56 +35,72 @@ class ProgramOptions(Strict):
     timeout_s: float = Field(default=10.0, gt=0)
 
 
-def _code_of(text: str) -> tuple[str, str]:
-    """The program in a reply: its last fenced block, else the whole reply when it looks like code."""
-    block = code_block(text)
-    if block:
-        n_fences = sum(line.lstrip().startswith("```") for line in text.splitlines())
-        return block, "open_code_block" if n_fences % 2 else "code_block"
-    if "```" in text or not _LOOKS_LIKE_CODE.search(text):
-        return "", "whole"
-    return text.strip("\n"), "whole"
-
-
-def _imports(prompt: str) -> str:
-    return "\n".join(line for line in prompt.splitlines() if re.match(r"(?:from|import)\s", line))
+def _wanted(facts: Mapping[str, Any], tests: str) -> set[str]:
+    """Names that the program is to define, one of them at least: the entry point, or what the tests use."""
+    if facts.get("entry_point"):
+        return {facts["entry_point"]}
+    try:
+        tree = ast.parse(tests)
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return {node.id for node in names} - {node.id for node in names if isinstance(node.ctx, ast.Store)}
 
 
 def _program(code: str, *, prompt: str, entry_point: str | None, prefix: str) -> str:
     """Join the prompt's signature or imports with the reply's code."""
     if prefix == "never" or not prompt or not entry_point:
         return code
-    if re.search(rf"^(?:async\s+)?def\s+{re.escape(entry_point)}\s*\(", code, re.MULTILINE):
+    if has_method(code, entry_point) and not defines(code, entry_point):
+        return f"{_imports(prompt)}\n\n{code}"
+    if defines(code, entry_point):
         return f"{_imports(prompt)}\n\n{_with_helpers(prompt, entry_point, code)}"
     return f"{prompt.rstrip()}\n{_indented(code)}\n"
+
+
+def _imports(prompt: str) -> str:
+    return "\n".join(line for line in prompt.split("\n") if re.match(r"(?:from|import)\s", line))
 
 
 def _with_helpers(prompt: str, entry_point: str, code: str) -> str:
     """Keep functions that the prompt defines before the entry point and that the reply leaves out."""
     head = re.split(rf"^def\s+{re.escape(entry_point)}\s*\(", prompt, maxsplit=1, flags=re.MULTILINE)[0]
-    missing = [
-        name for name in re.findall(r"^def\s+(\w+)", head, re.MULTILINE) if not re.search(rf"\bdef\s+{name}\b", code)
-    ]
+    missing = [name for name in re.findall(r"^def\s+(\w+)", head, re.MULTILINE) if not defines(code, name)]
     return f"{head}\n{code}" if missing else code
 
 
 def _indented(code: str) -> str:
-    """Indent a bare function body that a reply gave flush left."""
-    first = next((line for line in code.splitlines() if line.strip()), "")
-    return code if first.startswith((" ", "\t")) else "\n".join(f"    {line}" for line in code.splitlines())
+    """Indent a bare function body that a reply gave flush left; lines inside a string stay as they are."""
+    lines = code.split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    if first.startswith((" ", "\t")):
+        return code
+    inside = _lines_inside_strings(code)
+    return "\n".join(line if number in inside else f"    {line}" for number, line in enumerate(lines, 1))
+
+
+def _lines_inside_strings(code: str) -> set[int]:
+    """Numbers of the lines that begin inside a string, none when the code cannot be read."""
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    strings = [node for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno]
+    return {number for node in strings for number in range(node.lineno + 1, (node.end_lineno or 0) + 1)}
 
 
 def score_program(options: Mapping[str, Any], *, text: str, sample: Sample) -> ProgramCheck | Score | None:
     """Build the check of a reply's program; None when the reply holds no code."""
     chosen = ProgramOptions.model_validate(options)
-    code, rule = _code_of(text)
-    if not code.strip():
-        return None
     facts = sample.metadata
     entry_point = facts.get("entry_point")
+    tests = "\n".join(part for part in (_joined(facts.get("test_imports")), _joined(facts.get("tests"))) if part)
+    found = find_code(text, _wanted(facts, "" if chosen.style == "cases" else tests))
+    code, rule = found.code, found.rule
+    if not code.strip():
+        return None
     if chosen.style == "cases":
         return _cases_check(code, facts, entry_point=entry_point, timeout_s=chosen.timeout_s, rule=rule)
-    tests = "\n".join(part for part in (_joined(facts.get("test_imports")), _joined(facts.get("tests"))) if part)
     if not tests.strip():
         return Score(reason="undecided", answer=code, rule=rule, explanation="this sample has no tests on this machine")
     if chosen.call_check:

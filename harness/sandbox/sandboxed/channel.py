@@ -108,7 +108,7 @@ class Peer:
     def _lend(self, value: Any) -> list[Any]:
         reference = getattr(type(value), "channel_reference", None)
         if reference is not None:
-            return reference(value)  # type: ignore[no-any-return]
+            return list(reference(value))
         self.lent.append(value)
         return ["mine", len(self.lent) - 1, type(value).__name__]
 
@@ -218,10 +218,12 @@ class StandIn:
     """An object of the other end: it can be called, asked for attributes and iterated, and equals only itself."""
 
     __slots__ = ("_peer", "_reference")
+    _peer: Peer
+    _reference: list[Any]
 
     def __init__(self, peer: Peer, reference: list[Any]) -> None:
-        self._peer = peer
-        self._reference = reference
+        object.__setattr__(self, "_peer", peer)
+        object.__setattr__(self, "_reference", reference)
 
     def channel_reference(self) -> list[Any]:
         """How this object is named when it goes back to its owner."""
@@ -234,6 +236,21 @@ class StandIn:
         if name.startswith("__"):
             raise AttributeError(name)
         return self._peer.request("attribute", self._reference, (name,))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._peer.request("set_attribute", self._reference, (name, value))
+
+    def __delattr__(self, name: str) -> None:
+        self._peer.request("delete_attribute", self._reference, (name,))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._peer.request("set_item", self._reference, (key, value))
+
+    def __delitem__(self, key: Any) -> None:
+        self._peer.request("delete_item", self._reference, (key,))
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return bool(self._peer.request("is_instance", self._reference, (instance,)))
 
     def __iter__(self) -> Any:
         return self._peer.request("iterator", self._reference)

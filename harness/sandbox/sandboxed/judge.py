@@ -6,7 +6,9 @@ arrive as plain data. Each check runs in a fork of this process, so that no chec
 
 from __future__ import annotations
 
+import ast
 import builtins
+import importlib
 import json
 import os
 import re
@@ -24,6 +26,37 @@ from .channel import READY, Channel, ChannelClosedError, Peer, ProgramError, Sta
 from .limits import set_limits
 
 Verdict = dict[str, Any]
+
+
+class ProcessorTimeError(Exception):
+    """The kernel ended a process of the program that worked for too long."""
+
+
+# what tests call by a module's name although only the program imports it
+MODULES_OF_TESTS = frozenset(
+    {
+        "bisect",
+        "cmath",
+        "collections",
+        "copy",
+        "datetime",
+        "decimal",
+        "fractions",
+        "functools",
+        "heapq",
+        "itertools",
+        "json",
+        "math",
+        "numpy",
+        "operator",
+        "random",
+        "re",
+        "statistics",
+        "string",
+        "sys",
+        "typing",
+    }
+)
 PRINTED_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -98,12 +131,15 @@ def _limit_words(limit: str) -> str:
 def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict:
     """Run test code whose names for the program's globals are stand-ins."""
     try:
-        code = compile(job["tests"], "tests.py", "exec")
+        tree = ast.parse(job["tests"])
+        code = compile(tree, "tests.py", "exec")
         compile(job["support"], "support.py", "exec")
     except (SyntaxError, ValueError) as error:
         return verdict(False, "tests_broken", f"the tests do not compile: {error}")
     namespace: dict[str, Any] = {"__name__": "tests"}
     try:
+        namespace.update(_modules(tree, job, ready["names"]))
+        job["entry_point"] = job["entry_point"] or _tested_built_in(tree, ready["names"])
         _bind(namespace, code, job, peer, ready["names"])
         exec(code, namespace)  # noqa: S102 - tests of a suite, in a box of their own
     except ChannelClosedError:
@@ -125,7 +161,8 @@ def _bind(
 ) -> None:
     """Give the tests the names that they use: the suite's own support code first, then the program's.
 
-    The program cannot replace a built-in name or a function of the support code; its entry point is always its own.
+    The program cannot replace a built-in name, a module or a function of the support code; its entry point is always
+    its own.
     """
     entry = job["entry_point"]
     if job["support"]:
@@ -138,6 +175,28 @@ def _bind(
         namespace[entry] = StandIn(peer, ["global", entry])
 
 
+def _modules(tree: ast.Module, job: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    """Modules that tests use and leave to the program to import: the real ones, for they decide (`math.isclose`)."""
+    used = {
+        node.value.id for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    wanted = used & names.keys() & MODULES_OF_TESTS - {job["entry_point"]}
+    return {name: importlib.import_module(name) for name in wanted}
+
+
+def _tested_built_in(tree: ast.Module, names: dict[str, Any]) -> str | None:
+    """A built-in name that tests without an entry point are about: nothing else is called, it in every assertion."""
+    called = [
+        {node.func.id for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        for statement in tree.body
+        if isinstance(statement, ast.Assert)
+    ]
+    if not called or not all(hasattr(builtins, name) for names in called for name in names):
+        return None
+    common = set.intersection(*called)
+    return next(iter(common)) if len(common) == 1 and common <= names.keys() else None
+
+
 def _names(code: types.CodeType) -> Iterator[str]:
     yield from code.co_names
     for constant in code.co_consts:
@@ -148,7 +207,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 def _line_of(error: BaseException, source: str) -> str:
     """The line of the tests at which an exception came up."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "tests.py"]
-    text = source.splitlines()[lines[-1] - 1].strip() if lines and lines[-1] else ""
+    text = source.split("\n")[lines[-1] - 1].strip() if lines and lines[-1] else ""
     return f"at: {text[:200]}" if text else ""
 
 
@@ -163,6 +222,8 @@ def run_cases(job: dict[str, Any], peer: Peer) -> Verdict:
             return verdict(False, "tests_broken", f"case {number} is not JSON: {error}")
         except MemoryError:
             raise
+        except ProcessorTimeError as error:
+            return verdict(False, "timeout", f"case {number}: {error}")
         except Exception as error:  # noqa: BLE001 - whatever the program raises fails the case
             return verdict(False, "program_error", f"case {number}: {type(error).__name__}: {error}{_limit(error)}")
         if not right:
@@ -175,10 +236,21 @@ def _case_is_right(job: dict[str, Any], peer: Peer, given: str, expected: str) -
         arguments = json.loads(given)
         wanted = json.loads(expected)
         return bool(_as_json(peer.request("call", ["global", job["entry_point"]], tuple(arguments))) == wanted)
-    status, output = peer.request("run", ["global", ""], (given,))
+    status, output, limit = peer.request("run", ["global", ""], (given,))
     if status != 0:
-        raise ProgramError(f"exit status {status}")
+        raise _ended(int(status), str(limit))
     return same_output(str(output), expected)
+
+
+def _ended(status: int, limit: str) -> Exception:
+    """Why a program that left with an error did so, as far as is known."""
+    if status == -signal.SIGXCPU:
+        return ProcessorTimeError("more processor time than a program may take")
+    error: Exception = MemoryError() if "of memory" in limit else ProgramError(f"exit status {status}")
+    if status < 0 and not limit:
+        error = ProgramError(f"ended by signal {-status}")
+    error.sandbox_limit = limit[:100]  # type: ignore[attr-defined]
+    return error
 
 
 def _as_json(value: Any) -> Any:

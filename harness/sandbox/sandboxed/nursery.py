@@ -37,6 +37,7 @@ WARM = (
     "re",
     "copy",
     "operator",
+    "_sitebuiltins",
 )
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000

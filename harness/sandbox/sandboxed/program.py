@@ -51,6 +51,7 @@ def serve(channel: Channel, limits: dict[str, Any]) -> None:
     os.write(channel.descriptor, READY)
     try:
         job = channel.receive()
+        complete_interpreter()
         seconds = int(job["cpu_s"])
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         runner = (
@@ -63,6 +64,15 @@ def serve(channel: Channel, limits: dict[str, Any]) -> None:
             channel.send(runner.answer(channel.receive()))
     except ChannelClosedError:
         os._exit(0)
+
+
+def complete_interpreter() -> None:
+    """Give programs what Python has when it is started the usual way: `exit`, `quit`, their own name in `sys.argv`."""
+    import _sitebuiltins
+
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    sys.argv[:] = ["program.py"]
 
 
 class CallRunner:
@@ -125,6 +135,7 @@ class StdinRunner:
 
     def __init__(self, program: str, limits: dict[str, Any]) -> None:
         self.program = program
+        self.limits = limits
         self.most_bytes = limits["output_bytes"]
         self.code: types.CodeType | None = None
 
@@ -139,42 +150,74 @@ class StdinRunner:
         channel.send({"names": {}, "methods": []})
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Run one case: `args[0]` is its input; the value is [exit status, output]."""
+        """Run one case: `args[0]` is its input; the value is [exit status, output, limit that was met]."""
         source, sink = os.memfd_create("stdin"), os.memfd_create("stdout")
+        met, meet = os.pipe()
         try:
             _write_all(source, request["args"][0].encode("utf-8", "surrogatepass"))
             os.lseek(source, 0, os.SEEK_SET)
             child = os.fork()
             if child == 0:
-                self._run(source, sink)
+                self._run(source, sink, meet)
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             if os.fstat(sink).st_size > self.most_bytes:
                 return {"error": [], "name": "OutputLimit", "text": f"more than {self.most_bytes} bytes of output"}
             output = os.pread(sink, self.most_bytes, 0).decode("utf-8", "replace")
-            return {"value": ["list", [status, output]]}
+            os.set_blocking(met, False)
+            return {"value": ["list", [status, output, _read_some(met)]]}
         except OSError as error:
             return described_error(error)
         finally:
-            os.close(source)
-            os.close(sink)
+            for descriptor in (source, sink, met, meet):
+                os.close(descriptor)
 
-    def _run(self, source: int, sink: int) -> None:
+    def _run(self, source: int, sink: int, meet: int) -> None:
         assert self.code is not None
         os.dup2(source, 0)
         os.dup2(sink, 1)
-        os.closerange(3, 256)
-        status = 0
+        os.dup2(meet, 3)
+        os.closerange(4, 256)
+        status = 1
         try:
-            exec(self.code, {"__name__": "__main__", "__builtins__": builtins})  # noqa: S102 - the sandbox's purpose
-        except SystemExit as leaving:
-            status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-        except BaseException:  # noqa: BLE001 - the program may raise anything
-            status = 1
-            sys.excepthook(*sys.exc_info())
-        try:
-            sys.stdout.flush()
+            status = self._exit_status()
+            _leave_as_an_interpreter_does()
         finally:
             os._exit(status & 0xFF)
+
+    def _exit_status(self) -> int:
+        main = types.ModuleType("__main__")
+        main.__dict__.update({"__builtins__": builtins, "__file__": "program.py"})
+        sys.modules["__main__"] = main
+        try:
+            exec(self.code, main.__dict__)  # type: ignore[arg-type]  # noqa: S102 - the sandbox's purpose
+        except SystemExit as leaving:
+            if leaving.code is not None and not isinstance(leaving.code, int):
+                print(leaving.code, file=sys.stderr)
+            return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        except BaseException as error:  # noqa: BLE001 - the program may raise anything
+            os.write(3, limit_met(error, self.limits).encode())
+            sys.excepthook(*sys.exc_info())
+            return 1
+        return 0
+
+
+def _leave_as_an_interpreter_does() -> None:
+    """Wait for threads, run what was registered for the end, and flush: programs print from there too."""
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    if "atexit" in sys.modules:
+        sys.modules["atexit"]._run_exitfuncs()
+    for stream in {id(stream): stream for stream in (sys.stdout, sys.__stdout__, sys.stderr) if stream}.values():
+        if not stream.closed:
+            stream.flush()
+
+
+def _read_some(descriptor: int) -> str:
+    """What is there already, without waiting."""
+    try:
+        return os.read(descriptor, 200).decode("utf-8", "replace")
+    except BlockingIOError:
+        return ""
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -187,6 +230,11 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "call": lambda target, *args, **kwargs: target(*args, **kwargs),
     "get": lambda target: target,
     "attribute": getattr,
+    "set_attribute": setattr,
+    "delete_attribute": delattr,
+    "set_item": lambda target, key, value: target.__setitem__(key, value),
+    "delete_item": lambda target, key: target.__delitem__(key),
+    "is_instance": lambda target, value: isinstance(value, target),
     "iterator": iter,
     "next": next,
     "length": len,

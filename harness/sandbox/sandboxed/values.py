@@ -7,6 +7,7 @@ equals anything. So no object, no method and no comparison of the program ever r
 from __future__ import annotations
 
 import binascii
+import builtins
 import sys
 from collections import deque
 
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     Resolve = Callable[[list[Any]], Any]
 
 LARGEST_SHORT_INT = 2**53
+# the same on both sides, and harmless: types, exceptions, and functions that only compute
+_FUNCTIONS = "abs all any bin chr divmod hex len max min oct ord pow repr round sorted sum"
+BUILT_IN = {
+    **{name: value for name, value in vars(builtins).items() if isinstance(value, type) and name != "__loader__"},
+    **{name: getattr(builtins, name) for name in _FUNCTIONS.split()},
+    "NoneType": type(None),
+    "Ellipsis": ...,
+    "NotImplemented": NotImplemented,
+}
+_BUILT_IN_NAMES = {id(value): name for name, value in BUILT_IN.items()}
 
 
 class NotPlainError(ValueError):
@@ -46,13 +57,22 @@ def encode(value: Any, export: Export) -> Any:
     for name, base in _SEQUENCES.items():
         if isinstance(value, base):
             return [name, [encode(item, export) for item in base.__iter__(value)]]
+    return _encode_built_in(value, export) or _encode_known(value) or export(value)
+
+
+def _encode_built_in(value: Any, export: Export) -> list[Any] | None:
+    """What Python itself has beside containers; None for everything else."""
     if isinstance(value, bytes | bytearray):
         return [type(value).__name__, _text_of(bytes(value))]
     if isinstance(value, complex):
         return ["complex", value.real, value.imag]
-    if isinstance(value, range):
-        return ["range", [value.start, value.stop, value.step]]
-    return _encode_known(value) or export(value)
+    if isinstance(value, range | slice):
+        return [type(value).__name__, [encode(part, export) for part in (value.start, value.stop, value.step)]]
+    if id(value) in _BUILT_IN_NAMES:
+        return ["builtin", _BUILT_IN_NAMES[id(value)]]
+    if isinstance(value, (_KEYS, _ITEMS)):
+        return ["keys" if isinstance(value, _KEYS) else "items", [encode(item, export) for item in value]]
+    return None
 
 
 def _encode_known(value: Any) -> list[Any] | None:
@@ -60,11 +80,22 @@ def _encode_known(value: Any) -> list[Any] | None:
     module = type(value).__module__
     if module == "numpy":
         return _encode_numpy(value)
+    if module == "datetime":
+        return _encode_time(value)
+    if module == "array" and type(value).__name__ == "array":
+        return ["numbers", value.typecode, _text_of(value.tobytes())]
     if module == "decimal" and type(value).__name__ == "Decimal":
         return ["decimal", str(value)]
     if module == "fractions" and type(value).__name__ == "Fraction":
         return ["fraction", hex(value.numerator), hex(value.denominator)]
     return None
+
+
+def _encode_time(value: Any) -> list[Any] | None:
+    kind = type(value).__name__
+    if kind in ("date", "datetime", "time"):
+        return [kind, value.isoformat()]
+    return [kind, value.days, value.seconds, value.microseconds] if kind == "timedelta" else None
 
 
 def _encode_numpy(value: Any) -> list[Any] | None:
@@ -120,6 +151,24 @@ def _decimal(rest: list[Any], _: Resolve) -> Any:
     return Decimal(rest[0])
 
 
+def _time(kind: str) -> Callable[[list[Any], Resolve], Any]:
+    def read(rest: list[Any], _: Resolve) -> Any:
+        import datetime
+
+        made = getattr(datetime, kind)
+        return made(*map(int, rest)) if kind == "timedelta" else made.fromisoformat(rest[0])
+
+    return read
+
+
+def _numbers(rest: list[Any], _: Resolve) -> Any:
+    from array import array
+
+    made = array(str(rest[0]))
+    made.frombytes(binascii.a2b_base64(rest[1]))
+    return made
+
+
 def _array(rest: list[Any], _: Resolve) -> Any:
     import numpy
 
@@ -130,6 +179,8 @@ def _array(rest: list[Any], _: Resolve) -> Any:
     return numpy.frombuffer(binascii.a2b_base64(data), dtype=kind).reshape([int(size) for size in shape]).copy()
 
 
+_KEYS: Any = type({}.keys())
+_ITEMS: Any = type({}.items())
 _SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
 _READERS: dict[str, Callable[[list[Any], Resolve], Any]] = {
     "list": lambda rest, resolve: _items(rest, resolve),
@@ -143,8 +194,14 @@ _READERS: dict[str, Callable[[list[Any], Resolve], Any]] = {
     "bytearray": lambda rest, _: bytearray(binascii.a2b_base64(rest[0])),
     "complex": lambda rest, _: complex(float(rest[0]), float(rest[1])),
     "range": lambda rest, _: range(*map(int, rest[0])),
+    "slice": lambda rest, resolve: slice(*_items(rest, resolve)),
     "just": lambda rest, resolve: decode(rest[0], resolve),
     "decimal": _decimal,
     "fraction": _fraction,
     "array": _array,
+    "builtin": lambda rest, _: BUILT_IN[rest[0]],
+    "keys": lambda rest, resolve: dict.fromkeys(_items(rest, resolve)).keys(),
+    "items": lambda rest, resolve: dict(_items(rest, resolve)).items(),
+    "numbers": _numbers,
+    **{kind: _time(kind) for kind in ("date", "datetime", "time", "timedelta")},
 }
