@@ -102,7 +102,7 @@ def learn_url(url: str) -> None:
     if parts is None:
         return
     user, found, password = parts.netloc.rpartition("@")[0].partition(":")
-    learn(password if found else (user if _looks_like_a_key(user) else None))
+    learn(password if found else None, user if _looks_like_a_key(user) else None)
     learn(*(value for name, value in _query(parts) if _is_secret_parameter(name, value)))
     learn(parts.fragment if _looks_like_a_key(parts.fragment) else None)
 
@@ -144,7 +144,8 @@ def redact_url(url: str) -> str:
     before, at, place = parts.netloc.rpartition("@")
     if at:
         user, colon, _ = before.partition(":")
-        parts = parts._replace(netloc=f"{user}:{MASK}@{place}" if colon else f"{MASK}@{place}")
+        shown_user = MASK if _looks_like_a_key(user) else user
+        parts = parts._replace(netloc=f"{shown_user}:{MASK}@{place}" if colon else f"{shown_user}@{place}")
     shown = [
         f"{pair.partition('=')[0]}={MASK}" if _is_secret_parameter(*_pair(pair)) else redact(pair)
         for pair in parts.query.split("&")

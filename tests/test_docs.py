@@ -159,3 +159,15 @@ def test_the_picture_needs_no_network_and_names_no_machine() -> None:
 def test_nothing_in_the_documentation_names_this_machine() -> None:
     for page in [*DOCS.rglob("*.md"), DOCS / "github-workflow.yml"]:
         assert not re.search(r"/work/|/tmp/|/root/", page.read_text(encoding="utf-8")), page.name
+
+
+def test_the_workflow_pins_actions_by_commit_and_gives_keys_to_one_step_only() -> None:
+    text = (DOCS / "github-workflow.yml").read_text(encoding="utf-8")
+    used = re.findall(r"uses: (\S+)", text)
+    assert len(used) == 4
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", action) for action in used)
+    steps = text.split("      - ")
+    holding = [step for step in steps if "secrets." in step]
+    assert len(holding) == 1
+    assert "run: .venv/bin/benchtab nightly" in holding[0]
+    assert "permissions: {}" in steps[0]

@@ -82,7 +82,7 @@ def test_keys_of_the_environment_are_masked_whatever_they_look_like() -> None:
 
 def test_only_our_own_unmistakable_keys_are_masked_in_what_a_model_says() -> None:
     learn("Zq7-not-a-known-shape-88", "lm-studio", "87654321")
-    said = "sk-invented0123456789abcdef, password=hunter22, lm-studio, 87654321"
+    said = "sk-invented0123456789abcdef, password=invented77, lm-studio, 87654321"
     assert redact_known(said) == said
     assert redact_known(f"It is Zq7-not-a-known-shape-88. {said}") == f"It is {MASK}. {said}"
 
@@ -106,7 +106,8 @@ def test_a_key_is_masked_as_it_stands_in_addresses_and_in_json() -> None:
         ("http://h/v1?X-Amz-Security-Token=x&X-Amz-Date=20261122", f"http://h/v1?X-Amz-Security-Token={MASK}&X-Amz-Date=20261122"),
         ("http://h/v1#Zq7", f"http://h/v1#{MASK}"),
         ("http://me:pw@h:8/v1", f"http://me:{MASK}@h:8/v1"),
-        ("http://token@h:8/v1", f"http://{MASK}@h:8/v1"),
+        ("http://Zq7TokenAsAUserName9@h:8/v1", f"http://{MASK}@h:8/v1"),
+        ("postgresql://somebody@h/database", "postgresql://somebody@h/database"),
         ("me:pw@h:8", f"me:{MASK}@h:8"),
         ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
         ("http://h:port/v1?model=a%20b", "http://h:port/v1?model=a%20b"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection
 from types import ModuleType
@@ -26,8 +27,9 @@ from harness.cli import (
     suites,
 )
 from harness.cli.options import VERBOSITY_WORDS, verbosity
-from harness.cli.output import PrintableLog, print_out, say
+from harness.cli.output import PrintableLog, mask_logs_and_tracebacks, print_out, say
 from harness.errors import HarnessError
+from harness.secrets import learn_environment
 
 
 def _show_version(asked: bool) -> None:
@@ -73,6 +75,8 @@ def main() -> None:
     `-q`, `-v` and `-vv` hold for every command and may stand anywhere: quiet, log messages, tracebacks.
     """
     words, asked = _without_verbosity(sys.argv[1:])
+    learn_environment(os.environ)
+    mask_logs_and_tracebacks()
     verbosity.quiet = "-q" in asked or "--quiet" in asked
     if "-v" in asked or "-vv" in asked:
         import logging

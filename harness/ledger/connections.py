@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from harness.errors import InputError, LedgerError
 from harness.ledger.ledger_file import LedgerFile
+from harness.secrets import learn_url, redact_url
 
 DEFAULT_LEDGER = "results/ledger.db"
 BUSY_TIMEOUT_S = 30.0
@@ -28,15 +29,16 @@ def database_url(name: str | Path) -> URL:
         InputError: another kind of database, or an in-memory one (nothing would be kept).
     """
     text = str(name)
+    learn_url(text)
     if "://" not in text:
         return URL.create("sqlite", database=str(Path(text).expanduser()))
     try:
         url = make_url(text)
-    except ArgumentError as error:
-        raise InputError(f"not a database URL: {text!r} ({error})", where="--db", fix=_URL_FIX) from None
-    kind = url.get_backend_name()
-    if kind == "postgresql":
-        return url.set(drivername="postgresql+psycopg")
+        kind = url.get_backend_name()
+        if kind == "postgresql":
+            return _postgresql(url.set(drivername="postgresql+psycopg"), text)
+    except (ArgumentError, ValueError):  # a port that is no number, a kind that does not exist
+        raise InputError(f"not a database URL: {redact_url(text)!r}", where="--db", fix=_URL_FIX) from None
     if kind != "sqlite":
         raise InputError(f"a ledger cannot live in {kind!r}", where="--db", fix=_URL_FIX)
     if not url.database or ":memory:" in url.database or "mode=memory" in text:
@@ -44,14 +46,25 @@ def database_url(name: str | Path) -> URL:
     return url.set(drivername="sqlite")
 
 
-_URL_FIX = f"write a file such as {DEFAULT_LEDGER}, or postgresql+psycopg://user@host/database"
+def _postgresql(url: URL, text: str) -> URL:
+    """Refuse what the driver would take apart otherwise than it was meant, and repeat in its messages."""
+    if "#" in text or "@" in (url.host or ""):
+        raise ArgumentError("a sign that must be written as %23 or %40")
+    url.get_dialect()().create_connect_args(url)
+    return url
+
+
+_URL_FIX = (
+    f"write a file such as {DEFAULT_LEDGER}, or postgresql+psycopg://user@host/database"
+    " (@ and # in a password as %40 and %23)"
+)
 
 
 def shown(url: URL) -> str:
-    """Name the database for people: a path, or a URL without its password."""
+    """Name the database for people: a path, or a URL without its password, wherever in it that is written."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.render_as_string(hide_password=True)
+    return redact_url(url.render_as_string(hide_password=True))
 
 
 def make_engine(url: URL, *, busy_timeout_s: float = BUSY_TIMEOUT_S, file: LedgerFile | None = None) -> Engine:
