@@ -8,7 +8,11 @@ import pytest
 
 from harness.errors import ErrorClass, Finding, InputError, ProviderError
 from harness.providers.base import Response
+from harness.providers.batch_fields import is_usable_id
+from harness.providers.batch_results import failure_in
+from harness.providers.failures import failure_from_http
 from harness.secrets import MASK, learn, learn_environment, learn_url, redact, redact_known, redact_url, redact_values
+from tests.test_provider_failures import NOW
 
 
 @pytest.mark.parametrize(
@@ -150,6 +154,27 @@ def test_no_answer_holds_a_key_of_ours() -> None:
     )
     assert key not in repr(response)
     assert response.raw_usage == {"prompt_tokens": 3, "note": MASK, "deep": [{MASK: f"x {MASK}"}]}
+
+
+def test_no_failed_line_of_a_batch_holds_a_key_of_ours_and_none_is_named_by_it() -> None:
+    key = "Zq7EchoedByTheServer0123"
+    learn(key)
+
+    def failure(status: int, content: bytes) -> ProviderError:
+        return failure_from_http(provider="openai", status=status, body=content, headers={}, now=NOW)
+
+    outcome = failure_in(
+        {"error": {"message": key}, "model": key},
+        failure,
+        status=400,
+        usage={"prompt_tokens": 3, "note": key},
+        usage_kind="openai.chat",
+    )
+    assert isinstance(outcome.result, ProviderError)
+    assert key not in repr(vars(outcome.result))
+    assert outcome.result.model_served == MASK
+    assert not is_usable_id(key)
+    assert is_usable_id("batch_0123456789abcdef")
 
 
 def test_usage_without_a_key_is_kept_as_it_is() -> None:

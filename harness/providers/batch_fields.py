@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.errors import ErrorClass, ProviderError
+from harness.secrets import redact_known
 from harness.usage.payload import shown
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=-]{0,255}")
@@ -60,8 +61,8 @@ def instant_of_text(value: object) -> datetime | None:
 
 
 def is_usable_id(value: object) -> bool:
-    """Whether a server's id may be put into an address."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
+    """Whether a server's id may be put into an address, and be stored: it is no key of ours."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None and redact_known(value) == value
 
 
 def id_in(answer: Mapping[str, Any], what: str) -> str:

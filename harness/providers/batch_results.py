@@ -16,7 +16,7 @@ from harness.providers.base import Response
 from harness.providers.batch_fields import mapping
 from harness.providers.failures import shortened
 from harness.providers.result_lines import RawLine, UnreadableLineError, documents_in, looks_like_results
-from harness.secrets import redact
+from harness.secrets import redact, redact_known, redact_values
 from harness.usage.payload import shown
 
 EndedEarly = Literal["expired", "cancelled"]
@@ -178,10 +178,10 @@ def _with_usage(
 ) -> ProviderError:
     """Add the usage that a failed line states, and the model that it names: stated tokens are priced."""
     if usage is not None:
-        error.raw_usage, error.usage_kind = usage, usage_kind
+        error.raw_usage, error.usage_kind = redact_values(usage), usage_kind
     model = mapping(answer).get("model")
     if error.model_served is None and isinstance(model, str) and model:
-        error.model_served = model
+        error.model_served = redact_known(model)
     return error
 
 
