@@ -63,7 +63,7 @@ class Played:
         spec = RunSpec(
             suites=(self._suite,),
             models=(parse_model(self.model),),
-            base_url=self.books.url + ("/v1" if self.model == OPENAI else ""),
+            base_url=f"{self.model.partition('/')[0]}={self.books.url}" + ("/v1" if self.model == OPENAI else ""),
             batch=True,
             budget_usd=Decimal(5),
             **options,
