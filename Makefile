@@ -16,6 +16,12 @@ $(VENV)/.venv-made:
 	@.ci/make-venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
+# an environment that was made in another folder, or whose Python is gone, is made anew
+ifneq ($(shell .ci/stale-venv "$(VENV)"),)
+$(info $(VENV) was made in another folder, or its Python is gone: it is made anew)
+$(shell rm -rf "$(VENV)")
+endif
+
 $(VENV)/.installed: $(VENV)/.venv-made requirements.lock pyproject.toml
 	@echo "installing benchtab into $(VENV) ..." >&2
 	@.ci/install $(BIN) requirements.lock
@@ -27,13 +33,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@.ci/install $(BIN) requirements-dev.lock
 	@touch $@
 
-setup: $(VENV)/.installed ## create .venv with .venv/bin/benchtab in it
+setup: $(VENV)/.installed ## create .venv with .venv/bin/benchtab in it, and install the sandbox where we may
+	@.ci/debian-packages sandbox
 
 run: setup ## run the starter suite on two simulated models and print the spend report
 	@$(BIN)/benchtab run starter -m sim/reasoner -m sim/direct
 
 test: $(VENV)/.installed-dev ## install what tests need and run all tests
-	@.ci/debian-packages
+	@.ci/debian-packages tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.installed-dev ## check format, lint, types and the import contracts
