@@ -22,9 +22,11 @@ from harness.ledger import Ledger
 from harness.ledger.instants import to_us
 from harness.models import parse_model
 from harness.nightly import Night, accept_run, read_config, run_night
+from harness.nightly.ci_log import workflow_commands
 from harness.nightly.files import FILES, write_files
 from harness.nightly.history import job_history
 from harness.nightly.night import is_night_of, night_run_id
+from harness.nightly.summary import junit_cases
 from harness.price_files import load_price_book
 from harness.rendering.junit import to_junit
 from tests.runs import Watcher
@@ -326,6 +328,27 @@ def test_junit_counts_failures_and_what_was_not_asked(job: Job) -> None:
     assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("3", "1", "1")
     names = [case.get("name") for case in root]
     assert names == ["run", "reasoner@high (simulated): cost", "reasoner@high (simulated): score"]
+
+
+@pytest.mark.parametrize(("rule", "code"), [("fail", 5), ("warn", 0), ("pass", 0)])
+def test_doubt_closes_the_gate_only_where_the_config_says_so(rule: str, code: int, tmp_path: Path) -> None:
+    job = Job(tmp_path, n_samples=15)
+    gate = f'[gate]\nmax_score_drop = "1pt"\non_inconclusive = "{rule}"\n'
+    job.night('"sim/reasoner@low"', gate)
+    night = job.night('"sim/reasoner@low"', gate)
+    assert (night.verdict, night.exit_code) == ("inconclusive", code)
+    doubted = {case.outcome for case in junit_cases(night) if case.message.startswith("inconclusive")}
+    assert doubted == {"error" if rule == "fail" else "skipped"}
+    log = [line for line in workflow_commands(night) if "inconclusive" in line]
+    assert [line.partition(" ")[0] for line in log] == {"fail": ["::error"], "warn": ["::warning"], "pass": []}[rule]
+
+
+def test_a_ledger_without_an_earlier_night_is_said_aloud(job: Job) -> None:
+    first = job.night('"sim/direct"')
+    assert "holds no earlier night of 'job'" in first.notes[0]
+    assert "holds no earlier night" in (job.folder / "out" / "summary.md").read_text()
+    assert next(iter(workflow_commands(first))).startswith("::warning title=job::the ledger ")
+    assert job.night('"sim/direct"').notes == ()
 
 
 def test_junit_writes_what_xml_does_not_allow_as_escapes() -> None:

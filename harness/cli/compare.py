@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
-from harness.cli.output import print_out
+from harness.cli.output import print_out, say
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def compare(
     max_score_drop: Annotated[
         str | None, typer.Option(metavar="1pt", help="Close the gate when a score surely fell by more.")
     ] = None,
+    on_inconclusive: Annotated[
+        str, typer.Option(metavar="RULE", help="When too few samples decide: fail (exit 5), warn or pass (exit 0).")
+    ] = "fail",
     output_format: Annotated[str, typer.Option("--format", help="table, json or md.")] = "table",
     json_output: JsonOption = False,
     db: DbOption = None,
@@ -35,9 +38,11 @@ def compare(
 ) -> None:
     """Compare two runs; with thresholds, end with 0 (pass), 4 (regression) or 5 (inconclusive)."""
     from harness.price_files import load_price_book
-    from harness.reports.comparison import EXIT_CODES, Thresholds
+    from harness.reports.comparison import Thresholds
+    from harness.reports.gate import gate_code, parse_on_inconclusive
     from harness.reports.run_comparison import compare_runs, parse_share
 
+    rule = parse_on_inconclusive(on_inconclusive)
     thresholds = Thresholds(
         cost_increase=parse_share(max_cost_increase, "%", "--max-cost-increase"),
         score_drop=parse_share(max_score_drop, "pt", "--max-score-drop"),
@@ -45,7 +50,9 @@ def compare(
     with open_ledger(db) as ledger:
         made = compare_runs(ledger, load_price_book(pricing), base, head, thresholds)
     print_comparison(made, "json" if json_output else output_format)
-    raise typer.Exit(EXIT_CODES[made.verdict])
+    if made.verdict == "inconclusive" and rule == "warn":
+        say("warning: inconclusive: too few common samples to decide; see the columns above")
+    raise typer.Exit(gate_code(made.verdict, rule))
 
 
 def print_comparison(made: Comparison, output_format: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,11 +30,13 @@ def nightly(
 ) -> None:
     """Run a matrix of suites, models and settings and compare it with the last good run.
 
-    Exit codes: 0 pass (or no baseline yet), 1 failed, 3 budget reached, 4 regression, 5 inconclusive. Files go to the
+    Exit codes: 0 pass (or no baseline yet), 1 failed, 3 budget reached, 4 regression, 5 inconclusive
+    (0 with `on_inconclusive = "warn"` or `"pass"`). Files go to the
     config's output folder: report.html, summary.md, junit.xml, history.html, night.json.
     """
     from harness.ledger.instants import now_us
     from harness.nightly import accept_run, read_config, run_night
+    from harness.nightly.ci_log import workflow_commands
     from harness.nightly.files import night_object, write_files
     from harness.nightly.summary import summary_tables
     from harness.price_files import load_price_book
@@ -68,5 +71,8 @@ def nightly(
         print_out(to_json(night_object(night)))
     else:
         print_out(to_markdown(summary_tables(night)), nl=False)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in workflow_commands(night):
+            say(line)
     say(f"{night.name}: {night.verdict} (exit {night.exit_code}); files in {output}")
     raise typer.Exit(night.exit_code)

@@ -17,6 +17,7 @@ from harness.errors import Finding, HarnessError, InputError
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
 from harness.reports.comparison import Thresholds
+from harness.reports.gate import OnInconclusive
 from harness.reports.run_comparison import parse_share
 from harness.runner import RunSpec
 from harness.runner.failures import MAX_FAILED, parse_max_failed
@@ -171,6 +172,11 @@ class Gate(_Table):
 
     max_cost_increase: Annotated[float | None, _share("%")] = None
     max_score_drop: Annotated[float | None, _share("pt")] = None
+    on_inconclusive: OnInconclusive = Field(
+        default="fail",
+        description="what too few samples do: `fail` ends with 5, `warn` says so and ends with 0, `pass` ends with 0;"
+        " such a night is no baseline in any case",
+    )
 
 
 class Baseline(_Table):

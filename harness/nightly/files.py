@@ -52,6 +52,8 @@ def night_object(night: Night) -> dict[str, object]:
         "baseline": night.base,
         "verdict": night.verdict,
         "exit_code": night.exit_code,
+        "on_inconclusive": night.on_inconclusive,
+        "notes": list(night.notes),
         "comparison": None if night.comparison is None else comparison_object(night.comparison),
         "budgets": [
             {

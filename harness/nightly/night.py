@@ -25,7 +25,8 @@ from harness.money import to_pico_ceiling
 from harness.nightly.config import NightlyConfig
 from harness.pricing import PriceBook
 from harness.reports.assembly import spend_report
-from harness.reports.comparison import EXIT_CODES, Comparison
+from harness.reports.comparison import Comparison
+from harness.reports.gate import OnInconclusive, gate_code
 from harness.reports.run_comparison import compare_runs
 from harness.reports.spend import SpendReport
 from harness.runner import PreparedRun, RunResult, run_suites
@@ -48,6 +49,8 @@ class Night:
         verdict: `pass`, `regression`, `inconclusive`, `not asked`, `no baseline`, `budget reached`, `failed` or
             `interrupted`.
         exit_code: of the whole night; see `exit_code`.
+        on_inconclusive: what doubt does to the exit code.
+        notes: what a reader must know before the verdict, one sentence each.
         again: words of the command that ran it, for the commands that are printed.
     """
 
@@ -59,6 +62,8 @@ class Night:
     budgets: tuple[StoredBudget, ...]
     verdict: str
     exit_code: int
+    on_inconclusive: OnInconclusive = "fail"
+    notes: tuple[str, ...] = ()
     again: tuple[str, ...] = ("nightly", "CONFIG")
 
 
@@ -114,7 +119,9 @@ def run_night(
         comparison=comparison,
         budgets=tuple(_that_count(ledger, [*scopes, f"run:{head.run_id}"])),
         verdict=_verdict(result, comparison),
-        exit_code=exit_code(result, comparison),
+        exit_code=exit_code(result, comparison, config.gate.on_inconclusive),
+        on_inconclusive=config.gate.on_inconclusive,
+        notes=_first_night(config, ledger, head) if base is None else (),
         again=tuple(again),
     )
     _remember(ledger, head, night)
@@ -192,13 +199,23 @@ def _same_suites(run: RunRecord, head: RunRecord) -> bool:
     return mine == theirs and run.config.get("epochs") == head.config.get("epochs")
 
 
-def exit_code(result: RunResult, comparison: Comparison | None) -> int:
+def _first_night(config: NightlyConfig, ledger: Ledger, head: RunRecord) -> tuple[str, ...]:
+    """Say when a ledger holds no earlier night: in a CI job that is what a ledger that was not fetched looks like."""
+    if any(is_night_of(run, config.name) and run.run_id != head.run_id for run in ledger.runs()):
+        return ()
+    return (
+        f"the ledger {ledger.database} holds no earlier night of {config.name!r}: nothing was compared, and caps of "
+        "the day and the month count from zero; if there were nights before, the job did not get their ledger",
+    )
+
+
+def exit_code(result: RunResult, comparison: Comparison | None, on_inconclusive: OnInconclusive = "fail") -> int:
     """Decide how the job ends.
 
     A run that failed or was interrupted says nothing (1, 130). A regression is sure evidence even on a part of the
     samples (4), before the budget's end (3); doubt (5) comes last.
     """
-    gate = 0 if comparison is None else EXIT_CODES[comparison.verdict]
+    gate = 0 if comparison is None else gate_code(comparison.verdict, on_inconclusive)
     if result.exit_code not in (0, 3):
         return result.exit_code
     return 4 if gate == 4 else result.exit_code or gate

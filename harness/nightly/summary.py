@@ -13,6 +13,7 @@ from harness.money import from_pico
 from harness.nightly.night import Night
 from harness.reports import wording
 from harness.reports.comparison import ComparedRow, comparison_table
+from harness.reports.gate import OnInconclusive
 from harness.reports.spend_tables import label, summary_table, totals_table
 from harness.runner.command_line import command
 from harness.tables import Column, Table
@@ -51,12 +52,13 @@ def _verdict_table(night: Night) -> Table:
 
 
 def _notes(night: Night) -> list[str]:
-    found = [
+    found = list(night.notes)
+    found += [
         f"{label(row.head)}, {row.head.facts.suite}: {explain(row)}"
         for row in (night.comparison.rows if night.comparison else ())
         if row.verdict in ("regression", "inconclusive")
     ]
-    found += _failures(night)
+    found += failures(night)
     if night.result.resume_command is not None:
         found.append(f"go on with: {command([*night.again, '--run-id', night.result.run_id])}")
     if night.verdict in ("regression", "inconclusive"):
@@ -65,7 +67,7 @@ def _notes(night: Night) -> list[str]:
     return found
 
 
-def _failures(night: Night) -> list[str]:
+def failures(night: Night) -> list[str]:
     """Say which models stopped or failed, and why requests failed."""
     found = [f"{model.spec} stopped: {model.stopped_by}" for model in night.result.models if model.stopped_by]
     found += [
@@ -123,13 +125,13 @@ def junit_cases(night: Night) -> list[JUnitCase]:
         130: ("error", "the run was interrupted"),
     }
     outcome, message = ended.get(night.result.exit_code, ("error", "the run failed"))
-    said = [message, *_failures(night)] if outcome != "passed" else []
+    said = [message, *failures(night)] if outcome != "passed" else []
     cases = [JUnitCase(suite=night.name, name="run", outcome=outcome, message="; ".join(said))]
     if night.comparison is None:
         return [*cases, JUnitCase(suite=night.name, name="baseline", outcome="skipped", message="no baseline yet")]
     for row in night.comparison.rows:
         for what, verdict in (("cost", row.cost_verdict), ("score", row.score_verdict)):
-            cases.append(_case(row, what, verdict))
+            cases.append(_case(row, what, verdict, night.on_inconclusive))
     alone = [*night.comparison.only_in_base, *night.comparison.only_in_head]
     return cases + [
         JUnitCase(suite=night.name, name=name, outcome="skipped", message="in one of the two runs only")
@@ -140,7 +142,9 @@ def junit_cases(night: Night) -> list[JUnitCase]:
 _OUTCOMES: dict[str, Outcome] = {"pass": "passed", "regression": "failure", "inconclusive": "error"}
 
 
-def _case(row: ComparedRow, what: str, verdict: str) -> JUnitCase:
+def _case(row: ComparedRow, what: str, verdict: str, on_inconclusive: OnInconclusive) -> JUnitCase:
     outcome = _OUTCOMES.get(verdict, "skipped")
-    message = "" if outcome == "passed" else "no threshold" if outcome == "skipped" else f"{verdict}: {explain(row)}"
+    if verdict == "inconclusive" and on_inconclusive != "fail":
+        outcome = "skipped"
+    message = "" if outcome == "passed" else f"{verdict}: {explain(row)}" if verdict in _OUTCOMES else "no threshold"
     return JUnitCase(suite=row.head.facts.suite, name=f"{label(row.head)}: {what}", outcome=outcome, message=message)

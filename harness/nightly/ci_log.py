@@ -1,0 +1,41 @@
+"""A night as GitHub shows it beside a job: one annotation for each row that the gate names, and for the run itself.
+
+Pure. Data flows `Night` -> workflow commands (`::error title=...::...`), which a runner reads from the job's log.
+Source of the form and its escapes: https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.nightly.night import Night
+from harness.nightly.summary import explain, failures
+from harness.reports.spend_tables import label
+
+
+def workflow_commands(night: Night) -> Iterator[str]:
+    """Write the commands, one line each: errors for what closes the gate, warnings for what does not."""
+    for note in night.notes:
+        yield _command("warning", night.name, note)
+    if night.result.exit_code != 0:
+        yield _command("error", f"{night.name}: {night.verdict}", "; ".join(failures(night)) or night.verdict)
+    for row in night.comparison.rows if night.comparison else ():
+        if row.verdict not in ("regression", "inconclusive") or (
+            row.verdict == "inconclusive" and night.on_inconclusive == "pass"
+        ):
+            continue
+        closes = row.verdict == "regression" or night.on_inconclusive == "fail"
+        title = f"{row.verdict}: {label(row.head)}, {row.head.facts.suite}"
+        yield _command("error" if closes else "warning", title, explain(row))
+
+
+def _command(kind: str, title: str, message: str) -> str:
+    return f"::{kind} title={_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
