@@ -6,6 +6,7 @@ said to be possibly billed, and no answered line is missing from the budget.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import Counter
@@ -141,6 +142,18 @@ async def test_a_look_that_is_refused_for_good_stops_the_run_and_keeps_the_batch
     assert (stopped.result.exit_code, stopped.result.models[0].n_left) == (1, LINES)
     assert "resume the run" in str(stopped.result.models[0].stopped_by)
     played.books.spoil = None
+    assert (await played.session()).result.exit_code == 0
+    played.check_complete()
+
+
+@pytest.mark.parametrize("state", [{}, {"status": "pondering"}, {"status": "in_progress"}, {"status": [1]}])
+async def test_an_odd_state_when_the_files_are_asked_for_is_no_reason_to_give_lines_up(
+    play: Callable[[str], Played], state: dict[str, Any]
+) -> None:
+    played, looks = play(OPENAI), itertools.count()
+    played.books.spoil = lambda what, body: (
+        json.dumps(state).encode() if what == "poll" and 0 < next(looks) < 9 else body
+    )
     assert (await played.session()).result.exit_code == 0
     played.check_complete()
 

@@ -40,6 +40,9 @@ from harness.providers.model_facts import facts_about
 from harness.providers.settings import map_parameters
 from harness.usage.payload import shown
 
+_WITH_RESULTS = ("completed", "expired", "cancelled")
+_FINAL = (*_WITH_RESULTS, "failed")
+
 
 class OpenAIBatches:
     """OpenAI's batches: a file of lines goes up, an output and an error file come back.
@@ -134,7 +137,7 @@ class OpenAIBatches:
         n_answered = fields.count(counts.get("completed"))
         n_done = fields.total(n_answered, fields.count(counts.get("failed")))
         word = batch.get("status")
-        if word in ("completed", "expired", "cancelled") or (word == "failed" and (n_answered or _files(batch))):
+        if word in _WITH_RESULTS or (word == "failed" and (n_answered or _files(batch))):
             ended_at = fields.instant_of_seconds(batch.get(f"{word}_at"))
             return BatchProgress(
                 status="ended", n_done=n_done, n_answered=n_answered, detail=str(word), ended_at=ended_at
@@ -149,6 +152,8 @@ class OpenAIBatches:
     async def collect(self, handle: BatchHandle) -> AsyncIterator[BatchResult | Trouble]:
         """Yield the lines of the output file and of the error file."""
         batch = await self._state(handle)
+        if batch.get("status") not in _FINAL:
+            raise unknown_state(batch.get("status"))  # it has ended: this is not its state
         files = _files(batch)
         if not files and fields.count(fields.mapping(batch.get("request_counts")).get("completed")) != 0:
             yield Trouble(place="the output file", reason="the batch names none", whole_file=True)

@@ -74,12 +74,12 @@ class Intake:
                 said.append(_possibly_billed(len(flight.walks)))
             if said:
                 self._work.observer.notice(f"batch {flight.provider_batch_id}: {DETAIL_SEPARATOR.join(said)}")
-            lost_whole = bool(flight.walks) and missing.billed != "no" and reading.is_empty
+            nothing_read = reading.is_empty and len(flight.walks) == len(flight.custom_ids)
             await all_of([self.take(flight, custom_id, missing, ended_us) for custom_id in list(flight.walks)])
         finally:
             self._work.traffic.unsettled -= len(flight.walks)
         await self.close(flight, "collected", DETAIL_SEPARATOR.join([progress.detail, *said]))
-        if lost_whole:
+        if nothing_read and missing.billed != "no":
             self._queue.stop(_lost_whole(flight))
         if progress.detail == "cancelled" or flight.cancelled:
             self._queue.stop(
