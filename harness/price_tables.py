@@ -20,14 +20,14 @@ CHART_WIDTH = 44
 OPEN_START = "(open)"
 
 _PRICE_COLUMNS = (
-    Column(name="from", description="first instant, UTC"),
-    Column(name="until", description="first instant at which it no longer holds"),
+    Column(name="from", description="first instant, UTC", drops=1),
+    Column(name="until", description="first instant at which it no longer holds", drops=3),
     Column(name="input_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="input"),
-    Column(name="cache_read_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="cached"),
-    Column(name="cache_write_5m_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="write 5m"),
-    Column(name="cache_write_1h_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="write 1h"),
+    Column(name="cache_read_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="cached", drops=2),
+    Column(name="cache_write_5m_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="write 5m", drops=5),
+    Column(name="cache_write_1h_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="write 1h", drops=6),
     Column(name="output_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="output"),
-    Column(name="other_rates", title="other rates", description="fees and modalities"),
+    Column(name="other_rates", title="other rates", description="fees and modalities", drops=7),
 )
 
 
@@ -54,7 +54,7 @@ def list_table(book: PriceBook, *, provider: str | None = None, at: datetime | N
         in_force = at is None or book.at(price.provider, price.model, at) == price
         if in_force and wanted in (None, price.provider):
             rows.append((price.name, *_span(price), *_price_cells(price), price.confidence))
-    columns = (Column(name="model"), *_PRICE_COLUMNS, Column(name="confidence"))
+    columns = (Column(name="model"), *_PRICE_COLUMNS, Column(name="confidence", drops=4))
     title = "Prices in USD per million tokens; sources and tiers: prices show MODEL"
     return Table(name="prices", title=title, columns=columns, rows=rows)
 

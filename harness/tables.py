@@ -22,6 +22,9 @@ class Column:
         unit: unit of the values ("USD", "tokens", "s"), empty for none.
         title: short heading for people; empty = the name.
         description: one sentence for the reference pages.
+        drops: how soon the column leaves a table that is too wide for its terminal: the highest number first,
+            0 = it stays as long as it can.
+        whole: an id that people copy; it is never shortened or broken over lines.
     """
 
     name: str
@@ -29,6 +32,8 @@ class Column:
     unit: str = ""
     title: str = ""
     description: str = ""
+    drops: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def test_a_suite_of_one_task_has_no_task_table() -> None:
 
 
 def test_models_that_do_not_fit_go_into_further_tables() -> None:
-    assert len(list(task_score_tables(report(split(reasoner()), split(direct())), width=80))) == 2
+    assert len(list(task_score_tables(report(split(reasoner()), split(direct())), width=60))) == 2
 
 
 def test_the_json_report_lists_the_tasks_of_a_row() -> None:
@@ -46,3 +46,12 @@ def test_the_json_report_lists_the_tasks_of_a_row() -> None:
         ("sums", 10, 0.8),
         ("words", 10, 0.3),
     ]
+
+
+def test_the_number_of_samples_is_each_models_own_and_not_the_last_ones() -> None:
+    few = replace(reasoner(), tasks=[replace(outcomes([1] * size, cost_usd=1.0), task=name)
+                                     for name, size in (("sums", 3), ("words", 10))])  # fmt: skip
+    (table,) = task_score_tables(report(few, split(direct())))
+    assert [column.name for column in table.columns] == ["task", "score_0", "score_1"]
+    assert [cell.rpartition(" /")[2] for row in table.rows for cell in row[1:]] == ["3", "10", "10", "10"]
+    assert "how many samples" in table.notes[0]

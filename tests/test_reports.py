@@ -173,7 +173,7 @@ def test_token_counts_are_short() -> None:
 
 def terminal(width: int) -> str:
     out = io.StringIO()
-    for table in (summary_table(report(), width=width), totals_table(report())):
+    for table in (summary_table(report()), totals_table(report())):
         print_table(table, file=out, width=width)
     return out.getvalue()
 

@@ -135,7 +135,7 @@ def report_text(made: SpendReport, output_format: str) -> str:
     elif output_format == "md":
         from harness.rendering.markdown import to_markdown
 
-        by_task = task_score_tables(made, width=200)
+        by_task = task_score_tables(made)
         out.write(to_markdown([summary_table(made), *by_task, totals_table(made), prices_table(made)]))
     else:
         _print_tables(made, out)
@@ -148,7 +148,7 @@ def _print_tables(made: SpendReport, file: IO[str] | None = None) -> None:
     from harness.reports.tasks import task_score_tables
 
     width = output_width(file)
-    print_table(summary_table(made, width=width), file=file, width=width)
+    print_table(summary_table(made), file=file, width=width)
     for by_task in task_score_tables(made, width=width):
         print_table(by_task, file=file, width=width)
     print_table(totals_table(made), file=file, width=width)

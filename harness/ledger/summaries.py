@@ -56,14 +56,14 @@ def _status_counts(ledger: Ledger) -> dict[str, Counter[str]]:
 
 
 RUN_COLUMNS = (
-    Column(name="run_id", title="run"),
+    Column(name="run_id", title="run", whole=True),
     Column(name="status"),
-    Column(name="created_at", kind="timestamp", title="started (UTC)"),
-    Column(name="suites"),
+    Column(name="created_at", kind="timestamp", title="started (UTC)", drops=2),
+    Column(name="suites", drops=1),
     Column(name="models"),
-    Column(name="n_attempts", kind="integer", title="attempts"),
-    Column(name="n_possibly_billed", kind="integer", title="no answer yet"),
-    Column(name="budget_usd", kind="usd", unit="USD", title="budget"),
+    Column(name="n_attempts", kind="integer", title="attempts", drops=3),
+    Column(name="n_possibly_billed", kind="integer", title="no answer yet", drops=5),
+    Column(name="budget_usd", kind="usd", unit="USD", title="budget", drops=4),
 )
 
 
@@ -152,14 +152,14 @@ def _cell_facts(cell: CellRecord, counts: dict[str, int], n_planned: int) -> dic
 
 CELL_COLUMNS = (
     Column(name="suite"),
-    Column(name="provider"),
+    Column(name="provider", drops=4),
     Column(name="model"),
     Column(name="setting"),
     Column(name="n_planned", kind="integer", title="planned"),
     Column(name="n_answered", kind="integer", title="answered"),
-    Column(name="n_attempts", kind="integer", title="attempts"),
-    Column(name="n_failed_attempts", kind="integer", title="failed attempts"),
-    Column(name="n_possibly_billed", kind="integer", title="no answer yet"),
+    Column(name="n_attempts", kind="integer", title="attempts", drops=3),
+    Column(name="n_failed_attempts", kind="integer", title="failed attempts", drops=1),
+    Column(name="n_possibly_billed", kind="integer", title="no answer yet", drops=2),
 )
 
 

@@ -36,7 +36,7 @@ def summary_tables(night: Night) -> list[Table]:
     tables = [_verdict_table(night)]
     if night.comparison is not None:
         tables.append(comparison_table(night.comparison))
-    tables += [summary_table(night.report, width=200), totals_table(night.report)]
+    tables += [summary_table(night.report), totals_table(night.report)]
     if any(budget.cap_pico_usd is not None for budget in night.budgets):
         tables.append(_budget_table(night))
     return tables

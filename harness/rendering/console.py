@@ -2,51 +2,71 @@
 
 from __future__ import annotations
 
-from typing import IO
+import os
+from typing import IO, TYPE_CHECKING
 
-from harness.rendering.cells import is_number, readable
+from harness.rendering.narrow import GAP, Fitted, dropped_note, fit
 from harness.rendering.printable import on_one_line, printable
 from harness.tables import Table
 
-PLAIN_WIDTH = 120
-"""Width of output that does not go to a terminal."""
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
 
-LONGEST_WORD = 24
-"""Text columns never break words up to this length: a model name stays one word where it can."""
+WIDEST = 100_000
+"""What rich is told where there is no width to keep to."""
 
 
-def output_width(file: IO[str] | None = None) -> int:
-    """Give the width of the terminal behind a file (default stdout), or `PLAIN_WIDTH` when it is none."""
+def output_width(file: IO[str] | None = None) -> int | None:
+    """Give the width to print for: $COLUMNS where it is set, else the terminal's; None = a pipe or file, any width.
+
+    Args:
+        file: default stdout.
+    """
     from rich.console import Console
 
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
     console = Console(file=file)
-    return console.width if console.is_terminal else PLAIN_WIDTH
+    return console.width if console.is_terminal else None
 
 
 def print_table(table: Table, *, file: IO[str] | None = None, width: int | None = None) -> None:
-    """Print a table with its title and notes; wide text columns wrap, numbers never do."""
-    from rich import box
+    """Print a table with its title and notes.
+
+    Numbers and ids are never cut: columns that do not fit are left out by importance, and named below the table. In a
+    pipe every row is one line with all its columns.
+    """
     from rich.console import Console
+    from rich.text import Text
+
+    width = width or output_width(file)
+    fitted = fit(table, width)
+    console = Console(file=file, width=width or WIDEST, highlight=False)
+    if table.title:
+        console.print(Text(on_one_line(table.title), style="bold"))
+    console.print(grid(fitted))
+    note = dropped_note(fitted, width) if width else None
+    for text in (*table.notes, *([note] if note else [])):
+        console.print(Text(f"* {printable(text)}"))
+    console.print()
+
+
+def grid(fitted: Fitted, *, ruled: bool = True) -> RichTable:
+    """Make rich's table of one that fits; `ruled` draws a line under the headings."""
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = Console(file=file, width=width or output_width(file), highlight=False)
-    if table.title:
-        console.print(Text(on_one_line(table.title), style="bold"))
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for place, column in enumerate(table.columns):
-        right = is_number(column)
-        words = [word for row in table.rows for word in readable(row[place], column).split()]
-        grid.add_column(
-            column.title or column.name,
-            justify="right" if right else "left",
-            no_wrap=right,
+    space = GAP - 1 if ruled else GAP  # the line brings a space of its own
+    made = RichTable(box=box.SIMPLE_HEAD if ruled else None, pad_edge=False, padding=(0, space, 0, 0), show_edge=False)
+    for column in fitted.columns:
+        made.add_column(
+            Text(column.heading),
+            justify="right" if column.is_number else "left",
+            width=column.width,
             overflow="fold",
-            min_width=None if right else min(LONGEST_WORD, max(map(len, words), default=0)),
         )
-    for row in table.rows:
-        grid.add_row(*(Text(readable(value, column)) for value, column in zip(row, table.columns, strict=True)))
-    console.print(grid)
-    for note in table.notes:
-        console.print(Text(f"* {printable(note)}"))
-    console.print()
+    for row in fitted.rows:
+        made.add_row(*map(Text, row))
+    return made

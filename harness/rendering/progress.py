@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from harness.errors import ProviderError
 from harness.models import ModelSpec
-from harness.rendering.printable import on_one_line, printable
+from harness.rendering.printable import printable
 from harness.runner.charging import Spent
+from harness.tables import Column, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from harness.runner import PreparedRun
 
 _EVERY_S = 60.0
+_COLUMNS = (
+    Column(name="model"),
+    Column(name="done", kind="decimal"),
+    Column(name="failed", kind="integer", drops=1),
+    Column(name="retries", kind="integer", drops=2),
+    Column(name="output_tokens", kind="integer", title="output tokens", drops=3),
+    Column(name="usd", kind="decimal", title="USD"),
+)
 
 
 @dataclass(slots=True)
@@ -150,24 +159,29 @@ class ProgressDisplay:
         return Live(get_renderable=self._renderable, console=console, refresh_per_second=4, transient=True)
 
     def _renderable(self) -> RenderableType:
-        from rich.table import Table
+        from rich.console import Group
         from rich.text import Text
 
-        grid = Table(box=None, pad_edge=False)
-        for heading in ("model", "done", "failed", "retries", "output tokens", "USD"):
-            grid.add_column(heading, justify="left" if heading == "model" else "right")
-        for model, counts in self.counts.items():
-            bound = ">= " if counts.unknown else ""
-            grid.add_row(
-                Text(on_one_line(str(model))),
+        from harness.rendering.console import grid
+        from harness.rendering.narrow import fit
+
+        width = self._live.console.width if self._live is not None else None
+        return Group(grid(fit(self.table(), width), ruled=False), Text(self.line(), style="italic"))
+
+    def table(self) -> Table:
+        """One row per model."""
+        rows = [
+            (
+                str(model),
                 f"{counts.done}/{counts.planned}",
-                str(counts.failed),
-                str(counts.retried),
-                f"{counts.output_tokens:,}",
-                f"{bound}{counts.usd:.4f}",
+                counts.failed,
+                counts.retried,
+                counts.output_tokens,
+                f"{'>= ' if counts.unknown else ''}{counts.usd:.4f}",
             )
-        grid.caption = self.line()
-        return grid
+            for model, counts in self.counts.items()
+        ]
+        return Table(name="progress", title="", columns=_COLUMNS, rows=rows)
 
 
 def announced(prepared: PreparedRun, *, quiet: bool) -> ProgressDisplay:

@@ -18,7 +18,7 @@ from harness.tables import Table
 
 def report_page(report: SpendReport) -> Page:
     """Lay out the page of a spend report."""
-    whole = summary_table(report, width=200)
+    whole = summary_table(report)
     extra = [statistics_table(report), pairs_table(report), ladder_table(report), repeats_table(report)]
     details = [tasks_table(report), prices_table(report), runs_table(report)]
     return Page(

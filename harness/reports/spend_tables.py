@@ -122,12 +122,10 @@ def title(report: SpendReport) -> str:
     return f"Spend report: {what} ({when}{asked})"
 
 
-def summary_table(report: SpendReport, *, width: int = 120) -> Table:
-    """Make the short table for a terminal: who, score, tokens, dollars, efficiency; fewer columns below 116 wide."""
+def summary_table(report: SpendReport) -> Table:
+    """Make the table for people: who, score, tokens, dollars, efficiency; reasoning models first."""
     with_suite = len({(row.facts.suite, row.facts.suite_version) for row in report.rows}) > 1
-    wide = width >= (128 if with_suite else 116)
-    left_out = {name for name, kept in (("suite", with_suite), ("tokens_in", wide), ("input", wide)) if not kept}
-    chosen = [entry for entry in SUMMARY if entry[0].name not in left_out]
+    chosen = [entry for entry in SUMMARY if with_suite or entry[0].name != "suite"]
     rows = [
         tuple(write(row) for _, write in chosen)
         for reasoning in (True, False)
@@ -152,17 +150,19 @@ SUMMARY: tuple[tuple[Column, Callable[[SpendRow], str]], ...] = (
     (Column(name="model", title="model"), lambda r: label(r)),
     (Column(name="suite", title="suite"), lambda r: r.facts.suite),
     (Column(name="score", kind="decimal", title="score %"), lambda r: wording.score(r.score)),
-    (Column(name="n_solves", kind="integer", title="answers"), lambda r: f"{r.n_solves:,}"),
-    (Column(name="tokens_in", kind="decimal", title="tok in"), _tokens_in),
-    (Column(name="tokens_out", kind="decimal", title="tok out"),
+    (Column(name="n_solves", kind="integer", title="answers", drops=2), lambda r: f"{r.n_solves:,}"),
+    (Column(name="tokens_in", kind="decimal", title="tok in", drops=7), _tokens_in),
+    (Column(name="tokens_out", kind="decimal", title="tok out", drops=5),
      lambda r: wording.tokens(r.facts.solve.tokens.output_tokens)),
-    (Column(name="input", kind="usd", title="input"), lambda r: _dollars(r, "input", "cache_read", "cache_write")),
-    (Column(name="reasoning", kind="usd", title="reason."), lambda r: _dollars(r, "reasoning")),
-    (Column(name="answer", kind="usd", title="answer"), lambda r: _dollars(r, "answer")),
+    (Column(name="input", kind="usd", title="input", drops=8),
+     lambda r: _dollars(r, "input", "cache_read", "cache_write")),
+    (Column(name="reasoning", kind="usd", title="reasoning", drops=3), lambda r: _dollars(r, "reasoning")),
+    (Column(name="answer", kind="usd", title="answer", drops=6), lambda r: _dollars(r, "answer")),
     (Column(name="cost", kind="usd", title="cost"),
      lambda r: wording.whole(r.facts.solve)),
-    (Column(name="per_task", kind="usd", title="$/task"), lambda r: wording.dollars(r.cost_per_task_usd)),
-    (Column(name="per_correct", kind="usd", title="$/correct"), lambda r: wording.dollars(r.cost_per_correct_usd)),
+    (Column(name="per_task", kind="usd", title="$/task", drops=4), lambda r: wording.dollars(r.cost_per_task_usd)),
+    (Column(name="per_correct", kind="usd", title="$/correct", drops=1),
+     lambda r: wording.dollars(r.cost_per_correct_usd)),
 )  # fmt: skip
 
 
@@ -179,12 +179,12 @@ def totals_table(report: SpendReport) -> Table:
     """Make the group totals: reasoning models against the others, judges apart, each with its price coverage."""
     columns = (
         Column(name="group", title="group"),
-        Column(name="n_rows", kind="integer", title="rows"),
-        Column(name="n_solves", kind="integer", title="answers"),
-        Column(name="output_tokens", kind="decimal", title="tok out"),
-        Column(name="reasoning_tokens", kind="decimal", title="of which reasoning"),
+        Column(name="n_rows", kind="integer", title="rows", drops=2),
+        Column(name="n_solves", kind="integer", title="answers", drops=1),
+        Column(name="output_tokens", kind="decimal", title="tok out", drops=4),
+        Column(name="reasoning_tokens", kind="decimal", title="of which reasoning", drops=5),
         Column(name="cost_usd", kind="usd", title="cost"),
-        Column(name="judge_cost_usd", kind="usd", title="judges"),
+        Column(name="judge_cost_usd", kind="usd", title="judges", drops=3),
         Column(name="coverage", title="covers"),
     )
     rows = [

@@ -13,8 +13,8 @@ from harness.reports.spend import SpendReport, SpendRow, task_score
 from harness.reports.spend_tables import label
 from harness.tables import Column, Table
 
-_FIXED_WIDTH = 44
-_SCORE_WIDTH = 24
+_FIXED_WIDTH = 36
+_SCORE_WIDTH = 22
 """Characters that task, weight and samples take in a terminal, and one model's scores."""
 
 
@@ -48,12 +48,12 @@ def _cost(task: TaskOutcomes) -> str:
     return wording.dollars(sum(costs)) if len(costs) == len(task.costs_usd) else wording.NOT_KNOWN
 
 
-def task_score_tables(report: SpendReport, *, width: int = 120) -> Iterator[Table]:
+def task_score_tables(report: SpendReport, *, width: int | None = None) -> Iterator[Table]:
     """Make one table per suite with several tasks: a line per task, its score on each model side by side.
 
-    Models that do not fit beside each other in `width` characters go into further tables.
+    Models that do not fit beside each other in `width` characters go into further tables; None = any width.
     """
-    per_table = max(1, (width - _FIXED_WIDTH) // _SCORE_WIDTH)
+    per_table = max(1, len(report.rows) if width is None else (width - _FIXED_WIDTH) // _SCORE_WIDTH)
     suites: dict[tuple[str, str], list[SpendRow]] = {}
     for row in report.rows:
         if len(row.facts.tasks) > 1:
@@ -67,20 +67,29 @@ def _score_table(title: str, rows: Sequence[SpendRow]) -> Table:
     by_task = [{task.task: task for task in row.facts.tasks} for row in rows]
     tasks = {name: task for found in by_task for name, task in found.items()}
     weighted = any(task.weight is not None for task in tasks.values())
-    weight = (Column(name="weight", kind="decimal", title="weight"),) if weighted else ()
+    counts = {name: {len(found[name].sample_ids) for found in by_task if name in found} for name in tasks}
+    even = all(len(found) == 1 for found in counts.values())
     columns = (
         Column(name="task", title="task"),
-        *weight,
-        Column(name="n_samples", kind="integer", title="samples"),
+        *((Column(name="weight", kind="decimal", title="weight", drops=1),) if weighted else ()),
+        *((Column(name="n_samples", kind="integer", title="samples", drops=2),) if even else ()),
         *(Column(name=f"score_{number}", kind="decimal", title=label(row)) for number, row in enumerate(rows)),
     )
     lines = [
         (
             name,
             *((_weight(task),) if weighted else ()),
-            f"{len(task.sample_ids):,}",
-            *(wording.score(task_score(found[name])) if name in found else wording.NOT_KNOWN for found in by_task),
+            *((f"{len(task.sample_ids):,}",) if even else ()),
+            *(_score(found.get(name), counted=not even) for found in by_task),
         )
         for name, task in tasks.items()
     ]
-    return Table(name="task_scores", title=title, columns=columns, rows=lines)
+    notes = () if even else ("after / stands how many samples of the task a model was asked",)
+    return Table(name="task_scores", title=title, columns=columns, rows=lines, notes=notes)
+
+
+def _score(task: TaskOutcomes | None, *, counted: bool) -> str:
+    """Write a task's score; `counted` adds the number of its samples, where models were asked different numbers."""
+    if task is None:
+        return wording.NOT_KNOWN
+    return wording.score(task_score(task)) + (f" /{len(task.sample_ids):,}" if counted else "")
