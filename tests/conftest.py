@@ -41,6 +41,12 @@ def pytest_asyncio_loop_factories(
     return loops
 
 
+@pytest.fixture(autouse=True)
+def _no_width_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as their content, whatever terminal the tests (or their workers) were started from."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def postgres_socket() -> Iterator[Path]:
     """Start a PostgreSQL server for this session (one per pytest-xdist worker); gives the folder of its socket."""
