@@ -46,7 +46,7 @@ def close_batch(
     ledger: Ledger, batch_id: int, status: BatchStatus, *, closed_at_us: int, detail: str | None = None
 ) -> None:
     """Store that nothing more will come of a batch."""
-    shown = None if detail is None else storable(redact(detail))
+    shown = None if detail is None else storable(redact(detail), 2_000)
     _change(ledger, batch_id, {"status": status, "closed_at_us": closed_at_us, "detail": shown})
 
 

@@ -135,6 +135,7 @@ def explain(error: Exception, database: str) -> LedgerError:
         ("not a database", "this file is not a ledger; name another file with --db"),
         ("malformed", "the file is damaged; restore it from a copy, or name another file with --db"),
         ("disk i/o", "check the disk, then run the same command again"),
+        ("terminating", "the server ended the session; run the same command again: nothing recorded is lost"),
         ("connect", "check that the server runs and that host, database, user and password are right"),
     )
     remedy = next((advice for word, advice in remedies if word in lowered), "run the same command again with -vv")

@@ -183,9 +183,9 @@ class SqliteDriver:
         return fits(self._path, n_bytes, in_flight=in_flight)
 
     def lacks_room(self, error: Exception) -> bool:
-        # a limit on the size of files shows as an input/output error
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
+        # a limit on the size of files shows as a write that failed
+        code = getattr(error, "sqlite_errorcode", 0)
+        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_NOMEM)
 
     def keep_alive(self) -> None:
         if self._file.is_gone:
