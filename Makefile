@@ -99,6 +99,12 @@ proof-crashes: $(VENV)/.installed-dev ## kill -9 at 200 random instants: nothing
 proof-batches: $(VENV)/.installed-dev ## 5,000 batch lines with restarts and kills: complete, half price, nothing twice
 	@$(BIN)/python -m benchmarks.batches --lines 5000
 
+proof-servers: $(VENV)/.installed-dev ## six providers that fail on purpose (llmock), direct and through litellm: its verdict on us, books agree
+	@$(BIN)/python -W ignore -m benchmarks.servers
+
+proof-money: $(VENV)/.installed-dev ## 200 runs over a server that bills good, failed, cut and odd answers: dollars stated = dollars in the ledger
+	@$(BIN)/python -W ignore -m benchmarks.failing_servers --runs 200
+
 proof-noise: $(VENV)/.installed-dev ## 200 nightly comparisons of noise alone: the gate's false alarms
 	@$(BIN)/python -m benchmarks.nightly_noise
 
@@ -113,4 +119,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-noise lock clean
+.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise lock clean

@@ -20,7 +20,7 @@ from harness.providers.failures import failure_from_http
 from harness.providers.messages import parse_answer
 from harness.providers.raw_answers import read_raw_answer
 from harness.providers.retry_after import retry_after_s
-from harness.providers.streams import chat_stream_response
+from harness.providers.streams import stream_response
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 USAGE = {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27}
@@ -67,6 +67,65 @@ def test_a_good_answer_in_another_shape_is_read(document: Any, reasoning: str | 
     response = read(document)
     assert (response.text, response.reasoning_text, response.finish_reason) == ("Answer: 12", reasoning, "stop")
     assert response.raw_usage == USAGE
+
+
+def sse(*events: dict[str, Any]) -> bytes:
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+
+
+STREAMS: dict[str, bytes] = {
+    "chat": sse(
+        {"choices": [{"delta": {"reasoning": "maybe 5"}}]},
+        {"choices": [{"delta": {"content": "Answer: "}}]},
+        {"choices": [{"delta": {"content": [{"type": "text", "text": "12"}]}, "finish_reason": "stop"}]},
+    ),
+    "parts": sse(
+        {"choices": [{"delta": {"content": [THINKING]}}]},
+        {"choices": [{"delta": "Answer: 12"}]},
+        {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+    ),
+    "completions": sse(
+        {"choices": [{"text": "Answer: "}]},
+        {"choices": [{"text": "12", "finish_reason": "stop"}]},
+        {"choices": [], "reasoning": None},
+    ),
+    "messages": sse(
+        {"type": "message_start", "message": {"type": "message", "usage": {"input_tokens": 5}}},
+        {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "maybe 5"}},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Answer: 12"}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+        {"type": "message_stop"},
+    ),
+    "gemini": sse(
+        {"candidates": [{"content": {"parts": [{"text": "maybe 5", "thought": True}]}}]},
+        {"candidates": [{"content": {"parts": [{"text": "Answer: 12"}]}, "finishReason": "STOP"}]},
+    ),
+    "cohere": sse(
+        {"type": "message-start", "delta": {"message": {"role": "assistant"}}},
+        {"type": "content-delta", "delta": {"message": {"content": {"text": "Answer: 12"}}}},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": {"billed_units": {}}}},
+    ),
+    "responses": sse(
+        {"type": "response.reasoning_summary_text.delta", "delta": "maybe 5"},
+        {"type": "response.output_text.delta", "delta": "Answer: 12"},
+        {"type": "response.completed", "response": {"object": "response", "status": "completed"}},
+    ),
+    "ollama": b'{"message": {"thinking": "maybe 5", "content": "Answer: "}, "done": false}\n'
+    b'{"message": {"content": "12"}, "done": true, "done_reason": "stop", "eval_count": 2}\n',
+}
+
+
+@pytest.mark.parametrize("dialect", STREAMS)
+def test_a_stream_of_every_dialect_is_read(dialect: str) -> None:
+    response = stream_response(STREAMS[dialect], **FACTS, provider="x")
+    assert (response.text, response.finish_reason) == ("Answer: 12", "stop")
+    assert response.reasoning_text == (None if dialect in ("completions", "cohere") else "maybe 5")
+
+
+def test_a_whole_answer_of_gemini_is_read_with_its_thoughts_apart() -> None:
+    parts = [{"text": "maybe 5", "thought": True}, {"text": "Answer: 12"}]
+    response = read({"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]})
+    assert (response.text, response.reasoning_text, response.finish_reason) == ("Answer: 12", "maybe 5", "stop")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +325,7 @@ def test_no_document_can_break_the_readers(document: Any, status: int) -> None:
         lambda: answer_in(parse_tolerantly(body), **FACTS),
         lambda: chat_response(document, **FACTS),
         lambda: responses_response(document, **FACTS),
-        lambda: chat_stream_response(b"data: " + body + b"\n\n", **FACTS, provider="openai"),
+        lambda: stream_response(b"data: " + body + b"\n\n", **FACTS, provider="openai"),
     ):
         outcome = outcome_of(parse)
         assert isinstance(outcome, Response) or (outcome.usage_kind is None) == (outcome.raw_usage is None)
@@ -277,3 +336,11 @@ def outcome_of(parse: Callable[[], Response]) -> Response | ProviderError:
         return parse()
     except ProviderError as error:
         return error
+
+
+@pytest.mark.parametrize("odd", [[], {}, 5, None, ["text"]])
+def test_a_part_whose_type_is_no_text_breaks_nothing(odd: Any) -> None:
+    parts = [{"type": odd, "text": "lost"}, {"type": "text", "text": "12"}]
+    assert read(choice(message={"content": parts})).text == "12"
+    chunk = {"type": odd, "choices": [{"delta": {"content": parts}, "finish_reason": "stop"}]}
+    assert stream_response(sse(chunk), **FACTS, provider="x").text == "12"

@@ -39,15 +39,16 @@ async def server() -> AsyncIterator[Loopback]:
         yield books
 
 
+def request(name: str) -> Request:
+    question = (Message(role="user", content="2+2?"),)
+    return Request(request_id="r.t1", model=parse_model(name), messages=question, max_output_tokens=1000)
+
+
 async def failure(url: str, name: str, *, stream: bool = False, timeout_s: float = 20) -> ProviderError:
     provider = make_provider(parse_model(name), base_url=url, concurrency=1, stream=stream)
-    request = Request(
-        request_id="r.t1", model=parse_model(name), messages=(Message(role="user", content="2+2?"),),
-        max_output_tokens=1000,
-    )  # fmt: skip
     try:
         with pytest.raises(ProviderError) as caught:
-            await provider.send(provider.prepare(request), timeout_s=timeout_s)
+            await provider.send(provider.prepare(request(name)), timeout_s=timeout_s)
     finally:
         await provider.aclose()
     return caught.value
@@ -263,3 +264,34 @@ async def test_usage_of_a_failed_answer_of_cohere_is_read_in_its_words(server: L
     server.always = reply
     error = await failure(server.url, "cohere/command-r")
     assert (error.raw_usage, error.usage_kind, error.billed) == (COHERE_USAGE, "cohere.v2", "yes")
+
+
+async def test_a_stream_that_litellm_leaves_early_is_read_to_its_usage(server: Loopback) -> None:
+    text = [
+        {"type": "message-start", "id": "c", "delta": {"message": {"role": "assistant", "content": []}}},
+        {"type": "content-start", "index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}},
+        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "The answer is 4."}}}},
+        {"type": "content-end", "index": 0},
+        {"type": "message-end", "id": "c", "delta": {"finish_reason": "COMPLETE", "usage": COHERE_USAGE}},
+    ]
+    server.always = Reply(body=events(*text), headers=SSE)
+    provider = make_provider(parse_model("cohere/command-r"), base_url=server.url, concurrency=1, stream=True)
+    prepared = provider.prepare(request("cohere/command-r"))
+    for _ in range(3):
+        response = await provider.send(prepared, timeout_s=20)
+        assert (response.text, response.finish_reason) == ("The answer is 4.", "stop")
+        assert (response.raw_usage, response.usage_kind) == (COHERE_USAGE, "cohere.v2")
+    await provider.aclose()
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_cut_answer_gives_its_connection_back(path: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    async with serve_raw(always(head, then_close=True)) as raw:
+        provider = make_provider(parse_model(PATHS[path]), base_url=raw.url, concurrency=1)
+        prepared = provider.prepare(request(PATHS[path]))
+        for _ in range(3):
+            with pytest.raises(ProviderError) as caught:
+                await provider.send(prepared, timeout_s=5)
+            assert caught.value.error_class is ErrorClass.CONNECTION
+        await provider.aclose()

@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from harness.providers.base import Response
-from harness.providers.endings import finish_reason
+from harness.providers.endings import finish_reason, first_of
 from harness.providers.failures import broken_answer, failure_inside
 from harness.providers.raw_answers import RawAnswer, stated_by, text_or_none
 
-_TEXT_PARTS = frozenset({"text", "output_text", "input_text", "summary_text", "reasoning_text", "message"})
-_THINKING_PARTS = frozenset({"thinking", "reasoning", "reasoning_text", "thought"})
+_TEXT_PARTS = ("text", "output_text", "input_text", "summary_text", "reasoning_text", "message")
+_THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "thought")
 _THOUGHTS = ("thinking", "reasoning", "text", "summary", "content")
 _NAMES_OF_ERRORS = frozenset({"message", "detail", "code", "status", "status_code", "errors", "msg"})
 _KEPT_NAMES = frozenset({
@@ -48,7 +48,7 @@ def text_of(content: object) -> str:
         return "".join(text_of(part) for part in content)
     if not isinstance(content, Mapping) or content.get("thought") is True:
         return ""
-    if content.get("type", "text") not in _TEXT_PARTS:
+    if content.get("type", "text") not in _TEXT_PARTS:  # tuples: a type may be of any kind, also one without a hash
         return ""
     text = content.get("text", content.get("parts", content.get("content")))
     return text_of(text.get("value")) if isinstance(text, Mapping) and "value" in text else text_of(text)
@@ -58,7 +58,13 @@ def thoughts_of(content: object) -> str:
     """Join the thinking parts of a message's content: Anthropic's, and Magistral's with parts of their own."""
     if isinstance(content, list):
         return "".join(thoughts_of(part) for part in content)
-    if not isinstance(content, Mapping) or content.get("type") not in _THINKING_PARTS:
+    if not isinstance(content, Mapping):
+        return ""
+    if content.get("thought") is True:  # Gemini
+        return text_of({**content, "thought": False})
+    if isinstance(content.get("parts"), list):
+        return thoughts_of(content["parts"])
+    if content.get("type") not in _THINKING_PARTS:
         return ""
     return next((text for name in _THOUGHTS if (text := text_of(content.get(name)))), "")
 
@@ -79,7 +85,7 @@ def message_in(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The message of a chat answer, in any form that servers give it; None when there is none.
 
     A message may be an object, a bare text or a list of parts; it stands in the choice as `message`, as `delta` (a
-    stream's word in a whole answer) or as `text` (completions), or beside no choices at all (Ollama's own interface).
+    stream's word in a whole answer) or as `text` (completions), or beside no choices at all (Ollama, Cohere, Gemini).
     """
     choice: Any = document.get("choices")
     if isinstance(choice, list):
@@ -91,6 +97,9 @@ def message_in(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
             return found
         if isinstance(found, str | list):
             return {"content": found}
+    candidate = first_of(document, "candidates")
+    if isinstance(candidate.get("content"), Mapping):
+        return {"content": candidate["content"]}
     if isinstance(document.get("message"), Mapping):
         return document["message"]  # type: ignore[no-any-return]  # JSON
     text = document.get("output_text")

@@ -25,7 +25,7 @@ from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.messages import chat_message
 from harness.providers.raw_answers import RawAnswer, read_raw_answer, usage_kind_of
 from harness.providers.settings import Mapped, map_parameters
-from harness.providers.streams import chat_stream_response
+from harness.providers.streams import stream_response
 from harness.secrets import redact_url
 
 if TYPE_CHECKING:
@@ -263,22 +263,33 @@ class LiteLLMProvider:
             polls=self._provider in POLLED,
         )
         token = CURRENT.set(exchange)
-        call: _Call = prepared.payload
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self._litellm.acompletion(
-                    messages=call.messages,
-                    timeout=timeout_s,
-                    extra_headers={"X-Client-Request-Id": prepared.request.request_id},
-                    **call.arguments,
-                )
-                message = await _joined(answer) if self._stream else _message_of(answer)
+                message = await self._asked(prepared, exchange, timeout_s)
         except Exception as error:  # noqa: BLE001 - litellm raises whatever its parts raise; all becomes a ProviderError
             return self._without_litellm(error, exchange)
         finally:
             CURRENT.reset(token)
+            exchange.close()
         self._checked.add(id(prepared.parameters))
         return self._response(message, exchange)
+
+    async def _asked(self, prepared: Prepared, exchange: Exchange, timeout_s: float) -> _Message:
+        """Have litellm ask and read; whatever it makes of the answer, its bytes are read to their end."""
+        call: _Call = prepared.payload
+        try:
+            answer = await self._litellm.acompletion(
+                messages=call.messages,
+                timeout=timeout_s,
+                extra_headers={"X-Client-Request-Id": prepared.request.request_id},
+                **call.arguments,
+            )
+            message = await _joined(answer) if self._stream else _message_of(answer)
+        except Exception:
+            await exchange.read_rest()
+            raise
+        await exchange.read_rest()
+        return message
 
     def _response(self, message: _Message, exchange: Exchange) -> Response:
         if exchange.n_requests:
@@ -286,6 +297,8 @@ class LiteLLMProvider:
             raw = read_raw_answer(exchange.body, provider=self._spec.provider, headers=exchange.headers)
             if raw.error is not None or (raw.fault is not None and (self._stream or raw.is_broken_off)):
                 return self._own_reading(exchange)
+            if not message.text and (own := self._own_text(exchange)) is not None:
+                return own
         else:  # a provider that litellm reaches by a way of its own: only its copy is left
             raw = RawAnswer(usage_kind="litellm.usage", usage=message.usage, model=message.model)
         return Response(
@@ -304,7 +317,7 @@ class LiteLLMProvider:
 
     def _own_reading(self, exchange: Exchange) -> Response:
         """Read the recorded bytes ourselves: litellm refused them, or took what is no whole answer."""
-        return chat_stream_response(
+        return stream_response(
             exchange.body,
             usage_kind=usage_kind_of(self._spec.provider),
             headers=kept_headers(exchange.headers),
@@ -312,6 +325,14 @@ class LiteLLMProvider:
             provider=self._spec.provider,
             status=exchange.status or 200,
         )
+
+    def _own_text(self, exchange: Exchange) -> Response | None:
+        """Look for a text where litellm found none: it is paid, and an empty answer is scored as wrong."""
+        try:
+            own = self._own_reading(exchange)
+        except ProviderError:
+            return None
+        return own if own.text else None
 
     def _without_litellm(self, error: Exception, exchange: Exchange) -> Response:
         """Judge by what was recorded on the wire; litellm's own exception only tells what never got there.

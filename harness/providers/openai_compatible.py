@@ -25,7 +25,7 @@ from harness.providers.http_connection import HttpAnswer, NoAnswerError
 from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
 from harness.providers.raw_answers import stated_in
 from harness.providers.settings import Mapped, map_parameters
-from harness.providers.streams import chat_stream_response
+from harness.providers.streams import stream_response
 from harness.secrets import learn
 
 KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"
@@ -150,11 +150,11 @@ class OpenAICompatibleProvider:
             "status": answer.status,
         }
         if stream:
-            return chat_stream_response(answer.body, **facts)
+            return stream_response(answer.body, **facts)
         try:
             document = parse_answer(answer.body)
         except ValueError:  # perhaps a stream that nobody asked for; if not, it is said what it is
-            return chat_stream_response(answer.body, **facts)
+            return stream_response(answer.body, **facts)
         return (answer_in if self._interface == "chat" else responses_response)(document, **facts)
 
     def _failure(self, status: int, body: bytes, headers: dict[str, str]) -> ProviderError:

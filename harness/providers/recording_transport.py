@@ -52,6 +52,22 @@ class Exchange:
     chunks: list[bytes] = field(default_factory=list)
     error: Exception | None = None
     missing: tuple[str, ...] = ()
+    answer: aiohttp.ClientResponse | None = None
+
+    async def read_rest(self) -> None:
+        """Read what litellm left of a streamed answer; a cut is noted as the exchange's error."""
+        if self.answer is None or self.error is not None:
+            return
+        try:
+            async for chunk in self.answer.content.iter_any():
+                self.chunks.append(chunk)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.error = error
+
+    def close(self) -> None:
+        """Let go of the answer; one that was not read to its end loses its connection."""
+        if self.answer is not None:
+            self.answer.close()
 
     @property
     def body(self) -> bytes:
@@ -125,7 +141,11 @@ def _refuse_second(exchange: Exchange, request: httpx.Request) -> None:
 
 
 class _RecordedStream(httpx.AsyncByteStream):
-    """Passes an answer's bytes on while keeping a copy."""
+    """Passes an answer's bytes on while keeping a copy.
+
+    litellm may leave it early, at the text's end or at a chunk that it cannot read; the rest, which may state the
+    usage, is read by `Exchange.read_rest`.
+    """
 
     def __init__(self, answer: aiohttp.ClientResponse, exchange: Exchange) -> None:
         self._answer = answer
@@ -139,11 +159,6 @@ class _RecordedStream(httpx.AsyncByteStream):
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._exchange.error = error
             raise httpx.ReadError(str(error)) from error
-        finally:
-            self._answer.close()
-
-    async def aclose(self) -> None:
-        self._answer.close()
 
 
 class RecordingTransport(httpx.AsyncBaseTransport):
@@ -186,6 +201,7 @@ class RecordingTransport(httpx.AsyncBaseTransport):
             exchange.status = answer.status
             exchange.headers = {name.lower(): value for name, value in answer.headers.items()}
             passed_on = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS]
+            exchange.answer = answer
             if answer.headers.get("Content-Type", "").startswith("text/event-stream") and answer.status == 200:
                 return httpx.Response(200, headers=passed_on, stream=_RecordedStream(answer, exchange), request=request)
             async for chunk in answer.content.iter_any():  # piece by piece: a cut answer may have stated its usage
