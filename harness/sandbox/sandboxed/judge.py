@@ -131,15 +131,17 @@ def _limit_words(limit: str) -> str:
 def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict:
     """Run test code whose names for the program's globals are stand-ins."""
     try:
-        tree = ast.parse(job["tests"])
-        code = compile(tree, "tests.py", "exec")
+        code = compile(job["tests"], "tests.py", "exec")
         compile(job["support"], "support.py", "exec")
     except (SyntaxError, ValueError) as error:
         return verdict(False, "tests_broken", f"the tests do not compile: {error}")
     namespace: dict[str, Any] = {"__name__": "tests"}
     try:
-        namespace.update(_modules(tree, job, ready["names"]))
-        job["entry_point"] = job["entry_point"] or _tested_built_in(tree, ready["names"])
+        common = ready["names"].keys() & set(_names(code))
+        if common & MODULES_OF_TESTS:
+            namespace.update(_modules(job, common))
+        if not job["entry_point"] and any(hasattr(builtins, name) for name in common):
+            job["entry_point"] = _tested_built_in(job["tests"], common)
         _bind(namespace, code, job, peer, ready["names"])
         exec(code, namespace)  # noqa: S102 - tests of a suite, in a box of their own
     except ChannelClosedError:
@@ -175,26 +177,25 @@ def _bind(
         namespace[entry] = StandIn(peer, ["global", entry])
 
 
-def _modules(tree: ast.Module, job: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+def _modules(job: dict[str, Any], names: set[str]) -> dict[str, Any]:
     """Modules that tests use and leave to the program to import: the real ones, for they decide (`math.isclose`)."""
-    used = {
-        node.value.id for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    wanted = used & names.keys() & MODULES_OF_TESTS - {job["entry_point"]}
+    nodes = ast.walk(ast.parse(job["tests"]))
+    used = {node.value.id for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)}
+    wanted = used & names & MODULES_OF_TESTS - {job["entry_point"]}
     return {name: importlib.import_module(name) for name in wanted}
 
 
-def _tested_built_in(tree: ast.Module, names: dict[str, Any]) -> str | None:
+def _tested_built_in(tests: str, names: set[str]) -> str | None:
     """A built-in name that tests without an entry point are about: nothing else is called, it in every assertion."""
     called = [
         {node.func.id for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-        for statement in tree.body
+        for statement in ast.parse(tests).body
         if isinstance(statement, ast.Assert)
     ]
     if not called or not all(hasattr(builtins, name) for names in called for name in names):
         return None
     common = set.intersection(*called)
-    return next(iter(common)) if len(common) == 1 and common <= names.keys() else None
+    return next(iter(common)) if len(common) == 1 and common <= names else None
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

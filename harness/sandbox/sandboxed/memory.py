@@ -76,9 +76,17 @@ class Meter:
         self.members = members
         self.folder = folder
         self.sockets = None if folder is None else Sockets(self._read)
-        self._floor: dict[str, int] = {}
         self._memory_files = _device_of_memory_files()
+        self.begin()
+
+    def begin(self) -> None:
+        """Take what the machine holds now as what it held before the box."""
+        self._floor: dict[str, int] = {}
         self._grown()
+
+    def process_ids(self) -> list[int]:
+        """All processes that this /proc shows."""
+        return [int(name) for name in self._list(".") if name.isdigit()]
 
     def upper_bound(self) -> int:
         """No less than what the box holds; pages that several processes share count for each."""

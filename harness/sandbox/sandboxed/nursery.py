@@ -22,7 +22,7 @@ import sys
 from . import program
 from .channel import READY, Channel, opened
 from .memory import Meter, Watch
-from .system_calls import refuse_system_calls
+from .system_calls import prepared_filter, refuse_system_calls
 
 # imported once, here: what most programs ask for
 WARM = (
@@ -56,7 +56,8 @@ def main() -> None:
         __import__(name)
     sys.path[:] = [*sys.path[1:], *limits["packages"]]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    watch = _watch(limits["total_memory_bytes"])
+    prepared_filter()
     gc.freeze()
     control.sendall(READY)
     while True:
@@ -65,7 +66,7 @@ def main() -> None:
             return
         if os.fork() == 0:
             control.close()
-            _guarded(_keep, *descriptors, proc, limits)
+            _guarded(_keep, *descriptors, watch, limits)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -85,7 +86,7 @@ def _checked(result: int, what: str) -> None:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
-def _keep(channel: int, output: int, sign: int, proc: int, limits: dict[str, int]) -> None:
+def _keep(channel: int, output: int, sign: int, watch: Watch, limits: dict[str, int]) -> None:
     """Start a program's init in new namespaces; end it when the host closes the sign or its memory passes the limit.
 
     Why it ended, when the program did not simply leave, is written to the sign as a line of JSON before. This process's
@@ -96,11 +97,11 @@ def _keep(channel: int, output: int, sign: int, proc: int, limits: dict[str, int
     os.dup2(output, 2)
     os.close(output)
     _checked(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID), "unshare")
-    watch = _watch(proc, limits["total_memory_bytes"])
+    watch.meter.begin()
     init = os.fork()
     if init == 0:
         os.close(sign)
-        os.close(proc)
+        os.close(watch.meter.proc)
         _guarded(_be_init, channel, limits)
     os.close(channel)
     for descriptor in (1, 2):
@@ -114,14 +115,17 @@ def _keep(channel: int, output: int, sign: int, proc: int, limits: dict[str, int
     os._exit(0)
 
 
-def _watch(proc: int, limit_bytes: int) -> Watch:
-    """A watch on the processes that are deeper than this one; it begins with what the machine holds now."""
-    outside = {"1", str(os.getppid()), str(os.getpid())}
+def _watch(limit_bytes: int) -> Watch:
+    """A watch for keepers on the processes in the namespaces below theirs; made once for all programs."""
+    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    nursery = os.getpid()
 
     def members() -> list[int]:
-        return [int(name) for name in os.listdir(proc) if name.isdigit() and name not in outside]
+        outside = {1, nursery, os.getpid()}
+        return [pid for pid in watch.meter.process_ids() if pid not in outside]
 
-    return Watch(Meter(proc, members, folder="/tmp"), limit_bytes)  # noqa: S108
+    watch = Watch(Meter(proc, members, folder="/tmp"), limit_bytes)  # noqa: S108
+    return watch
 
 
 def _kept(watch: Watch, sign: int, ended: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 
 TYPE_CHECKING = False
@@ -143,12 +144,22 @@ def _family_steps(number: int) -> list[tuple[int, int, int, int]]:
     return [(JUMP_IF_EQUAL, 0, len(inner), number), *inner]
 
 
+def _filter(refused: Mapping[str, Numbers]) -> Program | None:
+    steps = filter_steps(os.uname().machine, refused)
+    array = (Instruction * len(steps))(*[Instruction(*step) for step in steps])
+    return Program(len(steps), array) if steps else None
+
+
+@functools.cache
+def prepared_filter() -> Program | None:
+    """The usual filter for this machine, None for an unknown one; a nursery builds it once for all its programs."""
+    return _filter(REFUSED)
+
+
 def refuse_system_calls(libc: ctypes.CDLL, refused: Mapping[str, Numbers] = REFUSED) -> None:
     """Put the filter on this process for good; it must already be unable to gain privileges."""
-    steps = filter_steps(os.uname().machine, refused)
-    if not steps:
+    program = prepared_filter() if refused is REFUSED else _filter(refused)
+    if program is None:
         return
-    array = (Instruction * len(steps))(*[Instruction(*step) for step in steps])
-    program = Program(len(steps), array)
     if libc.prctl(PR_SET_SECCOMP, FILTER_MODE, ctypes.byref(program), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the filter of system calls was not accepted")
