@@ -11,6 +11,7 @@ import typer
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
 from harness.cli.output import print_out, say
 from harness.errors import InputError
+from harness.secrets import redact_known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ def print_report(
         print_out(text, nl=not text.endswith("\n"), exact=True)
         return
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
+    output.write_text(redact_known(text), encoding="utf-8")
     say(f"report written to {output}")
 
 

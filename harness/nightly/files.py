@@ -12,6 +12,7 @@ from harness.nightly.history import job_history
 from harness.nightly.night import Night
 from harness.nightly.summary import junit_cases, summary_tables
 from harness.pricing import PriceBook
+from harness.secrets import redact_known
 
 FILES = ("report.html", "summary.md", "junit.xml", "history.html", "night.json")
 
@@ -35,7 +36,7 @@ def write_files(night: Night, folder: Path, *, ledger: Ledger, book: PriceBook, 
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
-        (folder / name).write_text(texts[name], encoding="utf-8")
+        (folder / name).write_text(redact_known(texts[name]), encoding="utf-8")
     return [folder / name for name in FILES]
 
 

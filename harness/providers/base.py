@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from harness.models import ModelSpec
 from harness.providers.thinking import separate
-from harness.secrets import redact_known, redact_values
+from harness.secrets import holds_known, redact_known, redact_values
 from harness.values import request_value
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
@@ -115,10 +115,11 @@ class Response:
             self.text = parts.answer  # type: ignore[misc]  # frozen for the type checker only
             thoughts = "\n\n".join(filter(None, (self.reasoning_text, parts.reasoning)))
             self.reasoning_text = thoughts or None  # type: ignore[misc]
-        for name in ("text", "reasoning_text", "model_served", "service_tier", "provider_request_id"):
-            said = getattr(self, name)
-            if said and (masked := redact_known(said)) is not said:
-                setattr(self, name, masked)
+        said = (self.text, self.reasoning_text, self.model_served, self.service_tier, self.provider_request_id)
+        if holds_known(filter(None, said)):
+            for name in ("text", "reasoning_text", "model_served", "service_tier", "provider_request_id"):
+                part = getattr(self, name)
+                setattr(self, name, part and redact_known(part))
         self.raw_usage = redact_values(self.raw_usage)  # type: ignore[misc]  # frozen for the type checker only
 
 

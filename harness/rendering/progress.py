@@ -18,6 +18,7 @@ from harness.errors import ProviderError
 from harness.models import ModelSpec
 from harness.rendering.printable import printable
 from harness.runner.charging import Spent
+from harness.secrets import redact_known
 from harness.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class ProgressDisplay:
 
     def notice(self, text: str) -> None:
         """Say something once."""
-        text = printable(text)
+        text = printable(redact_known(text))
         with contextlib.suppress(OSError):  # a terminal that was closed must not keep a run from draining
             if self._live is not None:
                 self._live.console.print(text, markup=False, highlight=False)
