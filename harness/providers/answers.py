@@ -44,21 +44,23 @@ def text_of(content: object) -> str:
     """Join the text of a message's content: a string, an object, a list of parts or nothing; thoughts are left out."""
     if isinstance(content, str):
         return content
+    if content is None:
+        return ""
     if isinstance(content, list):
         return "".join(text_of(part) for part in content)
-    if not isinstance(content, Mapping) or content.get("thought") is True:
+    if not isinstance(content, dict) or content.get("thought") is True:
         return ""
     if content.get("type", "text") not in _TEXT_PARTS:  # tuples: a type may be of any kind, also one without a hash
         return ""
     text = content.get("text", content.get("parts", content.get("content")))
-    return text_of(text.get("value")) if isinstance(text, Mapping) and "value" in text else text_of(text)
+    return text_of(text.get("value")) if isinstance(text, dict) and "value" in text else text_of(text)
 
 
 def thoughts_of(content: object) -> str:
     """Join the thinking parts of a message's content: Anthropic's, and Magistral's with parts of their own."""
     if isinstance(content, list):
         return "".join(thoughts_of(part) for part in content)
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         return ""
     if content.get("thought") is True:  # Gemini
         return text_of({**content, "thought": False})
@@ -76,9 +78,10 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
     `thinking`.
     """
     for name in ("reasoning_content", "reasoning", "thinking"):
-        if text := text_of(message.get(name)):
+        if (said := message.get(name)) and (text := text_of(said)):
             return text
-    return thoughts_of(message.get("content"))
+    content = message.get("content")
+    return "" if isinstance(content, str) else thoughts_of(content)
 
 
 def message_in(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -90,17 +93,17 @@ def message_in(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     choice: Any = document.get("choices")
     if isinstance(choice, list):
         choice = choice[0] if choice else {}
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         choice = {}
     for found in (choice.get("message"), choice.get("delta"), choice.get("text")):
-        if isinstance(found, Mapping):
+        if isinstance(found, dict):
             return found
         if isinstance(found, str | list):
             return {"content": found}
     candidate = first_of(document, "candidates")
-    if isinstance(candidate.get("content"), Mapping):
+    if isinstance(candidate.get("content"), dict):
         return {"content": candidate["content"]}
-    if isinstance(document.get("message"), Mapping):
+    if isinstance(document.get("message"), dict):
         return document["message"]  # type: ignore[no-any-return]  # JSON
     text = document.get("output_text")
     return {"content": text} if isinstance(text, str) else None
@@ -117,7 +120,7 @@ def answer_in(
 ) -> Response:
     """Read an answer of whichever of the three shapes it has; see `chat_response` for arguments and errors."""
     read = chat_response
-    if isinstance(document, Mapping) and not document.get("choices"):
+    if isinstance(document, dict) and not document.get("choices"):
         if isinstance(document.get("output"), list):
             read = responses_response
         elif isinstance(document.get("content"), list) and "stop_reason" in document:
@@ -280,7 +283,7 @@ def _refuse_broken(
 def _refusal_part(content: object) -> str:
     parts = content if isinstance(content, list) else [content]
     return "".join(
-        text_of(part.get("refusal")) for part in parts if isinstance(part, Mapping) and part.get("type") == "refusal"
+        text_of(part.get("refusal")) for part in parts if isinstance(part, dict) and part.get("type") == "refusal"
     )
 
 

@@ -103,7 +103,7 @@ def error_in(document: object) -> Any:
 
     Null and objects whose values are all empty are no errors: gateways fill the field in.
     """
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         return None
     for holder in (document, first_of(document, "choices")):
         if says_something(holder.get("error")):
@@ -118,7 +118,7 @@ def error_in(document: object) -> Any:
 
 def says_something(error: object) -> bool:
     """Whether an error field is more than a filled-in default."""
-    if isinstance(error, Mapping):
+    if isinstance(error, dict):
         return any(says_something(value) for value in error.values())
     if isinstance(error, list):
         return any(says_something(value) for value in error)

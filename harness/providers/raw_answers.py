@@ -6,7 +6,7 @@ Data flows bytes -> documents -> the dialect by its shape -> RawAnswer. Pure; th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.providers.bodies import Body, read_body
 from harness.providers.endings import REFUSALS, broken_off, error_in, first_of, says_something
 from harness.usage.readers import read_usage
 from harness.usage.streams import END_OF_RESPONSE, FOLDS
+from harness.values import request_value
 
 USAGE_KIND: Mapping[str, str] = {
     "anthropic": "anthropic.messages",
@@ -41,7 +42,7 @@ _CHUNK_NAMES = frozenset({"choices", "candidates", "done", "contentBlockIndex", 
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@request_value
 class RawAnswer:
     """What an answer's bytes say; None where they do not.
 
@@ -105,7 +106,7 @@ def stated_in(body: Body, *, usage_kind: str, headers: Mapping[str, str]) -> Raw
 
 def stated_by(document: object, *, usage_kind: str, headers: Mapping[str, str]) -> RawAnswer:
     """Read one document, whatever it is."""
-    answer: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
+    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
     usage, kind = _usage(answer, usage_kind)
     ended = _finish_reason(answer)
     tier = answer.get("service_tier") or answer.get("serviceTier") or (usage or {}).get("service_tier")
@@ -128,7 +129,10 @@ def stated_by(document: object, *, usage_kind: str, headers: Mapping[str, str]) 
 
 def request_id_of(headers: Mapping[str, str]) -> str | None:
     """Find the provider's id for a request in its answer's headers (lower-cased names)."""
-    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+    for name in _REQUEST_ID_HEADERS:  # for every answer: no generator
+        if found := headers.get(name):
+            return found
+    return None
 
 
 def text_or_none(value: object) -> str | None:
@@ -207,10 +211,10 @@ def _holders(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     error = document.get("error")
     choice = first_of(document, "choices")
     places = [document, document.get("x_groq"), choice, choice.get("message"), error, choice.get("error")]
-    if isinstance(error, Mapping):
+    if isinstance(error, dict):
         places += [error.get("metadata"), *(error["details"] if isinstance(error.get("details"), list) else ())]
     places += [document.get(name) for name in ("response", "message", "delta", "detail", "data", "metadata")]
-    return (place for place in places if isinstance(place, Mapping))
+    return (place for place in places if isinstance(place, dict))
 
 
 def _kind(usage: Mapping[str, Any], document: Mapping[str, Any], usage_kind: str) -> str:
