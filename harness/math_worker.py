@@ -1,6 +1,6 @@
 """The program that a math worker process runs: formulas in, verdicts out, one JSON line each, limits on itself first.
 
-Data flows stdin {"answer", "target", "timeout_s"} -> math-verify -> stdout {"equal": true | false | null}.
+Data flows stdin {"answer", "target", "timeout_s"} -> `harness.formulas` -> stdout {"equal": true | false | null}.
 Null means that they cannot be compared.
 """
 
@@ -44,23 +44,24 @@ def limit_this_process() -> None:
 
 
 def equal(answer: str, target: str) -> bool | None:
-    """Compare two formulas symbolically; None when either cannot be read."""
-    from math_verify import parse, verify
+    """Compare two formulas exactly; None when either cannot be read in full."""
+    from harness.formulas.equality import same
+    from harness.formulas.notation import tidy
+    from harness.formulas.reader import read
+    from harness.formulas.values import UnreadableError
 
-    wanted = parse(f"${target}$", parsing_timeout=None)
-    given = parse(f"${answer}$", parsing_timeout=None)
-    if not wanted or not given:
+    try:
+        wanted, given = read(tidy(target)), read(tidy(answer))
+    except UnreadableError:
         return None
-    return bool(verify(wanted, given, timeout_seconds=None))
+    return same(wanted, given)
 
 
 def main() -> None:
     """Answer line by line until stdin ends; the argument is the id of the parent process."""
     die_with_parent(int(sys.argv[1]))
     logging.disable(logging.CRITICAL)
-    from math_verify import parse
-
-    parse("$1$", parsing_timeout=None)
+    equal("\\sin x + 1", "1 + \\sin x")  # loads what comparing needs, before memory is limited
     limit_this_process()
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

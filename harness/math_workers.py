@@ -6,6 +6,7 @@ Data flows `MathCheck` -> one worker's stdin -> verdict -> `Score`. Workers star
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import sys
@@ -49,7 +50,7 @@ class _Worker:
             raise
         if not line:
             await self.stop()
-            return "the comparison needed more memory than allowed"
+            return "the comparison needed more memory or time than allowed"
         verdict: bool | None = json.loads(line)["equal"]
         return verdict
 
@@ -104,15 +105,23 @@ class MathWorkers:
         return tuple(worker.process_id for worker in self._workers if worker.process_id is not None)
 
     async def check(self, check: MathCheck) -> Score:
-        """Compare one answer with its reference; a comparison that breaks its limits is undecided."""
+        """Compare one answer with its reference.
+
+        An answer that breaks the limits is wrong; only where its reference alone breaks them is nothing decided.
+        """
         worker = await self._free.get()
         try:
             verdict = await worker.ask(check)
+            if isinstance(verdict, str):
+                alone = await worker.ask(dataclasses.replace(check, answer=check.target))
         finally:
             self._free.put_nowait(worker)
         if isinstance(verdict, str):
-            return Score(reason="undecided", answer=check.answer, rule=check.rule, explanation=verdict)
-        explanation = "cannot be read as a formula" if verdict is None else "compared symbolically"
+            if alone is not True:
+                return Score(reason="undecided", answer=check.answer, rule=check.rule, explanation=verdict)
+            wrong = f"{verdict}, which its reference alone does not: counted as wrong"
+            return Score(value=0.0, answer=check.answer, rule=check.rule, explanation=wrong)
+        explanation = "cannot be read as a formula" if verdict is None else "compared exactly"
         return Score(value=float(verdict is True), answer=check.answer, rule=check.rule, explanation=explanation)
 
 

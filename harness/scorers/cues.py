@@ -166,11 +166,11 @@ def _cue(text: str, match: re.Match[str], before: str) -> Cue | None:
     clause = window[: stop.start() if (stop := _SENTENCE_END.search(window)) else None]
     verbs = [one.span() for one in _VERB.finditer(clause) if not _TURNED_VERB.search(clause[: one.start()])]
     ends = tuple(end + verb_end for _, verb_end in verbs)
-    if opens_line and (colon := _LATER_COLON.match(window)):
+    named = verbs and not re.search(r"\w", window[: verbs[0][0]])
+    if not named and opens_line and (colon := _LATER_COLON.match(window)):
         return Cue(start, (*ends, end + colon.end()), "line", english, opens_line, direct=not ends)
     if verbs:
-        direct = not re.search(r"\w", window[: verbs[0][0]])
-        return Cue(start, ends, "sentence", english, opens_line, direct)
+        return Cue(start, ends, "sentence", english, opens_line, bool(named))
     if opens_line:
         return Cue(start, (end,), "heading", english, opens_line, direct=True)
     return None

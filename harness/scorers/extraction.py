@@ -100,7 +100,8 @@ def box_groups(text: str) -> list[tuple[int, list[str]]]:
     groups: list[tuple[int, list[str]]] = []
     end = -1
     for place, stop, content in boxes(text):
-        if groups and _SAME_BREATH.fullmatch(text[end:place] if place - end <= _LONGEST_BREATH else "."):
+        between = text[end:place] if groups and place - end <= _LONGEST_BREATH else ""
+        if between.strip(" \n.$") and _SAME_BREATH.fullmatch(between):
             if content not in groups[-1][1]:
                 groups[-1][1].append(content)
         else:
@@ -110,9 +111,9 @@ def box_groups(text: str) -> list[tuple[int, list[str]]]:
 
 
 def boxed(text: str) -> str | None:
-    r"""The content of the last `\boxed{...}` with balanced braces."""
-    found = boxes(text)
-    return found[-1][2] if found else None
+    r"""The content of the last `\boxed{...}`; several that are given in one breath make a list."""
+    groups = box_groups(text)
+    return ", ".join(groups[-1][1]) if groups else None
 
 
 def hashes(text: str) -> str | None:

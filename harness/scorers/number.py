@@ -105,11 +105,11 @@ def parse_number(text: str | None) -> Fraction | None:
     bare = plain_numbers(text).strip().strip("*_`~$ ").rstrip(".%°").rstrip()
     if _PLAIN.fullmatch(bare):
         return Fraction(Decimal(bare))
-    found = numerals(bare)
+    found = [] if re.search(r"[^\W\d_]", bare) else numerals(bare)
     if (
         len(found) != 1
         or found[0].value is None
-        or re.search(r"[^\s$€£¥₹+-]", bare[: found[0].start] + bare[found[0].end :])
+        or re.search(r"[^\s$€£¥₹]", bare[: found[0].start] + bare[found[0].end :])
     ):
         return None
     if bare[: found[0].start].strip("$€£¥₹ ") or (

@@ -196,7 +196,7 @@ def read_run(run: str, *, decimal_comma: bool = True) -> Fraction | None:
         whole != run
         and re.fullmatch(
             r"\d{1,3}(?:(?P<mark>['_\u202f ])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?|"
-            r"\d+(?:_\d+)+",
+            r"\d+(?:_\d{3})+",
             run,
         )
         is None
