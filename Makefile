@@ -73,7 +73,7 @@ proof-recorded: $(VENV)/.installed-dev ## compare counts and dollars with record
 proof-fuzz: $(VENV)/.installed-dev ## 200,000 spoiled usage payloads: no crash, no negative charge, no silent zero
 	@$(BIN)/python -m benchmarks.fuzz_usage --n 200000
 
-proof-scoring: $(VENV)/.installed-dev ## scorers against labelled answers (GSM8K, MATH-500) and programs (HumanEval)
+proof-scoring: $(VENV)/.installed-dev ## scorers against labelled answers (GSM8K, MATH-500), programs (HumanEval) and untidy replies
 	@$(BIN)/python -m benchmarks.scoring
 	@$(BIN)/python -m benchmarks.program_scoring
 

@@ -1,7 +1,9 @@
 """Do the scorers agree with people's labels and with mathematics? Prints one table for each question.
 
-Run as `python -m benchmarks.scoring [--data DIR] [--recorded DIR]`; DIR holds `gsm8k/` and `math500/`, and the recorded
-answers of a real model. Data that is absent is said and left out.
+Run as `python -m benchmarks.scoring [--data DIR] [--recorded DIR] [--messy N]`; DIR holds `gsm8k/` and `math500/`, and
+the recorded answers of a real model. Data that is absent is said and left out. Verdicts are compared by the code of
+`benchtab score --against`. Exits with 1 when a messy reply with a wrong answer is credited, or more than a hundredth of
+the right ones is missed.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.math_forms import perturbed, rewritten
+from benchmarks.messy_replies import MessyReply, messy_replies
 from harness.math_workers import check_all
 from harness.rendering.console import print_table
+from harness.reports.agreement import Recorded, Verdict, compare
 from harness.scorers import MathCheck, Score, score
 from harness.suites import Sample, ScorerRef
 from harness.tables import Column, Table
@@ -25,6 +29,8 @@ from harness.tables import Column, Table
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 AUTHORS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 PUBLISHED_GPT35 = 80.36
+MESSY_SCORERS = ("multiple_choice", "number", "text", "math")
+FEWEST_FOUND = 0.99
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -42,19 +48,81 @@ def scored(ref: ScorerRef, text: str, target: str) -> Score:
     return outcome
 
 
+def verdict(sample_id: str, found: Score) -> Verdict:
+    """A score as `benchtab score --against` compares it."""
+    return Verdict(
+        sample_id=sample_id,
+        suite="benchmark",
+        task="benchmark",
+        model="recorded",
+        epoch=1,
+        value=found.value,
+        answer=found.answer,
+        rule=found.rule,
+        reason=found.reason,
+    )
+
+
+def scored_replies(replies: Sequence[MessyReply]) -> list[Score]:
+    """Score replies of one scorer, formulas in worker processes."""
+    outcomes: list[Score | MathCheck] = []
+    for reply in replies:
+        sample = Sample(task="benchmark", sample_id="-", input="-", target=reply.target, choices=reply.choices)
+        ended = "length" if reply.cut else "stop"
+        outcome = score(ScorerRef(name=reply.scorer), text=reply.text, sample=sample, finish_reason=ended)
+        assert isinstance(outcome, Score | MathCheck)
+        outcomes.append(outcome)
+    finished = iter(check_all([one for one in outcomes if isinstance(one, MathCheck)]))
+    return [next(finished) if isinstance(one, MathCheck) else one for one in outcomes]
+
+
+def messy(count: int) -> tuple[Table, bool]:
+    """Untidy replies of known truth: what is found of the right ones, what is credited of the wrong ones."""
+    rows: list[tuple[str, int, int, int, int, str, int, int]] = []
+    good = True
+    for scorer in MESSY_SCORERS:
+        replies = list(messy_replies(scorer, count))
+        truth = [Recorded(sample_id=str(number), correct=reply.right) for number, reply in enumerate(replies)]
+        found = compare(truth, [verdict(str(number), one) for number, one in enumerate(scored_replies(replies))])
+        credited = [one for one in found.differences if not one.recorded.correct]
+        missed = [one for one in found.differences if one.recorded.correct]
+        for one in found.differences[:20]:
+            reply = replies[int(one.recorded.sample_id)]
+            print(
+                f"  {scorer}: {reply.form}: {reply.text[-100:]!r}, reference {reply.target!r}, ours {one.ours.answer!r}"
+            )
+        right = sum(reply.right for reply in replies)
+        share = (right - len(missed)) / right
+        good = good and not credited and share >= FEWEST_FOUND
+        forms = len({reply.form.partition(" / ")[0] for reply in replies})
+        rows.append(
+            (scorer, forms, count, right, right - len(missed), f"{100 * share:.2f}", count - right, len(credited))
+        )
+    columns = (
+        Column(name="scorer"),
+        *(integer(name) for name in ("forms", "replies", "right", "right_found")),
+        Column(name="found_percent"),
+        *(integer(name) for name in ("wrong", "wrong_credited")),
+    )
+    return Table(name="messy", title="Untidy replies of known truth", columns=columns, rows=rows), good
+
+
 def gsm8k_labels(path: Path) -> Table:
     """Labelled answers of four models: does the number scorer say what the label says?"""
     ref = ScorerRef(name="number", options={"find": ["short_answer_line"]})
     agreed: Counter[str] = Counter()
     labelled: Counter[str] = Counter()
     right: Counter[str] = Counter()
-    for row in rows_of(path):
-        target = row["ground_truth"].rpartition("A:")[2].strip()
-        for author in AUTHORS:
-            found = scored(ref, row[author]["solution"], target)
-            labelled[author] += 1
-            right[author] += row[author]["is_correct"]
-            agreed[author] += (found.value == 1.0) is row[author]["is_correct"]
+    for author in AUTHORS:
+        labels: list[Recorded] = []
+        ours: list[Verdict] = []
+        for number, row in enumerate(rows_of(path)):
+            target = row["ground_truth"].rpartition("A:")[2].strip()
+            labels.append(Recorded(sample_id=str(number), correct=row[author]["is_correct"]))
+            ours.append(verdict(str(number), scored(ref, row[author]["solution"], target)))
+        found = compare(labels, ours)
+        labelled[author], agreed[author] = found.n_compared, found.n_agreed
+        right[author] = sum(label.correct is True for label in labels)
     rows = [(author, labelled[author], right[author], agreed[author]) for author in AUTHORS]
     rows.append(("all", labelled.total(), right.total(), agreed.total()))
     columns = (Column(name="model"), *(integer(name) for name in ("labelled", "labelled_right", "agreed")))
@@ -128,11 +196,12 @@ def integer(name: str, title: str = "") -> Column:
     return Column(name=name, kind="integer", title=title or name.replace("_", " "))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the tables."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables; 1 = untidy replies were misread."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=BESIDE / "questions")
     parser.add_argument("--recorded", type=Path, default=BESIDE / "recorded")
+    parser.add_argument("--messy", type=int, default=2_000, help="untidy replies for each scorer")
     chosen = parser.parse_args(arguments)
     parts = [
         (gsm8k_labels, chosen.data / "gsm8k" / "example_model_solutions.jsonl.gz"),
@@ -146,7 +215,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         started = time.perf_counter()
         print_table(make(path))
         print(f"{time.perf_counter() - started:.1f} s\n")
+    started = time.perf_counter()
+    table, good = messy(chosen.messy)
+    print_table(table)
+    print(f"{time.perf_counter() - started:.1f} s")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

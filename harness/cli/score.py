@@ -13,6 +13,7 @@ from harness.cli.output import print_out, say
 if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.pricing import PriceBook
+    from harness.reports.agreement import Agreement, Recorded
     from harness.reports.rescored import RowKey, ScoreChanges
     from harness.reports.spend import SpendReport
     from harness.runner.rescoring import Rescored, RescoreOptions
@@ -36,6 +37,16 @@ def score(
         list[str] | None, typer.Option(metavar="[NAME=]URL", help="The judge's address; repeatable.")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Judge requests in flight.")] = 16,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help='Recorded verdicts to compare with: JSON Lines of {"sample_id", "correct" or "answer"}; '
+            "exit 1 where any differs.",
+        ),
+    ] = None,
     unsafe_exec: Annotated[bool, typer.Option("--unsafe-exec", help="Run programs without a sandbox.")] = False,
     db: DbOption = None,
     pricing: PricingOption = None,
@@ -44,6 +55,7 @@ def score(
     """Score the stored answers of a run again, with its suites' present scorers.
 
     Sends no request unless a scorer is a judge. Old scores are kept in the ledger; the newest of an answer counts.
+    With --against, what now counts is laid beside verdicts of another grader or of people.
     """
     from harness.cli.run import parse_usd
     from harness.models import parse_model
@@ -58,12 +70,52 @@ def score(
         concurrency=concurrency,
         unsafe_exec=unsafe_exec,
     )
+    recorded = None if against is None else _recorded(against)
     with open_ledger(db) as ledger:
-        exit_code = _score(ledger, load_price_book(pricing), run, options, json_output=json_output)
+        exit_code = _score(ledger, load_price_book(pricing), run, options, recorded, json_output=json_output)
     raise typer.Exit(exit_code)
 
 
-def _score(ledger: Ledger, book: PriceBook, run_id: str, options: RescoreOptions, *, json_output: bool) -> int:
+def _recorded(path: Path) -> list[Recorded]:
+    from harness.reports.agreement import read_recorded
+
+    return read_recorded(path.read_text(encoding="utf-8", errors="replace").splitlines(), where=str(path))
+
+
+def _agreement(ledger: Ledger, run_id: str, recorded: list[Recorded]) -> Agreement:
+    """Compare what now counts in the ledger with what is recorded."""
+    from harness.ledger.stream import score_rows
+    from harness.models import ModelSpec
+    from harness.reports.agreement import Verdict, compare
+
+    return compare(
+        recorded,
+        (
+            Verdict(
+                sample_id=row.sample_id,
+                suite=row.suite,
+                task=row.task,
+                model=str(ModelSpec(provider=row.provider, model=row.model, setting=row.setting)),
+                epoch=row.epoch,
+                value=None if row.value_millionths is None else row.value_millionths / 1e6,
+                answer=row.answer,
+                rule=row.rule,
+                reason=row.reason,
+            )
+            for row in score_rows(ledger, [run_id])
+        ),
+    )
+
+
+def _score(
+    ledger: Ledger,
+    book: PriceBook,
+    run_id: str,
+    options: RescoreOptions,
+    recorded: list[Recorded] | None,
+    *,
+    json_output: bool,
+) -> int:
     from harness.reports.assembly import spend_report
     from harness.runner.rescoring import rescore
 
@@ -72,11 +124,21 @@ def _score(ledger: Ledger, book: PriceBook, run_id: str, options: RescoreOptions
     after = spend_report(ledger, book, [run_id])
     for problem in made.problems:
         say(f"benchtab: {problem}")
+    found = None if recorded is None else _agreement(ledger, run_id, recorded)
     if json_output:
-        _print_json(run_id, before, after, _changes(ledger, run_id, made), made)
+        _print_json(run_id, before, after, _changes(ledger, run_id, made), made, found)
     else:
         _print_tables(ledger, book, run_id, before, after, made)
-    return made.exit_code
+        _print_agreement(found)
+    return made.exit_code or int(found is not None and not found.is_whole)
+
+
+def _print_agreement(found: Agreement | None) -> None:
+    from harness.rendering.console import print_table
+    from harness.reports.agreement import agreement_table
+
+    if found is not None:
+        print_table(agreement_table(found))
 
 
 def _changes(ledger: Ledger, run_id: str, made: Rescored) -> dict[RowKey, ScoreChanges]:
@@ -95,9 +157,15 @@ def _changes(ledger: Ledger, run_id: str, made: Rescored) -> dict[RowKey, ScoreC
 
 
 def _print_json(
-    run_id: str, before: SpendReport, after: SpendReport, changes: dict[RowKey, ScoreChanges], made: Rescored
+    run_id: str,
+    before: SpendReport,
+    after: SpendReport,
+    changes: dict[RowKey, ScoreChanges],
+    made: Rescored,
+    found: Agreement | None,
 ) -> None:
     from harness.rendering.documents import to_json
+    from harness.reports.agreement import agreement_object
     from harness.reports.rescored import rescored_objects
     from harness.reports.spend import report_object
 
@@ -108,6 +176,8 @@ def _print_json(
         "problems": list(made.problems),
         "report": report_object(after),
     }
+    if found is not None:
+        document["agreement"] = agreement_object(found)
     print_out(to_json(document))
 
 

@@ -76,7 +76,12 @@ RELATIONS = {
     **{sign: sign for sign in ("=", "<", ">", "<=", ">=", "!=")},
     **dict.fromkeys(("\\le", "\\leq", "\\leqslant"), "<="),
     **dict.fromkeys(("\\ge", "\\geq", "\\geqslant"), ">="),
-    "\\lt": "<", "\\gt": ">", "\\ne": "!=", "\\neq": "!=", "\\in": "in", "\\approx": "~",
+    "\\lt": "<",
+    "\\gt": ">",
+    "\\ne": "!=",
+    "\\neq": "!=",
+    "\\in": "in",
+    "\\approx": "~",
 }
 UNIT_ENDS = frozenset({",", ";", ")", "]", "}", "\\}", "and", "or", "\\cup", *RELATIONS})
 """What may follow a unit."""

@@ -77,7 +77,10 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str, ...], str, Cue | None]]
         while boxes and boxes[-1][0] > cue.start:
             yield _box(*boxes.pop())
         rule = "answer_line" if cue.kind != "sentence" else "answer_is"
-        yield cue.start, tuple(text[end : end + WINDOW] for end in cue.ends), rule, cue
+        windows = tuple(text[end : end + WINDOW] for end in cue.ends)
+        if cue.tagged:
+            windows = tuple(window.partition("</")[0] for window in windows)
+        yield cue.start, windows, rule, cue
     while boxes:
         yield _box(*boxes.pop())
 

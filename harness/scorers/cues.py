@@ -93,7 +93,8 @@ _VERB = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?;\n。！？]")
 _LINE_START = re.compile(
-    r"[ \t>#*_`~\"'{\[<(|-]{0,20}(?:(?i:the|my|so|thus|therefore|hence|final|correct|right|best|la|le|il|el|die|"
+    r"(?:\d{1,2}[.)][ ])?[ \t>#*_`~\"'{\[<(|-]{0,20}"
+    r"(?:(?i:the|my|so|thus|therefore|hence|final|correct|right|best|la|le|il|el|die|"
     r"das|der|a|de|het|o|en|правильный|верный|итоговый|最终|最終|正确|正確|正しい|最終的な)[ ,:]{0,2}){0,4}$"
 )
 _DOUBTED = re.compile(
@@ -120,6 +121,7 @@ class Cue:
         english: whether single letters that are English words may be read as letters with less doubt.
         opens_line: nothing but markup and small words stands before it on its line.
         direct: the first place follows the word at once.
+        tagged: it is a tag, whose content ends at the closing one.
         general: the word announces other things as well ("Result:", "Solution:").
     """
 
@@ -130,6 +132,7 @@ class Cue:
     opens_line: bool
     direct: bool
     general: bool = False
+    tagged: bool = False
 
 
 def cues(text: str) -> Iterator[Cue]:
@@ -145,7 +148,16 @@ def cues(text: str) -> Iterator[Cue]:
     lines = deque(_LINE_NOUN.finditer(text), _MOST_CUES)
     for match in sorted((*nouns, *lines), key=lambda one: one.start(), reverse=True):
         if match.re is _LINE_NOUN:
-            yield Cue(match.start(), (match.end(),), "line", english=True, opens_line=True, direct=True, general=True)
+            yield Cue(
+                match.start(),
+                (match.end(),),
+                "line",
+                english=True,
+                opens_line=True,
+                direct=True,
+                general=True,
+                tagged=match["tag"] is not None,
+            )
             continue
         before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
         if not _DOUBTED.search(before) and (cue := _cue(text, match, before)) is not None:
@@ -157,8 +169,12 @@ def _cue(text: str, match: re.Match[str], before: str) -> Cue | None:
     english = match["english"] is not None
     opens_line = _LINE_START.fullmatch(before.rpartition("\n")[2]) is not None
     window = text[end : end + _WINDOW]
-    if (colon := _COLON.match(window)) and (colon["mark"] not in (">", "]") or text[start - 1 : start] in ("<", "[")):
-        return Cue(start, (end + colon.end(),), "line", english, opens_line, direct=True)
+    tagged = text[start - 1 : start] == "<"
+    if (colon := _COLON.match(window)) and (
+        colon["mark"] not in (">", "]") or tagged or text[start - 1 : start] == "["
+    ):
+        opens_line = opens_line or tagged or text[start - 1 : start] == window[:1] == '"'
+        return Cue(start, (end + colon.end(),), "line", english, opens_line, direct=True, tagged=tagged)
     if opens_line and (dash := _DASH.match(window)):
         return Cue(start, (end + dash.end(),), "line", english, opens_line, direct=True)
     if match["chosen"] is not None or (not english and _LETTER_NEXT.match(window)):

@@ -31,12 +31,12 @@ _WORDS = (
 )
 _OPEN = re.compile(
     r"(?:[\s\"'“”‘’„«»「」『』【】《》〈〉<*_`~$({\[|:：,=#>\-–—→]"
-    r"|\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathbb|operatorname|boxed|fbox|left|right|"
+    r"|\\{1,2}(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathbb|operatorname|boxed|fbox|left|right|"
     r"displaystyle|bf|rm|large|Large|quad)"
-    r"(?![A-Za-z])|\\[()\[\],;:! {}]|(?<!\w)(?i:" + _WORDS + r")(?!\w)|选项|選項|選択肢|보기)*"
+    r"(?![A-Za-z])|\\{1,2}[()\[\],;:! {}]|(?<!\w)(?i:" + _WORDS + r")(?!\w)|选项|選項|選択肢|보기)*"
 )
-_CLOSE = re.compile(r"(?:[\s\"'”’»」』】》〉>*_`~$)}\]|]|\\[)\],;:! ]|\\right(?![A-Za-z]))*")
-_WRAPPED = re.compile(r"[\"'”’»」』】》〉>*_`~$)}\]|.:：;,，。、؛،।!?…]|\\[)\]]|$")
+_CLOSE = re.compile(r"(?:[\s\"'”’»」』】》〉>*_`~$)}\]|]|\\{1,2}[)\],;:! ]|\\right(?![A-Za-z]))*")
+_WRAPPED = re.compile(r"[\"'”’»」』】》〉>*_`~$)}\]|.:：;,，。、؛،।!?…]|\\{1,2}[)\]]|$")
 _JOINER = re.compile(
     r"(?:,|，|、|;|/|&|\+|-|–|—|(?<!\w)(?i:and|or|und|oder|et|ou|y|o|e|i|lub|и|или|ve|veya|atau|dan|na|au|và|hoặc|"
     r"و|أو|या|और|বা|এবং)(?!\w)"

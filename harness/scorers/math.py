@@ -73,7 +73,7 @@ def plain_latex(text: str) -> str:
 
 def formula_in(answer: str) -> str:
     """The formula of a stated answer that may stand in a sentence: `$x=3$, since ...`."""
-    said = _SENTENCE_END.split(answer, maxsplit=1)[0]
+    said = _SENTENCE_END.split(answer, maxsplit=1)[0].strip("\"“”'‘’`")
     segments = [next(filter(None, match.groups())) for match in _SEGMENT.finditer(said)]
     if not segments:
         return said
