@@ -21,13 +21,17 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 _OTHER_LANGUAGES = _words(
+    "svaret odpowiedź_to jawabannya jawapannya "
     "antwort lösung réponse reponse respuesta resposta risposta antwoord antwurd svar vastaus odpowiedź odpowiedz "
     "odpověď odpoveď válasz răspuns răspunsul raspuns cevap yanıt ответ відповідь адказ отговор одговор "
     "odgovor απάντηση jawaban jawapan jawab jibu idahun ìdáhùn idáhùn àdáhùn àmọ̀nà ànúgọ àṣàyàn sagot tugon "
     "amsa azịza impendulo đáp_án trả_lời câu_trả_lời atsakymas atbilde vastus svarið respuestas pergjigja përgjigje "
     "cavab жауап жооп javob хариулт"
 )
-_WITHOUT_SPACES = _words("答案 答复 答覆 答曰 答 答え 回答 解答 正解 정답 답변 대답 해답 답 คำตอบ ចម្លើយ ຄຳຕອບ အဖြေ")
+_WITHOUT_SPACES = _words(
+    "正确选项 正確選項 正しい選択肢 最佳选项 "
+    "答案 答复 答覆 答曰 答 答え 回答 解答 正解 정답 답변 대답 해답 답 คำตอบ ចម្លើយ ຄຳຕອບ အဖြေ"
+)
 _CHOSEN = _words("故选 故選 应选 應選 因此选 因此選 所以选 所以選 选择 選擇 我选 我選")
 _OTHER_SCRIPTS = _words(
     "الإجابة الاجابة إجابة الجواب جواب پاسخ תשובה התשובה उत्तर जवाब উত্তর উত্তরঃ ਜਵਾਬ ਉੱਤਰ ઉત્તર જવાબ "
@@ -89,7 +93,7 @@ _VERB = re.compile(
     r"(?<![^\W_])(?i:is|are|was|be|est|es|são|é|è|sono|ist|lautet|sind|wäre|er|är|on|jest|brzmi|je|este|är|là|"
     r"adalah|ialah|ni|"
     r"olmalıdır|είναι|это|является|є)(?![^\W_'’])"
-    r"|(?<!\w)(?:هو|هي|है|হল|হলো|হচ্ছে|است)(?!\w)|应该是|應該是|应为|應為|是|为|為|选|選|は|은|는|이|คือ|就是"
+    r"|(?<!\w)(?:היא|הוא|هو|هي|है|হল|হলো|হচ্ছে|است)(?!\w)|应该是|應該是|应为|應為|是|为|為|选|選|は|은|는|이|คือ|就是"
 )
 _SENTENCE_END = re.compile(r"[.!?;\n。！？]")
 _LINE_START = re.compile(

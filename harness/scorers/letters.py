@@ -20,7 +20,7 @@ _WORDS = (
     "probably|therefore|"
     "thus|hence|indeed|simply|just|actually|certainly|obviously|then|only|correct|right|best|closest|final|"
     "number|given by|"
-    "as follows|option letter|"
+    "as follows|option letter|a letra|a opção|a alternativa|"
     "opción|opcion|opção|opcao|opzione|opțiunea|optie|alternativa|alternativet|alternative|inciso|literal|la|el|"
     "le|les|il|lo|die|der|das|den|de|het|"
     "lettre|letra|lettera|buchstabe|buchstaben|choix|variante|вариант|варіант|буква|под буквой|под|opcja|"
@@ -42,6 +42,12 @@ _JOINER = re.compile(
     r"و|أو|या|और|বা|এবং)(?!\w)"
     r"|和|或|与|與|及|또는|및|または|と|か)"
 )
+_ADJACENT = re.compile(r"[(\[*]{0,3}[A-Z][)\]*]{0,3}[.,;]?(?:\n|$)")
+_NEW_CLAUSE = re.compile(
+    r"(?i:is|are|was|were|has|have|fails?|would|can|cannot|can't|does|do)(?![\w'’])(?![ ](?:both |"
+    r"all )?(?:correct|right|true|valid))"
+)
+"""Behind a second letter: "the answer is A, B is wrong"."""
 _REASON = re.compile(
     r"(?i:because|since|as|is|was|due|based|given|which|where|when|by|per|for|but|would|has|best|seems|fits|"
     r"matches|follows|"
@@ -53,9 +59,10 @@ _ENGLISH_WORDS = frozenset("AI")
 _FOREIGN_WORDS = frozenset("AEIKOSUVWYZ")
 _GOES_ON = re.compile(r"['’\-–^_](?:\w|[{\\])|\.[A-Za-z](?![A-Za-z])|[+#°(]|[ ]?=")
 _DENIED = re.compile(
-    r"[\s\"'”*_`)}\].,:;–—-]{0,6}(?i:is|are|was|isn't|can't|cannot|seems|looks|would be|must be)?[ ]?(?i:the |"
-    r"a |an )?(?i:not|n't|wrong|incorrect|false|no|"
-    r"impossible|eliminated|invalid|ruled out|out|rejected|too|also wrong|unlikely)(?!\w)"
+    r"[ \"'”*_`)}\]]{0,6}(?:(?i:is|are|was|isn't|can't|cannot|can|could|has|seems|looks|would be|must be)[ ])?"
+    r"(?:(?i:the|an|a|been|be|also)[ ]){0,2}(?i:not|n't|wrong|incorrect|false|no|impossible|eliminated|excluded|"
+    r"invalid|"
+    r"ruled out|out|rejected|discarded|too|unlikely|isn't|can't|cannot)(?!\w)"
 )
 
 
@@ -110,7 +117,7 @@ def _single(window: str, place: int, *, english: bool, option_text: tuple[str, .
     letter = letter_of(written)
     closed = _CLOSE.match(after)
     assert closed is not None
-    rest = after[closed.end() :]
+    rest = after[closed.end() :] if "\n" not in closed.group() else "\n" + after[closed.end() :]
     reading = Reading(letter, place, place + 1 + closed.end(), rest)
     if _WRAPPED.match(after) or _stands_alone(written, rest, after, english, option_text):
         return reading
@@ -152,16 +159,23 @@ def _joined(found: Reading, english: bool) -> bool:
     """Whether another letter follows as in `A and C`, `A, C`, `A/B`."""
     joiner = _JOINER.match(found.rest)
     if joiner is None:
-        return False
+        return _ADJACENT.match(found.rest) is not None
     tail = found.rest[joiner.end() :]
     opened = _OPEN.match(tail)
     assert opened is not None
     other = _single(tail, opened.end(), english=english, option_text=())
     if other is None or other.letter == found.letter:
         return False
+    if _NEW_CLAUSE.match(other.rest):
+        return False
     return joiner.group() not in "-–—" or not other.rest[:1].isalpha()
 
 
 def denied(rest: str) -> bool:
-    """Whether what follows a letter takes it back: "(A) is wrong"."""
+    """Whether what follows a letter takes it back: "(A) is wrong"; ", not (B)" does not."""
     return _DENIED.match(rest) is not None
+
+
+def refuted(rest: str) -> bool:
+    """Whether the text of an option in a list begins by taking it back: "A. Incorrect, because"."""
+    return _DENIED.match(rest.lstrip(" .,:;)–—-")) is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.scorers.letters import WINDOW, denied, read_letter
+from harness.scorers.letters import WINDOW, denied, read_letter, refuted
 
 Mention = tuple[int, str | None, str]
 """Place, letter (None = several), rule."""
@@ -18,13 +18,15 @@ _LETTER = r"(?P<letter>[A-Z])"
 _OPEN = r"(?:[\s*_`~$({\[\"“]|\\[(\[]|\\(?:text|textbf|mathrm|mathbf|boxed)\{){0,8}"
 _CLOSE = r"[*_`~$)}\]\"”.!]{0,8}"
 _CHOSEN = re.compile(
-    r"(?<![^\W_])(?i:choose|choosing|chose|pick|picking|select|selecting|go with|going with|went with|opt for|"
+    r"(?<![^\W_])(?i:corresponds? to|matches|choose|choosing|chose|pick|picking|select|selecting|go with|"
+    r"going with|went with|opt for|"
     r"settle on|settled on|vote for|"
     r"conclude|elijo|escolho|choisis|wähle|scelgo|kies|выбираю)(?![^\W_])(?=[ :*_`(\[\"“])|我选择?|"
     r"(?<!\w)[选選](?=[ ]?[A-Z])"
 )
 _CONCLUDED = re.compile(
-    r"(?<![^\W_])(?:(?i:so|it's|it’s|that's|thus|hence|therefore|is|be|leaving|leaves|donc|also|daher|folglich|"
+    r"(?<![^\W_])(?:(?i:so|but|rather|it's|it’s|that's|thus|hence|therefore|is|be|leaving|leaves|donc|also|"
+    r"daher|folglich|"
     r"por lo tanto|por tanto|portanto|quindi|dus|"
     r"поэтому|значит|следовательно)[ ,:]{1,3}|(?:所以|因此|故)[是选選]?)(?i:option |choice |the option |answer )?"
     + _OPEN
@@ -46,6 +48,7 @@ _IS_RIGHT = re.compile(
     + _LETTER
     + r"[*_`~)\]}\"”.]{0,6}[ ](?i:is)[ ](?i:correct|right|true)(?!\w)(?![ ](?i:for|only|if|when))"
 )
+_IS_RIGHT_CHINESE = re.compile(r"选项[ ]?" + _LETTER + r"[ ]?是?(?:正确|对|最佳)")
 _MENTIONED = re.compile(r"(?<![^\W_])(?i:option|choice|answer)[\s*_`~:(]{1,4}" + _LETTER + r"(?![A-Za-z0-9'’])")
 _LETTER_LINE = re.compile(r"^[ \t*_`~(\[<\"'>]{0,8}([A-Z])[ \t*_`~).\]>\"',:]{0,8}$", re.MULTILINE)
 _OPTION_LINE = re.compile(r"^[ \t*_`(\[>-]{0,6}([A-Z])[*_`]{0,3}(?:[).:\]]|[ ][-–—][ ])[^\n]{1,400}$", re.MULTILINE)
@@ -81,7 +84,8 @@ def _chosen(text: str) -> Iterator[Mention]:
 
 def _concluded(text: str) -> Iterator[Mention]:
     for match in _CONCLUDED.finditer(text):
-        if not _TURNED.search(text[max(0, match.start() - 40) : match.start()]):
+        turns = text.startswith(("but", "rather"), match.start())  # "not (D) but (C)"
+        if turns or not _TURNED.search(text[max(0, match.start() - 40) : match.start()]):
             yield match.start(), match["letter"], "conclusion"
 
 
@@ -89,7 +93,7 @@ def _reversed(text: str) -> Iterator[Mention]:
     for match in _REVERSED.finditer(text):
         if not _WRONG_KIND.search(match["kind"]) and (match["letter"] not in "AI" or text[match.end("letter")] != " "):
             yield match.start(), match["letter"], "option_words"
-    for match in _IS_RIGHT.finditer(text):
+    for match in (*_IS_RIGHT.finditer(text), *_IS_RIGHT_CHINESE.finditer(text)):
         yield match.start(), match["letter"], "option_words"
 
 
@@ -103,7 +107,7 @@ def _lines(text: str) -> Iterator[Mention]:
     options = [
         (match.start(), match[1])
         for match in _OPTION_LINE.finditer(text)
-        if not denied(text[match.end(1) : match.end(1) + 60])
+        if not refuted(text[match.end(1) : match.end(1) + 60])
     ]
     if len({letter for _, letter in options}) == 1 and not alone:
         yield options[-1][0], options[-1][1], "only_line"
@@ -116,7 +120,7 @@ def _only_mention(text: str) -> Iterator[Mention]:
     """`option C` where no other option is named and nothing speaks against it."""
     found = list(_MENTIONED.finditer(text))
     letters = {match["letter"] for match in found}
-    if len(letters) != 1 or any(denied(text[match.end() : match.end() + 60]) for match in found):
+    if len(letters) != 1 or any(refuted(text[match.end() : match.end() + 60]) for match in found):
         return
     last = found[-1]
     if not _TURNED.search(text[max(0, last.start() - 40) : last.start()]):
