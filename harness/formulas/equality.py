@@ -57,7 +57,9 @@ def _unwrapped(value: Value, other: Value) -> Value:
             return value
         if isinstance(other, Relation) and value.sides[0] != other.sides[0]:
             return value
-        exact = [side for side, sign in zip(value.sides[1:], value.signs, strict=True) if sign == "="]
+        first = value.sides[0]
+        exact: list[Value] = [first] if isinstance(first, Scalar) and first.expression.is_number else []
+        exact += [side for side, sign in zip(value.sides[1:], value.signs, strict=True) if sign == "="]
         return exact[-1] if exact else value.sides[-1]
     return value
 

@@ -240,16 +240,16 @@ class _Reading(Cursor):
             self._expect("}")
         else:
             sign = self._leading_sign()
-            value = Scalar(sign * _expression(self._primary(one_letter=True)))
+            value = Scalar(sign * _expression(self._primary()))
         self._depth -= 1
         return _expression(value)
 
-    def _primary(self, *, one_letter: bool = False) -> Value:
+    def _primary(self) -> Value:
         token = self._take()
         if token.kind == "number":
             return self._number(token)
         if token.kind == "letters":
-            return self._letters(token.text, one_letter=one_letter)
+            return self._letters(token.text)
         if token.kind == "command" and token.text not in OPENING:
             return self._command(token.text[1:])
         if token.text == "{":
@@ -278,7 +278,7 @@ class _Reading(Cursor):
         decimals = len(token.text.partition(".")[2]) if "." in token.text else None
         return Scalar(sympy.Rational(token.text.rstrip(".")), decimals)
 
-    def _letters(self, letters: str, *, one_letter: bool) -> Value:
+    def _letters(self, letters: str) -> Value:
         if letters in FUNCTIONS or letters in ("log", "sqrt"):
             return self._command(letters)
         if letters in CONSTANTS or letters in GREEK:
@@ -298,12 +298,9 @@ class _Reading(Cursor):
             "for",
         ):
             raise UnreadableError(f"the word {letters!r}")
-        if one_letter and len(letters) > 1:
-            raise UnreadableError(f"{letters!r} stands where one letter should")
-        product = sympy.Integer(1)
-        for letter in letters[:-1]:
-            product *= symbol(letter)
-        return Scalar(product * self._indexed(letters[-1]))
+        # an exponent belongs to the last letter of "xy^2" alone
+        self._tokens[self._place - 1 : self._place] = [Token("letters", letter) for letter in letters]
+        return Scalar(self._indexed(letters[0]))
 
     def _indexed(self, name: str) -> Expression:
         if not self._at("_"):

@@ -22,6 +22,7 @@ _JSON_VALUE = re.compile(r'\s{0,20}:\s{0,20}("(?:[^"\\]|\\.)*"|[^\s,}"\]][^\n,}\
 _MOST_JSON_FIELDS = 20
 _LONGEST_NUMBER = 1_000
 _DIGIT = re.compile(r"\d")
+_LAST_ASIDE = re.compile(r"[ ]\([^()\n]{1,200}\)[\s.*]*$")
 _BEFORE_PAYLOAD = re.compile(r"[\s:：*_`~]*")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DENIAL = re.compile(r"(?:not|neither|unclear|unknown|n't)(?!\w)", re.IGNORECASE)
@@ -137,6 +138,9 @@ def last_number(text: str) -> str | None:
         return None
     end = len(plain) - backwards.start()
     tail = plain[max(0, end - _LONGEST_NUMBER) : end + _LONGEST_NUMBER]
+    outside = _LAST_ASIDE.sub("", tail)
+    if _DIGIT.search(outside.rpartition("\n")[2]):  # "72 minutes (1 hour 12 minutes)"
+        tail = outside
     found = numerals(tail)
     return tail[found[-1].start : found[-1].end] if found and found[-1].value is not None else None
 

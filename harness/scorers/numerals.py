@@ -86,9 +86,15 @@ _TIMES = {
     "trillion": 10**12,
     "dozen": 12,
 }
+_CURRENCIES = "$€£¥₹"
+_LARGE = {"K": 10**3, "M": 10**6, "B": 10**9}
+_SAID_NEGATIVE = re.compile(r"(?<![A-Za-z])(?i:minus|negative)[ ][$€£¥₹]?$")
 _RAISED_OR_LOWERED = re.compile(r"(?:\^|[\w)}\]]_)[{(]?[-+]?$")
 """Before an exponent or an index: those are no numbers of the text at all."""
-_SPOILED_BEFORE = re.compile(r"(?:[√±]|√[({\[]{1,2}|\}[ ]?\{|\d[.:/]|/)[-+]?$")
+_SPOILED_BEFORE = re.compile(
+    r"(?:[√±]|√[({\[]{1,2}|\}[ ]?\{|\d[.:/]|/"
+    r"|(?<![A-Za-z])(?i:sqrt|cbrt|log|ln|sin|cos|tan|exp|not)[({ ]{0,2})[-+]?$"
+)
 _SPOILED_AFTER = re.compile(
     r"[√π∞^_\\]|\}[ ]?\{|[ ]?[×·][ ]?[a-zπ√]|[xyznie](?![\w])|\(\d|/\d|[:.,]\d|[ ]?[-–—‒][ ]?\d|[ ]?\+[ ]?\d|"
     r"[ ]?[*×·÷/x][ ]?\d"
@@ -133,7 +139,7 @@ def numerals(text: str) -> list[Numeral]:
 def _numeral(text: str, match: re.Match[str]) -> Numeral:
     start, end = match.span()
     value = _value(match)
-    before, after = text[max(0, start - 8) : start], text[end : end + 12]
+    before, after = text[max(0, start - 12) : start], text[end : end + 12]
     if value is None or _SPOILED_BEFORE.search(before) or _EXPRESSION_BEFORE.search(before):
         return Numeral(None, start, end)
     if magnitude := _MAGNITUDE.match(text, end):
@@ -141,6 +147,13 @@ def _numeral(text: str, match: re.Match[str]) -> Numeral:
         end = magnitude.end()
     elif _SPOILED_AFTER.match(after):
         return Numeral(None, start, end)
+    elif after[:1] in _LARGE and not after[1:2].isalpha():
+        if start == 0 or text[start - 1] not in _CURRENCIES:
+            return Numeral(None, start, end)
+        value *= _LARGE[after[0]]
+        end += 1
+    if _SAID_NEGATIVE.search(before):
+        return Numeral(-value, start, end)
     if sign := _SIGN.search(before):
         value = -value if "-" in (sign["sign"], sign["inner"]) else value
         start -= len(sign.group())
