@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Literal
 
 from harness.money import EXACT, add, multiply, plain
-from harness.pricing import TOKEN_METERS, Match, Price, PriceBook, utc_text
+from harness.price_names import nearest, priced_since
+from harness.pricing import SHIPPED_LAYER, TOKEN_METERS, Match, Price, PriceBook, utc_text
 from harness.rates import (
     RateCard,
     Terms,
@@ -283,7 +284,7 @@ def may_be_asked(book: PriceBook, provider: str, asked: Match, served: str, at: 
     """
     if book.listed(provider, served, at) is not None:
         return False  # listed as charged for at a price that is not known
-    if asked.price.layer:
+    if asked.price.layer > SHIPPED_LAYER:
         return True
     name = served.strip().rpartition("/")[2]
     for end in range(len(name) - 1, 0, -1):
@@ -300,8 +301,12 @@ def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> s
     row = book.listed(provider, model, at)
     if row is not None:
         why += f" ({row.price.note or 'it is charged for, and its price is not known'})"
+    elif (since := priced_since(book, provider, model, at)) is not None:
+        why += f" (it is priced since {since})"
     elif book.knows(provider, model):
         why += " (it has prices at other dates)"
+    elif near := nearest(book, provider, model, at):
+        why += f" (listed are {'; '.join(near)})"
     return f"{why}; add a [[price]] to pricing/{listed}.toml or pass --pricing DIR"
 
 

@@ -15,12 +15,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import Finding, InputError
-from harness.price_rows import AliasRow, PriceRow, ProviderAliasRow, instant
-from harness.pricing import LONGEST_ALIAS_CHAIN, Alias, Price, PriceBook, PriceFile
+from harness.price_rows import AliasRow, PriceRow, ProviderAliasRow, findings_of, instant, price_of
+from harness.price_shelves import FOLDER, Shelf, Shelves, is_imported, read_shelves
+from harness.pricing import (
+    IMPORTED_LAYER,
+    LONGEST_ALIAS_CHAIN,
+    SHIPPED_LAYER,
+    USER_LAYER,
+    Alias,
+    Price,
+    PriceBook,
+    PriceFile,
+)
 from harness.resources import shipped
 from harness.typed_files import parse_toml
-
-SHIPPED_LAYER, USER_LAYER = 0, 1
 
 
 @dataclass(slots=True)
@@ -32,12 +40,14 @@ class _Layer:
     providers: dict[str, str] = field(default_factory=dict)
     files: list[PriceFile] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    shelves: list[Shelf] = field(default_factory=list)
 
 
 def load_price_book(override_dir: Path | None = None) -> PriceBook:
     """Read the shipped price files, and a user's folder over them.
 
-    A row of the user's folder wins over a shipped row wherever both are in force for the same provider and model.
+    A row of the user's folder wins over a shipped row wherever both are in force for the same provider and model;
+    imported rows (files that say `layer = "imported"`, in any folder) count where neither says anything.
 
     Raises:
         InputError: with every mistake found in any file.
@@ -49,7 +59,7 @@ def load_price_book(override_dir: Path | None = None) -> PriceBook:
 
 
 def read_price_book(folder: Path) -> PriceBook:
-    """Read one folder of price files, nothing under it.
+    """Read one folder of price files, and the imported rows in it and in its `imported`.
 
     Raises:
         InputError: with every mistake found in any file.
@@ -70,29 +80,35 @@ def parse_instant(text: str, where: str) -> datetime:
 
 
 def _book(layers: list[_Layer]) -> PriceBook:
+    shelves = Shelves(shelf for layer in layers for shelf in layer.shelves)
     prices = tuple(price for layer in layers for price in layer.prices)
     aliases = tuple(alias for layer in layers for alias in layer.aliases)
     findings = [finding for layer in layers for finding in layer.findings]
     findings += _clashes(prices, aliases) if not findings else []
-    findings += _dangling(prices, aliases) if not findings else []
+    findings += _dangling(prices, aliases, shelves) if not findings else []
     if findings:
         mistakes = "mistake" if len(findings) == 1 else "mistakes"
         message = f"{len(findings)} {mistakes} in the price files"
         raise InputError(message, findings=findings, fix="correct the rows named")
     providers = {name: provider for layer in layers for name, provider in layer.providers.items()}
     files = tuple(file for layer in layers for file in layer.files)
-    return PriceBook(rows=prices, aliases=aliases, provider_aliases=providers, sources=files)
+    if shelves.providers:
+        files += (PriceFile(name=FOLDER, sha256=shelves.sha256, layer=IMPORTED_LAYER),)
+    return PriceBook(rows=prices, aliases=aliases, provider_aliases=providers, sources=files, imported=shelves)
 
 
 def _read_folder(folder: Path, number: int) -> _Layer:
     layer = _Layer()
     paths = sorted(folder.glob("*.toml"))
-    if not paths:
+    layer.shelves = read_shelves(folder)
+    if not paths and not layer.shelves:
         raise InputError(
             "there are no price files (*.toml) here", where=str(folder), fix="pass a folder that has some to --pricing"
         )
     for path in paths:
         raw = path.read_bytes()
+        if is_imported(raw):
+            continue
         layer.files.append(PriceFile(name=path.name, sha256=hashlib.sha256(raw).hexdigest(), layer=number))
         try:
             content = parse_toml(raw)
@@ -109,7 +125,7 @@ def _read_file(path: Path, content: Mapping[str, Any], number: int, layer: _Laye
     provider = content.get("provider")
     for where, row in _rows(path, content, "price", PriceRow, layer.findings):
         if owner := _owner(row.provider or provider, where, layer.findings):
-            layer.prices.append(_price(row, owner, f"{path.name} {where}", number))
+            layer.prices.append(price_of(row, owner, f"{path.name} {where}", number))
     for where, row in _rows(path, content, "alias", AliasRow, layer.findings):
         if owner := _owner(row.provider or provider, where, layer.findings):
             layer.aliases.append(_alias(row, owner, f"{path.name} {where}", number))
@@ -130,16 +146,7 @@ def _rows(
         try:
             yield where, schema.model_validate(raw)
         except ValidationError as error:
-            findings.extend(_findings(f"{path} {where}", error))
-
-
-def _findings(where: str, error: ValidationError) -> Iterable[Finding]:
-    for detail in error.errors():
-        key = ".".join(str(part) for part in detail["loc"])
-        message = str(detail["msg"]).removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            message = "unknown key"
-        yield Finding(where=f"{where} {key}".rstrip(), message=message)
+            findings.extend(findings_of(f"{path} {where}", error))
 
 
 def _owner(provider: object, where: str, findings: list[Finding]) -> str | None:
@@ -147,26 +154,6 @@ def _owner(provider: object, where: str, findings: list[Finding]) -> str | None:
         return provider
     findings.append(Finding(where=where, message='names no provider: write provider = "..." at the top of the file'))
     return None
-
-
-def _price(row: PriceRow, provider: str, where: str, layer: int) -> Price:
-    return Price(
-        provider=provider,
-        model=row.model,
-        rates=row.by_meter(),
-        adjustments=tuple(when.adjustment() for when in row.when),
-        effective_from=row.effective_from,
-        effective_until=row.effective_until,
-        free=row.free,
-        source=row.source,
-        checked_on=row.checked_on,
-        confidence=row.confidence,
-        note=row.note,
-        status=row.status,
-        corrected_on=row.corrected_on,
-        where=where,
-        layer=layer,
-    )
 
 
 def _alias(row: AliasRow, provider: str, where: str, layer: int) -> Alias:
@@ -201,15 +188,15 @@ def _clashes(prices: Iterable[Price], aliases: Iterable[Alias]) -> Iterator[Find
         seen.setdefault(key, record.where)
 
 
-def _dangling(prices: Iterable[Price], aliases: tuple[Alias, ...]) -> Iterator[Finding]:
+def _dangling(prices: Iterable[Price], aliases: tuple[Alias, ...], shelves: Shelves) -> Iterator[Finding]:
     """Find aliases that lead nowhere, or in a circle."""
     priced = {(price.provider, price.model) for price in prices}
     targets = {(alias.provider, alias.model): (alias.to_provider, alias.to_model) for alias in aliases}
     for alias in aliases:
         name: tuple[str, str] | None = (alias.to_provider, alias.to_model)
         for _ in range(LONGEST_ALIAS_CHAIN - 1):
-            if name is None or name in priced:
+            if name is None or name in priced or name[1] in shelves.names(name[0]):
                 break
             name = targets.get(name)
-        if name not in priced:
+        if name is None or (name not in priced and name[1] not in shelves.names(name[0])):
             yield Finding(where=alias.where, message=f"leads to no price: {alias.to_provider}/{alias.to_model}")

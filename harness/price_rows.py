@@ -6,19 +6,21 @@ Data flows a parsed TOML table -> a checked row here -> harness.price_files, whi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from harness.errors import Finding
 from harness.money import EXACT
-from harness.pricing import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow, tier_name
+from harness.price_values import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow, Price, tier_name
 from harness.usage.values import Meter
 
 _AMOUNT = re.compile(r"\d+(\.\d+)?\Z")
 _CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?\Z")
-_CONFIDENCE = re.compile(r"(high|medium|low|declared)\b")
+_CONFIDENCE = re.compile(r"(high|medium|low|declared|imported)\b")
 
 
 def _amount(value: object) -> Decimal:
@@ -76,7 +78,7 @@ def _weekday(value: object) -> int:
 
 def _confidence(value: str) -> str:
     if not _CONFIDENCE.match(value):
-        raise ValueError(f"starts with high, medium, low or declared: {value!r}")
+        raise ValueError(f"starts with high, medium, low, declared or imported: {value!r}")
     return value
 
 
@@ -284,3 +286,34 @@ def _hidden_tiers(whens: tuple[When, ...]) -> int | None:
             return number
         sized = sized or not ignores_size
     return None
+
+
+def price_of(row: PriceRow, provider: str, where: str, layer: int) -> Price:
+    """Make the value that the book keeps."""
+    return Price(
+        provider=provider,
+        model=row.model,
+        rates=row.by_meter(),
+        adjustments=tuple(when.adjustment() for when in row.when),
+        effective_from=row.effective_from,
+        effective_until=row.effective_until,
+        free=row.free,
+        source=row.source,
+        checked_on=row.checked_on,
+        confidence=row.confidence,
+        note=row.note,
+        status=row.status,
+        corrected_on=row.corrected_on,
+        where=where,
+        layer=layer,
+    )
+
+
+def findings_of(where: str, error: ValidationError) -> Iterable[Finding]:
+    """Say what is wrong with a row, key by key."""
+    for detail in error.errors():
+        key = ".".join(str(part) for part in detail["loc"])
+        message = str(detail["msg"]).removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            message = "unknown key"
+        yield Finding(where=f"{where} {key}".rstrip(), message=message)

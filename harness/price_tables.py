@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.money import plain
-from harness.pricing import TOKEN_METERS, WEEKDAY_NAMES, Adjustment, Alias, Price, PriceBook, utc_text
+from harness.pricing import TOKEN_METERS, WEEKDAY_NAMES, Adjustment, Alias, ImportedRows, Price, PriceBook, utc_text
 from harness.tables import Column, Table
 from harness.usage.values import Meter
 
@@ -50,13 +50,22 @@ def list_table(book: PriceBook, *, provider: str | None = None, at: datetime | N
     """Build a table of all rows, or of those in force at an instant."""
     wanted = None if provider is None else book.provider(provider)
     rows = []
-    for price in sorted(book.rows, key=lambda row: (row.provider, row.model, utc_text(row.effective_from) or "")):
+    listed = book.rows
+    if wanted is not None and book.imported is not None:
+        listed += book.imported.rows(wanted)
+    for price in sorted(listed, key=lambda row: (row.provider, row.model, utc_text(row.effective_from) or "")):
         in_force = at is None or book.at(price.provider, price.model, at) == price
         if in_force and wanted in (None, price.provider):
             rows.append((price.name, *_span(price), *_price_cells(price), price.confidence))
     columns = (Column(name="model"), *_PRICE_COLUMNS, Column(name="confidence", drops=4))
     title = "Prices in USD per million tokens; sources and tiers: prices show MODEL"
-    return Table(name="prices", title=title, columns=columns, rows=rows)
+    notes = () if wanted is not None or book.imported is None else (_imported_note(book.imported),)
+    return Table(name="prices", title=title, columns=columns, rows=rows, notes=notes)
+
+
+def _imported_note(imported: ImportedRows) -> str:
+    n_rows = sum(len(imported.texts(provider)) for provider in imported.providers)
+    return f"besides: {n_rows:,} imported rows of {len(imported.providers)} providers; name one with --provider"
 
 
 def history_facts(book: PriceBook, provider: str, model: str) -> list[dict[str, Any]]:

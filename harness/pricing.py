@@ -1,289 +1,57 @@
-"""Dated prices: what a unit of each meter costs, at which provider, for which model, from when until when, says who.
+"""The price book: which dated row holds for a provider's model at an instant, by exact name or listed alias.
 
-Pure values. Data flows price files -> `PriceBook` (harness.price_files) -> `PriceBook.at` -> `Price` -> harness.costs.
+Pure. Data flows price files -> `PriceBook` (harness.price_files) -> `PriceBook.at` -> `Price` -> harness.costs.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
-from types import MappingProxyType
-from typing import Literal
+from typing import Protocol
 
-from harness.money import multiply, plain
-from harness.usage.values import Meter
+from harness.money import multiply
+from harness.price_values import (
+    ANY_MODEL,
+    TOKEN_METERS,
+    WEEKDAY_NAMES,
+    Adjustment,
+    Alias,
+    DayWindow,
+    Price,
+    digest,
+    tier_name,
+    utc_text,
+)
 
-Status = Literal["effective", "announced", "unpriced"]
+__all__ = [
+    "ANY_MODEL",
+    "IMPORTED_LAYER",
+    "LONGEST_ALIAS_CHAIN",
+    "SHIPPED_LAYER",
+    "TOKEN_METERS",
+    "USER_LAYER",
+    "WEEKDAY_NAMES",
+    "Adjustment",
+    "Alias",
+    "DayWindow",
+    "ImportedRows",
+    "Match",
+    "Price",
+    "PriceBook",
+    "PriceFile",
+    "tier_name",
+    "utc_text",
+]
 
-ANY_MODEL = "*"
-"""The model name of a row that holds for every model of a provider (local servers); with an ending, `*:free`, for every
-model whose name ends so. The longest ending wins. Allowed for free and unpriced rows only."""
-
-_TIER_NAMES = {"fast": "priority"}
+IMPORTED_LAYER, SHIPPED_LAYER, USER_LAYER = -1, 0, 1
+"""Who says so, from the weakest word to the strongest: another project's list, this project's rows, the user's own."""
 
 LONGEST_ALIAS_CHAIN = 4
-
-WEEKDAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-TOKEN_METERS = frozenset(
-    {
-        Meter.INPUT,
-        Meter.CACHE_READ,
-        Meter.CACHE_WRITE_5M,
-        Meter.CACHE_WRITE_1H,
-        Meter.INPUT_AUDIO,
-        Meter.INPUT_IMAGE,
-        Meter.CACHE_READ_AUDIO,
-        Meter.CACHE_READ_IMAGE,
-        Meter.OUTPUT,
-        Meter.REASONING,
-        Meter.OUTPUT_AUDIO,
-        Meter.OUTPUT_IMAGE,
-        Meter.CITATION,
-        Meter.SEARCH_REASONING,
-    }
-)
-"""Meters that count tokens; their rates are USD per million, every other meter's rate is USD per unit."""
-
-
-def tier_name(word: str) -> str:
-    """Give the one name of a service tier: OpenAI renamed `priority` to `fast` on 2026-07-30 and echoes either."""
-    return _TIER_NAMES.get(word, word)
-
-
-def utc_text(moment: datetime | None) -> str | None:
-    """Write an instant as RFC 3339 in UTC ("2025-02-08T16:00:00Z"); None stays None."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _require_utc(moment: datetime | None, name: str) -> None:
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError(f"{name} has no time zone: {moment!r}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayWindow:
-    """A stretch of the UTC day in seconds, start included, end excluded; it may wrap midnight."""
-
-    start_s: int
-    end_s: int
-
-    def holds(self, second_of_day: int) -> bool:
-        """Tell whether a second of the day lies inside."""
-        if self.start_s < self.end_s:
-            return self.start_s <= second_of_day < self.end_s
-        return second_of_day >= self.start_s or second_of_day < self.end_s
-
-    def __str__(self) -> str:
-        return f"{_clock(self.start_s)}-{_clock(self.end_s)}"
-
-
-def _clock(second_of_day: int) -> str:
-    hours, rest = divmod(second_of_day, 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours:02d}:{minutes:02d}" + (f":{seconds:02d}" if seconds else "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjustment:
-    """Rates that replace or multiply a row's rates while all its conditions hold.
-
-    Attributes:
-        rates: rates that replace those of the row, by meter.
-        multiply: factor on every token meter except `spared`; None for none. Fees are never multiplied.
-        spared: token meters that the factor leaves alone.
-        tiers: holds for these served tiers (`flex`, `priority`) or for `batch`; empty = any.
-        speeds: holds for these speeds (`fast`); empty = any.
-        geos: holds for these regions (`us`, `eu`, or `*` for any named region); empty = any, named or not.
-        thinking: holds when the model thought (True) or did not (False); None = either.
-        least_context_tokens: holds from this prompt size on; 0 = any size. "> 200000" is 200001 here.
-        most_context_tokens: holds up to this prompt size; None = any size.
-        hours: holds inside one of these stretches of the UTC day; empty = all day.
-        weekdays: holds on these UTC weekdays, Monday is 0; empty = every day.
-        except_dates: UTC dates on which it does not hold (public holidays).
-        effective_from, effective_until: its own dates within the row's; until is excluded.
-        note: what people should know about it.
-    """
-
-    rates: Mapping[Meter, Decimal] = field(default_factory=dict)
-    multiply: Decimal | None = None
-    spared: frozenset[Meter] = frozenset()
-    tiers: frozenset[str] = frozenset()
-    speeds: frozenset[str] = frozenset()
-    geos: frozenset[str] = frozenset()
-    thinking: bool | None = None
-    least_context_tokens: int = 0
-    most_context_tokens: int | None = None
-    hours: tuple[DayWindow, ...] = ()
-    weekdays: frozenset[int] = frozenset()
-    except_dates: frozenset[date] = frozenset()
-    effective_from: datetime | None = None
-    effective_until: datetime | None = None
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        _require_utc(self.effective_from, "effective_from")
-        _require_utc(self.effective_until, "effective_until")
-        object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
-
-    def in_force(self, at: datetime) -> bool:
-        """Tell whether its dates, hours and weekdays hold at an instant."""
-        if self.effective_from is not None and at < self.effective_from:
-            return False
-        if self.effective_until is not None and at >= self.effective_until:
-            return False
-        if not (self.hours or self.weekdays or self.except_dates):
-            return True
-        moment = at.astimezone(UTC)
-        if (self.weekdays and moment.weekday() not in self.weekdays) or moment.date() in self.except_dates:
-            return False
-        second = moment.hour * 3600 + moment.minute * 60 + moment.second
-        return not self.hours or any(window.holds(second) for window in self.hours)
-
-    def canonical(self) -> dict[str, object]:
-        """List everything that money depends on, in plain JSON values."""
-        return {
-            "rates": {meter.value: plain(rate) for meter, rate in self.rates.items()},
-            "multiply": None if self.multiply is None else plain(self.multiply),
-            "spared": sorted(self.spared),
-            "tiers": sorted(self.tiers),
-            "speeds": sorted(self.speeds),
-            "geos": sorted(self.geos),
-            "thinking": self.thinking,
-            "least_context_tokens": self.least_context_tokens,
-            "most_context_tokens": self.most_context_tokens,
-            "hours": [str(window) for window in self.hours],
-            "weekdays": sorted(self.weekdays),
-            "except_dates": sorted(day.isoformat() for day in self.except_dates),
-            "effective_from": utc_text(self.effective_from),
-            "effective_until": utc_text(self.effective_until),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What a model costs at a provider from one date on.
-
-    Attributes:
-        provider, model: exact names; never matched by substring.
-        rates: USD per million tokens for token meters, USD per unit for the others, as published.
-        adjustments: tiers, modes, windows and multipliers, applied in this order.
-        effective_from: first instant; None = open start (the launch day is not known).
-        effective_until: first instant at which it no longer holds; None = until a later row starts.
-        free: known to cost nothing (not the same as unpriced).
-        source, checked_on, confidence, note: who says so, when that was looked up, how sure it is ("high" or a
-            weaker word, with its scope where it concerns only a date).
-        status: `announced` rows are shown and never used; an `unpriced` row says that the model is charged for and
-            that its price is not known, which ends what an older row or one for many models would say.
-        corrected_on: the day on which it took the place of rows with the same start, which were wrong and stay listed.
-        where: file and row that it came from.
-        layer: 0 for shipped rows, higher for rows laid over them.
-    """
-
-    provider: str
-    model: str
-    rates: Mapping[Meter, Decimal] = field(default_factory=dict)
-    adjustments: tuple[Adjustment, ...] = ()
-    effective_from: datetime | None = None
-    effective_until: datetime | None = None
-    free: bool = False
-    source: str = ""
-    checked_on: date | None = None
-    confidence: str = "high"
-    note: str = ""
-    status: Status = "effective"
-    corrected_on: date | None = None
-    where: str = ""
-    layer: int = 0
-
-    def __post_init__(self) -> None:
-        _require_utc(self.effective_from, "effective_from")
-        _require_utc(self.effective_until, "effective_until")
-        object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
-
-    @property
-    def name(self) -> str:
-        """`provider/model`."""
-        return f"{self.provider}/{self.model}"
-
-    def in_force(self, at: datetime) -> bool:
-        """Tell whether the row's own dates hold at an instant."""
-        started = self.effective_from is None or self.effective_from <= at
-        return started and (self.effective_until is None or at < self.effective_until)
-
-    def canonical(self) -> dict[str, object]:
-        """List everything that money depends on, in plain JSON values."""
-        return {
-            "provider": self.provider,
-            "model": self.model,
-            "effective_from": utc_text(self.effective_from),
-            "effective_until": utc_text(self.effective_until),
-            "rates": {meter.value: plain(rate) for meter, rate in self.rates.items()},
-            "when": [adjustment.canonical() for adjustment in self.adjustments],
-            "free": self.free,
-            "status": self.status,
-            **_correction(self.corrected_on),
-        }
-
-    @property
-    def sha256(self) -> str:
-        """Digest of everything that money depends on; notes and sources may be improved without changing it."""
-        return _digest(self.canonical())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
-    """A name that stands for another model between two dates.
-
-    Attributes:
-        multiply: factor on the target's token rates (a regional profile at +10 %); None for none.
-        corrected_on: as in `Price`.
-    """
-
-    provider: str
-    model: str
-    to_provider: str
-    to_model: str
-    multiply: Decimal | None = None
-    effective_from: datetime | None = None
-    effective_until: datetime | None = None
-    source: str = ""
-    corrected_on: date | None = None
-    note: str = ""
-    where: str = ""
-    layer: int = 0
-
-    def __post_init__(self) -> None:
-        _require_utc(self.effective_from, "effective_from")
-        _require_utc(self.effective_until, "effective_until")
-
-    def in_force(self, at: datetime) -> bool:
-        """Tell whether the name stood for its target at an instant."""
-        started = self.effective_from is None or self.effective_from <= at
-        return started and (self.effective_until is None or at < self.effective_until)
-
-    def canonical(self) -> dict[str, object]:
-        """List everything that money depends on, in plain JSON values."""
-        return {
-            "alias": f"{self.provider}/{self.model}",
-            "to": f"{self.to_provider}/{self.to_model}",
-            "multiply": None if self.multiply is None else plain(self.multiply),
-            "effective_from": utc_text(self.effective_from),
-            "effective_until": utc_text(self.effective_until),
-            **_correction(self.corrected_on),
-        }
-
-    @property
-    def sha256(self) -> str:
-        """Digest of everything that money depends on."""
-        return _digest(self.canonical())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,21 +78,50 @@ class Match:
     via: tuple[str, ...] = ()
 
 
+class ImportedRows(Protocol):
+    """The lowest layer: rows from other projects' price lists, thousands of them, each read when it is asked for."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all of them."""
+
+    @property
+    def providers(self) -> Collection[str]:
+        """Providers that have any."""
+
+    def names(self, provider: str) -> Collection[str]:
+        """List a provider's models."""
+
+    def rows(self, provider: str, model: str | None = None) -> tuple[Price, ...]:
+        """Read the rows of one model, or all of a provider."""
+
+    def texts(self, provider: str) -> tuple[str, ...]:
+        """Give a provider's rows as they are written, in their order."""
+
+    def least_tier_tokens(self, provider: str) -> int | None:
+        """Give the smallest prompt at which any context tier of a provider begins; None without tiers."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PriceBook:
-    """All prices and aliases, ready to be asked what held at an instant; the order of rows never matters."""
+    """All prices and aliases, ready to be asked what held at an instant; the order of rows never matters.
+
+    `rows` and `aliases` are this project's and the user's; `imported` is asked where those say nothing.
+    """
 
     rows: tuple[Price, ...] = ()
     aliases: tuple[Alias, ...] = ()
     provider_aliases: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[PriceFile, ...] = ()
+    imported: ImportedRows | None = None
 
     @cached_property
     def sha256(self) -> str:
         """Digest of all prices, aliases and provider names; the same for any order of rows and files."""
         everything: tuple[Price | Alias, ...] = (*self.rows, *self.aliases)
         records = sorted(record.sha256 + str(record.layer) for record in everything)
-        return _digest({"records": records, "providers": dict(self.provider_aliases)})
+        imported = {} if self.imported is None else {"imported": self.imported.sha256}
+        return digest({"records": records, "providers": dict(self.provider_aliases), **imported})
 
     @cached_property
     def _records(self) -> dict[tuple[str, str], tuple[_Line, ...]]:
@@ -340,18 +137,16 @@ class PriceBook:
                 found.setdefault(provider, []).append(model)
         return {provider: tuple(sorted(names, key=len, reverse=True)) for provider, names in found.items()}
 
-    @cached_property
-    def _families(self) -> dict[str, frozenset[str]]:
-        found: dict[str, set[str]] = {}
-        for provider, model in self._records:
-            family = _FIRST_LETTERS.match(model.rpartition("/")[2].lower())
-            if family is not None:
-                found.setdefault(provider, set()).add(family[0])
-        return {provider: frozenset(names) for provider, names in found.items()}
-
     def families(self, provider: str) -> frozenset[str]:
         """List the letters that the names of a provider's listed models begin with: `claude`, `gpt`, `o`."""
-        return self._families.get(self.provider(provider), frozenset())
+        found = (_FIRST_LETTERS.match(model.rpartition("/")[2].lower()) for model in self.models(provider))
+        return frozenset(letters[0] for letters in found if letters is not None)
+
+    def models(self, provider: str) -> frozenset[str]:
+        """List every name of a provider that has a row or an alias at any date."""
+        listed = self.provider(provider)
+        names = {model for owner, model in self._records if owner == listed}
+        return frozenset(names if self.imported is None else names.union(self.imported.names(listed)))
 
     def provider(self, name: str) -> str:
         """Give the name under which a provider's prices are listed (`gemini` -> `google`)."""
@@ -361,7 +156,7 @@ class PriceBook:
         """Find the price in force for an exact name or a listed alias; None when none is known.
 
         Rows of a higher layer win wherever they are in force; within a layer the latest start on or before `when` wins,
-        of prices and aliases alike.
+        of prices and aliases alike. Imported rows are asked last, after rows that hold for many models.
         """
         found = self.listed(provider, model, when)
         return None if found is None or found.price.status == "unpriced" else found
@@ -371,7 +166,7 @@ class PriceBook:
         name, factor = (self.provider(provider), model), Decimal(1)
         via: list[str] = []
         for _ in range(LONGEST_ALIAS_CHAIN):
-            record = _latest(self._records.get(name), when)
+            record = self._deciding(name, when)
             if isinstance(record, Price):
                 return Match(price=record, multiply=factor, via=tuple(via))
             if record is None:
@@ -379,13 +174,34 @@ class PriceBook:
             via.append(f"{record.provider}/{record.model}")
             name = (record.to_provider, record.to_model)
             factor = factor if record.multiply is None else multiply(factor, record.multiply)
-        return self._of_many_models(self.provider(provider), model, when)
+        many = self._of_many_models(self.provider(provider), model, when)
+        return None if many is None else Match(price=many)
 
-    def _of_many_models(self, provider: str, model: str, when: datetime) -> Match | None:
+    def _deciding(self, name: tuple[str, str], when: datetime) -> Price | Alias | None:
+        return (
+            _latest(self._records.get(name), when)
+            or self._of_many_models(*name, when)
+            or _latest(self._imported_lines(name), when)
+        )
+
+    def _imported_lines(self, name: tuple[str, str]) -> tuple[_Line, ...]:
+        if self.imported is None:
+            return ()
+        if name not in self._imported_read:
+            usable = tuple(row for row in self.imported.rows(*name) if row.status != "announced")
+            self._imported_read[name] = _lines({IMPORTED_LAYER: usable}) if usable else ()
+        return self._imported_read[name]
+
+    @cached_property
+    def _imported_read(self) -> dict[tuple[str, str], tuple[_Line, ...]]:
+        """Imported rows of the names that were asked for so far."""
+        return {}
+
+    def _of_many_models(self, provider: str, model: str, when: datetime) -> Price | None:
         for name in self._names_of_many(provider, model):
             row = _latest(self._records.get((provider, name)), when)
             if isinstance(row, Price):
-                return Match(price=row)
+                return row
         return None
 
     def _names_of_many(self, provider: str, model: str) -> list[str]:
@@ -399,13 +215,14 @@ class PriceBook:
     def knows(self, provider: str, model: str) -> bool:
         """Tell whether a name is listed at all, at any date."""
         name = (self.provider(provider), model)
-        return name in self._records
+        return name in self._records or bool(self._imported_lines(name))
 
     def history(self, provider: str, model: str) -> tuple[Price | Alias, ...]:
         """List the rows and aliases of a name by date, announced rows included."""
         name = (self.provider(provider), model)
         records: list[Price | Alias] = [row for row in self.rows if (row.provider, row.model) == name]
         records += [alias for alias in self.aliases if (alias.provider, alias.model) == name]
+        records += [record for line in self._imported_lines(name) for record in line.records]
         return tuple(sorted(records, key=lambda record: (_start(record), record.layer)))
 
     def reachable(self, provider: str, model: str) -> tuple[Price | Alias, ...]:
@@ -419,7 +236,9 @@ class PriceBook:
             if name in seen:
                 continue
             seen.add(name)
-            for line in self._records.get(name, ()):
+            listed_lines = self._records.get(name, ())
+            imported = (line for line in self._imported_lines(name) if not _hidden(line, listed_lines))
+            for line in (*listed_lines, *imported):
                 found += line.records
                 todo += [(row.to_provider, row.to_model) for row in line.records if isinstance(row, Alias)]
         return tuple(found)
@@ -428,6 +247,21 @@ class PriceBook:
         """List every instant at which a name's row, alias or an adjustment's dates may change, in order."""
         moments = {moment for record in self.reachable(provider, model) for moment in _moments(record)}
         return tuple(sorted(moments))
+
+    def least_tier_tokens(self, provider: str) -> int | None:
+        """Give the smallest prompt at which a context tier may begin for any name of a provider; None without tiers."""
+        listed = self.provider(provider)
+        owners = {listed, *(alias.to_provider for alias in self.aliases if alias.provider == listed)}
+        tiers = [
+            adjustment.least_context_tokens
+            for row in self.rows
+            if row.provider in owners
+            for adjustment in row.adjustments
+            if adjustment.least_context_tokens
+        ]
+        if self.imported is not None:
+            tiers += [tier for owner in owners if (tier := self.imported.least_tier_tokens(owner)) is not None]
+        return min(tiers, default=None)
 
 
 _FIRST_LETTERS = re.compile(r"[a-z]+")
@@ -479,9 +313,10 @@ def _without_corrected(records: Iterable[Price | Alias]) -> tuple[Price | Alias,
     return tuple(record for record in ordered if record.corrected_on == corrected.get(_start(record)))
 
 
-def _correction(corrected_on: date | None) -> dict[str, str]:
-    """Name the day of a correction; rows that correct nothing keep the digests that they had before there were any."""
-    return {} if corrected_on is None else {"corrected_on": corrected_on.isoformat()}
+def _hidden(imported: _Line, listed: tuple[_Line, ...]) -> bool:
+    """Tell whether a row without an end was in force before the first imported one began, and so is always asked."""
+    records = (record for line in listed for record in line.records)
+    return any(_start(record) <= imported.starts[0] and record.effective_until is None for record in records)
 
 
 def _latest(lines: tuple[_Line, ...] | None, when: datetime) -> Price | Alias | None:
@@ -490,8 +325,3 @@ def _latest(lines: tuple[_Line, ...] | None, when: datetime) -> Price | Alias | 
             if record.in_force(when):
                 return record
     return None
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.price_files import load_price_book
-from harness.pricing import Alias, Price, PriceBook
+from harness.pricing import Alias, Price
 from harness.usage import Meter
 from tests.price_cases import NOON, book, row, utc
 
@@ -42,7 +42,7 @@ def test_a_name_before_its_first_row_has_no_price() -> None:
 def test_names_are_never_matched_by_substring() -> None:
     assert SHIPPED.at("anthropic", "claude-opus-4-8", NOON) is not None
     assert SHIPPED.at("anthropic", "claude-opus-4-88", NOON) is None
-    assert SHIPPED.at("anthropic", "claude-opus-4", NOON) is None
+    assert SHIPPED.at("anthropic", "claude-opus", NOON) is None
 
 
 def test_a_moving_alias_follows_its_dates() -> None:
@@ -140,7 +140,7 @@ def test_every_seed_model_has_a_source_and_a_check_day() -> None:
 @settings(max_examples=12)
 @given(st.permutations(SHIPPED.rows), st.permutations(SHIPPED.aliases))
 def test_the_order_of_rows_never_matters(rows: list[Price], aliases: list[Alias]) -> None:
-    shuffled = PriceBook(rows=tuple(rows), aliases=tuple(aliases), provider_aliases=SHIPPED.provider_aliases)
+    shuffled = replace(SHIPPED, rows=tuple(rows), aliases=tuple(aliases))
     assert shuffled.sha256 == SHIPPED.sha256
     for model, at in (("o3", "2025-06-09"), ("gpt-4o", "2024-09-15"), ("gpt-5.6-luna", "2026-07-30")):
         assert shuffled.match("openai", model, utc(at)) == SHIPPED.match("openai", model, utc(at))

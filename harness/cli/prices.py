@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.output import print_out, say
+from harness.cli.price_lists import import_prices
 
 if TYPE_CHECKING:
     from harness.pricing import PriceBook
@@ -22,10 +23,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("price")(price)
-    prices = typer.Typer(help="Dated prices: list, show, check.", no_args_is_help=True, rich_markup_mode=None)
+    prices = typer.Typer(help="Dated prices: list, show, check, import.", no_args_is_help=True, rich_markup_mode=None)
     prices.command("list")(list_prices)
     prices.command("show")(show)
     prices.command("check")(check)
+    prices.command("import")(import_prices)
     app.add_typer(prices, name="prices")
 
 
@@ -184,11 +186,18 @@ def _hold(path: Path, *, accept: bool) -> None:
 
 
 def _unknown(book: PriceBook, provider: str, model: str) -> Exception:
+    from datetime import UTC, datetime
+
     from harness.errors import InputError
+    from harness.price_names import nearest
 
     listed = book.provider(provider)
     known = sorted(row.model for row in book.rows if row.provider == listed)
     near = f"known models of {listed}: {', '.join(dict.fromkeys(known))}" if known else f"no prices of {listed} at all"
+    if like := nearest(book, provider, model, datetime.now(UTC)):
+        near = f"listed are {'; '.join(like)}"
+    elif n_more := len(book.models(provider)) - len(set(known)):
+        near += f"; {n_more} more names: prices list --provider {listed}"
     return InputError(
         f"no price for {provider}/{model}",
         where=near,

@@ -218,13 +218,5 @@ class Pricer:
     def _least_tier_tokens(self) -> int:
         """Prompt sizes below this never meet a context tier of any price of the provider."""
         if self._least_tier is None:
-            name = self._book.provider(self._spec.provider)
-            tiers = [
-                adjustment.least_context_tokens
-                for row in self._book.rows
-                if row.provider == name
-                for adjustment in row.adjustments
-                if adjustment.least_context_tokens
-            ]
-            self._least_tier = min(tiers, default=1 << 62)
+            self._least_tier = self._book.least_tier_tokens(self._spec.provider) or 1 << 62
         return self._least_tier

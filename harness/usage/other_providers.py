@@ -107,10 +107,23 @@ def read_perplexity_chat(raw: Mapping[str, Any]) -> Usage:
         )
     fields.ignore("search_context_size")
     return draft.usage(
-        fees=fees,
+        fees={**fees, Meter.REQUEST: _searched_request(raw, fields, fees)},
         stated_cost_usd=fields.usd("cost") if cost is None else cost.usd("total_cost"),
         thinking=True if fees[Meter.SEARCH_REASONING] else None,
     )
+
+
+def _searched_request(raw: Mapping[str, Any], fields: Fields, fees: Mapping[Meter, int | None]) -> int | None:
+    """Count the fee on every request of models that search: by the size of the search context, low unless asked.
+
+    Deep research pays for its searches instead.
+    """
+    size = raw.get("search_context_size")
+    if size is None or fees[Meter.CITATION] is not None or fees[Meter.SEARCH_REASONING] is not None:
+        return None
+    if size != "low":
+        fields.flag("request_fee", f"the fee of a request with search context {size!r} is charged as that of a low one")
+    return 1
 
 
 def read_ollama_native(raw: Mapping[str, Any]) -> Usage:
