@@ -302,7 +302,7 @@ def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> s
     if row is not None:
         why += f" ({row.price.note or 'it is charged for, and its price is not known'})"
     elif (since := priced_since(book, provider, model, at)) is not None:
-        why += f" (it is priced since {since})"
+        why += f" (it has prices at other dates, from {since} on)"
     elif book.knows(provider, model):
         why += " (it has prices at other dates)"
     elif near := nearest(book, provider, model, at):

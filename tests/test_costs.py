@@ -41,13 +41,17 @@ def test_unpriced_does_not_become_zero() -> None:
     bill = cost("openai/o9-mini", tokens(1000, 1000))
     assert (bill.status, bill.usd, bill.list_usd) == ("unpriced", None, None)
     assert bill.warnings == (
-        "no price for openai/o9-mini at 2026-11-22T12:00:00Z; "
+        "no price for openai/o9-mini at 2026-11-22T12:00:00Z (listed are "
+        "openai/o4-mini (input 1.1, output 4.4 USD/Mtok); openai/o3-mini (input 1.1, output 4.4 USD/Mtok); "
+        "openai/o1-mini (input 1.1, output 4.4 USD/Mtok)); "
         "add a [[price]] to pricing/openai.toml or pass --pricing DIR",
     )
 
 
 def test_a_known_model_before_its_price_says_so() -> None:
-    assert "it has prices at other dates" in cost("openai/o3", tokens(1, 1), "2024-01-01").warnings[0]
+    assert (
+        "it has prices at other dates, from 2025-04-16 on" in cost("openai/o3", tokens(1, 1), "2024-01-01").warnings[0]
+    )
 
 
 def test_free_is_a_state_of_its_own_and_not_zero_by_accident() -> None:

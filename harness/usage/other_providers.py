@@ -105,20 +105,19 @@ def read_perplexity_chat(raw: Mapping[str, Any]) -> Usage:
             "search_queries_cost",
             "request_cost",
         )
-    fields.ignore("search_context_size")
     return draft.usage(
-        fees={**fees, Meter.REQUEST: _searched_request(raw, fields, fees)},
+        fees={**fees, Meter.REQUEST: _searched_request(fields, fees)},
         stated_cost_usd=fields.usd("cost") if cost is None else cost.usd("total_cost"),
         thinking=True if fees[Meter.SEARCH_REASONING] else None,
     )
 
 
-def _searched_request(raw: Mapping[str, Any], fields: Fields, fees: Mapping[Meter, int | None]) -> int | None:
+def _searched_request(fields: Fields, fees: Mapping[Meter, int | None]) -> int | None:
     """Count the fee on every request of models that search: by the size of the search context, low unless asked.
 
     Deep research pays for its searches instead.
     """
-    size = raw.get("search_context_size")
+    size = fields.text("search_context_size")
     if size is None or fees[Meter.CITATION] is not None or fees[Meter.SEARCH_REASONING] is not None:
         return None
     if size != "low":
