@@ -95,8 +95,8 @@ def python_api() -> str:
     import harness
     from harness.api import RunOptions
 
-    parts = ["# Python API\n", "```python\nimport harness\n```\n"]
-    for function in (harness.run, harness.price, harness.report, harness.compare, harness.export):
+    parts = ["# Python API\n", "```python\nimport harness  # `import benchtab` is the same\n```\n"]
+    for function in (harness.run, harness.dry_run, harness.price, harness.report, harness.compare, harness.export):
         parts += _callable(f"harness.{function.__name__}", function)
     parts += ["## `harness.Ledger(db=None, *, pricing=None)`\n", f"{_sections(docstring(harness.Ledger))}\n"]
     methods = [
@@ -107,7 +107,7 @@ def python_api() -> str:
     parts.append(table(("method", "does"), methods))
     parts.append("## Options of `run`\n")
     rows = [(f"`{name}`", f"`{kind}`") for name, kind in inspect.get_annotations(RunOptions).items()]
-    rows = [(name, kind.replace("ForwardRef('", "").replace("', module='harness.api')", "")) for name, kind in rows]
+    rows = [(name, re.sub(r"""ForwardRef\((["'])(.*)\1, module='harness.api'\)""", r"\2", kind)) for name, kind in rows]
     parts.append(table(("option", "type"), rows))
     return "\n".join(parts)
 

@@ -2,6 +2,7 @@
 
     import harness
 
+    harness.dry_run("starter", "openai/o1")          # what it would cost; nothing is sent
     done = harness.run("starter", ["sim/reasoner", "sim/direct"])
     harness.report(done.run_id)                      # a pandas data frame
     harness.Ledger().attempts(done.run_id)           # every request
@@ -9,8 +10,8 @@
 Importing this package is cheap: nothing heavy (litellm, datasets, pandas) is imported until it is used.
 """
 
-from harness.api import Ledger, compare, export, price, report, run
+from harness.api import Ledger, compare, dry_run, export, price, report, run
 
 __version__ = "0.1.0"
 
-__all__ = ["Ledger", "__version__", "compare", "export", "price", "report", "run"]
+__all__ = ["Ledger", "__version__", "compare", "dry_run", "export", "price", "report", "run"]

@@ -6,52 +6,66 @@ heavy is imported before a function is called.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
     from decimal import Decimal
 
     import pandas as pd
 
     from harness.ledger import Ledger as OpenLedger
+    from harness.models import ModelSpec
     from harness.pricing import PriceBook
     from harness.rendering.progress import ProgressDisplay
     from harness.runner import PreparedRun, RunResult
+    from harness.runner.dry_run import DryRun
 
 DEFAULT_LEDGER = "results/ledger.db"
 T = TypeVar("T")
+Names: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+Models: TypeAlias = "str | ModelSpec | Sequence[str | ModelSpec]"
+Stored: TypeAlias = "str | RunResult | Sequence[str | RunResult]"
+"""A stored run, by its id or by what `run` gave back, or several."""
 
 
 class RunOptions(TypedDict, total=False):
-    """Options of `run`, with the meaning and defaults of `benchtab run --help`."""
+    """Options of `run`, with the meaning and defaults of `benchtab run --help`.
+
+    The command line's names do as well: `rpm`, `tpm`, `data` and `no_transcripts`.
+    """
 
     epochs: int | None
     limit: int | None
     sample_seed: int
     concurrency: int
-    budget_usd: Decimal | None
-    budget_mode: Any
+    budget_usd: Decimal | float | str | None
+    budget_mode: Literal["strict", "expected"]
     timeout_s: float
     max_attempts: int
-    max_failed: float
-    data_dir: Path | None
+    max_failed: float | str
+    data_dir: str | Path | None
     temperature: float | None
     max_output_tokens: int | None
     service_tier: str | None
-    base_url: str | Sequence[str] | None
+    base_url: str | Sequence[str] | Mapping[str, str] | None
     keep_transcripts: bool
     requests_per_minute: float | None
     tokens_per_minute: float | None
     unsafe_exec: bool
-    judge: str | None
+    judge: str | ModelSpec | None
     reuse: bool
     batch: bool
     batch_poll_s: float
     stream: bool | None
+    rpm: float | None
+    tpm: float | None
+    data: str | Path | None
+    no_transcripts: bool
 
 
 def ledger_name(db: str | Path | None = None) -> str:
@@ -78,59 +92,94 @@ class Ledger:
 
     def run(
         self,
-        suites: str | Sequence[str],
-        models: str | Sequence[str],
+        suites: Names,
+        models: Models,
         *,
         run_id: str | None = None,
+        retry_failed: bool = False,
         **options: Unpack[RunOptions],
     ) -> RunResult:
         """Run suites on models; see `harness.run`."""
-        from harness.models import parse_model
         from harness.price_files import load_price_book
-        from harness.runner import RunSpec, run_suites
+        from harness.runner import run_suites
+        from harness.runner.arguments import spec_of
 
-        values: dict[str, Any] = dict(options)
-        if values.get("judge") is not None:
-            values["judge"] = parse_model(values["judge"])
-        spec = RunSpec(suites=_listed(suites), models=tuple(parse_model(name) for name in _listed(models)), **values)
+        spec = spec_of(suites, models, options)
         book = load_price_book(self.pricing)
 
         def go() -> RunResult:
             with self._open(create=True) as ledger:
-                return run_suites(spec, ledger=ledger, book=book, run_id=run_id, observe=_notices_only)
+                return run_suites(
+                    spec, ledger=ledger, book=book, run_id=run_id, observe=_notices_only, retry_failed=retry_failed
+                )
 
         return _outside_any_event_loop(go)
+
+    def dry_run(
+        self,
+        suites: Names,
+        models: Models,
+        *,
+        run_id: str | None = None,
+        retry_failed: bool = False,
+        **options: Unpack[RunOptions],
+    ) -> pd.DataFrame:
+        """Estimate what a run would send and cost; see `harness.dry_run`."""
+        from datetime import UTC, datetime
+
+        from harness.price_files import load_price_book
+        from harness.rendering.export_files import data_frame, stream_of
+        from harness.reports.estimate import estimate_table
+        from harness.runner.arguments import spec_of
+        from harness.runner.dry_run import dry_run
+
+        spec = spec_of(suites, models, options)
+        book = load_price_book(self.pricing)
+
+        def go() -> DryRun:
+            with contextlib.ExitStack() as stack:
+                # a new run needs no ledger, and asking what it would cost makes none
+                ledger = None if run_id is None else stack.enter_context(self._open(create=False))
+                now = datetime.now(UTC)
+                return dry_run(spec, ledger=ledger, book=book, now=now, run_id=run_id, retry_failed=retry_failed)
+
+        planned = _outside_any_event_loop(go)
+        frame = data_frame(stream_of(estimate_table(planned.estimates)))
+        frame.attrs["warnings"] = list(planned.warnings)
+        return frame
 
     def runs(self) -> pd.DataFrame:
         """Read the stored runs, oldest first."""
         return self.table("runs")
 
-    def attempts(self, *runs: str) -> pd.DataFrame:
+    def attempts(self, *runs: Stored) -> pd.DataFrame:
         """Read every request of these runs (default: all), one row each."""
         return self.table("attempts", *runs)
 
-    def scores(self, *runs: str) -> pd.DataFrame:
+    def scores(self, *runs: Stored) -> pd.DataFrame:
         """Read every score of these runs (default: all), older ones included (`is_newest`)."""
         return self.table("scores", *runs)
 
-    def charges(self, *runs: str) -> pd.DataFrame:
+    def charges(self, *runs: Stored) -> pd.DataFrame:
         """Read what each attempt cost, one row per attempt and meter."""
         return self.table("charges", *runs)
 
-    def table(self, name: str, *runs: str) -> pd.DataFrame:
+    def table(self, name: str, *runs: Stored) -> pd.DataFrame:
         """Read an export table (`attempts`, `scores`, `charges`, `runs`, `report`) whole."""
         from harness.rendering.export_files import data_frame, table_stream
 
-        return self._ask(lambda ledger, book: data_frame(table_stream(ledger, book, name, runs or None)))
+        return self._ask(lambda ledger, book: data_frame(table_stream(ledger, book, name, _ids(runs))))
 
-    def report(self, *runs: str, as_of: str | datetime | None = None, what_if: str | None = None) -> pd.DataFrame:
+    def report(
+        self, *runs: Stored, as_of: str | date | None = None, what_if: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """Make the spend report; see `harness.report`."""
         from harness.rendering.export_files import data_frame, stream_of
         from harness.reports.assembly import spend_report
         from harness.reports.spend_tables import spend_table
 
         def make(ledger: OpenLedger, book: PriceBook) -> pd.DataFrame:
-            made = spend_report(ledger, book, runs or None, as_of=_instant(as_of), what_if=what_if)
+            made = spend_report(ledger, book, _ids(runs), as_of=_instant(as_of), what_if=_joined(what_if))
             frame = data_frame(stream_of(spend_table(made)))
             frame.attrs["warnings"] = list(made.warnings)
             return frame
@@ -138,7 +187,12 @@ class Ledger:
         return self._ask(make)
 
     def compare(
-        self, base: str, head: str, *, max_cost_increase: str | None = None, max_score_drop: str | None = None
+        self,
+        base: str | RunResult,
+        head: str | RunResult,
+        *,
+        max_cost_increase: str | None = None,
+        max_score_drop: str | None = None,
     ) -> pd.DataFrame:
         """Compare two runs; see `harness.compare`."""
         import pandas as pd
@@ -150,16 +204,18 @@ class Ledger:
             cost_increase=parse_share(max_cost_increase, "%", "max_cost_increase"),
             score_drop=parse_share(max_score_drop, "pt", "max_score_drop"),
         )
-        made = comparison_object(self._ask(lambda ledger, book: compare_runs(ledger, book, base, head, thresholds)))
+        made = comparison_object(
+            self._ask(lambda ledger, book: compare_runs(ledger, book, _id(base), _id(head), thresholds))
+        )
         frame = pd.json_normalize(made.pop("rows"), sep="_")
         frame.attrs.update(made)
         return frame
 
-    def export(self, table: str, output: str | Path, *runs: str) -> int:
+    def export(self, table: str, output: str | Path, *runs: Stored) -> int:
         """Write an export table to a `.csv` or `.parquet` file; see `harness.export`."""
         from harness.rendering.export_files import export_table
 
-        return self._ask(lambda ledger, book: export_table(ledger, book, table, Path(output), runs or None))
+        return self._ask(lambda ledger, book: export_table(ledger, book, table, Path(output), _ids(runs)))
 
     def _open(self, *, create: bool) -> OpenLedger:
         from harness.ledger import Ledger as Opened
@@ -174,12 +230,13 @@ class Ledger:
 
 
 def run(
-    suites: str | Sequence[str],
-    models: str | Sequence[str],
+    suites: Names,
+    models: Models,
     *,
     db: str | Path | None = None,
     pricing: str | Path | None = None,
     run_id: str | None = None,
+    retry_failed: bool = False,
     **options: Unpack[RunOptions],
 ) -> RunResult:
     """Run suites on models, every attempt in the ledger; works inside a notebook's event loop, too.
@@ -188,15 +245,41 @@ def run(
         suites: one or several names of suites, or paths of suite files.
         models: one or several of `provider/model[@setting]`.
         run_id: an existing run goes on; None = a new one.
-        options: see `RunOptions`.
+        retry_failed: ask samples of a stored run that failed for good once more.
+        options: see `RunOptions`; `budget_usd=5`, `"5"`, `0.5` and `Decimal("0.5")` are all amounts of dollars.
 
     Returns:
         The run's id, its status (`complete`, `partial`) and why it stopped, if it did.
 
     Raises:
-        InputError: something is wrong with the input; nothing was sent.
+        InputError: something is wrong with the input, every wrong option named; nothing was sent.
     """
-    return Ledger(db, pricing=pricing).run(suites, models, run_id=run_id, **options)
+    return Ledger(db, pricing=pricing).run(suites, models, run_id=run_id, retry_failed=retry_failed, **options)
+
+
+def dry_run(
+    suites: Names,
+    models: Models,
+    *,
+    db: str | Path | None = None,
+    pricing: str | Path | None = None,
+    run_id: str | None = None,
+    retry_failed: bool = False,
+    **options: Unpack[RunOptions],
+) -> pd.DataFrame:
+    """Estimate what `run` would send and cost with the same arguments; nothing is sent, no key is needed.
+
+    Args:
+        run_id: of a stored run, what is left of it.
+
+    Returns:
+        One row per suite and model, and a total; dollars are exact decimals, NA = no price. What the run would warn of
+        is in `frame.attrs["warnings"]`.
+
+    Raises:
+        InputError: what the run would refuse, too.
+    """
+    return Ledger(db, pricing=pricing).dry_run(suites, models, run_id=run_id, retry_failed=retry_failed, **options)
 
 
 def price(
@@ -221,9 +304,9 @@ def price(
     from harness.price_lines import price_line
 
     book = load_price_book(None if pricing is None else Path(pricing))
-    records = [payloads] if isinstance(payloads, Mapping) else list(payloads)
+    records = [payloads] if isinstance(payloads, Mapping) else _payloads(payloads)
     rows = [
-        price_line(book, json.dumps(dict(record), default=str), line_number=number)
+        price_line(book, json.dumps(record, default=_plain), line_number=number)
         for number, record in enumerate(records, 1)
     ]
     frame = pd.DataFrame(rows, columns=["id", "status", "usd", "list_usd", "lines", "price", "warnings", "error"])
@@ -233,16 +316,16 @@ def price(
 
 
 def report(
-    *runs: str,
+    *runs: Stored,
     db: str | Path | None = None,
     pricing: str | Path | None = None,
-    as_of: str | datetime | None = None,
-    what_if: str | None = None,
+    as_of: str | date | None = None,
+    what_if: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Make the spend report over stored runs (default: all complete ones), one row per suite and model setting.
 
     Args:
-        as_of: prices of this date or instant; None = those in force when each request completed.
+        as_of: prices of this date or instant (without a zone: UTC); None = those in force when each request completed.
         what_if: `batch`, `no-cache`, `model=provider/name`, or several with commas.
 
     Returns:
@@ -253,8 +336,8 @@ def report(
 
 
 def compare(
-    base: str,
-    head: str,
+    base: str | RunResult,
+    head: str | RunResult,
     *,
     db: str | Path | None = None,
     pricing: str | Path | None = None,
@@ -279,7 +362,7 @@ def compare(
 def export(
     table: str,
     output: str | Path,
-    *runs: str,
+    *runs: Stored,
     db: str | Path | None = None,
     pricing: str | Path | None = None,
 ) -> int:
@@ -291,14 +374,64 @@ def export(
     return Ledger(db, pricing=pricing).export(table, output, *runs)
 
 
-def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _payloads(given: object) -> list[object]:
+    from harness.errors import InputError
+
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes):
+        return list(given)
+    raise InputError(
+        f"not usage payloads: {type(given).__name__}",
+        where="payloads",
+        fix="give a dict or a list of dicts; a file is priced by `benchtab price FILE`",
+    )
 
 
-def _instant(when: str | datetime | None) -> datetime | None:
+def _plain(value: object) -> object:
+    """Write what JSON does not know: other mappings as objects, the rest as text."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _ids(runs: Iterable[Stored]) -> list[str] | None:
+    """Ids of the runs that were asked for, lists of them laid flat; None = no run was named."""
+    found: list[str] = []
+    for one in runs:
+        found += map(_id, one) if isinstance(one, list | tuple) else [_id(one)]
+    return found or None
+
+
+def _id(run: object) -> str:
+    from harness.errors import InputError
+
+    named = getattr(run, "run_id", run)
+    if isinstance(named, str):
+        return named
+    raise InputError(f"not a run: {run!r}", where="run", fix="give a run's id, or what harness.run gave back")
+
+
+def _joined(what_if: str | Sequence[str] | None) -> str | None:
+    return what_if if what_if is None or isinstance(what_if, str) else ",".join(what_if)
+
+
+def _instant(when: object) -> datetime | None:
+    """Read an instant as scripts have it; days begin at 00:00 UTC, and a time without a zone is UTC."""
+    from datetime import UTC, date, datetime, time
+
+    from harness.errors import InputError
     from harness.price_files import parse_instant
 
-    return parse_instant(when, "as_of") if isinstance(when, str) else when
+    if when is None:
+        return None
+    if isinstance(when, str):
+        return parse_instant(when, "as_of")
+    if isinstance(when, datetime):
+        return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    if isinstance(when, date):
+        return datetime.combine(when, time(), UTC)
+    raise InputError(
+        f"not a date or an instant: {when!r}",
+        where="as_of",
+        fix='write "2025-06-10", "2025-06-10T16:00:00Z", or a datetime',
+    )
 
 
 def _notices_only(prepared: PreparedRun) -> ProgressDisplay:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
+import re
 import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,9 +19,11 @@ import harness
 from harness.api import RunOptions
 from harness.errors import InputError
 from harness.ledger import Ledger
+from harness.models import parse_model
 from harness.price_files import load_price_book
 from harness.reports.assembly import spend_report
 from harness.runner import RunSpec
+from harness.runner.arguments import OTHER_NAMES, known_names, spec_of
 from tests.runs import number_suite
 
 HEAVY = ("pandas", "litellm", "datasets", "sqlalchemy", "pyarrow", "scipy", "numpy", "aiohttp", "pydantic")
@@ -41,9 +46,135 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_options_of_run_are_those_of_a_run_spec() -> None:
+def test_the_options_of_run_are_those_of_a_run_spec_and_the_command_lines_names() -> None:
     fields = {field.name for field in dataclasses.fields(RunSpec)} - {"suites", "models"}
-    assert set(RunOptions.__annotations__) == fields
+    assert set(known_names()) == fields | set(OTHER_NAMES)
+    assert set(RunOptions.__annotations__) == set(known_names())
+
+
+@pytest.mark.parametrize("amount", [5, 5.0, "5", "$5", Decimal(5), np.int64(5), np.float64(5)])
+def test_a_budget_is_an_amount_however_python_holds_it(amount: object) -> None:
+    assert spec_of("starter", "sim/direct", {"budget_usd": amount}).budget_usd == 5
+
+
+def test_a_fraction_of_a_dollar_is_taken_as_it_is_written_and_not_as_the_nearest_binary_one() -> None:
+    assert spec_of("starter", "sim/direct", {"budget_usd": 0.1}).budget_usd == Decimal("0.1")
+
+
+def test_natural_values_make_the_spec_that_the_command_line_would_make(tmp_path: Path) -> None:
+    made = spec_of(
+        Path("mine.toml"),
+        [parse_model("sim/direct"), "sim/reasoner@low"],
+        {
+            "rpm": 60,
+            "tpm": np.int32(9),
+            "data": str(tmp_path),
+            "no_transcripts": True,
+            "max_failed": "10%",
+            "judge": "sim/judge",
+            "base_url": {"sim": "http://127.0.0.1:1/v1"},
+            "limit": np.int64(3),
+        },
+    )
+    assert made == RunSpec(
+        suites=("mine.toml",),
+        models=(parse_model("sim/direct"), parse_model("sim/reasoner@low")),
+        requests_per_minute=60.0,
+        tokens_per_minute=9.0,
+        data_dir=tmp_path,
+        keep_transcripts=False,
+        max_failed=0.1,
+        judge=parse_model("sim/judge"),
+        base_url=("sim=http://127.0.0.1:1/v1",),
+        limit=3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("limt", 1, "similar: limit"),
+        ("budget", 5, "similar: budget_usd"),
+        ("limit", 0, "1 or more"),
+        ("limit", True, "not a whole number"),
+        ("limit", "ten", "not a whole number"),
+        ("epochs", 1.5, "not a whole number"),
+        ("concurrency", None, "not a whole number"),
+        ("budget_usd", "five", "not an amount"),
+        ("budget_usd", float("nan"), "not an amount"),
+        ("budget_usd", -1, "above 0"),
+        ("budget_usd", True, "not an amount"),
+        ("budget_usd", [5], "not an amount"),
+        ("budget_mode", "strikt", "write strict or expected"),
+        ("data_dir", "no/such/folder", "does not exist"),
+        ("data_dir", 5, "not a folder"),
+        ("timeout_s", 0, "0.001 or more"),
+        ("temperature", "hot", "not a number"),
+        ("rpm", float("inf"), "0.1 or more"),
+        ("max_failed", "half", "not a share"),
+        ("base_url", 8000, "not a base URL"),
+        ("judge", 1, "not a model name"),
+        ("reuse", "yes", "True or False"),
+        ("stream", 1, "True or False"),
+        ("no_transcripts", "yes", "True or False"),
+        ("service_tier", 1, "not a text"),
+    ],
+)
+def test_a_wrong_option_of_the_api_is_an_input_error_that_names_it(name: str, value: object, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        spec_of("starter", "sim/direct", {name: value})
+    assert [finding.where for finding in caught.value.findings] == [name]
+
+
+def test_everything_wrong_with_a_call_is_said_at_once(db: str) -> None:
+    with pytest.raises(InputError) as caught:
+        harness.run([], 5, db=db, limit=0, rpm=1, requests_per_minute=1)  # type: ignore[arg-type]
+    assert [one.where for one in caught.value.findings] == ["suites", "models", "limit", "requests_per_minute"]
+
+
+WITHOUT_ZONE = dt.datetime.combine(dt.date(2026, 11, 22), dt.time())
+
+
+@pytest.mark.parametrize("instant", ["2026-11-22", dt.date(2026, 11, 22), WITHOUT_ZONE, pd.Timestamp("2026-11-22")])
+def test_prices_of_a_day_are_asked_for_as_scripts_hold_days(db: str, instant: dt.date | str) -> None:
+    made = harness.report("first", db=db, as_of=instant)
+    assert made.equals(harness.report("first", db=db, as_of=dt.datetime(2026, 11, 22, tzinfo=dt.UTC)))
+
+
+def test_what_is_no_instant_and_no_run_is_told_so(db: str) -> None:
+    with pytest.raises(InputError, match="not a date"):
+        harness.report("first", db=db, as_of=2026)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not a run"):
+        harness.report(1, db=db)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not usage payloads"):
+        harness.price("usage.jsonl")  # type: ignore[arg-type]
+
+
+def test_what_run_gives_back_names_its_run(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    done = harness.run(number_suite(tmp_path / "suite", 2), "sim/direct", db=path, budget_usd=5)
+    assert len(harness.report(done, db=path)) == len(harness.report([done.run_id], db=path)) == 1
+    assert len(harness.Ledger(path).attempts(done)) == 2
+
+
+def test_a_dry_run_estimates_sends_nothing_and_makes_no_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    frame = harness.dry_run(number_suite(tmp_path / "suite", 4), "sim/direct", db=path, budget_usd="5", limit=3)
+    assert list(frame.n_requests) == [3]
+    assert 0 < frame.estimated_usd[0] <= frame.upper_bound_usd[0]
+    assert frame.attrs["warnings"] == []
+    assert not path.exists()
+
+
+def test_a_dry_run_of_a_stored_run_estimates_what_is_left(db: str, tmp_path: Path) -> None:
+    frame = harness.dry_run(number_suite(tmp_path / "suite", 20), "sim/direct", db=db, run_id="new")
+    assert list(frame.n_requests) == [20]
+
+
+def test_import_benchtab_is_the_same_package() -> None:
+    code = f"import sys, benchtab; print([name for name in {HEAVY} if name in sys.modules], benchtab.__all__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"[] {harness.__all__}"
 
 
 def test_the_report_frame_has_the_reports_exact_dollars(db: str) -> None:

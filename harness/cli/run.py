@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.pricing import PriceBook
     from harness.runner import RunResult, RunSpec
-    from harness.runner.spec import BudgetMode
 
 
 def register(app: typer.Typer) -> None:
@@ -50,9 +49,7 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask failed samples of a stored run again, as --resume does.")
     ] = False,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", exists=True, file_okay=False, help="Where local data sets lie.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Where local data sets lie.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0.0, help="Default: the provider's.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option(min=1, help="Default: as the suite says.")] = None,
     service_tier: Annotated[str | None, typer.Option(help="flex, priority, ...; default: the provider's.")] = None,
@@ -91,6 +88,7 @@ def run(
     from harness.models import parse_model
     from harness.price_files import load_price_book
     from harness.runner import RunSpec
+    from harness.runner.arguments import existing_folder, parse_budget_mode
     from harness.runner.failures import parse_max_failed
 
     asked = RunSpec(
@@ -105,7 +103,7 @@ def run(
         timeout_s=timeout_s,
         max_attempts=max_attempts,
         max_failed=parse_max_failed(max_failed),
-        data_dir=data,
+        data_dir=None if data is None else existing_folder(data, "--data"),
         temperature=temperature,
         max_output_tokens=max_output_tokens,
         service_tier=service_tier,
@@ -212,17 +210,6 @@ def parse_usd(text: str | None) -> Decimal | None:
     from harness import money
 
     return None if text is None else money.parse_usd(text, where="--budget-usd")
-
-
-def parse_budget_mode(text: str) -> BudgetMode:
-    """Read `strict` or `expected`; anything else is refused, as a slip must not loosen a budget."""
-    from harness.errors import InputError
-
-    if text == "strict":
-        return "strict"
-    if text == "expected":
-        return "expected"
-    raise InputError(f"not a budget mode: {text!r}", where="--budget-mode", fix="write strict or expected")
 
 
 def stored_spec(ledger: Ledger, run_id: str, asked: RunSpec, given: Collection[str]) -> RunSpec:

@@ -1,0 +1,5 @@
+"""The same as `import harness`, under the name of the program and of its distribution."""
+
+from harness import Ledger, __version__, compare, dry_run, export, price, report, run
+
+__all__ = ["Ledger", "__version__", "compare", "dry_run", "export", "price", "report", "run"]
