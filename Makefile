@@ -105,6 +105,9 @@ proof-servers: $(VENV)/.installed-dev ## six providers that fail on purpose (llm
 proof-money: $(VENV)/.installed-dev ## 200 runs over a server that bills good, failed, cut and odd answers: dollars stated = dollars in the ledger
 	@$(BIN)/python -W ignore -m benchmarks.failing_servers --runs 200
 
+proof-prices: $(VENV)/.installed-dev ## models priced, found by name, and charged as litellm and genai-prices do; load time (DATA=DIR)
+	@$(BIN)/python -m benchmarks.prices --table "$(if $(DATA),$(DATA),../shared/facts)/bugs_usage.md"
+
 proof-noise: $(VENV)/.installed-dev ## 200 nightly comparisons of noise alone: the gate's false alarms
 	@$(BIN)/python -m benchmarks.nightly_noise
 
@@ -119,4 +122,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise lock clean
+.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-prices lock clean

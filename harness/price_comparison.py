@@ -1,58 +1,27 @@
-"""Where other projects' prices of today disagree with ours: a check for people, never used to price anything.
+"""Where other projects' price lists and the price book part: a check for people, never used to price anything.
 
-Data flows (`PriceBook`, genai-prices and litellm's bundled map) -> `Disagreement` values; both libraries are optional.
+Pure. Data flows (`PriceBook`, `PriceList`s, an instant) -> `Comparison`: rates that differ, models that the book lacks,
+imported rows whose source no longer lists the model, prices that nobody looked up for long.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 from harness.money import EXACT
-from harness.pricing import ANY_MODEL, Price, PriceBook
-from harness.rates import Terms, rates_in_force
+from harness.price_import import quoted_price
+from harness.price_quotes import PriceList, Quote
+from harness.pricing import IMPORTED_LAYER, TOKEN_METERS, Match, Price, PriceBook
+from harness.rates import RateCard, Terms, rates_in_force
 from harness.usage.values import Meter
-
-LITELLM_MAP = "model_prices_and_context_window_backup.json"
-"""The copy of its price map that litellm carries for work without a network."""
-
-_LITELLM_PREFIXES: Mapping[str, tuple[str, ...]] = {
-    "anthropic": ("",),
-    "azure": ("azure/",),
-    "bedrock": ("",),
-    "cerebras": ("cerebras/",),
-    "cohere": ("", "cohere/"),
-    "deepseek": ("deepseek/",),
-    "fireworks": ("fireworks_ai/accounts/fireworks/models/", "fireworks_ai/"),
-    "google": ("gemini/",),
-    "groq": ("groq/",),
-    "mistral": ("mistral/",),
-    "openai": ("",),
-    "openrouter": ("openrouter/",),
-    "perplexity": ("perplexity/",),
-    "sambanova": ("sambanova/",),
-    "together": ("together_ai/",),
-    "xai": ("xai/",),
-}
-_LITELLM_KEYS = {
-    Meter.INPUT: "input_cost_per_token",
-    Meter.CACHE_READ: "cache_read_input_token_cost",
-    Meter.OUTPUT: "output_cost_per_token",
-}
-_GENAI_PROVIDERS = {"xai": "x-ai", "bedrock": "aws"}
-
-Lookup = Callable[[Price], Mapping[Meter, Decimal] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
-    """One rate on which another project differs from ours, in USD per million tokens."""
+    """One rate on which another project differs from ours, in USD per million tokens, or per unit of a fee."""
 
     library: str
     provider: str
@@ -62,77 +31,108 @@ class Disagreement:
     theirs: Decimal
 
 
-def disagreements(book: PriceBook, at: datetime, libraries: Mapping[str, Lookup]) -> Iterator[Disagreement]:
-    """Compare every row in force with what each library says; what a library does not know is left out."""
-    for price in book.rows:
-        if price.free or price.model == ANY_MODEL or book.at(price.provider, price.model, at) != price:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """A model that a list prices and the book does not know."""
+
+    library: str
+    provider: str
+    model: str
+    rates: dict[Meter, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a look at other lists found."""
+
+    differing: tuple[Disagreement, ...]
+    lacking: tuple[Lacking, ...]
+    ended: tuple[Price, ...]
+    old: tuple[Price, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is nothing for anybody to do."""
+        return not (self.differing or self.lacking or self.ended or self.old)
+
+
+def compare(book: PriceBook, at: datetime, lists: Sequence[PriceList], *, most_days: int) -> Comparison:
+    """Compare every name of the lists, aliases too, with what the book says at an instant."""
+    in_force = tuple(rows_in_force(book, at))
+    quotes = [(each.project, quote) for each in lists for quote in current_quotes(each)]
+    return Comparison(
+        differing=tuple(item for library, quote in quotes for item in _differing(book, at, library, quote)),
+        lacking=tuple(
+            Lacking(library=library, provider=quote.provider, model=quote.model, rates=dict(quoted_price(quote).rates))
+            for library, quote in quotes
+            if book.listed(quote.provider, quote.model, at) is None
+        ),
+        ended=tuple(_ended(in_force, lists)),
+        old=tuple(row for row in in_force if is_old(row, at, most_days)),
+    )
+
+
+def current_quotes(listed: PriceList) -> Iterator[Quote]:
+    """Give the quotes of a list that hold on its day; of two entries of one name, the first."""
+    found: dict[tuple[str, str], Quote] = {}
+    for quote in listed.quotes:
+        kept = found.get(quote.name)
+        if quote.announced or (kept is not None and kept.listed_as != quote.listed_as):
             continue
-        card = rates_in_force(price, Terms(at=at))
-        for library, lookup in libraries.items():
-            for meter, theirs in (lookup(price) or {}).items():
-                ours = card.rate(meter)
-                if ours is not None and ours.scaleb(6, EXACT) != theirs:
-                    yield Disagreement(
-                        library=library,
-                        provider=price.provider,
-                        model=price.model,
-                        meter=meter,
-                        ours=ours.scaleb(6, EXACT),
-                        theirs=theirs,
-                    )
+        found[quote.name] = quote
+    yield from found.values()
 
 
-def installed_libraries(at: datetime) -> dict[str, Lookup]:
-    """Open the libraries that are installed; `{}` without the dev extra."""
-    try:
-        import genai_prices  # noqa: F401  # its presence is the dev extra's, which decides on the comparison
-    except ImportError:
-        return {}
-    litellm = _litellm_lookup()
-    return {"genai-prices": _genai_lookup(at), **({} if litellm is None else {"litellm": litellm})}
+def rows_in_force(book: PriceBook, at: datetime) -> Iterator[Price]:
+    """Give every row that decides the price of its own name at an instant."""
+    imported = book.imported
+    rows = [] if imported is None else [row for provider in imported.providers for row in imported.rows(provider)]
+    for row in (*book.rows, *rows):
+        found = book.listed(row.provider, row.model, at)
+        if found is not None and found.price == row and not found.via:
+            yield row
 
 
-def _litellm_lookup() -> Lookup | None:
-    """Read the price map that litellm carries, without importing litellm (seconds, and a download unless forbidden)."""
-    package = find_spec("litellm")
-    if package is None or not package.submodule_search_locations:
-        return None
-    path = Path(package.submodule_search_locations[0]) / LITELLM_MAP
-    if not path.is_file():
-        return None
-    prices: Mapping[str, Mapping[str, Any]] = json.loads(path.read_bytes(), parse_float=Decimal)
-
-    def lookup(price: Price) -> Mapping[Meter, Decimal] | None:
-        for prefix in _LITELLM_PREFIXES.get(price.provider, ()):
-            if entry := prices.get(prefix + price.model):
-                return {meter: _per_mtok(entry[key]) for meter, key in _LITELLM_KEYS.items() if entry.get(key)}
-        return None
-
-    return lookup
+def is_old(row: Price, at: datetime, most_days: int) -> bool:
+    """Tell whether nobody looked a price up in the days before an instant; what is free or unpriced does not age."""
+    if row.free or row.status != "effective" or row.checked_on is None:
+        return False
+    return at.date() - row.checked_on > timedelta(days=most_days)
 
 
-def _per_mtok(usd_per_token: Decimal | int) -> Decimal:
-    return EXACT.multiply(Decimal(usd_per_token), Decimal(1_000_000))
+def _differing(book: PriceBook, at: datetime, library: str, quote: Quote) -> Iterator[Disagreement]:
+    found = book.match(quote.provider, quote.model, at)
+    if found is None or found.price.free:
+        return
+    card = card_of(found, at)
+    for meter, theirs in quoted_price(quote).rates.items():
+        ours = published_rate(card, meter)
+        if ours is not None and ours != theirs:
+            yield Disagreement(
+                library=library, provider=quote.provider, model=quote.model, meter=meter, ours=ours, theirs=theirs
+            )
 
 
-def _genai_lookup(at: datetime) -> Lookup:
-    from genai_prices import Usage, calc_price
+def card_of(found: Match, at: datetime) -> RateCard:
+    """Give the rates of a standard request at an instant."""
+    return rates_in_force(found.price, Terms(at=at), factor=found.multiply)
 
-    samples = {
-        Meter.INPUT: {"input_tokens": 1000, "output_tokens": 0},
-        Meter.CACHE_READ: {"input_tokens": 1000, "cache_read_tokens": 1000, "output_tokens": 0},
-        Meter.OUTPUT: {"input_tokens": 0, "output_tokens": 1000},
-    }
 
-    def lookup(price: Price) -> Mapping[Meter, Decimal] | None:
-        provider = _GENAI_PROVIDERS.get(price.provider, price.provider)
-        found = {}
-        for meter, usage in samples.items():
-            try:
-                priced = calc_price(Usage(**usage), price.model, provider_id=provider, genai_request_timestamp=at)
-            except (LookupError, ValueError):
-                continue
-            found[meter] = Decimal(priced.total_price).scaleb(3, EXACT)
-        return found
+def published_rate(card: RateCard, meter: Meter) -> Decimal | None:
+    """Give a rate as price lists write it: USD per million tokens, or per unit of a fee."""
+    rate = card.rate(meter)
+    return rate.scaleb(6, EXACT) if rate is not None and meter in TOKEN_METERS else rate
 
-    return lookup
+
+def _ended(in_force: Iterable[Price], lists: Sequence[PriceList]) -> Iterator[Price]:
+    listed = {each.project: _names(each) for each in lists}
+    for row in in_force:
+        projects = [project for project in listed if f"{project} " in row.source]
+        row_name = (row.provider, row.model)
+        if row.layer == IMPORTED_LAYER and projects and not any(row_name in listed[p] for p in projects):
+            yield row
+
+
+def _names(each: PriceList) -> set[tuple[str, str]]:
+    names = {quote.name for quote in each.quotes}
+    return names | {(refusal.provider, refusal.model) for refusal in each.refusals}

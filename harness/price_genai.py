@@ -52,13 +52,15 @@ def read_genai(source: str, version: str, stated_on: date) -> PriceList:
     quotes: list[Quote] = []
     refusals: list[Refusal] = []
     facts: dict[tuple[str, str], Mapping[str, Any]] = {}
+    ids: dict[tuple[str, str], str] = {}
     for listed in _providers(source):
         provider = _PROVIDERS.get(listed["id"], listed["id"])
         page = (listed.get("pricing_urls") or [""])[0]
-        ids = {model["id"] for model in listed["models"]}
+        own = {model["id"] for model in listed["models"]}
         for model in listed["models"]:
+            ids[provider, model["id"]] = f"{listed['id']}/{model['id']}"
             names = dict.fromkeys(
-                [model["id"], *(name for name in _exact_names(model.get("match")) if name not in ids)]
+                [model["id"], *(name for name in _exact_names(model.get("match")) if name not in own)]
             )
             try:
                 dated = _dated(listed["id"], provider, model, page, stated_on)
@@ -75,6 +77,7 @@ def read_genai(source: str, version: str, stated_on: date) -> PriceList:
         quotes=tuple(quotes),
         refusals=tuple(refusals),
         facts=facts,
+        ids=ids,
     )
 
 

@@ -28,6 +28,7 @@ HEADER = """# Prices of {provider} as other projects' lists state them, by `benc
 price = [
 """
 _FOOTER = "]\n"
+_ANY_DAY = date(2000, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,9 +206,14 @@ def _parts(quote: Quote) -> set[str]:
     return parts | {f"{kind} {word}" for kind, word in quote.factors}
 
 
+def quoted_price(quote: Quote) -> Price:
+    """Make the row that a quote would be on its own."""
+    return _row(quote, quote.since or _ANY_DAY, (), "imported").price
+
+
 def _row(quote: Quote, start: date, sources: Sequence[PriceList], confidence: str) -> Row:
     notes = []
-    if left_out := (*quote.left_out, *(f"{word} above the context tier" for word in quote.dropped_sales())):
+    if left_out := (*quote.left_out, *(f"{word} (not for every size, or uneven)" for word in quote.dropped_sales())):
         notes.append(f"without {', '.join(left_out)}")
     whens = quote.whens()
     table = {
@@ -218,7 +224,7 @@ def _row(quote: Quote, start: date, sources: Sequence[PriceList], confidence: st
         **{key: plain(rate) for key, rate in quote.rates.items()},
         **({"when": whens} if whens else {}),
         "source": f"{'; '.join(each.label for each in sources)}: {quote.page or 'no page named'}",
-        "checked_on": max(each.stated_on for each in sources),
+        "checked_on": max((each.stated_on for each in sources), default=start),
         "confidence": confidence,
         **({"note": "; ".join(notes)} if notes else {}),
     }

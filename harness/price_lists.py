@@ -44,6 +44,12 @@ def installed_list(project: str, stated_on: date) -> PriceList | None:
         return None
 
 
+def installed_lists(stated_on: date) -> list[PriceList]:
+    """Read the lists of all installed packages that carry one."""
+    found = (installed_list(project, stated_on) for project in sorted(_FILES))
+    return [each for each in found if each is not None]
+
+
 def list_in_file(path: Path, stated_on: date | None, today: date) -> PriceList:
     """Read a wheel of either package, a folder that one is installed in, litellm's map, or genai-prices' data.py.
 

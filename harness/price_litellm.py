@@ -87,12 +87,15 @@ _MTOK = 1_000_000
 
 def read_litellm(prices: Mapping[str, Mapping[str, Any]], version: str, stated_on: date) -> PriceList:
     """Read the map; amounts must have been parsed as Decimal."""
-    quotes, refusals, facts = [], [], {}
+    quotes, refusals = [], []
+    facts: dict[tuple[str, str], Mapping[str, Any]] = {}
+    ids: dict[tuple[str, str], str] = {}
     for key, entry in prices.items():
         if key == "sample_spec" or not entry.get("litellm_provider"):
             continue
         provider, model = name_of(key, str(entry["litellm_provider"]))
         facts[provider, model] = _facts(entry)
+        ids[provider, model] = key
         try:
             quotes.append(_quote(key, provider, model, entry, prices))
         except RefusedError as refused:
@@ -104,6 +107,7 @@ def read_litellm(prices: Mapping[str, Mapping[str, Any]], version: str, stated_o
         quotes=tuple(sorted(quotes, key=_vertex_last)),
         refusals=tuple(refusals),
         facts=facts,
+        ids=ids,
     )
 
 
@@ -268,6 +272,7 @@ def _facts(entry: Mapping[str, Any]) -> dict[str, Any]:
     efforts = entry.get("reasoning_effort_levels")
     return {
         "mode": entry.get("mode"),
+        "priced": bool(entry.get("input_cost_per_token") or entry.get("tiered_pricing")),
         "reasons": bool(entry.get("supports_reasoning")),
         "always": bool(entry.get("thinking_always_on")),
         "efforts": list(efforts) if isinstance(efforts, list) else [],

@@ -17,6 +17,7 @@ Rates = Mapping[str, Decimal]
 Sale = tuple[str, str]
 """How a request is sold, as a key and a word of a price file: ("tier", "batch"), ("speed", "fast")."""
 
+_ROUNDING = Decimal("1.02")
 _MOST_DECIMALS = 8
 """A published rate has fewer decimals than a float's noise; 0.0028 USD per million is the finest seen."""
 
@@ -68,10 +69,12 @@ class Quote:
         """Write the conditions as [[price.when]] tables, in an order in which each one's rates survive.
 
         A way of selling that the entry does not price above a context tier is kept only where it is one factor of the
-        list price: nobody knows what it costs there otherwise.
+        list price: nobody knows what it costs there otherwise. Batch rates that are no one share are left out.
         """
         plain_sales, factored, sized_sales = [], [], []
         for sale, rates in self.sales.items():
+            if not self._is_even(sale, rates):
+                continue
             above = {size: self.sized_sales.get((sale, size), {}) for size in sorted(self.sizes)}
             if all(rates.keys() <= longer.keys() for longer in above.values()):
                 plain_sales.append(_when(rates, **self._sold(sale)))
@@ -86,6 +89,14 @@ class Quote:
         """Name the ways of selling that `whens` leaves out."""
         whens = self.whens()
         return tuple(word for kind, word in self.sales if not any(when.get(kind) == [word] for when in whens))
+
+    def _is_even(self, sale: Sale, rates: Rates) -> bool:
+        """Whether batches cost one share of the list price, but for parts that cost the same and published rounding.
+
+        A list in which input costs another share than output still has the batch price of an older model there.
+        """
+        shares = {rate / self.rates[key] for key, rate in rates.items() if self.rates.get(key)} - {Decimal(1)}
+        return sale != ("tier", "batch") or not shares or max(shares) <= min(shares) * _ROUNDING
 
     def _over(self, size: int) -> dict[str, int]:
         # xAI counts the threshold itself as long, everybody else as short
@@ -134,6 +145,7 @@ class PriceList:
         project: `litellm` or `genai-prices`.
         stated_on: the day on which it is known to have said so.
         facts: what it says about models apart from prices, by provider and model.
+        ids: the entries' own names, by provider and model, refused ones too.
     """
 
     project: str
@@ -142,6 +154,7 @@ class PriceList:
     quotes: tuple[Quote, ...]
     refusals: tuple[Refusal, ...]
     facts: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    ids: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

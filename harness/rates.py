@@ -5,7 +5,7 @@ Pure. Data flows (`Price`, `Terms` of the request) -> `RateCard` (USD per unit o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -142,14 +142,18 @@ def named_region(text: str | None) -> str:
 def rates_in_force(price: Price, terms: Terms, *, factor: Decimal = Decimal(1)) -> RateCard:
     """Apply a row's adjustments, in their order, to one request; `factor` multiplies every token rate at the end."""
     rates = dict(price.rates)
-    for adjustment in price.adjustments:
-        if _holds(adjustment, terms):
-            _apply(adjustment, rates)
+    for adjustment in adjustments_in_force(price, terms):
+        _apply(adjustment, rates)
     return RateCard(
         usd_per_unit=_units(rates, factor),
         unknown_terms=_unknown_terms(price, terms),
         warnings=_assumptions(price, terms),
     )
+
+
+def adjustments_in_force(price: Price, terms: Terms) -> Iterator[Adjustment]:
+    """Give the adjustments that hold for one request, in their order."""
+    return (adjustment for adjustment in price.adjustments if _holds(adjustment, terms))
 
 
 def highest_rates(

@@ -261,7 +261,14 @@ def test_a_tier_without_a_price_above_the_context_tier_is_left_out(tmp_path: Pat
     price = book(tmp_path, [litellm(m=entry(**uneven))]).at("p", "m", utc("2026-11-27"))
     assert price is not None
     assert rates_in_force(price, Terms(at=utc("2026-11-27"), tier="batch")).unknown_terms == ("tier 'batch'",)
-    assert "batch above the context tier" in price.note
+    assert "without batch (not for every size, or uneven)" in price.note
+
+
+def test_batch_rates_of_an_older_model_are_not_taken(tmp_path: Path) -> None:
+    uneven = {"input_cost_per_token_batches": "6.25e-7", "output_cost_per_token_batches": "1e-6"}
+    price = book(tmp_path, [litellm(m=entry(**uneven))]).at("p", "m", utc("2026-11-27"))
+    assert price is not None
+    assert rates_in_force(price, Terms(at=utc("2026-11-27"), tier="batch")).unknown_terms == ("tier 'batch'",)
 
 
 def test_a_shipped_row_wins_over_an_imported_one_also_in_the_users_folder(tmp_path: Path) -> None:

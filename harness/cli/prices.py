@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.output import print_out, say
+from harness.cli.price_findings import comparison_facts, print_comparison
 from harness.cli.price_lists import import_prices
+from harness.cli.price_questions import AsJson, PricingFolder, diff, explain
 
 if TYPE_CHECKING:
     from harness.pricing import PriceBook
-
-PricingFolder = Annotated[
-    Path | None, typer.Option("--pricing", help="Folder of price files laid over the shipped ones.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("price")(price)
-    prices = typer.Typer(help="Dated prices: list, show, check, import.", no_args_is_help=True, rich_markup_mode=None)
+    prices = typer.Typer(
+        help="Dated prices: list, show, check, import, explain, diff.", no_args_is_help=True, rich_markup_mode=None
+    )
     prices.command("list")(list_prices)
     prices.command("show")(show)
     prices.command("check")(check)
     prices.command("import")(import_prices)
+    prices.command("explain")(explain)
+    prices.command("diff")(diff)
     app.add_typer(prices, name="prices")
 
 
@@ -109,58 +110,46 @@ def check(
     pricing: PricingFolder = None,
     digests: Annotated[Path | None, typer.Option(help="Hold the shipped rows to the digests in this file.")] = None,
     accept: Annotated[bool, typer.Option("--accept", help="Record appended rows in the --digests file.")] = False,
-    compare: Annotated[bool, typer.Option(help="Compare with genai-prices and litellm (dev extra).")] = True,
+    compare: Annotated[bool, typer.Option(help="Compare with the lists of genai-prices and litellm.")] = True,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A wheel, folder or file with a list, in place of the installed ones. Repeatable."),
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=1, help="A price looked up longer ago than this is old.")] = 90,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when anything is found (for CI).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate every price file, report all errors at once, and list where other projects' prices differ."""
+    """Validate every price file, report all errors at once, and list where other projects' prices differ.
+
+    Also listed: models that their lists have and the book lacks, imported rows that a list no longer has, old prices.
+    """
     from datetime import UTC, datetime
 
-    from harness.price_comparison import disagreements, installed_libraries
+    from harness.price_comparison import compare as compare_lists
     from harness.price_files import load_price_book
+    from harness.price_lists import installed_lists, list_in_file
     from harness.rendering.documents import to_json
 
     now = datetime.now(UTC)
     book = load_price_book(pricing)
     if digests is not None:
         _hold(digests, accept=accept)
-    libraries = installed_libraries(now) if compare else {}
-    found = [
-        {
-            "library": item.library,
-            "model": f"{item.provider}/{item.model}",
-            "meter": item.meter.value,
-            "ours_usd_per_mtok": item.ours,
-            "theirs_usd_per_mtok": item.theirs,
-        }
-        for item in disagreements(book, now, libraries)
-    ]
+    lists = [list_in_file(path, now.date(), now.date()) for path in files or ()]
+    if compare and not lists:
+        lists = installed_lists(now.date())
+        if not lists:
+            say("not compared with other projects: neither litellm nor genai-prices is installed")
+    found = compare_lists(book, now, lists, most_days=days)
+    libraries = [each.project for each in lists]
     if as_json:
         facts = {"price_book_sha256": book.sha256, "n_prices": len(book.rows), "n_aliases": len(book.aliases)}
-        print_out(to_json({**facts, "libraries": list(libraries), "disagreements": found}))
-        return
-    print_out(f"{len(book.sources)} files, {len(book.rows)} prices, {len(book.aliases)} aliases: no mistakes")
-    print_out(f"price book {book.sha256}")
-    if compare:
-        _print_disagreements(found, list(libraries))
-
-
-def _print_disagreements(found: list[dict[str, Any]], libraries: list[str]) -> None:
-    from harness.rendering.console import print_table
-    from harness.tables import Column, Table
-
-    if not libraries:
-        say("not compared with other projects: install benchtab[dev] to do so")
-        return
-    columns = (
-        Column(name="library"),
-        Column(name="model"),
-        Column(name="meter"),
-        Column(name="ours", kind="decimal", unit="USD/Mtok"),
-        Column(name="theirs", kind="decimal", unit="USD/Mtok"),
-    )
-    rows = [tuple(item.values()) for item in found]
-    title = f"Rates of today on which {' or '.join(libraries)} differs from ours ({len(rows)})"
-    print_table(Table(name="disagreements", title=title, columns=columns, rows=rows))
+        print_out(to_json({**facts, "libraries": libraries, **comparison_facts(found)}))
+    else:
+        print_out(f"{len(book.sources)} files, {len(book.rows)} prices, {len(book.aliases)} aliases: no mistakes")
+        print_out(f"price book {book.sha256}")
+        print_comparison(found, libraries)
+    if strict and not found.is_clean:
+        raise typer.Exit(1)
 
 
 def _hold(path: Path, *, accept: bool) -> None:
