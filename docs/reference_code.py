@@ -37,8 +37,9 @@ def command_line() -> str:
     import typer
 
     from harness.cli.app import app
+    from harness.cli.help_pages import with_value_names
 
-    root: Any = typer.main.get_command(app)
+    root: Any = with_value_names(typer.main.get_command(app))
     parts = [
         "# Command line\n",
         "Data goes to stdout, progress and messages to stderr. Exit codes: 0 good, 1 failed, 2 bad arguments or input"
@@ -73,15 +74,7 @@ def _names(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in option.opts)
     if option.is_flag:
         return names
-    return f"{names} `{option.metavar or _value_name(option)}`"
-
-
-def _value_name(option: Any) -> str:
-    """Name the kind of value; typer keeps it in `type_descriptor`, and did in `type` while it was built on click."""
-    described = getattr(option, "type_descriptor", None)
-    kind = str(described.annotation) if described is not None else option.type.name
-    known = (("int", "N"), ("float", "X"), ("Path", "FILE"), ("path", "FILE"))
-    return next((name for part, name in known if part in kind), "TEXT")
+    return f"{names} `{option.metavar}`"
 
 
 def _default(option: Any) -> str:

@@ -14,6 +14,7 @@ from harness import __version__
 from harness.cli import (
     budgets,
     compare,
+    completion,
     db,
     export,
     nightly,
@@ -26,8 +27,10 @@ from harness.cli import (
     simulate,
     suites,
 )
+from harness.cli.help_pages import HELP_NAMES, examples, with_value_names
 from harness.cli.options import VERBOSITY_WORDS, verbosity
 from harness.cli.output import PrintableLog, mask_logs_and_tracebacks, print_out, say
+from harness.cli.pipes import outlive_readers
 from harness.errors import HarnessError
 from harness.secrets import learn_environment
 
@@ -42,6 +45,21 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    install_completion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[SHELL]",
+            callback=completion.install,
+            is_eager=True,
+            help="Let TAB complete commands, options, suites, models and runs in bash, zsh or fish.",
+        ),
+    ] = None,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[SHELL]", callback=completion.show, is_eager=True, help="Print the script that does so, and exit."
+        ),
+    ] = None,
 ) -> None:
     """Hold the options that come before any command."""
 
@@ -49,12 +67,23 @@ def options(
 NOUNS = (run, budgets, report, compare, export, nightly, reproduce, prices, suites, runs, score, simulate, db)
 
 
+_EPILOG = (
+    examples(
+        "benchtab run starter -m sim/reasoner -m sim/direct   # no key needed",
+        "benchtab run starter -m openai/o1 --dry-run          # what it would cost",
+        "benchtab report                                      # what stored runs cost",
+    )
+    + "\n\nEverywhere: -h help, -q no progress, -v log messages, -vv tracebacks."
+)
+
+
 def command_line(nouns: Collection[ModuleType] = NOUNS) -> typer.Typer:
     """Make the application with the commands of these nouns."""
     made = typer.Typer(
         name="benchtab",
         help="What a benchmark cost, what it will cost, and whether it was worth it.",
-        epilog="Everywhere: -q no progress, -v log messages, -vv tracebacks.",
+        epilog=_EPILOG,
+        context_settings={"help_option_names": HELP_NAMES},
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -74,7 +103,10 @@ def main() -> None:
 
     `-q`, `-v` and `-vv` hold for every command and may stand anywhere: quiet, log messages, tracebacks.
     """
+    outlive_readers()
     words, asked = _without_verbosity(sys.argv[1:])
+    words = completion.with_shell_named(words)
+    completion.answer_the_shell()
     learn_environment(os.environ)
     mask_logs_and_tracebacks()
     verbosity.quiet = "-q" in asked or "--quiet" in asked
@@ -87,7 +119,7 @@ def main() -> None:
     # typer reads the signatures of all commands that it is given: a run needs its own only, and starts sooner for it
     chosen = command_line((run,)) if words[:1] == ["run"] else app
     try:
-        chosen(args=words)
+        with_value_names(typer.main.get_command(chosen))(args=words)
     except HarnessError as error:
         if "-vv" in asked:
             raise

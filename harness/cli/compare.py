@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
+from harness.cli.help_pages import examples
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
 from harness.cli.output import print_out, say
 from harness.errors import InputError
@@ -16,12 +18,18 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("compare")(compare)
+    app.command("compare", epilog=EXAMPLES)(compare)
+
+
+EXAMPLES = examples(
+    "benchtab compare monday tuesday",
+    "benchtab compare monday tuesday --max-cost-increase 10% --max-score-drop 1pt",
+)
 
 
 def compare(
-    base: Annotated[str, typer.Argument(metavar="BASE", help="The earlier run.")],
-    head: Annotated[str, typer.Argument(metavar="HEAD", help="The later run.")],
+    base: Annotated[str, typer.Argument(metavar="BASE", autocompletion=completion.runs, help="The earlier run.")],
+    head: Annotated[str, typer.Argument(metavar="HEAD", autocompletion=completion.runs, help="The later run.")],
     max_cost_increase: Annotated[
         str | None, typer.Option(metavar="10%", help="Close the gate when a cost surely rose by more.")
     ] = None,

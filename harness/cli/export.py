@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.help_pages import examples
 from harness.cli.options import DbOption, PricingOption, open_ledger
 from harness.cli.output import say
 from harness.rendering.export_files import TABLES, export_table
@@ -14,7 +15,13 @@ from harness.rendering.export_files import TABLES, export_table
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("export")(export)
+    app.command("export", epilog=EXAMPLES)(export)
+
+
+EXAMPLES = examples(
+    "benchtab export charges -o charges.parquet",
+    "benchtab export attempts -o attempts.csv --run RUN",
+)
 
 
 def export(

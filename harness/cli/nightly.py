@@ -8,13 +8,20 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.help_pages import examples
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
 from harness.cli.output import print_out, say
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("nightly")(nightly)
+    app.command("nightly", epilog=EXAMPLES)(nightly)
+
+
+EXAMPLES = examples(
+    "benchtab nightly nightly.toml",
+    "benchtab nightly nightly.toml --accept RUN   # a good baseline from now on",
+)
 
 
 def nightly(

@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
+from harness.cli.help_pages import examples
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
 from harness.cli.output import print_out, say
 from harness.errors import InputError
@@ -25,11 +27,22 @@ FORMATS = ("table", "json", "md", "csv", "html")
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("report")(report)
+    app.command("report", epilog=EXAMPLES)(report)
+
+
+EXAMPLES = examples(
+    "benchtab report                          # all complete runs",
+    "benchtab report RUN --format html -o report.html",
+    "benchtab report RUN --as-of 2025-06-10   # at that day's prices",
+    "benchtab report RUN --what-if batch",
+)
 
 
 def report(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. Default: complete ones.")] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN", autocompletion=completion.runs, help="Runs. Default: complete ones."),
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="WHEN", help="Prices of this date or instant (UTC).")
     ] = None,

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def reproduce(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="A shipped table, or the path of your own .toml file.")
+        str, typer.Argument(metavar="NAME", help="A shipped table, or the path of your own .toml file.")
     ] = DEFAULT_TABLE,
     ledger: Annotated[
         str | None, typer.Option("--ledger", metavar="URL", help="Keep the reconstructed ledger here (a new one).")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import completion
+from harness.cli.help_pages import examples
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
 from harness.cli.output import print_out, say
 
@@ -22,16 +24,35 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="run")(run)
+    app.command(name="run", epilog=EXAMPLES)(run)
+
+
+EXAMPLES = examples(
+    "benchtab run starter -m sim/reasoner -m sim/direct",
+    "benchtab run gsm8k -m openai/o1 -m openai/gpt-4o --limit 100 --dry-run",
+    "benchtab run gsm8k -m openai/o3-mini@low -m openai/o3-mini --budget-usd 5",
+    "benchtab run ./mine.toml -m openai-compatible/NAME --base-url http://HOST/v1",
+    "benchtab run --resume RUN --budget-usd 10",
+)
 
 
 def run(
     context: typer.Context,
     suites: Annotated[
-        list[str] | None, typer.Argument(metavar="SUITE...", help="Names of suites, or paths of suite files.")
+        list[str] | None,
+        typer.Argument(
+            metavar="SUITE", autocompletion=completion.suites, help="Names of suites, or paths of suite files."
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("-m", "--model", metavar="MODEL", help="provider/model[@setting]; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            autocompletion=completion.models,
+            help="provider/model[@setting]; repeatable.",
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Repeats of each sample.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="First N samples in draw order of each task.")] = None,
@@ -59,7 +80,9 @@ def run(
             metavar="[NAME=]URL", help="Address of the openai-compatible models, or of provider/model NAME; repeatable."
         ),
     ] = None,
-    judge: Annotated[str | None, typer.Option(metavar="MODEL", help="Model for judged tasks.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="MODEL", autocompletion=completion.models, help="Model for judged tasks.")
+    ] = None,
     rpm: Annotated[float | None, typer.Option(min=0.1, help="Requests per minute and model, at most.")] = None,
     tpm: Annotated[float | None, typer.Option(min=1.0, help="Tokens per minute and model, at most.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Take stored answers to the same request.")] = False,
@@ -75,7 +98,12 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimate; send nothing.")] = False,
     run_id: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; an existing one goes on.")] = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Go on with a stored run; its failed samples are asked again.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            autocompletion=completion.runs,
+            help="Go on with a stored run; its failed samples are asked again.",
+        ),
     ] = None,
     db: DbOption = None,
     pricing: PricingOption = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import completion
 from harness.cli.options import DbOption, JsonOption, open_ledger
 from harness.cli.output import print_out
 
@@ -33,7 +34,10 @@ def list_runs(db: DbOption = None, as_json: JsonOption = False) -> None:
 
 
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, see `benchtab runs list`.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", autocompletion=completion.runs, help="Id of a run, see `benchtab runs list`."),
+    ],
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:

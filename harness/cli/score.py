@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli import completion
+from harness.cli.help_pages import examples
 from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
 from harness.cli.output import print_out, say
 
@@ -21,11 +23,22 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("score")(score)
+    app.command("score", epilog=EXAMPLES)(score)
+
+
+EXAMPLES = examples(
+    "benchtab score RUN --json",
+    "benchtab score RUN --judge openai/gpt-4o --budget-usd 1",
+)
 
 
 def score(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run whose stored answers are scored again.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", autocompletion=completion.runs, help="Run whose stored answers are scored again."
+        ),
+    ],
     judge: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Model for judged tasks. Default: the run's.")
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.help_pages import examples
 from harness.cli.output import print_out, say
 
 if TYPE_CHECKING:
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("simulate")(simulate)
+    app.command("simulate", epilog=EXAMPLES)(simulate)
+
+
+EXAMPLES = examples(
+    "benchtab simulate --port 8321 --suite gsm8k --data DIR",
+    "benchtab run starter -m openai-compatible/sim-reasoner --base-url :8321",
+)
 
 
 def simulate(
