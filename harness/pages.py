@@ -34,6 +34,7 @@ class Page:
 
     Attributes:
         marks: words shown beside the title, for example `simulated`.
+        verdict: what the page says, in sentences; shown first.
         warnings: what a reader must know before trusting a number.
         commands: how to make the page again, one command line each.
         footer: versions and digests.
@@ -46,6 +47,7 @@ class Page:
     main: Table
     sections: tuple[Section, ...] = ()
     marks: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     footer: tuple[str, ...] = ()

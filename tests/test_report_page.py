@@ -21,12 +21,13 @@ from harness.rendering.chart_files import write_charts
 from harness.rendering.page import number_in, to_html
 from harness.rendering.svg import COLOURS, to_svg
 from harness.reports.charts import report_charts
-from harness.reports.cost_statistics import ladder_table, pairs_table, repeats_table, statistics_table
+from harness.reports.cost_statistics import repeats_table, statistics_table
 from harness.reports.facts import RunCost
 from harness.reports.page import report_page
 from harness.reports.price_history import price_histories, price_timeline
 from harness.reports.repeats import passes
 from harness.reports.spend import SpendReport
+from harness.reports.verdict import ladder_table, pairs_table
 from harness.usage.values import Meter
 from tests.spend_cases import direct, outcomes, reasoner, report, unpriced
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from harness.ledger import Ledger
     from harness.pricing import PriceBook
+    from harness.reports.pairs import Pairs
     from harness.reports.spend import SpendReport
+    from harness.tables import Table
 
 FORMATS = ("table", "json", "md", "csv", "html")
 
@@ -130,16 +132,15 @@ def report_text(made: SpendReport, output_format: str) -> str:
 
     if output_format == "json":
         from harness.rendering.documents import to_json
-        from harness.reports.spend import report_object
+        from harness.reports.verdict import report_document
 
-        return to_json(report_object(made)) + "\n"
+        return to_json(report_document(made)) + "\n"
     if output_format == "html":
         from harness.rendering.page import to_html
         from harness.reports.page import report_page
 
         return to_html(report_page(made))
-    from harness.reports.spend_tables import prices_table, spend_table, summary_table, totals_table
-    from harness.reports.tasks import task_score_tables
+    from harness.reports.spend_tables import prices_table, spend_table
 
     out = io.StringIO()
     if output_format == "csv":
@@ -147,22 +148,35 @@ def report_text(made: SpendReport, output_format: str) -> str:
 
         write_csv(spend_table(made), out)
     elif output_format == "md":
-        from harness.rendering.markdown import to_markdown
+        from harness.rendering.markdown import to_list, to_markdown
+        from harness.reports.verdict import HEADING, verdict
 
-        by_task = task_score_tables(made)
-        out.write(to_markdown([summary_table(made), *by_task, totals_table(made), prices_table(made)]))
+        pairs, tables = _pairs_and_tables(made)
+        out.write(to_list(HEADING, verdict(made, pairs)))
+        out.write(to_markdown([*tables, prices_table(made)]))
     else:
         _print_tables(made, out)
     return out.getvalue()
 
 
 def _print_tables(made: SpendReport, file: IO[str] | None = None) -> None:
-    from harness.rendering.console import output_width, print_table
-    from harness.reports.spend_tables import summary_table, totals_table
-    from harness.reports.tasks import task_score_tables
+    from harness.rendering.console import output_width, print_list, print_table
+    from harness.reports.verdict import HEADING, verdict
 
     width = output_width(file)
-    print_table(summary_table(made), file=file, width=width)
-    for by_task in task_score_tables(made, width=width):
-        print_table(by_task, file=file, width=width)
-    print_table(totals_table(made), file=file, width=width)
+    pairs, tables = _pairs_and_tables(made, width)
+    print_list(HEADING, verdict(made, pairs), file=file, width=width)
+    for table in tables:
+        print_table(table, file=file, width=width)
+
+
+def _pairs_and_tables(made: SpendReport, width: int | None = None) -> tuple[Pairs, list[Table]]:
+    """The tables for people in their order, and the pairs of rows that some of them rest on."""
+    from harness.reports.pairs import all_pairs
+    from harness.reports.spend_tables import summary_table, totals_table
+    from harness.reports.tasks import task_score_tables
+    from harness.reports.verdict import ladder_table, pairs_table
+
+    pairs = all_pairs(made)
+    compared = [table for table in (pairs_table(made, pairs), ladder_table(made, pairs)) if table.rows]
+    return pairs, [summary_table(made), *compared, *task_score_tables(made, width=width), totals_table(made)]

@@ -180,14 +180,14 @@ def _print_json(
     from harness.rendering.documents import to_json
     from harness.reports.agreement import agreement_object
     from harness.reports.rescored import rescored_objects
-    from harness.reports.spend import report_object
+    from harness.reports.verdict import report_document
 
     document: dict[str, Any] = {
         "run": run_id,
         "rows": rescored_objects(before, after, changes),
         "kept_scores": dict(sorted(made.kept.items())),
         "problems": list(made.problems),
-        "report": report_object(after),
+        "report": report_document(after),
     }
     if found is not None:
         document["agreement"] = agreement_object(found)

@@ -44,7 +44,7 @@ def night_object(night: Night) -> dict[str, object]:
     """Write a night as JSON values; `comparison` is the object of `benchtab compare --json`."""
     from harness.money import from_pico
     from harness.reports.comparison import comparison_object
-    from harness.reports.spend import report_object
+    from harness.reports.verdict import report_document
 
     return {
         "name": night.name,
@@ -64,5 +64,5 @@ def night_object(night: Night) -> dict[str, object]:
             }
             for budget in night.budgets
         ],
-        "report": report_object(night.report),
+        "report": report_document(night.report),
     }

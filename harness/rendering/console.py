@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 from harness.rendering.narrow import GAP, Fitted, dropped_note, fit
@@ -49,6 +50,18 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
     note = dropped_note(fitted, width) if width else None
     for text in (*table.notes, *([note] if note else [])):
         console.print(Text(f"* {printable(text)}"))
+    console.print()
+
+
+def print_list(title: str, lines: Sequence[str], *, file: IO[str] | None = None, width: int | None = None) -> None:
+    """Print sentences below a heading."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=file, width=width or output_width(file) or WIDEST, highlight=False)
+    console.print(Text(title, style="bold"))
+    for line in lines:
+        console.print(Text(f"* {printable(line)}"))
     console.print()
 
 

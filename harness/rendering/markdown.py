@@ -16,6 +16,12 @@ def to_markdown(tables: Iterable[Table]) -> str:
     return "\n".join("\n".join(_lines(table)) for table in tables)
 
 
+def to_list(title: str, lines: Iterable[str]) -> str:
+    """Write sentences below a heading."""
+    listed = "".join(f"- {_escape(line)}\n" for line in lines)
+    return f"### {_escape(title)}\n\n{listed}\n"
+
+
 def _lines(table: Table) -> Iterable[str]:
     if table.title:
         yield f"### {_escape(table.title)}"

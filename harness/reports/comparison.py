@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.reports import wording
-from harness.reports.cost_statistics import pair, points
+from harness.reports.pairs import pair
 from harness.reports.spend import SpendReport, SpendRow
 from harness.reports.spend_tables import label
 from harness.stats import Estimate, cost_ratio, observations_to_decide, paired_difference
@@ -258,7 +258,7 @@ def comparison_table(made: Comparison) -> Table:
             label(row.head),
             row.head.facts.suite,
             row.n_common,
-            points(row.score_difference.value, row.score_difference.ci_low, row.score_difference.ci_high),
+            wording.points(row.score_difference),
             wording.ratio(row.cost_ratio),
             wording.ratio(row.tokens_ratio),
             _cause_text(row),

@@ -1,51 +1,15 @@
-"""Statistics of cost per row and between rows: intervals, concentration, waste, paired ratios, ladders, repeats."""
+"""Statistics of cost per row: intervals, concentration, waste, repeats."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator
 
 from harness.reports import wording
 from harness.reports.repeats import passes
 from harness.reports.spend import SpendReport, SpendRow
 from harness.reports.spend_tables import label
-from harness.stats import (
-    concentration,
-    cost_of_pass,
-    cost_ratio,
-    marginal_usd_per_point,
-    paired_difference,
-)
+from harness.stats import concentration, cost_of_pass
 from harness.tables import Column, Table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedSamples:
-    """Two rows on the samples that both have: mean scores (where both are scored) and costs (where both are known)."""
-
-    scores: tuple[list[float], list[float]]
-    costs: tuple[list[float], list[float]]
-    tokens: tuple[list[float], list[float]]
-
-
-def pair(base: SpendRow, head: SpendRow) -> PairedSamples:
-    """Match two rows sample by sample; per-sample costs and tokens are means over that row's repeats."""
-    scores: tuple[list[float], list[float]] = ([], [])
-    costs: tuple[list[float], list[float]] = ([], [])
-    tokens: tuple[list[float], list[float]] = ([], [])
-    known = dict(_samples(base))
-    for key, (score, cost, output) in _samples(head):
-        if key not in known:
-            continue
-        base_score, base_cost, base_output = known[key]
-        for columns, left, right in ((scores, base_score, score), (costs, base_cost, cost),
-                                     (tokens, base_output, output)):  # fmt: skip
-            if left is not None and right is not None:
-                columns[0].append(left)
-                columns[1].append(right)
-    return PairedSamples(scores=scores, costs=costs, tokens=tokens)
-
 
 Values = tuple[float | None, float | None, float | None]
 
@@ -124,88 +88,6 @@ def _with_interval(value: float | None, low: float | None, high: float | None) -
         return wording.dollars(value)
     upper = wording.dollars(high) if high is not None else "no upper limit"
     return f"{wording.dollars(value)} [{wording.dollars(low)}, {upper}]"
-
-
-def pairs_table(report: SpendReport) -> Table:
-    """Compare each reasoning row with each other row of its suite, on the same samples."""
-    columns = (
-        Column(name="suite", title="suite"),
-        Column(name="reasoning", title="reasoning model"),
-        Column(name="other", title="other model"),
-        Column(name="cost_ratio", kind="ratio", title="cost ratio [95 %]"),
-        Column(name="token_ratio", kind="ratio", title="output ratio [95 %]"),
-        Column(name="difference", kind="percent", title="score difference, points [95 %]"),
-        Column(name="n", kind="integer", title="common samples"),
-    )
-    rows = []
-    for suite, members in by_suite(report.rows).items():
-        heads, bases = [r for r in members if r.facts.reasons], [r for r in members if not r.facts.reasons]
-        rows += [(suite, *_pair_row(base, head)) for head in heads for base in bases]
-    note = "ratios of sums over the samples that both rows have; intervals are paired by sample."
-    return Table(name="pairs", title="Reasoning models against the others", columns=columns, rows=rows, notes=(note,))
-
-
-def _pair_row(base: SpendRow, head: SpendRow) -> tuple[str | int, ...]:
-    paired = pair(base, head)
-    difference = paired_difference(*paired.scores)
-    return (
-        label(head),
-        label(base),
-        wording.ratio(cost_ratio(*paired.costs)),
-        wording.ratio(cost_ratio(*paired.tokens)),
-        points(difference.value, difference.ci_low, difference.ci_high),
-        len(paired.scores[0]),
-    )
-
-
-def points(value: float | None, low: float | None, high: float | None) -> str:
-    """Write a score difference in percentage points: `+3.2 [-0.4, +6.8]`."""
-    if value is None or low is None or high is None:
-        return wording.NOT_KNOWN
-    return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-
-
-def by_suite(rows: Sequence[SpendRow]) -> dict[str, list[SpendRow]]:
-    """Group rows by suite and version."""
-    found: dict[str, list[SpendRow]] = {}
-    for row in rows:
-        found.setdefault(f"{row.facts.suite} {row.facts.suite_version}", []).append(row)
-    return found
-
-
-def ladder_table(report: SpendReport) -> Table:
-    """Price one more point between the settings of one model, from the cheapest to the dearest."""
-    columns = (
-        Column(name="suite", title="suite"),
-        Column(name="model", title="model"),
-        Column(name="step", title="step"),
-        Column(name="extra", kind="usd", title="extra cost"),
-        Column(name="difference", kind="percent", title="points [95 %]"),
-        Column(name="per_point", kind="usd", title="$ per point"),
-    )
-    rows = []
-    for suite, members in by_suite(report.rows).items():
-        models: dict[str, list[SpendRow]] = {}
-        for row in members:
-            models.setdefault(f"{row.facts.provider}/{row.facts.model}", []).append(row)
-        for model, settings in models.items():
-            ordered = sorted(settings, key=lambda row: float(row.facts.solve.cost.total))
-            rows += [(suite, model, *_step(base, head)) for base, head in pairwise(ordered)]
-    note = "unresolved: the paired score difference covers zero, so that dollars per point would be a guess."
-    return Table(name="ladder", title="Effort ladder", columns=columns, rows=rows, notes=(note,))
-
-
-def _step(base: SpendRow, head: SpendRow) -> tuple[str, ...]:
-    paired = pair(base, head)
-    difference = paired_difference(*paired.scores)
-    extra = sum(paired.costs[1]) - sum(paired.costs[0])
-    step = marginal_usd_per_point(extra, difference)
-    return (
-        f"{base.facts.setting or 'default'} to {head.facts.setting or 'default'}",
-        wording.dollars(extra, sign=True),
-        points(difference.value, difference.ci_low, difference.ci_high),
-        step.verdict if step.usd_per_point is None else wording.dollars(step.usd_per_point),
-    )
 
 
 def repeats_table(report: SpendReport) -> Table:

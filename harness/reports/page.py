@@ -7,11 +7,13 @@ from harness.money import add
 from harness.pages import Figure, Page, Section
 from harness.reports import wording
 from harness.reports.charts import report_charts
-from harness.reports.cost_statistics import ladder_table, pairs_table, repeats_table, statistics_table
+from harness.reports.cost_statistics import repeats_table, statistics_table
 from harness.reports.facts import NOTHING
+from harness.reports.pairs import all_pairs
 from harness.reports.spend import GROUPS, SpendReport
 from harness.reports.spend_tables import label, notes, prices_table, runs_table, summary_table, title, totals_table
 from harness.reports.tasks import tasks_table
+from harness.reports.verdict import ladder_table, pairs_table, verdict
 from harness.runner.command_line import command
 from harness.tables import Table
 
@@ -19,7 +21,8 @@ from harness.tables import Table
 def report_page(report: SpendReport) -> Page:
     """Lay out the page of a spend report."""
     whole = summary_table(report)
-    extra = [statistics_table(report), pairs_table(report), ladder_table(report), repeats_table(report)]
+    pairs = all_pairs(report)
+    extra = [pairs_table(report, pairs), ladder_table(report, pairs), statistics_table(report), repeats_table(report)]
     details = [tasks_table(report), prices_table(report), runs_table(report)]
     return Page(
         title=title(report),
@@ -33,6 +36,7 @@ def report_page(report: SpendReport) -> Page:
             *(Section(table=table, folded=True) for table in details if table.rows),
         ),
         marks=tuple(sorted({row.facts.mark for row in report.rows if row.facts.mark})),
+        verdict=verdict(report, pairs),
         warnings=tuple(notes(report)),
         commands=_commands(report),
         footer=(f"benchtab {__version__}", f"price book {report.price_book_sha256[:16]}"),

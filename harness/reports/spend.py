@@ -320,8 +320,8 @@ def row_object(row: SpendRow) -> dict[str, Any]:
         "score_ci_high": row.score.ci_high,
         "cost_per_task_usd": money(row.cost_per_task_usd),
         "cost_per_correct_usd": money(row.cost_per_correct_usd),
-        "cost_per_correct_ci_low_usd": _float_money(per_correct.ci_low),
-        "cost_per_correct_ci_high_usd": _float_money(per_correct.ci_high),
+        "cost_per_correct_ci_low_usd": float_money(per_correct.ci_low),
+        "cost_per_correct_ci_high_usd": float_money(per_correct.ci_high),
         "output_tokens_per_task": row.output_tokens_per_task,
         "failure_causes": cause_objects(facts.causes),
         "pass_at_k": pass_objects(facts.tasks),
@@ -341,7 +341,8 @@ def _task_object(task: TaskOutcomes) -> dict[str, Any]:
     }
 
 
-def _float_money(amount: float | None) -> str | None:
+def float_money(amount: float | None) -> str | None:
+    """Write an estimate in dollars for JSON, to the picodollar; None stays None."""
     return None if amount is None else plain(Decimal(repr(amount)).quantize(Decimal("1e-12")))
 
 

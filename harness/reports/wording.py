@@ -87,3 +87,24 @@ def ratio(estimate: Estimate) -> str:
     if estimate.ci_low is None or estimate.ci_high is None:
         return f"{estimate.value:.3g}x"
     return f"{estimate.value:.3g}x [{estimate.ci_low:.3g}-{estimate.ci_high:.3g}]"
+
+
+def short_ratio(estimate: Estimate) -> str:
+    """Write a ratio for a sentence: two digits, more from a hundred on: `71x [60-85]`, `1.3x [1.1-1.5]`."""
+
+    def digits(value: float) -> str:
+        return f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}"
+
+    if estimate.value is None:
+        return NOT_KNOWN
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return f"{digits(estimate.value)}x"
+    return f"{digits(estimate.value)}x [{digits(estimate.ci_low)}-{digits(estimate.ci_high)}]"
+
+
+def points(estimate: Estimate) -> str:
+    """Write a score difference in percentage points: `+3.2 [-0.4, +6.8]`."""
+    value, low, high = estimate.value, estimate.ci_low, estimate.ci_high
+    if value is None or low is None or high is None:
+        return NOT_KNOWN
+    return f"{100 * value:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
