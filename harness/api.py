@@ -326,7 +326,8 @@ def report(
 
     Args:
         as_of: prices of this date or instant (without a zone: UTC); None = those in force when each request completed.
-        what_if: `batch`, `no-cache`, `model=provider/name`, or several with commas.
+        what_if: `batch`, `no-cache`, `model=provider/name` for all rows, `provider/name=provider/name` for those of
+            one model, or several with commas.
 
     Returns:
         The columns of `benchtab export report`; dollars are exact decimals, NA is not known. What a reader must know

@@ -140,7 +140,7 @@ def test_reasoning_models_are_paired_with_the_others_on_the_same_samples() -> No
     rows = pairs_table(report(reasoner(), direct())).rows
     assert len(rows) == 1
     assert rows[0][-1] == 200
-    assert rows[0][3].startswith("1.3e+03x")
+    assert rows[0][3].startswith("1,305x")
 
 
 def test_the_statistics_name_concentration_and_waste() -> None:

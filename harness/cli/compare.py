@@ -29,7 +29,18 @@ EXAMPLES = examples(
 
 def compare(
     base: Annotated[str, typer.Argument(metavar="BASE", autocompletion=completion.runs, help="The earlier run.")],
-    head: Annotated[str, typer.Argument(metavar="HEAD", autocompletion=completion.runs, help="The later run.")],
+    head: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[HEAD]",
+            autocompletion=completion.runs,
+            help="The later run. Default with --models: the same run.",
+        ),
+    ] = None,
+    models: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Compare model or setting B (of HEAD) with A (of BASE): o3@high o3@low."),
+    ] = None,
     max_cost_increase: Annotated[
         str | None, typer.Option(metavar="10%", help="Close the gate when a cost surely rose by more.")
     ] = None,
@@ -44,19 +55,28 @@ def compare(
     db: DbOption = None,
     pricing: PricingOption = None,
 ) -> None:
-    """Compare two runs; with thresholds, end with 0 (pass), 4 (regression) or 5 (inconclusive)."""
+    """Compare two runs, or two models or settings of them.
+
+    With thresholds, ends with 0 (pass), 4 (regression) or 5 (inconclusive).
+    """
     from harness.price_files import load_price_book
     from harness.reports.comparison import Thresholds
     from harness.reports.gate import gate_code, parse_on_inconclusive
-    from harness.reports.run_comparison import compare_runs, parse_share
+    from harness.reports.run_comparison import compare_models, compare_runs, parse_share
 
     rule = parse_on_inconclusive(on_inconclusive)
     thresholds = Thresholds(
         cost_increase=parse_share(max_cost_increase, "%", "--max-cost-increase"),
         score_drop=parse_share(max_score_drop, "pt", "--max-score-drop"),
     )
+    if head is None and models is None:
+        raise InputError("there is one run to compare", where="HEAD", fix="name a second run, or --models A B")
     with open_ledger(db) as ledger:
-        made = compare_runs(ledger, load_price_book(pricing), base, head, thresholds)
+        book = load_price_book(pricing)
+        if models is not None:
+            made = compare_models(ledger, book, (base, head or base), models, thresholds)
+        else:
+            made = compare_runs(ledger, book, base, head or base, thresholds)
     print_comparison(made, "json" if json_output else output_format)
     if made.verdict == "inconclusive" and rule == "warn":
         say("warning: inconclusive: too few common samples to decide; see the columns above")

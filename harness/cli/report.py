@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from harness.tables import Table
 
 FORMATS = ("table", "json", "md", "csv", "html")
+ENDINGS = {
+    ".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json", ".txt": "table",
+}  # fmt: skip
+"""What a file's ending says of its format."""
 
 
 def register(app: typer.Typer) -> None:
@@ -49,10 +53,22 @@ def report(
         str | None, typer.Option("--as-of", metavar="WHEN", help="Prices of this date or instant (UTC).")
     ] = None,
     what_if: Annotated[
-        str | None, typer.Option("--what-if", metavar="QUESTION", help="batch, no-cache or model=provider/name.")
+        list[str] | None,
+        typer.Option(
+            "--what-if",
+            metavar="QUESTION",
+            help="batch, no-cache, model=provider/name (all rows) or provider/name=provider/name (rows of one model); "
+            "repeatable.",
+        ),
     ] = None,
-    output_format: Annotated[str, typer.Option("--format", help="table, json, md, csv or html.")] = "table",
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to this file.")] = None,
+    output_format: Annotated[
+        str | None,
+        typer.Option("--format", help="table, json, md, csv or html. Default: by the ending of FILE, else table."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write to this file: .html, .md, .csv, .json or .txt."),
+    ] = None,
     charts: Annotated[
         Path | None, typer.Option("--charts", metavar="DIR", help="Write every chart as SVG and PNG into this folder.")
     ] = None,
@@ -62,10 +78,9 @@ def report(
 ) -> None:
     """Print what stored runs cost, reasoning models against the others."""
     from harness.price_files import load_price_book
+    from harness.reports.questions import joined
 
-    chosen = "json" if json_output else output_format
-    if chosen not in FORMATS:
-        raise InputError(f"no format {chosen!r}", where="--format", fix=f"one of: {', '.join(FORMATS)}")
+    chosen = chosen_format("json" if json_output else output_format, output)
     instant = parse_instant(as_of)
     with open_ledger(db) as ledger:
         print_report(
@@ -76,8 +91,36 @@ def report(
             output=output,
             charts=charts,
             as_of=instant,
-            what_if=what_if,
+            what_if=joined(what_if or ()),
         )
+
+
+def chosen_format(asked: str | None, output: Path | None) -> str:
+    """Choose how to write: as asked, else by the file's ending, else as a table.
+
+    Raises:
+        InputError: no such format, an ending that says none, or one that says another than asked.
+    """
+    if asked is not None and asked not in FORMATS:
+        raise InputError(f"no format {asked!r}", where="--format", fix=f"one of: {', '.join(FORMATS)}")
+    if output is None:
+        return asked or "table"
+    ending = output.suffix.lower()
+    told = ENDINGS.get(ending)
+    if asked is None and told is None:
+        raise InputError(
+            f"no format is known for {output.name!r}",
+            where="-o",
+            fix=f"end it with one of {', '.join(ENDINGS)}, or name a --format"
+            + ("; for Excel: benchtab export report -o FILE.csv" if ending.startswith(".xls") else ""),
+        )
+    if asked is not None and told not in (None, asked):
+        raise InputError(
+            f"{output.name!r} says {told}, --format says {asked}",
+            where="-o",
+            fix="leave --format out, or rename the file",
+        )
+    return asked or told or "table"
 
 
 def parse_instant(text: str | None) -> datetime | None:

@@ -46,8 +46,9 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
     console = Console(file=file, width=width or WIDEST, highlight=False)
     if table.title:
         console.print(Text(on_one_line(table.title), style="bold"))
-    console.print(grid(fitted))
-    note = dropped_note(fitted, width) if width else None
+    if table.rows or not table.notes:
+        console.print(grid(fitted))
+    note = dropped_note(fitted, width) if width and table.rows else None
     for text in (*table.notes, *([note] if note else [])):
         console.print(Text(f"* {printable(text)}"))
     console.print()

@@ -91,11 +91,8 @@ class _Shown:
     @property
     def drops(self) -> int:
         """How soon the column leaves: one without any value before all that have some."""
-        return (
-            EMPTY
-            if self.column.drops and all(text == readable(None, self.column) for text in self.texts)
-            else (self.column.drops)
-        )
+        nothing = readable(None, self.column)
+        return EMPTY if self.column.drops and all(text == nothing for text in self.texts) else self.column.drops
 
     def at(self, width: int) -> FittedColumn:
         """Set the column at a width."""
@@ -161,8 +158,8 @@ def _kept(shown: Sequence[_Shown], width: int) -> tuple[list[_Shown], int]:
     kept = list(shown)
     for wanted in (ROOMY, TIGHT):
         while _total([one.floor(wanted) for one in kept]) > width:
-            leaving = max(kept[1:], key=lambda one: (one.drops, one.place), default=None)
-            if leaving is None or (wanted == ROOMY and not leaving.drops):
+            leaving = max(kept, key=lambda one: (one.drops, one.place))
+            if len(kept) == 1 or (wanted == ROOMY and not leaving.drops):
                 break
             kept.remove(leaving)
         else:

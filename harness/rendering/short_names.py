@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 
 _END = re.compile(r"(?P<body>.*?)(?P<end>(?:@[^@()\s]*)?(?: \([^()]*\))?(?:, [^,]*)?)", re.DOTALL)
 """`provider/model`, then what tells rows of one model apart: setting, mark and suite."""
+_MARK = re.compile(r" \((sim|rec)[a-z]+\)")
+"""`(simulated)` and `(reconstructed)` become `(sim.)` and `(rec.)`, and stay."""
 _FEWEST = 5
 """Letters of a model's own name that have to remain beside its setting."""
 
@@ -62,6 +64,9 @@ def _from_the_end(name: str, width: int) -> str:
 
 
 def _kept_end(name: str, width: int, shorten: Callable[[str, int], str]) -> str:
+    if len(name) <= width:
+        return name
+    name = _MARK.sub(r" (\1.)", name)
     if len(name) <= width:
         return name
     found = _END.fullmatch(name)

@@ -22,9 +22,10 @@ from harness.ledger.stream import attempt_rows
 from harness.money import from_pico
 from harness.pricing import PriceBook
 from harness.reports.charge_warnings import told_once
-from harness.reports.charging import Charger, parse_pricing, usd_per_token
+from harness.reports.charging import Charger, usd_per_token
 from harness.reports.facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes
 from harness.reports.price_history import price_histories
+from harness.reports.questions import check_names, parse_pricing
 from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.reports.stretches import NamedSum, named_sums
@@ -45,13 +46,16 @@ def spend_report(
     Args:
         run_ids: None = every complete run.
         as_of: charge everything at the prices of this instant; None = when each request completed.
-        what_if: `batch`, `no-cache`, `model=provider/name`, or several with commas.
+        what_if: `batch`, `no-cache`, `model=provider/name` for all rows, `provider/name=provider/name` for those of
+            one model, or several with commas.
 
     Raises:
-        InputError: no such run, or no complete run.
+        InputError: no such run, no complete run, or a question that cannot be asked.
     """
+    pricing = parse_pricing(as_of, what_if)
     runs = _runs(ledger, run_ids)
-    charger = Charger(book=book, pricing=parse_pricing(as_of, what_if))
+    check_names(pricing, book, {(cell.provider, cell.model) for run in runs for cell in ledger.cells(run.run_id)})
+    charger = Charger(book=book, pricing=pricing)
     cells = _cells(ledger, runs, charger)
     changed = sorted(run.run_id for run in runs if run.price_book_sha256 != book.sha256)
     warnings = told_once(charger.warnings)

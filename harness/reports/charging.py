@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from harness.bulk_costs import GroupTerms, RateStretches
 from harness.costs import Cost, cost_of
-from harness.errors import InputError
 from harness.ledger.buckets import SLOT_US, last_of_bucket
 from harness.ledger.encoding import read_json
 from harness.ledger.instants import from_us, to_us
@@ -21,62 +20,13 @@ from harness.ledger.stream import AttemptRow
 from harness.money import add, plain
 from harness.pricing import TOKEN_METERS, Price, PriceBook
 from harness.reports.facts import ZERO, CostSums, Spend, TokenSums
+from harness.reports.questions import AS_IT_WAS, Pricing
 from harness.reports.spend import PriceUsed
 from harness.usage import read_usage
 from harness.usage.bounds import sensible
 from harness.usage.values import Meter, Usage
 
 UNANSWERED = ("failed", "timed_out", "cancelled")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pricing:
-    """Which prices to use.
-
-    Attributes:
-        as_of: one instant for all; None = each attempt at its own completion.
-        batch: everything at batch rates.
-        no_cache: cached input as if it had been read anew.
-        model: another model's prices (provider, model) for the same tokens; None = its own.
-    """
-
-    as_of: datetime | None = None
-    batch: bool = False
-    no_cache: bool = False
-    model: tuple[str, str] | None = None
-
-    @property
-    def as_it_was(self) -> bool:
-        """Whether nothing is asked but what was charged."""
-        return self == AS_IT_WAS
-
-
-AS_IT_WAS = Pricing()
-
-
-def parse_pricing(as_of: datetime | None, what_if: str | None) -> Pricing:
-    """Read the questions of `--as-of` and `--what-if`.
-
-    Raises:
-        InputError: a question that is not known.
-    """
-    if as_of is not None and as_of.tzinfo is None:
-        as_of = as_of.replace(tzinfo=UTC)
-    pricing = Pricing(as_of=as_of)
-    for question in filter(None, (what_if or "").split(",")):
-        name, _, value = question.partition("=")
-        provider, slash, model = value.partition("/")
-        if name == "model" and slash and provider and model:
-            pricing = replace(pricing, model=(provider, model))
-        elif question == "batch":
-            pricing = replace(pricing, batch=True)
-        elif question == "no-cache":
-            pricing = replace(pricing, no_cache=True)
-        else:
-            raise InputError(
-                f"not a question: {question!r}", where="--what-if", fix="ask batch, no-cache or model=provider/name"
-            )
-    return pricing
 
 
 _PARTS: Mapping[Meter, str] = {
@@ -119,7 +69,7 @@ class Charger:
 
     def terms(self, group: UsageGroup, *, provider: str, model: str) -> GroupTerms:
         """Say what the price of a group's attempts can depend on, under the prices that are asked about."""
-        pricing = self.pricing
+        pricing = self.pricing.of(provider, model)
         start_us, span_us = (group.slot_us, SLOT_US) if pricing.as_of is None else (to_us(pricing.as_of), 0)
         bucket = group.context_bucket
         terms = GroupTerms(
@@ -209,7 +159,7 @@ class Charger:
         )
         itemised = row.reasoning_tokens is not None or not row.output_tokens
         charged = cost_sums(cost, itemised=itemised)
-        if self.pricing.as_it_was and row.stated_cost_usd is not None:
+        if self.pricing.of(row.provider_asked, row.model_requested).as_it_was and row.stated_cost_usd is not None:
             charged = replace(charged, charged=cost.usd if cost.usd is not None else row.stated_cost_usd)
             if cost.list_usd is None:
                 charged = CostSums(stated=charged.charged, charged=charged.charged, reasoning=None)
@@ -256,7 +206,7 @@ class Charger:
         thinking: bool | None,
         n_attempts: int,
     ) -> Cost:
-        pricing = self.pricing
+        pricing = self.pricing.of(provider, model)
         if pricing.no_cache:
             usage = replace(usage, cache_read_tokens=None, cache_write_5m_tokens=None, cache_write_1h_tokens=None)
         if pricing.model is not None:

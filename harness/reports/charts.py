@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from harness.charts import Bars, Chart, Point, Role, Scatter, Series, Spread, Spreads, Unit
 from harness.reports import wording
+from harness.reports.pairs import Placed, by_suite, on_common_samples, on_own_samples
 from harness.reports.price_history import price_timeline
 from harness.reports.spend import SpendReport, SpendRow
 from harness.reports.spend_tables import label
@@ -23,8 +24,8 @@ def report_charts(report: SpendReport) -> tuple[Chart, ...]:
         return ()
     names = _names(rows)
     charts: list[Chart | None] = [_cost_bars(rows, names), _token_bars(rows, names)]
-    for suite, members in _by_suite(report.rows).items():
-        suffix = f", {suite}" if len(_by_suite(report.rows)) > 1 else ""
+    for suite, members in by_suite(report.rows).items():
+        suffix = f", {suite}" if len(by_suite(report.rows)) > 1 else ""
         charts.append(_scatter(members, suite, suffix, by_cost=True))
         charts.append(_scatter(members, suite, suffix, by_cost=False))
         charts.append(_ladder(members, suite, suffix))
@@ -39,13 +40,6 @@ def _dearest(rows: Sequence[SpendRow]) -> list[SpendRow]:
 def _names(rows: Sequence[SpendRow]) -> tuple[str, ...]:
     several = len({row.facts.suite for row in rows}) > 1
     return tuple(f"{label(row)}, {row.facts.suite}" if several else label(row) for row in rows)
-
-
-def _by_suite(rows: Sequence[SpendRow]) -> dict[str, list[SpendRow]]:
-    found: dict[str, list[SpendRow]] = {}
-    for row in rows:
-        found.setdefault(f"{row.facts.suite} {row.facts.suite_version}", []).append(row)
-    return found
 
 
 def _series(
@@ -101,67 +95,90 @@ def _token_bars(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Bars:
 
 
 def _scatter(rows: Sequence[SpendRow], suite: str, suffix: str, *, by_cost: bool) -> Scatter | None:
-    placed = [(row, x) for row in rows if (x := _x(row, by_cost)) and row.score.value is not None]
+    """Place rows by cost or output per task on the samples that all of them have; elsewhere no front is drawn."""
+    shared, ground = _on_one_ground(rows)
+    placed = [(one, x) for one in shared if (x := _x(one, by_cost)) and one.score.value is not None]
     if len(placed) < 2:
         return None
-    points = tuple(_point(row, x) for row, x in placed)
+    points = tuple(_point(one, x) for one, x in placed)
     pairs = [(point.x, point.y) for point in points]
-    front, hull = tuple(pareto_front(pairs)), tuple(convex_hull(pairs))
-    what = "cost" if by_cost else "output tokens"
+    front: tuple[int, ...] = ()
+    hull: tuple[int, ...] = ()
+    if ground != DIFFERENT:
+        front, hull = tuple(pareto_front(pairs)), tuple(convex_hull(pairs))
+    what = "cost per task" if by_cost else "output tokens per task"
     best = ", ".join(points[place].label for place in front)
+    told = f"; nothing scores more for less than: {best}" if front else ""
     return Scatter(
         name=f"score-against-{'cost' if by_cost else 'output-tokens'}-{_slug(suite)}",
-        title=f"Score against {what}{suffix}",
-        x_title="cost to run, USD (log scale)" if by_cost else "output tokens (log scale)",
+        title=f"Score against {what}{suffix}{ground}",
+        x_title="cost per task, USD (log scale)" if by_cost else "output tokens per task (log scale)",
         x_unit="usd" if by_cost else "tokens",
         y_title="score, %",
         points=points,
         front=front,
         hull=hull,
-        description=f"Score in percent against {what}; nothing scores more for less than: {best}. "
+        description=f"Score in percent against {what}{ground}{told}. "
         + "; ".join(f"{point.label} {point.y:.1f} %" for point in points),
     )
 
 
-def _x(row: SpendRow, by_cost: bool) -> float | None:
-    solve = row.facts.solve
-    if by_cost:
-        return None if solve.known_usd is None else float(solve.known_usd)
-    return float(solve.tokens.output_tokens)
+DIFFERENT = " (rows answered different samples)"
 
 
-def _point(row: SpendRow, x: float) -> Point:
-    score = row.score
+def _on_one_ground(rows: Sequence[SpendRow]) -> tuple[Sequence[Placed], str]:
+    """Put rows on their common samples, with words for the title where those are not all samples of every row."""
+    shared = on_common_samples(rows)
+    if shared is None:
+        return [on_own_samples(row) for row in rows], DIFFERENT
+    return shared.rows, "" if shared.is_whole else f" (on {shared.n_samples:,} common samples)"
+
+
+def _x(placed: Placed, by_cost: bool) -> float | None:
+    return placed.usd_per_task if by_cost else placed.tokens_per_task
+
+
+def _point(placed: Placed, x: float) -> Point:
+    score = placed.score
     return Point(
-        label=label(row),
+        label=label(placed.row),
         x=x,
         y=100 * (score.value or 0.0),
         low=None if score.ci_low is None else 100 * score.ci_low,
         high=None if score.ci_high is None else 100 * score.ci_high,
-        reasoning=row.facts.reasons,
+        reasoning=placed.row.facts.reasons,
     )
 
 
 def _ladder(rows: Sequence[SpendRow], suite: str, suffix: str) -> Scatter | None:
-    """Connect the settings of one model, from the cheapest to the dearest."""
-    placed = [(row, x) for row in rows if (x := _x(row, True)) and row.score.value is not None]
-    models: dict[tuple[str, str], list[int]] = {}
-    for place, (row, _) in enumerate(placed):
-        models.setdefault((row.facts.provider, row.facts.model), []).append(place)
-    ladders = [sorted(places, key=lambda place: placed[place][1]) for places in models.values() if len(places) > 1]
-    if not ladders:
+    """Connect the settings of one model, from the cheapest task to the dearest."""
+    models: dict[tuple[str, str, str | None], list[SpendRow]] = {}
+    for row in rows:
+        models.setdefault((row.facts.provider, row.facts.model, row.facts.mark), []).append(row)
+    points: list[Point] = []
+    ladders: list[tuple[int, ...]] = []
+    grounds: set[str] = set()
+    for settings in models.values():
+        shared, ground = _on_one_ground(settings)
+        placed = [(one, x) for one in shared if (x := _x(one, True)) and one.score.value is not None]
+        if len(placed) > 1:
+            placed.sort(key=lambda entry: entry[1])
+            if ground != DIFFERENT:
+                ladders.append(tuple(range(len(points), len(points) + len(placed))))
+            points += [_point(one, x) for one, x in placed]
+            grounds.add(ground)
+    if not points:
         return None
-    kept = [place for ladder in ladders for place in ladder]
-    points = tuple(_point(*placed[place]) for place in kept)
+    ground = grounds.pop() if len(grounds) == 1 else " (each model on its own common samples)"
     return Scatter(
         name=f"effort-ladder-{_slug(suite)}",
-        title=f"Effort ladder{suffix}",
-        x_title="cost to run, USD (log scale)",
+        title=f"Effort ladder{suffix}{ground}",
+        x_title="cost per task, USD (log scale)",
         x_unit="usd",
         y_title="score, %",
-        points=points,
-        ladders=tuple(tuple(kept.index(place) for place in ladder) for ladder in ladders),
-        description="Score and cost of one model at several settings: "
+        points=tuple(points),
+        ladders=tuple(ladders),
+        description="Score and cost per task of one model at several settings: "
         + "; ".join(f"{point.label} {point.y:.1f} % at {wording.dollars(point.x)}" for point in points),
     )
 

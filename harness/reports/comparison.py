@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from harness.reports import wording
 from harness.reports.pairs import pair
-from harness.reports.spend import SpendReport, SpendRow
+from harness.reports.spend import SpendReport, SpendRow, money
 from harness.reports.spend_tables import label
 from harness.stats import Estimate, cost_ratio, observations_to_decide, paired_difference
 from harness.tables import Column, Table
@@ -81,6 +81,7 @@ class Comparison:
     Attributes:
         level: confidence level of every interval here, raised for the number of tests.
         only_in_base, only_in_head: rows without a partner.
+        models: the models that were set against each other, where their names differ; None = each with itself.
     """
 
     base: str
@@ -90,6 +91,7 @@ class Comparison:
     verdict: Verdict
     only_in_base: tuple[str, ...] = ()
     only_in_head: tuple[str, ...] = ()
+    models: tuple[str, str] | None = None
 
 
 def compare(base: SpendReport, head: SpendReport, head_at_base: SpendReport, thresholds: Thresholds) -> Comparison:
@@ -211,6 +213,7 @@ def comparison_object(made: Comparison) -> dict[str, Any]:
         "rows": [_row_object(row) for row in made.rows],
         "only_in_base": list(made.only_in_base),
         "only_in_head": list(made.only_in_head),
+        "models": None if made.models is None else list(made.models),
     }
 
 
@@ -223,6 +226,14 @@ def _row_object(row: ComparedRow) -> dict[str, Any]:
         "setting": facts.setting,
         "mark": facts.mark,
         "n_common_samples": row.n_common,
+        "n_base_samples": row.base.n_samples,
+        "n_head_samples": row.head.n_samples,
+        "base_cost_usd": money(row.base.facts.solve.known_usd),
+        "head_cost_usd": money(row.head.facts.solve.known_usd),
+        "base_cost_per_task_usd": money(row.base.cost_per_task_usd),
+        "head_cost_per_task_usd": money(row.head.cost_per_task_usd),
+        "base_score": row.base.score.value,
+        "head_score": row.head.score.value,
         "score_difference": _estimate(row.score_difference),
         "cost_ratio": _estimate(row.cost_ratio),
         "tokens_ratio": _estimate(row.tokens_ratio),
@@ -242,15 +253,17 @@ def _estimate(estimate: Estimate) -> dict[str, float | int | None]:
 
 
 def comparison_table(made: Comparison) -> Table:
-    """Make the table for people."""
+    """Make the table for people: what changed with its interval, beside both bills."""
     columns = (
         Column(name="model", title="model"),
-        Column(name="suite", title="suite"),
-        Column(name="n", kind="integer", title="samples"),
+        Column(name="suite", title="suite", drops=3),
+        Column(name="n", kind="integer", title="samples", drops=1),
         Column(name="score", kind="percent", title="score, points"),
         Column(name="cost", kind="ratio", title="cost"),
-        Column(name="tokens", kind="ratio", title="output tokens"),
-        Column(name="cause", title="moved by"),
+        Column(name="base_usd", kind="usd", title="bill before", drops=2),
+        Column(name="head_usd", kind="usd", title="bill now", drops=2),
+        Column(name="tokens", kind="ratio", title="output tokens", drops=5),
+        Column(name="cause", title="moved by", drops=4),
         Column(name="verdict", title="verdict"),
     )
     rows = [
@@ -260,19 +273,34 @@ def comparison_table(made: Comparison) -> Table:
             row.n_common,
             wording.points(row.score_difference),
             wording.ratio(row.cost_ratio),
+            wording.whole(row.base.facts.solve),
+            wording.whole(row.head.facts.solve),
             wording.ratio(row.tokens_ratio),
             _cause_text(row),
-            row.verdict,
+            VERDICT_WORDS[row.verdict],
         )
         for row in made.rows
     ]
-    return Table(
-        name="comparison",
-        title=f"{made.head} against {made.base}: {made.verdict}",
-        columns=columns,
-        rows=rows,
-        notes=tuple(_notes(made)),
-    )
+    return Table(name="comparison", title=_title(made), columns=columns, rows=rows, notes=tuple(_notes(made)))
+
+
+VERDICT_WORDS: dict[Verdict, str] = {
+    "pass": "pass",
+    "regression": "regression",
+    "inconclusive": "inconclusive",
+    "not asked": "no threshold",
+}
+
+
+def _title(made: Comparison) -> str:
+    what = f"{made.head} against {made.base}"
+    if made.models is not None:
+        base, head = made.models
+        where = made.head if made.head == made.base else what
+        what = f"{head} against {base} ({where})"
+    if not made.rows:
+        return f"{what}: nothing to compare"
+    return what if made.verdict == "not asked" else f"{what}: {made.verdict}"
 
 
 def _cause_text(row: ComparedRow) -> str:
@@ -281,13 +309,22 @@ def _cause_text(row: ComparedRow) -> str:
     return row.cause
 
 
+NOTHING = (
+    "nothing to compare: no suite and model setting is in both runs, so no verdict is possible (exit 5); "
+    "models of different names: --models A B"
+)
+
+
 def _notes(made: Comparison) -> list[str]:
-    found = [
-        f"intervals at {100 * made.level:.4g} %, paired by sample; "
-        f"noise alone closes the gate in at most {100 * FALSE_ALARMS:.0f} % of runs"
-    ]
+    if not made.rows:
+        found = [NOTHING]
+    else:
+        found = [
+            f"intervals at {100 * made.level:.4g} %, paired by sample; "
+            f"noise alone closes the gate in at most {100 * FALSE_ALARMS:.0f} % of runs"
+        ]
     for row in made.rows:
-        found += [f"{label(row.head)}: {reason}" for reason in row.reasons]
+        found += [f"{label(row.head)}: {reason}" for reason in (*_on_samples(row), *row.reasons)]
         if row.more_samples:
             found.append(f"{label(row.head)}: about {row.more_samples:,} more samples would decide")
     if made.only_in_base:
@@ -295,3 +332,14 @@ def _notes(made: Comparison) -> list[str]:
     if made.only_in_head:
         found.append(f"only in {made.head}: {', '.join(made.only_in_head)}")
     return found
+
+
+def _on_samples(row: ComparedRow) -> list[str]:
+    """Say where two rows rest on different samples, so that their bills are not those of the ratio."""
+    before, now = row.base.n_samples, row.head.n_samples
+    if row.n_common == before == now:
+        return []
+    if not row.n_common:
+        counts = f"{before:,} before and {now:,} now"
+        return [f"no common sample has a known cost in both runs ({counts}): other data, seed or limit, or no price"]
+    return [f"compared on {row.n_common:,} common samples; the bills are of {before:,} before and {now:,} now"]

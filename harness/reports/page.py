@@ -86,6 +86,6 @@ def _commands(report: SpendReport) -> tuple[str, ...]:
     """The report itself, then every run that a command can repeat; all quoted for a shell."""
     names = [run.run_id for run in report.runs]
     asked = ["--as-of", f"{report.as_of:%Y-%m-%dT%H:%M:%SZ}"] if report.as_of else []
-    asked += ["--what-if", report.what_if] if report.what_if else []
-    again = [command(["report", *names, *asked, "--format", "html", "-o", "report.html"])] if names else []
+    asked += [word for question in (report.what_if or "").split(",") if question for word in ("--what-if", question)]
+    again = [command(["report", *names, *asked, "-o", "report.html"])] if names else []
     return (*again, *dict.fromkeys(run.command for run in report.runs if run.command is not None))

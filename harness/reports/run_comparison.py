@@ -15,6 +15,7 @@ from harness.pricing import PriceBook
 from harness.reports.assembly import spend_report
 from harness.reports.comparison import Comparison, Thresholds, compare
 from harness.reports.spend import SpendReport, SpendRow
+from harness.reports.spend_tables import label
 
 
 def compare_runs(
@@ -37,6 +38,36 @@ def compare_runs(
     """
     before, after, repriced = reports_to_compare(ledger, book, base, head)
     return compare(_renamed(before, after, replaced or {}), after, repriced, thresholds)
+
+
+def compare_models(
+    ledger: Ledger, book: PriceBook, runs: tuple[str, str], models: tuple[str, str], thresholds: Thresholds
+) -> Comparison:
+    """Compare a model of one run with another model or setting, of the same run or of a second one.
+
+    Args:
+        runs: the run of each model; may be the same one twice.
+        models: `provider/model[@setting]`, the one to compare with first.
+
+    Raises:
+        InputError: no such run, or no such model in it.
+    """
+    before, after, repriced = reports_to_compare(ledger, book, *runs)
+    base, head = _only(before, models[0], runs[0]), _only(after, models[1], runs[1])
+    spec = _spec(head.rows[0])
+    renamed = replace(base, rows=tuple(_with_name(row, spec) for row in base.rows))
+    made = compare(renamed, head, _only(repriced, models[1], runs[1]), thresholds)
+    return replace(made, models=(label(base.rows[0]), label(head.rows[0])))
+
+
+def _only(report: SpendReport, model: str, run: str) -> SpendReport:
+    """Keep the rows of one model; its provider may be left out where that is clear."""
+    names = {row.facts.name for row in report.rows}
+    wanted = {name for name in names if name == model} or {name for name in names if name.partition("/")[2] == model}
+    if len(wanted) != 1:
+        what = f"run {run} has no model {model!r}" if not wanted else f"{model!r} is several models of run {run}"
+        raise InputError(what, where="--models", fix=f"one of: {', '.join(sorted(wanted or names))}")
+    return replace(report, rows=tuple(row for row in report.rows if row.facts.name in wanted))
 
 
 def reports_to_compare(

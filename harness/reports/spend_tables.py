@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from harness.ledger.causes import told
-from harness.ledger.records import Purpose
 from harness.money import add
 from harness.reports import wording
-from harness.reports.facts import Spend
+from harness.reports.notes import label, notes
 from harness.reports.spend import GROUPS, SpendReport, SpendRow, cost_part
 from harness.tables import Column, ColumnKind, Table
 
@@ -166,15 +163,6 @@ SUMMARY: tuple[tuple[Column, Callable[[SpendRow], str]], ...] = (
 )  # fmt: skip
 
 
-def label(row: SpendRow) -> str:
-    """Name a row for people, with its mark: simulated and reconstructed rows never look real."""
-    facts = row.facts
-    name = f"{facts.model}@{facts.setting}" if facts.setting else facts.model
-    if facts.provider not in ("sim", ""):
-        name = f"{facts.provider}/{name}"
-    return f"{name} ({facts.mark})" if facts.mark else name
-
-
 def totals_table(report: SpendReport) -> Table:
     """Make the group totals: reasoning models against the others, judges apart, each with its price coverage."""
     columns = (
@@ -240,71 +228,14 @@ def runs_table(report: SpendReport) -> Table:
     )
 
 
-def notes(report: SpendReport) -> Iterable[str]:
-    """Say everything a reader must know before trusting a number."""
-    marks = {row.facts.mark for row in report.rows if row.facts.mark}
-    if "simulated" in marks:
-        yield "simulated: answers, token counts and prices of these rows are made up by built-in models."
-    if "reconstructed" in marks:
-        yield "reconstructed: token counts of these rows were solved from published dollars, not measured."
-    for row in report.rows:
-        yield from (f"{label(row)}, {row.facts.suite}: {text}" for text in row_warnings(row))
-    yield from report.warnings
-
-
-def row_warnings(row: SpendRow) -> Iterable[str]:
-    """Say what is missing, cut or unknown in one row."""
-    solve = row.facts.solve
-    yield from _bill_warnings(solve)
-    if row.facts.judge.is_lower_bound:
-        yield f"judging: {wording.coverage(row.facts.judge)}"
-    if row.n_unscored:
-        yield (
-            f"{row.n_unscored:,} of {row.n_solves:,} answers unscored ({_by_reason(row.facts.n_unscored)});"
-            " they are not counted as wrong"
-        )
-    if row.n_without_answer:
-        yield (
-            f"{row.n_without_answer:,} of {row.n_solves:,} replies hold no answer"
-            f" ({_by_reason(row.facts.n_without_answer)}); they count as wrong"
-        )
-    if solve.n_truncated:
-        yield f"{solve.n_truncated:,} of {row.n_solves:,} answers cut at the output cap, billed in full"
-    if solve.n_failed_attempts:
-        yield f"{solve.n_failed_attempts:,} of {solve.n_attempts:,} requests failed{_causes(row, 'solve')}"
-    judge = row.facts.judge
-    if judge.n_failed_attempts:
-        yield f"{judge.n_failed_attempts:,} of {judge.n_attempts:,} judge requests failed{_causes(row, 'judge')}"
-    if solve.n_flagged_usage:
-        yield f"{solve.n_flagged_usage:,} attempts with usage that does not add up as the provider sent it"
-    if solve.n_reused:
-        worth = wording.dollars(solve.reused_list_usd)
-        yield f"{solve.n_reused:,} answers reused from earlier runs: {worth} at list price, nothing charged here"
-    if solve.tokens.reasoning_tokens is None:
-        yield "reasoning tokens are not itemised by the provider"
-    if solve.cost.stated:
-        yield (
-            f"no list price: {wording.dollars(solve.cost.stated)} of the cost is what the provider states it charged;"
-            " what of it was input, output or reasoning is not known"
-        )
-    if solve.cost.charged != solve.cost.total:
-        yield f"providers state they charged {wording.dollars(solve.cost.charged)}; the table shows list prices"
-
-
-def _causes(row: SpendRow, purpose: Purpose) -> str:
-    causes = [replace(cause, purpose="solve") for cause in row.facts.causes if cause.purpose == purpose]
-    return f": {', '.join(told(causes))}" if causes else ""
-
-
-def _by_reason(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{counts[reason]:,} {reason}" for reason in sorted(counts))
-
-
-def _bill_warnings(solve: Spend) -> Iterable[str]:
-    if solve.is_unpriced:
-        if solve.n_unpriced_attempts >= solve.n_attempts:
-            yield f"unpriced: the price book has no price for any of its {solve.n_attempts:,} attempts"
-        else:
-            yield f"cost {wording.whole(solve)} ({wording.coverage(solve)})"
-    elif solve.is_lower_bound:
-        yield f"cost {wording.spent(solve)} ({wording.coverage(solve)})"
+__all__ = [
+    "FULL",
+    "label",
+    "notes",
+    "prices_table",
+    "runs_table",
+    "spend_table",
+    "summary_table",
+    "title",
+    "totals_table",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from harness.reports.facts import Spend
@@ -81,20 +82,16 @@ def score(estimate: Estimate) -> str:
 
 
 def ratio(estimate: Estimate) -> str:
-    """Write a ratio with its interval: `8.1x [7.2x, 9.0x]`."""
-    if estimate.value is None:
-        return NOT_KNOWN
-    if estimate.ci_low is None or estimate.ci_high is None:
-        return f"{estimate.value:.3g}x"
-    return f"{estimate.value:.3g}x [{estimate.ci_low:.3g}-{estimate.ci_high:.3g}]"
+    """Write a ratio with its interval in three digits: `8.1x [7.2-9.02]`, `1,305x [1,030-1,600]`."""
+    return _ratio(estimate, lambda value: f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}")
 
 
 def short_ratio(estimate: Estimate) -> str:
-    """Write a ratio for a sentence: two digits, more from a hundred on: `71x [60-85]`, `1.3x [1.1-1.5]`."""
+    """Write a ratio for a sentence, in two digits or whole: `71x [60-85]`, `1.3x [1.1-1.5]`."""
+    return _ratio(estimate, lambda value: f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}")
 
-    def digits(value: float) -> str:
-        return f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}"
 
+def _ratio(estimate: Estimate, digits: Callable[[float], str]) -> str:
     if estimate.value is None:
         return NOT_KNOWN
     if estimate.ci_low is None or estimate.ci_high is None:
