@@ -72,11 +72,12 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Quantiles of one category: 5, 25, 50, 75 and 95 percent, and the mean."""
+    """Quantiles of one category: 5, 25, 50, 75 and 95 percent, and the mean; `reasoning` decides its colour."""
 
     label: str
     quantiles: tuple[float, float, float, float, float]
     mean: float
+    reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +101,12 @@ class TimeStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLine:
-    """One model on a timeline: its steps in the upper panel, its points in the lower one."""
+    """One model on a timeline: steps in the upper panel, points in the lower; `reasoning` decides its colour."""
 
     label: str
     steps: tuple[TimeStep, ...]
     points: tuple[tuple[datetime, float], ...]
+    reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

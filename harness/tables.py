@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 ColumnKind = Literal["text", "integer", "decimal", "usd", "ratio", "percent", "boolean", "timestamp", "json", "link"]
@@ -48,3 +48,12 @@ class Table:
     columns: tuple[Column, ...]
     rows: Sequence[tuple[Any, ...]]
     notes: tuple[str, ...] = ()
+
+
+def without_repeated(table: Table, name: str) -> Table:
+    """Leave a column out that says the same in every row."""
+    place = next((at for at, column in enumerate(table.columns) if column.name == name), None)
+    if place is None or len({row[place] for row in table.rows}) > 1:
+        return table
+    columns = table.columns[:place] + table.columns[place + 1 :]
+    return replace(table, columns=columns, rows=[row[:place] + row[place + 1 :] for row in table.rows])

@@ -18,8 +18,9 @@ import pytest
 from harness.charts import Bars, Scatter
 from harness.pricing import Price, PriceBook
 from harness.rendering.chart_files import write_charts
+from harness.rendering.drawing import COLOURS
 from harness.rendering.page import number_in, to_html
-from harness.rendering.svg import COLOURS, to_svg
+from harness.rendering.svg import to_svg
 from harness.reports.charts import report_charts
 from harness.reports.cost_statistics import repeats_table, statistics_table
 from harness.reports.facts import RunCost
@@ -121,8 +122,21 @@ def test_charts_are_written_as_svg_and_png(tmp_path: Path) -> None:
 
 
 def test_numbers_are_read_from_cells_for_sorting() -> None:
-    cells = [">= $1,234.50", "12.3k", "80.0 [74-85]", "unpriced", "–", "$0.000670"]
-    assert [number_in(cell) for cell in cells] == ["1234.5", "12300.0", "80.0", "", "", "0.00067"]
+    cells = [">= $1,234.50", "12.3k", "80.0 [74-85]", "unpriced", "–", "$0.000670", "4 kinds"]
+    assert [number_in(cell) for cell in cells] == ["1234.5", "12300.0", "80.0", "", "", "0.00067", "4.0"]
+
+
+def test_sorting_honours_signs_and_units() -> None:
+    """Points ascending were +2.5, -3.3, +6.7."""
+    cells = [
+        "+2.5 [-1.0, +6.0]",
+        "-3.3 [-9.0, +2.0]",
+        "+6.7 [+1.0, +9.9]",
+        "-$0.401",
+        "+$1.23M",
+        "1,305x [1,030-1,600]",
+    ]
+    assert [float(number_in(cell)) for cell in cells] == [2.5, -3.3, 6.7, -0.401, 1_230_000.0, 1305.0]
 
 
 def test_the_ladder_prices_a_point_only_where_scores_differ() -> None:
@@ -199,8 +213,36 @@ def test_the_page_works_in_a_browser(browser: Any, tmp_path: Path) -> None:
     assert cells[-1] == "unpriced"
     amounts = [float(number_in(cell)) for cell in cells[:-1]]
     assert amounts == sorted(amounts)
+    sorts = [head.get_attribute("aria-sort") for head in table.find_elements("css selector", "th")]
+    assert sorts[place] == "ascending"
+    assert set(sorts[:place] + sorts[place + 1 :]) == {"none"}
     table.find_elements("css selector", "th button")[place].click()
     assert table.find_elements("css selector", "tbody tr td")[place].text == "$652.50"
+
+
+CUT_TEXTS = """
+const found = {charts: 0, cut: []};
+for (const svg of document.querySelectorAll("figure svg")) {
+  const box = svg.getBoundingClientRect();
+  if (!box.width) continue;
+  found.charts += 1;
+  for (const text of svg.querySelectorAll("text")) {
+    const own = text.getBoundingClientRect();
+    if (own.left < box.left - 1 || own.right > box.right + 1) found.cut.push(text.textContent);
+  }
+}
+return found;
+"""
+
+
+@pytest.mark.browser
+def test_no_label_of_a_chart_is_cut_at_a_desk(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(to_html(report_page(ladder())), encoding="utf-8")
+    browser.get(path.as_uri())
+    cut = browser.execute_script(CUT_TEXTS)
+    assert cut["charts"] > 0
+    assert cut["cut"] == []
 
 
 @pytest.mark.browser
@@ -212,6 +254,9 @@ def test_the_page_fits_a_phone(browser: Any, tmp_path: Path) -> None:
     )
     browser.get(path.as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    cut = browser.execute_script(CUT_TEXTS)
+    assert cut["charts"] > 0
+    assert cut["cut"] == []
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 

@@ -114,7 +114,7 @@ def chosen_format(asked: str | None, output: Path | None) -> str:
             fix=f"end it with one of {', '.join(ENDINGS)}, or name a --format"
             + ("; for Excel: benchtab export report -o FILE.csv" if ending.startswith(".xls") else ""),
         )
-    if asked is not None and told not in (None, asked):
+    if asked is not None and told not in (None, "table", asked):  # a .txt may hold any text
         raise InputError(
             f"{output.name!r} says {told}, --format says {asked}",
             where="-o",
@@ -219,7 +219,9 @@ def _pairs_and_tables(made: SpendReport, width: int | None = None) -> tuple[Pair
     from harness.reports.spend_tables import summary_table, totals_table
     from harness.reports.tasks import task_score_tables
     from harness.reports.verdict import ladder_table, pairs_table
+    from harness.tables import without_repeated
 
     pairs = all_pairs(made)
-    compared = [table for table in (pairs_table(made, pairs), ladder_table(made, pairs)) if table.rows]
+    compared = [without_repeated(table, "suite") for table in (pairs_table(made, pairs), ladder_table(made, pairs))
+                if table.rows]  # fmt: skip
     return pairs, [summary_table(made), *compared, *task_score_tables(made, width=width), totals_table(made)]

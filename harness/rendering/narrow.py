@@ -135,15 +135,7 @@ def fit(table: Table, width: int | None) -> Fitted:
     if width is None or _total([one.natural for one in shown]) <= width:
         return _set(shown, [one.natural for one in shown])
     kept, wanted = _kept(shown, width)
-    floors = [one.floor(wanted) for one in kept]
-    left = width - _total(floors)
-    widths = []
-    for one, floor in zip(kept, floors, strict=True):
-        more = min(max(left, 0), max(one.natural - floor, 0))
-        widths.append(floor + more)
-        left -= more
-    if left < 0 and len(widths) == 1:  # wider than the terminal even alone: it folds
-        widths[0] = max(1, width)
+    widths = _shared_out([one.floor(wanted) for one in kept], kept, width)
     places = {one.place for one in kept}
     dropped = tuple(one.heading for one in shown if one.place not in places)
     return _set(kept, widths, dropped)
@@ -165,6 +157,23 @@ def _kept(shown: Sequence[_Shown], width: int) -> tuple[list[_Shown], int]:
         else:
             return kept, wanted
     return kept, TIGHT
+
+
+def _shared_out(floors: Sequence[int], kept: Sequence[_Shown], width: int) -> list[int]:
+    """Give what is left of the width to the columns that lack most: texts first, then headings over numbers."""
+    widths = list(floors)
+    left = width - _total(widths)
+    if left < 0 and len(widths) == 1:  # wider than the terminal even alone: it folds
+        return [max(1, width)]
+    for numbers in (False, True):
+        while left > 0:
+            lacks = [(one.natural - widths[at], -at) for at, one in enumerate(kept) if is_number(one.column) is numbers]
+            most, place = max(lacks, default=(0, 0))
+            if most <= 0:
+                break
+            widths[-place] += 1
+            left -= 1
+    return widths
 
 
 def _set(shown: Sequence[_Shown], widths: Sequence[int], dropped: tuple[str, ...] = ()) -> Fitted:

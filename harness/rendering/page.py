@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from harness.charts import Chart
 from harness.pages import Page
 from harness.rendering.cells import is_number, readable
+from harness.rendering.drawing import NARROW
 from harness.rendering.printable import printable
 from harness.rendering.svg import to_svg
 from harness.tables import Column
@@ -29,7 +31,8 @@ def to_html(page: Page) -> str:
     )
 
     def drawn(chart: Chart) -> Markup:
-        return Markup(to_svg(chart))  # noqa: S704  # every text inside is escaped by the SVG writer
+        both = to_svg(chart) + to_svg(chart, frame=NARROW)
+        return Markup(both)  # noqa: S704  # every text inside is escaped by the SVG writer
 
     def sort_key(value: object, column: Column) -> str:
         return number_in(readable(value, column)) if is_number(column) else readable(value, column).lower()
@@ -38,13 +41,17 @@ def to_html(page: Page) -> str:
     return template.render(page=page, drawn=drawn, readable=readable, is_number=is_number, sort_key=sort_key)
 
 
+_NUMBER = re.compile(r"([+\-−]?)\s*\$?\s*([+\-−]?)(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)([kMG](?![a-zA-Z]))?")
+_SIZES = {"k": 1e3, "M": 1e6, "G": 1e9}
+
+
 def number_in(text: str) -> str:
-    """Read the first number of a cell for sorting (`>= $1,234.5` is 1234.5, `12.3k` is 12300); empty for none."""
-    digits = ""
-    for place, letter in enumerate(text.replace(",", "")):
-        if letter.isdigit() or letter == ".":
-            digits += letter
-        elif digits:
-            suffix = text.replace(",", "")[place]
-            return str(float(digits) * {"k": 1e3, "M": 1e6, "G": 1e9}.get(suffix, 1.0))
-    return str(float(digits)) if digits.strip(".") else ""
+    """Read the first number of a cell for sorting, with sign and unit; empty for none.
+
+    `>= $1,234.5` is 1234.5, `-$0.401` is -0.401, `12.3k` is 12300, `80.0 [74-85]` is 80.
+    """
+    found = _NUMBER.search(text)
+    if found is None:
+        return ""
+    sign = -1 if "-" in (minus := found[1] + found[2]) or "−" in minus else 1
+    return str(sign * float(found[3].replace(",", "")) * _SIZES.get(found[4] or "", 1.0))

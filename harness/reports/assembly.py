@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from operator import mul
 
 from harness.costs import worst_case_usd
@@ -23,7 +24,8 @@ from harness.money import from_pico
 from harness.pricing import PriceBook
 from harness.reports.charge_warnings import told_once
 from harness.reports.charging import Charger, usd_per_token
-from harness.reports.facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes
+from harness.reports.durations import timings
+from harness.reports.facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes, Timing
 from harness.reports.price_history import price_histories
 from harness.reports.questions import check_names, parse_pricing
 from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
@@ -130,6 +132,7 @@ class _Cell:
     judge: Spend = NOTHING
     samples: Samples = field(default_factory=Samples)
     causes: list[FailureCause] = field(default_factory=list)
+    timing: Timing = field(default_factory=Timing)
     n_unscored: Mapping[str, int] = field(default_factory=dict)
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
 
@@ -185,6 +188,8 @@ def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger) -> list[
     for bill in unknown_bills(ledger, run_ids):
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
+    for cell_id, timing in timings(ledger, run_ids).items():
+        cells[cell_id].timing = timing
     for run_id in run_ids:
         for found in cell_samples(ledger, run_id, spent.rates, spent.singles):
             cells[found.cell_id].take(found)
@@ -308,6 +313,7 @@ def _facts(group: Sequence[_Cell], version: str, weights: Mapping[str, float]) -
             if not cell.solve.is_unpriced
         ],
         causes=over_cells(cause for cell in group for cause in cell.causes),
+        timing=reduce(Timing.plus, (cell.timing for cell in group)),
     )
 
 

@@ -208,7 +208,8 @@ def _cost_spreads(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Spreads |
         costs = sorted(cost for task in row.facts.tasks for cost in task.costs_usd if cost)
         if len(costs) >= 5:
             cuts = tuple(costs[min(len(costs) - 1, int(share * len(costs)))] for share in (0.05, 0.25, 0.5, 0.75, 0.95))
-            spreads.append(Spread(label=name, quantiles=cuts, mean=sum(costs) / len(costs)))  # type: ignore[arg-type]
+            mean = sum(costs) / len(costs)
+            spreads.append(Spread(label=name, quantiles=cuts, mean=mean, reasoning=row.facts.reasons))  # type: ignore[arg-type]
     if not spreads:
         return None
     unit: Unit = "usd"

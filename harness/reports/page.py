@@ -15,7 +15,7 @@ from harness.reports.spend_tables import label, notes, prices_table, runs_table,
 from harness.reports.tasks import tasks_table
 from harness.reports.verdict import ladder_table, pairs_table, verdict
 from harness.runner.command_line import command
-from harness.tables import Table
+from harness.tables import Table, without_repeated
 
 
 def report_page(report: SpendReport) -> Page:
@@ -32,7 +32,7 @@ def report_page(report: SpendReport) -> Page:
         main=Table(name=whole.name, title="All rows", columns=whole.columns, rows=whole.rows),
         sections=(
             Section(table=totals_table(report)),
-            *(Section(table=table) for table in extra if table.rows),
+            *(Section(table=without_repeated(table, "suite")) for table in extra if table.rows),
             *(Section(table=table, folded=True) for table in details if table.rows),
         ),
         marks=tuple(sorted({row.facts.mark for row in report.rows if row.facts.mark})),

@@ -27,17 +27,22 @@ class PriceHistory:
     Attributes:
         steps: (since, USD per million output tokens); since None = from the beginning, price None = none known.
         runs: (when it began, what solving cost) of every run that is priced.
+        reasoning: whether one of its rows counts as a reasoning model.
     """
 
     name: str
     steps: tuple[tuple[datetime | None, Decimal | None], ...]
     runs: tuple[tuple[datetime, Decimal], ...]
+    reasoning: bool = False
 
 
 def price_histories(book: PriceBook, cells: Iterable[CellFacts]) -> tuple[PriceHistory, ...]:
     """Read the history of every model in a report, the dearest first; settings and suites of a model are one line."""
     runs: dict[tuple[str, str], dict[datetime, Decimal]] = {}
+    reasoning = set()
     for cell in cells:
+        if cell.reasons:
+            reasoning.add((cell.provider, cell.model))
         found = runs.setdefault((cell.provider, cell.model), {})
         for run in cell.run_costs:
             found[run.created_at] = found.get(run.created_at, Decimal(0)) + run.usd
@@ -47,6 +52,7 @@ def price_histories(book: PriceBook, cells: Iterable[CellFacts]) -> tuple[PriceH
             name=model if provider in ("sim", "") else f"{provider}/{model}",
             steps=_steps(book, provider, model),
             runs=tuple(sorted((when, usd) for when, usd in found.items() if usd)),
+            reasoning=(provider, model) in reasoning,
         )
         for (provider, model), found in ordered
     )
@@ -82,6 +88,7 @@ def price_timeline(histories: Iterable[PriceHistory]) -> Timeline | None:
                     TimeStep(at=since, value=None if rate is None else float(rate)) for since, rate in history.steps
                 ),
                 points=tuple((when, float(usd)) for when, usd in history.runs),
+                reasoning=history.reasoning,
             )
             for history in shown
         ),

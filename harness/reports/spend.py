@@ -323,6 +323,8 @@ def row_object(row: SpendRow) -> dict[str, Any]:
         "cost_per_correct_ci_low_usd": float_money(per_correct.ci_low),
         "cost_per_correct_ci_high_usd": float_money(per_correct.ci_high),
         "output_tokens_per_task": row.output_tokens_per_task,
+        "seconds_per_task": facts.timing.mean_s,
+        "seconds_to_first_byte": facts.timing.mean_first_byte_s,
         "failure_causes": cause_objects(facts.causes),
         "pass_at_k": pass_objects(facts.tasks),
         "tasks": [_task_object(task) for task in facts.tasks],

@@ -96,6 +96,10 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
      lambda r: r.cost_per_correct_usd),
     (_column("output_tokens_per_task", "decimal", "tokens", "Output tokens per answer asked for."),
      lambda r: r.output_tokens_per_task),
+    (_column("seconds_per_task", "decimal", "s", "Mean time from sending a request to its whole answer; no batches."),
+     lambda r: r.facts.timing.mean_s),
+    (_column("seconds_to_first_byte", "decimal", "s", "Mean time to the first byte of an answer; empty = not known."),
+     lambda r: r.facts.timing.mean_first_byte_s),
 )  # fmt: skip
 
 
@@ -160,6 +164,12 @@ SUMMARY: tuple[tuple[Column, Callable[[SpendRow], str]], ...] = (
     (Column(name="per_task", kind="usd", title="$/task", drops=4), lambda r: wording.dollars(r.cost_per_task_usd)),
     (Column(name="per_correct", kind="usd", title="$/correct", drops=1),
      lambda r: wording.dollars(r.cost_per_correct_usd)),
+    (Column(name="seconds", kind="decimal", title="s/task", drops=9,
+            description="Mean seconds from sending a request to its whole answer."),
+     lambda r: wording.seconds(r.facts.timing.mean_s)),
+    (Column(name="first_byte", kind="decimal", title="1st byte s", drops=10,
+            description="Mean seconds to the first byte of an answer."),
+     lambda r: wording.seconds(r.facts.timing.mean_first_byte_s)),
 )  # fmt: skip
 
 

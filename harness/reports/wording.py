@@ -67,6 +67,13 @@ def tokens(count: int | float | None) -> str:
     return f"{count:.0f}"
 
 
+def seconds(time_s: float | None) -> str:
+    """Write seconds in three digits at most: 0.042, 1.7, 83."""
+    if time_s is None:
+        return NOT_KNOWN
+    return f"{time_s:,.0f}" if time_s >= 9.95 else f"{time_s:.1f}" if time_s >= 0.995 else f"{time_s:.2g}"
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """Write a share between 0 and 1 as a number of percent, without the sign."""
     return NOT_KNOWN if share is None else f"{100 * share:.{digits}f}"
@@ -87,8 +94,10 @@ def ratio(estimate: Estimate) -> str:
 
 
 def short_ratio(estimate: Estimate) -> str:
-    """Write a ratio for a sentence, in two digits or whole: `71x [60-85]`, `1.3x [1.1-1.5]`."""
-    return _ratio(estimate, lambda value: f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}")
+    """Write a ratio for a sentence, in two digits or whole: `71x [60-85]`, `1.3x [1.0-1.5]`."""
+    return _ratio(
+        estimate, lambda value: f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    )
 
 
 def _ratio(estimate: Estimate, digits: Callable[[float], str]) -> str:
