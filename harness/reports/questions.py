@@ -5,13 +5,13 @@ Pure. Data flows the words of `--as-of` and `--what-if` -> `Pricing` -> `chargin
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from harness.errors import InputError
 from harness.pricing import PriceBook
+from harness.spelling import similar
 
 Name = tuple[str, str]
 """Provider and model."""
@@ -119,7 +119,7 @@ def check_names(pricing: Pricing, book: PriceBook, asked: Collection[Name]) -> N
 
 
 def _similar(name: str, known: Collection[str]) -> str:
-    found = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    found = similar(name, known)
     tail = name.partition("/")[2]
     found += [one for one in sorted(known) if one.partition("/")[2] == tail and one not in found][:3]
     return f"; similar: {', '.join(found[:4])}" if found else ""
