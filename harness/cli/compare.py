@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 EXAMPLES = examples(
     "benchtab compare monday tuesday",
     "benchtab compare monday tuesday --max-cost-increase 10% --max-score-drop 1pt",
+    "benchtab compare monday --models o3-mini@low o3-mini@high",
 )
 
 

@@ -38,9 +38,9 @@ def register(app: typer.Typer) -> None:
 
 EXAMPLES = examples(
     "benchtab report                          # all complete runs",
-    "benchtab report RUN --format html -o report.html",
+    "benchtab report RUN -o report.html       # or .md, .csv, .json",
     "benchtab report RUN --as-of 2025-06-10   # at that day's prices",
-    "benchtab report RUN --what-if batch",
+    "benchtab report RUN --what-if batch --what-if sim/reasoner=openai/o1",
 )
 
 
