@@ -134,9 +134,14 @@ def exports() -> str:
     """Write the columns of every export table with their types and units."""
     from harness.rendering.streams import arrow_schema
     from harness.reports.exports import ATTEMPTS, CHARGES, RUNS, SCORES
+    from harness.reports.sample_export import SAMPLES
     from harness.reports.spend_tables import FULL
 
     tables = {
+        "samples": (
+            "One row per model setting, sample and repeat, those that were never sent included.",
+            list(SAMPLES),
+        ),
         "attempts": ("One row per request, whatever became of it.", [entry.column for entry in ATTEMPTS]),
         "scores": ("One row per score; older ones are kept (`is_newest`).", [entry.column for entry in SCORES]),
         "charges": ("One row per attempt and meter, at list price.", list(CHARGES)),
@@ -145,10 +150,19 @@ def exports() -> str:
     }
     parts = [
         "# Export tables\n",
-        "`benchtab export TABLE -o FILE` writes CSV or Parquet by the file's ending. Rows come in a stable order:"
-        " equal ledgers\ngive equal bytes. In CSV an empty cell means not known, amounts are exact decimals without"
-        " exponent, instants are RFC 3339\nin UTC, and a text that a spreadsheet would run as a formula begins with"
-        " `'`. In Parquet not known is null, and every\ncolumn carries its unit and its meaning as metadata.\n",
+        "`benchtab export TABLE -o FILE` writes CSV, Parquet or Excel by the file's ending. Rows come in a stable"
+        " order:\nequal ledgers give equal bytes. In CSV an empty cell means not known, amounts are exact decimals"
+        " without exponent, instants are\nRFC 3339 in UTC, and a text that a spreadsheet would run as a formula begins"
+        " with `'`. In Parquet not known is null, and every\ncolumn carries its unit and its meaning as metadata;"
+        " `--floats` writes dollars as `double` for programs that take no decimals.\n",
+        "An `.xlsx` file has texts as texts (no formulas, control characters as escapes such as `\\x1b`, line ends as"
+        " line feeds,\n32,767 characters at most), instants as dates in UTC, which Excel does not know of, so the"
+        " heading says it, and dollars as\nnumbers, of which Excel keeps 15 digits. A sheet holds 1,048,575 rows; more"
+        " are refused.\n",
+        "In pandas (`harness.Ledger().table(NAME)`) dollars are exact decimals, and Python refuses to multiply those"
+        ' with floats:\nwrite `Decimal("1.2")`, or ask for `floats=True`. `DataFrame.to_excel` refuses time zones;'
+        " `benchtab export TABLE -o x.xlsx`\nwrites them, or take the zone off: "
+        "`frame.started_at.dt.tz_localize(None)`.\n",
     ]
     for name, (told, columns) in tables.items():
         rows = [

@@ -160,15 +160,26 @@ class Ledger:
         """Read every score of these runs (default: all), older ones included (`is_newest`)."""
         return self.table("scores", *runs)
 
-    def charges(self, *runs: Stored) -> pd.DataFrame:
-        """Read what each attempt cost, one row per attempt and meter."""
-        return self.table("charges", *runs)
+    def charges(self, *runs: Stored, floats: bool = False) -> pd.DataFrame:
+        """Read what each attempt cost, one row per attempt and meter; `floats` gives dollars as float64, not exact."""
+        return self.table("charges", *runs, floats=floats)
 
-    def table(self, name: str, *runs: Stored) -> pd.DataFrame:
-        """Read an export table (`attempts`, `scores`, `charges`, `runs`, `report`) whole."""
-        from harness.rendering.export_files import data_frame, table_stream
+    def samples(self, *runs: Stored, floats: bool = False) -> pd.DataFrame:
+        """Read question, answer, score and cost of every sample, one row per model setting, sample and epoch."""
+        return self.table("samples", *runs, floats=floats)
 
-        return self._ask(lambda ledger, book: data_frame(table_stream(ledger, book, name, _ids(runs))))
+    def table(self, name: str, *runs: Stored, floats: bool = False) -> pd.DataFrame:
+        """Read an export table (`samples`, `attempts`, `scores`, `charges`, `runs`, `report`) whole.
+
+        Dollars are exact decimals, which Python does not multiply with floats; `floats` gives them as float64.
+        """
+        from harness.rendering.export_files import data_frame, table_stream, with_floats
+
+        def read(ledger: OpenLedger, book: PriceBook) -> pd.DataFrame:
+            stream = table_stream(ledger, book, name, _ids(runs))
+            return data_frame(with_floats(stream) if floats else stream)
+
+        return self._ask(read)
 
     def report(
         self, *runs: Stored, as_of: str | date | None = None, what_if: str | Sequence[str] | None = None
@@ -211,11 +222,13 @@ class Ledger:
         frame.attrs.update(made)
         return frame
 
-    def export(self, table: str, output: str | Path, *runs: Stored) -> int:
-        """Write an export table to a `.csv` or `.parquet` file; see `harness.export`."""
+    def export(self, table: str, output: str | Path, *runs: Stored, floats: bool = False) -> int:
+        """Write an export table to a `.csv`, `.parquet` or `.xlsx` file; see `harness.export`."""
         from harness.rendering.export_files import export_table
 
-        return self._ask(lambda ledger, book: export_table(ledger, book, table, Path(output), _ids(runs)))
+        return self._ask(
+            lambda ledger, book: export_table(ledger, book, table, Path(output), _ids(runs), floats=floats)
+        )
 
     def _open(self, *, create: bool) -> OpenLedger:
         from harness.ledger import Ledger as Opened
@@ -366,13 +379,18 @@ def export(
     *runs: Stored,
     db: str | Path | None = None,
     pricing: str | Path | None = None,
+    floats: bool = False,
 ) -> int:
-    """Write `attempts`, `scores`, `charges`, `runs` or `report` to a `.csv` or `.parquet` file, in constant memory.
+    """Write a table to a `.csv`, `.parquet` or `.xlsx` file, in constant memory.
+
+    Args:
+        table: `samples`, `attempts`, `scores`, `charges`, `runs` or `report`.
+        floats: dollars as float64 instead of exact decimals; Parquet only.
 
     Returns:
         The number of rows written.
     """
-    return Ledger(db, pricing=pricing).export(table, output, *runs)
+    return Ledger(db, pricing=pricing).export(table, output, *runs, floats=floats)
 
 
 def _payloads(given: object) -> list[object]:

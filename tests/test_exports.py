@@ -21,6 +21,7 @@ from harness.rendering.delimited import write_csv
 from harness.rendering.export_files import TABLES, export_table
 from harness.reports.assembly import spend_report
 from harness.reports.exports import ATTEMPTS, CHARGES, RUNS, SCORES
+from harness.reports.sample_export import SAMPLES
 from harness.tables import Column, Table
 from harness.usage.values import Meter
 from tests.report_ledgers import AT, Try, add_run, many, used
@@ -113,7 +114,7 @@ async def test_the_report_export_equals_the_report(ledger: Ledger, tmp_path: Pat
 
 
 @pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".xlsx"])
 async def test_equal_ledgers_give_equal_bytes(ledger: Ledger, tmp_path: Path, table: str, ending: str) -> None:
     first, second = tmp_path / f"a{ending}", tmp_path / f"b{ending}"
     assert export_table(ledger, BOOK, table, first) == export_table(ledger, BOOK, table, second) > 0
@@ -139,7 +140,7 @@ async def test_only_the_runs_asked_for(ledger: Ledger, tmp_path: Path) -> None:
 
 
 def test_every_exported_column_is_documented() -> None:
-    columns = [entry.column for stored in (ATTEMPTS, SCORES, RUNS) for entry in stored] + list(CHARGES)
+    columns = [entry.column for stored in (ATTEMPTS, SCORES, RUNS) for entry in stored] + [*CHARGES, *SAMPLES]
     assert all(column.description.endswith(".") for column in columns)
     for stored in (ATTEMPTS, SCORES, RUNS):
         assert len({entry.column.name for entry in stored}) == len(stored)
@@ -155,7 +156,8 @@ async def test_the_command_refuses_what_it_cannot_write(ledger: Ledger, ledger_u
     assert (tmp_path / "out" / "runs.csv").exists()
     for arguments, message in (
         (["nothing", "-o", "x.csv"], "no table"),
-        (["runs", "-o", "x.xlsx"], "format of 'x.xlsx'"),
+        (["runs", "-o", "x.xls"], "format of 'x.xls'"),
+        (["runs", "-o", "x.csv", "--floats"], "no types of numbers"),
     ):
         with pytest.raises(InputError, match=message):
             CliRunner().invoke(app, ["export", *arguments, *db], catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""`benchtab export`: attempts, scores, charges, runs or the report as CSV or Parquet, by the file's ending."""
+"""`benchtab export`: samples, attempts, scores, charges, runs or the report as a file, its format by the ending."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ EXAMPLES = examples(
 
 def export(
     table: Annotated[str, typer.Argument(metavar="TABLE", help=", ".join(TABLES))],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet or .xlsx file.")],
     run: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable. Default: all.")] = None,
+    floats: Annotated[bool, typer.Option("--floats", help="Dollars as floats, not exact decimals (Parquet).")] = False,
     db: DbOption = None,
     pricing: PricingOption = None,
 ) -> None:
@@ -35,5 +36,5 @@ def export(
     from harness.price_files import load_price_book
 
     with open_ledger(db) as ledger:
-        count = export_table(ledger, load_price_book(pricing), table, output, run or None)
+        count = export_table(ledger, load_price_book(pricing), table, output, run or None, floats=floats)
     say(f"{count:,} rows of {table} written to {output}")

@@ -135,6 +135,7 @@ class PlannedRecord:
     Attributes:
         inclusion_probability: probability of being drawn, in (0, 1].
         presentation: JSON form of how it is shown (order of options); None = as in the data set.
+        reference: the right answer, several as a JSON list; None = there is none, or no transcripts are kept.
         planned_id: given by the ledger; None before it is stored.
         run_id: given by the ledger; None before it is stored.
     """
@@ -147,6 +148,7 @@ class PlannedRecord:
     inclusion_probability: float
     sample_sha256: str
     presentation: Any = None
+    reference: str | None = None
     planned_id: int | None = None
     run_id: str | None = None
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
-from harness.ledger.encoding import canonical_json
+from harness.ledger.encoding import canonical_json, storable
 from harness.ledger.records import (
     Budget,
     CellRecord,
@@ -110,6 +110,7 @@ def planned_values(run_id: str, sample: PlannedRecord) -> dict[str, Any]:
         "inclusion_probability": sample.inclusion_probability,
         "sample_sha256": sample.sample_sha256,
         "presentation": None if sample.presentation is None else canonical_json(sample.presentation),
+        "reference": storable(sample.reference),
     }
 
 
@@ -126,13 +127,18 @@ def planned_record(row: Any) -> PlannedRecord:
         inclusion_probability=row.inclusion_probability,
         sample_sha256=row.sample_sha256,
         presentation=None if row.presentation is None else json.loads(row.presentation),
+        reference=row.reference,
     )
 
 
 def facts(sample: PlannedRecord) -> PlannedRecord:
-    """Return a planned sample without the ids that the ledger gives, in stored form, for comparison."""
+    """Return what identifies a planned sample, in stored form, for comparison.
+
+    Without the ids that the ledger gives, and without the reference, which older ledgers do not hold and whose text
+    `sample_sha256` covers.
+    """
     presentation = None if sample.presentation is None else canonical_json(sample.presentation)
-    return replace(sample, planned_id=None, run_id=None, presentation=presentation)
+    return replace(sample, planned_id=None, run_id=None, presentation=presentation, reference=None)
 
 
 def budget(row: Any) -> Budget:

@@ -89,6 +89,7 @@ class AttemptRow:
 _CELL = "cells.run_id, cells.suite, cells.provider, cells.model, cells.setting, cells.reasoning, cells.simulated"
 _SAMPLE = "planned_samples.task, planned_samples.sample_id, planned_samples.epoch"
 _FLAGS = ("reasoning", "thinking")
+_IDS_PER_QUERY = 5_000
 _ATTEMPT_COLUMNS = tuple(AttemptRow.__dataclass_fields__)
 _WHICH: Mapping[Which, str] = {"all": "1 = 1", "one_by_one": SETTLED_ONE_BY_ONE, "bill_unknown": BILL_UNKNOWN}
 
@@ -111,6 +112,15 @@ def attempt_row(ledger: Ledger, attempt_id: int) -> AttemptRow | None:
     for row in select_rows(ledger, query, None, attempt_id=attempt_id):
         return _attempt_row(row)
     return None
+
+
+def attempts_by_id(ledger: Ledger, attempt_ids: Sequence[int]) -> Iterator[AttemptRow]:
+    """Give these attempts in the order they were sent."""
+    for start in range(0, len(attempt_ids), _IDS_PER_QUERY):
+        listed = ", ".join(map(str, attempt_ids[start : start + _IDS_PER_QUERY]))
+        query = _attempts_query(f"SELECT * FROM attempts WHERE attempt_id IN ({listed})", "1 = 1")
+        for row in select_rows(ledger, query, None):
+            yield _attempt_row(row)
 
 
 def _attempts_query(chosen: str, of_runs: str) -> str:

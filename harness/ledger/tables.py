@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeEngine
 
 from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; a ledger of any other version is refused."""
 
 NAMING = {
@@ -120,6 +120,7 @@ planned_samples = Table(
     Column("inclusion_probability", Real, nullable=False),
     Column("sample_sha256", Text, nullable=False),
     Column("presentation", Text),
+    Column("reference", Text),
     UniqueConstraint("run_id", "suite", "task", "sample_id", "epoch", name="uq_planned_samples_run_sample_epoch"),
     _not_negative("epoch", "draw_order"),
     CheckConstraint("inclusion_probability > 0 AND inclusion_probability <= 1", name="probability"),

@@ -1,4 +1,4 @@
-"""One table of the ledger -> a CSV or Parquet file, or a data frame; streamed, and moved into place when complete.
+"""One table of the ledger -> a CSV, Parquet or Excel file, or a data frame; streamed, in place when complete.
 
 Data flows ledger + price book -> `RowStream` -> file or frame.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 from harness.streams import RowStream
@@ -21,37 +22,54 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.pricing import PriceBook
 
-TABLES = ("attempts", "scores", "charges", "runs", "report")
+TABLES = ("samples", "attempts", "scores", "charges", "runs", "report")
+ENDINGS = (".csv", ".parquet", ".xlsx")
 
 
 def export_table(
-    ledger: Ledger, book: PriceBook, table: str, output: Path, run_ids: Sequence[str] | None = None
+    ledger: Ledger,
+    book: PriceBook,
+    table: str,
+    output: Path,
+    run_ids: Sequence[str] | None = None,
+    *,
+    floats: bool = False,
 ) -> int:
     """Write a table to a file beside its final name, then move it there; returns the number of rows.
 
     Args:
         table: one of `TABLES`.
-        output: ends in `.csv` or `.parquet`.
+        output: ends in one of `ENDINGS`.
         run_ids: None = every run (the report: every complete run).
+        floats: dollars as floats, not exact, for programs that cannot take decimals; Parquet only.
 
     Raises:
         InputError: no such table, run or format.
     """
     if table not in TABLES:
         raise _no_table(table)
-    if output.suffix not in (".csv", ".parquet"):
+    ending = output.suffix.lower()
+    if ending not in ENDINGS:
         raise InputError(
-            f"cannot tell the format of {output.name!r}", where="--output", fix="end it in .csv or .parquet"
+            f"cannot tell the format of {output.name!r}", where="--output", fix=f"end it in {', '.join(ENDINGS)}"
         )
-    from harness.rendering.streams import write_stream_csv, write_stream_parquet
-
+    if floats and ending != ".parquet":
+        raise InputError(f"{ending} has no types of numbers", where="--floats", fix="leave it out, or end in .parquet")
     stream = table_stream(ledger, book, table, run_ids)
+    return write_file(with_floats(stream) if floats else stream, output)
+
+
+def write_file(stream: RowStream, output: Path) -> int:
+    """Write a stream in the format of the file's ending, one of `ENDINGS`; the file appears when it is complete."""
+    from harness.rendering.streams import write_stream_csv, write_stream_parquet
+    from harness.rendering.workbooks import write_stream_xlsx
+
+    writers = {".csv": write_stream_csv, ".parquet": write_stream_parquet, ".xlsx": write_stream_xlsx}
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f".{output.name}.unfinished")
     try:
-        write = write_stream_parquet if output.suffix == ".parquet" else write_stream_csv
         with _collector_off():
-            count = write(stream, unfinished)
+            count = writers[output.suffix.lower()](stream, unfinished)
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -76,11 +94,15 @@ def table_stream(ledger: Ledger, book: PriceBook, table: str, run_ids: Sequence[
     Raises:
         InputError: no such table or run.
     """
-    from harness.reports.exports import export_stream
-
     if table not in TABLES:
         raise _no_table(table)
+    if table == "samples":
+        from harness.reports.sample_export import sample_stream
+
+        return sample_stream(ledger, book, run_ids)
     if table != "report":
+        from harness.reports.exports import export_stream
+
         return export_stream(ledger, table, book=book, run_ids=run_ids)
     from harness.reports.assembly import spend_report
     from harness.reports.spend_tables import spend_table
@@ -98,10 +120,26 @@ def stream_of(table: Table) -> RowStream:
     return RowStream(name=table.name, columns=table.columns, batches=iter([columns] if columns else []))
 
 
+def with_floats(stream: RowStream) -> RowStream:
+    """Give dollars as floats: what arithmetic with floats and most plotting need, at about 15 digits."""
+    places = [place for place, column in enumerate(stream.columns) if column.kind == "usd"]
+    columns = tuple(replace(column, kind="decimal") if column.kind == "usd" else column for column in stream.columns)
+
+    def converted() -> Iterator[Sequence[Sequence[Any]]]:
+        for batch in stream.batches:
+            values = list(batch)
+            for place in places:
+                values[place] = [None if usd is None else float(usd) for usd in values[place]]
+            yield values
+
+    return RowStream(name=stream.name, columns=columns, batches=converted())
+
+
 def data_frame(stream: RowStream) -> pd.DataFrame:
     """Read a stream into a pandas data frame.
 
-    Columns are Arrow-backed: dollars are exact decimals, instants are UTC, and what is not known is NA, never zero.
+    Columns are Arrow-backed: dollars are exact decimals (`with_floats` gives floats), instants are UTC, and what is not
+    known is NA, never zero.
     """
     import pandas as pd
     import pyarrow as pa

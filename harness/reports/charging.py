@@ -29,7 +29,7 @@ from harness.usage.values import Meter, Usage
 UNANSWERED = ("failed", "timed_out", "cancelled")
 
 
-_PARTS: Mapping[Meter, str] = {
+PARTS: Mapping[Meter, str] = {
     Meter.INPUT: "input",
     Meter.INPUT_AUDIO: "input",
     Meter.INPUT_IMAGE: "input",
@@ -242,7 +242,7 @@ def cost_sums(cost: Cost, *, itemised: bool) -> CostSums:
     """Sort a bill's lines into the parts of a report; `charged` is the total at list price."""
     parts: dict[str, list[Decimal]] = {}
     for line in cost.lines:
-        parts.setdefault(_PARTS.get(line.meter, "fees"), []).append(line.usd)
+        parts.setdefault(PARTS.get(line.meter, "fees"), []).append(line.usd)
     reasoning = add(line.usd for line in cost.lines if line.meter is Meter.REASONING) if itemised else None
     sums = CostSums(reasoning=reasoning, **{name: add(amounts) for name, amounts in parts.items()})
     return replace(sums, charged=cost.usd if cost.usd is not None else sums.total)

@@ -1,4 +1,4 @@
-"""What can be exported: attempts, scores, charges and runs, each with its columns, streamed in a stable order.
+"""What can be exported as it is stored or charged: attempts, scores, charges and runs, streamed in a stable order.
 
 Data flows ledger (driver rows, a batch at a time) + price book -> `RowStream`. Equal ledgers give equal rows.
 """
@@ -6,26 +6,25 @@ Data flows ledger (driver rows, a batch at a time) + price book -> `RowStream`. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from harness.costs import Cost, cost_of
+from harness.costs import cost_of
 from harness.ledger import Ledger
 from harness.ledger.instants import from_us
-from harness.ledger.read import UsageGroup
-from harness.ledger.stream import attempt_rows
+from harness.ledger.stream import AttemptRow, attempts_by_id
 from harness.ledger.tables import SETTLED_AND_SUMMABLE
-from harness.money import multiply
 from harness.pricing import PriceBook
+from harness.reports.attempt_rates import AttemptRates, charged_columns, price_used, rate_lines
 from harness.reports.batches import batches
-from harness.reports.charging import Charger, usage_of_row
+from harness.reports.charging import usage_of_row
+from harness.reports.facts import COUNTED_WRONG
 from harness.reports.lookups import KEYS, Lookup
-from harness.reports.stretches import OWN_CONTEXT, context_of
+from harness.reports.stretches import TOKENS
 from harness.streams import RowStream
 from harness.tables import Column, ColumnKind
-from harness.usage.values import Meter, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +93,19 @@ ATTEMPTS: tuple[Stored, ...] = (
     _stored("parameters", "json", "", "Every parameter as sent.", "parameter_sets.parameters"),
 )  # fmt: skip
 
+_WRONG = ", ".join(f"`{reason}`" for reason in sorted(COUNTED_WRONG))
+_COUNTED = "CASE WHEN value_millionths IS NULL AND ({}) THEN 0 ELSE value_millionths END".format(
+    " OR ".join(f"reason = '{reason}'" for reason in sorted(COUNTED_WRONG))
+)
+
 SCORES: tuple[Stored, ...] = (
     _stored("score_id", "integer", "", "Score, in the order recorded."),
     *NAMES,
     _stored("attempt_id", "integer", "", "Attempt that was scored.", "scores.attempt_id"),
     _stored("scorer", "text", "", "Scorer."),
     _stored("scorer_version", "text", "", "Version of the scorer."),
-    _stored("score", "ratio", "", "0 to 1; empty = unscored.", "value_millionths"),
+    _stored("score", "ratio", "", "0 to 1; empty = unscored. Its average is not the report's score: replies without an"
+            " answer are left out of it.", "value_millionths"),
     _stored("reason", "text", "", "Why there is no score."),
     _stored("answer", "text", "", "Answer as extracted."),
     _stored("explanation", "text", "", "What the scorer saw."),
@@ -109,6 +114,9 @@ SCORES: tuple[Stored, ...] = (
     _stored("is_newest", "boolean", "", "Whether this is the score that counts for its attempt.",
             "CASE WHEN score_id = (SELECT max(score_id) FROM scores AS later "
             "WHERE later.attempt_id = scores.attempt_id) THEN 1 ELSE 0 END"),
+    _stored("counted_score", "ratio", "", f"As reports count: 0 where the reply holds no answer (reason {_WRONG}),"
+            " empty where nothing is known of the model. Average this one, where `is_newest`; the table `samples` has"
+            " exactly the scores that count.", _COUNTED),
 )  # fmt: skip
 
 RUNS: tuple[Stored, ...] = (
@@ -224,186 +232,39 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "usd": Decimal,
     "reserved_pico_usd": _pico,
     "budget_pico_usd": _pico,
-    "value_millionths": lambda value: value / 1_000_000,
+    "ratio": lambda millionths: millionths / 1_000_000,
 }
-
-_GROUP = ("service_tier", "mode", "speed", "inference_geo", "thinking", "slot_us", "context_bucket")
-_QUANTITIES = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
-
 
 _HEAD = 1 + len(NAMES) + 2
 """Columns that a charge begins with: the attempt, its names, purpose and status."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What a charge is made from, besides its first columns."""
-
-    quantities: Sequence[int | None]
-    provider: str
-    model: str
-    requested: str
-    finished_at_us: int
-    usage_kind: str | None
-    payload: str | None
-    group: UsageGroup
-
-    @classmethod
-    def of(cls, values: Sequence[Any]) -> _Attempt:
-        n = len(_QUANTITIES)
-        provider, model, requested, at_us, kind, payload = values[n : n + 6]
-        number, asked_of, served, tier, mode, speed, geo, thinking, slot_us, bucket = values[n + 6 :]
-        group = UsageGroup(
-            usage_group_id=number,
-            provider=asked_of,
-            model=served,
-            service_tier=tier,
-            mode=mode,
-            speed=speed,
-            inference_geo=geo,
-            thinking=None if thinking is None else bool(thinking),
-            slot_us=slot_us,
-            context_bucket=bucket,
-        )
-        return cls(values[:n], provider, model, requested, at_us, kind, payload, group)
-
-    @property
-    def reasoned(self) -> bool:
-        return bool(self.quantities[5])
-
-
-@dataclass(slots=True)
-class _Units:
-    """Rates per token, remembered by group; where a price can change inside a group, by stretch of unchanged rates."""
-
-    book: PriceBook
-    charger: Charger = field(init=False)
-    by_group: dict[tuple[Any, ...], dict[Meter, tuple[Any, ...]] | None] = field(default_factory=dict)
-    by_stretch: dict[tuple[Any, ...], dict[Meter, tuple[Any, ...]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.charger = Charger(book=self.book)
-
-    def lines(self, key: tuple[Any, ...], attempt: Sequence[Any]) -> dict[Meter, tuple[Any, ...]]:
-        """Give (rate, price row, its start) by meter; `key` names the group, the names asked for and reasoning."""
-        found = self.by_group.get(key, _UNSEEN)
-        if found is None or found is _UNSEEN:
-            row = _Attempt.of(attempt)
-            terms = self.charger.terms(row.group, provider=row.provider, model=row.model)
-            if found is None or self.charger.stretches.may_change_within(terms):
-                self.by_group[key] = None
-                return self._of_row(key, row)
-            found = self.by_group[key] = _unit_lines(self.book, row.provider, row.model, row.group, row.reasoned)
-        return found
-
-    def _of_row(self, key: tuple[Any, ...], row: _Attempt) -> dict[Meter, tuple[Any, ...]]:
-        context = context_of(row.usage_kind, row.payload, sum(count or 0 for count in row.quantities[:4]))
-        group = replace(row.group, slot_us=row.finished_at_us, context_bucket=context)
-        terms = self.charger.terms(group, provider=row.provider, model=row.model)
-        stretch = (*key, self.charger.stretches.stretch(terms))
-        if stretch not in self.by_stretch:
-            self.by_stretch[stretch] = _unit_lines(self.book, row.provider, row.model, group, row.reasoned)
-        return self.by_stretch[stretch]
-
-
-_UNSEEN: dict[Meter, tuple[Any, ...]] = {}
-
-
 def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> Iterator[list[Sequence[Any]]]:
     """Charge every settled attempt, meter by meter: by group where sums may, one by one elsewhere; in order sent."""
-    singles = {row.attempt_id: row for row in attempt_rows(ledger, run_ids, only="one_by_one")}
     names = ", ".join(f"{entry.sql} AS {entry.column.name}" for entry in NAMES)
-    groups = ", ".join(f"usage_groups.{name} AS group_{name}" for name in _GROUP)
-    query = f"""SELECT attempts.attempt_id, {names}, purpose, attempts.status, {", ".join(_QUANTITIES)},
-        coalesce(attempts.other_provider, cells.provider) AS asked_of,
-        CASE WHEN purpose = 'judge' THEN model_requested ELSE cells.model END AS asked_for,
-        model_requested, finished_at_us, usage_kind, {OWN_CONTEXT} AS payload,
-        attempts.usage_group_id, usage_groups.provider AS group_provider, usage_groups.model AS group_model, {groups},
+    query = f"""SELECT attempts.attempt_id, {names}, purpose, attempts.status, {charged_columns()},
         CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END AS summable
         {_FROM_ATTEMPTS} LEFT JOIN usage_groups ON usage_groups.usage_group_id = attempts.usage_group_id
         WHERE attempts.status NOT IN ('sent', 'reused') AND {_in_runs("cells.run_id", run_ids)}
         ORDER BY attempts.attempt_id"""
     simulated = 1 + [entry.column.name for entry in NAMES].index("simulated")
-    n = _HEAD + len(_QUANTITIES)
-    units = _Units(book)
+    rates = AttemptRates(book)
     for rows in batches(ledger, query, run_ids=run_ids):
         charged: list[Sequence[Any]] = []
+        singles = {row.attempt_id: row for row in attempts_by_id(ledger, [row[0] for row in rows if row[-1] == 0])}
         for row in rows:
             first = (*row[:simulated], bool(row[simulated]), *row[simulated + 1 : _HEAD])
-            if row[0] in singles:
+            if row[-1] == 1:
+                charged += [
+                    (*first, *line) for line in rate_lines(row[_HEAD : _HEAD + len(TOKENS)], rates.of(row[_HEAD:-1]))
+                ]
+            else:
                 charged += [(*first, *line) for line in _single_lines(book, singles[row[0]])]
-            elif row[-1] == 1:
-                key = (row[n + 6], row[n], row[n + 1], bool(row[n - 1]))
-                lines = units.lines(key, row[_HEAD:-1])
-                charged += [(*first, *line) for line in _group_lines(row[_HEAD:n], lines)]
         if charged:
             yield list(zip(*charged, strict=True))
 
 
-def _unit_lines(
-    book: PriceBook, provider: str, model: str, group: UsageGroup, reasoned: bool
-) -> dict[Meter, tuple[Any, ...]]:
-    """Price one token of every meter in a group: (rate, price row, its start) by meter."""
-    usage = Usage(
-        input_tokens=4,
-        cache_read_tokens=1,
-        cache_write_5m_tokens=1,
-        cache_write_1h_tokens=1,
-        output_tokens=2,
-        reasoning_tokens=1 if reasoned else None,
-        context_tokens=group.context_bucket,
-        speed=group.speed,
-        inference_geo=group.inference_geo,
-    )
-    cost = cost_of(
-        book,
-        usage,
-        provider=provider,
-        model=model,
-        at=from_us(group.slot_us),
-        service_tier=group.service_tier,
-        mode=group.mode,
-        thinking=group.thinking,
-        served_model=group.model,
-    )
-    return {line.meter: (line.usd_per_unit, *_price(cost)) for line in cost.lines}
-
-
-def _price(cost: Cost) -> tuple[str | None, int | None]:
-    if cost.price is None:
-        return None, None
-    start = cost.price.effective_from
-    return cost.price.name, None if start is None else int(start.timestamp()) * 1_000_000
-
-
-_UNPRICED = (None, None, None)
-
-
-def _group_lines(quantities: Sequence[int | None], units: dict[Meter, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    fresh, read, write_5m, write_1h, output, reasoning = quantities
-    split = (
-        (Meter.INPUT, fresh),
-        (Meter.CACHE_READ, read),
-        (Meter.CACHE_WRITE_5M, write_5m),
-        (Meter.CACHE_WRITE_1H, write_1h),
-        (Meter.REASONING, reasoning),
-        (Meter.OUTPUT, None if output is None else output - (reasoning or 0)),
-    )
-    for meter, quantity in split:
-        if quantity:
-            rate, name, start = units.get(meter, _UNPRICED)
-            usd = None if rate is None else multiply(rate, quantity)
-            yield (meter.value, quantity, rate, usd, name, start)
-
-
-def _single_lines(book: PriceBook, row: Any) -> Iterator[tuple[Any, ...]]:
+def _single_lines(book: PriceBook, row: AttemptRow) -> Iterator[tuple[Any, ...]]:
     """Charge one attempt with fees, other models or a stated cost: by the price book, else as its provider states."""
     cost = cost_of(
         book,
@@ -420,4 +281,4 @@ def _single_lines(book: PriceBook, row: Any) -> Iterator[tuple[Any, ...]]:
         yield ("stated", 1, cost.usd, cost.usd, None, None)
         return
     for line in cost.lines:
-        yield (line.meter.value, line.quantity, line.usd_per_unit, line.usd, *_price(cost))
+        yield (line.meter.value, line.quantity, line.usd_per_unit, line.usd, *price_used(cost))

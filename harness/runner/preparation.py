@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.errors import InputError, UnpricedModelError
+from harness.ledger.encoding import canonical_json
 from harness.ledger.instants import to_us
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
 from harness.loaders import load_suite, load_task, suite_file
@@ -26,6 +27,7 @@ from harness.runner.attempts import Question
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
+from harness.suites import Sample
 from harness.tokens import upper_bound_messages
 
 
@@ -298,10 +300,17 @@ def planned_records(run: PreparedRun) -> Iterator[PlannedRecord]:
             inclusion_probability=item.inclusion_probability,
             sample_sha256=sample_sha256(item.sample),
             presentation=item.sample.metadata.get("presentation"),
+            reference=_reference(item.sample) if run.spec.keep_transcripts else None,
         )
         for chain in run.chains
         for item in chain
     )
+
+
+def _reference(sample: Sample) -> str | None:
+    """The right answer as the scorer compares it; several as a JSON list."""
+    several = sample.metadata.get("targets")
+    return canonical_json(several) if several else sample.target or None
 
 
 def checkout_commit(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> str | None:
