@@ -75,8 +75,8 @@ async def test_the_average_score_is_the_report_s(ledger: Ledger) -> None:
             scores[row["model"]].append(row["score"])
     report = spend_report(ledger, BOOK)
     assert len(report.rows) == 3
-    for row in report.rows:
-        assert mean(scores[row.facts.model]) == pytest.approx(row.score.value, abs=1e-12)
+    for reported in report.rows:
+        assert mean(scores[reported.facts.model]) == pytest.approx(reported.score.value, abs=1e-12)
 
 
 async def test_dollars_and_counts_add_up_to_the_report_to_the_last_digit(ledger: Ledger) -> None:
@@ -182,7 +182,10 @@ def test_no_transcripts_keep_no_reference_and_no_texts(tmp_path: Path) -> None:
 
 
 def test_several_right_answers_are_a_json_list(tmp_path: Path) -> None:
-    rows = [{"id": "a", "question": "Who?", "answer": ["Ann", "Änn"]}, {"id": "b", "question": "Who?", "answer": "Bo"}]
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "question": "Who?", "answer": ["Ann", "Änn"]},
+        {"id": "b", "question": "Who?", "answer": "Bo"},
+    ]
     suite = suite_file(tmp_path / "suite", rows, scorer="text")
     with Ledger.open(tmp_path / "ledger.db") as opened:
         run(suite, ["sim/direct"], opened, run_id="several")
