@@ -28,7 +28,7 @@ from harness.price_files import load_price_book
 START_US = 1_786_320_000_000_000  # 2026-08-10
 PER_S = 60
 N_TASKS = 4
-TARGETS = {"attempts.parquet": "20 s, 400 MB", "page.html": "3 MB file (six models)"}
+TARGETS = {"attempts.parquet": "20 s, 400 MB", "samples.parquet": "300 MB", "page.html": "3 MB file (six models)"}
 
 _ATTEMPT = (
     "attempt_id", "request_id", "cell_id", "planned_id", "try_number", "retry_of", "status", "error_class",
@@ -202,7 +202,7 @@ def _export(db: Path, output: Path) -> None:
 OUTPUTS: dict[str, Callable[[Path, Path], None]] = {
     "report.txt": _report,
     "page.html": _page,
-    **{f"{table}.{kind}": _export for table in ("attempts", "scores", "charges", "report")
+    **{f"{table}.{kind}": _export for table in ("samples", "attempts", "scores", "charges", "report")
        for kind in ("parquet", "csv")},
 }  # fmt: skip
 

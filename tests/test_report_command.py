@@ -40,10 +40,22 @@ async def test_a_file_is_written_as_its_ending_says(tmp_path: Path, name: str, s
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
 
 
+async def test_a_workbook_holds_the_columns_and_dollars_of_the_report(tmp_path: Path) -> None:
+    import openpyxl
+
+    await stored(tmp_path)
+    assert asked(tmp_path, "report", "-o", str(tmp_path / "a.xlsx")).exit_code == 0
+    heading, *rows = openpyxl.load_workbook(tmp_path / "a.xlsx").active.values
+    rows = [dict(zip(heading, row, strict=True)) for row in rows]
+    told = json.loads(asked(tmp_path, "report", "--json").stdout)["rows"]
+    assert [row["model"] for row in rows] == [row["model"] for row in told]
+    assert [row["cost_usd"] for row in rows] == [float(row["cost_usd"]["total"]) for row in told]
+
+
 @pytest.mark.parametrize(
     ("name", "form", "what"),
-    [("a.xlsx", None, "no format is known"), ("a", None, "no format is known"), ("a.html", "md", "'a.html' says html"),
-     ("a.json", "table", "says json"), ("a.md", "pdf", "no format 'pdf'")],
+    [("a.xls", None, "no format is known"), ("a.xlsx", "csv", "'a.xlsx' says xlsx"), ("a", None, "no format is known"),
+     ("a.html", "md", "'a.html' says html"), ("a.json", "table", "says json"), ("a.md", "pdf", "no format 'pdf'")],
 )  # fmt: skip
 def test_an_ending_that_says_nothing_or_something_else_is_an_error(name: str, form: str | None, what: str) -> None:
     with pytest.raises(InputError, match=what):

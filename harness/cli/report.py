@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "md", "csv", "html")
 ENDINGS = {
     ".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json", ".txt": "table",
+    ".xlsx": "xlsx",
 }  # fmt: skip
-"""What a file's ending says of its format."""
+"""What a file's ending says of its format; a workbook is no text, so no --format names it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +68,9 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write to this file: .html, .md, .csv, .json or .txt."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to this file: .html, .md, .csv, .xlsx, .json or .txt."
+        ),
     ] = None,
     charts: Annotated[
         Path | None, typer.Option("--charts", metavar="DIR", help="Write every chart as SVG and PNG into this folder.")
@@ -112,7 +115,7 @@ def chosen_format(asked: str | None, output: Path | None) -> str:
             f"no format is known for {output.name!r}",
             where="-o",
             fix=f"end it with one of {', '.join(ENDINGS)}, or name a --format"
-            + ("; for Excel: benchtab export report -o FILE.csv" if ending.startswith(".xls") else ""),
+            + ("; for Excel: .xlsx" if ending.startswith(".xls") else ""),
         )
     if asked is not None and told not in (None, "table", asked):  # a .txt may hold any text
         raise InputError(
@@ -159,6 +162,13 @@ def print_report(
         say(f"{written} charts as SVG and PNG in {charts}")
     if output is None and output_format == "table":
         _print_tables(made)
+        return
+    if output is not None and output_format == "xlsx":
+        from harness.rendering.export_files import stream_of, write_file
+        from harness.reports.spend_tables import spend_table
+
+        write_file(stream_of(spend_table(made)), output)
+        say(f"report written to {output}")
         return
     text = report_text(made, output_format)
     if output is None:

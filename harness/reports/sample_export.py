@@ -19,6 +19,7 @@ from harness.reports.batches import batches
 from harness.reports.exports import NAMES
 from harness.reports.facts import COUNTED_WRONG, Spend
 from harness.reports.sample_bills import ANSWERED, SampleBills, Standing
+from harness.secrets import redact_known
 from harness.streams import RowStream
 from harness.tables import Column
 
@@ -205,7 +206,7 @@ def _transcripts(ledger: Ledger, attempt_ids: Sequence[int]) -> Mapping[int | No
         WHERE transcripts.attempt_id IN ({_listed(attempt_ids)})"""
     return {
         attempt_id: (
-            question_text(read_json(compression.unpack(body).decode())),
+            redact_known(question_text(read_json(compression.unpack(body).decode()))),
             _storable_text(compression, answer),
             None if reasoning is None else _storable_text(compression, reasoning),
         )
@@ -215,8 +216,8 @@ def _transcripts(ledger: Ledger, attempt_ids: Sequence[int]) -> Mapping[int | No
 
 
 def _storable_text(compression: Compression, packed: bytes) -> str:
-    """Read a text as files of every format can hold it: halves of characters become question marks."""
-    return compression.unpack_text(packed).encode("utf-8", "replace").decode()
+    """Read a text as files of every format can hold it: halves of characters become question marks, keys are masked."""
+    return redact_known(compression.unpack_text(packed)).encode("utf-8", "replace").decode()
 
 
 def question_text(messages: Sequence[Mapping[str, Any]]) -> str:
