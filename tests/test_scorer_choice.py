@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
 
 from harness.scorers import WEAK_RULES, Score, score
+from harness.scorers.choice import settle
+from harness.scorers.cues import cues
 from harness.suites import Sample, ScorerRef
 from tests.shared_data import shared
 
@@ -583,3 +586,48 @@ def test_the_letter_that_a_reply_states_last_is_found(text: str, letter: str) ->
 @pytest.mark.parametrize(("text", "letter"), DISCUSSES)
 def test_a_letter_that_is_only_discussed_is_not_credited(text: str, letter: str) -> None:
     assert stone(text, letter).value != 1.0
+
+
+def test_announcements_of_a_long_reply_come_last_first_from_every_line() -> None:
+    lines = [f"Step {number}: the answer is B." if number % 3 else f"第{number}步 答案: C" for number in range(400)]
+    text = "\n".join(["YANIT: A", *lines, "", "ANSWER: D", ""])
+    starts = [cue.start for cue in cues(text)]
+    assert starts == sorted(starts, reverse=True)
+    found = [text[start:].split("\n", 1)[0] for start in starts]
+    assert found[0] == "ANSWER: D"
+    assert found[-1] == "YANIT: A"
+    assert len(found) == 402
+
+
+def test_a_plain_last_line_is_read_as_the_full_reading_reads_it() -> None:
+    words, opening, closing = (
+        ("Answer", "ANSWER", "Final answer", "answer"),
+        ("", "(", "*", "**", "(*"),
+        ("", ")", "*)"),
+    )
+    for before, noun, colon, gap, opened, letter, closed, end in itertools.product(
+        ("", "If so:\n", "the wrong \n", "\\boxed{C}\n", "答案: C\n", "Answer: A\n**", "**"),
+        words,
+        (":", ":**"),
+        ("", " "),
+        opening,
+        "ABI",
+        closing,
+        ("", ".", "\n", " \n\n", ".**", "**\n"),
+    ):
+        reply = f"{before}{noun}{colon}{gap}{opened}{letter}{closed}{end}"
+        said = settle(reply, SAMPLE.choices or ())
+        assert said is not None, reply
+        assert (said.letter, said.rule) == (letter, "answer_line"), reply
+        if letter != "I":
+            found = scored(reply)
+            assert (found.answer, found.rule) == (letter, "answer_line"), reply
+
+
+@pytest.mark.parametrize(
+    "line", ["It depends on whether the block slides", "This holds if the rock is warm", "So option B would be wrong "]
+)
+def test_doubt_ends_with_its_line(line: str) -> None:
+    for stated, rule in (("Answer: C, which is slate", "answer_line"), ("Answer is C, slate", "answer_is")):
+        found = scored(f"{line}\n{stated}")
+        assert (found.answer, found.rule) == ("C", rule)

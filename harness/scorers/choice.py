@@ -33,6 +33,10 @@ _NO_CHOICE = re.compile(
     r"aucune|nessuna|"
     r"nenhuma|无法|以上都不|わかりません|모르)"
 )
+_PLAIN_ENDING = re.compile(
+    r"(?:\A|\n)(?:\*\*)?(?i:(?:final[ ])?answer):(?:\*\*)?[ ]?[(*]{0,3}([A-Z])[)*]{0,3}[.]?[*]{0,2}\s*\Z", re.ASCII
+)
+_LONGEST_PLAIN_ENDING = 60
 _LONGEST_UNREAD = 80
 _LONGEST_OPTION = 400
 
@@ -147,10 +151,17 @@ def settle(text: str, choices: Sequence[str] = ()) -> Statement | None:
     return max(weak, key=lambda one: one.place, default=None)
 
 
+def _plain_ending(text: str) -> Statement | None:
+    """The statement of a last line like `Answer: B`, as most replies have it; what `settle` says, at a tenth of it."""
+    start = max(0, len(text) - _LONGEST_PLAIN_ENDING)
+    ending = _PLAIN_ENDING.search(text, start)
+    return None if ending is None else Statement(ending.start(1), ending[1], "answer_line")
+
+
 def score_choice(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
     """Score a reply to a multiple-choice question; None when it settles on no option."""
     n_options = len(sample.choices) if sample.choices else ChoiceOptions.model_validate(options).n_options or 26
-    settled = settle(text, sample.choices or ())
+    settled = _plain_ending(text) or settle(text, sample.choices or ())
     if settled is None or settled.letter is None or settled.letter not in LETTERS[:n_options]:
         return None
     return Score(value=float(settled.letter == sample.target), answer=settled.letter, rule=settled.rule)

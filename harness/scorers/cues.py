@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,27 +50,46 @@ def _either(words: tuple[str, ...]) -> str:
     return "|".join(re.escape(word).replace(r"\ ", "[ ]") for word in ordered)
 
 
+def _either_by_first(patterns: tuple[str, ...]) -> str:
+    """An alternation in any case whose branches begin with two letters, so that the engine leaves most after a look.
+
+    Args:
+        patterns: each begins with a letter and stands for itself.
+    """
+    branches: dict[str, list[str]] = {}
+    for pattern in patterns:
+        branches.setdefault(pattern[0], []).append(pattern[1:])
+    return "|".join(f"[{first}{first.upper()}](?i:{'|'.join(rest)})" for first, rest in branches.items())
+
+
+_ONE_OF_THEM = r"[ ]+(?:one|option|choice|response|selection|pick|letter|alternative|result|value)"
 _ENGLISH = (
-    r"(?:(?:final|correct|my)[_-])?answers?|ans[.]?|(?:"
-    + _QUALITY
-    + r")[ ]+(?:one|option|choice|response|selection|pick|letter"
-    r"|alternative|result|value)"
+    "answers?",
+    *(f"{word}[_-]answers?" for word in ("final", "correct", "my")),
+    "ans[.]?",
+    *(word + _ONE_OF_THEM for word in _QUALITY.split("|")),
 )
-_FIRST = "".join(
-    sorted(
-        {
-            first
-            for word in (*_OTHER_LANGUAGES, "ans", "final", "correct", "my", *_QUALITY.split("|"))
-            for first in (word[0], word[0].upper())
-        }
-        | {word[0] for word in (*_OTHER_SCRIPTS, *_WITHOUT_SPACES, *_CHOSEN)}
+_WRITTEN_IN_ASCII = tuple(word for word in _OTHER_LANGUAGES if word.replace("ı", "i").isascii())
+"""Those that stand in a text of ASCII characters: `ı` is `i` where case does not count."""
+
+
+def _firsts(patterns: Iterable[str]) -> str:
+    return "".join(sorted({first for one in patterns for first in (one[0], one[0].upper())}))
+
+
+def _noun(other_languages: tuple[str, ...]) -> str:
+    # the engine leaves most places of a text after one look
+    return (
+        rf"(?<![^\W_])(?=[{_firsts((*_ENGLISH, *other_languages))}])"
+        r"(?:(?P<english>(?:" + _either_by_first(_ENGLISH) + r")(?:_(?i:letter|choice|option|index))?)"
+        r"|(?:" + _either_by_first(tuple(_either(other_languages).split("|"))) + r"))(?![^\W_])"
     )
-)
+
+
+_ASCII_NOUN = re.compile(_noun(_WRITTEN_IN_ASCII) + "|(?P<chosen>(?!))")
 _NOUN = re.compile(
-    f"(?=[{_FIRST}])(?:"  # the engine leaves most places of a text after one look
-    r"(?<![^\W_])(?P<english>(?i:" + _ENGLISH + r")(?:_(?i:letter|choice|option|index))?)(?![^\W_])"
-    r"|(?<![^\W_])(?i:" + _either(_OTHER_LANGUAGES) + r")(?![^\W_])"
-    r"|(?<!\w)(?:" + _either(_OTHER_SCRIPTS) + r")(?!\w)"
+    _noun(_OTHER_LANGUAGES) + rf"|(?=[{_firsts((*_OTHER_SCRIPTS, *_CHOSEN, *_WITHOUT_SPACES))}])(?:"
+    r"(?<!\w)(?:" + _either(_OTHER_SCRIPTS) + r")(?!\w)"
     r"|(?P<chosen>" + _either(_CHOSEN) + r")"
     r"|(?:" + _either(_WITHOUT_SPACES) + r"))"
 )
@@ -105,10 +124,11 @@ _DOUBTED = re.compile(
     r"(?:(?<!\w)(?i:if|whether|unless|suppose|supposing|assume|assuming|imagine)(?!\w)[^.,;:!?\n]{0,40}"
     r"|(?i:might|may|could|would|n't|not)[ ]+(?i:think|say|guess|assume|believe|argue|expect|claim|choose|"
     r"agree)[^.,;:!?\n]{0,40}"
-    r"|(?i:wrong|incorrect|worst|tempting|false|bad|invalid|previous|unlikely|falsche?|incorrecta|неверный)[ ]+)$"
+    r"|(?i:wrong|incorrect|worst|tempting|false|bad|invalid|previous|unlikely|falsche?|incorrecta|неверный)[ ]+)\Z"
 )
 _MOST_CUES = 2_000
 _WINDOW = 70
+
 _LOOK_BACK = 60
 
 CueKind = Literal["line", "sentence", "heading"]
@@ -148,9 +168,7 @@ def cues(text: str) -> Iterator[Cue]:
     Returns:
         at most the last `_MOST_CUES`, so that a hostile reply costs bounded time.
     """
-    nouns = deque(_NOUN.finditer(text), _MOST_CUES)
-    lines = deque(_LINE_NOUN.finditer(text), _MOST_CUES)
-    for match in sorted((*nouns, *lines), key=lambda one: one.start(), reverse=True):
+    for match in _announced(text):
         if match.re is _LINE_NOUN:
             yield Cue(
                 match.start(),
@@ -166,6 +184,23 @@ def cues(text: str) -> Iterator[Cue]:
         before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
         if not _DOUBTED.search(before) and (cue := _cue(text, match, before)) is not None:
             yield cue
+
+
+def _announced(text: str) -> Iterator[re.Match[str]]:
+    """The words that announce an answer, the last first; the end of a reply is read first, as most need no more.
+
+    No word goes over the end of a line, so a stretch of whole lines holds the same ones as in the whole text.
+    """
+    nouns_left = lines_left = _MOST_CUES
+    end, n_characters = len(text), 1
+    while end and (nouns_left or lines_left):
+        start = text.rfind("\n", 0, max(0, end - n_characters)) + 1
+        noun = _ASCII_NOUN if text[start:end].isascii() else _NOUN
+        nouns = deque(noun.finditer(text, start, end), nouns_left)
+        lines = deque(_LINE_NOUN.finditer(text, start, end), lines_left)
+        yield from sorted((*nouns, *lines), key=lambda one: one.start(), reverse=True)
+        nouns_left, lines_left = nouns_left - len(nouns), lines_left - len(lines)
+        end, n_characters = start, n_characters * 4 + 100
 
 
 def _cue(text: str, match: re.Match[str], before: str) -> Cue | None:
