@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from harness.usage import Meter, meters, parse_json, read_usage
 from tests.usage_facts import OPENAI, flag_names, tokens
 
@@ -176,6 +178,17 @@ def test_openrouter_own_key_cost_is_only_the_fee() -> None:
     }
     usage = read_usage("openrouter.chat", raw)
     assert (usage.stated_cost_usd, usage.stated_upstream_usd) == (Decimal("0.0000095"), Decimal("0.00019"))
+
+
+def test_a_cost_stated_as_text_is_the_charge() -> None:
+    usage = read_usage("openrouter.chat", {"prompt_tokens": 21, "completion_tokens": 4, "cost": "0.00254674"})
+    assert (usage.stated_cost_usd, usage.flags) == (Decimal("0.00254674"), ())
+
+
+@pytest.mark.parametrize("text", ["", "free", "nan", "1_0", "\u0661", " 1", "$1", "-1", "1,5", "9" * 5000])
+def test_a_text_that_is_no_amount_in_plain_digits_is_no_cost(text: str) -> None:
+    usage = read_usage("openrouter.chat", {"prompt_tokens": 21, "completion_tokens": 4, "cost": text})
+    assert (usage.stated_cost_usd, flag_names(usage)) == (None, ["not_an_amount"])
 
 
 def test_a_stated_cost_that_was_parsed_as_float_keeps_the_provider_s_digits() -> None:

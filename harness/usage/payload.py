@@ -5,6 +5,7 @@ Data flows raw object -> `Fields` (which remembers what was looked at and what w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from harness.usage.values import Flag
 LARGEST_COUNT = 10**15
 LARGEST_USD = Decimal(10**9)
 SHOWN_CHARACTERS = 80
+_AMOUNT = re.compile(r"(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
 
 
 def shown(value: object) -> str:
@@ -190,7 +192,12 @@ def _is_whole(value: float | Decimal) -> bool:
 
 
 def _as_decimal(value: object) -> Decimal | None:
-    """Take a JSON number as Decimal; a float by its shortest spelling, which is what the provider wrote."""
+    """Take a JSON number as Decimal; a float by its shortest spelling, which is what the provider wrote.
+
+    Gateways that count in decimals write an amount as text ("0.00254674" in Vercel's answers), in plain digits.
+    """
+    if isinstance(value, str):
+        return Decimal(value) if _AMOUNT.fullmatch(value) else None
     if isinstance(value, bool):
         return None
     if isinstance(value, Decimal):
