@@ -18,8 +18,9 @@ from harness.money import EXACT
 from harness.price_values import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow, Price, tier_name
 from harness.usage.values import Meter
 
-_AMOUNT = re.compile(r"\d+(\.\d+)?\Z")
-_CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?\Z")
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?\Z")
+_LONGEST_SHOWN = 40
+_CLOCK = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])(?::([0-5][0-9]))?\Z")
 _CONFIDENCE = re.compile(r"(high|medium|low|declared|imported)\b")
 
 
@@ -27,7 +28,8 @@ def _amount(value: object) -> Decimal:
     if not isinstance(value, str):
         raise ValueError(f'write amounts as strings, as published: "{value}"')
     if not _AMOUNT.match(value):
-        raise ValueError(f"not a plain decimal number: {value!r}")
+        shown = value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}..."
+        raise ValueError(f"not a plain decimal number: {shown!r}")
     return Decimal(value)
 
 

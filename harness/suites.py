@@ -6,6 +6,7 @@ What a person types (Suite, Task, DatasetRef) is a frozen pydantic model that re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,13 +20,20 @@ TargetForm = Literal["text", "letter", "index", "number", "first_choice", "json"
 RowShape = Literal["plain", "big_bench_hard", "livecodebench", "scicode", "arc"]
 
 
+MOST_EPOCHS = 10_000
+MOST_OUTPUT_TOKENS = 10_000_000
+"""An output cap past what any model writes: a bound on one request's cost stays within what a ledger can count."""
+
+_FRACTION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
+
+
 def _weight(value: Any) -> Any:
-    """Read "1/6" as a fraction; leave everything else to pydantic."""
-    if not isinstance(value, str):
+    """Read "1/6" as a fraction; leave everything else to pydantic, which takes numbers only."""
+    if not isinstance(value, str) or _FRACTION.fullmatch(value.replace(" ", "")) is None:
         return value
     try:
-        return float(Fraction(value))
-    except (ValueError, ZeroDivisionError):
+        return float(Fraction(value.replace(" ", "")))
+    except ZeroDivisionError:
         return value
 
 
@@ -46,8 +54,9 @@ FIELDS: Mapping[str, str] = {
 }
 """Names on the left of `[tasks.dataset] fields` that the program reads."""
 
-Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0, allow_inf_nan=False)]
-Epochs = Annotated[int, Field(ge=1, le=10_000)]
+Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
+OutputCap = Annotated[int, Field(ge=1, le=MOST_OUTPUT_TOKENS)]
+Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
 
 
 class Strict(BaseModel):
@@ -142,8 +151,8 @@ class Task(Strict):
     system: str | None = None
     scorer: ScorerRef
     epochs: Epochs = 1
-    max_output_tokens: int | None = Field(default=None, ge=1, description="output cap for models that do not reason")
-    max_output_tokens_reasoning: int | None = Field(default=None, ge=1, description="output cap for models that reason")
+    max_output_tokens: OutputCap | None = Field(default=None, description="output cap for models that do not reason")
+    max_output_tokens_reasoning: OutputCap | None = Field(default=None, description="output cap for models that reason")
     shuffle_options_seed: int | None = None
     weight: Weight | None = None
     origin: str | None = Field(default=None, description="suite and version that an index took this task from")

@@ -79,6 +79,12 @@ def test_all_mistakes_are_reported_at_once_with_file_row_and_key(tmp_path: Path)
     [
         ('input = "-1"\noutput = "4.4"', "not a plain decimal"),
         ('input = "1e3"\noutput = "4.4"', "not a plain decimal"),
+        ('input = "1_0"\noutput = "4.4"', "not a plain decimal"),
+        ('input = "\u0661"\noutput = "4.4"', "not a plain decimal"),
+        ('input = "\uff11"\noutput = "4.4"', "not a plain decimal"),
+        ('input = "1.\u0665"\noutput = "4.4"', "not a plain decimal"),
+        (f'input = "{"9" * 10_000}"\noutput = "4.4"', "not a plain decimal"),
+        (f'input = "0.{"1" * 10_000}"\noutput = "4.4"', "not a plain decimal"),
         ('input = "1"\nfree = true', "is free and has rates"),
         ("", "has no rate; write free = true"),
         ('input = "1"\neffective_until = "2024-12-31"', "effective_until is not after effective_from"),

@@ -24,6 +24,7 @@ from harness.providers.base import Message
 from harness.providers.endpoints import Endpoints, endpoints
 from harness.providers.settings import reasons
 from harness.runner.attempts import Question
+from harness.runner.option_bounds import refuse_out_of_bounds, refuse_too_many
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
@@ -82,6 +83,7 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
     warnings = [warning for loaded in suites for task in loaded.tasks for warning in task.warnings]
     warnings += _price_warnings(spec, models, book, now)
     warnings += _judge_warnings(spec, suites)
+    refuse_too_many(suites, limit=spec.limit, epochs=spec.epochs)
     chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
     if spec.budget_usd is not None:
         _check_caps(spec, chains, models)
@@ -114,6 +116,7 @@ def _check_options(spec: RunSpec) -> None:
         raise InputError(f"model named twice: {', '.join(doubled)}", where="--model", fix="name each model once")
     if spec.concurrency < 1:
         raise InputError(f"--concurrency is {spec.concurrency}", where="--concurrency", fix="use 1 or more")
+    refuse_out_of_bounds(spec)
     endpoints(spec.base_url, (), check_names=False)  # a wrong address ends the command before any data are loaded
     if spec.budget_usd is not None and spec.budget_usd <= 0:
         raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")

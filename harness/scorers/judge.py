@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from harness import prompts
 from harness.providers.base import Message
 from harness.scorers.values import JudgeCall, Score
-from harness.suites import Sample, Strict
+from harness.suites import MOST_OUTPUT_TOKENS, Sample, Strict
 
 LONGEST_JUDGED = 40_000
 _PLACES = frozenset({"question", "reference", "reply"})
 _VERDICT = re.compile(r"^[\s*_`#>]{0,10}verdict[\s*_`]{0,5}:[\s*_`]{0,5}([A-Za-z_]+)", re.IGNORECASE | re.MULTILINE)
+
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z_]+$")]
+Value = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 
 
 class JudgeOptions(Strict):
@@ -26,16 +30,16 @@ class JudgeOptions(Strict):
 
     Attributes:
         prompt: template with {question}, {reference} and {reply}; must ask for a last line `Verdict: <word>`.
-        verdicts: word -> value.
+        verdicts: word -> value from 0 to 1; upper and lower case are the same word.
         model: the judge, `provider/model`; None = named on the command line.
         max_output_tokens: cap for the judge's reply.
         version: raised with every change of the prompt; stored with each score.
     """
 
     prompt: str
-    verdicts: Mapping[str, float] = Field(default_factory=lambda: {"CORRECT": 1.0, "INCORRECT": 0.0})
+    verdicts: Mapping[Word, Value] = Field(min_length=1, default_factory=lambda: {"CORRECT": 1.0, "INCORRECT": 0.0})
     model: str | None = None
-    max_output_tokens: int = Field(default=1024, ge=16)
+    max_output_tokens: int = Field(default=1024, ge=16, le=MOST_OUTPUT_TOKENS)
     version: str = "1"
 
     @field_validator("prompt")
@@ -45,6 +49,13 @@ class JudgeOptions(Strict):
         if asked != _PLACES:
             raise ValueError("the judge's prompt needs {question}, {reference} and {reply}, and nothing else")
         return prompt
+
+    @field_validator("verdicts")
+    @classmethod
+    def _distinct(cls, verdicts: Mapping[str, float]) -> Mapping[str, float]:
+        if len({word.casefold() for word in verdicts}) < len(verdicts):
+            raise ValueError("two verdicts differ in upper and lower case only")
+        return verdicts
 
 
 def score_by_judge(options: Mapping[str, Any], *, text: str, sample: Sample) -> JudgeCall:

@@ -32,7 +32,7 @@ class ProgramOptions(Strict):
     style: Literal["tests", "cases"] = "tests"
     prefix: Literal["auto", "never"] = "auto"
     call_check: bool = False
-    timeout_s: float = Field(default=10.0, gt=0)
+    timeout_s: float = Field(default=10.0, gt=0, le=3600)
 
 
 def _wanted(facts: Mapping[str, Any], tests: str) -> set[str]:
