@@ -52,6 +52,8 @@ def judge(verdicts: str, cap: str = "16") -> str:
         ("max_output_tokens", 10**30, "--max-output-tokens"),
         ("concurrency", 9_999_999_999, "--concurrency"),
         ("max_attempts", 9_999_999_999, "--max-attempts"),
+        ("sample_seed", 10**400, "--sample-seed"),
+        ("sample_seed", -(10**19), "--sample-seed"),
         ("timeout_s", math.nan, "--timeout-s"),
         ("timeout_s", math.inf, "--timeout-s"),
         ("temperature", math.nan, "--temperature"),

@@ -29,6 +29,7 @@ _MOST: Mapping[str, float] = {
     "requests_per_minute": 1e9,
     "tokens_per_minute": 1e12,
 }
+_LARGEST_SEED = 2**63 - 1
 _FLAGS = {"requests_per_minute": "rpm", "tokens_per_minute": "tpm"}
 
 
@@ -45,6 +46,8 @@ def refuse_out_of_bounds(spec: RunSpec) -> None:
 
 
 def _out_of_bounds(spec: RunSpec) -> Iterator[Finding]:
+    if abs(spec.sample_seed) > _LARGEST_SEED:
+        yield Finding(where="--sample-seed", message=f"a whole number of {spec.sample_seed.bit_length()} bits, not 63")
     for name, most in _MOST.items():
         value = getattr(spec, name)
         if value is not None and not 0 <= value <= most:  # nan is not either
