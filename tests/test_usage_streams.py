@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from harness.usage import FOLDS, READERS, read_usage, sse_events
-from harness.usage.streams import sse_messages
+from harness.usage.streams import fold_openai_chat, sse_messages
 
 
 def sse(*events: object) -> str:
@@ -154,3 +156,13 @@ def test_foreign_events_crash_no_fold() -> None:
 
 def test_every_fold_belongs_to_a_reader() -> None:
     assert set(FOLDS) <= set(READERS)
+
+
+@pytest.mark.parametrize(
+    "filling", [{}, {"prompt_tokens": 0, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}]
+)
+def test_an_empty_usage_behind_the_stated_one_does_not_replace_it(filling: dict[str, Any]) -> None:
+    stated = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": stated}
+    assert fold_openai_chat([end, {"choices": [], "usage": filling}]) == stated
+    assert fold_openai_chat([{"choices": [], "usage": filling}]) == filling

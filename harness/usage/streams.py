@@ -68,11 +68,19 @@ def fold_openai_chat(events: Iterable[Any]) -> Any:
         is_finished = is_finished or any(choice.get("finish_reason") for choice in choices)
         for holder in (event, event.get("x_groq"), *choices, event.get("error")):
             if isinstance(holder, Mapping) and holder.get("usage") is not None:
-                last, is_running = holder["usage"], bool(choices)
+                if last is None or not _states_nothing(holder["usage"]):
+                    last, is_running = holder["usage"], bool(choices)
                 break
     if isinstance(last, Mapping) and is_running and not is_finished:
         return _without(last, _CHAT_OUTPUT)
     return last
+
+
+def _states_nothing(usage: Any) -> bool:
+    """Whether a usage is empty or zeros alone: a gateway's filling behind the chunk that stated the counts."""
+    return isinstance(usage, Mapping) and not any(
+        any(value.values()) if isinstance(value, Mapping) else value for value in usage.values()
+    )
 
 
 def fold_openai_responses(events: Iterable[Any]) -> Any:
