@@ -710,3 +710,11 @@ def test_fast_mode_of_opus_4_6_has_its_own_rates_while_it_was_sold() -> None:
     # withdrawn: such requests are served, and named, at standard speed
     standard = Usage(input_tokens=1000, output_tokens=500, speed="standard")
     assert usd("anthropic/claude-opus-4-6", standard, "2026-08-06T12:00:00", speed="fast") == "0.0175"
+
+
+@pytest.mark.parametrize(
+    "name", ["grok-4-latest", "grok-4-fast-reasoning-latest", "grok-4-1-fast-non-reasoning-latest"]
+)
+def test_latest_names_of_retired_models_cost_what_answers_under_them(name: str) -> None:
+    used = Usage(input_tokens=1000, output_tokens=1000)
+    assert usd(f"xai/{name}", used, "2026-11-25T12:00:00") == "0.00375"  # 1000*1.25 + 1000*2.5 micro-USD
