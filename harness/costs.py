@@ -294,9 +294,8 @@ def may_be_asked(book: PriceBook, provider: str, asked: Match, served: str, at: 
     return family is None or family[0] not in book.families(provider)
 
 
-def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
-    """Say that a price is missing, for which instant, and what to do about it."""
-    listed = book.provider(provider)
+def why_no_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
+    """Say that a price is missing, for which instant, and which listed names are like this one."""
     why = f"no price for {provider}/{model} at {utc_text(at)}"
     row = book.listed(provider, model, at)
     if row is not None:
@@ -307,7 +306,17 @@ def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> s
         why += " (it has prices at other dates)"
     elif near := nearest(book, provider, model, at):
         why += f" (listed are {'; '.join(near)})"
-    return f"{why}; add a [[price]] to pricing/{listed}.toml or pass --pricing DIR"
+    return why
+
+
+def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
+    """Say that a price is missing, for which instant, and what to do about it."""
+    return f"{why_no_price(book, provider, model, at)}; {where_prices_go(book, provider)}"
+
+
+def where_prices_go(book: PriceBook, provider: str) -> str:
+    """Say how a provider's model gets a price."""
+    return f"add a [[price]] to pricing/{book.provider(provider)}.toml or pass --pricing DIR"
 
 
 def _own_parts(usage: Usage, terms: Terms) -> Iterator[tuple[Usage, Terms]]:

@@ -5,8 +5,10 @@ Data flows TOML -> `Suite`; `Task` + files or the hub -> `LoadedTask`. Nothing i
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import dataclasses
-import difflib
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +21,14 @@ from pydantic import ValidationError
 from harness import dataset_files, prompts, samples
 from harness.dataset_files import LocalFile, refuse
 from harness.errors import Finding, InputError
+from harness.file_mistakes import key_path, mistakes
 from harness.providers.base import ImagePart
 from harness.resources import shipped
 from harness.row_answers import BadRowError
 from harness.row_shapes import SHAPES
 from harness.scorers import SCORERS
-from harness.suites import DatasetRef, LoadedTask, Member, Sample, Suite, Task
+from harness.spelling import did_you_mean, similar
+from harness.suites import DatasetRef, LoadedTask, Member, Sample, ScorerRef, Suite, Task
 from harness.typed_files import parse_toml
 from harness.unpacking import UnreadableError
 
@@ -47,13 +51,19 @@ def suite_file(name_or_path: str) -> Path:
         path = Path(name_or_path)
         if path.is_file():
             return path
-        raise InputError("there is no such suite file", where=name_or_path, fix="write the path of a suite's TOML file")
+        near = similar(path.name, (one.name for one in path.parent.glob("*.toml")))
+        fix = f"similar: {', '.join(str(path.parent / one) for one in near)}" if near else "name a suite's TOML file"
+        raise InputError("there is no such suite file", where=str(path.absolute()), fix=fix)
     path = shipped("suites") / f"{name_or_path}.toml"
     if path.is_file():
         return path
-    similar = difflib.get_close_matches(name_or_path, list_suites(), n=3, cutoff=0.4)
+    if Path(f"{name_or_path}.toml").is_file():
+        raise InputError(
+            f"there is no shipped suite {name_or_path!r}", fix=f"for your own, write ./{name_or_path}.toml"
+        )
+    near = similar(name_or_path, list_suites(), cutoff=0.4)
     raise InputError(
-        f"there is no suite called {name_or_path!r}" + (f"; similar: {', '.join(similar)}" if similar else ""),
+        f"there is no suite called {name_or_path!r}" + (f"; similar: {', '.join(near)}" if near else ""),
         fix="see `benchtab suites list`, or give the path of your own file, such as ./mine.toml",
     )
 
@@ -97,8 +107,7 @@ def _read_alone(path: Path) -> tuple[Suite | None, list[Finding]]:
     try:
         suite = Suite.model_validate(document)
     except ValidationError as error:
-        findings += [Finding(where=_key_path(one["loc"]), message=_in_plain_words(one)) for one in error.errors()]
-        return None, findings + _loose_findings(document)
+        return None, findings + mistakes(error, Suite) + _loose_findings(document)
     return suite, findings
 
 
@@ -132,50 +141,76 @@ def _laid_over(defaults: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str
     return merged
 
 
-def _key_path(loc: Sequence[int | str]) -> str:
-    text = ""
-    for part in loc:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "suite"
-
-
-def _in_plain_words(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is not a known key"
-    if error["type"] == "missing":
-        return "is missing"
-    return f"{error['msg']} (got {str(error.get('input'))[:80]!r})"
-
-
 def _loose_findings(document: Mapping[str, Any]) -> list[Finding]:
     """Mistakes inside the tasks of a file that is wrong elsewhere, so that one look shows them all."""
-    found: list[Finding] = []
     tasks = document.get("tasks")
-    for task in tasks if isinstance(tasks, list) else ():
-        try:
-            found += task_findings(Task.model_validate(task))
-        except ValidationError:
-            continue
+    found: list[Finding] = []
+    for stated in tasks if isinstance(tasks, list) else ():
+        task = _without_mistakes(stated)
+        found += _scorer_alone(stated) if task is None else task_findings(task)
     return found
+
+
+def _without_mistakes(stated: Any) -> Task | None:
+    """Read a task with the values left out that are wrong; None when it cannot be read without them."""
+    try:
+        return Task.model_validate(stated)
+    except ValidationError as error:
+        kept = copy.deepcopy(stated)
+        for one in error.errors():
+            *place, last = one["loc"] or ("",)
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                del functools.reduce(lambda table, key: table[key], place, kept)[last]
+    try:
+        return Task.model_validate(kept)
+    except ValidationError:
+        return None
+
+
+def _scorer_alone(task: Any) -> list[Finding]:
+    """What is wrong with the scorer of a task that is wrong elsewhere."""
+    try:
+        scorer = ScorerRef.model_validate(task["scorer"])
+    except (ValidationError, KeyError, TypeError):
+        return []
+    return _scorer_findings(scorer, below=("tasks", str(task.get("name", "?"))))
+
+
+def _scorer_findings(named: ScorerRef, *, below: tuple[str, ...]) -> list[Finding]:
+    scorer = SCORERS.get(named.name)
+    if scorer is None:
+        message = f"unknown scorer {named.name!r}{did_you_mean(named.name, SCORERS)}; known: {', '.join(SCORERS)}"
+        return [Finding(where=key_path((*below, "scorer", "name")), message=message)]
+    try:
+        scorer.options.model_validate(named.options)
+    except ValidationError as error:
+        return mistakes(error, scorer.options, below=(*below, "scorer", "options"))
+    return []
 
 
 def task_findings(task: Task) -> list[Finding]:
     """What is wrong with a task that its types alone do not show."""
-    found: list[tuple[str, str]] = []
-    scorer = SCORERS.get(task.scorer.name)
-    if scorer is None:
-        found.append(("scorer.name", f"unknown scorer {task.scorer.name!r}; known: {', '.join(SCORERS)}"))
-    else:
-        try:
-            scorer.options.model_validate(task.scorer.options)
-        except ValidationError as error:
-            found += [(_key_path(("scorer", "options", *one["loc"])), _in_plain_words(one)) for one in error.errors()]
-    found += _prompt_findings(task)
+    found = _prompt_findings(task)
     known = ", ".join(sorted(samples.FILTER_TESTS))
     for name, wanted in task.dataset.filters.items():
         strange = sorted(set(wanted) - samples.FILTER_TESTS) if isinstance(wanted, dict) else []
         found += [(f"dataset.filters.{name}", f"unknown test {one!r}; known: {known}") for one in strange]
-    return [Finding(where=f"tasks.{task.name}.{key}", message=message) for key, message in found]
+    below = ("tasks", task.name)
+    return [
+        *_scorer_findings(task.scorer, below=below),
+        *(Finding(where=f"{key_path(below)}.{key}", message=message) for key, message in found),
+    ]
+
+
+def read_tasks(path: Path) -> list[Task]:
+    """Read the tasks of a suite file as far as they are right, whatever is wrong with the rest."""
+    try:
+        document, _ = _with_defaults(parse_toml(path.read_bytes()))
+    except (OSError, ValueError):
+        return []
+    tasks = document.get("tasks")
+    read = map(_without_mistakes, tasks if isinstance(tasks, list) else ())
+    return [task for task in read if task is not None]
 
 
 def _prompt_findings(task: Task) -> list[tuple[str, str]]:

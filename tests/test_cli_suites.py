@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from harness.cli import suites
 from harness.errors import InputError
+from harness.loaders import suite_file
 from tests.test_suites import GOOD
 
 
@@ -59,7 +60,7 @@ def test_show_of_a_suite_whose_data_is_elsewhere_says_so_and_still_shows_its_siz
 def test_check_of_a_good_suite_counts_its_samples(tiny: Path) -> None:
     found = run("check", str(tiny))
     assert found.exit_code == 0
-    assert "1 tasks, 40 samples checked, no mistakes" in found.stdout
+    assert "1 task, 40 samples checked, no mistakes" in found.stdout
 
 
 def test_check_tells_every_mistake_of_the_file(tiny: Path) -> None:
@@ -84,4 +85,45 @@ def test_check_of_a_suite_without_its_data_says_that_the_data_was_not_checked(ti
     (tiny.parent / "tiny.jsonl").unlink()
     found = run("check", str(tiny))
     assert found.exit_code == 0
-    assert "was not checked" in found.stderr
+    assert f"looked in {tiny.parent}" in found.stderr
+    assert "0 samples checked, no mistakes in the file; the data of sums was not checked" in found.stdout
+
+
+def test_a_file_with_mistakes_everywhere_shows_each_of_them_at_once(tmp_path: Path) -> None:
+    """A wrong number hid the wrong scorer, the wrong placeholder and the missing data of the same task."""
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        """
+        name = "mine"
+        version = 1
+        titel = "Mine"
+        [[tasks]]
+        name = "a"
+        prompt = "{questin}"
+        max_output_tokens = "many"
+        dataset = {path = "mine", source = "files", local = "none.jsonl", fields = {question = "q", target = "a"}}
+        scorer = {name = "nubmer"}
+        """
+    )
+    found = run("check", str(file))
+    assert isinstance(found.exception, InputError)
+    said = {finding.where: finding.message for finding in found.exception.findings}
+    assert said["version"] == "must be a text in quotes (got 1)"
+    assert said["title"] == "is missing"
+    assert said["titel"] == "is not a known key; similar: title"
+    assert said["tasks[1].max_output_tokens"] == "must be a whole number, without quotes (got 'many')"
+    assert said["tasks.a.scorer.name"].startswith("unknown scorer 'nubmer'; similar: number")
+    assert said["tasks.a.prompt"].startswith("{questin} is none of")
+    assert "not on this machine" in said["tasks.a.dataset"]
+    assert len(said) == 7
+
+
+def test_the_name_of_a_file_beside_one_is_told_with_how_to_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").touch()
+    with pytest.raises(InputError, match=r"write \./mine\.toml"):
+        suite_file("mine")
+    with pytest.raises(InputError, match=r"similar: mine\.toml"):
+        suite_file("./min.toml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ErrorClass, InputError, ProviderError
+from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
 from harness.models import parse_model
 from harness.providers import make_provider
 from harness.providers.base import Message, Provider, Request, Response
@@ -213,9 +214,25 @@ async def test_a_key_never_reaches_parameters_or_errors(server: Loopback, name: 
 def test_a_missing_key_is_named_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     name = "anthropic/claude-3-7-sonnet-20250219"
-    provider = make_provider(parse_model(name), base_url=None, concurrency=1)
-    with pytest.raises(InputError, match="ANTHROPIC_API_KEY"):
-        provider.prepare(ask(name))
+    with pytest.raises(MissingKeyError, match="ANTHROPIC_API_KEY"):
+        make_provider(parse_model(name), base_url=None, concurrency=1)
+
+
+def test_a_missing_key_is_told_before_litellm_is_loaded() -> None:
+    """It took 5 to 11 seconds to hear that a variable was not set."""
+    code = (
+        "import sys\nfrom harness.providers import make_provider\nfrom harness.models import parse_model\n"
+        "try: make_provider(parse_model('openai/gpt-4o'), base_url=None, concurrency=1)\n"
+        "except Exception as error: print(type(error).__name__, 'litellm' in sys.modules)"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=kept)
+    assert done.stdout.split() == ["MissingKeyError", "False"]
+
+
+def test_a_misspelt_provider_is_told_with_the_names_like_it() -> None:
+    with pytest.raises(InputError, match="'openia'; similar: openai"):
+        make_provider(parse_model("openia/gpt-4o"), base_url=None, concurrency=1)
 
 
 async def test_an_endpoint_of_ones_own_needs_no_key(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,8 @@ dataset = { path = "x", target_form = "first_choice", fields = { question = "q" 
         "name",
         "tasks[1].epochs",
         "titel",
+        "tasks.a.prompt",
+        "tasks.a.dataset.fields",
         "tasks.b.scorer.name",
         "tasks.b.prompt",
         "tasks.b.shuffle_options_seed",

@@ -113,7 +113,7 @@ def run(
 
     API keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, ...).
     """
-    from harness.models import parse_model
+    from harness.model_names import read_model
     from harness.price_files import load_price_book
     from harness.runner import RunSpec
     from harness.runner.arguments import existing_folder, parse_budget_mode
@@ -121,7 +121,7 @@ def run(
 
     asked = RunSpec(
         suites=tuple(suites or ()),
-        models=tuple(parse_model(name) for name in model or ()),
+        models=tuple(read_model(name) for name in model or ()),
         epochs=epochs,
         limit=limit,
         sample_seed=sample_seed,
@@ -140,7 +140,7 @@ def run(
         requests_per_minute=rpm,
         tokens_per_minute=tpm,
         unsafe_exec=unsafe_exec,
-        judge=None if judge is None else parse_model(judge),
+        judge=None if judge is None else read_model(judge, where="--judge"),
         reuse=reuse,
         batch=batch,
         batch_poll_s=batch_poll_s,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.output import print_out, say
+from harness.errors import Finding
 
 if TYPE_CHECKING:
-    from harness.errors import Finding
     from harness.suite_tables import ShownTask
-    from harness.suites import LoadedTask, Suite
+    from harness.suites import LoadedTask, Suite, Task
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of local data sets.")]
@@ -118,36 +120,59 @@ def check(
 ) -> None:
     """Check a suite file and the data beside it; reports every mistake at once."""
     from harness.errors import InputError
-    from harness.loaders import read_suite, suite_file
+    from harness.loaders import read_suite, read_tasks, suite_file
 
-    suite, findings = read_suite(suite_file(str(file)) if file.exists() else file)
-    counted = 0
-    if suite is not None and not findings:
-        counted, findings = _check_data(suite, file, data)
+    file = suite_file(str(file)) if file.exists() else file
+    suite, findings = read_suite(file)
+    tasks = read_tasks(file) if suite is None else suite.tasks
+    # rows are read through the file's own mapping: where that is wrong, only whether the data is there says anything
+    checked = _check_data(tasks, file, data, rows=suite is not None and not findings)
+    findings += checked.findings
     if suite is None or findings:
+        findings += [Finding(where=f"tasks.{name}.dataset", message=why) for name, why in checked.without_data.items()]
         word = "mistake" if len(findings) == 1 else "mistakes"
         raise InputError(f"{len(findings)} {word} in the suite", where=str(file), findings=findings)
-    size = f"{len(suite.tasks)} tasks, {counted} samples checked"
-    print_out(f"{file}: {suite.name} {suite.version}, {size}, no mistakes")
+    for name, why in checked.without_data.items():
+        say(f"benchtab: task {name} was not checked: {why}")
+    size = f"{_counted(len(suite.tasks), 'task')}, {_counted(checked.n_samples, 'sample')} checked"
+    unchecked = ", ".join(checked.without_data)
+    found = f"no mistakes in the file; the data of {unchecked} was not checked" if unchecked else "no mistakes"
+    print_out(f"{file}: {suite.name} {suite.version}, {size}, {found}")
 
 
-def _check_data(suite: Suite, file: Path, data: Path | None) -> tuple[int, list[Finding]]:
-    """Check the rows of every task whose data is on this machine; data elsewhere is said on stderr."""
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+@dataclass(slots=True)
+class _Checked:
+    """What is known of the data of a suite's tasks; `without_data` says of which nothing, and why."""
+
+    n_samples: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    without_data: dict[str, str] = field(default_factory=dict)
+
+
+def _check_data(tasks: Iterable[Task], file: Path, data: Path | None, *, rows: bool) -> _Checked:
+    """Check the rows of every task whose data is on this machine, or only whether it is there."""
     from harness.errors import InputError
     from harness.loaders import has_local_data, load_task
 
-    counted = 0
-    findings: list[Finding] = []
-    for task in suite.tasks:
+    checked = _Checked()
+    for task in tasks:
         if not has_local_data(task, suite_path=file, data_dir=data):
-            say(f"benchtab: the data of task {task.name} is not on this machine and was not checked")
+            places = ", ".join(task.dataset.local_places) or task.dataset.path
+            looked = " and ".join(str(folder) for folder in (data, file.absolute().parent) if folder is not None)
+            checked.without_data[task.name] = f"its data is not on this machine ({places}, looked in {looked})"
+            continue
+        if not rows:
             continue
         try:
             loaded = load_task(task, suite_path=file, data_dir=data)
         except InputError as error:
-            findings += error.findings
+            checked.findings += error.findings or [Finding(where=f"tasks.{task.name}.dataset", message=error.message)]
             continue
-        counted += len(loaded.samples)
+        checked.n_samples += len(loaded.samples)
         for warning in loaded.warnings:
             say(f"benchtab: {warning}")
-    return counted, findings
+    return checked

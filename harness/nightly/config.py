@@ -14,7 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import Finding, HarnessError, InputError
-from harness.models import ModelSpec, parse_model
+from harness.file_mistakes import mistakes
+from harness.loaders import suite_file
+from harness.model_names import read_model
+from harness.models import ModelSpec
 from harness.money import parse_usd
 from harness.reports.comparison import Thresholds
 from harness.reports.gate import OnInconclusive
@@ -47,7 +50,7 @@ def _model(value: object) -> object:
     if isinstance(value, ModelSpec):
         return value
     try:
-        return parse_model(str(value))
+        return read_model(str(value))
     except HarnessError as error:
         raise ValueError(f"{error.message}; {error.fix}") from None
 
@@ -134,27 +137,27 @@ class Matrix(_Table):
 class RunTable(_Table):
     """Options of the run, as of `benchtab run`."""
 
-    epochs: int | None = Field(default=None, ge=1)
-    limit: int | None = Field(default=None, ge=1)
-    sample_seed: int = 0
-    concurrency: int = Field(default=16, ge=1)
-    timeout_s: float = Field(default=600.0, gt=0)
-    max_attempts: int = Field(default=6, ge=1)
+    epochs: int | None = Field(default=None, ge=1, strict=True)
+    limit: int | None = Field(default=None, ge=1, strict=True)
+    sample_seed: int = Field(default=0, strict=True)
+    concurrency: int = Field(default=16, ge=1, strict=True)
+    timeout_s: float = Field(default=600.0, gt=0, strict=True)
+    max_attempts: int = Field(default=6, ge=1, strict=True)
     max_failed: MaxFailed = Field(
         default=MAX_FAILED,
         description='"5%" or "0.05": the night fails when more of a model\'s samples failed for good',
     )
     data: str | None = Field(default=None, description="folder of local data sets")
-    temperature: float | None = Field(default=None, ge=0)
-    max_output_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, strict=True)
+    max_output_tokens: int | None = Field(default=None, ge=1, strict=True)
     service_tier: str | None = None
     base_url: str | list[str] | None = None
     judge: Model | None = None
-    rpm: float | None = Field(default=None, gt=0)
-    tpm: float | None = Field(default=None, gt=0)
-    batch: bool = False
-    transcripts: bool = True
-    unsafe_exec: bool = False
+    rpm: float | None = Field(default=None, gt=0, strict=True)
+    tpm: float | None = Field(default=None, gt=0, strict=True)
+    batch: bool = Field(default=False, strict=True)
+    transcripts: bool = Field(default=True, strict=True)
+    unsafe_exec: bool = Field(default=False, strict=True)
 
 
 class Budget(_Table):
@@ -256,24 +259,27 @@ def read_config(path: Path) -> NightlyConfig:
     except ValueError as error:
         raise InputError(f"not a TOML file: {error}", where=str(path)) from None
     try:
-        return NightlyConfig.model_validate(document)
+        config = NightlyConfig.model_validate(document)
     except ValidationError as error:
-        findings = [Finding(where=_key_path(one["loc"]), message=_in_plain_words(one)) for one in error.errors()]
-        mistakes = "1 mistake" if len(findings) == 1 else f"{len(findings)} mistakes"
-        raise InputError(f"the nightly config has {mistakes}", where=str(path), findings=findings) from None
+        raise _refused(path, [*mistakes(error, NightlyConfig), *_wrong_suites(document, path.parent)]) from None
+    if findings := _wrong_suites(document, path.parent):
+        raise _refused(path, findings)
+    return config
 
 
-def _key_path(loc: Sequence[int | str]) -> str:
-    text = ""
-    for part in loc:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "file"
+def _refused(path: Path, findings: Sequence[Finding]) -> InputError:
+    counted = "1 mistake" if len(findings) == 1 else f"{len(findings)} mistakes"
+    return InputError(f"the nightly config has {counted}", where=str(path), findings=findings)
 
 
-def _in_plain_words(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is not a known key"
-    if error["type"] == "missing":
-        return "is missing"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return message if error["type"] == "value_error" else f"{message} (got {str(error.get('input'))[:80]!r})"
+def _wrong_suites(document: Mapping[str, Any], folder: Path) -> list[Finding]:
+    """Suites of the matrix that are not there, whatever else is wrong with the file."""
+    matrix = document.get("matrix")
+    suites = matrix.get("suites") if isinstance(matrix, Mapping) else None
+    found = []
+    for number, name in enumerate(suites if isinstance(suites, list) else (), 1):
+        try:
+            suite_file(_placed(str(name), folder))
+        except InputError as error:
+            found.append(Finding(where=f"matrix.suites[{number}]", message=f"{error.message}; {error.fix}"))
+    return found

@@ -27,6 +27,7 @@ from harness.providers.raw_answers import RawAnswer, read_raw_answer, usage_kind
 from harness.providers.settings import Mapped, map_parameters
 from harness.providers.streams import stream_response
 from harness.secrets import redact_url
+from harness.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from harness.providers.recording_transport import Exchange
@@ -61,6 +62,9 @@ KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
 """Environment variables of which one must hold the key; other providers are left to litellm."""
 
 
+OUR_PROVIDERS = ("openai-compatible", "sim", *LITELLM_PROVIDER, *KEY_VARIABLES)
+"""Names that a provider's misspelt name is compared with."""
+
 RECORDED = frozenset(KEY_VARIABLES)
 """Providers that litellm always reaches through our transport: what it did not record was not sent."""
 
@@ -79,6 +83,21 @@ CLIENTS_OF_THEIR_OWN = frozenset({"aiohttp_openai"})
 
 POLLED = frozenset({"replicate"})
 """Providers that take a question and are then asked for its answer."""
+
+
+def refuse_missing_key(spec: ModelSpec, endpoint: Endpoint) -> None:
+    """Refuse a model whose key is not in the environment; an address of the user's own may need none.
+
+    Raises:
+        MissingKeyError: with the variable to set.
+    """
+    names = KEY_VARIABLES.get(LITELLM_PROVIDER.get(spec.provider, spec.provider), ())
+    if names and not endpoint.url and not any(os.environ.get(name) for name in names):
+        raise MissingKeyError(
+            f"no API key for {spec.provider}: the environment variable {names[0]} is not set",
+            where=f"--model {spec}",
+            fix=f"export {names[0]}=...",
+        )
 
 
 @cache
@@ -134,6 +153,7 @@ class LiteLLMProvider:
     def __init__(self, spec: ModelSpec, *, endpoint: Endpoint, concurrency: int, stream: bool = False) -> None:
         if endpoint.url:
             check_base_url(endpoint.url)
+        refuse_missing_key(spec, endpoint)  # before litellm is loaded, which takes seconds
         self._litellm = load_litellm()
         from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
@@ -195,7 +215,7 @@ class LiteLLMProvider:
             self._litellm.get_llm_provider(self._model)
         except self._litellm.exceptions.BadRequestError as error:
             raise InputError(
-                f"litellm knows no provider {self._spec.provider!r}",
+                f"litellm knows no provider {self._spec.provider!r}{did_you_mean(self._spec.provider, OUR_PROVIDERS)}",
                 where=f"--model {self._spec}",
                 fix="check the spelling, or use openai-compatible/NAME with --base-url for an endpoint of your own",
             ) from error
@@ -206,21 +226,12 @@ class LiteLLMProvider:
         Raises:
             InputError: the model cannot take the setting, or no key is in the environment.
         """
-        self._check_key()
+        refuse_missing_key(self._spec, self._endpoint)
         mapped, arguments = self._parameters(request)
         messages = [chat_message(message) for message in request.messages]
         return Prepared(
             request=request, parameters=mapped.parameters, notes=mapped.notes, payload=_Call(arguments, messages)
         )
-
-    def _check_key(self) -> None:
-        names = KEY_VARIABLES.get(self._provider, ())
-        if names and not self._endpoint.url and not any(os.environ.get(name) for name in names):
-            raise MissingKeyError(
-                f"no API key for {self._spec.provider}: the environment variable {names[0]} is not set",
-                where=f"--model {self._spec}",
-                fix=f"export {names[0]}=...",
-            )
 
     def _parameters(self, request: Request) -> tuple[Mapped, dict[str, Any]]:
         key = (request.model, request.temperature, request.max_output_tokens, request.seed, request.service_tier)

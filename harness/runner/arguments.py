@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, SupportsFloat, SupportsIndex, cast
 
 from harness.errors import Finding, InputError
-from harness.models import ModelSpec, parse_model
+from harness.model_names import read_model
+from harness.models import ModelSpec
 from harness.money import parse_usd
 from harness.runner.failures import parse_max_failed
 from harness.runner.spec import BudgetMode, RunSpec
@@ -115,7 +116,7 @@ def _model(given: object, _name: str) -> ModelSpec:
     if isinstance(given, ModelSpec):
         return given
     if isinstance(given, str):
-        return parse_model(given)
+        return read_model(given)
     raise _not("a model name", given, 'write for example "openai/o3-mini@high"')
 
 

@@ -11,13 +11,14 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
+from harness.costs import where_prices_go, why_no_price
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
 from harness.ledger.instants import from_us, to_us
 from harness.ledger.scopes import set_scope, simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
-from harness.pricing import PriceBook, utc_text
+from harness.pricing import PriceBook
 from harness.runner.preparation import PreparedRun, output_cap
 
 _DAY_US = 86_400_000_000
@@ -92,9 +93,10 @@ def refuse_unbounded(prepared: PreparedRun, ledger: Ledger, book: PriceBook, now
             continue
         if book.at(model.spec.provider, model.spec.model, now) is None:
             raise UnpricedModelError(
-                f"no price for {model.spec.name} at {utc_text(now)}; the budget {scopes[0]} cannot hold it",
+                f"{why_no_price(book, model.spec.provider, model.spec.model, now)};"
+                f" the budget {scopes[0]} cannot hold it",
                 where=f"--model {model.spec}",
-                fix=f"add a [[price]] to pricing/{book.provider(model.spec.provider)}.toml or pass --pricing DIR",
+                fix=where_prices_go(book, model.spec.provider),
             )
         for item in prepared.items:
             if output_cap(item, model, prepared.spec.max_output_tokens) is None:

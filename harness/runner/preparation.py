@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from harness import __version__
+from harness.costs import where_prices_go, why_no_price
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger.encoding import canonical_json
 from harness.ledger.instants import to_us
@@ -19,7 +20,7 @@ from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRe
 from harness.loaders import load_suite, load_task, suite_file
 from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
-from harness.pricing import PriceBook, utc_text
+from harness.pricing import PriceBook
 from harness.providers.base import Message
 from harness.providers.endpoints import Endpoints, endpoints
 from harness.providers.settings import reasons
@@ -178,9 +179,8 @@ def _price_warnings(spec: RunSpec, models: Sequence[ModelPlan], book: PriceBook,
     unpriced = [model.spec for model in models if book.at(model.spec.provider, model.spec.model, now) is None]
     if not unpriced:
         return []
-    names = ", ".join(model.name for model in unpriced)
-    message = f"no price for {names} at {utc_text(now)}"
-    fix = f"add a [[price]] to pricing/{book.provider(unpriced[0].provider)}.toml or pass --pricing DIR"
+    message = "; ".join(dict.fromkeys(why_no_price(book, model.provider, model.model, now) for model in unpriced))
+    fix = where_prices_go(book, unpriced[0].provider)
     if spec.budget_usd is not None:
         raise UnpricedModelError(f"{message}; a budget in dollars cannot hold it", where="--budget-usd", fix=fix)
     return [f"{message}; its cost will be unknown ({fix})"]
