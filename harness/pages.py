@@ -34,7 +34,8 @@ class Page:
 
     Attributes:
         marks: words shown beside the title, for example `simulated`.
-        verdict: what the page says, in sentences; shown first.
+        leading: what comes before everything else, such as a gate's verdict.
+        verdict: what the page says, in sentences; shown next.
         warnings: what a reader must know before trusting a number.
         commands: how to make the page again, one command line each.
         footer: versions and digests.
@@ -47,6 +48,7 @@ class Page:
     main: Table
     sections: tuple[Section, ...] = ()
     marks: tuple[str, ...] = ()
+    leading: tuple[Section, ...] = ()
     verdict: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()

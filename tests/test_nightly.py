@@ -343,6 +343,15 @@ def test_doubt_closes_the_gate_only_where_the_config_says_so(rule: str, code: in
     assert [line.partition(" ")[0] for line in log] == {"fail": ["::error"], "warn": ["::warning"], "pass": []}[rule]
 
 
+def test_the_nights_page_begins_with_what_the_gate_said(job: Job) -> None:
+    job.night('"sim/reasoner@low"')
+    job.night('{ model = "sim/reasoner@high", replaces = "sim/reasoner@low" }')
+    page = (job.folder / "out" / "report.html").read_text()
+    assert "job: regression</h2>" in page
+    assert page.index("job: regression</h2>") < page.index('class="figures"')
+    assert "when the change is wanted" in page
+
+
 def test_a_ledger_without_an_earlier_night_is_said_aloud(job: Job) -> None:
     first = job.night('"sim/direct"')
     assert "holds no earlier night of 'job'" in first.notes[0]

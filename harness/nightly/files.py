@@ -5,12 +5,14 @@ Data flows `Night` + ledger -> renderers -> files in the output folder.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.ledger import Ledger
 from harness.nightly.history import job_history
 from harness.nightly.night import Night
-from harness.nightly.summary import junit_cases, summary_tables
+from harness.nightly.summary import gate_tables, junit_cases, summary_tables
+from harness.pages import Page, Section
 from harness.pricing import PriceBook
 from harness.secrets import redact_known
 
@@ -24,11 +26,10 @@ def write_files(night: Night, folder: Path, *, ledger: Ledger, book: PriceBook, 
     from harness.rendering.markdown import to_markdown
     from harness.rendering.page import to_html
     from harness.rendering.trends import to_history_page
-    from harness.reports.page import report_page
 
     nights, trends = job_history(ledger, book, night.name, nights=history)
     texts = {
-        "report.html": to_html(report_page(night.report)),
+        "report.html": to_html(_page(night)),
         "summary.md": to_markdown(summary_tables(night)),
         "junit.xml": to_junit(night.name, junit_cases(night)),
         "history.html": to_history_page(night.name, nights, trends),
@@ -38,6 +39,14 @@ def write_files(night: Night, folder: Path, *, ledger: Ledger, book: PriceBook, 
     for name in FILES:
         (folder / name).write_text(redact_known(texts[name]), encoding="utf-8")
     return [folder / name for name in FILES]
+
+
+def _page(night: Night) -> Page:
+    """The spend report of the night, under what the gate said of it."""
+    from harness.reports.page import report_page
+
+    said = tuple(Section(table=table) for table in gate_tables(night))
+    return replace(report_page(night.report), leading=said)
 
 
 def night_object(night: Night) -> dict[str, object]:

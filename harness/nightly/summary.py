@@ -33,13 +33,17 @@ class JUnitCase:
 
 def summary_tables(night: Night) -> list[Table]:
     """Make the tables of the Markdown summary: the verdict first, then what it rests on."""
-    tables = [_verdict_table(night)]
-    if night.comparison is not None:
-        tables.append(comparison_table(night.comparison))
+    tables = gate_tables(night)
     tables += [summary_table(night.report), totals_table(night.report)]
     if any(budget.cap_pico_usd is not None for budget in night.budgets):
         tables.append(_budget_table(night))
     return tables
+
+
+def gate_tables(night: Night) -> list[Table]:
+    """Make the tables of what the gate said: the verdict with its reasons, and the comparison that it rests on."""
+    compared = [] if night.comparison is None else [comparison_table(night.comparison)]
+    return [_verdict_table(night), *compared]
 
 
 def _verdict_table(night: Night) -> Table:
