@@ -181,6 +181,15 @@ def test_an_unknown_run_names_the_latest_ones(tmp_path: Path) -> None:
     assert "the latest runs are: run-1" in str(result.exception)
 
 
+def test_a_ledger_of_version_0_1_is_opened_as_it_is(ledger_url: str) -> None:
+    if "://" not in ledger_url:
+        Path(ledger_url).touch()
+    upgrade_ledger(ledger_url, target="0002")
+    with Ledger.open(ledger_url) as ledger:
+        assert ledger.runs() == []
+    assert upgrade_ledger(ledger_url) == (SCHEMA_VERSION, SCHEMA_VERSION)
+
+
 def test_db_upgrade_leads_an_older_ledger_here(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.touch()

@@ -6,6 +6,7 @@ that this equals running every migration.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -17,6 +18,8 @@ from harness.ledger.tables import SCHEMA_VERSION, metadata
 from harness.ledger.triggers import statements
 
 VERSION_TABLE = "alembic_version"
+ONLY_LACKS_COLUMNS = frozenset({"0002"})
+"""Versions that later ones only add empty columns to: such a ledger is led to the newest by whoever opens it first."""
 
 
 def schema_version(connection: Connection) -> str | None:
@@ -62,6 +65,8 @@ def _repeat_conditions() -> None:
 def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:
     """Check that the schema is the one this program writes; make it in an empty database when asked to.
 
+    Columns that are all that an older one lacks are added.
+
     Raises:
         LedgerError: the schema is older (says how to upgrade), newer, not a ledger's, or absent without `create`.
     """
@@ -79,6 +84,9 @@ def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:
             if version is None:
                 create_schema(connection)
                 version = SCHEMA_VERSION
+    if version in ONLY_LACKS_COLUMNS:
+        with suppress(DBAPIError):  # one that may not be written is refused below
+            version = upgrade_schema(engine)[1]
     refuse_other_version(version, database)
 
 
@@ -118,6 +126,8 @@ def upgrade_schema(engine: Engine, *, target: str = "head") -> tuple[str | None,
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     with writing(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":  # two programs at once: one leads, one finds it done
+            connection.execute(text("SELECT pg_advisory_xact_lock(7310521)"))
         before = schema_version(connection)
         if before is not None and before > SCHEMA_VERSION:
             refuse_other_version(before, str(engine.url.database))
