@@ -281,6 +281,8 @@ def _refuse_broken(
 
 
 def _refusal_part(content: object) -> str:
+    if content is None or isinstance(content, str):
+        return ""
     parts = content if isinstance(content, list) else [content]
     return "".join(
         text_of(part.get("refusal")) for part in parts if isinstance(part, dict) and part.get("type") == "refusal"

@@ -106,9 +106,9 @@ def error_in(document: object) -> Any:
     if not isinstance(document, dict):
         return None
     for holder in (document, first_of(document, "choices")):
-        if says_something(holder.get("error")):
-            return holder["error"]
-    if any(document.get(name) for name in ("choices", "output", "content", "candidates")):
+        if (error := holder.get("error")) is not None and says_something(error):
+            return error
+    if document.get("choices") or any(document.get(name) for name in ("output", "content", "candidates")):
         return None
     if says_something(document.get("errors")):
         return document["errors"]

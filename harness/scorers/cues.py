@@ -181,8 +181,9 @@ def cues(text: str) -> Iterator[Cue]:
                 tagged=match["tag"] is not None,
             )
             continue
-        before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
-        if not _DOUBTED.search(before) and (cue := _cue(text, match, before)) is not None:
+        before = text[max(0, match.start() - _LOOK_BACK) : match.start()].rpartition("\n")[2]
+        is_doubted = before and not before.isspace() and _DOUBTED.search(before)
+        if not is_doubted and (cue := _cue(text, match, before)) is not None:
             yield cue
 
 
@@ -206,7 +207,7 @@ def _announced(text: str) -> Iterator[re.Match[str]]:
 def _cue(text: str, match: re.Match[str], before: str) -> Cue | None:
     start, end = match.span()
     english = match["english"] is not None
-    opens_line = _LINE_START.fullmatch(before.rpartition("\n")[2]) is not None
+    opens_line = _LINE_START.fullmatch(before) is not None
     window = text[end : end + _WINDOW]
     tagged = text[start - 1 : start] == "<"
     if (colon := _COLON.match(window)) and (

@@ -183,7 +183,7 @@ def score_number(options: Mapping[str, Any], *, text: str, sample: Sample) -> Sc
         answer = found[0][:_LONGEST_STATED]
         number = stated_number(answer, chosen.number_in_answer)
         if number is not None:
-            right = target is not None and abs(number - target) <= Fraction(chosen.tolerance)
+            right = number == target or (target is not None and abs(number - target) <= Fraction(chosen.tolerance))
             return Score(value=float(right), answer=answer, rule=rule)
         if numerals(plain_numbers(answer)):
             return Score(value=0.0, answer=answer, rule=rule, explanation="what it states is not one number")

@@ -27,6 +27,9 @@ TIMINGS = (
     "prompt_tokens_per_second",
     "completion_tokens_per_second",
 )
+_TOOL_CALLS = frozenset({
+    "server_tool_use", "server_tool_use_details", "server_side_tool_usage_details", "num_server_side_tools_used"
+})  # fmt: skip
 
 
 def read_openai_chat(raw: Mapping[str, Any]) -> Usage:
@@ -175,6 +178,8 @@ def _read_tool_calls(fields: Fields) -> dict[Meter, int | None]:
 
     What OpenRouter's other tools cost (an advisor model, an image) is in its `cost` only.
     """
+    if fields.lacks(_TOOL_CALLS):
+        return {}
     openrouter, details = fields.part("server_tool_use"), fields.part("server_tool_use_details")
     details.ignore("tool_calls_requested", "tool_calls_executed")
     xai = fields.part("server_side_tool_usage_details")

@@ -35,11 +35,13 @@ class Fields:
     flagged and not known either. Fields that nobody asked for are kept by `unknown`.
     """
 
+    __slots__ = ("_known", "_parts", "_raw", "_spoiled", "flags", "is_object", "path")
+
     def __init__(self, raw: object, *, path: str = "", flags: list[Flag] | None = None) -> None:
         self.path = path
         self.flags: list[Flag] = [] if flags is None else flags
-        self.is_object = isinstance(raw, Mapping)
-        self._raw: Mapping[Any, Any] = raw if isinstance(raw, Mapping) else {}
+        self._raw: Mapping[Any, Any] = raw if type(raw) is dict or isinstance(raw, Mapping) else {}
+        self.is_object = self._raw is raw
         self._known: set[str] = set()
         self._parts: list[Fields] = []
         self._spoiled: set[str] = set()
@@ -82,6 +84,8 @@ class Fields:
             value = self._raw.get(name)
             if value is None:
                 continue
+            if type(value) is int and 0 <= value <= LARGEST_COUNT:  # nearly every count of every answer
+                return value
             fault = _fault_of_count(value, whole_fractions=whole_fractions)
             if fault is None:
                 return int(value)
@@ -95,6 +99,12 @@ class Fields:
         self._known |= names
         here = names & self._raw.keys()
         return [count for name in sorted(here) if (count := self.count(name)) is not None] if here else []
+
+    def lacks(self, names: frozenset[str]) -> bool:
+        """Mark these fields as known; True when none of them is there, so that reading each would find nothing."""
+        self._known |= names
+        here = names & self._raw.keys()
+        return not here or all(self._raw[name] is None for name in here)
 
     def usd(self, name: str) -> Decimal | None:
         """Read an amount of US dollars; None = not stated."""
@@ -139,17 +149,19 @@ class Fields:
     def part(self, *names: str) -> Fields:
         """Open a nested object; an absent one is empty."""
         self._known.update(names)
-        name = next((name for name in names if self._raw.get(name) is not None), names[0])
-        part = Fields(self._raw.get(name), path=self.where(name), flags=self.flags)
-        if self.has(name) and not part.is_object:
+        name = self._first(names)
+        raw = self._raw.get(name)
+        part = Fields(raw, path=self.where(name), flags=self.flags)
+        if part.is_object:
+            self._parts.append(part)
+        elif raw is not None:
             self._spoiled.add(name)
-        self._parts.append(part)
         return part
 
     def rows(self, *names: str) -> list[Fields]:
         """Open a list of objects; an absent one is empty."""
         self._known.update(names)
-        name = next((name for name in names if self._raw.get(name) is not None), names[0])
+        name = self._first(names)
         value = self._raw.get(name)
         if value is None:
             return []
@@ -165,10 +177,19 @@ class Fields:
 
     def unknown(self) -> dict[str, Any]:
         """Return what nobody asked for, by path, as received."""
-        found = {self.where(str(name)): value for name, value in self._raw.items() if name not in self._known}
+        found: dict[str, Any] = {}
+        if not self._raw.keys() <= self._known:
+            found = {self.where(str(name)): value for name, value in self._raw.items() if name not in self._known}
         for part in self._parts:
             found.update(part.unknown())
         return found
+
+    def _first(self, names: tuple[str, ...]) -> str:
+        """The first of these names under which something stands; the first of all where nothing does."""
+        for name in names:
+            if self._raw.get(name) is not None:
+                return name
+        return names[0]
 
     def _refuse(self, fault: str, name: str, value: object) -> None:
         self._spoiled.add(name)

@@ -12,6 +12,7 @@ from harness.usage.payload import Fields
 
 USD_PER_TICK = Decimal("1e-10")
 """xAI states its charge in ticks of 1e-10 USD."""
+_MONEY = frozenset({"cost_details", "is_byok", "cost", "cost_in_usd_ticks"})
 
 
 class StatedCost(TypedDict):
@@ -28,6 +29,8 @@ def read_stated_cost(fields: Fields) -> StatedCost:
     Without an own key the upstream amount is the gateway's own cost and no second bill. Where a saved payload has lost
     `is_byok`, an upstream bill beside a charge of zero can only be the user's.
     """
+    if fields.lacks(_MONEY):
+        return StatedCost(stated_cost_usd=None, stated_upstream_usd=None, own_key=False)
     details = fields.part("cost_details")
     details.ignore(
         "upstream_inference_prompt_cost",
