@@ -99,12 +99,18 @@ def inside(model: str, folder: Path, *, n: int, concurrency: int, delay_ms: int 
     with tempfile.TemporaryDirectory(dir=folder) as name, serving(delay_ms) as url:
         database = Path(name) / "ledger.db"
         suite = write_suite(Path(name), n)
-        command = ["-m", "benchmarks.timed_run", str(suite), "--model", model, "--base-url", url, "--db", str(database)]
+        command = ["-m", "benchmarks.timed_run", str(suite), "--model", model, "--db", str(database)]
+        command += ["--base-url", _named(model, url)]
         found = on_client_core([*command, "--concurrency", str(concurrency)], folder).found
         _hold_against_server(database, url, n, in_flight=concurrency if delay_ms else None)
     if found["most_in_flight"] != concurrency:
         raise SystemExit(f"{found['most_in_flight']} requests were in flight, {concurrency} were asked for")
     return {"cpu_ms": found["cpu_s"] / n * 1000, "per_s": n / found["wall_s"]}
+
+
+def _named(model: str, url: str) -> str:
+    """The address, named for the model's provider: its key goes nowhere else."""
+    return f"{model.partition('/')[0]}={url}"
 
 
 def _hold_against_server(database: Path, url: str, n: int, *, in_flight: int | None) -> None:
@@ -131,7 +137,7 @@ def command(
         words = ["-m", "harness", "run", str(write_suite(Path(name), n)), "-m", model, "-q", "--concurrency", "100"]
         words += ["--db", str(database), *more]
         if model != SIMULATED:
-            words += ["--base-url", url]
+            words += ["--base-url", _named(model, url)]
         if limit is not None:
             words += ["--limit", str(limit)]
         yield on_client_core(words, folder), database

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Stopwatch:
             self.last = (time.process_time(), time.monotonic())
 
     def notice(self, text: str) -> None:
-        raise SystemExit(text)
+        print(text, file=sys.stderr)
 
 
 def main() -> None:
