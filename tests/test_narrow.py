@@ -156,3 +156,32 @@ def test_live_progress_tells_settings_apart_at_60_columns() -> None:
     assert len(set(fitted.columns[0].texts)) == 3
     assert fitted.columns[0].texts[0].endswith("@low")
     assert {"model", "done", "USD"} <= {column.heading for column in fitted.columns}
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_live_progress_draws_on_a_terminal_of_60_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Terminal()
+    specs = [
+        ModelSpec(provider="openai-compatible", model="sim-reasoner", setting=setting) for setting in ("low", "high")
+    ]
+    with ProgressDisplay(dict.fromkeys(specs, 200), stream=stream) as display:
+        display.sample_finished(specs[0], failed=False)
+    drawn = stream.getvalue()
+    assert "@low" in drawn
+    assert "@high" in drawn
+    assert "1/200" in drawn
+
+
+def test_models_in_a_list_keep_their_settings_where_the_list_is_narrow() -> None:
+    columns = (Column(name="run", whole=True), Column(name="models"))
+    table = Table(name="runs", title="", columns=columns, rows=[("live", ", ".join(LONG))])
+    text = printed(table, 30)
+    assert "…/sim-reasoner@low," in text
+    assert "…/sim-reasoner@high," in text

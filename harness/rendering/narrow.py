@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from harness.rendering.cells import is_number, readable
-from harness.rendering.short_names import short_names, stay_distinct
+from harness.rendering.short_names import short_name, short_names, stay_distinct
 from harness.tables import Column, Table
 
 GAP = 2
 """Spaces between columns."""
+_MODEL = re.compile(r"[\w.-]+/[^\s,;]+")
+"""A model within a sentence or a list."""
 ROOMY, TIGHT = 24, 12
 """Letters that a name or a word keeps, while less important columns can leave and when none can."""
 TITLE = 18
@@ -99,6 +101,8 @@ class _Shown:
         texts, heading = self.texts, self.heading
         if self.is_name and not self.column.whole:
             texts = tuple(short_names(texts, width))
+        elif not is_number(self.column) and not self.column.whole:
+            texts = tuple(_MODEL.sub(lambda found: short_name(found.group(), width - 1), text) for text in texts)
         if _longest_word(heading) > width:
             heading = short_names(self.headings, width)[self.place]
         return FittedColumn(heading=heading, texts=texts, width=width, is_number=is_number(self.column))

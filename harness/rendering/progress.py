@@ -77,6 +77,7 @@ class ProgressDisplay:
         self._quiet = quiet
         self._started_s = clock()
         self._next_line_s = self._started_s + _EVERY_S
+        self._live: Live | None = None  # it draws while it is made
         self._live = self._make_live() if not quiet and self._stream.isatty() else None
 
     def __enter__(self) -> Self:
@@ -166,7 +167,7 @@ class ProgressDisplay:
         from harness.rendering.console import grid
         from harness.rendering.narrow import fit
 
-        width = self._live.console.width if self._live is not None else None
+        width = None if self._live is None else self._live.console.width
         return Group(grid(fit(self.table(), width), ruled=False), Text(self.line(), style="italic"))
 
     def table(self) -> Table:

@@ -11,9 +11,9 @@ from harness.tables import Column, Table
 _COLUMNS = (
     Column(name="suite", title="suite"),
     Column(name="model", title="model"),
-    Column(name="n_requests", kind="integer", title="requests", description="Samples times epochs."),
-    Column(name="input_tokens", kind="integer", unit="tokens", title="input tokens"),
-    Column(name="output_tokens_assumed", kind="integer", unit="tokens", title="output tokens (assumed)"),
+    Column(name="n_requests", kind="integer", title="requests", description="Samples times epochs.", drops=1),
+    Column(name="input_tokens", kind="integer", unit="tokens", title="input tokens", drops=3),
+    Column(name="output_tokens_assumed", kind="integer", unit="tokens", title="output tokens (assumed)", drops=2),
     Column(name="estimated_usd", kind="usd", unit="USD", title="estimate", description="At the price in force now."),
     Column(name="upper_bound_usd", kind="usd", unit="USD", title="upper bound", description="Every worst case."),
 )
