@@ -101,11 +101,13 @@ class Ledger:
     ) -> RunResult:
         """Run suites on models; see `harness.run`."""
         from harness.price_files import load_price_book
+        from harness.providers.model_facts import lay_over
         from harness.runner import run_suites
         from harness.runner.arguments import spec_of
 
         spec = spec_of(suites, models, options)
         book = load_price_book(self.pricing)
+        lay_over(self.pricing)
 
         def go() -> RunResult:
             with self._open(create=True) as ledger:
@@ -128,6 +130,7 @@ class Ledger:
         from datetime import UTC, datetime
 
         from harness.price_files import load_price_book
+        from harness.providers.model_facts import lay_over
         from harness.rendering.export_files import data_frame, stream_of
         from harness.reports.estimate import estimate_table
         from harness.runner.arguments import spec_of
@@ -135,6 +138,7 @@ class Ledger:
 
         spec = spec_of(suites, models, options)
         book = load_price_book(self.pricing)
+        lay_over(self.pricing)
 
         def go() -> DryRun:
             with contextlib.ExitStack() as stack:

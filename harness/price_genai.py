@@ -51,7 +51,6 @@ def read_genai(source: str, version: str, stated_on: date) -> PriceList:
     """
     quotes: list[Quote] = []
     refusals: list[Refusal] = []
-    facts: dict[tuple[str, str], Mapping[str, Any]] = {}
     ids: dict[tuple[str, str], str] = {}
     for listed in _providers(source):
         provider = _PROVIDERS.get(listed["id"], listed["id"])
@@ -69,14 +68,12 @@ def read_genai(source: str, version: str, stated_on: date) -> PriceList:
                 continue
             for name in names:
                 quotes += [_renamed(quote, name) for quote in dated]
-                facts[provider, name] = {"max_input_tokens": model.get("context_window")}
     return PriceList(
         project="genai-prices",
         version=version,
         stated_on=stated_on,
         quotes=tuple(quotes),
         refusals=tuple(refusals),
-        facts=facts,
         ids=ids,
     )
 

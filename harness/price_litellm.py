@@ -268,18 +268,18 @@ def _page(address: str) -> str:
 
 
 def _facts(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what a request needs to know: whether it may reason, and how much goes in and out."""
-    efforts = entry.get("reasoning_effort_levels")
-    return {
-        "mode": entry.get("mode"),
-        "priced": bool(entry.get("input_cost_per_token") or entry.get("tiered_pricing")),
-        "reasons": bool(entry.get("supports_reasoning")),
-        "always": bool(entry.get("thinking_always_on")),
-        "efforts": list(efforts) if isinstance(efforts, list) else [],
-        "max_input_tokens": _count(entry.get("max_input_tokens")),
-        "max_output_tokens": _count(entry.get("max_output_tokens")),
-    }
+    """Keep what harness.model_fact_import reads, and whether the entry has a price per token at all."""
+    kept = {key: value for key, value in entry.items() if key in _FACTS or key.endswith("_reasoning_effort")}
+    return {**kept, "priced": bool(entry.get("input_cost_per_token") or entry.get("tiered_pricing"))}
 
 
-def _count(value: object) -> int | None:
-    return int(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 0 else None
+_FACTS = {
+    "mode",
+    "supports_reasoning",
+    "supports_adaptive_thinking",
+    "supports_legacy_thinking",
+    "thinking_always_on",
+    "reasoning_effort_levels",
+    "max_input_tokens",
+    "max_output_tokens",
+}

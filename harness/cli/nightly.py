@@ -47,6 +47,7 @@ def nightly(
     from harness.nightly.files import night_object, write_files
     from harness.nightly.summary import summary_tables
     from harness.price_files import load_price_book
+    from harness.providers.model_facts import lay_over
     from harness.rendering.documents import to_json
     from harness.rendering.markdown import to_markdown
     from harness.rendering.progress import announced
@@ -58,7 +59,9 @@ def nightly(
         say(f"{accept} is a good baseline now")
         return
     folder = config.parent
-    book = load_price_book(pricing or (None if read.pricing is None else folder / read.pricing))
+    own = pricing or (None if read.pricing is None else folder / read.pricing)
+    book = load_price_book(own)
+    lay_over(own)
 
     with open_ledger(db, create=True) as ledger:
         night = run_night(

@@ -42,12 +42,15 @@ def import_prices(
 
     Imported rows count where neither your rows nor the shipped ones say anything. Rows that are there stay as they are.
     """
+    from harness.model_fact_import import write_facts
     from harness.price_import import import_lists, read_imported, write_imported
     from harness.rendering.documents import to_json
 
     lists = _lists(source, files or [], as_of)
     found = import_lists(lists, read_imported(output))
     write_imported(output, found)
+    for each in lists:
+        write_facts(output / "models", each)
     if as_json:
         print_out(to_json(_facts(lists, found)))
         return

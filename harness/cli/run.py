@@ -115,6 +115,7 @@ def run(
     """
     from harness.model_names import read_model
     from harness.price_files import load_price_book
+    from harness.providers.model_facts import lay_over
     from harness.runner import RunSpec
     from harness.runner.arguments import existing_folder, parse_budget_mode
     from harness.runner.failures import parse_max_failed
@@ -147,6 +148,7 @@ def run(
         stream=stream,
     )
     book = load_price_book(pricing)
+    lay_over(pricing)
     command = _Command(
         book=book,
         run_id=_one_run(run_id, resume),

@@ -71,9 +71,9 @@ def reasons(spec: ModelSpec) -> bool | None:
         return facts.reasons if facts else None
     if setting.switches_off:
         return False
-    if facts is None:
+    if facts is None or not facts.settings_known:
         return True
-    return facts.reasons or setting.thinking_tokens is not None or (bool(facts.efforts) and facts.efforts_reason)
+    return bool(facts.reasons) or setting.thinking_tokens is not None or (bool(facts.efforts) and facts.efforts_reason)
 
 
 def map_parameters(request: Request) -> Mapped:
@@ -84,9 +84,15 @@ def map_parameters(request: Request) -> Mapped:
     """
     spec = request.model
     family = FAMILY_OF_PROVIDER.get(spec.provider, "")
-    if "claude" in spec.model:  # Claude at Bedrock and Vertex takes Anthropic's parameters
+    if "claude" in spec.model and spec.provider in _CLAUDE_HOSTS:
         family = "anthropic"
     return _MAPPERS.get(family, _map_chat)(request, parse_setting(spec))
+
+
+_CLAUDE_HOSTS = frozenset(
+    {"anthropic", "azure_ai", "bedrock", "bedrock_converse", "google", "vertex", "vertex_ai", "vertexai"}
+)
+"""Where Claude takes Anthropic's own parameters; a gateway (OpenRouter, a proxy) takes those of its chat interface."""
 
 
 def _refuse(spec: ModelSpec, why: str, fix: str) -> InputError:
@@ -95,7 +101,7 @@ def _refuse(spec: ModelSpec, why: str, fix: str) -> InputError:
 
 def _check_effort(spec: ModelSpec, setting: Setting, facts: ModelFacts | None) -> None:
     """Refuse an effort that a known model does not have; an unknown model's provider decides."""
-    if setting.effort is None or facts is None or setting.effort in facts.efforts:
+    if setting.effort is None or facts is None or not facts.settings_known or setting.effort in facts.efforts:
         return
     if setting.effort == "none" and facts.can_disable:
         return
@@ -132,7 +138,8 @@ def _map_chat(request: Request, setting: Setting) -> Mapped:
     spec = request.model
     facts = facts_about(spec.provider, spec.model)
     _check_effort(spec, setting, facts)
-    _check_budget(spec, setting, facts)
+    if spec.provider != "openrouter":
+        _check_budget(spec, setting, facts)
     parameters = _sampling(request)
     if request.max_output_tokens is not None:
         parameters["max_tokens"] = request.max_output_tokens
@@ -142,6 +149,9 @@ def _map_chat(request: Request, setting: Setting) -> Mapped:
         parameters["random_seed"] = parameters.pop("seed")
     if spec.provider == "openrouter":
         parameters["usage"] = {"include": True}  # its cost comes only when asked for
+        if setting.thinking_tokens is not None:  # for every model that it serves; 0 switches reasoning off
+            budget = {"max_tokens": setting.thinking_tokens} if setting.thinking_tokens else {"enabled": False}
+            parameters["reasoning"] = budget
     return Mapped(parameters=parameters)
 
 
