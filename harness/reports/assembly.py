@@ -28,6 +28,7 @@ from harness.reports.durations import timings
 from harness.reports.facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes, Timing
 from harness.reports.price_history import price_histories
 from harness.reports.questions import check_names, parse_pricing
+from harness.reports.price_standing import price_warnings
 from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.reports.stretches import NamedSum, named_sums
@@ -60,7 +61,7 @@ def spend_report(
     charger = Charger(book=book, pricing=pricing)
     cells = _cells(ledger, runs, charger)
     changed = sorted(run.run_id for run in runs if run.price_book_sha256 != book.sha256)
-    warnings = told_once(charger.warnings)
+    warnings = [*told_once(charger.warnings), *price_warnings(charger.used.values())]
     if changed:
         listed = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
         warnings.append(f"the price book has changed since {listed} ran; amounts are from the present book")

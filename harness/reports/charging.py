@@ -18,9 +18,10 @@ from harness.ledger.instants import from_us, to_us
 from harness.ledger.read import UsageGroup, UsageSum
 from harness.ledger.stream import AttemptRow
 from harness.money import add, plain
-from harness.pricing import TOKEN_METERS, Price, PriceBook
+from harness.pricing import IMPORTED_LAYER, TOKEN_METERS, Price, PriceBook
 from harness.reports.facts import ZERO, CostSums, Spend, TokenSums
 from harness.reports.questions import AS_IT_WAS, Pricing
+from harness.reports.price_standing import Charged
 from harness.reports.spend import PriceUsed
 from harness.usage import read_usage
 from harness.usage.bounds import sensible
@@ -51,7 +52,7 @@ class Charger:
 
     book: PriceBook
     pricing: Pricing = AS_IT_WAS
-    used: dict[str, tuple[Price, int]] = field(default_factory=dict)
+    used: dict[str, Charged] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     stretches: RateStretches = field(init=False)
 
@@ -179,7 +180,7 @@ class Charger:
 
     def prices_used(self) -> list[PriceUsed]:
         """List the price rows used so far, by name and date."""
-        found = sorted(self.used.values(), key=lambda entry: (entry[0].provider, entry[0].model, _start(entry[0])))
+        found = sorted(self.used.values(), key=lambda used: (used.price.provider, used.price.model, _start(used.price)))
         return [
             PriceUsed(
                 provider=price.provider,
@@ -188,9 +189,11 @@ class Charger:
                 rates="free" if price.free else rates_text(price),
                 source=price.source,
                 checked_on="" if price.checked_on is None else price.checked_on.isoformat(),
-                n_attempts=count,
+                n_attempts=used.n_attempts,
+                is_imported=price.layer == IMPORTED_LAYER,
             )
-            for price, count in found
+            for used in found
+            for price in (used.price,)
         ]
 
     def _cost(
@@ -224,8 +227,13 @@ class Charger:
             served_model=served,
         )
         if cost.price is not None and n_attempts:
-            _, before = self.used.get(cost.price.sha256, (cost.price, 0))
-            self.used[cost.price.sha256] = (cost.price, before + n_attempts)
+            moment = pricing.as_of or at
+            before = self.used.get(cost.price.sha256)
+            self.used[cost.price.sha256] = Charged(
+                price=cost.price,
+                n_attempts=n_attempts + (before.n_attempts if before else 0),
+                last_at=max(moment, before.last_at) if before else moment,
+            )
         for warning in cost.warnings if n_attempts else ():
             self.warnings[warning] = self.warnings.get(warning, 0) + n_attempts
         return cost

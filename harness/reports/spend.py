@@ -81,6 +81,7 @@ class PriceUsed:
     source: str
     checked_on: str
     n_attempts: int
+    is_imported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,5 +367,7 @@ def report_object(report: SpendReport) -> dict[str, Any]:
             }
             for group in report.groups
         },
+        "n_prices_used": len(report.prices),
+        "n_imported_prices": sum(price.is_imported for price in report.prices),
         "warnings": list(report.warnings),
     }
