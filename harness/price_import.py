@@ -7,7 +7,7 @@ files do not have yet -> pricing/imported/<provider>.toml, at the end: rows are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -252,29 +252,51 @@ def _checked(table: Mapping[str, Any], provider: str) -> Row:
     return Row(table=table, price=price_of(PriceRow.model_validate(table), provider, "", IMPORTED_LAYER))
 
 
-def _not_yet(rows: Iterable[Row], known: Sequence[Price]) -> Iterator[Row]:
-    """Leave out rows that say what the file says already; a second word on the same day corrects the first."""
+def _not_yet(rows: Sequence[Row], known: Sequence[Price]) -> Iterator[Row]:
+    """Leave out rows that say what the file says already; a second word on the same day corrects the first.
+
+    What a list says of its own day holds from that day, also where an older list said otherwise of a later day than
+    the one from which this list now says that its price held.
+    """
     said = [price for price in known if price.status != "announced"]
-    announced = [price for price in known if price.status == "announced"]
-    for row in rows:
-        start = row.price.effective_from
-        assert start is not None
+    announced = {_key(price) for price in known if price.status == "announced"}
+    begun = [row for row in rows if row.price.status != "announced" and _start_day(row) <= row.table["checked_on"]]
+    again = [_checked({**row.table, "effective_from": _day_text(row)}, row.price.provider) for row in begun[-1:]]
+    for row in (*rows, *again):
         if row.price.status == "announced":
-            if not any(_money(price) == _money(row.price) and price.effective_from == start for price in announced):
+            if _key(row.price) not in announced:
                 yield row
-            continue
-        begun = [price for price in said if price.effective_from is not None and price.effective_from <= start]
-        latest = max(begun, key=_order, default=None)
-        if latest is not None and _money(latest) == _money(row.price):
-            continue
-        if latest is not None and latest.effective_from == start:
-            if latest.checked_on is not None and row.table["checked_on"] < latest.checked_on:
-                continue
-            row = _checked({**row.table, "corrected_on": row.table["checked_on"]}, row.price.provider)
-            if latest.corrected_on is not None and latest.corrected_on >= row.table["checked_on"]:
-                continue
-        said.append(row.price)
-        yield row
+        elif (new := _appended(row, said)) is not None:
+            said.append(new.price)
+            yield new
+
+
+def _appended(row: Row, said: Sequence[Price]) -> Row | None:
+    """Give the row as it is to be appended; None when the same is said already, or something newer of its day."""
+    start = row.price.effective_from
+    begun = [price for price in said if start is not None and _order(price)[0] <= start]
+    latest = max(begun, key=_order, default=None)
+    if latest is not None and _money(latest) == _money(row.price):
+        return None
+    if latest is None or latest.effective_from != start:
+        return row
+    day = row.table["checked_on"]
+    if day <= max(each for each in (latest.checked_on, latest.corrected_on, date.min) if each is not None):
+        return None
+    return _checked({**row.table, "corrected_on": day}, row.price.provider)
+
+
+def _start_day(row: Row) -> date:
+    return row.price.effective_from.date() if row.price.effective_from is not None else date.min
+
+
+def _day_text(row: Row) -> str:
+    day: date = row.table["checked_on"]
+    return day.isoformat()
+
+
+def _key(price: Price) -> tuple[datetime | None, str]:
+    return price.effective_from, json.dumps(_money(price), sort_keys=True)
 
 
 def _order(price: Price) -> tuple[datetime, date]:

@@ -129,7 +129,7 @@ class Shelves:
         found: dict[tuple[object, ...], Price] = {}
         for shelf in self._shelves.get(provider, ()):
             for row in shelf.rows(model):
-                found.setdefault((row.model, row.effective_from, row.corrected_on), row)
+                found.setdefault((row.model, row.status == "announced", row.effective_from, row.corrected_on), row)
         return tuple(found.values())
 
     def texts(self, provider: str) -> tuple[str, ...]:
