@@ -202,7 +202,10 @@ def _read_rates(entry: Mapping[str, Any], found: dict[tuple[str, int], dict[str,
         meter = _METERS[key["base"]]
         if key["hour"]:
             meter = "cache_write_1h"
-        place = (tier or "", int(key["size"] or 0) * 1000)
+        size = int(key["size"] or 0) * 1000
+        if size and entry["litellm_provider"] == "xai":
+            size -= 1  # xAI counts the threshold itself as long, everybody else as short
+        place = (tier or "", size)
         found.setdefault(place, {})[meter] = Decimal(amount) * _MTOK
     return unread
 

@@ -37,7 +37,7 @@ class Quote:
         announced: whether it is such a price of a later day.
         rates: by key of a price file: USD per million tokens, or the fee's own unit.
         sales: rates that replace those when a request is sold in another way.
-        sizes: rates that replace those for prompts of more than so many tokens.
+        sizes: rates that replace those for prompts of more than so many tokens ("from 200000 on" is 199999 here).
         sized_sales: both.
         sold_since: the day from which a way of selling holds, where that is later.
         factors: factor on every token rate while a condition holds: ("geo", "us") -> 1.1.
@@ -78,10 +78,10 @@ class Quote:
             above = {size: self.sized_sales.get((sale, size), {}) for size in sorted(self.sizes)}
             if all(rates.keys() <= longer.keys() for longer in above.values()):
                 plain_sales.append(_when(rates, **self._sold(sale)))
-                sized_sales += [_when(longer, **self._sold(sale), **self._over(size)) for size, longer in above.items()]
+                sized_sales += [_when(longer, **self._sold(sale), over=size) for size, longer in above.items()]
             elif when := self._factor(sale, rates):
                 factored.append(when)
-        sizes = [_when(self.sizes[size], **self._over(size)) for size in sorted(self.sizes)]
+        sizes = [_when(self.sizes[size], over=size) for size in sorted(self.sizes)]
         regions = [{kind: [word], "multiply": plain(factor)} for (kind, word), factor in self.factors.items()]
         return [*plain_sales, *sizes, *sized_sales, *factored, *regions]
 
@@ -97,10 +97,6 @@ class Quote:
         """
         shares = {rate / self.rates[key] for key, rate in rates.items() if self.rates.get(key)} - {Decimal(1)}
         return sale != ("tier", "batch") or not shares or max(shares) <= min(shares) * _ROUNDING
-
-    def _over(self, size: int) -> dict[str, int]:
-        # xAI counts the threshold itself as long, everybody else as short
-        return {"at_least": size} if self.provider == "xai" else {"over": size}
 
     def _sold(self, sale: Sale) -> dict[str, Any]:
         start = self.sold_since.get(sale)

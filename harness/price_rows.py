@@ -219,6 +219,9 @@ class PriceRow(Rates):
     effective_from: Start
     effective_until: Instant | None = None
     free: bool = False
+    hardware_per_hour: Amount | None = None
+    power_kw: Amount | None = None
+    usd_per_kwh: Amount | None = None
     source: Text
     checked_on: date
     confidence: Annotated[str, AfterValidator(_confidence)]
@@ -235,7 +238,8 @@ class PriceRow(Rates):
         is_unpriced = self.status == "unpriced"
         if is_unpriced and (self.free or self.by_meter() or self.when):
             raise ValueError("is unpriced and has rates or is free: give one or the other")
-        if not self.free and not is_unpriced and not self.by_meter():
+        self._check_hardware()
+        if not self.free and not is_unpriced and not self.by_meter() and self.hardware_per_hour is None:
             raise ValueError('has no rate; write free = true when it costs nothing, or status = "unpriced"')
         if ANY_MODEL in self.model[1:]:
             raise ValueError(f"{ANY_MODEL!r} stands first or not at all")
@@ -244,6 +248,24 @@ class PriceRow(Rates):
         if hidden := _hidden_tiers(self.when):
             raise ValueError(f"rates of when {hidden} would hide a context tier above them: use multiply there")
         return self
+
+    def _check_hardware(self) -> None:
+        if (self.power_kw is None) != (self.usd_per_kwh is None):
+            raise ValueError("power_kw and usd_per_kwh go together")
+        if self.power_kw is not None and self.hardware_per_hour is None:
+            raise ValueError('power needs hardware_per_hour, "0" for hardware that is paid for')
+        by_time = self.hardware_per_hour is not None
+        if by_time and (self.free or self.by_meter() or self.when or self.status == "unpriced"):
+            raise ValueError("costs by the hour: no other rate, and neither free nor unpriced")
+        if by_time and not self.confidence.startswith("declared"):
+            raise ValueError('costs by the hour, which you declare: write confidence = "declared"')
+
+    def usd_per_hour(self) -> Decimal | None:
+        """Give what an hour of the user's own hardware costs, power included; None for a row by the token."""
+        if self.hardware_per_hour is None:
+            return None
+        power = EXACT.multiply(self.power_kw or Decimal(0), self.usd_per_kwh or Decimal(0))
+        return EXACT.add(self.hardware_per_hour, power)
 
 
 class AliasRow(Row):
@@ -290,12 +312,16 @@ def _hidden_tiers(whens: tuple[When, ...]) -> int | None:
     return None
 
 
+_TOKENS_FREE = {meter: Decimal(0) for meter in TOKEN_METERS}
+
+
 def price_of(row: PriceRow, provider: str, where: str, layer: int) -> Price:
     """Make the value that the book keeps."""
     return Price(
         provider=provider,
         model=row.model,
-        rates=row.by_meter(),
+        rates=row.by_meter() if (hourly := row.usd_per_hour()) is None else _TOKENS_FREE,
+        usd_per_hour=hourly,
         adjustments=tuple(when.adjustment() for when in row.when),
         effective_from=row.effective_from,
         effective_until=row.effective_until,

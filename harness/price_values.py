@@ -173,6 +173,7 @@ class Price:
         effective_from: first instant; None = open start (the launch day is not known).
         effective_until: first instant at which it no longer holds; None = until a later row starts.
         free: known to cost nothing (not the same as unpriced).
+        usd_per_hour: what the user's own hardware costs while it is busy; tokens cost nothing then. None = not by time.
         source, checked_on, confidence, note: who says so, when that was looked up, how sure it is ("high" or a
             weaker word, with its scope where it concerns only a date).
         status: `announced` rows are shown and never used; an `unpriced` row says that the model is charged for and
@@ -189,6 +190,7 @@ class Price:
     effective_from: datetime | None = None
     effective_until: datetime | None = None
     free: bool = False
+    usd_per_hour: Decimal | None = None
     source: str = ""
     checked_on: date | None = None
     confidence: str = "high"
@@ -224,6 +226,7 @@ class Price:
             "when": [adjustment.canonical() for adjustment in self.adjustments],
             "free": self.free,
             "status": self.status,
+            **({} if self.usd_per_hour is None else {"usd_per_hour": plain(self.usd_per_hour)}),
             **_correction(self.corrected_on),
         }
 

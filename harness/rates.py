@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from harness.money import multiply, per_token
+from harness.money import multiply, per_token, plain
 from harness.pricing import TOKEN_METERS, Adjustment, Price, tier_name
 from harness.usage.values import Meter
 
@@ -274,6 +274,9 @@ def _sold(price: Price, at: datetime, *, tier: str | None = None, speed: str | N
 
 
 def _assumptions(price: Price, terms: Terms) -> tuple[str, ...]:
+    if price.usd_per_hour is not None:
+        rate = f"{plain(price.usd_per_hour)} USD an hour of its hardware, as declared"
+        return (f"{price.name} costs {rate}: a report shares busy time over the requests; no request alone shows it",)
     if terms.thinking is None and any(adjustment.thinking is not None for adjustment in price.adjustments):
         return (f"the price of {price.name} depends on thinking, and nothing says whether it was on; taken as off",)
     return ()

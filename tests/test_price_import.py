@@ -330,3 +330,16 @@ def test_every_shipped_imported_file_is_ordinary_toml_with_one_row_a_line() -> N
 def test_nothing_found_writes_nothing(tmp_path: Path) -> None:
     write_imported(tmp_path, Imported())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_price_that_was_announced_holds_once_a_list_says_that_it_came(tmp_path: Path) -> None:
+    steps = model("m", dated((None, "1"), ("2026-10-01", "2")))
+    prices = book(tmp_path, [genai(steps, day=OLD)], [genai(steps, day=NEW)])
+    assert [rate(prices, day) for day in ("2026-09-30", "2026-10-01", "2026-11-22")] == [1, 2, 2]
+
+
+def test_a_newer_list_decides_about_its_own_day_whatever_an_older_one_said_of_a_later_day(tmp_path: Path) -> None:
+    dated_back = genai(model("m", dated((None, "9"), ("2026-03-01", "3"))), day=NEW)
+    prices = book(tmp_path, [genai(model("m", PLAIN), day=OLD)], [dated_back], [dated_back])
+    assert [rate(prices, day) for day in ("2026-09-06", "2026-11-22")] == [1, 3]
+    assert len((tmp_path / "p.toml").read_text().splitlines()) == 7 + 3

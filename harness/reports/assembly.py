@@ -19,16 +19,17 @@ from harness.ledger import CellRecord, Ledger, RunRecord
 from harness.ledger.causes import FailureCause, failure_causes, over_cells
 from harness.ledger.instants import from_us
 from harness.ledger.read import UnknownBill, UsageSum, unknown_bills, usage_sums
-from harness.ledger.stream import attempt_rows
+from harness.ledger.stream import AttemptRow, attempt_rows
 from harness.money import from_pico
 from harness.pricing import PriceBook
 from harness.reports.charge_warnings import told_once
 from harness.reports.charging import Charger, usd_per_token
 from harness.reports.durations import timings
-from harness.reports.facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes, Timing
+from harness.reports.facts import NOTHING, ZERO, CellFacts, CostSums, RunCost, Spend, TaskOutcomes, Timing
+from harness.reports.hardware_time import Busy, busy_usd
 from harness.reports.price_history import price_histories
-from harness.reports.questions import check_names, parse_pricing
 from harness.reports.price_standing import price_warnings
+from harness.reports.questions import check_names, parse_pricing
 from harness.reports.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.spend import RunFacts, SpendReport, make_report
 from harness.reports.stretches import NamedSum, named_sums
@@ -186,6 +187,7 @@ def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger) -> list[
     for named in named_sums(ledger, usage_sums(ledger, run_ids), names, charger):
         _add_sum(cells[named.sums.cell_id], named, charger, spent)
     _add_singles(ledger, run_ids, cells, charger, spent)
+    _add_hardware(ledger, cells, charger, spent)
     for bill in unknown_bills(ledger, run_ids):
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
@@ -232,6 +234,28 @@ def _add_singles(
         if row.purpose == "solve" and row.planned_id is not None:
             usd = None if spend.is_unpriced else float(spend.cost.total)
             spent.add_single(row.cell_id, row.planned_id, usd, spend.tokens.output_tokens)
+
+
+def _add_hardware(ledger: Ledger, cells: Mapping[int, _Cell], charger: Charger, spent: _SampleSpend) -> None:
+    """Add the hardware's cost to models priced by its hour, run by run: what ran at the same time shares it."""
+    timed = {price.name: price for used in charger.used.values() if (price := used.price).usd_per_hour is not None}
+    if not timed:
+        return
+    for run_id in dict.fromkeys(cell.run.run_id for cell in cells.values()):
+        rows: dict[str, list[AttemptRow]] = {}
+        for row in attempt_rows(ledger, [run_id]):
+            at = charger.pricing.as_of or from_us(row.started_at_us)
+            found = charger.book.match(row.provider_asked, row.model_requested, at)
+            settled = row.finished_at_us is not None and row.status != "reused"
+            if settled and found is not None and found.price.name in timed:
+                rows.setdefault(found.price.name, []).append(row)
+        for name, attempts in rows.items():
+            stretches = [Busy(start_us=row.started_at_us, end_us=row.finished_at_us or 0) for row in attempts]
+            usd_per_hour = timed[name].usd_per_hour or ZERO
+            for row, usd in zip(attempts, busy_usd(stretches, usd_per_hour), strict=True):
+                cells[row.cell_id].add(row.purpose, Spend(cost=CostSums(fees=usd, charged=usd)))
+                if row.purpose == "solve" and row.planned_id is not None:
+                    spent.add_single(row.cell_id, row.planned_id, float(usd), 0)
 
 
 def _unknown_spend(bill: UnknownBill, cell: _Cell, book: PriceBook) -> Spend:

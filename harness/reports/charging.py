@@ -20,8 +20,8 @@ from harness.ledger.stream import AttemptRow
 from harness.money import add, plain
 from harness.pricing import IMPORTED_LAYER, TOKEN_METERS, Price, PriceBook
 from harness.reports.facts import ZERO, CostSums, Spend, TokenSums
-from harness.reports.questions import AS_IT_WAS, Pricing
 from harness.reports.price_standing import Charged
+from harness.reports.questions import AS_IT_WAS, Pricing
 from harness.reports.spend import PriceUsed
 from harness.usage import read_usage
 from harness.usage.bounds import sensible
