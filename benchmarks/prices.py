@@ -101,7 +101,7 @@ def _agrees(ours: list[Decimal | None], figures: str) -> bool:
 
 def name_figures(book: PriceBook, litellm: PriceList, genai: PriceList) -> bool:
     """Figure 2: the lists' own names that the book finds, and why it does not find the others."""
-    chat = [name for name, facts in litellm.facts.items() if facts["mode"] in CHAT and name[0] in GROUPS]
+    chat = [name for name, facts in litellm.facts.items() if facts.get("mode") in CHAT and name[0] in GROUPS]
     priced = [name for name in chat if litellm.facts[name]["priced"]]
     ids = list(genai.ids)
     good = True

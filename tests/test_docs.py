@@ -148,6 +148,18 @@ def test_the_workflow_is_yaml_and_its_command_exists() -> None:
     assert "Usage: benchtab nightly" in _help((gate.split()[1],)).replace("python -m harness", "benchtab")
 
 
+def test_the_weekly_workflow_for_prices_is_yaml_and_runs_commands_that_exist() -> None:
+    yaml = pytest.importorskip("yaml")
+    text = (DOCS / "prices-workflow.yml").read_text(encoding="utf-8")
+    steps = yaml.safe_load(text)["jobs"]["import"]["steps"]
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+    asked = set(re.findall(r"benchtab (prices \w+)", text))
+    assert asked == {"prices import", "prices check"}
+    for words in asked:
+        assert f"Usage: benchtab {words}" in _help(tuple(words.split())).replace("python -m harness", "benchtab")
+    assert "secrets." not in text
+
+
 def test_the_picture_needs_no_network_and_names_no_machine() -> None:
     svg = PICTURE.read_text(encoding="utf-8")
     assert len(svg) < 100_000
