@@ -17,7 +17,7 @@ from pydantic import Field
 
 from harness.scorers import extraction, mentions
 from harness.scorers.cues import Cue, cues
-from harness.scorers.letters import LETTERS, WINDOW, denied, read_letter
+from harness.scorers.letters import LETTERS, denied, read_letter
 from harness.scorers.notation import plain_characters
 from harness.scorers.values import Score
 from harness.suites import Sample, Strict
@@ -37,8 +37,20 @@ _PLAIN_ENDING = re.compile(
     r"(?:\A|\n)(?:\*\*)?(?i:(?:final[ ])?answer):(?:\*\*)?[ ]?[(*]{0,3}([A-Z])[)*]{0,3}[.]?[*]{0,2}\s*\Z", re.ASCII
 )
 _LONGEST_PLAIN_ENDING = 60
+_CLOSING = re.compile(
+    r"(?:(?<=[\s:*$])[*_`]{0,3}\((?:(?i:option|choice|answer)[ ])?(?P<letter>[A-Z])\)"
+    r"|(?::|,[ ]i[.]e[.],?|[→⇒➡]|(?:option|choice),)[ ][*(\[]{0,3}(?P<bare>[A-Z])[*)\]]{0,3})[*_`$.!\s]{0,6}$"
+)
+_STRUCK_OUT = re.compile(r"~~[^~\n]{1,400}~~")
+_TAKEN_BACK = re.compile(
+    r"(?<!\w)(?i:wait|hmm|oops|correction|i made (?:a|an) (?:mistake|error)|(?:that|this) (?:is|was) (?:wrong|"
+    r"incorrect|not right)|"
+    r"let me (?:re\w+|correct)|on (?:second thought|reflection))(?!\w)"
+)
+_IN_BRACKETS = re.compile(r"\(([A-Z])\)")
 _LONGEST_UNREAD = 80
 _LONGEST_OPTION = 400
+_LONGEST_LINE = 600
 
 
 class ChoiceOptions(Strict):
@@ -82,7 +94,7 @@ def _places(text: str) -> Iterator[tuple[int, tuple[str, ...], str, Cue | None]]
         while boxes and boxes[-1][0] > cue.start:
             yield _box(*boxes.pop())
         rule = "answer_line" if cue.kind != "sentence" else "answer_is"
-        windows = tuple(text[end : end + WINDOW] for end in cue.ends)
+        windows = tuple(text[end : end + _LONGEST_LINE] for end in cue.ends)
         if cue.tagged:
             windows = tuple(window.partition("</")[0] for window in windows)
         yield cue.start, windows, rule, cue
@@ -108,7 +120,19 @@ def _read(place: int, windows: tuple[str, ...], rule: str, cue: Cue | None, choi
         return None
     if (letter := _option_said(direct, choices)) is not None:
         return Statement(place, letter, "option_text")
-    return Statement(place, None, rule) if _NO_CHOICE.match(direct) else None
+    if _NO_CHOICE.match(direct):
+        return Statement(place, None, rule)
+    return Statement(place, letter, rule) if (letter := _closing_letter(direct)) is not None else None
+
+
+def _closing_letter(window: str) -> str | None:
+    """The letter with which a stated answer in words ends: "the third one: (C)", "30 V (option B)"."""
+    line, ended, _ = window.strip().partition("\n")
+    closing = _CLOSING.search(line) if ended or len(window) < _LONGEST_LINE else None
+    if closing is None or mentions.turned(line[: closing.start()]):
+        return None
+    letter = closing["letter"] or closing["bare"]
+    return letter if set(_IN_BRACKETS.findall(line)) <= {letter} else None
 
 
 def _ends_line(rest: str, window: str) -> bool:
@@ -141,13 +165,17 @@ def settle(text: str, choices: Sequence[str] = ()) -> Statement | None:
         None when the reply states nothing; a statement without a letter when what it states is not one option.
     """
     reply = plain_characters(text)
+    if "~~" in reply:
+        reply = _STRUCK_OUT.sub(" ", reply)
     stated, unread = _stated(reply, choices)
     if stated is not None:
-        return stated
+        return _corrected(reply, stated) or stated
     weak = [Statement(place, letter, rule) for place, letter, rule in mentions.of(reply) if place > unread]
     last_line = reply.rstrip().rpartition("\n")
     if not weak and len(last_line[0]) >= unread and (letter := _option_said(last_line[2], choices)) is not None:
         return Statement(len(last_line[0]), letter, "option_text")
+    if not weak and len(last_line[0]) >= unread and (letter := _closing_letter(last_line[2])) is not None:
+        return Statement(len(last_line[0]), letter, "conclusion")
     return max(weak, key=lambda one: one.place, default=None)
 
 
@@ -156,6 +184,19 @@ def _plain_ending(text: str) -> Statement | None:
     start = max(0, len(text) - _LONGEST_PLAIN_ENDING)
     ending = _PLAIN_ENDING.search(text, start)
     return None if ending is None else Statement(ending.start(1), ending[1], "answer_line")
+
+
+def _corrected(reply: str, stated: Statement) -> Statement | None:
+    """What a reply says in other words after it took a stated answer back: "Wait, that is wrong. It should be (C)."."""
+    taken_back = _TAKEN_BACK.search(reply, stated.place)
+    if taken_back is None:
+        return None
+    place = taken_back.end()
+    later = [
+        one for one in mentions.of(reply[place:]) if one[1] is not None and one[2] in ("conclusion", "option_words")
+    ]
+    last = max(later, key=lambda one: one[0], default=None)
+    return Statement(place + last[0], last[1], last[2]) if last is not None else None
 
 
 def score_choice(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:

@@ -62,7 +62,10 @@ def _either_by_first(patterns: tuple[str, ...]) -> str:
     return "|".join(f"[{first}{first.upper()}](?i:{'|'.join(rest)})" for first, rest in branches.items())
 
 
-_ONE_OF_THEM = r"[ ]+(?:one|option|choice|response|selection|pick|letter|alternative|result|value)"
+_ONE_OF_THEM = (
+    r"[ ]+(?:one|option|choice|response|selection|pick|letter|alternative|result|value|guess|verdict|conclusion|"
+    r"decision|judge?ment|statement|match|term|sequence|diagram|image|picture|figure|structure|order|diagnosis)"
+)
 _ENGLISH = (
     "answers?",
     *(f"{word}[_-]answers?" for word in ("final", "correct", "my")),
@@ -95,25 +98,32 @@ _NOUN = re.compile(
 )
 _LINE_NOUN = re.compile(
     r"^[ \t>#*_`|-]{0,20}(?P<noun>(?i:final|choice|option|conclusion|solution|result|verdict|correct|selected|"
-    r"selection|letter)"
+    r"selection|letter|response|output|correction|soln?|guess|pick|prediction)"
     r"|A(?=:[ \t]*[(*]{0,3}[A-Z][).*]{0,4}[ \t]*$))[ \t*_`]{0,8}[:：]"
-    r"|<(?P<tag>(?i:choice|option|selection|result|solution|final|letter|response))>",
+    r"|<(?P<tag>(?i:choice|option|selection|result|solution|final|letter|response))>"
+    r"|[\"'](?i:(?:selected_|predicted_|chosen_)?(?:choice|option|letter|label|selection)|selected|prediction|"
+    r"pred|verdict)"
+    r"[\"'][ \t]{0,4}:"
+    r"|^[ \t]{0,4}####(?=[ \t]{0,4}[(*\[]{0,3}[A-Z][)*\].]{0,4}[ \t]*$)",
     re.MULTILINE,
 )
 _CLOSERS = r"[ \t\"'”’»」』】*_`~)\]}]"
 _COLON = re.compile(
-    _CLOSERS + r"{0,12}(?:\([^()\n]{1,40}\)" + _CLOSERS + r"{0,8})?(?P<mark>[:：=]|[-=][>]|→|⇒|>|\](?!\())"
+    _CLOSERS + r"{0,12}(?:\([^()\n]{1,40}\)" + _CLOSERS + r"{0,8})?(?P<mark>[:：=]|[-=][>]|[→⇒➡➜➔➤►▶]|>|\](?!\())"
 )
 _LATER_COLON = re.compile(r"[^\n:：.!?;]{1,40}[:：]")
 _TURNED_VERB = re.compile(r"(?<!\w)(?i:not|cannot|never|nor|neither|nicht|pas|non)(?!\w)|(?i:n't|n’t)(?!\w)")
 _LETTER_NEXT = re.compile(r"[ ]{0,2}[(\[*\"“「]{0,4}[A-Z](?!\w)")
 _DASH = re.compile(_CLOSERS + r"{0,12}[-–—]")
 _VERB = re.compile(
-    r"(?<![^\W_])(?i:is|are|was|be|est|es|são|é|è|sono|ist|lautet|sind|wäre|er|är|on|jest|brzmi|je|este|är|là|"
+    r"(?<![^\W_])(?i:is|are|was|be|becomes|remains|equals|est|es|são|é|è|sono|ist|lautet|sind|wäre|er|är|on|"
+    r"jest|brzmi|je|este|är|là|"
     r"adalah|ialah|ni|"
     r"olmalıdır|είναι|это|является|є)(?![^\W_'’])"
     r"|(?<!\w)(?:היא|הוא|هو|هي|है|হল|হলো|হচ্ছে|است)(?!\w)|应该是|應該是|应为|應為|是|为|為|选|選|は|은|는|이|คือ|就是"
 )
+_FOREIGN_VERB = re.compile(r"(?!(?i:is|are|was|be|becomes|remains|equals|est|ist)$)[^\W_]{1,9}$", re.ASCII)
+"""Behind an English noun "on" is no Finnish verb."""
 _SENTENCE_END = re.compile(r"[.!?;\n。！？]")
 _LINE_START = re.compile(
     r"(?:\d{1,2}[.)][ ])?[ \t>#*_`~\"'{\[<(|-]{0,20}"
@@ -220,7 +230,11 @@ def _cue(text: str, match: re.Match[str], before: str) -> Cue | None:
     if match["chosen"] is not None or (not english and _LETTER_NEXT.match(window)):
         return Cue(start, (end,), "sentence", english, opens_line, direct=True)
     clause = window[: stop.start() if (stop := _SENTENCE_END.search(window)) else None]
-    verbs = [one.span() for one in _VERB.finditer(clause) if not _TURNED_VERB.search(clause[: one.start()])]
+    verbs = [
+        one.span()
+        for one in _VERB.finditer(clause)
+        if not (english and _FOREIGN_VERB.match(one.group())) and not _TURNED_VERB.search(clause[: one.start()])
+    ]
     ends = tuple(end + verb_end for _, verb_end in verbs)
     named = verbs and not re.search(r"\w", window[: verbs[0][0]])
     if not named and opens_line and (colon := _LATER_COLON.match(window)):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from harness.code_blocks import code_block
 from harness.scorers.cues import cues
-from harness.scorers.notation import without_marks
+from harness.scorers.notation import even_lines, without_marks
 from harness.scorers.numerals import numerals, plain_numbers
 
 MARKUP = "*_`~ \t"
@@ -202,6 +202,7 @@ def find(text: str, rules: Sequence[str]) -> tuple[str, str] | None:
     Returns:
         (answer, name of the rule), or None when no rule found anything.
     """
+    text = even_lines(text)
     for name in rules:
         answer = json_field(text, name.removeprefix("json:")) if name.startswith("json:") else RULES[name](text)
         if answer:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.scorers.notation import SYMBOLS
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WINDOW = 160
 _LOOK_ALIKE = dict(zip("АВСЕНІКМОРТХΑΒΕΗΙΚΜΝΟΡΤΧΖ", "ABCEHIKMOPTXABEHIKMNOPTXZ", strict=True))
@@ -17,7 +19,7 @@ _COUNTED = dict(zip("أبجدابجدঅবডঢ", "ABCDABCDABCD", strict=True)
 _LETTER = "[A-Za-z" + "".join(_LOOK_ALIKE) + "".join(dict.fromkeys(_COUNTED)) + "]"
 _WORDS = (
     "option|choice|letter|answer|the|is|are|be|would be|should be|must be|clearly|definitely|most likely|likely|"
-    "probably|therefore|"
+    "probably|possibly|maybe|perhaps|also|alternatively|therefore|"
     "thus|hence|indeed|simply|just|actually|certainly|obviously|then|only|correct|right|best|closest|final|"
     "number|given by|"
     "as follows|option letter|a letra|a opção|a alternativa|"
@@ -29,23 +31,33 @@ _WORDS = (
     "گزینه|אפשרות|"
     "ตัวเลือก|ข้อ|επιλογή"
 )
-_OPEN = re.compile(
-    r"(?:[\s\"'“”‘’„«»「」『』【】《》〈〉<*_`~$({\[|:：,=#>\-–—→]"
-    r"|\\{1,2}(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathbb|operatorname|boxed|fbox|left|right|"
-    r"displaystyle|bf|rm|large|Large|quad)"
-    r"(?![A-Za-z])|\\{1,2}[()\[\],;:! {}]|(?<!\w)(?i:" + _WORDS + r")(?!\w)|选项|選項|選択肢|보기)*"
+_TAG = (
+    r"</?(?i:em|strong|span|code|br|center|sup|sub|mark|div|font|h[1-6])(?:[ ][^<>\n]{0,60})?/?>"
+    r"|<[biup]>(?=[ ]?[^\s<])|<[BIUP]>(?=\W{0,3}[A-Za-z]\W{0,3}</)"
 )
-_CLOSE = re.compile(r"(?:[\s\"'”’»」』】》〉>*_`~$)}\]|]|\\{1,2}[)\],;:! ]|\\right(?![A-Za-z]))*")
+"""Tags of HTML, which are no letters in angle brackets."""
+_OPEN = re.compile(
+    r"(?:" + _TAG + r"|[" + SYMBOLS + r"]|(?<=\n)\d{1,2}[.)][ ]{1,3}(?=[(\[*]{0,4}[A-Z](?!\w))"
+    r"|[\s\"'“”‘’„«»「」『』【】《》〈〉<*_`~$({\[|:：,=#>\-–—→]"
+    r"|\\{1,2}(?:text|textbf|textit|textrm|textsf|texttt|emph|bold|boldsymbol|bm|mathrm|mathbf|mathsf|mathit|"
+    r"mathtt|mathbb|"
+    r"operatorname|underline|boxed|fbox|left|right|"
+    r"displaystyle|bf|rm|large|Large|quad)"
+    r"(?![A-Za-z])|\\{1,2}[()\[\],;:! {}]|(?<!\w)(?i:" + _WORDS + r")(?!\w)|\}|选项|選項|選択肢|보기)*"
+)
+_CLOSE = re.compile(r"(?:</[A-Za-z]{1,8}>|[\s\"'”’»」』】》〉>*_`~$)}\]|]|\\{1,2}[)\],;:! ]|\\right(?![A-Za-z]))*")
 _WRAPPED = re.compile(r"[\"'”’»」』】》〉>*_`~$)}\]|.:：;,，。、؛،।!?…]|\\{1,2}[)\]]|$")
 _JOINER = re.compile(
-    r"(?:,|，|、|;|/|&|\+|-|–|—|(?<!\w)(?i:and|or|und|oder|et|ou|y|o|e|i|lub|и|или|ve|veya|atau|dan|na|au|và|hoặc|"
+    r"(?:\\(?:text|mathrm)\{[ ]{0,3}(?i:and|or|,|&)[ ]{0,3}\}|,|，|、|;|/|&|\+|-|–|—|(?<!\w)(?i:and|or|und|oder|"
+    r"et|ou|y|o|e|i|lub|и|или|ve|veya|atau|dan|na|au|và|hoặc|"
     r"و|أو|या|और|বা|এবং)(?!\w)"
     r"|和|或|与|與|及|또는|및|または|と|か)"
 )
-_ADJACENT = re.compile(r"[(\[*]{0,3}[A-Z][)\]*]{0,3}[.,;]?(?:\n|$)")
+_ADJACENT = re.compile(r"\s{0,3}(?:\d{1,2}[.)][ ]{1,3})?[(\[*]{0,3}[A-Z][)\]*]{0,3}[.,;]?(?:\n|$)")
 _NEW_CLAUSE = re.compile(
-    r"(?i:is|are|was|were|has|have|fails?|would|can|cannot|can't|does|do)(?![\w'’])(?![ ](?:both |"
-    r"all )?(?:correct|right|true|valid))"
+    r"(?:(?:,|and|or)[ ][(]?[A-Z][)]?,?[ ]){0,8}(?i:is|are|was|were|has|have|fails?|would|can|cannot|can't|"
+    r"does|do)(?![\w'’])(?![ ](?:(?:both|all)(?!\w)|"
+    r"correct|right|true|valid))"
 )
 """Behind a second letter: "the answer is A, B is wrong"."""
 _REASON = re.compile(
@@ -55,13 +67,14 @@ _REASON = re.compile(
     r"çünkü|karena|"
     r"vì|लेकिन|क्योंकि|لأن|kwa|nitori)(?!\w)"
 )
+_PRONOUN_VERB = re.compile(r"(?:would|was|has|had|could|can|do|will|should|think|am)(?!\w)")
 _ENGLISH_WORDS = frozenset("AI")
 _FOREIGN_WORDS = frozenset("AEIKOSUVWYZ")
-_GOES_ON = re.compile(r"['’\-–^_](?:\w|[{\\])|\.[A-Za-z](?![A-Za-z])|[+#°(]|[ ]?=")
+_GOES_ON = re.compile(r"['’\-–^](?:\w|[{\\])|_(?:[^\W_]|[{\\])|\.[A-Za-z](?![A-Za-z])|[+#°(]|[ ]?=")
 _DENIED = re.compile(
     r"[ \"'”*_`)}\]]{0,6}(?:(?i:is|are|was|isn't|can't|cannot|can|could|has|seems|looks|would be|must be)[ ])?"
     r"(?:(?i:the|an|a|been|be|also)[ ]){0,2}(?i:not|n't|wrong|incorrect|false|no|impossible|eliminated|excluded|"
-    r"invalid|"
+    r"invalid|bad|poor|"
     r"ruled out|out|rejected|discarded|too|unlikely|isn't|can't|cannot)(?!\w)"
 )
 
@@ -119,7 +132,7 @@ def _single(window: str, place: int, *, english: bool, option_text: tuple[str, .
     assert closed is not None
     rest = after[closed.end() :] if "\n" not in closed.group() else "\n" + after[closed.end() :]
     reading = Reading(letter, place, place + 1 + closed.end(), rest)
-    if _WRAPPED.match(after) or _stands_alone(written, rest, after, english, option_text):
+    if _WRAPPED.match(after) or closed.group().strip() or _stands_alone(written, rest, after, english, option_text):
         return reading
     return None
 
@@ -138,6 +151,8 @@ def _stands_alone(written: str, rest: str, after: str, english: bool, option_tex
     word = rest[:40]
     if not word or after[:1] == "\n" or "\n" in after[: len(after) - len(rest)]:
         return True
+    if written == "I" and english and _PRONOUN_VERB.match(word):
+        return False
     if _REASON.match(word) or _JOINER.match(word) or word[0] in '(-–—\\[{“"':
         return True
     letter = letter_of(written)
@@ -157,10 +172,12 @@ def _begins_with(rest: str, option: str) -> bool:
 
 def _joined(found: Reading, english: bool) -> bool:
     """Whether another letter follows as in `A and C`, `A, C`, `A/B`."""
-    joiner = _JOINER.match(found.rest)
-    if joiner is None:
-        return _ADJACENT.match(found.rest) is not None
-    tail = found.rest[joiner.end() :]
+    asked = found.rest.startswith("?")  # "B? C?", "B? or C?"
+    rest = found.rest.lstrip("? ") if asked else found.rest
+    joiner = _JOINER.match(rest)
+    if joiner is None and not asked:
+        return _ADJACENT.match(rest) is not None
+    tail = rest[joiner.end() :] if joiner else rest
     opened = _OPEN.match(tail)
     assert opened is not None
     other = _single(tail, opened.end(), english=english, option_text=())
@@ -168,7 +185,7 @@ def _joined(found: Reading, english: bool) -> bool:
         return False
     if _NEW_CLAUSE.match(other.rest):
         return False
-    return joiner.group() not in "-–—" or not other.rest[:1].isalpha()
+    return joiner is None or joiner.group() not in "-–—" or not other.rest[:1].isalpha()
 
 
 def denied(rest: str) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from harness.scorers.letters import WINDOW, denied, read_letter, refuted
+from harness.scorers.notation import SYMBOLS
 
 Mention = tuple[int, str | None, str]
 """Place, letter (None = several), rule."""
@@ -20,9 +21,10 @@ _CLOSE = r"[*_`~$)}\]\"”.!]{0,8}"
 _CHOSEN = re.compile(
     r"(?<![^\W_])(?i:corresponds? to|matches|choose|choosing|chose|pick|picking|select|selecting|go with|"
     r"going with|went with|opt for|"
-    r"settle on|settled on|vote for|"
+    r"settle on|settled on|vote for|vote|left with|leaving us with|leaves us with|leaving|go for|going for|"
+    r"i'?ll say|i'd say|i would say|i guess|i(?: would|'d)? answer|lean(?:ing)? towards?|"
     r"conclude|elijo|escolho|choisis|wähle|scelgo|kies|выбираю)(?![^\W_])(?=[ :*_`(\[\"“])|我选择?|"
-    r"(?<!\w)[选選](?=[ ]?[A-Z])"
+    r"(?<![不别勿可])(?<!不[能应要可该会])[选選](?=[ ]?[A-Z])"
 )
 _CONCLUDED = re.compile(
     r"(?<![^\W_])(?:(?i:so|but|rather|it's|it’s|that's|thus|hence|therefore|is|be|leaving|leaves|donc|also|"
@@ -37,10 +39,12 @@ _CONCLUDED = re.compile(
     re.MULTILINE,
 )
 _REVERSED = re.compile(
-    r"(?<![A-Za-z0-9])" + _LETTER + r"[*_`~)\]}\"”.]{0,6}(?:[ ]\([^()\n]{1,60}\))?[ ](?i:is|would be|must be|"
-    r"seems)[ ]"
+    r"(?<![A-Za-z0-9])"
+    + _LETTER
+    + r"[*_`~)\]}\"”.]{0,6}(?:[ ]\([^()\n]{1,60}\)|(?<=[.)])[ ][^\n.;]{1,80}?)?[ ](?i:is|would be|must be|"
+    r"(?:seems|appears)(?: to be)?)[ ]"
     r"(?i:therefore |thus |clearly |indeed )?(?i:the|my|our)[ ](?P<kind>[A-Za-z ]{0,30}?)(?i:answer|option|"
-    r"choice)(?!\w)"
+    r"choice|fit|match)(?!\w)"
 )
 _IS_RIGHT = re.compile(
     r"(?i:option|choice|answer)[ ]"
@@ -48,10 +52,36 @@ _IS_RIGHT = re.compile(
     + _LETTER
     + r"[*_`~)\]}\"”.]{0,6}[ ](?i:is)[ ](?i:correct|right|true)(?!\w)(?![ ](?i:for|only|if|when))"
 )
-_IS_RIGHT_CHINESE = re.compile(r"选项[ ]?" + _LETTER + r"[ ]?是?(?:正确|对|最佳)")
+_BARE_IS_RIGHT = re.compile(
+    r"(?:^|[.:;,][ ]|(?<![^\W_])(?i:only|thus|so|hence|therefore|statement)[ ,]{1,2})[*_`]{0,3}"
+    r"(?:(?P<letter>[A-HJ-Z])|\((?P<bracketed>[A-Z])\))[*_`]{0,3}[ ](?i:is (?:correct|right)|works|fits)"
+    r"(?=[*_`]{0,3}(?:[.,;!\n]|$))",
+    re.MULTILINE,
+)
+_MADE = re.compile(
+    r"(?<![^\W_])(?i:making|makes|leaving|leaves)[ ](?i:option |choice |answer )?[*_`(\[]{0,5}"
+    + _LETTER
+    + r"[*_`)\]]{0,5}[ ](?:as )?(?:the|our|my)[ ](?P<kind>[A-Za-z ]{0,30}?)(?:answer|option|choice|fit|match)(?!\w)"
+)
+_NEAREST = re.compile(
+    r"(?<![^\W_])(?i:closest|nearest|close)(?:[ ]to|:|,)[ ](?i:option |choice )?[*_`(\[]{0,5}"
+    + _LETTER
+    + r"(?=[*_`]{0,3}[.)\]:,\n]|[*_`]{0,3}$)",
+)
+_STATED_BRACKETED = re.compile(r"(?<![^\W_])(?i:is|are|be):?\s{1,3}[*_]{0,3}\(" + _LETTER + r"\)(?=[*_]{0,3}[ ])")
+_STATED_BOLD = re.compile(
+    r"(?<![^\W_])(?i:is|are|was|be|as|with|to|option|choice):?\s{1,4}\*\*\(?"
+    + _LETTER
+    + r"(?:[.:]|\)[.:]?)[ ][^*\n]{1,200}\*\*"
+)
+_IS_RIGHT_CHINESE = re.compile(r"选项[ ]?" + _LETTER + r"[ ]?是?(?:正确|对|最佳)|(?P<only>[A-Z])(?:选项|项)?是?正确")
 _MENTIONED = re.compile(r"(?<![^\W_])(?i:option|choice|answer)[\s*_`~:(]{1,4}" + _LETTER + r"(?![A-Za-z0-9'’])")
-_LETTER_LINE = re.compile(r"^[ \t*_`~(\[<\"'>]{0,8}([A-Z])[ \t*_`~).\]>\"',:]{0,8}$", re.MULTILINE)
-_OPTION_LINE = re.compile(r"^[ \t*_`(\[>-]{0,6}([A-Z])[*_`]{0,3}(?:[).:\]]|[ ][-–—][ ])[^\n]{1,400}$", re.MULTILINE)
+_LETTER_LINE = re.compile(
+    r"^(?:[=-][>][ ])?[ \t*_`~(\[<\"'>#→" + SYMBOLS + r"]{0,8}([A-Z])[ \t*_`~).\]>\"',:]{0,8}$", re.MULTILINE
+)
+_OPTION_LINE = re.compile(
+    r"^[ \t*_`(\[>" + SYMBOLS + r"-]{0,8}([A-Z])[*_`]{0,3}(?:[).:\]]|[ ][-–—][ ])[^\n]{1,400}$", re.MULTILINE
+)
 _BOLD = re.compile(r"\*\*\(?([A-Z])[).]{0,2}\*\*")
 _WRONG_KIND = re.compile(
     r"(?i)\b(?:in|un|im)[a-z]+|\bnot\b|wrong|worst|least|false|only other|second|next|other|close\b|tempting"
@@ -59,9 +89,14 @@ _WRONG_KIND = re.compile(
 _TURNED = re.compile(
     r"(?:(?<!\w)(?i:not|never|cannot|could|might|may|neither|nor|either|or|if|whether|than|unlike|rule out|"
     r"wrong|incorrect|worst|false)|"
-    r"(?i:n't|eliminate|exclude|reject|discard)[a-z]{0,3})(?!\w)[^.,;:\n]{0,40}$"
+    r"(?i:n't|eliminate|exclude|reject|discard)[a-z]{0,3})(?!\w)[^.,;:?!\n]{0,40}$"
 )
-_ONE_LETTER = re.compile(r"[\s*_`~(\[<\"'>$]{0,8}([A-Za-z])[\s*_`~).\]>\"',:$]{0,8}")
+_ONLY_IF = re.compile(r"[*_`)]{0,4}[ ]is[ ](?:correct|right|true)[ ](?:for|only|if|when)(?!\w)")
+_ONE_LETTER = re.compile(
+    r"(?:(?:(?i:q|question)?[ ]?\d{1,3}[.):]|(?i:assistant|response|output):)\s{1,2})?"
+    r"(?:(?i:probably|definitely|likely|most likely|certainly|option|choice|letter|maybe)[ ]){0,2}"
+    r"[\s*_`~(\[<\"'>$|]{0,8}([A-Za-z])[\s*_`~).\]>\"',:$|!]{0,8}"
+)
 
 
 def of(text: str) -> Iterator[Mention]:
@@ -69,7 +104,7 @@ def of(text: str) -> Iterator[Mention]:
     if (whole := _ONE_LETTER.fullmatch(text.strip())) is not None:
         yield 0, whole[1].upper(), "lone_letter"
         return
-    found = [*_chosen(text), *_concluded(text), *_reversed(text), *_lines(text)]
+    found = [*_chosen(text), *_concluded(text), *_reversed(text), *_in_words(text), *_lines(text)]
     yield from found or _only_mention(text)
 
 
@@ -93,8 +128,33 @@ def _reversed(text: str) -> Iterator[Mention]:
     for match in _REVERSED.finditer(text):
         if not _WRONG_KIND.search(match["kind"]) and (match["letter"] not in "AI" or text[match.end("letter")] != " "):
             yield match.start(), match["letter"], "option_words"
-    for match in (*_IS_RIGHT.finditer(text), *_IS_RIGHT_CHINESE.finditer(text)):
+    for match in _IS_RIGHT.finditer(text):
         yield match.start(), match["letter"], "option_words"
+    chinese = [(match.start(), match["letter"] or match["only"]) for match in _IS_RIGHT_CHINESE.finditer(text)]
+    if len({letter for _, letter in chinese}) == 1:
+        yield *chinese[-1], "option_words"
+
+
+def _in_words(text: str) -> Iterator[Mention]:
+    """Sentences about one letter: "only C is correct", "making (C) the best choice", "the artist is **B. Monet**"."""
+    for pattern in (_BARE_IS_RIGHT, _MADE, _NEAREST, _STATED_BRACKETED, _STATED_BOLD):
+        for match in pattern.finditer(text):
+            said = match.groupdict()
+            if pattern is _STATED_BRACKETED:
+                reading = read_letter(text[match.start("letter") - 1 :][:WINDOW])
+                said["letter"] = reading.letter if reading is not None else None
+            wrong = _WRONG_KIND.search(said.get("kind") or "")
+            if (
+                not wrong
+                and not turned(text[max(0, match.start() - 40) : match.start()])
+                and not denied(text[match.end() : match.end() + 60])
+            ):
+                yield match.start(), said["letter"] or said.get("bracketed"), "option_words"
+
+
+def turned(before: str) -> bool:
+    """Whether what stands before a letter turns its meaning: "not", "unless", "rule out"."""
+    return _TURNED.search(before) is not None
 
 
 def _lines(text: str) -> Iterator[Mention]:
@@ -120,7 +180,9 @@ def _only_mention(text: str) -> Iterator[Mention]:
     """`option C` where no other option is named and nothing speaks against it."""
     found = list(_MENTIONED.finditer(text))
     letters = {match["letter"] for match in found}
-    if len(letters) != 1 or any(refuted(text[match.end() : match.end() + 60]) for match in found):
+    if len(letters) != 1 or any(
+        _ONLY_IF.match(text, match.end()) or refuted(text[match.end() : match.end() + 60]) for match in found
+    ):
         return
     last = found[-1]
     if not _TURNED.search(text[max(0, last.start() - 40) : last.start()]):

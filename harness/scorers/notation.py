@@ -14,14 +14,25 @@ LONGEST_REPLY = 1_000_000
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]"
 )
+_LINE_END = re.compile("\r\n?|[\u0085\u2028\u2029]")
 _END_MARKS = re.compile(
     r"</s>|<eos>|<end_of_turn>|<[|｜](?:im_end|endoftext|eot_id|end|return|end_of_text|end▁of▁sentence|endofresponse|eom_id)[|｜]>",
     re.IGNORECASE,
 )
 
 
+SYMBOLS = "✅✔☑👉➡➜➔➤►▶•🎯🏆⭐🟢🔑💡"
+"""Signs that models put before an answer."""
+
+
+def even_lines(text: str) -> str:
+    """Write every end of a line as one line feed."""
+    return _LINE_END.sub("\n", text) if _LINE_END.search(text) else text
+
+
 def without_marks(text: str) -> str:
-    """Take out end-of-sequence marks that a server left in, and characters that nobody sees."""
+    """Take out end-of-sequence marks that a server left in and characters that nobody sees; line ends become `\\n`."""
+    text = even_lines(text)
     seen = text if text.isascii() else _INVISIBLE.sub("", text)
     return _END_MARKS.sub("", seen) if "<" in seen else seen
 
