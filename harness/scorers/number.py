@@ -58,12 +58,12 @@ _SMALL = [
     "nineteen",
 ]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_SPELLED = re.compile(
-    r"[\W_]*(?:" + "(?P<tens>" + "|".join(_TENS) + r")(?:[- ](?P<unit>" + "|".join(_SMALL[1:10]) + r"))?|"
-    r"(?P<small>" + "|".join(reversed(_SMALL)) + r"))(?:[ ](?P<hundred>hundred|thousand|"
-    r"million))?(?![\w-])(?![ ]and)",
-    re.IGNORECASE,
-)
+_WORD_VALUES = {word: value for value, word in enumerate(_SMALL)} | {
+    word: 20 + 10 * place for place, word in enumerate(_TENS)
+}
+_WORD = re.compile(r"[A-Za-z]+")
+_BOUND = re.compile(r"[ ][<>]=?[ ]|[≤≥]|\\(?:leq?|geq?|lt|gt)(?![A-Za-z])|(?<![^\W_])log_?\d")
+"""What gives a range of numbers, or another number than the digits in it."""
 _MULTIPLES = {"hundred": 100, "thousand": 1000, "million": 10**6}
 
 
@@ -132,6 +132,8 @@ def stated_number(text: str, which: str = "last") -> Fraction | None:
     found = numerals(clause)
     if not found:
         return _spelled(clause)
+    if _BOUND.search(clause):
+        return None
     if len(found) > 1 and (which == "only" or _is_list(clause, found)):
         return None
     return (found[0] if which == "first" else found[-1]).value
@@ -160,17 +162,24 @@ def _is_list(clause: str, found: list[Numeral]) -> bool:
 
 
 def _spelled(clause: str) -> Fraction | None:
-    """A number word at the beginning: "seven", "twenty-one boxes"."""
-    match = _SPELLED.match(clause)
-    if match is None:
+    """Number words at the beginning: "seven", "twenty-one boxes", "one hundred and five"; "one or two" is none."""
+    words = _WORD.findall(clause[:200].lower())
+    total = group = used = 0
+    for number, word in enumerate(words):
+        if word in _WORD_VALUES:
+            if group % (10 if _WORD_VALUES[word] < 10 else 100) or (_WORD_VALUES[word] == 0 and number):
+                return None  # "two three"
+            group += _WORD_VALUES[word]
+        elif word in _MULTIPLES and number:
+            group *= _MULTIPLES[word]
+            total, group = (total + group, 0) if _MULTIPLES[word] > 100 else (total, group)
+        elif word != "and" or not number or words[number - 1] not in _MULTIPLES:
+            break
+        used = number + 1
+    if not used or re.search(r"\w", clause[: clause.lower().find(words[0])]):
         return None
-    if match["small"]:
-        value = _SMALL.index(match["small"].lower())
-    else:
-        value = (
-            20 + 10 * _TENS.index(match["tens"].lower()) + (_SMALL.index(match["unit"].lower()) if match["unit"] else 0)
-        )
-    return Fraction(value * _MULTIPLES.get((match["hundred"] or "").lower(), 1))
+    goes_on = words[used : used + 1] in (["or"], ["to"], ["and"], ["through"], ["point"])
+    return None if goes_on else Fraction(total + group)
 
 
 def score_number(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
