@@ -155,16 +155,37 @@ class Peer:
                 return self.decode(reply.get("value"))
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Call a lent function for the other end; nothing else is done for it."""
-        if request["what"] != "call":
-            return {"error": ["TypeError"], "text": "a function of the tests can only be called"}
+        """Call a lent function, step through a lent iterator, use a plain attribute of a lent object; nothing else."""
         try:
-            function = self._resolve(request["target"][:2])
-            return {"value": self.encode(function(*map(self.decode, request["args"])))}
+            target = self._resolve(request["target"][:2])
+            args = [self.decode(data) for data in request["args"]]
+            return {"value": self.encode(_for_the_other_end(request["what"], target, args))}
         except ChannelClosedError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a callback raises goes back to its caller
             return described_error(error)
+
+
+def _for_the_other_end(what: str, target: Any, args: list[Any]) -> Any:
+    """What the other end may do with an object that was lent to it.
+
+    Attributes are those of instances of the tests' own classes, without leading underscore: no way leads from there to
+    the judge.
+    """
+    if what == "call":
+        return target(*args)
+    if what in ("iterator", "next"):
+        return iter(target) if what == "iterator" else next(target)
+    own = type(type(target)) is type and type(target).__module__ == "tests"
+    named = bool(args) and type(args[0]) is str and not args[0].startswith("_")
+    if own and named and what == "attribute":
+        return getattr(target, args[0])
+    if own and named and what == "set_attribute" and len(args) == 2:
+        setattr(target, args[0], args[1])
+        return None
+    if own and what == "truth":
+        return bool(target)
+    raise TypeError("an object of the tests can only be called, iterated or asked for its attributes")
 
 
 def described_error(error: BaseException, limit: str = "") -> dict[str, Any]:
