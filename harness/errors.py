@@ -102,9 +102,27 @@ class RunLockedError(LedgerError):
 
 
 class BudgetReached(HarnessError):
-    """The budget is used up; what was answered is kept and the run can be resumed."""
+    """The budget is used up; what was answered is kept and the run can be resumed.
+
+    Args:
+        asked_pico_usd: what the next request may cost, in picodollars; None where no request was asked for.
+        used_pico_usd: what counts against the budget already, in flight included.
+    """
 
     exit_code = 3
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        fix: str | None = None,
+        asked_pico_usd: int | None = None,
+        used_pico_usd: int | None = None,
+    ) -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.asked_pico_usd = asked_pico_usd
+        self.used_pico_usd = used_pico_usd
 
 
 class ErrorClass(StrEnum):

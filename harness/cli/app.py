@@ -16,6 +16,7 @@ from harness.cli import (
     compare,
     completion,
     db,
+    doctor,
     export,
     nightly,
     prices,
@@ -64,7 +65,7 @@ def options(
     """Hold the options that come before any command."""
 
 
-NOUNS = (run, budgets, report, compare, export, nightly, reproduce, prices, suites, runs, score, simulate, db)
+NOUNS = (run, budgets, report, compare, export, nightly, reproduce, prices, suites, runs, score, simulate, db, doctor)
 
 
 _EPILOG = (

@@ -20,6 +20,8 @@ def with_value_names(command: Any) -> Any:
         if parameter.param_type_name == "argument":
             # its name says all; newer versions of typer print the parser's type behind it
             parameter.display_type_rich = _no_type
+            # the usage line puts brackets around what may be left out, and dots behind what may be repeated
+            parameter.metavar = parameter.metavar and parameter.metavar.strip("[].")
         elif not parameter.is_flag and parameter.metavar is None:
             parameter.metavar = value_name(parameter)
     return command

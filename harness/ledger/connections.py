@@ -60,6 +60,9 @@ _URL_FIX = (
 )
 
 
+NO_LEDGER_FIX = "run something first, go to the folder that has it, or name it: --db PATH"
+
+
 def shown(url: URL) -> str:
     """Name the database for people: a path, or a URL without its password, wherever in it that is written."""
     if url.get_backend_name() == "sqlite":

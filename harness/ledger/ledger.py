@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from harness.errors import InputError, LedgerError
 from harness.ledger import rows, tables
-from harness.ledger.connections import BUSY_TIMEOUT_S, database_url, explain, make_engine, shown, writing
+from harness.ledger.connections import BUSY_TIMEOUT_S, NO_LEDGER_FIX, database_url, explain, make_engine, shown, writing
 from harness.ledger.drivers import Driver, open_driver
 from harness.ledger.encoding import canonical_json
 from harness.ledger.ledger_file import LedgerFile
@@ -297,7 +297,7 @@ def _prepare_folder(path: Path, *, create: bool) -> None:
     if path.exists():
         return
     if not create:
-        raise LedgerError("there is no ledger here", where=str(path), fix="run something first, or name another --db")
+        raise LedgerError("there is no ledger here", where=str(path.absolute()), fix=NO_LEDGER_FIX)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -86,8 +86,11 @@ class Movements:
 def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: int) -> BudgetReached:
     kind, named = " (simulated dollars)" if is_twin(scope) else "", set_scope(scope)
     asked, left, cap = (plain(from_pico(amount)) for amount in (asked_pico_usd, left_pico_usd, cap_pico_usd))
+    state = "too small" if left_pico_usd == cap_pico_usd else "used up"
     return BudgetReached(
-        f"budget {named}{kind} is used up: the next request may cost ${asked}, ${left} of ${cap} is left",
+        f"budget {named}{kind} is {state}: the next request may cost ${asked}, ${left} of ${cap} is left",
         where=named,
         fix=None if scope.startswith("run:") else f"benchtab budgets set {named} USD raises it",
+        asked_pico_usd=asked_pico_usd,
+        used_pico_usd=cap_pico_usd - left_pico_usd,
     )

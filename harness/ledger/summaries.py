@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, inspect, select, text
 
 from harness.errors import InputError, LedgerError
 from harness.ledger.causes import cause_objects, failure_causes, over_cells
-from harness.ledger.connections import database_url, make_engine, shown
+from harness.ledger.connections import NO_LEDGER_FIX, database_url, make_engine, shown
 from harness.ledger.instants import from_us
 from harness.ledger.ledger import Ledger, explained
 from harness.ledger.read import select_rows
@@ -194,7 +194,7 @@ def ledger_facts(name: str) -> dict[str, Any]:
     url = database_url(name)
     database = shown(url)
     if url.get_backend_name() == "sqlite" and not Path(database).exists():
-        raise LedgerError("there is no ledger here", where=database, fix="run something first, or name another --db")
+        raise LedgerError("there is no ledger here", where=str(Path(database).absolute()), fix=NO_LEDGER_FIX)
     engine = make_engine(url)
     try:
         with explained(database), engine.connect() as connection:

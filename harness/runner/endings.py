@@ -19,6 +19,7 @@ from harness.runner.command_line import command, resume_words
 from harness.runner.failures import too_many_failed
 from harness.runner.marking import ModelQueue
 from harness.runner.preparation import PreparedRun
+from harness.runner.remaining import Rest
 
 FINISHED: tuple[RunStatus, ...] = ("complete", "failed")
 """Runs of which every planned sample was answered or given up."""
@@ -60,6 +61,7 @@ class RunResult:
         most_in_flight: requests that were under way at once, at most.
         notes: what this session did that a report of the run does not show.
         causes: why requests of the run failed, over all its sessions, the most frequent first.
+        rest: what the samples left need, where the run's own budget stopped it.
     """
 
     run_id: str
@@ -71,6 +73,7 @@ class RunResult:
     most_in_flight: int = 0
     notes: tuple[str, ...] = ()
     causes: tuple[FailureCause, ...] = ()
+    rest: Rest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +84,14 @@ class Ending:
         interrupted: whether the user stopped it.
         most_in_flight, notes: see `RunResult`.
         places: words of a command line that say where the ledger and the prices are.
+        rest: what the samples left need, where the run's own budget stopped it.
     """
 
     interrupted: bool = False
     most_in_flight: int = 0
     notes: tuple[str, ...] = ()
     places: Sequence[str] = ()
+    rest: Rest | None = None
 
 
 def model_result(queue: ModelQueue) -> ModelResult:
@@ -121,8 +126,8 @@ def run_result(
     status = status_of(models, spec.max_failed)
     full = [model.stopped_by.where for model in models if isinstance(model.stopped_by, BudgetReached)]
     words = resume_words(prepared.run_id, spec, stored_config)
-    if f"run:{prepared.run_id}" in full and spec.budget_usd is not None:
-        words = _with_budget(words, spec.budget_usd * 2)
+    if session.rest is not None:
+        words = _with_budget(words, session.rest.cap_usd)
     is_done = status == "complete" and not any(model.n_to_ask for model in models)
     if session.interrupted and status == "partial":
         exit_code = 130
@@ -140,6 +145,7 @@ def run_result(
         most_in_flight=session.most_in_flight,
         notes=session.notes,
         causes=tuple(causes),
+        rest=session.rest,
     )
 
 
@@ -161,6 +167,8 @@ def ending_lines(result: RunResult) -> list[str]:
             lines.append(f"{model.spec} stopped: {model.stopped_by}")
         elif model.n_failed:
             lines.append(f"{model.spec}: {model.n_failed:,} of {model.n_samples:,} samples failed for good")
+    if result.rest is not None:
+        lines.append(_needed(result.rest))
     if result.resume_command is not None:
         n_to_ask = sum(model.n_to_ask for model in result.models)
         verb = "ask them again" if result.status in FINISHED else "go on"
@@ -168,6 +176,14 @@ def ending_lines(result: RunResult) -> list[str]:
         lines.append(f"run {result.run_id} {stands}: {n_to_ask:,} {_samples(n_to_ask)}; {verb} with:")
         lines.append(f"  {result.resume_command}")
     return lines
+
+
+def _needed(rest: Rest) -> str:
+    one = f"one request may cost ${plain(rest.next_usd)}"
+    if rest.estimate_usd is None:
+        return f"what the rest costs is not known yet, {one}: a budget of ${plain(rest.cap_usd)} holds every worst case"
+    about = f"the rest costs about ${rest.estimate_usd:.4f} at the cost so far, {one}"
+    return f"{about}: a budget of ${plain(rest.cap_usd)} holds both"
 
 
 def _samples(number: int) -> str:

@@ -57,6 +57,7 @@ from harness.runner.preparation import (
     streams,
 )
 from harness.runner.refusals import refuse_another_run, refuse_what_cannot_be_asked
+from harness.runner.remaining import rest_of
 from harness.runner.retries import Retries
 from harness.runner.reuse import Reuse
 from harness.runner.session import Session
@@ -142,7 +143,7 @@ def run_suites(
     return run_result(
         prepared,
         models,
-        dataclasses.replace(ended, places=places),
+        dataclasses.replace(ended, places=places, rest=rest_of(ledger, chosen, models)),
         stored_config=prepared.spec.to_json() if stored is None else stored.config,
         causes=over_cells(failure_causes(ledger, [chosen])),
     )
