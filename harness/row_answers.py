@@ -64,6 +64,8 @@ def options_of(value: Any) -> Options:
         BadRowError: fewer than two options, more than there are letters, or one that is no text.
     """
     value = _list_in_text(value) if isinstance(value, str) else value
+    if (plain := _plain_texts(value)) is not None:
+        return Options(texts=plain)
     labels, texts = _labels_and_texts(value)
     if len(texts) == 1 and isinstance(texts[0], list | tuple):  # [["a", "b"]], a list in a list
         texts = list(texts[0])
@@ -79,6 +81,14 @@ def options_of(value: Any) -> Options:
         raise BadRowError([("choices", f"the labels do not name the options one by one: {shown(labels)}")])
     own = kept == tuple(LETTERS[: len(texts)])
     return Options(texts=tuple(str(text).strip() for text in texts), labels=None if own else kept)
+
+
+def _plain_texts(value: Any) -> tuple[str, ...] | None:
+    """Read what nearly all rows hold, a list of texts; None for anything else."""
+    if type(value) is not list or not 2 <= len(value) <= len(LETTERS) or any(type(one) is not str for one in value):
+        return None
+    texts = tuple(map(str.strip, value))
+    return texts if all(texts) else None
 
 
 def _labels_and_texts(value: Any) -> tuple[list[Any] | None, list[Any]]:

@@ -175,7 +175,9 @@ def _optional(row: Mapping[str, Any], path: str) -> Any:
 
 def _problem(field: str, value: Any) -> str | None:
     """Say why a value that is asked or scored by cannot be used; None when it can."""
-    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+    if type(value) is str:
+        return None if value.strip() else "is empty"
+    if is_missing(value):
         return "is empty"
     if field in ("choices", "target"):  # read, and refused, by `row_answers`
         return None

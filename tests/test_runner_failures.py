@@ -256,7 +256,7 @@ async def test_a_refused_key_leaves_every_sample_to_ask(ledger: Ledger, tmp_path
 
 
 @pytest.mark.parametrize(
-    "name", ["openai/gpt-4o@high", "sim/dirct", "openia/x", "openrouter/anthropic/claude-sonnet-4.6@high"]
+    "name", ["openai/gpt-4o@high", "sim/dirct", "openia/x", "openrouter/meta-llama/llama-3.3-70b-instruct@high"]
 )
 def test_refused_commands_leave_no_run_behind(
     name: str, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
