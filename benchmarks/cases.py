@@ -35,6 +35,16 @@ BY_TEST = {
 """Rows in words, and the test that holds each."""
 
 
+WITHOUT_ITS_PREMISE: Mapping[str, tuple[str, str]] = {
+    "scorer_math_orphans": (
+        "0 of 0 math workers",
+        "the comparison that it interrupts after 7 s is decided at once, so no worker is busy; "
+        "tests/test_math_worker_end.py ends the parent of one that is",
+    ),
+}
+"""Scripts that cannot bring about what they look for any more: what they then print, and why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What came of one case."""
@@ -50,7 +60,11 @@ def hostile(folder: Path) -> Iterator[Result]:
     verdicts: dict[int, Judgement] = {0: "right", 2: "not tried"}
     with ThreadPoolExecutor(2) as pool:
         for script, (code, said) in zip(scripts, pool.map(_script, scripts), strict=True):
-            yield Result(case=script.stem, verdict=verdicts.get(code, "wrong"), said=said)
+            printed, reason = WITHOUT_ITS_PREMISE.get(script.stem, ("", ""))
+            if printed and printed in said:
+                yield Result(case=script.stem, verdict="not tried", said=reason)
+            else:
+                yield Result(case=script.stem, verdict=verdicts.get(code, "wrong"), said=said)
 
 
 def _script(script: Path) -> tuple[int, str]:
@@ -244,7 +258,7 @@ def main() -> int:
         results[name] = []
         for one in SETS[name](asked.data):
             results[name].append(one)
-            print(f"{name:8} {one.verdict:9} {one.case}: {one.said}"[:200], flush=True)
+            print(f"{name:8} {one.verdict:9} {one.case}: {one.said}"[:220], flush=True)
     print_table(summary(results))
     return int(any(one.verdict == "wrong" for ones in results.values() for one in ones))
 

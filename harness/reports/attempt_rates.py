@@ -36,10 +36,6 @@ def charged_columns(provider: str = "cells.provider", model: str = "cells.model"
         attempts.usage_group_id, usage_groups.provider AS group_provider, usage_groups.model AS group_model, {groups}"""
 
 
-N_CHARGED = len(TOKENS) + 9 + len(_GROUP)
-"""How many columns that are."""
-
-
 @dataclass(frozen=True, slots=True)
 class Charged:
     """What an attempt's charge is made from."""
