@@ -144,9 +144,10 @@ class Shelves:
 
 def read_shelves(folder: Path) -> list[Shelf]:
     """Read the files of imported rows in a folder and in its `imported`; the name of a file is its provider's."""
-    paths = [path for path in sorted(folder.glob("*.toml")) if is_imported(path.read_bytes())]
-    paths += sorted((folder / FOLDER).glob("*.toml"))
-    return [Shelf(path.stem, path.read_bytes(), f"{path.parent.name}/{path.name}") for path in paths]
+    own = [(path, path.read_bytes()) for path in sorted(folder.glob("*.toml"))]
+    files = [(path, raw) for path, raw in own if is_imported(raw)]
+    files += [(path, path.read_bytes()) for path in sorted((folder / FOLDER).glob("*.toml"))]
+    return [Shelf(path.stem, raw, f"{path.parent.name}/{path.name}") for path, raw in files]
 
 
 def is_imported(raw: bytes) -> bool:
