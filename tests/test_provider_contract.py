@@ -149,7 +149,9 @@ async def test_cancelling_an_attempt_is_not_turned_into_a_failure(case: Case) ->
     never = asyncio.Event()
     case.server.answer_with(Reply(until=never))
     task = asyncio.ensure_future(case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=20))
-    await case.server.arrived.wait()
+    arrived = asyncio.ensure_future(case.server.arrived.wait())
+    await asyncio.wait((task, arrived), return_when=asyncio.FIRST_COMPLETED)
+    assert arrived.done(), task
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -17,7 +17,7 @@ from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderErro
 from harness.models import parse_model
 from harness.providers import make_provider
 from harness.providers.base import Message, Provider, Request, Response
-from harness.providers.litellm import KEY_VARIABLES, RECORDED
+from harness.providers.litellm import HTTP_PATH_VARIABLE, KEY_VARIABLES, RECORDED
 from tests.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, GEMINI_ANSWER, Loopback, Reply, serve
 
 KEYS = {
@@ -238,6 +238,18 @@ def test_a_misspelt_provider_is_told_with_the_names_like_it() -> None:
 async def test_an_endpoint_of_ones_own_needs_no_key(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     assert (await answer(server, "openai/sim-reasoner")).text == "The answer is 4."
+
+
+@pytest.mark.parametrize("value", [None, "False"])
+async def test_an_environment_that_is_put_back_does_not_change_how_openai_is_asked(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    """litellm took the client handed to it for the OpenAI SDK's own, and nothing was sent."""
+    assert (await answer(server, "openai/gpt-4o")).text == "The answer is 4."
+    monkeypatch.delenv(HTTP_PATH_VARIABLE)
+    if value is not None:
+        monkeypatch.setenv(HTTP_PATH_VARIABLE, value)
+    assert (await answer(server, "openai/gpt-4o")).text == "The answer is 4."
 
 
 def test_an_unknown_provider_is_refused() -> None:
