@@ -23,19 +23,19 @@ from decimal import Decimal
 from pathlib import Path
 
 from harness.costs import cost_of
+from harness.instants import from_us
 from harness.ledger import Ledger
-from harness.ledger.batches import attempts_in, stored_batches
-from harness.ledger.instants import from_us
-from harness.ledger.read import sample_results
-from harness.ledger.stream import attempt_rows
+from harness.ledger.batch_states import attempts_in, stored_batches
+from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.money import from_pico, plain
-from harness.price_files import load_price_book
+from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, run_suites
-from harness.runner.batch_lines import Waits
+from harness.runner.batch.batch_lines import Waits
 from harness.usage import parse_json, read_usage
-from tests.loopback_batches import Batches, serve_batches
-from tests.runs import Watcher, number_suite
+from tests.support.loopback_batches import Batches, serve_batches
+from tests.support.runs import Watcher, number_suite
 
 RUN = "proof"
 LIST_USD = {  # list price of a million input and output tokens, beside which the ledger's total must be half
@@ -263,7 +263,7 @@ def _count(proof: Proof, books: Batches, folder: Path) -> None:
 
 
 def _cost(book: object, row: object) -> Decimal:
-    from harness.ledger.stream import AttemptRow
+    from harness.ledger.reading.attempts import AttemptRow
     from harness.pricing import PriceBook
 
     assert isinstance(book, PriceBook)

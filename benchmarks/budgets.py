@@ -25,14 +25,14 @@ from typing import Any
 
 from benchmarks.crashes import PROVIDER, billed_pico, read_books, simulating, write_suite
 from harness.ledger import Ledger
+from harness.ledger.reading.attempts import attempt_rows
 from harness.ledger.scopes import simulated_twin
-from harness.ledger.stream import attempt_rows
 from harness.models import ModelSpec, parse_model
 from harness.money import from_pico, to_pico_ceiling
-from harness.price_files import load_price_book
+from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, run_suites
-from harness.runner.charging import Spent
 from harness.runner.policy import RetryLimits
+from harness.runner.pricer import Spent
 
 MODELS = ("sim-reasoner", "sim-flaky")
 USUAL_USD = {"sim-reasoner": 0.0145, "sim-flaky": 0.0205}

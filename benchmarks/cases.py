@@ -19,8 +19,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.documents.table import Column, Table
 from harness.rendering.console import print_table
-from harness.tables import Column, Table
 
 PROGRAM = Path(sys.executable).with_name("benchtab")
 ASKED = ("id", "provider", "model", "at", "service_tier", "usage_kind", "usage", "request", "model_served")
@@ -39,7 +39,7 @@ WITHOUT_ITS_PREMISE: Mapping[str, tuple[str, str]] = {
     "scorer_math_orphans": (
         "0 of 0 math workers",
         "the comparison that it interrupts after 7 s is decided at once, so no worker is busy; "
-        "tests/test_math_worker_end.py ends the parent of one that is",
+        "tests/sandbox/test_math_worker_end.py ends the parent of one that is",
     ),
 }
 """Scripts that cannot bring about what they look for any more: what they then print, and why."""
@@ -138,7 +138,7 @@ def found(folder: Path) -> Iterator[Result]:
 
 
 def _scored(row: Mapping[str, Any], scorer: str) -> Result:
-    from harness.math_workers import MathWorkers
+    from harness.sandbox.math_pool import MathWorkers
     from harness.scorers import MathCheck, Score, score
     from harness.suites import Sample, ScorerRef
 

@@ -20,14 +20,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from harness.bulk_costs import GroupTerms, GroupUsage, charge_groups, total_usd
 from harness.costs import cost_of
+from harness.costs.stretches import GroupTerms, GroupUsage, charge_groups, total_usd
 from harness.ledger import CellRecord, Ledger, RunRecord
-from harness.ledger.buckets import CONTEXT_BOUNDS, SLOT_US, context_bucket, slot
 from harness.money import add
-from harness.price_files import load_price_book
 from harness.pricing import PriceBook
+from harness.pricing.price_files import load_price_book
 from harness.usage import Meter, Usage
+from harness.usage.context_sizes import CONTEXT_BOUNDS, SLOT_US, context_bucket, slot
 
 START = datetime(2026, 8, 10, tzinfo=UTC)
 N_RUNS = 30

@@ -27,11 +27,11 @@ from benchmarks.billed_answers import INPUT_USD, OUTPUT_USD, Answer, draw_answer
 from benchmarks.budgets import silent
 from benchmarks.generated_suite import write_suite
 from harness.ledger import Ledger
-from harness.ledger.stream import AttemptRow, attempt_rows
+from harness.ledger.reading.attempts import AttemptRow, attempt_rows
 from harness.models import parse_model
 from harness.money import from_pico, to_pico_ceiling
-from harness.price_files import load_price_book
 from harness.pricing import PriceBook
+from harness.pricing.price_files import load_price_book
 from harness.runner import RunSpec, run_suites
 from harness.runner.policy import RetryLimits
 

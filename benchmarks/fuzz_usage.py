@@ -20,8 +20,8 @@ from typing import Any
 
 from harness.costs import Cost, cost_of
 from harness.money import add
-from harness.price_files import load_price_book
 from harness.pricing import PriceBook
+from harness.pricing.price_files import load_price_book
 from harness.usage import READERS, Usage, meters, read_usage
 
 AT = datetime(2026, 2, 1, 12, tzinfo=UTC)

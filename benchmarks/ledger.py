@@ -26,7 +26,7 @@ from harness.ledger import (
     Transcript,
     UsageFacts,
 )
-from harness.ledger.read import usage_sums
+from harness.ledger.reading.sums import usage_sums
 
 START_US = 1_795_300_000_000_000
 N_MODELS = 12

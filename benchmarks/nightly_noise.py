@@ -26,15 +26,15 @@ from pathlib import Path
 from harness.ledger import Ledger
 from harness.loaders import load_suite, load_task
 from harness.models import parse_model
-from harness.price_files import load_price_book
 from harness.pricing import PriceBook
+from harness.pricing.price_files import load_price_book
 from harness.rendering.progress import ProgressDisplay
-from harness.reports.comparison import DESIGNED_ALARMS, FALSE_ALARMS, Thresholds, compare
-from harness.reports.run_comparison import reports_to_compare
+from harness.reports.compare.comparison import DESIGNED_ALARMS, FALSE_ALARMS, Thresholds, compare
+from harness.reports.compare.run_comparison import reports_to_compare
 from harness.runner import PreparedRun, RunSpec, run_suites
-from harness.simulate_server import SimulationServer
 from harness.simulation import MODELS as MODELS_BY_NAME
 from harness.simulation import AnswerKey, Draw, answer, prompt_of
+from harness.simulation.server import SimulationServer
 from harness.stats import cost_ratio, paired_difference
 
 MODELS = ("openai-compatible/sim-reasoner@low", "openai-compatible/sim-direct")

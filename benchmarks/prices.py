@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.costs import Cost, cost_of
-from harness.price_comparison import card_of, current_quotes, published_rate
-from harness.price_files import load_price_book
-from harness.price_lists import GENAI, LITELLM, installed_list
-from harness.price_quotes import PriceList, Quote
 from harness.pricing import IMPORTED_LAYER, PriceBook
+from harness.pricing.lists.installed import GENAI, LITELLM, installed_list
+from harness.pricing.lists.quotes import PriceList, Quote
+from harness.pricing.other_lists import card_of, current_quotes, published_rate
+from harness.pricing.price_files import load_price_book
 from harness.usage import Usage
 from harness.usage.values import Meter
 

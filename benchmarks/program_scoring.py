@@ -17,7 +17,7 @@ from harness.sandbox import Sandbox, Verdict
 from harness.scorers import score
 from harness.scorers.values import ProgramCheck
 from harness.suites import Sample, ScorerRef
-from tests.sandbox_programs import Problem, differing_mutants, read_problems
+from tests.support.sandbox_programs import Problem, differing_mutants, read_problems
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "questions" / "humaneval" / "HumanEval.jsonl.gz"
 SCORER = ScorerRef(name="program", options={"call_check": True, "timeout_s": 20})

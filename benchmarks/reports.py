@@ -22,8 +22,8 @@ from typing import Any
 
 from benchmarks.costs import MODELS
 from harness.ledger import CellRecord, Ledger, PlannedRecord, RunRecord, SuiteRecord
-from harness.ledger.buckets import context_bucket, slot
-from harness.price_files import load_price_book
+from harness.pricing.price_files import load_price_book
+from harness.usage.context_sizes import context_bucket, slot
 
 START_US = 1_786_320_000_000_000  # 2026-08-10
 PER_S = 60
@@ -175,17 +175,17 @@ def _score(answer: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _report(db: Path, output: Path) -> None:
     from harness.rendering.console import print_table
-    from harness.reports.assembly import spend_report
-    from harness.reports.spend_tables import summary_table
+    from harness.reports.facts.assembly import spend_report
+    from harness.reports.spend.spend_tables import summary_table
 
     with Ledger.open(db) as ledger, output.open("w") as file:
         print_table(summary_table(spend_report(ledger, load_price_book())), file=file, width=120)
 
 
 def _page(db: Path, output: Path) -> None:
-    from harness.rendering.page import to_html
-    from harness.reports.assembly import spend_report
-    from harness.reports.page import report_page
+    from harness.rendering.html.html_page import to_html
+    from harness.reports.facts.assembly import spend_report
+    from harness.reports.spend_page import report_page
 
     with Ledger.open(db) as ledger:
         report = spend_report(ledger, load_price_book())

@@ -21,7 +21,7 @@ from pathlib import Path
 from harness.loaders import load_suite, load_task, suite_file
 from harness.sandbox import Sandbox
 from harness.scorers.values import ProgramCheck
-from tests.sandbox_programs import read_problems
+from tests.support.sandbox_programs import read_problems
 
 PLAIN_COMMANDS = {
     "python -I (as one starts a script)": [sys.executable, "-I"],

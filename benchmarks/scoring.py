@@ -19,12 +19,12 @@ from typing import Any
 
 from benchmarks.math_forms import perturbed, rewritten
 from benchmarks.messy_replies import MessyReply, messy_replies
-from harness.math_workers import check_all
+from harness.documents.table import Column, Table
 from harness.rendering.console import print_table
 from harness.reports.agreement import Recorded, Verdict, compare
+from harness.sandbox.math_pool import check_all
 from harness.scorers import MathCheck, Score, score
 from harness.suites import Sample, ScorerRef
-from harness.tables import Column, Table
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 AUTHORS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")

@@ -16,9 +16,9 @@ from pathlib import Path
 from harness.errors import ProviderError
 from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
-from harness.price_files import load_price_book
+from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, run_suites
-from harness.runner.charging import Spent
+from harness.runner.pricer import Spent
 
 
 class Stopwatch:

@@ -37,7 +37,7 @@ def command_line() -> str:
     import typer
 
     from harness.cli.app import app
-    from harness.cli.help_pages import with_value_names
+    from harness.cli.terminal.help_pages import with_value_names
 
     root: Any = with_value_names(typer.main.get_command(app))
     parts = [
@@ -132,10 +132,10 @@ def _sections(text: str) -> str:
 
 def exports() -> str:
     """Write the columns of every export table with their types and units."""
-    from harness.rendering.streams import arrow_schema
-    from harness.reports.exports import ATTEMPTS, CHARGES, RUNS, SCORES
-    from harness.reports.sample_export import SAMPLES
-    from harness.reports.spend_tables import FULL
+    from harness.rendering.stream_files import arrow_schema
+    from harness.reports.exports.attempt_exports import ATTEMPTS, CHARGES, RUNS, SCORES
+    from harness.reports.exports.sample_export import SAMPLES
+    from harness.reports.spend.spend_tables import FULL
 
     tables = {
         "samples": (
@@ -175,7 +175,7 @@ def exports() -> str:
 
 def ledger() -> str:
     """Write the ledger's tables."""
-    from harness.ledger.tables import SCHEMA_VERSION, metadata
+    from harness.ledger.schema.tables import SCHEMA_VERSION, metadata
 
     parts = [
         "# Ledger\n",

@@ -187,7 +187,7 @@ def suites() -> str:
 
 def prices() -> str:
     """Write the price file format."""
-    from harness.price_rows import AliasRow, PriceRow, ProviderAliasRow, Rates, When
+    from harness.pricing.typed_rows import AliasRow, PriceRow, ProviderAliasRow, Rates, When
 
     rates = [
         (f"`{name}`", next((unit for end, unit in RATE_UNITS.items() if name.endswith(end)), "USD per million tokens"))

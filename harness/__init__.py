@@ -11,7 +11,6 @@ Importing this package is cheap: nothing heavy (litellm, datasets, pandas) is im
 """
 
 from harness.api import Ledger, compare, dry_run, export, price, report, run
-
-__version__ = "0.1.0"
+from harness.version import __version__
 
 __all__ = ["Ledger", "__version__", "compare", "dry_run", "export", "price", "report", "run"]

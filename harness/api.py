@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from harness.ledger import Ledger as OpenLedger
     from harness.models import ModelSpec
-    from harness.pricing import PriceBook
+    from harness.pricing.book import PriceBook
     from harness.rendering.progress import ProgressDisplay
     from harness.runner import PreparedRun, RunResult
-    from harness.runner.dry_run import DryRun
+    from harness.runner.forecast.dry_run import DryRun
 
 DEFAULT_LEDGER = "results/ledger.db"
 T = TypeVar("T")
@@ -100,10 +100,10 @@ class Ledger:
         **options: Unpack[RunOptions],
     ) -> RunResult:
         """Run suites on models; see `harness.run`."""
-        from harness.price_files import load_price_book
-        from harness.providers.model_facts import lay_over
+        from harness.pricing.model_facts import lay_over
+        from harness.pricing.price_files import load_price_book
         from harness.runner import run_suites
-        from harness.runner.arguments import spec_of
+        from harness.runner.options.arguments import spec_of
 
         spec = spec_of(suites, models, options)
         book = load_price_book(self.pricing)
@@ -129,12 +129,12 @@ class Ledger:
         """Estimate what a run would send and cost; see `harness.dry_run`."""
         from datetime import UTC, datetime
 
-        from harness.price_files import load_price_book
-        from harness.providers.model_facts import lay_over
+        from harness.pricing.model_facts import lay_over
+        from harness.pricing.price_files import load_price_book
         from harness.rendering.export_files import data_frame, stream_of
         from harness.reports.estimate import estimate_table
-        from harness.runner.arguments import spec_of
-        from harness.runner.dry_run import dry_run
+        from harness.runner.forecast.dry_run import dry_run
+        from harness.runner.options.arguments import spec_of
 
         spec = spec_of(suites, models, options)
         book = load_price_book(self.pricing)
@@ -190,8 +190,8 @@ class Ledger:
     ) -> pd.DataFrame:
         """Make the spend report; see `harness.report`."""
         from harness.rendering.export_files import data_frame, stream_of
-        from harness.reports.assembly import spend_report
-        from harness.reports.spend_tables import spend_table
+        from harness.reports.facts.assembly import spend_report
+        from harness.reports.spend.spend_tables import spend_table
 
         def make(ledger: OpenLedger, book: PriceBook) -> pd.DataFrame:
             made = spend_report(ledger, book, _ids(runs), as_of=_instant(as_of), what_if=_joined(what_if))
@@ -212,8 +212,8 @@ class Ledger:
         """Compare two runs; see `harness.compare`."""
         import pandas as pd
 
-        from harness.reports.comparison import Thresholds, comparison_object
-        from harness.reports.run_comparison import compare_runs, parse_share
+        from harness.reports.compare.comparison import Thresholds, comparison_object
+        from harness.reports.compare.run_comparison import compare_runs, parse_share
 
         thresholds = Thresholds(
             cost_increase=parse_share(max_cost_increase, "%", "max_cost_increase"),
@@ -240,7 +240,7 @@ class Ledger:
         return Opened.open(self.db, create=create)
 
     def _ask(self, question: Callable[[OpenLedger, PriceBook], T]) -> T:
-        from harness.price_files import load_price_book
+        from harness.pricing.price_files import load_price_book
 
         with self._open(create=False) as ledger:
             return question(ledger, load_price_book(self.pricing))
@@ -317,8 +317,8 @@ def price(
 
     import pandas as pd
 
-    from harness.price_files import load_price_book
-    from harness.price_lines import price_line
+    from harness.costs.usage_lines import price_line
+    from harness.pricing.price_files import load_price_book
 
     book = load_price_book(None if pricing is None else Path(pricing))
     records = [payloads] if isinstance(payloads, Mapping) else _payloads(payloads)
@@ -440,7 +440,7 @@ def _instant(when: object) -> datetime | None:
     from datetime import UTC, date, datetime, time
 
     from harness.errors import InputError
-    from harness.price_files import parse_instant
+    from harness.pricing.price_files import parse_instant
 
     if when is None:
         return None

@@ -14,7 +14,7 @@ A message says what happened with its values; `where` names file, key path or ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -183,3 +183,17 @@ class ProviderError(HarnessError):
         self.provider_request_id = provider_request_id and redact_known(provider_request_id)
         self.model_served = model_served and redact_known(model_served)
         self.service_tier = service_tier and redact_known(service_tier)
+
+
+def similar(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """List known names that are spelt nearly alike, the nearest first."""
+    import difflib
+
+    by_folded = {one.lower(): one for one in known}
+    return [by_folded[one] for one in difflib.get_close_matches(name.lower(), by_folded, n=most, cutoff=cutoff)]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Write `; similar: a, b`, or nothing where no name is near."""
+    found = similar(name, known)
+    return f"; similar: {', '.join(found)}" if found else ""

@@ -20,11 +20,11 @@ from harness.api import RunOptions
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.models import parse_model
-from harness.price_files import load_price_book
-from harness.reports.assembly import spend_report
+from harness.pricing.price_files import load_price_book
+from harness.reports.facts.assembly import spend_report
 from harness.runner import RunSpec
-from harness.runner.arguments import OTHER_NAMES, known_names, spec_of
-from tests.runs import number_suite
+from harness.runner.options.arguments import OTHER_NAMES, known_names, spec_of
+from tests.support.runs import number_suite
 
 HEAVY = ("pandas", "litellm", "datasets", "sqlalchemy", "pyarrow", "scipy", "numpy", "aiohttp", "pydantic")
 

@@ -13,10 +13,10 @@ import pytest
 
 import harness
 from harness.ledger import Ledger
-from harness.price_files import load_price_book
-from harness.reports.assembly import spend_report
-from harness.reports.spend import SpendReport
-from tests.runs import number_suite, run
+from harness.pricing.price_files import load_price_book
+from harness.reports.facts.assembly import spend_report
+from harness.reports.spend.report import SpendReport
+from tests.support.runs import number_suite, run
 
 MODELS = ["sim/reasoner@high", "sim/reasoner@low", "sim/direct", "sim/flaky"]
 TABLES = ("attempts", "charges", "scores")

@@ -8,11 +8,11 @@ import pytest
 
 from harness.errors import ErrorClass, Finding, InputError, ProviderError
 from harness.providers.base import Response
-from harness.providers.batch_fields import is_usable_id
-from harness.providers.batch_results import failure_in
+from harness.providers.batch_api.batch_results import failure_in
+from harness.providers.batch_api.fields import is_usable_id
 from harness.providers.failures import failure_from_http
 from harness.secrets import MASK, learn, learn_environment, learn_url, redact, redact_known, redact_url, redact_values
-from tests.test_provider_failures import NOW
+from tests.providers.test_provider_failures import NOW
 
 
 @pytest.mark.parametrize(

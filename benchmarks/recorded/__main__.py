@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.recorded import aider, openrouter, payloads, replays, trajectories
-from harness.price_files import load_price_book
+from harness.pricing.price_files import load_price_book
 from harness.rendering.console import print_table
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.costs import cost_of
+from harness.documents.table import Column, Table
 from harness.money import plain
 from harness.pricing import PriceBook
-from harness.tables import Column, Table
 from harness.usage import Meter, Usage
 
 Verdict = Literal["exact", "explained", "not determined", "unpriced"]

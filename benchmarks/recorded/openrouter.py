@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from harness.costs import Cost, cost_of
+from harness.documents.table import Column, Table
 from harness.money import add, plain
 from harness.pricing import PriceBook
-from harness.tables import Column, Table
 from harness.usage import Meter, parse_json, read_usage
 
 TOLERANCE_USD = Decimal("1e-9")

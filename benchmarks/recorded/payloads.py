@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.tables import Column, Table
+from harness.documents.table import Column, Table
 from harness.usage import Meter, Usage, parse_json, read_usage
 
 OWN_EXTRACTOR = {

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from harness.costs import Cost, cost_of
+from harness.documents.table import Column, Table
 from harness.money import plain
 from harness.pricing import PriceBook
-from harness.tables import Column, Table
 from harness.usage import FOLDS, Usage, parse_json, read_usage, sse_events
 
 RECORDED_BY = datetime(2026, 8, 21, 12, tzinfo=UTC)

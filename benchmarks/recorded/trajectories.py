@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.costs import cost_of
+from harness.documents.table import Column, Table
 from harness.money import add, plain
 from harness.pricing import PriceBook
-from harness.tables import Column, Table
 from harness.usage import Usage, parse_json, read_usage
 
 LITELLM_DEEPSEEK_CHAT_DATE = datetime(2026, 4, 10, tzinfo=UTC)

@@ -10,16 +10,13 @@ from typing import Annotated
 
 import typer
 
-from harness import __version__
 from harness.cli import (
     budgets,
     compare,
-    completion,
     db,
     doctor,
     export,
     nightly,
-    prices,
     report,
     reproduce,
     run,
@@ -28,12 +25,15 @@ from harness.cli import (
     simulate,
     suites,
 )
-from harness.cli.help_pages import HELP_NAMES, examples, with_value_names
-from harness.cli.options import VERBOSITY_WORDS, verbosity
-from harness.cli.output import PrintableLog, mask_logs_and_tracebacks, print_out, say
-from harness.cli.pipes import outlive_readers
+from harness.cli.prices import commands as prices
+from harness.cli.terminal import completion
+from harness.cli.terminal.help_pages import HELP_NAMES, examples, with_value_names
+from harness.cli.terminal.options import VERBOSITY_WORDS, verbosity
+from harness.cli.terminal.output import PrintableLog, mask_logs_and_tracebacks, print_out, say
+from harness.cli.terminal.pipes import outlive_readers
 from harness.errors import HarnessError
 from harness.secrets import learn_environment
+from harness.version import __version__
 
 
 def _show_version(asked: bool) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import DbOption, JsonOption, open_ledger
-from harness.cli.output import print_out, say
+from harness.cli.terminal.options import DbOption, JsonOption, open_ledger
+from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
+    from harness.documents.table import Table
     from harness.ledger.records import Budget
-    from harness.tables import Table
 
 ScopeArgument = Annotated[
     str, typer.Argument(metavar="SCOPE", help="day:2026-11-22, month:2026-11 (UTC), model:provider/name or run:RUN.")
@@ -34,7 +34,7 @@ def list_budgets(
 ) -> None:
     """List the caps, what counts against them and what is left."""
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
+    from harness.rendering.json_text import to_json
 
     with open_ledger(db) as ledger:
         stored = [one for one in ledger.budgets().values() if show_all or _is_shown(one)]
@@ -90,8 +90,8 @@ def _said(budget: Budget) -> str:
 
 
 def _table(budgets: list[Budget], database: str) -> Table:
+    from harness.documents.table import Column, Table
     from harness.money import from_pico
-    from harness.tables import Column, Table
 
     def dollars(pico: int | None) -> Any:
         return None if pico is None else from_pico(pico)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import completion
-from harness.cli.help_pages import examples
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
-from harness.cli.output import print_out, say
+from harness.cli.terminal import completion
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.terminal.output import print_out, say
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.reports.comparison import Comparison
+    from harness.reports.compare.comparison import Comparison
 
 
 def register(app: typer.Typer) -> None:
@@ -60,10 +60,10 @@ def compare(
 
     With thresholds, ends with 0 (pass), 4 (regression) or 5 (inconclusive).
     """
-    from harness.price_files import load_price_book
-    from harness.reports.comparison import Thresholds
-    from harness.reports.gate import gate_code, parse_on_inconclusive
-    from harness.reports.run_comparison import compare_models, compare_runs, parse_share
+    from harness.pricing.price_files import load_price_book
+    from harness.reports.compare.comparison import Thresholds
+    from harness.reports.compare.gate import gate_code, parse_on_inconclusive
+    from harness.reports.compare.run_comparison import compare_models, compare_runs, parse_share
 
     rule = parse_on_inconclusive(on_inconclusive)
     thresholds = Thresholds(
@@ -87,9 +87,9 @@ def compare(
 def print_comparison(made: Comparison, output_format: str) -> None:
     """Print a comparison as a table, JSON or Markdown."""
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
+    from harness.rendering.json_text import to_json
     from harness.rendering.markdown import to_markdown
-    from harness.reports.comparison import comparison_object, comparison_table
+    from harness.reports.compare.comparison import comparison_object, comparison_table
 
     if output_format == "json":
         print_out(to_json(comparison_object(made)))

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from harness.api import ledger_name
-from harness.cli import completion
-from harness.cli.help_pages import examples
-from harness.cli.options import DbOption, JsonOption, PricingOption
-from harness.cli.output import print_out, say
+from harness.cli.terminal import completion
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.options import DbOption, JsonOption, PricingOption
+from harness.cli.terminal.output import print_out, say
 
 
 def register(app: typer.Typer) -> None:
@@ -46,10 +46,10 @@ def doctor(
     Nothing is sent: a key is looked for in the environment and not tried. Exit codes: 0 good, 1 something that was
     asked for is missing.
     """
-    from harness.doctor import doctor_table, examine
-    from harness.model_names import read_model
+    from harness.pricing.model_names import read_model
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
+    from harness.rendering.json_text import to_json
+    from harness.reports.readiness import doctor_table, examine
 
     checks = examine(
         ledger=ledger_name(db),

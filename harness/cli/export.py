@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.help_pages import examples
-from harness.cli.options import DbOption, PricingOption, open_ledger
-from harness.cli.output import say
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.options import DbOption, PricingOption, open_ledger
+from harness.cli.terminal.output import say
 from harness.rendering.export_files import TABLES, export_table
 
 
@@ -33,7 +33,7 @@ def export(
     pricing: PricingOption = None,
 ) -> None:
     """Write one table to a file, streamed; equal ledgers give equal bytes."""
-    from harness.price_files import load_price_book
+    from harness.pricing.price_files import load_price_book
 
     with open_ledger(db) as ledger:
         count = export_table(ledger, load_price_book(pricing), table, output, run or None, floats=floats)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.help_pages import examples
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
-from harness.cli.output import print_out, say
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
+from harness.cli.terminal.output import print_out, say
 
 
 def register(app: typer.Typer) -> None:
@@ -41,14 +41,14 @@ def nightly(
     (0 with `on_inconclusive = "warn"` or `"pass"`). Files go to the
     config's output folder: report.html, summary.md, junit.xml, history.html, night.json.
     """
-    from harness.ledger.instants import now_us
+    from harness.instants import now_us
     from harness.nightly import accept_run, read_config, run_night
     from harness.nightly.ci_log import workflow_commands
-    from harness.nightly.files import night_object, write_files
+    from harness.nightly.outputs import night_object, write_files
     from harness.nightly.summary import summary_tables
-    from harness.price_files import load_price_book
-    from harness.providers.model_facts import lay_over
-    from harness.rendering.documents import to_json
+    from harness.pricing.model_facts import lay_over
+    from harness.pricing.price_files import load_price_book
+    from harness.rendering.json_text import to_json
     from harness.rendering.markdown import to_markdown
     from harness.rendering.progress import announced
 

@@ -8,21 +8,21 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import completion
-from harness.cli.help_pages import examples
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
-from harness.cli.output import print_out, say
+from harness.cli.terminal import completion
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.terminal.output import print_out, say
 from harness.errors import InputError
 from harness.secrets import redact_known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.documents.table import Table
     from harness.ledger import Ledger
-    from harness.pricing import PriceBook
-    from harness.reports.pairs import Pairs
-    from harness.reports.spend import SpendReport
-    from harness.tables import Table
+    from harness.pricing.book import PriceBook
+    from harness.reports.compare.pairs import Pairs
+    from harness.reports.spend.report import SpendReport
 
 FORMATS = ("table", "json", "md", "csv", "html")
 ENDINGS = {
@@ -80,7 +80,7 @@ def report(
     pricing: PricingOption = None,
 ) -> None:
     """Print what stored runs cost, reasoning models against the others."""
-    from harness.price_files import load_price_book
+    from harness.pricing.price_files import load_price_book
     from harness.reports.questions import joined
 
     chosen = chosen_format("json" if json_output else output_format, output)
@@ -151,12 +151,12 @@ def print_report(
     what_if: str | None = None,
 ) -> None:
     """Make the report and print it, or write it to a file."""
-    from harness.reports.assembly import spend_report
+    from harness.reports.facts.assembly import spend_report
 
     made = spend_report(ledger, book, run_ids, as_of=as_of, what_if=what_if)
     if charts is not None:
         from harness.rendering.chart_files import write_charts
-        from harness.reports.charts import report_charts
+        from harness.reports.spend_charts import report_charts
 
         written = write_charts(report_charts(made), charts)
         say(f"{written} charts as SVG and PNG in {charts}")
@@ -165,7 +165,7 @@ def print_report(
         return
     if output is not None and output_format == "xlsx":
         from harness.rendering.export_files import stream_of, write_file
-        from harness.reports.spend_tables import spend_table
+        from harness.reports.spend.spend_tables import spend_table
 
         write_file(stream_of(spend_table(made)), output)
         say(f"report written to {output}")
@@ -184,25 +184,25 @@ def report_text(made: SpendReport, output_format: str) -> str:
     import io
 
     if output_format == "json":
-        from harness.rendering.documents import to_json
-        from harness.reports.verdict import report_document
+        from harness.rendering.json_text import to_json
+        from harness.reports.compare.verdict import report_document
 
         return to_json(report_document(made)) + "\n"
     if output_format == "html":
-        from harness.rendering.page import to_html
-        from harness.reports.page import report_page
+        from harness.rendering.html.html_page import to_html
+        from harness.reports.spend_page import report_page
 
         return to_html(report_page(made))
-    from harness.reports.spend_tables import prices_table, spend_table
+    from harness.reports.spend.spend_tables import prices_table, spend_table
 
     out = io.StringIO()
     if output_format == "csv":
-        from harness.rendering.delimited import write_csv
+        from harness.rendering.csv_text import write_csv
 
         write_csv(spend_table(made), out)
     elif output_format == "md":
         from harness.rendering.markdown import to_list, to_markdown
-        from harness.reports.verdict import HEADING, verdict
+        from harness.reports.compare.verdict import HEADING, verdict
 
         pairs, tables = _pairs_and_tables(made)
         out.write(to_list(HEADING, verdict(made, pairs)))
@@ -214,7 +214,7 @@ def report_text(made: SpendReport, output_format: str) -> str:
 
 def _print_tables(made: SpendReport, file: IO[str] | None = None) -> None:
     from harness.rendering.console import output_width, print_list, print_table
-    from harness.reports.verdict import HEADING, verdict
+    from harness.reports.compare.verdict import HEADING, verdict
 
     width = output_width(file)
     pairs, tables = _pairs_and_tables(made, width)
@@ -225,11 +225,11 @@ def _print_tables(made: SpendReport, file: IO[str] | None = None) -> None:
 
 def _pairs_and_tables(made: SpendReport, width: int | None = None) -> tuple[Pairs, list[Table]]:
     """The tables for people in their order, and the pairs of rows that some of them rest on."""
-    from harness.reports.pairs import all_pairs
-    from harness.reports.spend_tables import summary_table, totals_table
-    from harness.reports.tasks import task_score_tables
-    from harness.reports.verdict import ladder_table, pairs_table
-    from harness.tables import without_repeated
+    from harness.documents.table import without_repeated
+    from harness.reports.compare.pairs import all_pairs
+    from harness.reports.compare.verdict import ladder_table, pairs_table
+    from harness.reports.spend.spend_tables import summary_table, totals_table
+    from harness.reports.spend.task_table import task_score_tables
 
     pairs = all_pairs(made)
     compared = [without_repeated(table, "suite") for table in (pairs_table(made, pairs), ladder_table(made, pairs))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import JsonOption, PricingOption
-from harness.cli.output import print_out
+from harness.cli.terminal.options import JsonOption, PricingOption
+from harness.cli.terminal.output import print_out
 
 DEFAULT_TABLE = "artificial-analysis-2025-04"
 
@@ -32,13 +32,13 @@ def reproduce(
     pricing: PricingOption = None,
 ) -> None:
     """Re-compute a published spend table: which prices and token counts fit, and what stays open."""
-    from harness.price_files import load_price_book
+    from harness.pricing.price_files import load_price_book
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
-    from harness.reproduction.ledger import rebuilt_bill
+    from harness.rendering.json_text import to_json
+    from harness.reproduction.layout import reproduction_object, reproduction_tables
     from harness.reproduction.published import load_published
+    from harness.reproduction.rebuild import rebuilt_bill
     from harness.reproduction.results import reproduce as solve
-    from harness.reproduction.tables import reproduction_object, reproduction_tables
 
     book = load_price_book(pricing)
     solved = solve(load_published(name), book)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli import completion
-from harness.cli.help_pages import examples
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
-from harness.cli.output import print_out, say
+from harness.cli.terminal import completion
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
+from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from decimal import Decimal
 
     from harness.ledger import Ledger
-    from harness.pricing import PriceBook
+    from harness.pricing.book import PriceBook
     from harness.runner import RunResult, RunSpec
 
 
@@ -113,12 +113,12 @@ def run(
 
     API keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, ...).
     """
-    from harness.model_names import read_model
-    from harness.price_files import load_price_book
-    from harness.providers.model_facts import lay_over
+    from harness.pricing.model_facts import lay_over
+    from harness.pricing.model_names import read_model
+    from harness.pricing.price_files import load_price_book
     from harness.runner import RunSpec
-    from harness.runner.arguments import existing_folder, parse_budget_mode
     from harness.runner.failures import parse_max_failed
+    from harness.runner.options.arguments import existing_folder, parse_budget_mode
 
     asked = RunSpec(
         suites=tuple(suites or ()),
@@ -249,7 +249,7 @@ def stored_spec(ledger: Ledger, run_id: str, asked: RunSpec, given: Collection[s
     from harness.errors import InputError
     from harness.money import from_pico
     from harness.runner import RunSpec
-    from harness.runner.command_line import resumed
+    from harness.runner.options.command_line import resumed
 
     stored = ledger.run(run_id)
     if stored is None:
@@ -286,9 +286,9 @@ def _print_estimate(spec: RunSpec, command: _Command, ledger: Ledger | None) -> 
     from datetime import UTC, datetime
 
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
+    from harness.rendering.json_text import to_json
     from harness.reports.estimate import estimate_table
-    from harness.runner.dry_run import dry_run
+    from harness.runner.forecast.dry_run import dry_run
 
     planned = dry_run(
         spec,

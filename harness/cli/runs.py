@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import completion
-from harness.cli.options import DbOption, JsonOption, open_ledger
-from harness.cli.output import print_out
+from harness.cli.terminal import completion
+from harness.cli.terminal.options import DbOption, JsonOption, open_ledger
+from harness.cli.terminal.output import print_out
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def list_runs(db: DbOption = None, as_json: JsonOption = False) -> None:
     """List the stored runs, oldest first."""
-    from harness.ledger.summaries import run_facts, run_table
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
+    from harness.rendering.json_text import to_json
+    from harness.reports.ledgers import run_facts, run_table
 
     with open_ledger(db) as ledger:
         facts = run_facts(ledger)
@@ -42,9 +42,9 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one run: suites, models, versions, digests, and how far each model is."""
-    from harness.ledger.summaries import cell_table, run_detail
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
+    from harness.rendering.json_text import to_json
+    from harness.reports.ledgers import cell_table, run_detail
 
     with open_ledger(db) as ledger:
         detail = run_detail(ledger, run)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli import completion
-from harness.cli.help_pages import examples
-from harness.cli.options import DbOption, JsonOption, PricingOption, open_ledger
-from harness.cli.output import print_out, say
+from harness.cli.terminal import completion
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
     from harness.ledger import Ledger
-    from harness.pricing import PriceBook
+    from harness.pricing.book import PriceBook
     from harness.reports.agreement import Agreement, Recorded
     from harness.reports.rescored import RowKey, ScoreChanges
-    from harness.reports.spend import SpendReport
-    from harness.runner.rescoring import Rescored, RescoreOptions
+    from harness.reports.spend.report import SpendReport
+    from harness.runner.scoring.rescoring import Rescored, RescoreOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -72,8 +72,8 @@ def score(
     """
     from harness.cli.run import parse_usd
     from harness.models import parse_model
-    from harness.price_files import load_price_book
-    from harness.runner.rescoring import RescoreOptions
+    from harness.pricing.price_files import load_price_book
+    from harness.runner.scoring.rescoring import RescoreOptions
 
     options = RescoreOptions(
         judge=None if judge is None else parse_model(judge),
@@ -97,7 +97,7 @@ def _recorded(path: Path) -> list[Recorded]:
 
 def _agreement(ledger: Ledger, run_id: str, recorded: list[Recorded]) -> Agreement:
     """Compare what now counts in the ledger with what is recorded."""
-    from harness.ledger.stream import score_rows
+    from harness.ledger.reading.attempts import score_rows
     from harness.models import ModelSpec
     from harness.reports.agreement import Verdict, compare
 
@@ -129,8 +129,8 @@ def _score(
     *,
     json_output: bool,
 ) -> int:
-    from harness.reports.assembly import spend_report
-    from harness.runner.rescoring import rescore
+    from harness.reports.facts.assembly import spend_report
+    from harness.runner.scoring.rescoring import rescore
 
     before = spend_report(ledger, book, [run_id])
     made = rescore(ledger, run_id, book=book, options=options, notice=say)
@@ -177,10 +177,10 @@ def _print_json(
     made: Rescored,
     found: Agreement | None,
 ) -> None:
-    from harness.rendering.documents import to_json
+    from harness.rendering.json_text import to_json
     from harness.reports.agreement import agreement_object
+    from harness.reports.compare.verdict import report_document
     from harness.reports.rescored import rescored_objects
-    from harness.reports.verdict import report_document
 
     document: dict[str, Any] = {
         "run": run_id,

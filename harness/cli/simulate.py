@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.help_pages import examples
-from harness.cli.output import print_out, say
+from harness.cli.terminal.help_pages import examples
+from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
-    from harness.simulate_server import SimulationServer
-    from harness.simulation import AnswerKey
+    from harness.simulation.server import SimulationServer
+    from harness.simulation.simulated_models import AnswerKey
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +56,7 @@ def simulate(
 
     import uvloop
 
-    from harness.simulate_server import Pace, SimulationServer
+    from harness.simulation.server import Pace, SimulationServer
 
     key = _answer_key(suite or ["starter"], data)
     pace = Pace(delay_ms=delay_ms, delay_log_sd=delay_log_sd, requests_per_s=rate_limit)
@@ -84,8 +84,8 @@ async def _serve(server: SimulationServer, host: str, port: int) -> None:
 
 
 def _answer_key(suites: list[str], data: Path | None) -> AnswerKey:
-    from harness.loaders import load_suite, load_task, suite_file
-    from harness.simulation import AnswerKey
+    from harness.loaders.tasks import load_suite, load_task, suite_file
+    from harness.simulation.simulated_models import AnswerKey
 
     tasks = [(task, suite_file(name)) for name in suites for task in load_suite(name).tasks]
     return AnswerKey.from_samples(

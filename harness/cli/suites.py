@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.output import print_out, say
+from harness.cli.terminal.output import print_out, say
 from harness.errors import Finding
 
 if TYPE_CHECKING:
-    from harness.suite_tables import ShownTask
-    from harness.suites import LoadedTask, Suite, Task
+    from harness.reports.suite_tables import ShownTask
+    from harness.suites.suite import LoadedTask, Suite, Task
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of local data sets.")]
@@ -31,10 +31,10 @@ def register(app: typer.Typer) -> None:
 
 def list_(as_json: AsJson = False) -> None:
     """List the shipped suites."""
-    from harness.loaders import list_suites, load_suite
+    from harness.loaders.tasks import list_suites, load_suite
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
-    from harness.suite_tables import suite_facts, suites_table
+    from harness.rendering.json_text import to_json
+    from harness.reports.suite_tables import suite_facts, suites_table
 
     suites = [load_suite(name) for name in list_suites()]
     if as_json:
@@ -49,10 +49,10 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a suite's tasks, sizes, sources, estimated input tokens, and the prompt of its first sample."""
-    from harness.loaders import load_suite, suite_file
+    from harness.loaders.tasks import load_suite, suite_file
     from harness.rendering.console import print_table
-    from harness.rendering.documents import to_json
-    from harness.suite_tables import task_facts, tasks_table
+    from harness.rendering.json_text import to_json
+    from harness.reports.suite_tables import task_facts, tasks_table
 
     suite = load_suite(name)
     shown = _load_all(suite, suite_file(name), data)
@@ -67,9 +67,9 @@ def show(
 def _load_all(suite: Suite, path: Path, data: Path | None) -> list[ShownTask]:
     """Load what is there; a task whose data is missing is shown with the reason."""
     from harness.errors import InputError
-    from harness.loaders import load_task
-    from harness.suite_tables import ShownTask
-    from harness.tokens import estimate_samples
+    from harness.loaders.tasks import load_task
+    from harness.reports.suite_tables import ShownTask
+    from harness.suites.tokens import estimate_samples
 
     shown = []
     for task in suite.tasks:
@@ -84,7 +84,7 @@ def _load_all(suite: Suite, path: Path, data: Path | None) -> list[ShownTask]:
 
 def _tell(suite: Suite, shown: list[ShownTask]) -> None:
     """Print what a table cannot hold: description, sources, warnings, and the first prompt."""
-    from harness.suite_tables import task_facts
+    from harness.reports.suite_tables import task_facts
 
     print_out(f"\n{suite.description}\nPaper: {suite.citation}\nDigest: {suite.sha256}")
     for fact in map(task_facts, shown):
@@ -103,7 +103,7 @@ def _tell(suite: Suite, shown: list[ShownTask]) -> None:
 
 
 def _show_first_prompt(loaded: LoadedTask) -> None:
-    from harness.prompts import images_of, text_of
+    from harness.suites.prompts import images_of, text_of
 
     sample = loaded.samples[0]
     print_out(f"\nFirst prompt (task {sample.task}, sample {sample.sample_id}):\n")
@@ -120,7 +120,7 @@ def check(
 ) -> None:
     """Check a suite file and the data beside it; reports every mistake at once."""
     from harness.errors import InputError
-    from harness.loaders import read_suite, read_tasks, suite_file
+    from harness.loaders.tasks import read_suite, read_tasks, suite_file
 
     file = suite_file(str(file)) if file.exists() else file
     suite, findings = read_suite(file)
@@ -156,7 +156,7 @@ class _Checked:
 def _check_data(tasks: Iterable[Task], file: Path, data: Path | None, *, rows: bool) -> _Checked:
     """Check the rows of every task whose data is on this machine, or only whether it is there."""
     from harness.errors import InputError
-    from harness.loaders import has_local_data, load_task
+    from harness.loaders.tasks import has_local_data, load_task
 
     checked = _Checked()
     for task in tasks:

@@ -1,6 +1,6 @@
 """The ledger: append-only facts about runs and attempts, in SQLite or PostgreSQL.
 
-Data flows runner -> `Ledger.writer()` -> tables -> `harness.ledger.read` -> reports and exports.
+Data flows runner -> `Ledger.writer()` -> tables -> `harness.ledger.reading.sums` -> reports and exports.
 """
 
 from harness.ledger.ledger import Ledger
@@ -19,7 +19,7 @@ from harness.ledger.records import (
     Transcript,
     UsageFacts,
 )
-from harness.ledger.writer import Writer
+from harness.ledger.writing.writer import Writer
 
 __all__ = [
     "NO_USAGE",

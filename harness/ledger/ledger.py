@@ -18,16 +18,17 @@ from sqlalchemy import Connection, Engine, case, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from harness.errors import InputError, LedgerError
-from harness.ledger import rows, tables
+from harness.ledger import row_forms
 from harness.ledger.connections import BUSY_TIMEOUT_S, NO_LEDGER_FIX, database_url, explain, make_engine, shown, writing
-from harness.ledger.drivers import Driver, open_driver
 from harness.ledger.encoding import canonical_json
 from harness.ledger.ledger_file import LedgerFile
 from harness.ledger.locks import Hold, hold_run_lock
 from harness.ledger.records import Budget, CellRecord, PlannedRecord, Purpose, RunRecord, RunStatus, SampleOutcome
-from harness.ledger.schema import prepare_schema
+from harness.ledger.schema import tables
+from harness.ledger.schema.versions import prepare_schema
 from harness.ledger.scopes import simulated_twin
-from harness.ledger.writer import Writer
+from harness.ledger.writing.drivers import Driver, open_driver
+from harness.ledger.writing.writer import Writer
 
 ROWS_PER_STATEMENT = 1_000
 
@@ -94,7 +95,7 @@ class Ledger:
         """
         with self._write() as connection:
             try:
-                connection.execute(insert(tables.runs), rows.run_values(run))
+                connection.execute(insert(tables.runs), row_forms.run_values(run))
             except IntegrityError as error:
                 if connection.dialect.name == "sqlite" and "UNIQUE" not in str(error.orig):
                     raise
@@ -106,7 +107,7 @@ class Ledger:
         """Read one run; None when there is none of that id."""
         with self.reading() as connection:
             found = connection.execute(select(tables.runs).where(tables.runs.c.run_id == run_id)).one_or_none()
-        return None if found is None else rows.run_record(found)
+        return None if found is None else row_forms.run_record(found)
 
     def runs(self) -> list[RunRecord]:
         """Read all runs, oldest first."""
@@ -114,7 +115,7 @@ class Ledger:
             found = connection.execute(
                 select(tables.runs).order_by(tables.runs.c.created_at_us, tables.runs.c.run_id)
             ).all()
-        return [rows.run_record(row) for row in found]
+        return [row_forms.run_record(row) for row in found]
 
     def finish_run(
         self,
@@ -146,7 +147,7 @@ class Ledger:
     def add_cells(self, run_id: str, cells: Sequence[CellRecord]) -> list[int]:
         """Store a run's cells; a cell that is there already keeps its id. Returns ids in the given order."""
         with self._write() as connection:
-            _insert_new(connection, tables.cells, [rows.cell_values(run_id, cell) for cell in cells])
+            _insert_new(connection, tables.cells, [row_forms.cell_values(run_id, cell) for cell in cells])
         known = {_cell_key(cell): cell.cell_id for cell in self.cells(run_id)}
         return [found for cell in cells if (found := known[_cell_key(cell)]) is not None]
 
@@ -154,7 +155,7 @@ class Ledger:
         """Read a run's cells in the order they were stored."""
         query = select(tables.cells).where(tables.cells.c.run_id == run_id).order_by(tables.cells.c.cell_id)
         with self.reading() as connection:
-            return [rows.cell_record(row) for row in connection.execute(query)]
+            return [row_forms.cell_record(row) for row in connection.execute(query)]
 
     def add_planned(self, run_id: str, planned: Iterable[PlannedRecord]) -> Sequence[int]:
         """Store a run's planned samples; one that is there already keeps its id. Returns ids in the given order.
@@ -173,7 +174,7 @@ class Ledger:
                 planned = list(planned)  # to be compared with what is there
             waiting, n_planned = iter(planned), 0
             while some := list(itertools.islice(waiting, ROWS_PER_STATEMENT)):
-                _insert_new(connection, table, [rows.planned_values(run_id, sample) for sample in some])
+                _insert_new(connection, table, [row_forms.planned_values(run_id, sample) for sample in some])
                 n_planned += len(some)
             ids = array("q", connection.execute(stored_ids).scalars() if is_new else ())
         if self.engine.dialect.name == "sqlite":
@@ -185,7 +186,9 @@ class Ledger:
             return ids
         assert isinstance(planned, list)
         known = {_planned_key(sample): sample for sample in self.planned(run_id)}
-        changed = [sample for sample in planned if rows.facts(sample) != rows.facts(known[_planned_key(sample)])]
+        changed = [
+            sample for sample in planned if row_forms.facts(sample) != row_forms.facts(known[_planned_key(sample)])
+        ]
         if changed:
             first = changed[0]
             raise LedgerError(
@@ -201,13 +204,13 @@ class Ledger:
         table = tables.planned_samples
         with self.reading() as connection:
             found = connection.execute(select(table).where(table.c.run_id == run_id).order_by(table.c.planned_id))
-            return [rows.planned_record(row) for row in found]
+            return [row_forms.planned_record(row) for row in found]
 
     def outcomes(self, run_id: str, *, purpose: Purpose = "solve") -> dict[tuple[int, int], SampleOutcome]:
         """Say where each sample of each cell stands, by `(cell_id, planned_id)`; samples without any row are absent."""
         with self.reading() as connection:
             found = connection.execute(_outcomes_query(run_id, purpose)).all()
-        return {(row.cell_id, row.planned_id): rows.sample_outcome(row) for row in found}
+        return {(row.cell_id, row.planned_id): row_forms.sample_outcome(row) for row in found}
 
     # budgets
 
@@ -239,7 +242,7 @@ class Ledger:
         if scopes is not None:
             query = query.where(tables.budgets.c.scope.in_(list(scopes)))
         with self.reading() as connection:
-            return {row.scope: rows.budget(row) for row in connection.execute(query)}
+            return {row.scope: row_forms.budget(row) for row in connection.execute(query)}
 
     # working on a run
 

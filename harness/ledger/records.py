@@ -1,7 +1,7 @@
 """Values that go into and come out of the ledger: runs, cells, planned samples, attempts, transcripts, scores, budgets.
 
 Plain records without behaviour. Data flows runner -> records -> writer -> tables, and tables -> records -> reports.
-Times are integer microseconds since 1970 in UTC (see `harness.ledger.instants`), money is integer picodollars.
+Times are integer microseconds since 1970 in UTC (see `harness.instants`), money is integer picodollars.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
+from harness.declared import request_value
 from harness.errors import Billed, ErrorClass
 from harness.secrets import redact_url
-from harness.values import request_value
 
 RunStatus = Literal["running", "complete", "partial", "failed"]
 NO_BASELINE_NOTE = "nightly gate: "
@@ -189,7 +189,7 @@ class AttemptStart:
 
 @request_value
 class UsageFacts:
-    """What an answer used, in the columns of the ledger; made by `harness.ledger.facts.usage_facts`.
+    """What an answer used, in the columns of the ledger; made by `harness.ledger.writing.usage_facts.usage_facts`.
 
     Attributes:
         input_tokens: uncached input (the INPUT meter); None = usage missing.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from harness.nightly.night import Night
 from harness.nightly.summary import explain, failures
-from harness.reports.spend_tables import label
+from harness.reports.spend.spend_tables import label
 
 
 def workflow_commands(night: Night) -> Iterator[str]:

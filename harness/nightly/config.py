@@ -14,17 +14,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import Finding, HarnessError, InputError
-from harness.file_mistakes import mistakes
-from harness.loaders import suite_file
-from harness.model_names import read_model
+from harness.loaders.tasks import suite_file
 from harness.models import ModelSpec
 from harness.money import parse_usd
-from harness.reports.comparison import Thresholds
-from harness.reports.gate import OnInconclusive
-from harness.reports.run_comparison import parse_share
+from harness.pricing.model_names import read_model
+from harness.reports.compare.comparison import Thresholds
+from harness.reports.compare.gate import OnInconclusive
+from harness.reports.compare.run_comparison import parse_share
 from harness.runner import RunSpec
 from harness.runner.failures import MAX_FAILED, parse_max_failed
-from harness.typed_files import parse_toml
+from harness.typed_files import mistakes, parse_toml
 
 DEFAULT_SETTING = "default"
 """Stands for the provider's own setting in a list of settings."""

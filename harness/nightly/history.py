@@ -1,20 +1,20 @@
 """The nights of a job in order: per suite and model setting, what an answer cost, how it scored and how long it was.
 
-Data flows ledger + price book -> one spend report a night -> `Trend` values -> `harness.rendering.trends`.
+Data flows ledger + price book -> one spend report a night -> `Trend` values -> `harness.rendering.html.html_history`.
 """
 
 from __future__ import annotations
 
+from harness.documents.trend import Night, Trend, TrendPoint
+from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
-from harness.ledger.instants import from_us
 from harness.ledger.records import NO_BASELINE_NOTE
 from harness.nightly.night import is_night_of
-from harness.pricing import PriceBook
-from harness.reports.assembly import spend_report
-from harness.reports.spend import SpendRow
-from harness.reports.spend_tables import label
+from harness.pricing.book import PriceBook
+from harness.reports.facts.assembly import spend_report
+from harness.reports.spend.report import SpendRow
+from harness.reports.spend.spend_tables import label
 from harness.runner.failures import MAX_FAILED, too_many_failed
-from harness.trends import Night, Trend, TrendPoint
 
 
 def job_history(ledger: Ledger, book: PriceBook, name: str, *, nights: int) -> tuple[list[Night], list[Trend]]:

@@ -14,26 +14,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import InputError
+from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
-from harness.ledger.instants import from_us
 from harness.ledger.records import NO_BASELINE_NOTE
 from harness.ledger.records import Budget as StoredBudget
 from harness.ledger.scopes import is_twin, simulated_twin
-from harness.ledger.summaries import run_detail
 from harness.models import parse_model
 from harness.money import to_pico_ceiling
 from harness.nightly.config import NightlyConfig
-from harness.pricing import PriceBook
-from harness.reports.assembly import spend_report
-from harness.reports.comparison import Comparison
-from harness.reports.gate import OnInconclusive, gate_code
-from harness.reports.run_comparison import compare_runs
-from harness.reports.spend import SpendReport
+from harness.pricing.book import PriceBook
+from harness.reports.compare.comparison import Comparison
+from harness.reports.compare.gate import OnInconclusive, gate_code
+from harness.reports.compare.run_comparison import compare_runs
+from harness.reports.facts.assembly import spend_report
+from harness.reports.ledgers import run_detail
+from harness.reports.spend.report import SpendReport
 from harness.runner import PreparedRun, RunResult, run_suites
 from harness.runner.failures import MAX_FAILED, too_many_failed
 
 if TYPE_CHECKING:
-    from harness.runner.marking import RunObserver
+    from harness.runner.model_queues import RunObserver
 
 Observe: TypeAlias = "Callable[[PreparedRun], AbstractContextManager[RunObserver]]"
 

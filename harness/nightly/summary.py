@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.ledger.causes import told
+from harness.documents.table import Column, Table
+from harness.ledger.reading.causes import told
 from harness.money import from_pico
 from harness.nightly.night import Night
-from harness.reports import wording
-from harness.reports.comparison import ComparedRow, comparison_table
-from harness.reports.gate import OnInconclusive
-from harness.reports.spend_tables import label, summary_table, totals_table
-from harness.runner.command_line import command
-from harness.tables import Column, Table
+from harness.reports.compare.comparison import ComparedRow, comparison_table
+from harness.reports.compare.gate import OnInconclusive
+from harness.reports.spend import wording
+from harness.reports.spend.spend_tables import label, summary_table, totals_table
+from harness.runner.options.command_line import command
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
 

@@ -44,7 +44,7 @@ def _openai_compatible(spec: ModelSpec, options: ProviderOptions) -> Provider:
 
 
 def _openai(spec: ModelSpec, options: ProviderOptions) -> Provider:
-    from harness.providers.model_facts import facts_about
+    from harness.pricing.model_facts import facts_about
 
     facts = facts_about(spec.provider, spec.model)
     if facts is None or not facts.responses_api:

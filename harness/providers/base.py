@@ -7,34 +7,16 @@ Request -> `prepare` -> Prepared (what will be sent, recorded first) -> `send` -
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol
 
+from harness.declared import request_value
+from harness.messages import Message
 from harness.models import ModelSpec
-from harness.providers.thinking import separate
+from harness.replies.thinking import separate
 from harness.secrets import holds_known, redact_known, redact_values
-from harness.values import request_value
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "other"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagePart:
-    """An image in a user message: its bytes and media type (`image/png`)."""
-
-    media_type: str
-    data: bytes
-
-
-ContentPart = str | ImagePart
-
-
-@request_value
-class Message:
-    """One chat message; `content` is a text or a sequence of text and image parts."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str | tuple[ContentPart, ...]
 
 
 @request_value

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urljoin
 
 from harness.errors import Billed, ErrorClass, ProviderError
-from harness.providers.bodies import decoded, read_body
-from harness.providers.endings import broken_off, error_in, says_something
-from harness.providers.raw_answers import RawAnswer, stated_in, usage_kind_of
 from harness.providers.retry_after import retry_after_s
+from harness.providers.wire.bodies import decoded, read_body
+from harness.providers.wire.finish_reasons import broken_off, error_in, says_something
+from harness.providers.wire.raw_answers import RawAnswer, stated_in, usage_kind_of
 from harness.secrets import redact, redact_url
 
 MESSAGE_LIMIT = 400

@@ -15,22 +15,21 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
+from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError, did_you_mean
 from harness.models import ModelSpec
-from harness.providers.answers import kept_headers, text_of
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.endings import finish_reason
 from harness.providers.endpoints import Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
-from harness.providers.messages import chat_message
-from harness.providers.raw_answers import RawAnswer, read_raw_answer, usage_kind_of
 from harness.providers.settings import Mapped, map_parameters
-from harness.providers.streams import stream_response
+from harness.providers.wire.answers import kept_headers, text_of
+from harness.providers.wire.event_streams import stream_response
+from harness.providers.wire.finish_reasons import finish_reason
+from harness.providers.wire.raw_answers import RawAnswer, read_raw_answer, usage_kind_of
+from harness.providers.wire.requests import chat_message
 from harness.secrets import redact_url
-from harness.spelling import did_you_mean
 
 if TYPE_CHECKING:
-    from harness.providers.recording_transport import Exchange
+    from harness.providers.http.recording import Exchange
 
 LITELLM_PROVIDER: Mapping[str, str] = {
     "google": "gemini",
@@ -128,7 +127,7 @@ def load_litellm() -> Any:
     litellm.failure_callback = []
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
-    from harness.providers.routed_clients import route_clients
+    from harness.providers.http.routed import route_clients
 
     route_clients(litellm, AsyncHTTPHandler)
     return litellm
@@ -159,7 +158,7 @@ class LiteLLMProvider:
         self._litellm = load_litellm()
         from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 
-        from harness.providers.recording_transport import RecordingTransport
+        from harness.providers.http.recording import RecordingTransport
 
         self._provider = LITELLM_PROVIDER.get(spec.provider, spec.provider)
         self._model = f"{self._provider}/{spec.model}"
@@ -266,7 +265,7 @@ class LiteLLMProvider:
 
     async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
         """Send exactly one request through litellm; see `Provider.send`."""
-        from harness.providers.recording_transport import CURRENT, Exchange
+        from harness.providers.http.recording import CURRENT, Exchange
 
         checked = id(prepared.parameters) in self._checked
         exchange = Exchange(

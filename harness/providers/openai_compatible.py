@@ -15,17 +15,17 @@ from urllib.parse import urlsplit
 
 from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
 from harness.models import ModelSpec
-from harness.providers.answers import answer_in, responses_response
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.bodies import read_body
 from harness.providers.endpoints import Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
-from harness.providers.http_client import open_client
-from harness.providers.http_connection import HttpAnswer, NoAnswerError
-from harness.providers.messages import chat_message, dump_body, parse_answer, responses_message
-from harness.providers.raw_answers import stated_in
+from harness.providers.http.client import open_client
+from harness.providers.http.connection import HttpAnswer, NoAnswerError
 from harness.providers.settings import Mapped, map_parameters
-from harness.providers.streams import stream_response
+from harness.providers.wire.answers import answer_in, responses_response
+from harness.providers.wire.bodies import read_body
+from harness.providers.wire.event_streams import stream_response
+from harness.providers.wire.raw_answers import stated_in
+from harness.providers.wire.requests import chat_message, dump_body, parse_answer, responses_message
 from harness.secrets import learn
 
 KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"

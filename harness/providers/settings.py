@@ -12,8 +12,8 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.models import ModelSpec
+from harness.pricing.model_facts import FAMILY_OF_PROVIDER, ModelFacts, facts_about
 from harness.providers.base import Request
-from harness.providers.model_facts import FAMILY_OF_PROVIDER, ModelFacts, facts_about
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 

@@ -9,9 +9,10 @@ import asyncio
 from typing import Any, cast
 
 from harness.errors import Billed, ErrorClass, InputError, ProviderError
+from harness.messages import Message
 from harness.models import ModelSpec
-from harness.providers.base import Message, Prepared, Request, Response
-from harness.simulation import (
+from harness.providers.base import Prepared, Request, Response
+from harness.simulation.simulated_models import (
     EFFORTS,
     FAULT_STATUS,
     FINGERPRINT,

@@ -10,9 +10,9 @@ from typing import IO, Any
 
 import orjson
 
+from harness.documents.table import Column
 from harness.money import plain
 from harness.rendering.printable import on_one_line
-from harness.tables import Column
 
 _FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20\u2212]|[\t\r\n]")
 """How a text begins that a spreadsheet may run: full-width signs count, and what it skips before them is skipped."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.charts import Chart
-from harness.rendering.svg import to_svg
+from harness.documents.chart import Chart
+from harness.rendering.svg.svg_charts import to_svg
 
 PNG_SCALE = 2
 """Pixels per SVG unit: sharp on high-density screens and in print."""

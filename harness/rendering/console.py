@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
+from harness.documents.table import Table
 from harness.rendering.narrow import GAP, Fitted, dropped_note, fit
 from harness.rendering.printable import on_one_line, printable
-from harness.tables import Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.documents.stream import RowStream
+from harness.documents.table import Table
 from harness.errors import InputError
-from harness.streams import RowStream
-from harness.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from harness.ledger import Ledger
-    from harness.pricing import PriceBook
+    from harness.pricing.book import PriceBook
 
 TABLES = ("samples", "attempts", "scores", "charges", "runs", "report")
 ENDINGS = (".csv", ".parquet", ".xlsx")
@@ -61,7 +61,7 @@ def export_table(
 
 def write_file(stream: RowStream, output: Path) -> int:
     """Write a stream in the format of the file's ending, one of `ENDINGS`; the file appears when it is complete."""
-    from harness.rendering.streams import write_stream_csv, write_stream_parquet
+    from harness.rendering.stream_files import write_stream_csv, write_stream_parquet
     from harness.rendering.workbooks import write_stream_xlsx
 
     writers = {".csv": write_stream_csv, ".parquet": write_stream_parquet, ".xlsx": write_stream_xlsx}
@@ -97,15 +97,15 @@ def table_stream(ledger: Ledger, book: PriceBook, table: str, run_ids: Sequence[
     if table not in TABLES:
         raise _no_table(table)
     if table == "samples":
-        from harness.reports.sample_export import sample_stream
+        from harness.reports.exports.sample_export import sample_stream
 
         return sample_stream(ledger, book, run_ids)
     if table != "report":
-        from harness.reports.exports import export_stream
+        from harness.reports.exports.attempt_exports import export_stream
 
         return export_stream(ledger, table, book=book, run_ids=run_ids)
-    from harness.reports.assembly import spend_report
-    from harness.reports.spend_tables import spend_table
+    from harness.reports.facts.assembly import spend_report
+    from harness.reports.spend.spend_tables import spend_table
 
     return stream_of(spend_table(spend_report(ledger, book, run_ids)))
 
@@ -144,7 +144,7 @@ def data_frame(stream: RowStream) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    from harness.rendering.streams import arrow_schema
+    from harness.rendering.stream_files import arrow_schema
 
     schema = arrow_schema(stream.columns)
     batches = [

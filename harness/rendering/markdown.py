@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from harness.documents.table import Column, Table
 from harness.rendering.cells import is_number, readable
 from harness.rendering.printable import on_one_line
-from harness.tables import Column, Table
 
 
 def to_markdown(tables: Iterable[Table]) -> str:

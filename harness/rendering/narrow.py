@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from harness.documents.table import Column, Table
 from harness.rendering.cells import is_number, readable
 from harness.rendering.short_names import short_name, short_names, stay_distinct
-from harness.tables import Column, Table
 
 GAP = 2
 """Spaces between columns."""

@@ -14,12 +14,12 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from harness.documents.table import Column, Table
 from harness.errors import ProviderError
 from harness.models import ModelSpec
 from harness.rendering.printable import printable
-from harness.runner.charging import Spent
+from harness.runner.pricer import Spent
 from harness.secrets import redact_known
-from harness.tables import Column, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from harness.documents.stream import RowStream
+from harness.documents.table import Column
 from harness.errors import InputError
-from harness.ledger.instants import to_us
+from harness.instants import to_us
 from harness.rendering.cells import exact
 from harness.rendering.printable import printable
-from harness.streams import RowStream
-from harness.tables import Column
 
 MOST_ROWS = 1_048_575
 """Rows of a sheet below its heading."""

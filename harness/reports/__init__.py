@@ -3,10 +3,10 @@
 Data flows ledger + price book -> `assembly` -> facts -> `spend` -> tables; `REPORTS` lists the tables by name.
 """
 
-from harness.reports.cost_statistics import statistics_table
-from harness.reports.spend_tables import prices_table, runs_table, spend_table, summary_table, totals_table
-from harness.reports.tasks import tasks_table
-from harness.reports.verdict import ladder_table, pairs_table
+from harness.reports.compare.verdict import ladder_table, pairs_table
+from harness.reports.spend.cost_statistics import statistics_table
+from harness.reports.spend.spend_tables import prices_table, runs_table, spend_table, summary_table, totals_table
+from harness.reports.spend.task_table import tasks_table
 
 REPORTS = {
     "report": spend_table,

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.documents.table import Column, Table
 from harness.errors import Finding, InputError
 from harness.scorers.math import plain_latex
 from harness.scorers.number import parse_number
-from harness.tables import Column, Table
 
 _MOST_SHOWN = 50
 _KNOWN = {"sample_id", "answer", "correct", "suite", "task", "model", "epoch"}

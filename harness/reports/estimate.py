@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.documents.table import Column, Table
 from harness.money import add
-from harness.runner.estimates import CostEstimate
-from harness.tables import Column, Table
+from harness.runner.forecast.estimates import CostEstimate
 
 _COLUMNS = (
     Column(name="suite", title="suite"),

@@ -9,9 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from harness.errors import InputError
-from harness.pricing import PriceBook
-from harness.spelling import similar
+from harness.errors import InputError, similar
+from harness.pricing.book import PriceBook
 
 Name = tuple[str, str]
 """Provider and model."""

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.reports import wording
-from harness.reports.spend import SpendReport, SpendRow
-from harness.reports.spend_tables import label
-from harness.tables import Column, Table
+from harness.documents.table import Column, Table
+from harness.reports.spend import wording
+from harness.reports.spend.report import SpendReport, SpendRow
+from harness.reports.spend.spend_tables import label
 
 RowKey = tuple[str, str, str, str | None]
 """Suite, provider, model, setting."""

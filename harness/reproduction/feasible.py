@@ -14,7 +14,7 @@ from itertools import product
 from math import ceil, floor, prod
 
 from harness.errors import InputError
-from harness.pricing import PriceBook
+from harness.pricing.book import PriceBook
 from harness.reproduction.linear import Constraint, Interval, at_least, at_most, is_feasible, value_range
 from harness.reproduction.published import PublishedRow, PublishedTable
 from harness.reproduction.vintages import Vintage, vintages

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from harness.errors import Finding, InputError
 from harness.resources import shipped
-from harness.suites import Strict
+from harness.suites.suite import Strict
 
 
 class Source(Strict):

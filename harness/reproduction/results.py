@@ -8,8 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from harness.money import TOKENS_PER_MTOK, add, multiply
-from harness.pricing import PriceBook
-from harness.rates import Terms, rates_in_force
+from harness.pricing.book import PriceBook
+from harness.pricing.rates import Terms, rates_in_force
 from harness.reproduction.feasible import MTOK, Candidate, RowResult, Solver, input_name, output_name, price_text
 from harness.reproduction.linear import Interval, value_range
 from harness.reproduction.published import Claim, PublishedGroup, PublishedTable

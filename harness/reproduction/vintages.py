@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from harness.errors import InputError
 from harness.money import TOKENS_PER_MTOK, multiply
-from harness.pricing import PriceBook, utc_text
-from harness.rates import Terms, rates_in_force
+from harness.pricing.book import PriceBook
+from harness.pricing.rates import Terms, rates_in_force
+from harness.pricing.rows import utc_text
 from harness.usage.values import Meter
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from harness.declared import request_value
 from harness.errors import Billed, BudgetReached, ErrorClass, ProviderError, UnpricedModelError
 from harness.ledger.records import (
     NO_USAGE,
@@ -22,17 +23,17 @@ from harness.ledger.records import (
     Transcript,
     UsageFacts,
 )
+from harness.messages import ImagePart, Message
 from harness.models import ModelSpec
-from harness.providers.base import ImagePart, Message, Prepared, Provider, Request, Response
-from harness.runner.charging import NOTHING, UNKNOWN, Pricer, Spent
+from harness.providers.base import Prepared, Provider, Request, Response
 from harness.runner.expected import ExpectedCosts
-from harness.runner.pacing import NO_HEADERS
 from harness.runner.plan import image_sha256
 from harness.runner.policy import ACTIONS, Action
-from harness.runner.traffic import Lane, SampleLeft, Spot, Traffic
+from harness.runner.pricer import NOTHING, UNKNOWN, Pricer, Spent
+from harness.runner.traffic.gate import NO_HEADERS
+from harness.runner.traffic.limiter import Lane, SampleLeft, Spot, Traffic
 from harness.usage import NORMALISER_VERSION
 from harness.usage.bounds import BEYOND_SENSE, COST_IN_DOUBT
-from harness.values import request_value
 
 _EARLIEST_US = 1_420_070_400_000_000
 """2015: no model that is asked here was served before."""

@@ -11,14 +11,14 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
-from harness.costs import where_prices_go, why_no_price
+from harness.costs.cost import where_prices_go, why_no_price
 from harness.errors import InputError, UnpricedModelError
+from harness.instants import from_us, to_us
 from harness.ledger import Ledger
-from harness.ledger.instants import from_us, to_us
 from harness.ledger.scopes import set_scope, simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
-from harness.pricing import PriceBook
+from harness.pricing.book import PriceBook
 from harness.runner.preparation import PreparedRun, output_cap
 
 _DAY_US = 86_400_000_000

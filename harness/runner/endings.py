@@ -11,15 +11,15 @@ from decimal import Decimal
 from typing import Any
 
 from harness.errors import BudgetReached, HarnessError
-from harness.ledger.causes import FailureCause, told
+from harness.ledger.reading.causes import FailureCause, told
 from harness.ledger.records import RunStatus
 from harness.models import ModelSpec
 from harness.money import plain
-from harness.runner.command_line import command, resume_words
 from harness.runner.failures import too_many_failed
-from harness.runner.marking import ModelQueue
+from harness.runner.forecast.remaining import Rest
+from harness.runner.model_queues import ModelQueue
+from harness.runner.options.command_line import command, resume_words
 from harness.runner.preparation import PreparedRun
-from harness.runner.remaining import Rest
 
 FINISHED: tuple[RunStatus, ...] = ("complete", "failed")
 """Runs of which every planned sample was answered or given up."""

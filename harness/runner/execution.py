@@ -20,29 +20,26 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import LedgerError
+from harness.instants import from_us, now_us
 from harness.ledger import Ledger
-from harness.ledger.causes import failure_causes, over_cells
-from harness.ledger.instants import from_us, now_us
+from harness.ledger.reading.causes import failure_causes, over_cells
 from harness.ledger.records import NO_BASELINE_NOTE, Purpose
-from harness.ledger.writer import Writer
+from harness.ledger.writing.writer import Writer
 from harness.models import ModelSpec
 from harness.money import from_pico, plain, to_pico_ceiling
-from harness.pricing import PriceBook
+from harness.pricing.book import PriceBook
 from harness.providers import make_provider
 from harness.providers.base import Provider
-from harness.runner.addresses import address_notices
 from harness.runner.attempts import Asker, Clocks, LedgerWriter, Question
 from harness.runner.budgets import budget_scopes, capped_scopes, refuse_unbounded
-from harness.runner.charging import Pricer
-from harness.runner.checks import ScoringChecks
 from harness.runner.endings import FINISHED, Ending, ModelResult, RunResult, model_result, run_result, status_of
 from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
 from harness.runner.expected import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.failures import Outcomes, with_new_tries
-from harness.runner.grading import Faults, Grader
-from harness.runner.judging import Judge
-from harness.runner.marking import Marking, ModelQueue, RunObserver, StoredAnswer
-from harness.runner.pacing import Gate
+from harness.runner.forecast.remaining import rest_of
+from harness.runner.model_queues import Marking, ModelQueue, RunObserver, StoredAnswer
+from harness.runner.options.addresses import address_notices
+from harness.runner.options.refusals import refuse_another_run, refuse_what_cannot_be_asked
 from harness.runner.plan import PlannedItem
 from harness.runner.policy import RetryLimits
 from harness.runner.preparation import (
@@ -56,18 +53,21 @@ from harness.runner.preparation import (
     run_record,
     streams,
 )
-from harness.runner.refusals import refuse_another_run, refuse_what_cannot_be_asked
-from harness.runner.remaining import rest_of
+from harness.runner.pricer import Pricer
 from harness.runner.retries import Retries
 from harness.runner.reuse import Reuse
+from harness.runner.scoring.checks import ScoringChecks
+from harness.runner.scoring.judges import Judge
+from harness.runner.scoring.scores import Faults, Grader
 from harness.runner.session import Session
 from harness.runner.spec import RunSpec
-from harness.runner.traffic import Lane, Traffic
+from harness.runner.traffic.gate import Gate
+from harness.runner.traffic.limiter import Lane, Traffic
 
 if TYPE_CHECKING:
-    from harness.providers.batch import BatchProvider
-    from harness.runner.batch_lines import Waits
-    from harness.runner.batches import BatchSession
+    from harness.providers.batch_api.batches import BatchProvider
+    from harness.runner.batch.batch_lines import Waits
+    from harness.runner.batch.batch_sessions import BatchSession
 
 
 def new_run_id(spec: RunSpec, now: datetime) -> str:
@@ -130,7 +130,7 @@ def run_suites(
                 ledger.finish_run(chosen, "running")
             models, ended = _driven(execution, observe, handle_signals=handle_signals)
             if spec.batch:
-                from harness.runner.batches import with_batch_warnings
+                from harness.runner.batch.batch_sessions import with_batch_warnings
 
                 prepared = with_batch_warnings(prepared, ledger)
             kept = () if stored is None else stored.warnings
@@ -321,10 +321,10 @@ class _Execution:
         observer: RunObserver,
         stopping: asyncio.Event,
     ) -> BatchSession:
-        from harness.runner.batch_desk import Desk
-        from harness.runner.batch_lines import Waits
-        from harness.runner.batch_work import BatchWork
-        from harness.runner.batches import BatchSession
+        from harness.runner.batch.batch_lines import Waits
+        from harness.runner.batch.batch_sessions import BatchSession
+        from harness.runner.batch.batch_work import BatchWork
+        from harness.runner.batch.hand_over import Desk
 
         work = BatchWork(
             run_id=self.prepared.run_id,
@@ -347,7 +347,7 @@ class _Execution:
         for said in address_notices(spec.models, self.prepared.endpoints, os.environ):
             observer.notice(said)
         if self._expected is not None:
-            from harness.ledger.stream import recent_charges
+            from harness.ledger.reading.attempts import recent_charges
 
             self._expected.preload(recent_charges(self._ledger, run_id))
             observer.notice(
@@ -400,7 +400,7 @@ class _Execution:
             await provider.aclose()
 
     def _batch_only(self, spec: ModelSpec) -> Provider:
-        from harness.runner.batch_lines import BatchOnly, batch_provider
+        from harness.runner.batch.batch_lines import BatchOnly, batch_provider
 
         batches = self._batches[spec] = batch_provider(self.prepared.spec, spec, self.prepared.endpoints.of(spec))
         return BatchOnly(batches)
@@ -460,7 +460,7 @@ class _Execution:
         ]
 
     def _stored_answer(self, attempt_id: int) -> StoredAnswer | None:
-        from harness.ledger.stream import transcript_of
+        from harness.ledger.reading.attempts import transcript_of
 
         found = transcript_of(self._ledger, attempt_id)
         if found is None:
@@ -469,6 +469,6 @@ class _Execution:
 
 
 def _answer_key(prepared: PreparedRun) -> Any:
-    from harness.simulation import AnswerKey
+    from harness.simulation.simulated_models import AnswerKey
 
     return AnswerKey.from_samples((item.sample, item.task.scorer.name) for item in prepared.items if item.epoch == 0)

@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-from harness.providers.base import ImagePart
-from harness.suites import LoadedTask, Sample, Suite, Task
+from harness.messages import ImagePart
+from harness.suites.suite import LoadedTask, Sample, Suite, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness import __version__
-from harness.costs import where_prices_go, why_no_price
+from harness.costs.cost import where_prices_go, why_no_price
 from harness.errors import InputError, UnpricedModelError
+from harness.instants import to_us
 from harness.ledger.encoding import canonical_json
-from harness.ledger.instants import to_us
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
-from harness.loaders import load_suite, load_task, suite_file
+from harness.loaders.tasks import load_suite, load_task, suite_file
+from harness.messages import Message
 from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
-from harness.pricing import PriceBook
-from harness.providers.base import Message
+from harness.pricing.book import PriceBook
 from harness.providers.endpoints import Endpoints, endpoints
 from harness.providers.settings import reasons
 from harness.runner.attempts import Question
-from harness.runner.option_bounds import refuse_out_of_bounds, refuse_too_many
+from harness.runner.options.option_bounds import refuse_out_of_bounds, refuse_too_many
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
-from harness.suites import Sample
-from harness.tokens import upper_bound_messages
+from harness.suites.suite import Sample
+from harness.suites.tokens import upper_bound_messages
+from harness.version import __version__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from harness.runner.attempts import Answer, Asker, AttemptFailed, Question
 from harness.runner.policy import RetryLimits, is_worth_retrying, retrying
-from harness.runner.traffic import SampleLeft
+from harness.runner.traffic.limiter import SampleLeft
 
 
 class Retries:

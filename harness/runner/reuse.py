@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 from harness.ledger import Ledger
 from harness.ledger.encoding import read_json
 from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript, UsageFacts, UsageSource
-from harness.providers.thinking import separate
+from harness.replies.thinking import separate
 from harness.runner.attempts import Asker, Question, messages_json
 
 if TYPE_CHECKING:
-    from harness.ledger.stream import AttemptRow
+    from harness.ledger.reading.attempts import AttemptRow
 
 
 class ReuseWriter(Protocol):
@@ -57,7 +57,7 @@ class Reuse:
 
     async def take(self, asker: Asker, question: Question, *, epoch: int, try_number: int) -> Reused | None:
         """Take the stored answer to a question, if there is one, and record it; None when there is none."""
-        from harness.ledger.stream import attempt_row, find_answer  # only runs with --reuse read what is stored
+        from harness.ledger.reading.attempts import attempt_row, find_answer
 
         prepared = asker.prepare(question, try_number)
         messages = messages_json(question.messages)

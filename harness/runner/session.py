@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 from harness.errors import BudgetReached
 from harness.ledger.records import SampleOutcome
-from harness.prompts import with_earlier_answers
 from harness.runner.attempts import AttemptFailed, Question
-from harness.runner.marking import Marking, ModelQueue, RunObserver
+from harness.runner.model_queues import Marking, ModelQueue, RunObserver
 from harness.runner.plan import Chain, PlannedItem
 from harness.runner.policy import ACTIONS, Action
 from harness.runner.retries import Retries
-from harness.runner.traffic import SampleLeft
+from harness.runner.traffic.limiter import SampleLeft
+from harness.suites.prompts import with_earlier_answers
 
 
 class Session:

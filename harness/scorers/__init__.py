@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.providers.thinking import separate
+from harness.replies.thinking import separate
 from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_target, score_choice
 from harness.scorers.grid import GridOptions, check_grid_target, score_grid
 from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge
@@ -19,7 +19,7 @@ from harness.scorers.number import NumberOptions, check_number_target, score_num
 from harness.scorers.program import ProgramOptions, check_program_target, score_program
 from harness.scorers.text import TextOptions, check_text_target, score_text
 from harness.scorers.values import JudgeCall, MathCheck, Outcome, ProgramCase, ProgramCheck, Score
-from harness.suites import Sample, ScorerRef, Strict
+from harness.suites.suite import Sample, ScorerRef, Strict
 
 __all__ = [
     "GUESSES",
@@ -86,7 +86,7 @@ def score(
 
     Returns:
         a `Score`, or a check that an edge module finishes: `ProgramCheck` (`harness.sandbox`), `MathCheck`
-        (`harness.math_workers`), `JudgeCall` (sent by the runner, then `finish_judgement`).
+        (`harness.sandbox.math_pool`), `JudgeCall` (sent by the runner, then `finish_judgement`).
     """
     if refused:
         return Score(reason="refused")

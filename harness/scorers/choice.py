@@ -20,7 +20,7 @@ from harness.scorers.cues import Cue, cues
 from harness.scorers.letters import LETTERS, denied, read_letter
 from harness.scorers.notation import plain_characters
 from harness.scorers.values import Score
-from harness.suites import Sample, Strict
+from harness.suites.suite import Sample, Strict
 
 WEAK_RULES = frozenset({"option_words", "conclusion", "lone_letter", "only_line", "option_text"})
 _NO_CHOICE = re.compile(

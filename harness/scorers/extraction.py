@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from harness.code_blocks import code_block
+from harness.replies.code_blocks import code_block
 from harness.scorers.cues import cues
 from harness.scorers.notation import even_lines, without_marks
 from harness.scorers.numerals import numerals, plain_numbers

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.code_blocks import code_block
+from harness.replies.code_blocks import code_block
 from harness.scorers.values import Score
-from harness.suites import Sample, Strict
+from harness.suites.suite import Sample, Strict
 
 Grid = list[list[int]]
 _MOST_CANDIDATES = 200

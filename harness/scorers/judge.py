@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from harness import prompts
-from harness.providers.base import Message
+from harness.messages import Message
 from harness.scorers.values import JudgeCall, Score
-from harness.suites import MOST_OUTPUT_TOKENS, Sample, Strict
+from harness.suites import prompts
+from harness.suites.suite import MOST_OUTPUT_TOKENS, Sample, Strict
 
 LONGEST_JUDGED = 40_000
 _PLACES = frozenset({"question", "reference", "reply"})

@@ -1,6 +1,6 @@
 """Mathematical answers: settle what plain text and exact numbers can settle, leave the rest to a bounded worker.
 
-Pure and light: the symbolic comparison itself (sympy) runs in `harness.math_workers`, never in this process.
+Pure and light: the symbolic comparison itself (sympy) runs in `harness.sandbox.math_pool`, never in this process.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from harness.formulas.notation import is_worded, words
+from harness.formulas.tidying import is_worded, words
 from harness.formulas.units import MAGNITUDES, differ
 from harness.scorers import extraction
 from harness.scorers.notation import without_marks
 from harness.scorers.number import known_rules, parse_number
 from harness.scorers.values import MathCheck, Score
-from harness.suites import Sample, Strict
+from harness.suites.suite import Sample, Strict
 
 LONGEST_ANSWER = 2_000
 """Longer answers are no answers: the longest reference of the shipped suites has under 200 characters."""

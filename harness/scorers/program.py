@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.reply_code import defines, find_code, has_method
+from harness.replies.reply_code import defines, find_code, has_method
 from harness.scorers import packed_cases
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
-from harness.suites import Sample, Strict
+from harness.suites.suite import Sample, Strict
 
 
 class ProgramOptions(Strict):

@@ -17,7 +17,7 @@ from harness.scorers import extraction
 from harness.scorers.letters import WINDOW, read_letter
 from harness.scorers.number import known_rules
 from harness.scorers.values import Score
-from harness.suites import Sample, Strict
+from harness.suites.suite import Sample, Strict
 
 Normalisation = Literal[
     "unicode", "case", "spaces", "punctuation", "articles", "markup", "outer_brackets", "all_spaces"

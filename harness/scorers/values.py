@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.providers.base import Message
-from harness.suites import UnscoredReason
-from harness.values import request_value
+from harness.declared import request_value
+from harness.messages import Message
+from harness.suites.suite import UnscoredReason
 
 
 @request_value
@@ -81,7 +81,7 @@ class ProgramCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MathCheck:
-    """A mathematical answer and its reference, to be compared by `harness.math_workers` (bounded time and memory)."""
+    """A mathematical answer and its reference, to be compared by `sandbox.math_pool` (bounded time and memory)."""
 
     answer: str
     target: str

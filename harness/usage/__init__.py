@@ -3,7 +3,7 @@
 from harness.usage.meters import meters
 from harness.usage.parsing import parse_json
 from harness.usage.readers import READERS, read_usage
-from harness.usage.streams import FOLDS, sse_events
+from harness.usage.stream_events import FOLDS, sse_events
 from harness.usage.values import NORMALISER_VERSION, Flag, Meter, Usage
 
 __all__ = [

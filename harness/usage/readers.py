@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.errors import InputError
-from harness.usage.anthropic import read_anthropic_messages
-from harness.usage.gemini import read_gemini, read_gemini_interactions
-from harness.usage.litellm_usage import read_litellm_usage
-from harness.usage.openai_family import (
+from harness.usage.families.anthropic_messages import read_anthropic_messages
+from harness.usage.families.gemini import read_gemini, read_gemini_interactions
+from harness.usage.families.litellm_usage import read_litellm_usage
+from harness.usage.families.openai_family import (
     read_deepseek_chat,
     read_fireworks_chat,
     read_groq_chat,
@@ -23,7 +23,7 @@ from harness.usage.openai_family import (
     read_together_chat,
     read_xai_chat,
 )
-from harness.usage.other_providers import (
+from harness.usage.families.other_providers import (
     read_bedrock_converse,
     read_cohere_v2,
     read_image_count,

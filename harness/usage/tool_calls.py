@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import InputError
-from harness.usage.context import largest_unlisted
+from harness.usage.families.context import largest_unlisted
 from harness.usage.values import Flag, Meter, Usage
 
 TOOLS: Mapping[str, Meter] = {

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from harness.values import request_value
+from harness.declared import request_value
 
 NORMALISER_VERSION = 2
 """Raised whenever a reader's result changes; stored with each attempt so that a row can be derived again."""

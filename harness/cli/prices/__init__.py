@@ -1,0 +1,1 @@
+"""`benchtab prices`."""

@@ -1,0 +1,212 @@
+"""Prices usage payloads given as JSON Lines: one object in, one object out, in the same order.
+
+Pure. Data flows a line -> record -> `Usage` -> `Cost` -> a dict of JSON values with exact decimal strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from harness.costs.cost import Charge, Cost, cost_of, without_tokens
+from harness.errors import InputError
+from harness.money import plain
+from harness.pricing.book import PriceBook
+from harness.pricing.rows import Price, utc_text
+from harness.usage import Meter, Usage, parse_json, read_usage
+from harness.usage.refusals import is_unbilled_refusal
+from harness.usage.tool_calls import TOOLS, called_tools, calls_in_output, offered_tools, with_tool_fees
+
+_REGION_KEYS = ("inference_geo", "data_residency", "region", "data_zone")
+
+
+def price_line(book: PriceBook, text: str | bytes, *, line_number: int, assume_utc: bool = False) -> dict[str, Any]:
+    """Price one line; what is wrong with it becomes status `error` with the line's number, never an exception.
+
+    Args:
+        assume_utc: instants without a time zone are in UTC; without it they are an error.
+    """
+    record: Any = None
+    try:
+        record = parse_json(text)
+        return price_record(book, _mapping(record, "the line"), assume_utc=assume_utc)
+    except (InputError, ValueError, ArithmeticError) as error:
+        known_id = record.get("id") if isinstance(record, dict) else None
+        what = error.message if isinstance(error, InputError) else str(error) or type(error).__name__
+        return _result(known_id, status="error", error=f"line {line_number}: {what}")
+
+
+def price_record(book: PriceBook, record: Mapping[str, Any], *, assume_utc: bool = False) -> dict[str, Any]:
+    """Price one payload.
+
+    Args:
+        record: `provider`, `model`, `at`, `usage_kind`, `usage`; optional `id`, `service_tier`, `mode`, `request`,
+            `served_model` (or `model_served`), `started_at`, `stop_reason`, `output` (the response's output items).
+            What the payload itself says wins over all of them.
+        assume_utc: instants without a time zone are in UTC.
+
+    Raises:
+        InputError: a key is missing or has the wrong type.
+    """
+    request = _mapping(record.get("request") or {}, "request")
+    kind = _text(record, "usage_kind")
+    calls = _tool_calls(record, request)
+    usage = with_tool_fees(read_usage(kind, _payload(record)), kind=kind, offered=offered_tools(request), calls=calls)
+    cost = cost_of(
+        book,
+        usage,
+        provider=_text(record, "provider"),
+        model=_text(record, "model"),
+        at=_instant(record, "at", assume_utc=assume_utc),
+        started_at=_instant(record, "started_at", assume_utc=assume_utc)
+        if record.get("started_at") is not None
+        else None,
+        service_tier=_optional(record, "service_tier") or _optional(request, "service_tier"),
+        mode=_mode(record, request),
+        thinking=_thinking(request),
+        served_model=_optional(record, "served_model") or _optional(record, "model_served"),
+        speed=_optional(record, "speed") or _optional(request, "speed"),
+        inference_geo=_region(record) or _region(request),
+    )
+    stop_reason = _optional(record, "stop_reason") or _optional(record, "finish_reason")
+    if is_unbilled_refusal(kind, stop_reason, usage):
+        cost = without_tokens(cost)
+    return _priced(record.get("id"), book, usage, cost)
+
+
+def price_facts(price: Price, *, book_sha256: str, via: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Describe the row that priced something, so that the amount can be explained later."""
+    return {
+        "provider": price.provider,
+        "model": price.model,
+        "effective_from": utc_text(price.effective_from),
+        "effective_until": utc_text(price.effective_until),
+        "rates": {meter.value: plain(rate) for meter, rate in price.rates.items()},
+        "free": price.free,
+        "source": price.source,
+        "checked_on": None if price.checked_on is None else price.checked_on.isoformat(),
+        "confidence": price.confidence,
+        "note": price.note,
+        "row": price.where,
+        "row_sha256": price.sha256,
+        "via": list(via),
+        "book_sha256": book_sha256,
+    }
+
+
+def _priced(record_id: Any, book: PriceBook, usage: Usage, cost: Cost) -> dict[str, Any]:
+    flags = [f"{flag.name}: {flag.detail}" for flag in usage.flags]
+    facts = None if cost.price is None else price_facts(cost.price, book_sha256=book.sha256, via=cost.via)
+    return _result(
+        record_id,
+        status=cost.status,
+        usd=_amount(cost.usd),
+        list_usd=_amount(cost.list_usd),
+        lines=[_line(line) for line in cost.lines],
+        price=facts,
+        warnings=[*cost.warnings, *flags],
+        cost_is_lower_bound=cost.is_lower_bound,
+    )
+
+
+def _result(record_id: Any, *, status: str, **facts: Any) -> dict[str, Any]:
+    nothing: dict[str, Any] = {
+        "usd": None,
+        "lines": [],
+        "price": None,
+        "list_usd": None,
+        "warnings": [],
+        "cost_is_lower_bound": False,
+        "error": None,
+    }
+    return {"id": record_id, "status": status, **nothing, **facts}
+
+
+def _line(line: Charge) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "meter": line.meter.value,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "usd_per_unit": plain(line.usd_per_unit),
+        "usd": plain(line.usd),
+    }
+    return facts if line.model is None else {**facts, "model": line.model}
+
+
+def _amount(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+def _mapping(value: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"{name} is not a JSON object")
+    return value
+
+
+def _payload(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if "usage" not in record:
+        raise InputError("key 'usage' is missing (write null when the provider sent none)")
+    return None if record["usage"] is None else _mapping(record["usage"], "usage")
+
+
+def _text(record: Mapping[str, Any], key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise InputError(f"key {key!r} is missing or no text")
+    return value
+
+
+def _optional(record: Mapping[str, Any], key: str) -> str | None:
+    value = record.get(key)
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"key {key!r} is no text")
+    return value
+
+
+def _instant(record: Mapping[str, Any], key: str, *, assume_utc: bool) -> datetime:
+    text = _text(record, key)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"key {key!r} is not an RFC 3339 instant: {text!r}") from None
+    if moment.tzinfo is None and not assume_utc:
+        raise InputError(f"key {key!r} has no time zone: {text!r}; write Z for UTC, or pass --assume-utc")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _tool_calls(record: Mapping[str, Any], request: Mapping[str, Any]) -> dict[Meter, int]:
+    """Count calls of tools with a fee: as given by name, or among the response's output items."""
+    given = record.get("tool_calls") if record.get("tool_calls") is not None else request.get("tool_calls")
+    if given is not None:
+        return called_tools(_mapping(given, "tool_calls"))
+    items = record.get("output")
+    if items is not None and not isinstance(items, list):
+        raise InputError("key 'output' is not a list of the response's output items")
+    if items is None:
+        return {}
+    return {**dict.fromkeys(TOOLS.values(), 0), **calls_in_output(items)}
+
+
+def _mode(record: Mapping[str, Any], request: Mapping[str, Any]) -> str | None:
+    if record.get("batch") is True or request.get("batch") is True:
+        return "batch"
+    return _optional(record, "mode") or _optional(request, "mode")
+
+
+def _thinking(request: Mapping[str, Any]) -> bool | None:
+    """Read what was asked: a truth value, or Anthropic's object with a `type`."""
+    asked = request.get("thinking")
+    if isinstance(asked, dict):
+        return asked.get("type") != "disabled"
+    if asked is not None and not isinstance(asked, bool):
+        raise InputError("key 'request.thinking' is neither true nor false")
+    return asked
+
+
+def _region(record: Mapping[str, Any]) -> str | None:
+    for key in _REGION_KEYS:
+        if (region := _optional(record, key)) is not None:
+            return region
+    return None

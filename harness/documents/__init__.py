@@ -1,0 +1,1 @@
+"""Values that reports make and renderers draw: tables, streams of rows, charts, pages, trends. Pure."""

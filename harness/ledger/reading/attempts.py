@@ -1,0 +1,298 @@
+"""Every row of the ledger, streamed in a stable order and constant memory: for exports, charging one by one, rescoring.
+
+Data flows tables -> rows with the names of their cell and sample joined in -> the caller, a thousand at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from harness.ledger.encoding import Compression, canonical_json, read_json
+from harness.ledger.ledger import Ledger
+from harness.ledger.reading.sums import select_rows
+from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_ONE_BY_ONE
+
+Which = Literal["all", "one_by_one", "bill_unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One attempt with the names of its cell and sample; columns as in the table `attempts`.
+
+    Attributes:
+        parameters, other_meters, raw_usage, usage_flags: JSON text as stored (`encoding.read_json` reads it).
+        provider_asked: whom the request went to: the cell's provider, or a judge's.
+        thinking, speed, inference_geo, context_bucket: from the usage group; None before the attempt is settled.
+    """
+
+    run_id: str
+    suite: str
+    task: str | None
+    sample_id: str | None
+    epoch: int | None
+    provider: str
+    model: str
+    setting: str | None
+    reasoning: bool | None
+    simulated: bool
+    attempt_id: int
+    request_id: str
+    cell_id: int
+    planned_id: int | None
+    purpose: str
+    try_number: int
+    retry_of: int | None
+    status: str
+    error_class: str | None
+    error_message: str | None
+    http_status: int | None
+    provider_asked: str
+    model_requested: str
+    model_served: str | None
+    parameters: str
+    service_tier: str | None
+    mode: str | None
+    speed: str | None
+    inference_geo: str | None
+    thinking: bool | None
+    context_bucket: int | None
+    provider_request_id: str | None
+    started_at_us: int
+    finished_at_us: int | None
+    first_byte_us: int | None
+    input_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    other_meters: str | None
+    raw_usage: str | None
+    usage_kind: str | None
+    usage_source: str | None
+    usage_flags: str | None
+    normaliser_version: int
+    reserved_pico_usd: int
+    reserved_input_tokens: int
+    reserved_output_tokens: int
+    charged_pico_usd: int | None
+    stated_cost_usd: Decimal | None
+    billed: str | None
+    finish_reason: str | None
+    refused: bool
+
+
+_CELL = "cells.run_id, cells.suite, cells.provider, cells.model, cells.setting, cells.reasoning, cells.simulated"
+_SAMPLE = "planned_samples.task, planned_samples.sample_id, planned_samples.epoch"
+_FLAGS = ("reasoning", "thinking")
+_IDS_PER_QUERY = 5_000
+_ATTEMPT_COLUMNS = tuple(AttemptRow.__dataclass_fields__)
+_WHICH: Mapping[Which, str] = {"all": "1 = 1", "one_by_one": SETTLED_ONE_BY_ONE, "bill_unknown": BILL_UNKNOWN}
+
+
+def attempt_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, only: Which = "all") -> Iterator[AttemptRow]:
+    """Give attempts in the order they were sent.
+
+    Args:
+        run_ids: None = every run.
+        only: `one_by_one` = those that `usage_sums` leaves out; `bill_unknown` = those that `unknown_bills` counts.
+    """
+    query = _attempts_query(f"SELECT * FROM attempts WHERE {_WHICH[only]}", _of_runs(run_ids))
+    for row in select_rows(ledger, query, run_ids):
+        yield _attempt_row(row)
+
+
+def attempt_row(ledger: Ledger, attempt_id: int) -> AttemptRow | None:
+    """Give one attempt; None when there is none of that id."""
+    query = _attempts_query("SELECT * FROM attempts WHERE attempt_id = :attempt_id", "1 = 1")
+    for row in select_rows(ledger, query, None, attempt_id=attempt_id):
+        return _attempt_row(row)
+    return None
+
+
+def attempts_by_id(ledger: Ledger, attempt_ids: Sequence[int]) -> Iterator[AttemptRow]:
+    """Give these attempts in the order they were sent."""
+    for start in range(0, len(attempt_ids), _IDS_PER_QUERY):
+        listed = ", ".join(map(str, attempt_ids[start : start + _IDS_PER_QUERY]))
+        query = _attempts_query(f"SELECT * FROM attempts WHERE attempt_id IN ({listed})", "1 = 1")
+        for row in select_rows(ledger, query, None):
+            yield _attempt_row(row)
+
+
+def _attempts_query(chosen: str, of_runs: str) -> str:
+    return f"""
+        SELECT attempts.*, coalesce(attempts.other_provider, cells.provider) AS provider_asked, {_CELL}, {_SAMPLE},
+            parameter_sets.parameters, usage_groups.speed,
+            usage_groups.inference_geo, usage_groups.thinking, usage_groups.context_bucket
+        FROM ({chosen}) AS attempts
+        JOIN cells USING (cell_id)
+        JOIN parameter_sets USING (parameter_set_id)
+        LEFT JOIN planned_samples USING (planned_id)
+        LEFT JOIN usage_groups USING (usage_group_id)
+        WHERE {of_runs} ORDER BY attempts.attempt_id
+    """
+
+
+def _attempt_row(row: Any) -> AttemptRow:
+    stored = row._mapping
+    values = {column: stored[column] for column in _ATTEMPT_COLUMNS}
+    for flag in _FLAGS:
+        values[flag] = None if values[flag] is None else bool(values[flag])
+    values["simulated"], values["refused"] = bool(row.simulated), bool(row.refused)
+    values["stated_cost_usd"] = None if row.stated_cost_usd is None else Decimal(row.stated_cost_usd)
+    return AttemptRow(**values)
+
+
+def _of_runs(run_ids: Sequence[str] | None) -> str:
+    return "1 = 1" if run_ids is None else "cells.run_id IN :run_ids"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """One score with the names of its cell and sample."""
+
+    run_id: str
+    suite: str
+    task: str
+    sample_id: str
+    epoch: int
+    provider: str
+    model: str
+    setting: str | None
+    score_id: int
+    attempt_id: int
+    planned_id: int
+    cell_id: int
+    scorer: str
+    scorer_version: str
+    value_millionths: int | None
+    reason: str | None
+    answer: str | None
+    explanation: str | None
+    rule: str | None
+    scored_at_us: int
+
+
+_SCORE_COLUMNS = tuple(ScoreRow.__dataclass_fields__)
+
+
+def score_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, newest: bool = True) -> Iterator[ScoreRow]:
+    """Give scores in the order they were recorded; `newest` = only the one that counts for each attempt."""
+    counts = "scores.score_id = (SELECT max(score_id) FROM scores AS later WHERE later.attempt_id = scores.attempt_id)"
+    query = f"""
+        SELECT scores.*, {_CELL}, {_SAMPLE}
+        FROM scores JOIN cells USING (cell_id) JOIN planned_samples USING (planned_id)
+        WHERE {_of_runs(run_ids)} AND {counts if newest else "1 = 1"} ORDER BY scores.score_id
+    """
+    for row in select_rows(ledger, query, run_ids):
+        stored = row._mapping
+        yield ScoreRow(**{column: stored[column] for column in _SCORE_COLUMNS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptRow:
+    """What was said in one attempt, with what a scorer needs besides.
+
+    Attributes:
+        messages: as sent, JSON values; images by digest.
+    """
+
+    attempt_id: int
+    cell_id: int
+    planned_id: int | None
+    purpose: str
+    status: str
+    finish_reason: str | None
+    refused: bool
+    messages: Sequence[Mapping[str, Any]]
+    answer: str
+    reasoning: str | None
+
+
+_TRANSCRIPT = """
+    SELECT attempts.attempt_id, attempts.cell_id, attempts.planned_id, attempts.purpose, attempts.status,
+        attempts.finish_reason, attempts.refused, prompts.body, transcripts.answer, transcripts.reasoning
+    FROM transcripts JOIN attempts USING (attempt_id) JOIN prompts USING (prompt_id) JOIN cells USING (cell_id)
+"""
+
+
+def transcript_rows(ledger: Ledger, run_id: str) -> Iterator[TranscriptRow]:
+    """Give a run's transcripts in the order the requests were sent."""
+    compression = Compression()
+    query = f"{_TRANSCRIPT} WHERE cells.run_id IN :run_ids ORDER BY attempts.attempt_id"
+    for row in select_rows(ledger, query, [run_id]):
+        yield _transcript(row, compression)
+
+
+def transcript_of(ledger: Ledger, attempt_id: int) -> TranscriptRow | None:
+    """Give the transcript of one attempt; None when it was not kept."""
+    for row in select_rows(
+        ledger, f"{_TRANSCRIPT} WHERE attempts.attempt_id = :attempt_id", None, attempt_id=attempt_id
+    ):
+        return _transcript(row, Compression())
+    return None
+
+
+def recent_charges(ledger: Ledger, run_id: str, *, at_most: int = 10_000) -> list[tuple[int, str, int]]:
+    """Give (cell id, purpose, charged picodollars) of a run's newest charged attempts, oldest first."""
+    query = f"""
+        SELECT attempt_id, cell_id, purpose, charged_pico_usd FROM attempts JOIN cells USING (cell_id)
+        WHERE cells.run_id IN :run_ids AND attempts.status = 'succeeded' AND charged_pico_usd > 0
+        ORDER BY attempt_id DESC LIMIT {at_most}
+    """
+    newest = [(row.cell_id, row.purpose, row.charged_pico_usd) for row in select_rows(ledger, query, [run_id])]
+    return newest[::-1]
+
+
+def find_answer(
+    ledger: Ledger,
+    *,
+    provider: str,
+    model: str,
+    parameters: Mapping[str, Any],
+    messages: Sequence[Mapping[str, Any]],
+    epoch: int,
+    outside_run: str = "",
+) -> TranscriptRow | None:
+    """Find the oldest stored answer to the same question: same provider, model, every parameter, messages and epoch.
+
+    Args:
+        outside_run: answers of this run do not count; empty = all runs count.
+    """
+    query = f"""
+        {_TRANSCRIPT} JOIN parameter_sets USING (parameter_set_id) JOIN planned_samples USING (planned_id)
+        WHERE prompts.sha256 = :prompt AND parameter_sets.sha256 = :parameters AND attempts.status = 'succeeded'
+            AND attempts.purpose = 'solve' AND cells.run_id <> :outside_run
+            AND cells.provider = :provider AND cells.model = :model AND planned_samples.epoch = :epoch
+        ORDER BY attempts.attempt_id LIMIT 1
+    """
+    keys = {
+        "prompt": hashlib.sha256(canonical_json(messages).encode()).digest(),
+        "parameters": hashlib.sha256(canonical_json(parameters).encode()).hexdigest(),
+        "provider": provider,
+        "model": model,
+        "epoch": epoch,
+        "outside_run": outside_run,
+    }
+    for row in select_rows(ledger, query, None, **keys):
+        return _transcript(row, Compression())
+    return None
+
+
+def _transcript(row: Any, compression: Compression) -> TranscriptRow:
+    return TranscriptRow(
+        attempt_id=row.attempt_id,
+        cell_id=row.cell_id,
+        planned_id=row.planned_id,
+        purpose=row.purpose,
+        status=row.status,
+        finish_reason=row.finish_reason,
+        refused=bool(row.refused),
+        messages=read_json(compression.unpack(row.body).decode()),
+        answer=compression.unpack_text(row.answer),
+        reasoning=None if row.reasoning is None else compression.unpack_text(row.reasoning),
+    )

@@ -1,0 +1,1 @@
+"""The ledger's tables, triggers and versions; migrations hold their own DDL."""

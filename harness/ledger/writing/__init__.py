@@ -1,0 +1,1 @@
+"""The one writer: attempts, settlements, reservations and scores, each in one transaction."""

@@ -1,0 +1,114 @@
+"""Model facts of the lowest layer, from litellm's price map: who reasons, at which efforts, how much goes in and out.
+
+Pure but for `write_facts`. Data flows `PriceList.facts` -> [[model]] tables, one a line -> pricing/imported/models.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from harness.pricing.lists.importing import toml_line
+from harness.pricing.lists.quotes import PriceList
+
+HEADER = """# What a price list says about models of {provider}, by `benchtab prices import`; one a line.
+# It counts where no table of pricing/models names the model. To correct a line, write a table there.
+provider = {provider}
+source = {source}
+checked_on = {checked_on}
+
+model = [
+"""
+_LEGACY_BUDGET = [1024, 128_000]
+_CHAT = {"chat", "responses"}
+
+
+def fact_tables(listed: PriceList) -> dict[str, list[dict[str, Any]]]:
+    """Make the tables of every chat model that the list says something about, by provider."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for (provider, model), entry in sorted(listed.facts.items()):
+        facts = _table(provider, model, entry) if entry.get("mode") in _CHAT else {}
+        if facts:
+            tables.setdefault(provider, []).append({"names": [model], **facts})
+    return tables
+
+
+def write_facts(folder: Path, listed: PriceList) -> None:
+    """Write a file for each provider."""
+    tables = fact_tables(listed)
+    if tables:
+        folder.mkdir(parents=True, exist_ok=True)
+    for provider, rows in tables.items():
+        lines = "".join(f"{toml_line(row)},\n" for row in rows)
+        head = HEADER.format(
+            provider=json.dumps(provider), source=json.dumps(listed.label), checked_on=listed.stated_on.isoformat()
+        )
+        text = head + lines + "]\n"
+        (folder / f"{provider}.toml").write_text(text, "utf-8")
+
+
+def _table(provider: str, model: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    limits = {key: int(entry[key]) for key in ("max_input_tokens", "max_output_tokens") if _is_count(entry.get(key))}
+    can_reason = entry.get("supports_reasoning")
+    if not can_reason:
+        return {**({"reasons": False} if can_reason is False else {"settings_known": False}), **limits}
+    efforts = _efforts(entry)
+    table: dict[str, Any] = {}
+    if (does := _reasons_unasked(model, entry, efforts)) is not None:
+        table["reasons"] = does
+    if efforts:
+        table["efforts"] = efforts
+    if "none" in efforts:
+        table["can_disable"] = True
+    if "claude" in model:
+        table |= _claude(entry)
+    elif provider in ("openai", "azure"):
+        table["fixed_sampling"] = True
+        if provider == "openai" and entry["mode"] == "responses":
+            table["responses_api"] = True
+    if not efforts and "budget" not in table:
+        table["settings_known"] = False
+    return {**table, **limits}
+
+
+def _claude(entry: Mapping[str, Any]) -> dict[str, Any]:
+    always = bool(entry.get("thinking_always_on"))
+    table: dict[str, Any] = {"fixed_sampling": True, "can_disable": not always}
+    if entry.get("supports_adaptive_thinking"):
+        table["adaptive"] = True
+    if entry.get("supports_legacy_thinking") or not entry.get("supports_adaptive_thinking"):
+        table["budget"] = _LEGACY_BUDGET
+    return table
+
+
+def _efforts(entry: Mapping[str, Any]) -> list[str]:
+    """List the efforts that the map names; empty when it names none."""
+    if isinstance(levels := entry.get("reasoning_effort_levels"), list):
+        return [str(level) for level in levels]
+    named = {key: entry.get(f"supports_{key}_reasoning_effort") for key in ("none", "minimal", "low", "xhigh", "max")}
+    if all(value is None for value in named.values()):
+        return []
+    usual = [*(["low"] if named["low"] is not False else []), "medium", "high"]
+    return [
+        *(key for key in ("none", "minimal") if named[key]),
+        *usual,
+        *(key for key in ("xhigh", "max") if named[key]),
+    ]
+
+
+def _reasons_unasked(model: str, entry: Mapping[str, Any], efforts: list[str]) -> bool | None:
+    """Say what the model does when nothing is asked; None where the map does not say."""
+    if entry.get("thinking_always_on"):
+        return True
+    if (default := entry.get("default_reasoning_effort")) is not None:
+        return bool(default != "none")
+    if "claude" in model:
+        return False
+    return None if "none" in efforts else True
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 0

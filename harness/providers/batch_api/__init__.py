@@ -1,0 +1,1 @@
+"""Batch endpoints of providers: files handed over, watched and read."""

@@ -1,0 +1,136 @@
+"""Cuts a results file into lines and reads each by itself, so that a broken line costs nothing but that line.
+
+Data flows chunks of bytes -> `LineCutter` -> `RawLine` -> `documents_in` -> parsed JSON objects. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from harness.providers.wire.bodies import has_fraction
+
+LINE_LIMIT_BYTES = 2**26
+"""The longest line that is read: an answer of 100,000 tokens with all its log probabilities fits several times."""
+
+_BOM = b"\xef\xbb\xbf"
+_MOST_DIGITS = 4_000
+"""Whole numbers of more digits are kept as text: Python refuses to convert them (`sys.get_int_max_str_digits`)."""
+
+
+class UnreadableLineError(ValueError):
+    """A line holds no JSON object; its text says why, in our words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawLine:
+    """One line of a file, without its end.
+
+    Attributes:
+        number: counted from 1, empty lines included.
+        content: None = it was longer than the limit and was dropped.
+    """
+
+    number: int
+    content: bytes | None
+
+
+class LineCutter:
+    """Cuts chunks at line ends; what it holds is never more than one line, and never more than the limit.
+
+    Args:
+        limit_bytes: longer lines are dropped while they pass.
+    """
+
+    def __init__(self, limit_bytes: int = LINE_LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._parts: list[bytes] = []
+        self._held_bytes = 0
+        self._number = 0
+
+    def cut(self, chunk: bytes) -> list[RawLine]:
+        """Take the next chunk; gives the lines that ended in it, empty ones left out."""
+        *ends, rest = chunk.split(b"\n")
+        lines = []
+        for end in ends:
+            self._hold(end)
+            lines.append(self._ended())
+        self._hold(rest)
+        return [line for line in lines if line is not None]
+
+    def rest(self) -> RawLine | None:
+        """The last line, where the file does not end in a line end."""
+        return self._ended()
+
+    def _hold(self, part: bytes) -> None:
+        self._held_bytes += len(part)
+        if self._held_bytes > self._limit_bytes:
+            self._parts.clear()
+        elif part:
+            self._parts.append(part)
+
+    def _ended(self) -> RawLine | None:
+        self._number += 1
+        too_long = self._held_bytes > self._limit_bytes
+        content = b"".join(self._parts).removeprefix(_BOM).strip()
+        self._parts.clear()
+        self._held_bytes = 0
+        return RawLine(number=self._number, content=None if too_long else content) if content or too_long else None
+
+
+def looks_like_results(line: RawLine) -> bool:
+    """Whether a line could be a result, readable or not; the lines of a web page are none."""
+    return line.content is None or line.content.startswith((b"{", b"[{"))
+
+
+def documents_in(line: RawLine) -> list[dict[str, Any]]:
+    """Read the objects of a line: one as a rule, several where line ends are missing or a list was sent.
+
+    Fractions become exact Decimals. Bytes that are no UTF-8 become the replacement character, and NaN, Infinity and
+    monstrous whole numbers become texts, which no reader of counts takes for a count.
+
+    Raises:
+        UnreadableLineError: it holds none, or something beside its objects.
+    """
+    if line.content is None:
+        raise UnreadableLineError(f"longer than {LINE_LIMIT_BYTES:,} bytes")
+    try:
+        found = _quickly(line.content)
+        documents = _exactly(line.content) if found is None else [found]
+    except RecursionError as error:
+        raise UnreadableLineError("nested too deep") from error
+    except ValueError as error:
+        raise UnreadableLineError("not JSON") from error
+    listed = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
+    objects = [each for each in listed if isinstance(each, dict)]
+    if not objects or len(objects) < len(listed):
+        raise UnreadableLineError("not a JSON object")
+    return objects
+
+
+def _quickly(content: bytes) -> Any:
+    """Parse an ordinary line; None where it takes the exact reader."""
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return None if has_fraction(document) else document
+
+
+def _exactly(content: bytes) -> list[Any]:
+    text = content.decode("utf-8", "replace")
+    decoder = json.JSONDecoder(parse_float=Decimal, parse_int=_whole, parse_constant=str)
+    documents, at = [], 0
+    while at < len(text):
+        document, end = decoder.raw_decode(text, at)
+        documents.append(document)
+        at = end + len(text[end : end + 1_000]) - len(text[end : end + 1_000].lstrip())
+    return documents
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits

@@ -1,0 +1,1 @@
+"""One HTTP request per attempt: no redirects, no cookies, no retries."""

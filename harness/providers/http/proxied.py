@@ -1,0 +1,83 @@
+"""The HTTP client for addresses behind a proxy: aiohttp, which speaks to proxies, with the limits of the direct one.
+
+Data flows body and request id -> one POST through the proxy -> HttpAnswer or NoAnswerError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+
+import aiohttp
+from yarl import URL
+
+from harness.providers.http.client import REQUEST_ID
+from harness.providers.http.connection import HttpAnswer, NoAnswerError
+from harness.providers.http.network import ADDRESSES_KEPT_S, CONNECT_TIMEOUT_S, KEEP_ALIVE_S, keep_alive_socket
+from harness.providers.wire.answers import kept_headers
+
+
+def connector(concurrency: int) -> aiohttp.TCPConnector:
+    """Make a pool of at most `concurrency` connections; must be called inside the event loop."""
+    return aiohttp.TCPConnector(
+        limit=concurrency,
+        limit_per_host=0,
+        keepalive_timeout=KEEP_ALIVE_S,
+        ttl_dns_cache=int(ADDRESSES_KEPT_S),
+        socket_factory=keep_alive_socket,
+    )
+
+
+class ProxiedClient:
+    """One aiohttp session for one address and one proxy; see `HttpClient`."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], *, concurrency: int, proxy: str) -> None:
+        self._url = URL(url, encoded=True)
+        self._headers = dict(headers)
+        self._concurrency = concurrency
+        self._proxy = proxy
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, body: bytes, *, request_id: str, timeout_s: float) -> HttpAnswer:
+        """Send one POST; see `HttpClient.post`."""
+        session = self._session or self._open()
+        started_s = perf_counter()
+        part: HttpAnswer | None = None
+        chunks: list[bytes] = []
+        try:
+            async with session.post(
+                self._url,
+                data=body,
+                headers={REQUEST_ID: request_id},
+                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as answer:
+                part = HttpAnswer(answer.status, kept_headers(answer.headers), b"", perf_counter() - started_s)
+                async for chunk in answer.content.iter_any():
+                    chunks.append(chunk)  # noqa: PERF401 - what came before a cut is kept
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and part is None
+            raise NoAnswerError(
+                f"{type(error).__name__}: {error}",
+                sent=not unsent,
+                timed_out=isinstance(error, TimeoutError),
+                part=None if part is None else part._replace(body=b"".join(chunks)),
+            ) from error
+        return part._replace(body=b"".join(chunks))
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._session = aiohttp.ClientSession(
+            connector=connector(self._concurrency),
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=2**18,
+            trust_env=False,
+        )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the session; safe to call twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()

@@ -1,0 +1,57 @@
+"""Page -> one self-contained HTML file: no network, light and dark, phone and print, sortable table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.documents.chart import Chart
+from harness.documents.page import Page
+from harness.documents.table import Column
+from harness.rendering.cells import is_number, readable
+from harness.rendering.printable import printable
+from harness.rendering.svg.drawing import NARROW
+from harness.rendering.svg.svg_charts import to_svg
+
+TEMPLATES = Path(__file__).parent
+
+
+def to_html(page: Page) -> str:
+    """Write the page; every text from the ledger is escaped by the template."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def drawn(chart: Chart) -> Markup:
+        both = to_svg(chart) + to_svg(chart, frame=NARROW)
+        return Markup(both)  # noqa: S704  # every text inside is escaped by the SVG writer
+
+    def sort_key(value: object, column: Column) -> str:
+        return number_in(readable(value, column)) if is_number(column) else readable(value, column).lower()
+
+    template = environment.get_template("page.html.j2")
+    return template.render(page=page, drawn=drawn, readable=readable, is_number=is_number, sort_key=sort_key)
+
+
+_NUMBER = re.compile(r"([+\-−]?)\s*\$?\s*([+\-−]?)(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)([kMG](?![a-zA-Z]))?")
+_SIZES = {"k": 1e3, "M": 1e6, "G": 1e9}
+
+
+def number_in(text: str) -> str:
+    """Read the first number of a cell for sorting, with sign and unit; empty for none.
+
+    `>= $1,234.5` is 1234.5, `-$0.401` is -0.401, `12.3k` is 12300, `80.0 [74-85]` is 80.
+    """
+    found = _NUMBER.search(text)
+    if found is None:
+        return ""
+    sign = -1 if "-" in (minus := found[1] + found[2]) or "−" in minus else 1
+    return str(sign * float(found[3].replace(",", "")) * _SIZES.get(found[4] or "", 1.0))

@@ -1,0 +1,1 @@
+"""Two models, two runs, two nights: differences with intervals, gates and verdicts."""

@@ -1,0 +1,116 @@
+"""Two stored runs compared: the edge that makes the reports which `comparison.compare` pairs.
+
+Data flows ledger + price book -> two spend reports, and the later run at the earlier one's prices -> `Comparison`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from harness.errors import InputError
+from harness.ledger import Ledger
+from harness.models import ModelSpec
+from harness.pricing.book import PriceBook
+from harness.reports.compare.comparison import Comparison, Thresholds, compare
+from harness.reports.facts.assembly import spend_report
+from harness.reports.spend.report import SpendReport, SpendRow
+from harness.reports.spend.spend_tables import label
+
+
+def compare_runs(
+    ledger: Ledger,
+    book: PriceBook,
+    base: str,
+    head: str,
+    thresholds: Thresholds,
+    *,
+    replaced: Mapping[ModelSpec, ModelSpec] | None = None,
+) -> Comparison:
+    """Report on both runs, and on the later one at the earlier one's prices, and compare them.
+
+    Args:
+        replaced: models of the later run -> models of the earlier run that they stand in for, where the earlier run
+            has no row of the same name.
+
+    Raises:
+        InputError: no such run.
+    """
+    before, after, repriced = reports_to_compare(ledger, book, base, head)
+    return compare(_renamed(before, after, replaced or {}), after, repriced, thresholds)
+
+
+def compare_models(
+    ledger: Ledger, book: PriceBook, runs: tuple[str, str], models: tuple[str, str], thresholds: Thresholds
+) -> Comparison:
+    """Compare a model of one run with another model or setting, of the same run or of a second one.
+
+    Args:
+        runs: the run of each model; may be the same one twice.
+        models: `provider/model[@setting]`, the one to compare with first.
+
+    Raises:
+        InputError: no such run, or no such model in it.
+    """
+    before, after, repriced = reports_to_compare(ledger, book, *runs)
+    base, head = _only(before, models[0], runs[0]), _only(after, models[1], runs[1])
+    spec = _spec(head.rows[0])
+    renamed = replace(base, rows=tuple(_with_name(row, spec) for row in base.rows))
+    made = compare(renamed, head, _only(repriced, models[1], runs[1]), thresholds)
+    return replace(made, models=(label(base.rows[0]), label(head.rows[0])))
+
+
+def _only(report: SpendReport, model: str, run: str) -> SpendReport:
+    """Keep the rows of one model; its provider may be left out where that is clear."""
+    names = {row.facts.name for row in report.rows}
+    wanted = {name for name in names if name == model} or {name for name in names if name.partition("/")[2] == model}
+    if len(wanted) != 1:
+        what = f"run {run} has no model {model!r}" if not wanted else f"{model!r} is several models of run {run}"
+        raise InputError(what, where="--models", fix=f"one of: {', '.join(sorted(wanted or names))}")
+    return replace(report, rows=tuple(row for row in report.rows if row.facts.name in wanted))
+
+
+def reports_to_compare(
+    ledger: Ledger, book: PriceBook, base: str, head: str
+) -> tuple[SpendReport, SpendReport, SpendReport]:
+    """Report on the earlier run, on the later one, and on the later one at the earlier one's prices."""
+    before = spend_report(ledger, book, [base])
+    after = spend_report(ledger, book, [head])
+    return before, after, spend_report(ledger, book, [head], as_of=before.runs[0].created_at)
+
+
+def _renamed(before: SpendReport, after: SpendReport, replaced: Mapping[ModelSpec, ModelSpec]) -> SpendReport:
+    """Give rows of the earlier run the name of the model that took their place."""
+    names = {_spec(row) for row in before.rows}
+    successors = {old: new for new, old in replaced.items() if old in names and new not in names}
+    wanted = {_spec(row) for row in after.rows}
+    rows = [
+        _with_name(row, successors[_spec(row)]) if successors.get(_spec(row)) in wanted else row for row in before.rows
+    ]
+    return replace(before, rows=tuple(rows))
+
+
+def _spec(row: SpendRow) -> ModelSpec:
+    return ModelSpec(provider=row.facts.provider, model=row.facts.model, setting=row.facts.setting)
+
+
+def _with_name(row: SpendRow, spec: ModelSpec) -> SpendRow:
+    facts = replace(row.facts, provider=spec.provider, model=spec.model, setting=spec.setting)
+    return replace(row, facts=facts)
+
+
+def parse_share(text: str | None, unit: str, option: str) -> float | None:
+    """Read `10%` or `1pt` as a share; None stays None.
+
+    Raises:
+        InputError: not a number of that unit, or below zero.
+    """
+    if text is None:
+        return None
+    try:
+        share = float(text.strip().removesuffix(unit).strip()) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < float("inf"):
+        raise InputError(f"not a threshold: {text!r}", where=option, fix=f"write a number with its unit: 10{unit}")
+    return share

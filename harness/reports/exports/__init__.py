@@ -1,0 +1,1 @@
+"""One row per attempt, charge, score or sample, for files that analysts read."""

@@ -1,0 +1,1 @@
+"""From the ledger to priced facts of each suite and model."""

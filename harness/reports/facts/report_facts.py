@@ -1,0 +1,300 @@
+"""What a report is made of: sums per cell (a suite on a model setting) and columns per sample, priced, not yet judged.
+
+Everything here adds up: `plus` joins the facts of two groups of attempts without turning "not known" into zero.
+Data flows ledger + price book -> (`assembly`) -> CellFacts -> reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from harness.ledger.reading.causes import FailureCause
+from harness.money import add
+
+ZERO = Decimal(0)
+
+COUNTED_WRONG = frozenset({"no_answer", "truncated", "refused"})
+"""Unscored replies that count as wrong: the model was asked, was billed and gave no right answer. Published protocols
+count so. Where the reply or the verdict never came (`failed`, `unsandboxed`, `undecided`), nothing is known of the
+model: such samples are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSums:
+    """Disjoint input sums and inclusive output of attempts whose usage is known.
+
+    Attributes:
+        input_tokens: uncached input.
+        cache_read_tokens, cache_write_tokens: input read from and written to a cache.
+        output_tokens: everything generated, reasoning included.
+        reasoning_tokens: of which reasoning; None = at least one attempt did not itemise it.
+    """
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int | None = 0
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """Output that is not reasoning; None when reasoning is not itemised."""
+        return None if self.reasoning_tokens is None else self.output_tokens - self.reasoning_tokens
+
+    def plus(self, other: TokenSums) -> TokenSums:
+        """Add two sums; one side that is not itemised leaves the total not itemised."""
+        mine, theirs = self.reasoning_tokens, other.reasoning_tokens
+        return TokenSums(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=None if mine is None or theirs is None else mine + theirs,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostSums:
+    """Exact dollars of attempts whose usage and price are known: at list price, or as stated where there is none.
+
+    Attributes:
+        output: reasoning and answer together, itemised or not.
+        reasoning: of which reasoning; None = not itemised somewhere.
+        fees: searches, images and other charges that are not text tokens.
+        stated: what providers say they charged for attempts that the price book has no price for; parts not known.
+        charged: what providers say they charged where they say so, else the list price.
+    """
+
+    input: Decimal = ZERO
+    cache_read: Decimal = ZERO
+    cache_write: Decimal = ZERO
+    output: Decimal = ZERO
+    reasoning: Decimal | None = ZERO
+    fees: Decimal = ZERO
+    stated: Decimal = ZERO
+    charged: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        """Sum of input, cache, output and fees at list price, and of what is only stated."""
+        return add((self.input, self.cache_read, self.cache_write, self.output, self.fees, self.stated))
+
+    @property
+    def is_stated_alone(self) -> bool:
+        """Whether all of it is what providers state, so that none of its parts is known."""
+        return self.stated > 0 and self.stated == self.total
+
+    @property
+    def answer(self) -> Decimal | None:
+        """Output cost that is not reasoning; None when reasoning is not itemised."""
+        return None if self.reasoning is None else add((self.output, -self.reasoning))
+
+    def plus(self, other: CostSums) -> CostSums:
+        """Add two sums exactly; one side that is not itemised leaves the total not itemised."""
+        mine, theirs = self.reasoning, other.reasoning
+        return CostSums(
+            input=add((self.input, other.input)),
+            cache_read=add((self.cache_read, other.cache_read)),
+            cache_write=add((self.cache_write, other.cache_write)),
+            output=add((self.output, other.output)),
+            reasoning=None if mine is None or theirs is None else add((mine, theirs)),
+            fees=add((self.fees, other.fees)),
+            stated=add((self.stated, other.stated)),
+            charged=add((self.charged, other.charged)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """Attempts, tokens and dollars of one purpose (solving or judging).
+
+    Attributes:
+        n_attempts: requests sent, whatever became of them; answers reused from earlier runs are not among them.
+        n_failed_attempts: settled without an answer.
+        n_open_attempts: sent and never settled: possibly billed.
+        n_retries: attempts that repeat an earlier one.
+        n_reused: answers taken from earlier runs, billed there.
+        reused_list_usd: what those would have cost at list price; none of it was charged here.
+        n_unknown_usage: attempts that may have been billed and whose tokens are not known (open ones included).
+        n_priced_attempts: attempts whose cost is in the total, free ones included.
+        n_unpriced_attempts: attempts for which the price book has no price, or not for everything they used, and whose
+            provider does not state what it charged.
+        n_flagged_usage: attempts whose usage does not add up as the provider sent it.
+        n_incomplete_usage: attempts that used more than the bill holds: counts that no reader knows.
+        possibly_billed_usd: upper bound for the attempts of `n_unknown_usage`; None = one of them has no bound.
+        wasted_usd: of the total, spent on attempts that failed or were cut at the output cap.
+    """
+
+    n_attempts: int = 0
+    n_failed_attempts: int = 0
+    n_open_attempts: int = 0
+    n_retries: int = 0
+    n_reused: int = 0
+    reused_list_usd: Decimal = ZERO
+    n_truncated: int = 0
+    n_unknown_usage: int = 0
+    n_priced_attempts: int = 0
+    n_unpriced_attempts: int = 0
+    n_flagged_usage: int = 0
+    n_incomplete_usage: int = 0
+    tokens: TokenSums = TokenSums()
+    cost: CostSums = CostSums()
+    possibly_billed_usd: Decimal | None = ZERO
+    wasted_usd: Decimal = ZERO
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether some part of the bill is not in the total."""
+        return self.n_unknown_usage > 0 or self.n_unpriced_attempts > 0 or self.n_incomplete_usage > 0
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether nothing of the bill is known: such a total is not zero dollars.
+
+        Attempts that failed without being billed cost nothing, and say nothing of what the others cost.
+        """
+        return self.is_lower_bound and not self.n_priced_attempts and not self.cost.total
+
+    @property
+    def known_usd(self) -> Decimal | None:
+        """The total, a lower bound where parts are missing; None when nothing is priced."""
+        return None if self.is_unpriced else self.cost.total
+
+    def plus(self, other: Spend) -> Spend:
+        """Add the facts of two groups of attempts."""
+        mine, theirs = self.possibly_billed_usd, other.possibly_billed_usd
+        return Spend(
+            n_attempts=self.n_attempts + other.n_attempts,
+            n_failed_attempts=self.n_failed_attempts + other.n_failed_attempts,
+            n_open_attempts=self.n_open_attempts + other.n_open_attempts,
+            n_retries=self.n_retries + other.n_retries,
+            n_reused=self.n_reused + other.n_reused,
+            reused_list_usd=add((self.reused_list_usd, other.reused_list_usd)),
+            n_truncated=self.n_truncated + other.n_truncated,
+            n_unknown_usage=self.n_unknown_usage + other.n_unknown_usage,
+            n_priced_attempts=self.n_priced_attempts + other.n_priced_attempts,
+            n_unpriced_attempts=self.n_unpriced_attempts + other.n_unpriced_attempts,
+            n_flagged_usage=self.n_flagged_usage + other.n_flagged_usage,
+            n_incomplete_usage=self.n_incomplete_usage + other.n_incomplete_usage,
+            tokens=self.tokens.plus(other.tokens),
+            cost=self.cost.plus(other.cost),
+            possibly_billed_usd=None if mine is None or theirs is None else add((mine, theirs)),
+            wasted_usd=add((self.wasted_usd, other.wasted_usd)),
+        )
+
+
+NOTHING = Spend()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutcomes:
+    """One task's samples in columns of equal length, one entry per sample.
+
+    Attributes:
+        weight: in the suite's index; None = the suite has no weights.
+        sample_ids: stable ids; pairing between models goes by them.
+        score_sums: sum of the scores of a sample's answers.
+        score_counts: answers of a sample that count, right or wrong; 0 = unscored.
+        n_solves: answers asked for (repeats), scored or not.
+        inclusion_probabilities: of being drawn, in (0, 1].
+        costs_usd: spend of a sample over all its attempts, for intervals only; None = not known.
+        output_tokens: output of a sample over all its attempts; None = not known.
+    """
+
+    task: str
+    weight: float | None
+    sample_ids: Sequence[str]
+    score_sums: Sequence[float]
+    score_counts: Sequence[int]
+    n_solves: Sequence[int]
+    inclusion_probabilities: Sequence[float]
+    costs_usd: Sequence[float | None]
+    output_tokens: Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCost:
+    """What solving cost in one of the runs behind a row, at list price."""
+
+    run_id: str
+    created_at: datetime
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Durations of answered solving requests, added up; batch answers are not among them.
+
+    Attributes:
+        answered_s: from sending a request to its whole answer.
+        n_first_bytes, first_byte_s: answers of which the time to the first byte is known, and their sum.
+    """
+
+    n_answers: int = 0
+    answered_s: float = 0.0
+    n_first_bytes: int = 0
+    first_byte_s: float = 0.0
+
+    def plus(self, other: Timing) -> Timing:
+        """Add the durations of two cells."""
+        return Timing(
+            n_answers=self.n_answers + other.n_answers,
+            answered_s=self.answered_s + other.answered_s,
+            n_first_bytes=self.n_first_bytes + other.n_first_bytes,
+            first_byte_s=self.first_byte_s + other.first_byte_s,
+        )
+
+    @property
+    def mean_s(self) -> float | None:
+        """Mean seconds to the whole answer; None = nothing was answered."""
+        return self.answered_s / self.n_answers if self.n_answers else None
+
+    @property
+    def mean_first_byte_s(self) -> float | None:
+        """Mean seconds to the first byte of the answer; None = not known."""
+        return self.first_byte_s / self.n_first_bytes if self.n_first_bytes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFacts:
+    """Everything a report says about one suite on one model setting, over one or several runs.
+
+    Attributes:
+        reasoning: whether the model reasons with this setting; None = not known.
+        mark: "simulated" or "reconstructed" when the numbers are not a model's own; None = real.
+        n_unscored: solves that could not be scored, by reason; they are left out of the score.
+        n_without_answer: solves whose reply holds no answer, by reason; they count as wrong (`COUNTED_WRONG`).
+        run_costs: the priced bill of each run.
+        causes: why requests failed, over all runs, the most frequent first.
+        timing: how long the answered requests took.
+    """
+
+    suite: str
+    suite_version: str
+    provider: str
+    model: str
+    setting: str | None
+    reasoning: bool | None
+    mark: str | None
+    run_ids: tuple[str, ...]
+    solve: Spend
+    judge: Spend = NOTHING
+    n_unscored: Mapping[str, int] = field(default_factory=dict)
+    n_without_answer: Mapping[str, int] = field(default_factory=dict)
+    tasks: Sequence[TaskOutcomes] = ()
+    run_costs: Sequence[RunCost] = ()
+    causes: Sequence[FailureCause] = ()
+    timing: Timing = Timing()
+
+    @property
+    def name(self) -> str:
+        """`provider/model[@setting]`."""
+        return f"{self.provider}/{self.model}" + (f"@{self.setting}" if self.setting else "")
+
+    @property
+    def reasons(self) -> bool:
+        """Whether the row belongs to the reasoning group: as declared, else by itemised reasoning tokens."""
+        return self.reasoning if self.reasoning is not None else bool(self.solve.tokens.reasoning_tokens)

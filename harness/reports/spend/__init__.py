@@ -1,0 +1,1 @@
+"""The spend report: rows, totals, tasks, repeats, notes."""

@@ -1,0 +1,111 @@
+"""Statistics of cost per row: intervals, concentration, waste, repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.documents.table import Column, Table
+from harness.reports.spend import wording
+from harness.reports.spend.repeats import passes
+from harness.reports.spend.report import SpendReport, SpendRow
+from harness.reports.spend.spend_tables import label
+from harness.stats import concentration, cost_of_pass
+
+Values = tuple[float | None, float | None, float | None]
+
+
+def _samples(row: SpendRow) -> Iterator[tuple[tuple[str, str], Values]]:
+    for task in row.facts.tasks:
+        columns = zip(
+            task.sample_ids,
+            task.score_sums,
+            task.score_counts,
+            task.costs_usd,
+            task.output_tokens,
+            task.n_solves,
+            strict=True,
+        )
+        for sample_id, total, count, cost, output, n_solves in columns:
+            yield (
+                (task.task, sample_id),
+                (
+                    total / count if count else None,
+                    None if cost is None else cost / n_solves,
+                    None if output is None else output / n_solves,
+                ),
+            )
+
+
+def statistics_table(report: SpendReport) -> Table:
+    """Make the table of cost statistics, one line per row of the report."""
+    columns = (
+        Column(name="model", title="model"),
+        Column(name="suite", title="suite"),
+        Column(name="cost_per_correct", kind="usd", title="$/correct [95 %]"),
+        Column(name="cost_of_pass", kind="usd", title="cost of pass"),
+        Column(name="top_percent", kind="percent", title="dearest 1 % of samples"),
+        Column(name="wasted", kind="usd", title="failed or cut"),
+        Column(name="wasted_share", kind="percent", title="of the bill"),
+        Column(name="possibly", kind="usd", title="possibly billed"),
+        Column(name="judges", kind="usd", title="judges"),
+    )
+    return Table(
+        name="cost_statistics",
+        title="Statistics of cost",
+        columns=columns,
+        rows=[_statistics(row) for row in report.rows],
+        notes=(
+            "cost of pass: mean over solved samples of cost per answer / success rate; unsolved samples are left out.",
+            "dearest 1 %: what share of the bill the dearest hundredth of the samples made.",
+        ),
+    )
+
+
+def _statistics(row: SpendRow) -> tuple[str, ...]:
+    solve, per_correct = row.facts.solve, row.cost_per_correct
+    costs = [cost for task in row.facts.tasks for cost in task.costs_usd if cost is not None]
+    samples = [(cost, score) for _, (score, cost, _) in _samples(row) if cost is not None and score is not None]
+    passing = cost_of_pass([cost for cost, _ in samples], [score for _, score in samples])
+    share = concentration(costs)
+    total = float(solve.cost.total)
+    return (
+        label(row),
+        row.facts.suite,
+        _with_interval(per_correct.value, per_correct.ci_low, per_correct.ci_high),
+        f"{wording.dollars(passing.value)} ({passing.n} of {row.n_samples})" if passing.value else wording.NOT_KNOWN,
+        f"{wording.percent(share)} %" if share is not None else wording.NOT_KNOWN,
+        wording.dollars(solve.wasted_usd),
+        f"{100 * float(solve.wasted_usd) / total:.1f} %" if total else wording.NOT_KNOWN,
+        wording.dollars(solve.possibly_billed_usd) if solve.n_unknown_usage else wording.NOT_KNOWN,
+        wording.spent(row.facts.judge) if row.facts.judge.n_attempts else wording.NOT_KNOWN,
+    )
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return wording.NOT_KNOWN
+    if low is None:
+        return wording.dollars(value)
+    upper = wording.dollars(high) if high is not None else "no upper limit"
+    return f"{wording.dollars(value)} [{wording.dollars(low)}, {upper}]"
+
+
+def repeats_table(report: SpendReport) -> Table:
+    """Make the list of pass@k, one row per task, model setting and k."""
+    columns = (
+        Column(name="suite", title="suite"),
+        Column(name="task", title="task"),
+        Column(name="model", title="model"),
+        Column(name="k", kind="integer", title="k"),
+        Column(name="pass_at_k", kind="decimal", title="pass@k %"),
+        Column(name="n_answers", kind="integer", title="answers per sample"),
+        Column(name="n_samples", kind="integer", title="samples"),
+    )
+    rows = [
+        (row.facts.suite, found.task, label(row), found.k, wording.score(found.estimate), found.n_answers,
+         found.estimate.n)
+        for row in report.rows
+        for found in passes(row.facts.tasks)
+    ]  # fmt: skip
+    note = "the chance that at least one of k answers is right, without bias; shown where samples have 2k answers."
+    return Table(name="pass_at_k", title="pass@k", columns=columns, rows=rows, notes=(note,))

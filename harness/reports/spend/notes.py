@@ -1,0 +1,162 @@
+"""What a reader must know before trusting a number: one sentence for each kind of gap, naming the rows it holds for.
+
+Pure. Data flows SpendReport -> sentences below tables and at the top of pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.ledger.reading.causes import told
+from harness.ledger.records import Purpose
+from harness.reports.facts.report_facts import Spend
+from harness.reports.spend import wording
+from harness.reports.spend.report import SpendReport, SpendRow
+
+
+def label(row: SpendRow) -> str:
+    """Name a row for people, with its mark: simulated and reconstructed rows never look real."""
+    facts = row.facts
+    name = f"{facts.model}@{facts.setting}" if facts.setting else facts.model
+    if facts.provider not in ("sim", ""):
+        name = f"{facts.provider}/{name}"
+    return f"{name} ({facts.mark})" if facts.mark else name
+
+
+MOST_NAMED = 6
+"""Rows that a sentence names; JSON and CSV have the counts of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something missing, cut or unknown in a row.
+
+    Attributes:
+        kind: what it is, in words that hold for every row.
+        told: the sentence for one row alone.
+        brief: what differs from row to row.
+    """
+
+    kind: str
+    told: str
+    brief: str
+
+
+def notes(report: SpendReport) -> Iterable[str]:
+    """Say everything a reader must know before trusting a number; a gap of several rows is one sentence."""
+    marks = {row.facts.mark for row in report.rows if row.facts.mark}
+    if "simulated" in marks:
+        yield "simulated: answers, token counts and prices of these rows are made up by built-in models."
+    if "reconstructed" in marks:
+        yield "reconstructed: token counts of these rows were solved from published dollars, not measured."
+    yield from _weighing(report.rows)
+    by_kind: dict[str, list[tuple[str, Gap]]] = {}
+    for row in report.rows:
+        for gap in row_gaps(row):
+            by_kind.setdefault(gap.kind, []).append((f"{label(row)}, {row.facts.suite}", gap))
+    for kind, found in by_kind.items():
+        if len(found) == 1:
+            ((name, gap),) = found
+            yield f"{name}: {gap.told}"
+            continue
+        listed = "; ".join(f"{name}{': ' if gap.brief else ''}{gap.brief}" for name, gap in found[:MOST_NAMED])
+        more = f"; and {len(found) - MOST_NAMED} more rows" if len(found) > MOST_NAMED else ""
+        yield f"{kind}: {listed}{more}"
+    yield from report.warnings
+
+
+def _weighing(rows: Sequence[SpendRow]) -> Iterator[str]:
+    """Say where tasks of different sizes make a score that is no plain mean of what was asked."""
+    suites = {row.facts.suite: None for row in rows if weighs_by_size(row)}
+    if suites:
+        yield f"{', '.join(suites)}: scores are weighted by size: a task counts by its size, not by how much was asked"
+
+
+def weighs_by_size(row: SpendRow) -> bool:
+    """Whether a score weighs its tasks by their sizes: they have no weights, and were not drawn in proportion."""
+    tasks = row.facts.tasks
+    if len(tasks) < 2 or any(task.weight is not None for task in tasks):
+        return False
+    return len({probability for task in tasks for probability in task.inclusion_probabilities}) > 1
+
+
+def row_gaps(row: SpendRow) -> Iterator[Gap]:
+    """Find what is missing, cut or unknown in one row."""
+    yield from _bill_gaps(row.facts.solve)
+    if row.facts.judge.is_lower_bound:
+        covered = wording.coverage(row.facts.judge)
+        yield Gap("judging is not fully priced", f"judging: {covered}", covered)
+    yield from _answer_gaps(row)
+    yield from _request_gaps(row)
+    yield from _cost_gaps(row.facts.solve)
+
+
+def _answer_gaps(row: SpendRow) -> Iterator[Gap]:
+    of = f"of {row.n_solves:,}"
+    if row.n_unscored:
+        count, why = f"{row.n_unscored:,} {of}", _by_reason(row.facts.n_unscored)
+        yield Gap("answers unscored and not counted as wrong",
+                  f"{count} answers unscored ({why}); they are not counted as wrong", f"{count} ({why})")  # fmt: skip
+    if row.n_without_answer:
+        count, why = f"{row.n_without_answer:,} {of}", _by_reason(row.facts.n_without_answer)
+        yield Gap("replies without an answer count as wrong",
+                  f"{count} replies hold no answer ({why}); they count as wrong", f"{count} ({why})")  # fmt: skip
+    if cut := row.facts.solve.n_truncated:
+        yield Gap("answers cut at the output cap are billed in full",
+                  f"{cut:,} {of} answers cut at the output cap, billed in full", f"{cut:,} {of}")  # fmt: skip
+
+
+def _request_gaps(row: SpendRow) -> Iterator[Gap]:
+    solve, judge = row.facts.solve, row.facts.judge
+    if solve.n_failed_attempts:
+        count = f"{solve.n_failed_attempts:,} of {solve.n_attempts:,}"
+        causes = _causes(row, "solve")
+        yield Gap("requests failed", f"{count} requests failed{causes}", f"{count}{causes}")
+    if judge.n_failed_attempts:
+        count = f"{judge.n_failed_attempts:,} of {judge.n_attempts:,}"
+        causes = _causes(row, "judge")
+        yield Gap("judge requests failed", f"{count} judge requests failed{causes}", f"{count}{causes}")
+    if solve.n_flagged_usage:
+        what = "attempts with usage that does not add up as the provider sent it"
+        yield Gap(what, f"{solve.n_flagged_usage:,} {what}", f"{solve.n_flagged_usage:,}")
+    if solve.n_reused:
+        count, worth = f"{solve.n_reused:,}", f"{wording.dollars(solve.reused_list_usd)} at list price"
+        yield Gap("answers reused from earlier runs, nothing charged here",
+                  f"{count} answers reused from earlier runs: {worth}, nothing charged here",
+                  f"{count}, {worth}")  # fmt: skip
+
+
+def _cost_gaps(solve: Spend) -> Iterator[Gap]:
+    if solve.tokens.reasoning_tokens is None:
+        what = "reasoning tokens are not itemised by the provider"
+        yield Gap(what, what, "")
+    if solve.cost.stated:
+        stated = wording.dollars(solve.cost.stated)
+        unknown = "what of it was input, output or reasoning is not known"
+        yield Gap(f"no list price, the cost is what the provider states it charged; {unknown}",
+                  f"no list price: {stated} of the cost is what the provider states it charged; {unknown}",
+                  stated)  # fmt: skip
+    if solve.cost.charged != solve.cost.total:
+        charged = wording.dollars(solve.cost.charged)
+        yield Gap("providers state they charged otherwise; the table shows list prices",
+                  f"providers state they charged {charged}; the table shows list prices", charged)  # fmt: skip
+
+
+def _causes(row: SpendRow, purpose: Purpose) -> str:
+    causes = [replace(cause, purpose="solve") for cause in row.facts.causes if cause.purpose == purpose]
+    return f": {', '.join(told(causes))}" if causes else ""
+
+
+def _by_reason(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{counts[reason]:,} {reason}" for reason in sorted(counts))
+
+
+def _bill_gaps(solve: Spend) -> Iterator[Gap]:
+    if solve.is_unpriced and solve.n_unpriced_attempts >= solve.n_attempts:
+        n = f"{solve.n_attempts:,} attempts"
+        yield Gap("unpriced: the price book has no price for any attempt",
+                  f"unpriced: the price book has no price for any of its {n}", n)  # fmt: skip
+    elif solve.is_lower_bound:
+        text = f"{wording.whole(solve)} ({wording.coverage(solve)})"
+        yield Gap("cost is a lower bound", f"cost {text}", text)

@@ -1,0 +1,373 @@
+"""The spend report: one row per suite and model setting, reasoning models against the others, with totals.
+
+Pure: CellFacts in, SpendReport out; it is written as a JSON object here and as tables in `spend_tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
+from typing import Any
+
+from harness.ledger.reading.causes import cause_objects
+from harness.money import plain
+from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums
+from harness.reports.prices.price_history import PriceHistory
+from harness.reports.spend.repeats import pass_objects
+from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_index
+
+GROUPS = {"reasoning": "reasoning models", "non_reasoning": "other models"}
+REASONS = ("failed", "truncated", "no_answer", "refused", "unsandboxed", "undecided")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendRow:
+    """One row: the facts of a cell and what follows from them.
+
+    Attributes:
+        n_samples: different benchmark items; n_solves: answers asked for, repeats included.
+        n_correct: sum of scores (a score of 0.5 counts half).
+        score: mean or index with its interval.
+        cost_per_task_usd: dollars per answer asked for, to the picodollar; None without one.
+        cost_per_correct_usd: dollars per correct answer, to the picodollar; None at zero correct.
+        cost_per_correct: the same with its interval.
+    """
+
+    facts: CellFacts
+    n_samples: int
+    n_solves: int
+    n_correct: float
+    score: Estimate
+    cost_per_task_usd: Decimal | None
+    cost_per_correct_usd: Decimal | None
+    cost_per_correct: Estimate
+    output_tokens_per_task: float | None
+
+    @property
+    def n_unscored(self) -> int:
+        """Solves that could not be scored, whatever the reason; the score leaves them out."""
+        return sum(self.facts.n_unscored.values())
+
+    @property
+    def n_without_answer(self) -> int:
+        """Solves whose reply holds no answer (`no_answer`, `truncated`, `refused`); they count as wrong."""
+        return sum(self.facts.n_without_answer.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendGroup:
+    """Totals over the rows of one group."""
+
+    name: str
+    n_rows: int
+    n_solves: int
+    n_unscored: int
+    n_correct: float
+    solve: Spend
+    judge: Spend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceUsed:
+    """A price row that a report rests on, with its source and how many attempts it priced."""
+
+    provider: str
+    model: str
+    effective_from: str
+    rates: str
+    source: str
+    checked_on: str
+    n_attempts: int
+    is_imported: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A run that a report covers, for its settings section; `command` asks the same again, None = no command can."""
+
+    run_id: str
+    status: str
+    created_at: datetime
+    harness_version: str
+    price_book_sha256: str
+    git_commit: str | None = None
+    suites: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendReport:
+    """The report as values.
+
+    Attributes:
+        as_of: instant whose prices were used; None = each attempt at the prices in force when it ran.
+        what_if: the question that changed the prices or tokens; None = as it was.
+        histories: list prices over time of the models, the dearest first.
+    """
+
+    rows: tuple[SpendRow, ...]
+    groups: tuple[SpendGroup, ...]
+    price_book_sha256: str
+    runs: tuple[RunFacts, ...] = ()
+    as_of: datetime | None = None
+    what_if: str | None = None
+    prices: tuple[PriceUsed, ...] = ()
+    warnings: tuple[str, ...] = ()
+    histories: tuple[PriceHistory, ...] = ()
+
+
+def make_report(
+    cells: Iterable[CellFacts],
+    *,
+    price_book_sha256: str,
+    runs: Sequence[RunFacts] = (),
+    as_of: datetime | None = None,
+    what_if: str | None = None,
+    prices: Sequence[PriceUsed] = (),
+    warnings: Sequence[str] = (),
+    histories: Sequence[PriceHistory] = (),
+) -> SpendReport:
+    """Turn facts into the report: rows by suite, then by falling cost; groups are sums of rows."""
+    rows = sorted(
+        (make_row(cell) for cell in cells),
+        key=lambda row: (row.facts.suite, row.facts.suite_version, -row.facts.solve.cost.total, row.facts.name),
+    )
+    groups = tuple(_group(name, [row for row in rows if row.facts.reasons == (name == "reasoning")]) for name in GROUPS)
+    return SpendReport(
+        rows=tuple(rows),
+        groups=groups,
+        price_book_sha256=price_book_sha256,
+        runs=tuple(runs),
+        as_of=as_of,
+        what_if=what_if,
+        prices=tuple(prices),
+        warnings=tuple(warnings),
+        histories=tuple(histories),
+    )
+
+
+def make_row(cell: CellFacts) -> SpendRow:
+    """Derive a row's score, cost per task and cost per correct answer."""
+    n_solves = sum(sum(task.n_solves) for task in cell.tasks)
+    total = cell.solve.cost.total
+    # where everything was taken from earlier runs this one has no cost that could be divided
+    priced = not cell.solve.is_unpriced and (cell.solve.n_attempts > 0 or not cell.solve.n_reused)
+    n_correct = sum(sum(task.score_sums) for task in cell.tasks)
+    return SpendRow(
+        facts=cell,
+        n_samples=sum(len(task.sample_ids) for task in cell.tasks),
+        n_solves=n_solves,
+        n_correct=n_correct,
+        score=suite_score(cell.tasks),
+        cost_per_task_usd=_quotient(total, n_solves) if priced else None,
+        cost_per_correct_usd=_quotient(total, n_correct) if priced else None,
+        cost_per_correct=_per_correct(cell, n_correct) if priced else Estimate(value=None),
+        output_tokens_per_task=cell.solve.tokens.output_tokens / n_solves if n_solves else None,
+    )
+
+
+def _quotient(total: Decimal, count: float) -> Decimal | None:
+    """Divide to the picodollar; None at zero."""
+    return (total / Decimal(str(count))).quantize(Decimal("1e-12")) if count > 0 else None
+
+
+def suite_score(tasks: Sequence[TaskOutcomes]) -> Estimate:
+    """Estimate a suite's score: the weighted index where tasks have weights, else the mean over all samples drawn."""
+    if tasks and all(task.weight is not None for task in tasks):
+        return weighted_index([(task.weight or 0.0, task_score(task)) for task in tasks])
+    return _mean([entry for task in tasks for entry in _scored(task)])
+
+
+def task_score(task: TaskOutcomes) -> Estimate:
+    """Estimate one task's mean score."""
+    return _mean(_scored(task))
+
+
+def _scored(task: TaskOutcomes) -> list[tuple[float, int, float]]:
+    """List (mean score, scored answers, inclusion probability) of the samples that have a score."""
+    columns = zip(task.score_sums, task.score_counts, task.inclusion_probabilities, strict=True)
+    return [(total / count, count, probability) for total, count, probability in columns if count]
+
+
+def _mean(scored: Sequence[tuple[float, int, float]]) -> Estimate:
+    probabilities = {probability for _, _, probability in scored}
+    return bounded_mean(
+        [mean for mean, _, _ in scored],
+        weights=[1 / probability for _, _, probability in scored] if len(probabilities) > 1 else None,
+        n_values=sum(count for _, count, _ in scored),
+    )
+
+
+def _per_correct(cell: CellFacts, n_correct: float) -> Estimate:
+    """Divide the exact bill by the number correct; the interval comes from the samples whose cost is known."""
+    if n_correct <= 0:
+        return Estimate(value=None)
+    value = float(cell.solve.cost.total) / n_correct
+    pairs = [
+        (cost, score)
+        for task in cell.tasks
+        for cost, score in zip(task.costs_usd, task.score_sums, strict=True)
+        if cost is not None
+    ]
+    if len(pairs) < 2:
+        return Estimate(value=value)
+    interval = cost_per_correct([cost for cost, _ in pairs], [score for _, score in pairs])
+    return Estimate(value=value, se=interval.se, ci_low=interval.ci_low, ci_high=interval.ci_high, n=interval.n)
+
+
+def _group(name: str, rows: Sequence[SpendRow]) -> SpendGroup:
+    return SpendGroup(
+        name=name,
+        n_rows=len(rows),
+        n_solves=sum(row.n_solves for row in rows),
+        n_unscored=sum(row.n_unscored for row in rows),
+        n_correct=sum(row.n_correct for row in rows),
+        solve=reduce(Spend.plus, (row.facts.solve for row in rows), NOTHING),
+        judge=reduce(Spend.plus, (row.facts.judge for row in rows), NOTHING),
+    )
+
+
+def _instant(when: datetime | None) -> str | None:
+    return None if when is None else when.isoformat().replace("+00:00", "Z")
+
+
+def money(amount: Decimal | None) -> str | None:
+    """Write an exact amount for JSON; None stays None."""
+    return None if amount is None else plain(amount)
+
+
+def cost_part(spend: Spend, part: str) -> Decimal | None:
+    """Read a part of a cost; None when nothing is priced, and for all but the whole when only that is stated."""
+    if spend.is_unpriced or (spend.cost.is_stated_alone and part not in ("total", "charged")):
+        return None
+    found: Decimal | None = getattr(spend.cost, part)
+    return found
+
+
+def cost_object(spend: Spend) -> dict[str, str | None]:
+    """Write the cost object of the JSON contract; all null when nothing is priced."""
+    names = ("input", "cache_read", "cache_write", "reasoning", "answer", "output", "fees", "total")
+    return {name: money(cost_part(spend, name)) for name in names}
+
+
+def _token_fields(sums: TokenSums) -> dict[str, int | None]:
+    names = (
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+        "answer_tokens",
+    )
+    return {name: getattr(sums, name) for name in names}
+
+
+def _spend_fields(solve: Spend, judge: Spend) -> dict[str, Any]:
+    both = solve.plus(judge)
+    return {
+        "n_attempts": solve.n_attempts,
+        "n_failed_attempts": solve.n_failed_attempts,
+        "n_truncated": solve.n_truncated,
+        **_token_fields(solve.tokens),
+        "cost_usd": cost_object(solve),
+        "charged_usd": money(cost_part(solve, "charged")),
+        "stated_only_usd": money(solve.cost.stated),
+        "cost_is_lower_bound": solve.is_lower_bound,
+        "n_unpriced_attempts": solve.n_unpriced_attempts,
+        "n_unknown_usage_attempts": solve.n_unknown_usage,
+        "n_open_attempts": solve.n_open_attempts,
+        "n_retries": solve.n_retries,
+        "n_reused": solve.n_reused,
+        "reused_list_usd": money(solve.reused_list_usd),
+        "n_flagged_usage": solve.n_flagged_usage,
+        "n_incomplete_usage": solve.n_incomplete_usage,
+        "possibly_billed_usd": money(both.possibly_billed_usd),
+        "wasted_usd": money(solve.wasted_usd),
+        "n_judge_attempts": judge.n_attempts,
+        "judge_cost_usd": money(judge.known_usd),
+        "judge_cost_is_lower_bound": judge.is_lower_bound,
+    }
+
+
+def row_object(row: SpendRow) -> dict[str, Any]:
+    """Write one row of the JSON contract; fields are only ever added."""
+    facts, per_correct = row.facts, row.cost_per_correct
+    return {
+        "model": facts.model,
+        "provider": facts.provider,
+        "setting": facts.setting,
+        "reasoning": facts.reasons,
+        "simulated": facts.mark == "simulated",
+        "mark": facts.mark,
+        "suite": facts.suite,
+        "suite_version": facts.suite_version,
+        "run_ids": list(facts.run_ids),
+        "n_samples": row.n_samples,
+        "n_solves": row.n_solves,
+        "n_correct": row.n_correct,
+        "n_unscored": row.n_unscored,
+        "unscored_reasons": {reason: facts.n_unscored[reason] for reason in sorted(facts.n_unscored)},
+        "n_without_answer": row.n_without_answer,
+        "without_answer_reasons": {reason: facts.n_without_answer[reason] for reason in sorted(facts.n_without_answer)},
+        **_spend_fields(facts.solve, facts.judge),
+        "score": row.score.value,
+        "score_ci_low": row.score.ci_low,
+        "score_ci_high": row.score.ci_high,
+        "cost_per_task_usd": money(row.cost_per_task_usd),
+        "cost_per_correct_usd": money(row.cost_per_correct_usd),
+        "cost_per_correct_ci_low_usd": float_money(per_correct.ci_low),
+        "cost_per_correct_ci_high_usd": float_money(per_correct.ci_high),
+        "output_tokens_per_task": row.output_tokens_per_task,
+        "seconds_per_task": facts.timing.mean_s,
+        "seconds_to_first_byte": facts.timing.mean_first_byte_s,
+        "failure_causes": cause_objects(facts.causes),
+        "pass_at_k": pass_objects(facts.tasks),
+        "tasks": [_task_object(task) for task in facts.tasks],
+    }
+
+
+def _task_object(task: TaskOutcomes) -> dict[str, Any]:
+    estimate = task_score(task)
+    return {
+        "task": task.task,
+        "weight": task.weight,
+        "n_samples": len(task.sample_ids),
+        "score": estimate.value,
+        "score_ci_low": estimate.ci_low,
+        "score_ci_high": estimate.ci_high,
+    }
+
+
+def float_money(amount: float | None) -> str | None:
+    """Write an estimate in dollars for JSON, to the picodollar; None stays None."""
+    return None if amount is None else plain(Decimal(repr(amount)).quantize(Decimal("1e-12")))
+
+
+def report_object(report: SpendReport) -> dict[str, Any]:
+    """Write the whole report as the JSON contract has it."""
+    return {
+        "as_of": _instant(report.as_of),
+        "what_if": report.what_if,
+        "price_book_sha256": report.price_book_sha256,
+        "runs": [run.run_id for run in report.runs],
+        "rows": [row_object(row) for row in report.rows],
+        "groups": {
+            group.name: {
+                "n_rows": group.n_rows,
+                "n_solves": group.n_solves,
+                "n_unscored": group.n_unscored,
+                "n_correct": group.n_correct,
+                **_spend_fields(group.solve, group.judge),
+            }
+            for group in report.groups
+        },
+        "n_prices_used": len(report.prices),
+        "n_imported_prices": sum(price.is_imported for price in report.prices),
+        "warnings": list(report.warnings),
+    }

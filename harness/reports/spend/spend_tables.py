@@ -1,0 +1,251 @@
+"""The spend report as tables: every column for files, a short one for people, totals, price rows and run settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from harness.documents.table import Column, ColumnKind, Table
+from harness.money import add
+from harness.reports.spend import wording
+from harness.reports.spend.notes import label, notes
+from harness.reports.spend.report import GROUPS, SpendReport, SpendRow, cost_part
+
+
+def _column(name: str, kind: ColumnKind, unit: str, description: str) -> Column:
+    return Column(name=name, kind=kind, unit=unit, description=description)
+
+
+def _usd(row: SpendRow, part: str) -> Decimal | None:
+    """Read a part of the cost; not known when nothing of the row is priced, or only its whole is stated."""
+    return cost_part(row.facts.solve, part)
+
+
+FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
+    (_column("suite", "text", "", "Suite that was run."), lambda r: r.facts.suite),
+    (_column("suite_version", "text", "", "Version of the suite; versions are never mixed in one row."),
+     lambda r: r.facts.suite_version),
+    (_column("provider", "text", "", "Provider as asked for."), lambda r: r.facts.provider),
+    (_column("model", "text", "", "Model as asked for."), lambda r: r.facts.model),
+    (_column("setting", "text", "", "Reasoning setting; empty = the provider's default."), lambda r: r.facts.setting),
+    (_column("reasoning", "boolean", "", "Whether the row counts as a reasoning model."), lambda r: r.facts.reasons),
+    (_column("simulated", "boolean", "", "Whether the answers come from a built-in simulated model."),
+     lambda r: r.facts.mark == "simulated"),
+    (_column("mark", "text", "", "`simulated` or `reconstructed` when the numbers are not a model's own."),
+     lambda r: r.facts.mark),
+    (_column("n_samples", "integer", "samples", "Different benchmark items."), lambda r: r.n_samples),
+    (_column("n_solves", "integer", "answers", "Answers asked for, repeats included."), lambda r: r.n_solves),
+    (_column("n_correct", "decimal", "answers", "Sum of the scores."), lambda r: r.n_correct),
+    (_column("n_attempts", "integer", "requests", "Requests sent to solve samples, whatever became of them."),
+     lambda r: r.facts.solve.n_attempts),
+    (_column("n_failed_attempts", "integer", "requests", "Requests that ended without an answer."),
+     lambda r: r.facts.solve.n_failed_attempts),
+    (_column("n_retries", "integer", "requests", "Requests that repeat an earlier one."),
+     lambda r: r.facts.solve.n_retries),
+    (_column("n_unscored", "integer", "answers", "Answers that could not be scored (failed, ...); left out."),
+     lambda r: r.n_unscored),
+    (_column("n_without_answer", "integer", "answers", "Replies without an answer (cut, refused); count as wrong."),
+     lambda r: r.n_without_answer),
+    (_column("n_truncated", "integer", "answers", "Answers cut at the output cap; billed in full."),
+     lambda r: r.facts.solve.n_truncated),
+    (_column("n_unknown_usage_attempts", "integer", "requests", "Requests possibly billed, tokens not known."),
+     lambda r: r.facts.solve.n_unknown_usage),
+    (_column("n_unpriced_attempts", "integer", "requests", "Requests without a price."),
+     lambda r: r.facts.solve.n_unpriced_attempts),
+    (_column("input_tokens", "integer", "tokens", "Uncached input tokens."),
+     lambda r: r.facts.solve.tokens.input_tokens),
+    (_column("cache_read_tokens", "integer", "tokens", "Input tokens read from a cache."),
+     lambda r: r.facts.solve.tokens.cache_read_tokens),
+    (_column("cache_write_tokens", "integer", "tokens", "Input tokens written to a cache."),
+     lambda r: r.facts.solve.tokens.cache_write_tokens),
+    (_column("output_tokens", "integer", "tokens", "Everything generated, reasoning included."),
+     lambda r: r.facts.solve.tokens.output_tokens),
+    (_column("reasoning_tokens", "integer", "tokens", "Of the output, reasoning; empty = not itemised."),
+     lambda r: r.facts.solve.tokens.reasoning_tokens),
+    (_column("answer_tokens", "integer", "tokens", "Of the output, the answer; empty = not itemised."),
+     lambda r: r.facts.solve.tokens.answer_tokens),
+    (_column("input_cost_usd", "usd", "USD", "List price of uncached input."), lambda r: _usd(r, "input")),
+    (_column("cache_read_cost_usd", "usd", "USD", "List price of cache reads."),
+     lambda r: _usd(r, "cache_read")),
+    (_column("cache_write_cost_usd", "usd", "USD", "List price of cache writes."),
+     lambda r: _usd(r, "cache_write")),
+    (_column("reasoning_cost_usd", "usd", "USD", "List price of reasoning; empty = not itemised."),
+     lambda r: _usd(r, "reasoning")),
+    (_column("answer_cost_usd", "usd", "USD", "List price of answers; empty = not itemised."),
+     lambda r: _usd(r, "answer")),
+    (_column("output_cost_usd", "usd", "USD", "List price of all output."), lambda r: _usd(r, "output")),
+    (_column("fees_usd", "usd", "USD", "Searches, images and other charges."), lambda r: _usd(r, "fees")),
+    (_column("cost_usd", "usd", "USD", "Sum of input, cache, output and fees at list price."),
+     lambda r: _usd(r, "total")),
+    (_column("charged_usd", "usd", "USD", "What providers state they charged where they state it, else list price."),
+     lambda r: _usd(r, "charged")),
+    (_column("cost_is_lower_bound", "boolean", "", "Whether some attempt is unpriced or of unknown usage."),
+     lambda r: r.facts.solve.is_lower_bound),
+    (_column("possibly_billed_usd", "usd", "USD", "Upper bound for attempts whose bill is unknown; empty = none."),
+     lambda r: r.facts.solve.plus(r.facts.judge).possibly_billed_usd),
+    (_column("wasted_usd", "usd", "USD", "Of the cost, spent on failed and truncated attempts."),
+     lambda r: r.facts.solve.wasted_usd),
+    (_column("judge_cost_usd", "usd", "USD", "List price of judging; not part of the cost."),
+     lambda r: r.facts.judge.cost.total),
+    (_column("score", "ratio", "", "Mean score or weighted index, 0 to 1."), lambda r: r.score.value),
+    (_column("score_ci_low", "ratio", "", "Lower limit of the 95 % interval."), lambda r: r.score.ci_low),
+    (_column("score_ci_high", "ratio", "", "Upper limit of the 95 % interval."), lambda r: r.score.ci_high),
+    (_column("cost_per_task_usd", "usd", "USD", "Cost per answer asked for."), lambda r: r.cost_per_task_usd),
+    (_column("cost_per_correct_usd", "usd", "USD", "Cost per correct answer; empty at zero correct."),
+     lambda r: r.cost_per_correct_usd),
+    (_column("output_tokens_per_task", "decimal", "tokens", "Output tokens per answer asked for."),
+     lambda r: r.output_tokens_per_task),
+    (_column("seconds_per_task", "decimal", "s", "Mean time from sending a request to its whole answer; no batches."),
+     lambda r: r.facts.timing.mean_s),
+    (_column("seconds_to_first_byte", "decimal", "s", "Mean time to the first byte of an answer; empty = not known."),
+     lambda r: r.facts.timing.mean_first_byte_s),
+)  # fmt: skip
+
+
+def spend_table(report: SpendReport) -> Table:
+    """Make the full table, one typed column per fact: for CSV, Parquet and data frames."""
+    return Table(
+        name="report",
+        title="Spend report",
+        columns=tuple(column for column, _ in FULL),
+        rows=[tuple(read(row) for _, read in FULL) for row in report.rows],
+        notes=tuple(notes(report)),
+    )
+
+
+def title(report: SpendReport) -> str:
+    """Name the report: its suites, and whose prices it uses."""
+    suites = list(dict.fromkeys(f"{row.facts.suite} {row.facts.suite_version}" for row in report.rows))
+    what = suites[0] if len(suites) == 1 else f"{len(suites)} suites"
+    when = "prices when each request ran" if report.as_of is None else f"prices of {report.as_of:%Y-%m-%d %H:%M} UTC"
+    asked = f", what if {report.what_if}" if report.what_if else ""
+    return f"Spend report: {what} ({when}{asked})"
+
+
+def summary_table(report: SpendReport) -> Table:
+    """Make the table for people: who, score, tokens, dollars, efficiency; reasoning models first."""
+    with_suite = len({(row.facts.suite, row.facts.suite_version) for row in report.rows}) > 1
+    chosen = [entry for entry in SUMMARY if with_suite or entry[0].name != "suite"]
+    rows = [
+        tuple(write(row) for _, write in chosen)
+        for reasoning in (True, False)
+        for row in report.rows
+        if row.facts.reasons == reasoning
+    ]
+    columns = tuple(column for column, _ in chosen)
+    return Table(name="summary", title=title(report), columns=columns, rows=rows, notes=tuple(notes(report)))
+
+
+def _dollars(row: SpendRow, *parts: str) -> str:
+    amounts = [_usd(row, part) for part in parts]
+    return wording.dollars(None if any(amount is None for amount in amounts) else add(filter(None, amounts)))
+
+
+def _tokens_in(row: SpendRow) -> str:
+    sums = row.facts.solve.tokens
+    return wording.tokens(sums.input_tokens + sums.cache_read_tokens + sums.cache_write_tokens)
+
+
+SUMMARY: tuple[tuple[Column, Callable[[SpendRow], str]], ...] = (
+    (Column(name="model", title="model"), lambda r: label(r)),
+    (Column(name="suite", title="suite"), lambda r: r.facts.suite),
+    (Column(name="score", kind="decimal", title="score %"), lambda r: wording.score(r.score)),
+    (Column(name="n_solves", kind="integer", title="answers", drops=2), lambda r: f"{r.n_solves:,}"),
+    (Column(name="tokens_in", kind="decimal", title="tok in", drops=7), _tokens_in),
+    (Column(name="tokens_out", kind="decimal", title="tok out", drops=5),
+     lambda r: wording.tokens(r.facts.solve.tokens.output_tokens)),
+    (Column(name="input", kind="usd", title="input", drops=8),
+     lambda r: _dollars(r, "input", "cache_read", "cache_write")),
+    (Column(name="reasoning", kind="usd", title="reasoning", drops=3), lambda r: _dollars(r, "reasoning")),
+    (Column(name="answer", kind="usd", title="answer", drops=6), lambda r: _dollars(r, "answer")),
+    (Column(name="cost", kind="usd", title="cost"),
+     lambda r: wording.whole(r.facts.solve)),
+    (Column(name="per_task", kind="usd", title="$/task", drops=4), lambda r: wording.dollars(r.cost_per_task_usd)),
+    (Column(name="per_correct", kind="usd", title="$/correct", drops=1),
+     lambda r: wording.dollars(r.cost_per_correct_usd)),
+    (Column(name="seconds", kind="decimal", title="s/task", drops=9,
+            description="Mean seconds from sending a request to its whole answer."),
+     lambda r: wording.seconds(r.facts.timing.mean_s)),
+    (Column(name="first_byte", kind="decimal", title="1st byte s", drops=10,
+            description="Mean seconds to the first byte of an answer."),
+     lambda r: wording.seconds(r.facts.timing.mean_first_byte_s)),
+)  # fmt: skip
+
+
+def totals_table(report: SpendReport) -> Table:
+    """Make the group totals: reasoning models against the others, judges apart, each with its price coverage."""
+    columns = (
+        Column(name="group", title="group"),
+        Column(name="n_rows", kind="integer", title="rows", drops=2),
+        Column(name="n_solves", kind="integer", title="answers", drops=1),
+        Column(name="output_tokens", kind="decimal", title="tok out", drops=4),
+        Column(name="reasoning_tokens", kind="decimal", title="of which reasoning", drops=5),
+        Column(name="cost_usd", kind="usd", title="cost"),
+        Column(name="judge_cost_usd", kind="usd", title="judges", drops=3),
+        Column(name="coverage", title="covers"),
+    )
+    rows = [
+        (
+            GROUPS[group.name],
+            f"{group.n_rows}",
+            f"{group.n_solves:,}",
+            wording.tokens(group.solve.tokens.output_tokens),
+            wording.tokens(group.solve.tokens.reasoning_tokens),
+            wording.spent(group.solve),
+            wording.spent(group.judge) if group.judge.n_attempts else wording.NOT_KNOWN,
+            wording.coverage(group.solve.plus(group.judge)),
+        )
+        for group in report.groups
+        if group.n_rows
+    ]
+    return Table(name="totals", title="Totals", columns=columns, rows=rows)
+
+
+def prices_table(report: SpendReport) -> Table:
+    """Make the list of price rows used, with their sources."""
+    names = ("provider", "model", "effective_from", "rates", "n_attempts", "source", "checked_on")
+    kinds: Mapping[str, ColumnKind] = {"n_attempts": "integer", "source": "link"}
+    return Table(
+        name="prices_used",
+        title="Prices used",
+        columns=tuple(Column(name=name, kind=kinds.get(name, "text")) for name in names),
+        rows=[tuple(getattr(price, name) for name in names) for price in report.prices],
+    )
+
+
+def runs_table(report: SpendReport) -> Table:
+    """Make the list of runs covered, with what is needed to repeat them."""
+    columns = ("run_id", "created_at", "status", "suites", "models", "harness_version", "git_commit", "settings")
+    rows = [
+        (
+            run.run_id,
+            run.created_at,
+            run.status,
+            ", ".join(run.suites),
+            ", ".join(run.models),
+            run.harness_version,
+            run.git_commit,
+            ", ".join(f"{name}={value}" for name, value in run.settings),
+        )
+        for run in report.runs
+    ]
+    return Table(
+        name="runs",
+        title="Runs",
+        columns=tuple(Column(name=name, kind="timestamp" if name == "created_at" else "text") for name in columns),
+        rows=rows,
+    )
+
+
+__all__ = [
+    "FULL",
+    "label",
+    "notes",
+    "prices_table",
+    "runs_table",
+    "spend_table",
+    "summary_table",
+    "title",
+    "totals_table",
+]

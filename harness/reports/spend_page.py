@@ -1,0 +1,99 @@
+"""The spend report as a page: what a manager reads in a minute first, what an analyst digs into below."""
+
+from __future__ import annotations
+
+from harness.documents.page import Figure, Page, Section
+from harness.documents.table import Table, without_repeated
+from harness.money import add
+from harness.reports.compare.pairs import all_pairs
+from harness.reports.compare.verdict import ladder_table, pairs_table, verdict
+from harness.reports.facts.report_facts import NOTHING
+from harness.reports.spend import wording
+from harness.reports.spend.cost_statistics import repeats_table, statistics_table
+from harness.reports.spend.report import GROUPS, SpendReport
+from harness.reports.spend.spend_tables import (
+    label,
+    notes,
+    prices_table,
+    runs_table,
+    summary_table,
+    title,
+    totals_table,
+)
+from harness.reports.spend.task_table import tasks_table
+from harness.reports.spend_charts import report_charts
+from harness.runner.options.command_line import command
+from harness.version import __version__
+
+
+def report_page(report: SpendReport) -> Page:
+    """Lay out the page of a spend report."""
+    whole = summary_table(report)
+    pairs = all_pairs(report)
+    extra = [pairs_table(report, pairs), ladder_table(report, pairs), statistics_table(report), repeats_table(report)]
+    details = [tasks_table(report), prices_table(report), runs_table(report)]
+    return Page(
+        title=title(report),
+        subtitle=_subtitle(report),
+        figures=tuple(_figures(report)),
+        charts=report_charts(report),
+        main=Table(name=whole.name, title="All rows", columns=whole.columns, rows=whole.rows),
+        sections=(
+            Section(table=totals_table(report)),
+            *(Section(table=without_repeated(table, "suite")) for table in extra if table.rows),
+            *(Section(table=table, folded=True) for table in details if table.rows),
+        ),
+        marks=tuple(sorted({row.facts.mark for row in report.rows if row.facts.mark})),
+        verdict=verdict(report, pairs),
+        warnings=tuple(notes(report)),
+        commands=_commands(report),
+        footer=(f"benchtab {__version__}", f"price book {report.price_book_sha256[:16]}"),
+    )
+
+
+def _subtitle(report: SpendReport) -> str:
+    if not report.runs:
+        return f"{len(report.rows)} rows"
+    first, last = min(run.created_at for run in report.runs), max(run.created_at for run in report.runs)
+    days = f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    runs = "1 run" if len(report.runs) == 1 else f"{len(report.runs)} runs"
+    return f"{runs}, {days} (UTC)"
+
+
+def _figures(report: SpendReport) -> list[Figure]:
+    solve, judge = NOTHING, NOTHING
+    for group in report.groups:
+        solve, judge = solve.plus(group.solve), judge.plus(group.judge)
+    both = solve.plus(judge)
+    detail = wording.coverage(both)
+    found = [Figure(value=wording.whole(both), caption="whole bill" + (", judges included" if judge.n_attempts else ""),
+                    detail=detail)]  # fmt: skip
+    for group in report.groups:
+        if group.n_rows:
+            answers = f"{group.n_solves:,} answers, {wording.tokens(group.solve.tokens.output_tokens)} output tokens"
+            found.append(Figure(value=wording.whole(group.solve), caption=GROUPS[group.name], detail=answers))
+    found += _best(report)
+    return found
+
+
+def _best(report: SpendReport) -> list[Figure]:
+    """Name the cheapest correct answer, and what share of the bill bought no score."""
+    priced = [row for row in report.rows if row.cost_per_correct_usd is not None and not row.facts.solve.is_lower_bound]
+    found = []
+    if priced:
+        best = min(priced, key=lambda row: row.cost_per_correct_usd or 0)
+        found.append(Figure(value=wording.dollars(best.cost_per_correct_usd), caption="cheapest correct answer",
+                            detail=f"{label(best)}, {best.facts.suite}"))  # fmt: skip
+    wasted = add(group.solve.wasted_usd for group in report.groups)
+    if wasted:
+        found.append(Figure(value=wording.dollars(wasted), caption="spent on failed or cut answers"))
+    return found
+
+
+def _commands(report: SpendReport) -> tuple[str, ...]:
+    """The report itself, then every run that a command can repeat; all quoted for a shell."""
+    names = [run.run_id for run in report.runs]
+    asked = ["--as-of", f"{report.as_of:%Y-%m-%dT%H:%M:%SZ}"] if report.as_of else []
+    asked += [word for question in (report.what_if or "").split(",") if question for word in ("--what-if", question)]
+    again = [command(["report", *names, *asked, "-o", "report.html"])] if names else []
+    return (*again, *dict.fromkeys(run.command for run in report.runs if run.command is not None))

@@ -1,0 +1,1 @@
+"""A run over a provider's batch endpoint: lines handed over, taken in, settled."""

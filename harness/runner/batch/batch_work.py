@@ -1,0 +1,103 @@
+"""What all models of a batch run share: ledger, clocks, waits, and the patience to ask a provider again.
+
+Data flows a question to the provider -> its answer, after as many failures as patience allows, or a stop of the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from harness.errors import HarnessError, ProviderError
+from harness.ledger import Ledger
+from harness.models import ModelSpec
+from harness.runner.attempts import LedgerWriter
+from harness.runner.batch.batch_lines import Waits
+from harness.runner.model_queues import Marking, ModelQueue, RunObserver
+from harness.runner.policy import ACTIONS, Action
+from harness.runner.traffic.limiter import SampleLeft, Traffic
+
+Sleep = Callable[[float], Awaitable[None]]
+T = TypeVar("T")
+
+AT_ONCE = 500
+"""Rows that are put to the ledger's writer together."""
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class BatchWork:
+    """What all models of a batch run share.
+
+    Attributes:
+        holders: models with reservations, or with earlier batches to look for: from them room may come back.
+    """
+
+    run_id: str
+    ledger: Ledger
+    writer: LedgerWriter
+    marking: Marking
+    traffic: Traffic
+    observer: RunObserver
+    wall_us: Callable[[], int]
+    stopping: asyncio.Event
+    max_attempts: int
+    waits: Waits
+    sleep: Sleep = asyncio.sleep
+    holders: set[ModelSpec] = dataclasses.field(default_factory=set)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            SampleLeft: the run is stopping; what is at the provider stays there.
+        """
+        sleeping = asyncio.ensure_future(self.sleep(seconds))
+        stopped = asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({sleeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            stopped.cancel()
+        if self.stopping.is_set():
+            raise SampleLeft
+
+    async def patiently(self, queue: ModelQueue, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until the provider answers; a batch does not mind that we cannot reach it for a while.
+
+        Args:
+            what: what is asked for, as the subject of a sentence.
+
+        Raises:
+            SampleLeft: the run is stopping, the provider refuses for good, or patience is at its end; in the latter
+                two cases the model is stopped, and a later session can ask again.
+        """
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except ProviderError as error:
+                failures += 1
+                again = ACTIONS[error.error_class] is Action.RETRY and failures <= self.waits.most_failures
+                if not again:
+                    queue.stop(_out_of_reach(what, error, failures))
+                    raise SampleLeft from error
+                if failures == 1:
+                    self.observer.notice(f"{what} cannot be had at the moment, trying again: {error.message}")
+                await self.pause(self.waits.after_failure(failures - 1, asked_s=error.retry_after_s))
+
+
+def _out_of_reach(what: str, error: ProviderError, failures: int) -> HarnessError:
+    times = "" if failures == 1 else f", {failures} times in a row"
+    return HarnessError(
+        f"{what} cannot be had{times}: {error.message}",
+        fix="what was handed over stays at the provider and in the ledger; resume the run to collect it",
+    )
+
+
+async def all_of(work: Sequence[Awaitable[Any]]) -> None:
+    """Await all of them to the end, then raise the first failure."""
+    for ended in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended

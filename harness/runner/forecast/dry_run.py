@@ -1,0 +1,81 @@
+"""What a command would do: everything that a run decides and refuses before its first request, and what that may cost.
+
+Data flows `RunSpec` (+ the ledger, for a stored run) -> the run's own preparation and refusals -> estimates of what is
+left to ask. Nothing is sent and nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from harness.ledger import Ledger
+from harness.models import ModelSpec
+from harness.pricing.book import PriceBook
+from harness.runner.budgets import refuse_unbounded
+from harness.runner.failures import given_up, with_new_tries
+from harness.runner.forecast.estimates import CostEstimate, estimate_run
+from harness.runner.options.refusals import missing_keys, refuse_another_run
+from harness.runner.plan import PlannedItem
+from harness.runner.preparation import PreparedRun, prepare_run
+from harness.runner.spec import RunSpec
+
+Left = set[tuple[ModelSpec, tuple[str, str, str, int]]]
+"""(model, key of the planned item) of what needs no request any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What would be sent, and what a reader must know: warnings of the run, and keys that it would refuse for."""
+
+    estimates: list[CostEstimate]
+    warnings: tuple[str, ...]
+
+
+def dry_run(
+    spec: RunSpec,
+    *,
+    ledger: Ledger | None,
+    book: PriceBook,
+    now: datetime,
+    run_id: str | None,
+    retry_failed: bool,
+) -> DryRun:
+    """Prepare a run and estimate it.
+
+    Args:
+        ledger: where a run of this id may be stored; None = it is a new one.
+        retry_failed: samples that failed for good would be asked again.
+
+    Raises:
+        InputError: what the run would refuse, too; only a missing key is a warning here, as an estimate needs none.
+    """
+    prepared = prepare_run(spec, run_id=run_id or "dry-run", book=book, now=now)
+    stored = None if ledger is None else ledger.run(prepared.run_id)
+    refuse_another_run(prepared, stored)
+    if ledger is not None:
+        refuse_unbounded(prepared, ledger, book, now)
+    done = set() if ledger is None or stored is None else _done(prepared, ledger, retry_failed=retry_failed)
+
+    def asks(model: ModelSpec, item: PlannedItem) -> bool:
+        return (model, item.key) not in done
+
+    lacking = [f"{error.message}: the run would refuse to start ({error.fix})" for error in missing_keys(prepared)]
+    return DryRun(estimates=estimate_run(prepared, book, now, asks=asks), warnings=(*prepared.warnings, *lacking))
+
+
+def _done(prepared: PreparedRun, ledger: Ledger, *, retry_failed: bool) -> Left:
+    """Items of a stored run that are answered, or given up for good."""
+    outcomes = ledger.outcomes(prepared.run_id)
+    if retry_failed:
+        outcomes = dict(with_new_tries(outcomes))
+    cells = {
+        cell.cell_id: ModelSpec(provider=cell.provider, model=cell.model, setting=cell.setting)
+        for cell in ledger.cells(prepared.run_id)
+    }
+    items = {one.planned_id: (one.suite, one.task, one.sample_id, one.epoch) for one in ledger.planned(prepared.run_id)}
+    return {
+        (cells[cell_id], items[planned_id])
+        for (cell_id, planned_id), outcome in outcomes.items()
+        if outcome.attempt_id is not None or given_up(outcome, prepared.spec.max_attempts)
+    }

@@ -1,0 +1,75 @@
+"""What the rest of a run that its budget stopped needs: told with the command that goes on, so that one step is enough.
+
+Data flows charges of the run so far + samples left -> an estimate, and a cap that holds it and the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
+from typing import TYPE_CHECKING
+
+from harness.errors import BudgetReached
+from harness.ledger import Ledger
+from harness.ledger.reading.sums import select_rows
+from harness.models import ModelSpec
+from harness.money import from_pico
+
+if TYPE_CHECKING:
+    from harness.runner.endings import ModelResult
+
+_TWO_DIGITS = Context(prec=2, rounding=ROUND_CEILING)
+_CHARGED = """
+    SELECT provider, model, setting, sum(charged_pico_usd) AS pico_usd, count(DISTINCT planned_id) AS n_samples
+    FROM attempts JOIN cells USING (cell_id)
+    WHERE cells.run_id IN :run_ids AND charged_pico_usd IS NOT NULL AND planned_id IS NOT NULL
+    GROUP BY provider, model, setting
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """What is left of a run.
+
+    Attributes:
+        estimate_usd: the samples left, each at the mean cost of its model's samples so far; None when a model has none.
+        next_usd: the worst case of the request that found no room.
+        cap_usd: a budget of the run that holds what it used, the estimate and that request.
+    """
+
+    estimate_usd: Decimal | None
+    next_usd: Decimal
+    cap_usd: Decimal
+
+
+def rest_of(ledger: Ledger, run_id: str, models: Sequence[ModelResult]) -> Rest | None:
+    """Say what the rest needs; None unless the run's own budget stopped it."""
+    stops = [
+        (model.stopped_by.asked_pico_usd, model.stopped_by.used_pico_usd)
+        for model in models
+        if isinstance(model.stopped_by, BudgetReached) and model.stopped_by.where == f"run:{run_id}"
+    ]
+    asked = max((one for one, _ in stops if one is not None), default=None)
+    used = max((one for _, one in stops if one is not None), default=0)
+    if asked is None:
+        return None
+    means = _mean_pico_usd(ledger, run_id)
+    left = [(model.n_left, means.get(model.spec)) for model in models if model.n_left]
+    known = [n_left * mean for n_left, mean in left if mean is not None]
+    # a model without any answer is held at the worst case of the request that did not fit
+    unknown = sum(n_left for n_left, mean in left if mean is None) * asked
+    needed = from_pico(used + int(sum(known)) + unknown + asked)
+    return Rest(
+        estimate_usd=from_pico(int(sum(known))) if len(known) == len(left) else None,
+        next_usd=from_pico(asked),
+        cap_usd=_TWO_DIGITS.plus(needed),
+    )
+
+
+def _mean_pico_usd(ledger: Ledger, run_id: str) -> dict[ModelSpec, Decimal]:
+    return {
+        ModelSpec(provider=row.provider, model=row.model, setting=row.setting): Decimal(int(row.pico_usd))
+        / row.n_samples
+        for row in select_rows(ledger, _CHARGED, [run_id])
+    }

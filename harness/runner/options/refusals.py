@@ -1,0 +1,131 @@
+"""What a run refuses before it has a row in the ledger: other questions than the stored run's, settings that a model
+does not take, models and providers that do not exist, keys that are missing - judges included.
+
+Data flows `PreparedRun` -> adapters made and asked to prepare one request each -> `InputError`, or nothing. Nothing is
+sent. A dry run asks the same, and only warns of missing keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.errors import Finding, MissingKeyError
+from harness.ledger.records import RunRecord, SuiteRecord
+from harness.messages import Message
+from harness.models import ModelSpec
+from harness.providers import make_provider
+from harness.providers.base import Provider, Request
+from harness.providers.settings import map_parameters
+from harness.runner.event_loop import fast_loop
+from harness.runner.options.command_line import asked_otherwise, differences
+from harness.runner.preparation import PreparedRun, judges, output_cap, suite_record
+from harness.runner.spec import check_run_id
+
+
+def refuse_another_run(prepared: PreparedRun, stored: RunRecord | None) -> None:
+    """Refuse a plan that is not the stored run's, or a name that no new run can have.
+
+    Raises:
+        InputError: with every option, suite and task that differs, and both values.
+    """
+    if stored is None:
+        check_run_id(prepared.run_id)
+    elif stored.plan_sha256 != prepared.plan_sha256:
+        found = differences(stored.config, prepared.spec.to_json()) or list(_suite_differences(prepared, stored))
+        raise asked_otherwise(prepared.run_id, found, where="--run-id")
+
+
+def _suite_differences(prepared: PreparedRun, stored: RunRecord) -> Iterator[Finding]:
+    before = {suite.name: suite for suite in stored.suites}
+    for loaded in prepared.suites:
+        now = suite_record(loaded)
+        was = before.get(now.name)
+        if was is None:
+            yield Finding(where=f"suite {now.name}", message=f"now, {', '.join(before)} in the run")
+        elif now != was:
+            yield from _changes(now, was)
+
+
+def _changes(now: SuiteRecord, was: SuiteRecord) -> Iterator[Finding]:
+    if now.version != was.version:
+        yield Finding(where=f"suite {now.name}", message=f"version {now.version} now, {was.version} in the run")
+    elif now.sha256 != was.sha256:
+        yield Finding(where=f"suite {now.name}", message="its file was changed since the run began")
+    tasks = {task.name: task for task in was.tasks}
+    for task in now.tasks:
+        known = tasks.get(task.name)
+        if known is not None and known.samples_sha256 != task.samples_sha256:
+            revisions = f"revision {task.revision} now, {known.revision} in the run"
+            yield Finding(
+                where=f"task {now.name}/{task.name}", message=f"its samples are others than in the run ({revisions})"
+            )
+
+
+def refuse_what_cannot_be_asked(prepared: PreparedRun) -> None:
+    """Make every model's and judge's adapter and prepare one request with it; nothing is sent.
+
+    Raises:
+        InputError: a model, provider or setting that does not exist, an address that is none.
+        MissingKeyError: a key is not in the environment.
+    """
+    for _ in _refused(prepared):
+        pass
+
+
+def missing_keys(prepared: PreparedRun) -> list[MissingKeyError]:
+    """Check likewise, and give what a run would refuse for the lack of a key."""
+    return list(_refused(prepared, keys_may_miss=True))
+
+
+def _refused(prepared: PreparedRun, *, keys_may_miss: bool = False) -> Iterator[MissingKeyError]:
+    with fast_loop() as loop:
+        for spec, cap, batch in _asked(prepared):
+            try:
+                loop.run(_check(prepared, spec, cap, batch=batch))
+            except MissingKeyError as error:
+                if not keys_may_miss:
+                    raise
+                yield error
+
+
+def _asked(prepared: PreparedRun) -> Iterator[tuple[ModelSpec, int | None, bool]]:
+    """Every model that a run asks: (model, output cap of its first request, whether in batches)."""
+    if not prepared.chains:
+        return
+    first = prepared.chains[0][0]
+    for model in prepared.models:
+        yield model.spec, output_cap(first, model, prepared.spec.max_output_tokens), prepared.spec.batch
+    for judge, cap in judges(prepared).items():
+        yield judge, cap, False
+
+
+async def _check(prepared: PreparedRun, spec: ModelSpec, cap: int | None, *, batch: bool) -> None:
+    options = prepared.spec
+    request = Request(
+        request_id=f"{prepared.run_id}.check.e0.t1",
+        model=spec,
+        messages=(Message(role="user", content=""),),
+        temperature=options.temperature,
+        max_output_tokens=cap,
+        service_tier=options.service_tier,
+    )
+    if spec.provider != "sim":
+        map_parameters(request)  # before an adapter is made: a wrong setting is told even where the key is missing
+    provider = _provider(prepared, spec, batch=batch)
+    try:
+        provider.prepare(request)
+    finally:
+        await provider.aclose()
+
+
+def _provider(prepared: PreparedRun, spec: ModelSpec, *, batch: bool) -> Provider:
+    if batch:
+        from harness.runner.batch.batch_lines import BatchOnly, batch_provider
+
+        return BatchOnly(batch_provider(prepared.spec, spec, prepared.endpoints.of(spec)))
+    key = None
+    if spec.provider == "sim":
+        from harness.simulation.simulated_models import AnswerKey
+
+        key = AnswerKey.from_samples(())
+    return make_provider(spec, base_url=prepared.endpoints.of(spec), concurrency=1, answer_key=key)

@@ -1,0 +1,67 @@
+"""Carries out what pure scorers cannot: programs in the sandbox, mathematics in bounded worker processes.
+
+Both start on first use, so that a run without such tasks pays nothing for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from harness.scorers import MathCheck, ProgramCheck, Score
+
+if TYPE_CHECKING:
+    from harness.sandbox import Sandbox
+    from harness.sandbox.math_pool import MathWorkers
+
+
+class ScoringChecks:
+    """The sandbox and the math workers of a run; use as an async context manager."""
+
+    def __init__(self, *, unsafe_exec: bool, notice: Callable[[str], None]) -> None:
+        self._unsafe_exec = unsafe_exec
+        self._notice = notice
+        self._stack = contextlib.AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._sandbox: Sandbox | None = None
+        self._math: MathWorkers | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def run_program(self, check: ProgramCheck) -> Score:
+        """Run a program against its tests; unsandboxed programs are not run and say so once."""
+        sandbox = await self._opened_sandbox()
+        return (await sandbox.run(check)).score(check)
+
+    async def run_math(self, check: MathCheck) -> Score:
+        """Compare a mathematical answer with its reference in bounded time and memory."""
+        workers = await self._opened_math()
+        return await workers.check(check)
+
+    async def _opened_sandbox(self) -> Sandbox:
+        async with self._opening:
+            if self._sandbox is None:
+                from harness.sandbox import Sandbox
+
+                self._sandbox = await self._stack.enter_async_context(Sandbox(unsafe=self._unsafe_exec))
+                if (problem := self._sandbox.problem) is not None:
+                    self._notice(f"programs are not run and stay unscored: {problem.problem}; {problem.fix}")
+            return self._sandbox
+
+    async def _opened_math(self) -> MathWorkers:
+        async with self._opening:
+            if self._math is None:
+                from harness.sandbox.math_pool import MathWorkers
+
+                self._math = await self._stack.enter_async_context(MathWorkers())
+            return self._math

@@ -1,0 +1,254 @@
+"""What to run: a suite of tasks, each task a data set, a prompt and a scorer; a sample is one benchmark item.
+
+What a person types (Suite, Task, DatasetRef) is a frozen pydantic model that refuses unknown keys; what loading makes
+(Sample) is a dataclass. Pure: reading files is `harness.loaders`' work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from harness.messages import ContentPart
+
+TargetForm = Literal["text", "letter", "index", "number", "first_choice", "json"]
+RowShape = Literal["plain", "big_bench_hard", "livecodebench", "scicode", "arc"]
+
+
+MOST_EPOCHS = 10_000
+MOST_OUTPUT_TOKENS = 10_000_000
+"""An output cap past what any model writes: a bound on one request's cost stays within what a ledger can count."""
+
+_FRACTION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
+
+
+def _weight(value: Any) -> Any:
+    """Read "1/6" as a fraction; leave everything else to pydantic, which takes numbers only."""
+    if not isinstance(value, str) or _FRACTION.fullmatch(value.replace(" ", "")) is None:
+        return value
+    try:
+        return float(Fraction(value.replace(" ", "")))
+    except ZeroDivisionError:
+        return value
+
+
+FIELDS: Mapping[str, str] = {
+    "id": "the sample's id, `sample_id` is the same; without one it is a digest of what is asked",
+    "question": "the text that the prompt asks",
+    "choices": "options: a list, a list written as text, {text, label}, {A = ...}, [{label, text}], or several columns",
+    "target": "the reference answer, read as `target_form` says; several right answers as a list (scorer `text`)",
+    "images": "image columns: file names, data URLs, bytes, or the hub's tables",
+    "difficulty": "a number that `difficulty_range` scales to 0..1",
+    "group": "samples that are drawn together",
+    "depends_on": "ids of earlier samples whose answers fill the prompt",
+    "earlier_signatures": "signatures that stand for earlier answers that are missing",
+    "supplied_code": "code that stands before the answers of earlier steps",
+    "tests": "the program that scorer `program` runs behind the reply's (`test_imports` before it)",
+    "cases": "input and output pairs of scorer `program` (`public_cases`, `private_cases` as well)",
+    "entry_point": "the function that scorer `program` tests",
+}
+"""Names on the left of `[tasks.dataset] fields` that the program reads."""
+
+Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
+OutputCap = Annotated[int, Field(ge=1, le=MOST_OUTPUT_TOKENS)]
+Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
+
+
+class Strict(BaseModel):
+    """A frozen table of a user's file: a typo is an error with its key path."""
+
+    # most tables are only ever read as parts of another: their own validators are not built before they are asked for
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class DatasetRef(Strict):
+    """Where a task's rows come from: a hub data set or local files.
+
+    `revision = "main"` means that no revision is known: the loader records the commit it got and warns.
+
+    Attributes:
+        source: `hub` = downloadable through `datasets`; `files` = only as files of the user.
+        path: hub id (`openai/gsm8k`), or a name for the files' origin.
+        name, split, revision: the hub's config, split and commit.
+        local: file, glob or `archive.tar.gz!member` under --data DIR or beside the suite file;
+            several are tried in order.
+        rows_key: where the rows are inside a JSON document (`examples`); None = the document is the rows.
+        shape: how one stored row becomes sample rows (SciCode's problems hold several sub-steps).
+        columns: names for the columns of a CSV file without a header line; None = the first line names them.
+        fields: our field -> column (a dotted path goes into tables and lists: `messages.0.content`; `a|b` = the first
+            that is there; `a?` = may be absent), or -> columns that together make a list. `FIELDS` lists the names
+            that mean something; any other becomes metadata, and can be asked for in the prompt.
+        on_bad_row: `leave_out` = a row that cannot be used is named in a warning and left out.
+        target_form: how the target column is to be read; `index` counts from 0, `first_choice` = the
+            first listed choice is right.
+        target_after: marker behind which the reference answer stands in the target column (GSM8K's `####`).
+        difficulty_range: (easiest, hardest) value of the `difficulty` field.
+        filters: column -> value, list of values, or a table with `from`, `to`, `not`, `missing`.
+        expected_rows: rows after filtering; another count is a warning.
+    """
+
+    path: str
+    source: Literal["hub", "files"] = "hub"
+    name: str | None = None
+    split: str = "test"
+    revision: str = "main"
+    local: str | tuple[str, ...] | None = Field(
+        default=None, description="files under --data DIR, or beside the suite file"
+    )
+    rows_key: str | None = None
+    shape: RowShape = "plain"
+    columns: tuple[str, ...] | None = Field(default=None, description="columns of a CSV file without a header line")
+    fields: Mapping[str, str | tuple[str, ...]] = Field(default_factory=dict, description="our field -> column(s)")
+    on_bad_row: Literal["stop", "leave_out"] = Field(
+        default="stop", description="what happens to a row that cannot be used: it is named in both cases"
+    )
+    target_form: TargetForm = "text"
+    target_after: str | None = None
+    difficulty_range: tuple[float, float] | None = None
+    filters: Mapping[str, Any] = Field(default_factory=dict)
+    expected_rows: int | None = None
+    streaming: bool = False
+    gated: bool = False
+    access: str | None = Field(default=None, description="how to get access and where to put the files")
+    licence: str = "not stated"
+
+    @model_validator(mode="after")
+    def _one_id(self) -> DatasetRef:
+        if "sample_id" not in self.fields:
+            return self
+        if "id" in self.fields:
+            raise ValueError("fields names both `id` and `sample_id`, which are the same: keep one")
+        renamed = {("id" if ours == "sample_id" else ours): theirs for ours, theirs in self.fields.items()}
+        object.__setattr__(self, "fields", renamed)
+        return self
+
+    @property
+    def local_places(self) -> tuple[str, ...]:
+        """The local files to try, in order."""
+        if self.local is None:
+            return ()
+        return (self.local,) if isinstance(self.local, str) else self.local
+
+
+class ScorerRef(Strict):
+    """A scorer's name in `harness.scorers.SCORERS` and its options."""
+
+    name: str
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Task(Strict):
+    """One data set with one prompt and one scorer."""
+
+    name: str
+    dataset: DatasetRef
+    prompt: str = Field(description="template with {field} placeholders of the sample's fields")
+    system: str | None = None
+    scorer: ScorerRef
+    epochs: Epochs = 1
+    max_output_tokens: OutputCap | None = Field(default=None, description="output cap for models that do not reason")
+    max_output_tokens_reasoning: OutputCap | None = Field(default=None, description="output cap for models that reason")
+    shuffle_options_seed: int | None = None
+    weight: Weight | None = None
+    origin: str | None = Field(default=None, description="suite and version that an index took this task from")
+
+
+class Member(Strict):
+    """One suite inside an index, with its weight and repeats.
+
+    Attributes:
+        suite: name of a shipped suite, or a file beside the index file.
+        task: one task of that suite; None = all of them, sharing the weight equally.
+        weight: share of the index, as a number or a fraction ("1/6").
+        epochs: repeats; None = as the suite says.
+        expected_rows: item count where the index used another release of the data.
+    """
+
+    suite: str
+    task: str | None = None
+    weight: Weight
+    epochs: Epochs | None = None
+    expected_rows: int | None = None
+
+
+class Suite(Strict):
+    """A named, versioned set of tasks. `sha256` is the digest of its canonical form, filled by the loader.
+
+    An index suite lists `members`; the loader fills `tasks` with the members' tasks, weighted.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    version: str
+    title: str
+    description: str = ""
+    citation: str = ""
+    tasks: tuple[Task, ...] = ()
+    members: tuple[Member, ...] = ()
+    sha256: str = ""
+
+    @property
+    def is_index(self) -> bool:
+        """True when this suite combines others by weight."""
+        return bool(self.members)
+
+    @model_validator(mode="after")
+    def _has_tasks(self) -> Suite:
+        if not self.tasks and not self.members:
+            raise ValueError("a suite needs at least one [[tasks]] or one [[members]] table")
+        names = [task.name for task in self.tasks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"task names occur twice: {', '.join(twice)}")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One benchmark item, rendered and ready to send.
+
+    Attributes:
+        task: name of its task.
+        sample_id: stable over runs and over reordering of the file.
+        input: the user message: a text, or text and image parts.
+        target: the reference answer in the scorer's form (letter, number, text, or empty for program tests).
+        system: the system message, None for none.
+        choices: options in the order shown, for multiple choice; None elsewhere.
+        difficulty: 0 (easy) to 1 (hard) where known or derived; decides how often simulated models are right.
+        metadata: what the scorer needs besides (tests, entry point, subject); JSON values only. Known keys:
+            `option_order` (original index of each option shown), `group` (samples that are drawn together),
+            `depends_on` (ids of earlier samples whose answers fill the prompt: `prompts.with_earlier_answers`).
+    """
+
+    task: str
+    sample_id: str
+    input: str | tuple[ContentPart, ...]
+    target: str
+    system: str | None = None
+    choices: tuple[str, ...] | None = None
+    difficulty: float = 0.5
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTask:
+    """A task with its samples in file order.
+
+    Attributes:
+        revision: the revision that was loaded (commit, or `local:<sha256>`).
+        samples_sha256: digest over the loaded samples.
+        warnings: not pinned, unexpected row count and the like.
+    """
+
+    task: Task
+    samples: tuple[Sample, ...]
+    revision: str
+    samples_sha256: str
+    warnings: tuple[str, ...] = ()
+
+
+UnscoredReason = Literal["no_answer", "truncated", "refused", "failed", "unsandboxed", "undecided"]

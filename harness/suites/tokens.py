@@ -1,0 +1,121 @@
+"""How many tokens a prompt will take, before it is sent: an estimate for people, an upper bound for reservations.
+
+These numbers never reach the ledger's facts; what a request used is what its provider says.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.messages import Message
+from harness.suites.prompts import images_of, text_of
+from harness.suites.suite import Sample
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+EstimateMethod = Literal["o200k", "characters/4"]
+CHARACTERS_PER_TOKEN = 4
+MESSAGE_OVERHEAD = 8
+"""Tokens that chat formats put around a message; 3 to 8 in the published formats."""
+IMAGE_TOKENS = 1_100
+"""A typical full-size image: 765 to 1,105 tokens at high detail in OpenAI's tile rule, up to 1,600 at Anthropic."""
+IMAGE_TOKENS_UPPER = 50_000
+"""Small models multiply image tokens (gpt-4o-mini bills 2,833 + 5,667 a tile, 8 tiles at most)."""
+_O200K_FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
+"""SHA-1 of the vocabulary's address: the name under which tiktoken keeps o200k_base."""
+_PIECE = 10_000
+"""Texts are counted in pieces: tiktoken's pattern overflows its stack on runs of some hundred thousand blanks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenEstimate:
+    """Estimated tokens of several texts, in order, and how they were estimated."""
+
+    tokens: tuple[int, ...]
+    method: EstimateMethod
+
+    @property
+    def total(self) -> int:
+        """Sum over all texts."""
+        return sum(self.tokens)
+
+
+@functools.cache
+def _encoding() -> Encoding | None:
+    """The o200k vocabulary from a file on this machine; None when there is none (nothing is downloaded)."""
+    folder = _vocabulary_folder()
+    if folder is None:
+        return None
+    import tiktoken
+
+    before = os.environ.get("TIKTOKEN_CACHE_DIR")
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
+    try:
+        return tiktoken.get_encoding("o200k_base")
+    except (OSError, ValueError):
+        return None
+    finally:
+        if before is None:
+            del os.environ["TIKTOKEN_CACHE_DIR"]
+        else:
+            os.environ["TIKTOKEN_CACHE_DIR"] = before
+
+
+def _vocabulary_folder() -> Path | None:
+    """The user's tiktoken cache, or the copy inside litellm's package, found without importing litellm."""
+    candidates = [Path(own)] if (own := os.environ.get("TIKTOKEN_CACHE_DIR")) else []
+    if (spec := importlib.util.find_spec("litellm")) is not None:
+        places = spec.submodule_search_locations or ()
+        candidates += [Path(place) / "litellm_core_utils" / "tokenizers" for place in places]
+    return next((folder for folder in candidates if (folder / _O200K_FILE).is_file()), None)
+
+
+def estimate(texts: Sequence[str]) -> TokenEstimate:
+    """Estimate tokens of texts: counted with o200k where its vocabulary is on this machine, else characters / 4."""
+    encoding = _encoding()
+    if encoding is None:
+        return TokenEstimate(tokens=tuple(map(_by_characters, texts)), method="characters/4")
+    pieces = [(index, text[at : at + _PIECE]) for index, text in enumerate(texts) for at in range(0, len(text), _PIECE)]
+    counted = encoding.encode_ordinary_batch([piece for _, piece in pieces], num_threads=os.cpu_count() or 1)
+    tokens = [0] * len(texts)
+    for (index, _), ids in zip(pieces, counted, strict=True):
+        tokens[index] += len(ids)
+    return TokenEstimate(tokens=tuple(tokens), method="o200k")
+
+
+def _by_characters(text: str) -> int:
+    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the tokens of one text."""
+    return estimate([text]).tokens[0]
+
+
+def upper_bound_tokens(text: str) -> int:
+    """A number of tokens that no byte-level vocabulary exceeds: one token takes at least one UTF-8 byte."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def estimate_samples(samples: Sequence[Sample]) -> TokenEstimate:
+    """Estimate the input tokens of samples: system message, prompt, images and message overhead."""
+    texts = [text_of(sample.input) + (sample.system or "") for sample in samples]
+    counted = estimate(texts)
+    extra = [len(images_of(one.input)) * IMAGE_TOKENS + MESSAGE_OVERHEAD * (2 if one.system else 1) for one in samples]
+    tokens = tuple(count + more for count, more in zip(counted.tokens, extra, strict=True))
+    return TokenEstimate(tokens=tokens, method=counted.method)
+
+
+def upper_bound_messages(messages: Sequence[Message]) -> int:
+    """A number of input tokens of a conversation that no tokenizer exceeds, for reservations."""
+    texts = sum(upper_bound_tokens(text_of(message.content)) for message in messages)
+    images = sum(len(images_of(message.content)) for message in messages)
+    return texts + images * IMAGE_TOKENS_UPPER + len(messages) * 4 * MESSAGE_OVERHEAD

@@ -1,0 +1,1 @@
+"""Readers of usage payloads, one file a family of providers. Pure."""

@@ -1,0 +1,3 @@
+"""The version, which everybody may import: this module imports nobody."""
+
+__version__ = "0.1.0"

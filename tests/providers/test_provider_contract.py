@@ -1,0 +1,165 @@
+"""What every provider adapter keeps, whatever it speaks: the same tests over litellm, the direct client and sim."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness.errors import ErrorClass, InputError, ProviderError
+from harness.messages import Message
+from harness.models import ModelSpec, parse_model
+from harness.providers import make_provider
+from harness.providers.base import Provider, Request
+from harness.simulation import AnswerKey
+from harness.suites import Sample
+from harness.usage import read_usage
+from tests.support.loopback import Loopback, Reply, serve
+
+QUESTION = "What is 2+2?\n\nA) 3\nB) 4"
+SAMPLE = Sample(task="t", sample_id="s", input=QUESTION, target="B", choices=("3", "4"), difficulty=0.0)
+KEY = AnswerKey.from_samples([(SAMPLE, "choice")])
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One adapter under test and the server that it talks to (the simulated models talk to none)."""
+
+    provider: Provider
+    spec: ModelSpec
+    server: Loopback
+
+
+NAMES = {
+    "litellm": "openai/gpt-4o",
+    "openai-compatible": "openai-compatible/my-model",
+    "openai-responses": "openai/o1-pro",
+    "sim": "sim/direct",
+}
+
+
+@pytest.fixture(params=list(NAMES))
+async def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Case]:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-contract-0000001")
+    spec = parse_model(NAMES[request.param])
+    async with serve() as server:
+        base_url = None if request.param == "sim" else server.url + "/v1"
+        provider = make_provider(spec, base_url=base_url, concurrency=3, answer_key=KEY)
+        yield Case(provider=provider, spec=spec, server=server)
+        await provider.aclose()
+
+
+def ask(spec: ModelSpec, number: int = 0, **values: Any) -> Request:
+    values = {"max_output_tokens": 5000, **values}
+    return Request(
+        request_id=f"run.cell.s{number}.e0.t0", model=spec, messages=(Message(role="user", content=QUESTION),), **values
+    )
+
+
+def test_preparing_twice_gives_the_same(case: Case) -> None:
+    first, second = (case.provider.prepare(ask(case.spec)) for _ in range(2))
+    assert first.parameters == second.parameters
+    assert first.notes == second.notes
+    assert case.server.seen == []
+
+
+def test_parameters_are_plain_json_without_messages_or_keys(case: Case) -> None:
+    prepared = case.provider.prepare(ask(case.spec, temperature=1.0))
+    text = json.dumps(dict(prepared.parameters))
+    assert QUESTION not in text
+    assert "2+2" not in text
+    assert "sk-contract" not in text + repr(prepared.notes)
+    assert "5000" in text
+
+
+def test_a_setting_that_cannot_be_taken_is_refused_before_sending(case: Case) -> None:
+    refused = ModelSpec(provider=case.spec.provider, model=case.spec.model, setting="thinking=7")
+    with pytest.raises(InputError) as caught:
+        case.provider.prepare(ask(refused))
+    assert caught.value.fix
+    assert case.server.seen == []
+
+
+async def test_an_answer_has_text_usage_and_an_id(case: Case) -> None:
+    response = await case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=20)
+    assert response.text
+    assert response.finish_reason == "stop"
+    assert response.provider_request_id
+    assert response.model_served
+    usage = read_usage(response.usage_kind, response.raw_usage)
+    assert usage.input_tokens is not None
+    assert usage.input_tokens > 0
+    assert usage.output_tokens is not None
+    assert usage.output_tokens > 0
+    assert len(case.server.seen) == (0 if case.spec.provider == "sim" else 1)
+
+
+async def test_many_at_once_are_all_answered_and_never_more_than_asked(case: Case) -> None:
+    prepared = [case.provider.prepare(ask(case.spec, number)) for number in range(12)]
+    responses = await asyncio.gather(*(case.provider.send(each, timeout_s=20) for each in prepared))
+    assert len(responses) == 12
+    assert case.server.most_in_flight <= 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "error_class"),
+    [
+        (Reply(status=429, body={"error": {"message": "slow"}}, headers={"Retry-After": "3"}), ErrorClass.RATE_LIMIT),
+        (Reply(status=429, body={"error": {"code": "insufficient_quota", "message": "x"}}), ErrorClass.QUOTA_EXHAUSTED),
+        (Reply(status=500, body={"error": {"message": "x"}}), ErrorClass.SERVER_ERROR),
+        (Reply(status=503, body={"error": {"message": "x"}}), ErrorClass.OVERLOADED),
+        (Reply(status=401, body={"error": {"message": "x"}}), ErrorClass.AUTHENTICATION),
+        (Reply(status=404, body={"error": {"message": "x"}}), ErrorClass.NOT_FOUND),
+        (Reply(status=400, body={"error": {"code": "context_length_exceeded"}}), ErrorClass.CONTEXT_TOO_LONG),
+        (Reply(drop=True), ErrorClass.CONNECTION),
+        (Reply(body=b"<html>"), ErrorClass.MALFORMED_RESPONSE),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_each_failure_is_one_request_and_has_its_class(case: Case, reply: Reply, error_class: ErrorClass) -> None:
+    if case.spec.provider == "sim":
+        pytest.skip("the simulated models draw their own faults; tests/simulation/test_simulation.py counts them")
+    case.server.answer_with(reply)
+    with pytest.raises(ProviderError) as caught:
+        await case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=20)
+    assert caught.value.error_class is error_class
+    assert caught.value.retry_after_s == (3.0 if reply.headers else None)
+    assert len(case.server.seen) == 1
+
+
+async def test_a_timeout_is_raised_and_leaves_the_connection_usable(case: Case) -> None:
+    if case.spec.provider == "sim":
+        pytest.skip("the simulated models never wait")
+    await case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=20)
+    never = asyncio.Event()
+    case.server.answer_with(Reply(until=never))
+    with pytest.raises(ProviderError) as caught:
+        await case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=0.3)
+    never.set()
+    assert caught.value.error_class is ErrorClass.TIMEOUT
+    assert (await case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=20)).text
+
+
+async def test_cancelling_an_attempt_is_not_turned_into_a_failure(case: Case) -> None:
+    if case.spec.provider == "sim":
+        pytest.skip("the simulated models never wait")
+    never = asyncio.Event()
+    case.server.answer_with(Reply(until=never))
+    task = asyncio.ensure_future(case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=20))
+    arrived = asyncio.ensure_future(case.server.arrived.wait())
+    await asyncio.wait((task, arrived), return_when=asyncio.FIRST_COMPLETED)
+    assert arrived.done(), task
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    never.set()
+
+
+async def test_closing_twice_is_safe(case: Case) -> None:
+    await case.provider.send(case.provider.prepare(ask(case.spec)), timeout_s=20)
+    await case.provider.aclose()
+    await case.provider.aclose()

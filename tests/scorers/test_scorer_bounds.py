@@ -1,0 +1,125 @@
+"""No reply, however odd or long, stops scoring: its time is linear in its length, and nothing raises."""
+
+from __future__ import annotations
+
+import random
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from harness.scorers import SCORERS, score
+from harness.suites import Sample, ScorerRef
+
+LONG = 1_000_000
+CPU_LIMIT_S = 120
+"""For all shapes together; a pattern that is quadratic needs hours for one of them."""
+UNITS = {
+    "spaces": " ",
+    "lines": "\n",
+    "markup": "*",
+    "backslashes": "\\",
+    "opening braces": "{",
+    "closing braces": "}",
+    "opening brackets": "(",
+    "opening boxes": "\\boxed{",
+    "boxes": "\\boxed{1}",
+    "nouns": "answer ",
+    "sentences": "the answer is ",
+    "empty answer lines": "Answer:\n",
+    "announcements": "answer:",
+    "digits": "1",
+    "digit groups": "1,",
+    "fences": "```\n",
+    "nested lists": "[[",
+    "grids cut off": "[[1,",
+    "json fields": '"answer": "',
+    "letter lines": "A\n",
+    "options": "option A ",
+    "expanding characters": "\ufdfa",
+    "words without spaces": "答案是",
+    "signs": "-1",
+    "fractions": "\\frac",
+    "quotes": "'",
+    "thoughts": "<think>",
+    "closed thoughts": "</think>",
+    "choices": "choose ",
+    "powers": "10^",
+    "bullets": "> ",
+    "verdicts": "verdict:",
+}
+SHAPES = {name: (unit * (LONG // len(unit) + 1))[:LONG] for name, unit in UNITS.items()} | {
+    "brackets behind an answer line": "Answer: " + "(" * LONG + "!",
+    "pairs of brackets": "(" * (LONG // 2) + ")" * (LONG // 2),
+    "tabs before an answer": "\t" * LONG + "Answer",
+}
+OPTIONS: dict[str, dict[str, object]] = {
+    "text": {
+        "normalise": ["unicode", "markup", "case", "punctuation", "articles", "outer_brackets", "all_spaces"],
+        "find": ["whole"],
+        "leading_letter": True,
+    },
+    "judge": {"prompt": "{question} {reference} {reply}"},
+}
+TARGETS = {"multiple_choice": "A", "grid_match": "[[[1]]]"}
+
+
+def read(scorer: str, text: str) -> None:
+    choices = ("one", "two", "three", "four") if scorer == "multiple_choice" else None
+    sample = Sample(task="t", sample_id="1", input="?", target=TARGETS.get(scorer, "1"), choices=choices)
+    score(ScorerRef(name=scorer, options=OPTIONS.get(scorer, {})), text=text, sample=sample, finish_reason="stop")
+
+
+@pytest.mark.parametrize("scorer", [name for name in SCORERS if name != "program"])
+def test_a_megabyte_of_any_shape_is_read_in_bounded_time(scorer: str) -> None:
+    """The process is killed at its limit of processor time, whatever else the machine does."""
+    program = f"from tests.scorers.test_scorer_bounds import read_all; read_all({scorer!r})"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def read_all(scorer: str) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+    for text in SHAPES.values():
+        read(scorer, text)
+
+
+CASE_TRAPS = [
+    "option \u212a",
+    "option \u0130",
+    "option \u0131",
+    "option \u017f",
+    "Answer: \u1e9e",
+    "answer is \ufb03",
+    "choose \u01c5",
+    "\u212a",
+]
+
+
+@pytest.mark.parametrize("text", CASE_TRAPS)
+def test_letters_that_change_when_their_case_changes_do_not_end_a_run(text: str) -> None:
+    for scorer in ("multiple_choice", "text", "number", "math"):
+        read(scorer, text)
+
+
+def test_odd_replies_raise_nothing() -> None:
+    generator = random.Random(7)
+    words = [*UNITS.values(), *CASE_TRAPS, *"AaBI1٣½²−–%$€/^_:.,;()[]{}<>\"'`#|\\√π∞\u200b\ud800\x00\r"]
+    words += [
+        "Answer",
+        "answer is",
+        " not ",
+        "\\frac{1}{2}",
+        "\\text{",
+        "\\boxed",
+        "1,234",
+        "1e9",
+        "10^3",
+        "3 1/2",
+        "12:30",
+        "Antwort:",
+    ]
+    for _ in range(3_000):
+        text = "".join(generator.choices(words, k=generator.randint(1, 12)))
+        for scorer in SCORERS:
+            read(scorer, text) if scorer != "program" else None

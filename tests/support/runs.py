@@ -1,0 +1,113 @@
+"""Small suites and runs for tests of the runner: everything on loopback or simulated, every ledger a temporary one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ProviderError
+from harness.ledger import Ledger
+from harness.models import ModelSpec, parse_model
+from harness.pricing import PriceBook
+from harness.pricing.price_files import load_price_book
+from harness.runner import PreparedRun, RunResult, RunSpec, run_suites
+from harness.runner.policy import RetryLimits
+from harness.runner.pricer import Spent
+
+QUICK = RetryLimits(first_wait_s=0.002, longest_wait_s=0.004)
+
+
+class Watcher:
+    """An observer that remembers what it saw."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.errors: list[ProviderError] = []
+        self.sent = 0
+        self.finished = 0
+
+    def attempt_sent(self, model: ModelSpec) -> None:
+        self.sent += 1
+
+    def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None:
+        if error is not None:
+            self.errors.append(error)
+
+    def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
+        self.finished += 1
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+
+def number_suite(folder: Path, count: int, *, cap: int = 2000, epochs: int = 1) -> str:
+    """Write a suite of `count` sums whose answers are numbers; gives its path."""
+    rows = [{"id": f"sum-{i}", "question": f"What is {i} + {i + 1}?", "answer": str(2 * i + 1)} for i in range(count)]
+    return suite_file(folder, rows, scorer="number", cap=cap, epochs=epochs)
+
+
+def suite_file(
+    folder: Path, rows: list[dict[str, Any]], *, scorer: str, cap: int = 2000, epochs: int = 1, options: str = ""
+) -> str:
+    """Write a suite of given rows (`id`, `question`, `answer`); gives its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path = folder / "mine.toml"
+    path.write_text(
+        f"""
+name = "mine"
+version = "1"
+title = "Mine"
+
+[[tasks]]
+name = "questions"
+prompt = "{{question}} End with the answer alone on the last line."
+scorer = {{ name = "{scorer}"{options} }}
+epochs = {epochs}
+max_output_tokens = {cap}
+max_output_tokens_reasoning = {cap}
+
+[tasks.dataset]
+source = "files"
+path = "mine"
+revision = "1"
+local = "rows.jsonl"
+fields = {{ sample_id = "id", question = "question", target = "answer" }}
+""",
+        encoding="utf-8",
+    )
+    return str(path)
+
+
+def run(
+    suite: str,
+    models: list[str],
+    ledger: Ledger,
+    *,
+    run_id: str = "run-1",
+    watcher: Watcher | None = None,
+    book: PriceBook | None = None,
+    limits: RetryLimits = QUICK,
+    retry_failed: bool = False,
+    **options: Any,
+) -> RunResult:
+    """Run a suite on models with test-friendly waits."""
+    spec = RunSpec(suites=(suite,), models=tuple(parse_model(model) for model in models), **options)
+    seen = watcher or Watcher()
+
+    @contextlib.contextmanager
+    def observe(prepared: PreparedRun) -> Iterator[Watcher]:
+        yield seen
+
+    return run_suites(
+        spec,
+        ledger=ledger,
+        book=book or load_price_book(),
+        run_id=run_id,
+        observe=observe,
+        limits=limits,
+        retry_failed=retry_failed,
+    )
