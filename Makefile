@@ -67,6 +67,11 @@ bench-sandbox: $(VENV)/.installed-dev ## the sandbox against plain subprocesses 
 bench-pacing: $(VENV)/.installed-dev ## time to finish against a rate-limited server, beside the ideal
 	@$(BIN)/python -m benchmarks.pacing
 
+FOLDERS = $(if $(DATA),$(DATA),.)
+
+house: $(VENV)/.installed-dev ## how the code is built, beside what is wanted (DATA="DIR DIR": these checkouts, side by side)
+	@$(BIN)/python -m benchmarks.house $(FOLDERS:%=--at %)
+
 proof-recorded: $(VENV)/.installed-dev ## compare counts and dollars with recorded responses of real providers
 	@$(BIN)/python -m benchmarks.recorded
 
@@ -122,4 +127,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-prices lock clean
+.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-prices house lock clean
