@@ -1,15 +1,19 @@
-"""How values that are made for every request are declared: keyword-only, slotted, compared by content, never changed.
+"""How values are declared: the type of what JSON holds, and values that are made for every request.
 
-That nobody changes them is held by the type checker alone: at run time `frozen=True` triples what making a value costs,
+The latter are keyword-only, slotted, compared by content, never changed. That nobody changes them is held by the type checker alone: at run time `frozen=True` triples what making a value costs,
 and a request makes a dozen of them (a tenth of its processor time). Every other value is a plain frozen dataclass.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar, dataclass_transform
+from typing import TypeAlias, TypeVar, dataclass_transform
 
 T = TypeVar("T")
+
+Json: TypeAlias = "JsonObject | list[Json] | str | int | float | bool | None"
+"""What a JSON document can hold: each reader says with `isinstance` what it takes."""
+JsonObject: TypeAlias = "dict[str, Json]"
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
