@@ -1,7 +1,8 @@
-"""How values are declared: the type of what JSON holds, and values that are made for every request.
+"""How values are declared: the type of what a JSON document holds, and values that are made for every request.
 
-The latter are keyword-only, slotted, compared by content, never changed. That nobody changes them is held by the type checker alone: at run time `frozen=True` triples what making a value costs,
-and a request makes a dozen of them (a tenth of its processor time). Every other value is a plain frozen dataclass.
+The latter are keyword-only, slotted, compared by content, never changed. That nobody changes them is held by the type
+checker alone: at run time `frozen=True` triples what making a value costs, and a request makes a dozen of them (a tenth
+of its processor time). Every other value is a plain frozen dataclass.
 """
 
 from __future__ import annotations
