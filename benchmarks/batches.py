@@ -26,7 +26,7 @@ from harness.costs import cost_of
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.batch_states import attempts_in, stored_batches
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.money import from_pico, plain
@@ -263,7 +263,7 @@ def _count(proof: Proof, books: Batches, folder: Path) -> None:
 
 
 def _cost(book: object, row: object) -> Decimal:
-    from harness.ledger.reading.attempts import AttemptRow
+    from harness.ledger.reading.attempt_rows import AttemptRow
     from harness.pricing import PriceBook
 
     assert isinstance(book, PriceBook)

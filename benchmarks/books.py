@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.crashes import simulating
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import AttemptRow, attempt_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 
 RUN_ID = "books"
 PREFIXES = {"litellm": "openai/", "direct": "openai-compatible/"}
@@ -231,7 +231,7 @@ def repeat_over_http(database: Path, url: str) -> None:
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
-    from harness.ledger.reading.attempts import transcript_rows
+    from harness.ledger.reading.attempt_rows import transcript_rows
 
     with Ledger.open(database, create=False) as ledger:
         asked = {row.attempt_id: row for row in attempt_rows(ledger)}

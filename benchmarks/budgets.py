@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.crashes import PROVIDER, billed_pico, read_books, simulating, write_suite
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.scopes import simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import from_pico, to_pico_ceiling

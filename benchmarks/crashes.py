@@ -26,7 +26,7 @@ from typing import Any
 
 from harness.costs import cost_of
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import AttemptRow, attempt_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book

@@ -27,7 +27,7 @@ from benchmarks.billed_answers import INPUT_USD, OUTPUT_USD, Answer, draw_answer
 from benchmarks.budgets import silent
 from benchmarks.generated_suite import write_suite
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import AttemptRow, attempt_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.models import parse_model
 from harness.money import from_pico, to_pico_ceiling
 from harness.pricing import PriceBook

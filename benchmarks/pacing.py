@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.crashes import PROVIDER, read_books, simulating, write_suite
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 
 TARGET = 1.3
 

@@ -28,7 +28,7 @@ from llmock.verdict import judge
 from benchmarks.budgets import silent
 from benchmarks.generated_suite import write_suite
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import AttemptRow, attempt_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows, transcript_rows
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunSpec, run_suites

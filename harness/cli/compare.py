@@ -62,7 +62,7 @@ def compare(
     """
     from harness.pricing.price_files import load_price_book
     from harness.reports.compare.comparison import Thresholds
-    from harness.reports.compare.gate import gate_code, parse_on_inconclusive
+    from harness.reports.compare.gate_rules import gate_code, parse_on_inconclusive
     from harness.reports.compare.run_comparison import compare_models, compare_runs, parse_share
 
     rule = parse_on_inconclusive(on_inconclusive)

@@ -117,7 +117,7 @@ def run(
     from harness.pricing.model_names import read_model
     from harness.pricing.price_files import load_price_book
     from harness.runner import RunSpec
-    from harness.runner.failures import parse_max_failed
+    from harness.runner.failed_samples import parse_max_failed
     from harness.runner.options.arguments import existing_folder, parse_budget_mode
 
     asked = RunSpec(

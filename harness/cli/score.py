@@ -97,7 +97,7 @@ def _recorded(path: Path) -> list[Recorded]:
 
 def _agreement(ledger: Ledger, run_id: str, recorded: list[Recorded]) -> Agreement:
     """Compare what now counts in the ledger with what is recorded."""
-    from harness.ledger.reading.attempts import score_rows
+    from harness.ledger.reading.attempt_rows import score_rows
     from harness.models import ModelSpec
     from harness.reports.agreement import Verdict, compare
 

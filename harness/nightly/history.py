@@ -14,7 +14,7 @@ from harness.pricing.book import PriceBook
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.report import SpendRow
 from harness.reports.spend.spend_tables import label
-from harness.runner.failures import MAX_FAILED, too_many_failed
+from harness.runner.failed_samples import MAX_FAILED, too_many_failed
 
 
 def job_history(ledger: Ledger, book: PriceBook, name: str, *, nights: int) -> tuple[list[Night], list[Trend]]:

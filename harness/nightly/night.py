@@ -24,13 +24,13 @@ from harness.money import to_pico_ceiling
 from harness.nightly.config import NightlyConfig
 from harness.pricing.book import PriceBook
 from harness.reports.compare.comparison import Comparison
-from harness.reports.compare.gate import OnInconclusive, gate_code
+from harness.reports.compare.gate_rules import OnInconclusive, gate_code
 from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.facts.assembly import spend_report
 from harness.reports.ledgers import run_detail
 from harness.reports.spend.report import SpendReport
 from harness.runner import PreparedRun, RunResult, run_suites
-from harness.runner.failures import MAX_FAILED, too_many_failed
+from harness.runner.failed_samples import MAX_FAILED, too_many_failed
 
 if TYPE_CHECKING:
     from harness.runner.model_queues import RunObserver

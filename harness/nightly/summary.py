@@ -13,7 +13,7 @@ from harness.ledger.reading.causes import told
 from harness.money import from_pico
 from harness.nightly.night import Night
 from harness.reports.compare.comparison import ComparedRow, comparison_table
-from harness.reports.compare.gate import OnInconclusive
+from harness.reports.compare.gate_rules import OnInconclusive
 from harness.reports.spend import wording
 from harness.reports.spend.spend_tables import label, summary_table, totals_table
 from harness.runner.options.command_line import command

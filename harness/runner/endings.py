@@ -15,7 +15,7 @@ from harness.ledger.reading.causes import FailureCause, told
 from harness.ledger.records import RunStatus
 from harness.models import ModelSpec
 from harness.money import plain
-from harness.runner.failures import too_many_failed
+from harness.runner.failed_samples import too_many_failed
 from harness.runner.forecast.remaining import Rest
 from harness.runner.model_queues import ModelQueue
 from harness.runner.options.command_line import command, resume_words

@@ -35,11 +35,11 @@ from harness.runner.budgets import budget_scopes, capped_scopes, refuse_unbounde
 from harness.runner.endings import FINISHED, Ending, ModelResult, RunResult, model_result, run_result, status_of
 from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
 from harness.runner.expected import ENOUGH, QUANTILE, ExpectedCosts
-from harness.runner.failures import Outcomes, with_new_tries
+from harness.runner.failed_samples import Outcomes, with_new_tries
 from harness.runner.forecast.remaining import rest_of
 from harness.runner.model_queues import Marking, ModelQueue, RunObserver, StoredAnswer
 from harness.runner.options.addresses import address_notices
-from harness.runner.options.refusals import refuse_another_run, refuse_what_cannot_be_asked
+from harness.runner.options.preflight import refuse_another_run, refuse_what_cannot_be_asked
 from harness.runner.plan import PlannedItem
 from harness.runner.policy import RetryLimits
 from harness.runner.preparation import (
@@ -347,7 +347,7 @@ class _Execution:
         for said in address_notices(spec.models, self.prepared.endpoints, os.environ):
             observer.notice(said)
         if self._expected is not None:
-            from harness.ledger.reading.attempts import recent_charges
+            from harness.ledger.reading.attempt_rows import recent_charges
 
             self._expected.preload(recent_charges(self._ledger, run_id))
             observer.notice(
@@ -460,7 +460,7 @@ class _Execution:
         ]
 
     def _stored_answer(self, attempt_id: int) -> StoredAnswer | None:
-        from harness.ledger.reading.attempts import transcript_of
+        from harness.ledger.reading.attempt_rows import transcript_of
 
         found = transcript_of(self._ledger, attempt_id)
         if found is None:

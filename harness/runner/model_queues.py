@@ -16,7 +16,7 @@ from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
 from harness.providers.base import Response
 from harness.runner.attempts import Asker, AttemptObserver, Question
-from harness.runner.failures import HOPELESS, given_up, hopeless
+from harness.runner.failed_samples import HOPELESS, given_up, hopeless
 from harness.runner.plan import Chain, PlannedItem
 from harness.runner.preparation import ModelPlan
 from harness.runner.reuse import Reuse

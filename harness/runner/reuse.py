@@ -17,7 +17,7 @@ from harness.replies.thinking import separate
 from harness.runner.attempts import Asker, Question, messages_json
 
 if TYPE_CHECKING:
-    from harness.ledger.reading.attempts import AttemptRow
+    from harness.ledger.reading.attempt_rows import AttemptRow
 
 
 class ReuseWriter(Protocol):
@@ -57,7 +57,7 @@ class Reuse:
 
     async def take(self, asker: Asker, question: Question, *, epoch: int, try_number: int) -> Reused | None:
         """Take the stored answer to a question, if there is one, and record it; None when there is none."""
-        from harness.ledger.reading.attempts import attempt_row, find_answer
+        from harness.ledger.reading.attempt_rows import attempt_row, find_answer
 
         prepared = asker.prepare(question, try_number)
         messages = messages_json(question.messages)

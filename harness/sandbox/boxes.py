@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.sandbox.endings import Ending, ending_of_exit_status
 from harness.sandbox.isolation import BoxPlan, Bubblewrap, Container, Isolation, NoIsolation, Side
+from harness.sandbox.program_endings import Ending, ending_of_exit_status
 from harness.sandbox.sandboxed.channel import READY
 from harness.sandbox.sandboxed.memory import Meter, Watch
 from harness.sandbox.values import Limits

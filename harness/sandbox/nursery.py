@@ -10,7 +10,7 @@ import os
 import socket
 
 from harness.sandbox.boxes import ENDING_TIMEOUT_S, START_TIMEOUT_S, TICK_S, Box, BoxError
-from harness.sandbox.endings import Ending
+from harness.sandbox.program_endings import Ending
 from harness.sandbox.sandboxed.channel import READY
 
 

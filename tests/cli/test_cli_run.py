@@ -15,7 +15,7 @@ from harness.cli.app import command_line
 from harness.cli.terminal.options import place_words
 from harness.errors import HarnessError, InputError
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.money import parse_usd, to_pico_ceiling
 from harness.pricing.price_files import load_price_book
 from harness.reports.facts.assembly import spend_report

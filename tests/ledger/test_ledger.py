@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from harness.errors import ErrorClass, InputError, LedgerError
 from harness.ledger import Ledger, Transcript, UsageFacts, Writer
 from harness.ledger.connections import explain, writing
-from harness.ledger.reading.attempts import attempt_rows, find_answer, score_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import attempt_rows, find_answer, score_rows, transcript_rows
 from harness.ledger.writing.drivers import Driver, Row, SqliteDriver, open_driver
 from tests.support.ledger_rows import NOON_US, RUN, Filled, cell, fill, outcome, sample, score, start
 

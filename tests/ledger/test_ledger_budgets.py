@@ -13,7 +13,7 @@ import pytest
 
 from harness.errors import BudgetReached, InputError, RunLockedError
 from harness.ledger import Ledger, UsageFacts
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.reading.sums import unknown_bills
 from tests.support.ledger_rows import Filled, fill, outcome, start
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows, score_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import attempt_rows, score_rows, transcript_rows
 from tests.support.ledger_rows import fill
 
 N_KILLS = 3

@@ -16,7 +16,7 @@ from harness.errors import LedgerError, RunLockedError
 from harness.ledger import Ledger, Transcript
 from harness.ledger.connections import database_url, explain, make_engine
 from harness.ledger.locks import hold_run_lock
-from harness.ledger.reading.attempts import attempt_rows, transcript_of
+from harness.ledger.reading.attempt_rows import attempt_rows, transcript_of
 from harness.ledger.writing.drivers import Driver, open_driver
 from harness.ledger.writing.room import KEPT_FREE_FOR_FACTS_BYTES, fits, room_bytes
 from harness.ledger.writing.writer import Writer

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.errors import ErrorClass
 from harness.ledger import Ledger, UsageFacts
 from harness.ledger.encoding import canonical_json, read_json
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.reading.sums import sample_results, unknown_bills, usage_sums, usage_sums_by_sample
 from harness.ledger.writing.usage_facts import usage_facts
 from harness.usage.context_sizes import CONTEXT_THRESHOLDS, context_bucket, slot

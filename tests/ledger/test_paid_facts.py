@@ -16,7 +16,7 @@ import pytest
 from harness.instants import to_us
 from harness.ledger import Ledger, ScoreRecord, Transcript, UsageFacts
 from harness.ledger.encoding import canonical_json, read_json, storable
-from harness.ledger.reading.attempts import AttemptRow, attempt_row, attempt_rows, transcript_of
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_row, attempt_rows, transcript_of
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner.plan import PlannedItem

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import transcript_rows
+from harness.ledger.reading.attempt_rows import transcript_rows
 from tests.support.batch_traits import (
     BOTH,
     DEEP,

@@ -13,7 +13,7 @@ from benchmarks.scoring import MESSY_SCORERS, scored_replies
 from harness.cli.app import app
 from harness.errors import InputError
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import score_rows
+from harness.ledger.reading.attempt_rows import score_rows
 from harness.reports.agreement import Recorded, Verdict, agrees, compare, read_recorded
 from tests.support.runs import number_suite, run
 

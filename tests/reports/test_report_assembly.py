@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from harness.cli import report as report_command
 from harness.errors import InputError
 from harness.ledger import NO_USAGE, Ledger, TaskRecord, UsageFacts
-from harness.ledger.reading.attempts import score_rows
+from harness.ledger.reading.attempt_rows import score_rows
 from harness.ledger.writing.usage_facts import usage_facts
 from harness.pricing import Adjustment, Price, PriceBook
 from harness.reports.facts.assembly import spend_report

@@ -14,7 +14,7 @@ import pytest
 from harness.costs import cost_of
 from harness.instants import from_us, to_us
 from harness.ledger import AttemptOutcome, AttemptStart, CellRecord, Ledger, PlannedRecord, RunRecord
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.writing.usage_facts import usage_facts
 from harness.money import add
 from harness.pricing import PriceBook

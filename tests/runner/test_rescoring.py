@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from harness.cli import score as command
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows, score_rows
+from harness.ledger.reading.attempt_rows import attempt_rows, score_rows
 from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book

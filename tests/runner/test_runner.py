@@ -15,7 +15,7 @@ import pytest
 from harness.errors import ErrorClass, InputError, RunLockedError, UnpricedModelError
 from harness.instants import to_us
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows, score_rows
+from harness.ledger.reading.attempt_rows import attempt_rows, score_rows
 from harness.ledger.reading.sums import sample_results, usage_sums
 from harness.models import parse_model
 from harness.money import from_pico

@@ -21,7 +21,7 @@ from harness.errors import InputError
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.batch_states import open_batches, open_lines, stored_batches
-from harness.ledger.reading.attempts import AttemptRow, attempt_rows, score_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows, score_rows, transcript_rows
 from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.money import from_pico, plain

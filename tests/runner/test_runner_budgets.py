@@ -14,7 +14,7 @@ import pytest
 from benchmarks import budgets as proof
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.money import from_pico, to_pico_ceiling
 from harness.runner.budgets import check_scope, parse_cap
 from harness.runner.expected import ENOUGH, ExpectedCosts

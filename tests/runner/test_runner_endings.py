@@ -17,7 +17,7 @@ import pytest
 from benchmarks import crashes
 from harness.errors import LedgerError
 from harness.ledger import Ledger, UsageFacts
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.reading.sums import unknown_bills
 from harness.ledger.writing.room import KEPT_FREE_BYTES, is_short, room_bytes
 from tests.support.ledger_rows import fill, outcome, start

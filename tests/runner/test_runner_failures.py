@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import ErrorClass, InputError, MissingKeyError
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.reading.causes import FailureCause, joined, told
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
@@ -21,7 +21,7 @@ from harness.reports.spend.report import report_object
 from harness.reports.spend.spend_tables import notes
 from harness.runner import RunResult
 from harness.runner.endings import ending_lines
-from harness.runner.failures import HOPELESS, parse_max_failed, too_many_failed
+from harness.runner.failed_samples import HOPELESS, parse_max_failed, too_many_failed
 from tests.support.loopback import Loopback, Reply, serve
 from tests.support.runs import Watcher, number_suite, run, suite_file
 

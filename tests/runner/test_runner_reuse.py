@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import attempt_rows, transcript_rows
 from harness.ledger.reading.sums import sample_results, usage_sums
 from tests.support.loopback import serve
 from tests.support.runs import Watcher, number_suite, run

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.sandbox import Limits, Unavailable, Verdict, find_bubblewrap
-from harness.sandbox.endings import Ending, ending_of_exit_status
 from harness.sandbox.isolation import Bubblewrap
 from harness.sandbox.own_code import INSIDE, open_copy, open_to_others, readable_code
+from harness.sandbox.program_endings import Ending, ending_of_exit_status
 from harness.sandbox.sandboxed.memory import SHORTEST_PAUSE_S, Meter, Watch
 from harness.sandbox.sandboxed.system_calls import (
     AND,

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.books import hold, server_books, wrong_rows
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows
+from harness.ledger.reading.attempt_rows import attempt_rows
 
 
 def asked(**options: object) -> argparse.Namespace:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import attempt_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import attempt_rows, transcript_rows
 from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from harness.ledger import Ledger
 from harness.ledger.batch_states import open_batches
-from harness.ledger.reading.attempts import AttemptRow, attempt_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, run_suites

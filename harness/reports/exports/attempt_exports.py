@@ -16,7 +16,7 @@ from harness.documents.stream import RowStream
 from harness.documents.table import Column, ColumnKind
 from harness.instants import from_us
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import AttemptRow, attempts_by_id
+from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.batch_rows import batches
 from harness.ledger.reading.lookups import KEYS, Lookup
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE

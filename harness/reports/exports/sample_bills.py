@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.ledger import CellRecord, Ledger
-from harness.ledger.reading.attempts import AttemptRow, attempts_by_id
+from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.batch_rows import batches
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.money import add

@@ -17,7 +17,7 @@ from harness.costs.cost import worst_case_usd
 from harness.errors import InputError
 from harness.instants import from_us
 from harness.ledger import CellRecord, Ledger, RunRecord
-from harness.ledger.reading.attempts import AttemptRow, attempt_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.ledger.reading.causes import FailureCause, failure_causes, over_cells
 from harness.ledger.reading.sums import UnknownBill, UsageSum, unknown_bills, usage_sums
 from harness.money import from_pico

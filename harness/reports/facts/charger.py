@@ -14,7 +14,7 @@ from harness.costs.cost import Cost, cost_of
 from harness.costs.stretches import GroupTerms, RateStretches
 from harness.instants import from_us, to_us
 from harness.ledger.encoding import read_json
-from harness.ledger.reading.attempts import AttemptRow
+from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.ledger.reading.sums import UsageGroup, UsageSum
 from harness.money import add, plain
 from harness.pricing.book import IMPORTED_LAYER, PriceBook

@@ -13,9 +13,9 @@ from harness.ledger import Ledger
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.runner.budgets import refuse_unbounded
-from harness.runner.failures import given_up, with_new_tries
+from harness.runner.failed_samples import given_up, with_new_tries
 from harness.runner.forecast.estimates import CostEstimate, estimate_run
-from harness.runner.options.refusals import missing_keys, refuse_another_run
+from harness.runner.options.preflight import missing_keys, refuse_another_run
 from harness.runner.plan import PlannedItem
 from harness.runner.preparation import PreparedRun, prepare_run
 from harness.runner.spec import RunSpec

@@ -18,7 +18,7 @@ from harness.errors import Finding, InputError, did_you_mean
 from harness.models import ModelSpec
 from harness.money import parse_usd
 from harness.pricing.model_names import read_model
-from harness.runner.failures import parse_max_failed
+from harness.runner.failed_samples import parse_max_failed
 from harness.runner.spec import BudgetMode, RunSpec
 
 OTHER_NAMES: Mapping[str, str] = {

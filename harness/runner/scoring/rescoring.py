@@ -20,7 +20,7 @@ from pathlib import Path
 from harness.errors import BudgetReached, HarnessError, InputError, ProviderError
 from harness.instants import from_us, to_us
 from harness.ledger import Ledger
-from harness.ledger.reading.attempts import TranscriptRow, score_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import TranscriptRow, score_rows, transcript_rows
 from harness.ledger.records import PlannedRecord, RunRecord, SampleOutcome
 from harness.ledger.writing.writer import Writer
 from harness.models import ModelSpec
