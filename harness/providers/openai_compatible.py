@@ -18,8 +18,7 @@ from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.endpoints import Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
-from harness.providers.http.client import open_client
-from harness.providers.http.connection import HttpAnswer, NoAnswerError
+from harness.providers.http import HttpAnswer, NoAnswerError, open_client
 from harness.providers.settings import Mapped, map_parameters
 from harness.providers.wire.answers import answer_in, responses_response
 from harness.providers.wire.bodies import read_body

@@ -138,7 +138,7 @@ def _cache() -> Check:
 
 
 def _proxies(environment: Mapping[str, str]) -> Iterator[Check]:
-    from harness.providers.http.network import PROXY_VARIABLE, idle_proxy_variables
+    from harness.providers.http import PROXY_VARIABLE, idle_proxy_variables
 
     if idle := idle_proxy_variables(environment):
         found = f"{', '.join(idle)}: set, and not used for requests to models"

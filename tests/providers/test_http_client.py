@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import shutil
 import socket
@@ -16,10 +15,9 @@ from typing import Any
 import pytest
 
 from harness.errors import InputError
-from harness.providers.http.client import DirectClient, open_client, request_head
-from harness.providers.http.connection import HttpAnswer, NoAnswerError
-from harness.providers.http.network import idle_proxy_variables, keep_alive_socket, proxy_for, tls_context
-from harness.secrets import redact
+from harness.providers.http import HttpAnswer, NoAnswerError, open_client
+from harness.providers.http.client import DirectClient, request_head
+from harness.providers.http.network import keep_alive_socket, tls_context
 from harness.version import __version__
 from tests.support.loopback_raw import ANSWER, BODY, RawServer, always, serve_raw
 
@@ -382,6 +380,20 @@ async def test_https_trusts_what_ssl_cert_file_names_and_keeps_its_connection(
     assert tls_context.cache_info().misses == 1
 
 
+async def test_http_2_is_not_spoken_to_a_server_that_offers_it(start: Start, certificate: Path, trusting: None) -> None:
+    async def talk(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.read_request(reader)
+        chosen.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        writer.write(ANSWER)
+
+    chosen: list[str | None] = []
+    context = server_side(certificate)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    async with serve_raw(talk, host="localhost", tls=context) as server:
+        assert (await post(start(server.url))).body == BODY
+    assert chosen == ["http/1.1"]
+
+
 async def test_https_checks_the_name_on_the_certificate(start: Start, certificate: Path, trusting: None) -> None:
     async with serve_raw(always(ANSWER), tls=server_side(certificate)) as server:
         error = await failure(start(server.url))
@@ -395,68 +407,6 @@ async def test_https_refuses_a_certificate_that_nobody_vouches_for(start: Start,
         error = await failure(start(server.url))
     assert (error.sent, error.timed_out) == (False, False)
     assert "CERTIFICATE_VERIFY_FAILED" in str(error)
-
-
-async def test_a_proxy_of_the_environment_is_used_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with serve_raw(always(ANSWER)) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setenv("no_proxy", "")
-        monkeypatch.setenv("BENCHTAB_PROXY", "env")
-        client = open_client("http://model.invalid/v1", {"Accept": "application/json"}, concurrency=1)
-        found = await client.post(b"{}", request_id="an-id", timeout_s=20)
-        await client.aclose()
-    assert found[:3] == (200, {}, BODY)
-    (request,) = proxy.requests
-    assert request.startswith(b"POST http://model.invalid/v1 HTTP/1.1\r\n")
-    assert b"\r\nX-Client-Request-Id: an-id\r\n" in request
-
-
-@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY", "all_proxy"])
-async def test_a_proxy_of_the_environment_is_not_used_unasked(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    async with serve_raw(always(ANSWER)) as proxy, serve_raw(always(ANSWER)) as server:
-        monkeypatch.setenv(variable, proxy.url)
-        monkeypatch.setenv("no_proxy", "")
-        client = open_client(server.url, {}, concurrency=1)
-        await client.post(b"{}", request_id="an-id", timeout_s=20)
-        await client.aclose()
-    assert (len(server.requests), len(proxy.requests)) == (1, 0)
-    assert idle_proxy_variables(os.environ) == [variable]
-
-
-@pytest.mark.parametrize("asked", ["env", "named"])
-def test_a_proxy_without_a_scheme_is_completed_and_its_password_masked(
-    monkeypatch: pytest.MonkeyPatch, asked: str
-) -> None:
-    address = "me:hunter-of-proxies@proxy.invalid:3128"
-    monkeypatch.setenv("all_proxy", address)
-    monkeypatch.setenv("no_proxy", "direct.invalid")
-    monkeypatch.setenv("BENCHTAB_PROXY", "env" if asked == "env" else address)
-    assert proxy_for("https://model.invalid/v1") == f"http://{address}"
-    assert proxy_for("https://direct.invalid/v1") is None
-    assert redact("cannot reach hunter-of-proxies") == "cannot reach [redacted]"
-
-
-@pytest.mark.parametrize("address", ["socks5://h:1", "http://me:hunter2@h:port", "http://", "http://[::1"])
-def test_a_proxy_that_is_none_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setenv("BENCHTAB_PROXY", address)
-    with pytest.raises(InputError, match="not an address of an http proxy") as caught:
-        proxy_for("http://model.invalid/v1")
-    assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize("answers", [True, False])
-async def test_a_proxied_request_fails_with_what_is_known_about_it(
-    monkeypatch: pytest.MonkeyPatch, answers: bool
-) -> None:
-    async with serve_raw(silent) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url if answers else "http://127.0.0.1:1")
-        monkeypatch.setenv("no_proxy", "")
-        monkeypatch.setenv("BENCHTAB_PROXY", "env")
-        client = open_client("http://model.invalid/v1", {}, concurrency=1)
-        with pytest.raises(NoAnswerError) as caught:
-            await client.post(b"{}", request_id="an-id", timeout_s=0.2)
-        await client.aclose()
-    assert (caught.value.sent, caught.value.timed_out) == (answers, answers)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from harness.providers.http import HttpAnswer, NoAnswerError
 from harness.providers.http.client import DirectClient
-from harness.providers.http.connection import HttpAnswer, NoAnswerError
 from tests.support.loopback_raw import ANSWER, BODY, RawServer, Talk, always, reset, serve_raw
 
 Start = Callable[[str], DirectClient]
@@ -62,10 +62,9 @@ def raw_deflate(body: bytes) -> bytes:
         answer(b"Content-Encoding: deflate", zlib.compress(BODY)),
         answer(b"Content-Encoding: deflate", raw_deflate(BODY)),
         answer(b"Content-Encoding: identity", BODY),
-        b"HTTP/1.1 200 OK\nContent-Length: 8\n\n" + BODY,
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 8\r\n\r\n" + BODY,
     ],
-    ids=["length", "chunks", "trailer", "interim", "gzip", "x-gzip", "deflate", "raw deflate", "identity", "lf", "1.0"],
+    ids=["length", "chunks", "trailer", "interim", "gzip", "x-gzip", "deflate", "raw deflate", "identity", "1.0"],
 )
 async def test_an_answer_is_read_whole_and_its_connection_used_again(start: Start, sent: bytes) -> None:
     async with serve_raw(always(sent)) as server:
@@ -171,6 +170,53 @@ async def test_a_broken_answer_is_a_clear_failure_of_a_sent_request(start: Start
         assert len(server.requests) == 1
         await failure(client)
     assert server.n_connections == 2
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n"
+FORGIVEN_BY_OTHERS = {
+    "lines that end with LF": b"HTTP/1.1 200 OK\nContent-Length: 8\n\n" + BODY,
+    "one header that ends with LF": OK + b"Content-Length: 8\n\r\n" + BODY,
+    "lines that end with CR": b"HTTP/1.1 200 OK\rContent-Length: 8\r\r" + BODY,
+    "a folded header": answer(b"X-A: a\r\n b", BODY),
+    "a space before the colon": OK + b"Content-Length : 8\r\n\r\n" + BODY,
+    "a control character in a header": answer(b"X-A: a\x01b", BODY),
+    "a NUL in a header": answer(b"X-A: a\x00b", BODY),
+    "a length and chunks": CHUNKED + b"Content-Length: 8\r\n\r\n8\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "chunks and a length": OK + b"Content-Length: 8\r\nTransfer-Encoding: chunked\r\n\r\n" + BODY,
+    "the same length twice": answer(b"Content-Length: 8", BODY),
+    "a list of lengths": OK + b"Content-Length: 8, 8\r\n\r\n" + BODY,
+    "a signed length": OK + b"Content-Length: +8\r\n\r\n" + BODY,
+    "a negative length": OK + b"Content-Length: -8\r\n\r\n" + BODY,
+    "an endless length": OK + b"Content-Length: 99999999999999999999\r\n\r\n" + BODY,
+    "a space behind a chunk's size": CHUNKED + b"\r\n8 \r\n" + BODY + b"\r\n0\r\n\r\n",
+    "a chunk's size with 0x": CHUNKED + b"\r\n0x8\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "a chunk's size that ends with LF": CHUNKED + b"\r\n8\n" + BODY + b"\r\n0\r\n\r\n",
+    "a chunk without its end": CHUNKED + b"\r\n8\r\n" + BODY + b"0\r\n\r\n",
+    "a chunk larger than any": CHUNKED + b"\r\nffffffffffffffffff\r\n" + BODY,
+    "HTTP/0.9": BODY,
+    "HTTP/1.2": b"HTTP/1.2 200 OK\r\nContent-Length: 8\r\n\r\n" + BODY,
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\nContent-Length: 8\r\n\r\n" + BODY,
+}
+
+
+@pytest.mark.parametrize("name", FORGIVEN_BY_OTHERS)
+async def test_an_answer_that_two_readers_may_cut_differently_is_refused(start: Start, name: str) -> None:
+    async with serve_raw(always(FORGIVEN_BY_OTHERS[name])) as server:
+        client = start(server.url)
+        for _ in range(2):
+            error = await failure(client)
+            assert "does not answer in HTTP" in str(error)
+            assert (error.sent, error.timed_out) == (True, False)
+    assert (len(server.requests), server.n_connections) == (2, 2)
+
+
+async def test_what_came_before_the_framing_broke_is_kept_as_it_may_state_the_bill(start: Start) -> None:
+    sent = CHUNKED + b"\r\n8\r\n" + BODY + b"\r\n0x1\r\n"
+    async with serve_raw(always(sent)) as server:
+        part = (await failure(start(server.url))).part
+    assert part is not None
+    assert (part.status, part.body) == (200, BODY)
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{", b"HTTP/1.1 200 OK\r\n\r\n{"])

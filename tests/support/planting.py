@@ -33,6 +33,8 @@ NO_IO = "the core does no I/O"
 SQL = "SQL lives in the ledger"
 FAMILIES = "usage families do not know each other"
 WRITERS = "the ledger is written by runs"
+DOOR = "the HTTP client has one door"
+TRANSPORT = "what litellm sends through is for its adapter alone"
 PLANTS = (
     Plant("harness/pricing/book.py", "import sqlite3", NO_IO),
     Plant("harness/usage/values.py", "def planted():\n    import socket", NO_IO),
@@ -46,6 +48,9 @@ PLANTS = (
     Plant("harness/reports/spend/report.py", "from sqlalchemy import text", SQL),
     Plant("harness/reports/spend/spend_tables.py", "import harness.ledger.writing.append", WRITERS),
     Plant("harness/runner/plan.py", "import harness.providers.http.client", "connections belong to providers"),
+    Plant("harness/providers/openai_compatible.py", "import harness.providers.http.client", DOOR),
+    Plant("harness/providers/batch_api/endpoint.py", "import harness.providers.http.network", DOOR),
+    Plant("harness/providers/simulated.py", "import harness.providers.http.recording", TRANSPORT),
     Plant("harness/providers/simulated.py", "import harness.providers.litellm", "adapters do not know each other"),
     Plant("harness/usage/families/gemini.py", "import harness.usage.families.openai_family", FAMILIES),
     Plant("harness/scorers/grid.py", "import harness.scorers.text", "scorers do not know each other"),

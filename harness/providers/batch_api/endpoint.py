@@ -14,7 +14,7 @@ import aiohttp
 from harness.errors import ErrorClass, ProviderError
 from harness.providers.batch_api.result_lines import LineCutter, RawLine
 from harness.providers.failures import failure_from_http, failure_without_answer
-from harness.providers.http.network import CONNECT_TIMEOUT_S, proxy_for
+from harness.providers.http import CONNECT_TIMEOUT_S, proxy_for
 from harness.providers.wire.requests import dump_body, parse_answer
 from harness.usage.payload import shown
 

@@ -10,41 +10,24 @@ from collections import deque
 from collections.abc import Mapping
 from math import inf
 from time import perf_counter
-from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from harness.errors import InputError
-from harness.providers.http.connection import BODY_LIMIT_BYTES, HttpAnswer, HttpConnection, NoAnswerError
+from harness.providers.http.base import (
+    BODY_LIMIT_BYTES,
+    COMMON_HEADERS,
+    REQUEST_ID,
+    HttpAnswer,
+    HttpClient,
+    NoAnswerError,
+)
+from harness.providers.http.connection import HttpConnection
 from harness.providers.http.network import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, Addresses, proxy_for, tls_context
-from harness.version import __version__
-
-REQUEST_ID = "X-Client-Request-Id"
 
 TICK_S = 0.001
 """Shortest wait of a timer: uvloop counts in milliseconds and may ring a little early."""
 
 _WRITTEN_AS_IS = "/%:@!$&'()*+,;=~?"
-
-
-class HttpClient(Protocol):
-    """What the direct and the proxied client have in common."""
-
-    async def post(self, body: bytes, *, request_id: str, timeout_s: float) -> HttpAnswer:
-        """Send exactly one POST and read its answer whole.
-
-        Args:
-            body: sent as it is.
-            request_id: goes along as X-Client-Request-Id.
-            timeout_s: for everything, the wait for a connection included.
-
-        Raises:
-            NoAnswerError: no whole answer came; `sent` and `timed_out` say more.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection; safe to call twice."""
-        ...
 
 
 def open_client(url: str, headers: Mapping[str, str], *, concurrency: int) -> HttpClient:
@@ -242,8 +225,7 @@ def request_head(url: str, headers: Mapping[str, str]) -> bytes:
     target += quote(parts.query, safe=_WRITTEN_AS_IS)
     common = {
         "Host": _authority(url),
-        "User-Agent": f"benchtab/{__version__}",
-        "Accept-Encoding": "identity",  # answers are small; decompressing them costs more than their bytes
+        **COMMON_HEADERS,
         **headers,
     }
     for name, value in common.items():

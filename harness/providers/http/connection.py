@@ -11,48 +11,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import inf
 from time import perf_counter
-from typing import NamedTuple, cast
+from typing import cast
 
 import httptools
 
+from harness.providers.http.base import HttpAnswer, NoAnswerError
 from harness.providers.wire.answers import kept_name
 
 HEAD_LIMIT_BYTES = 2**16
 """Looked at after each read without the end of the head: one read (256 KiB at most) may bring more."""
 
-BODY_LIMIT_BYTES = 2**28
-
 _FRAMING = ("content-length", "transfer-encoding", "content-encoding")
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-
-
-class HttpAnswer(NamedTuple):
-    """An answer as it came: only rate-limit and request-id headers are kept, under lower-cased names.
-
-    `first_byte_s` counts from the moment the request was handed in, the wait for a connection included.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    first_byte_s: float
-
-
-class NoAnswerError(Exception):
-    """No whole answer came.
-
-    Args:
-        message: what happened.
-        sent: False when no byte of the request left.
-        timed_out: it was our own limit that ended the wait.
-        part: what had come of the answer by then, which may state a usage; None = not even its head.
-    """
-
-    def __init__(self, message: str, *, sent: bool, timed_out: bool = False, part: HttpAnswer | None = None) -> None:
-        super().__init__(message)
-        self.sent = sent
-        self.timed_out = timed_out
-        self.part = part
 
 
 class HttpConnection(asyncio.Protocol):
@@ -91,10 +61,6 @@ class HttpConnection(asyncio.Protocol):
         self._on_closed = on_closed
         self._body_limit = body_limit
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        # what aiohttp forgives too: home-made servers end lines with LF alone
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
         self._waiting: asyncio.Future[HttpAnswer] | None = None
         self._chunks: list[bytes] = []
         self._headers: dict[str, str] = {}

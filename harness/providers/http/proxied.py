@@ -11,8 +11,7 @@ from time import perf_counter
 import aiohttp
 from yarl import URL
 
-from harness.providers.http.client import REQUEST_ID
-from harness.providers.http.connection import HttpAnswer, NoAnswerError
+from harness.providers.http.base import BODY_LIMIT_BYTES, COMMON_HEADERS, REQUEST_ID, HttpAnswer, NoAnswerError
 from harness.providers.http.network import ADDRESSES_KEPT_S, CONNECT_TIMEOUT_S, KEEP_ALIVE_S, keep_alive_socket
 from harness.providers.wire.answers import kept_headers
 
@@ -29,11 +28,28 @@ def connector(concurrency: int) -> aiohttp.TCPConnector:
 
 
 class ProxiedClient:
-    """One aiohttp session for one address and one proxy; see `HttpClient`."""
+    """One aiohttp session for one address and one proxy; see `HttpClient`.
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, concurrency: int, proxy: str) -> None:
+    Args:
+        url: http or https; its path and query are sent as they are written.
+        headers: sent with every request.
+        concurrency: connections that may be open at once; further callers wait in turn.
+        proxy: its address.
+        body_limit: most bytes of an answer, decompressed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        concurrency: int,
+        proxy: str,
+        body_limit: int = BODY_LIMIT_BYTES,
+    ) -> None:
         self._url = URL(url, encoded=True)
-        self._headers = dict(headers)
+        self._headers = {**COMMON_HEADERS, **headers}
+        self._body_limit = body_limit
         self._concurrency = concurrency
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
@@ -44,6 +60,7 @@ class ProxiedClient:
         started_s = perf_counter()
         part: HttpAnswer | None = None
         chunks: list[bytes] = []
+        n_bytes = 0
         try:
             async with session.post(
                 self._url,
@@ -55,7 +72,12 @@ class ProxiedClient:
             ) as answer:
                 part = HttpAnswer(answer.status, kept_headers(answer.headers), b"", perf_counter() - started_s)
                 async for chunk in answer.content.iter_any():
-                    chunks.append(chunk)  # noqa: PERF401 - what came before a cut is kept
+                    chunks.append(chunk)
+                    n_bytes += len(chunk)
+                    if n_bytes > self._body_limit:
+                        answer.close()  # or leaving would read the rest
+                        message = f"the answer's body is too long: {n_bytes} bytes so far"
+                        raise NoAnswerError(message, sent=True, part=part._replace(body=b"".join(chunks)))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and part is None
             raise NoAnswerError(

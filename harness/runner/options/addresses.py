@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from harness.models import ModelSpec
 from harness.providers import key_variables
 from harness.providers.endpoints import SIMULATED, Endpoints
-from harness.providers.http.network import PROXY_VARIABLE, idle_proxy_variables
+from harness.providers.http import PROXY_VARIABLE, idle_proxy_variables
 
 
 def address_notices(models: Sequence[ModelSpec], endpoints: Endpoints, environment: Mapping[str, str]) -> list[str]:
