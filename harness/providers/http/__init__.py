@@ -5,8 +5,8 @@ grows: it follows no redirects, keeps no cookies, sends nothing twice, speaks no
 aiohttp's work. Data flows body and request id -> `HttpClient.post` -> HttpAnswer or NoAnswerError.
 """
 
-from harness.providers.http.base import HttpAnswer, HttpClient, NoAnswerError
 from harness.providers.http.client import open_client
+from harness.providers.http.door import HttpAnswer, HttpClient, NoAnswerError
 from harness.providers.http.network import CONNECT_TIMEOUT_S, PROXY_VARIABLE, idle_proxy_variables, proxy_for
 
 __all__ = [

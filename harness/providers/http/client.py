@@ -13,7 +13,8 @@ from time import perf_counter
 from urllib.parse import quote, urlsplit
 
 from harness.errors import InputError
-from harness.providers.http.base import (
+from harness.providers.http.connection import HttpConnection
+from harness.providers.http.door import (
     BODY_LIMIT_BYTES,
     COMMON_HEADERS,
     REQUEST_ID,
@@ -21,7 +22,6 @@ from harness.providers.http.base import (
     HttpClient,
     NoAnswerError,
 )
-from harness.providers.http.connection import HttpConnection
 from harness.providers.http.network import CONNECT_TIMEOUT_S, KEEP_ALIVE_S, Addresses, proxy_for, tls_context
 
 TICK_S = 0.001

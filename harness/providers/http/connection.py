@@ -15,7 +15,7 @@ from typing import cast
 
 import httptools
 
-from harness.providers.http.base import HttpAnswer, NoAnswerError
+from harness.providers.http.door import HttpAnswer, NoAnswerError
 from harness.providers.wire.answers import kept_name
 
 HEAD_LIMIT_BYTES = 2**16

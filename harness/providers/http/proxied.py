@@ -11,7 +11,7 @@ from time import perf_counter
 import aiohttp
 from yarl import URL
 
-from harness.providers.http.base import BODY_LIMIT_BYTES, COMMON_HEADERS, REQUEST_ID, HttpAnswer, NoAnswerError
+from harness.providers.http.door import BODY_LIMIT_BYTES, COMMON_HEADERS, REQUEST_ID, HttpAnswer, NoAnswerError
 from harness.providers.http.network import ADDRESSES_KEPT_S, CONNECT_TIMEOUT_S, KEEP_ALIVE_S, keep_alive_socket
 from harness.providers.wire.answers import kept_headers
 
