@@ -19,9 +19,17 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from harness.errors import InputError, LedgerError
 from harness.ledger import row_forms
-from harness.ledger.connections import BUSY_TIMEOUT_S, NO_LEDGER_FIX, database_url, explain, make_engine, shown, writing
+from harness.ledger.connections import (
+    BUSY_TIMEOUT_S,
+    NO_LEDGER_FIX,
+    LedgerFile,
+    database_url,
+    explain,
+    make_engine,
+    shown,
+    writing,
+)
 from harness.ledger.encoding import canonical_json
-from harness.ledger.ledger_file import LedgerFile
 from harness.ledger.locks import Hold, hold_run_lock
 from harness.ledger.records import Budget, CellRecord, PlannedRecord, Purpose, RunRecord, RunStatus, SampleOutcome
 from harness.ledger.schema import tables

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from harness.declared import request_value
 from harness.errors import Billed, ErrorClass
+from harness.ledger.columns import TokenCounts
 from harness.secrets import redact_url
 
 RunStatus = Literal["running", "complete", "partial", "failed"]
@@ -188,25 +189,16 @@ class AttemptStart:
 
 
 @request_value
-class UsageFacts:
+class UsageFacts(TokenCounts["int | None"]):
     """What an answer used, in the columns of the ledger; made by `harness.ledger.writing.usage_facts.usage_facts`.
 
     Attributes:
-        input_tokens: uncached input (the INPUT meter); None = usage missing.
-        output_tokens: everything generated (OUTPUT + REASONING meters); None = usage missing.
-        reasoning_tokens: of which reasoning; None = not itemised.
         other_meters: `{"meters": {...}, "other_models": [{"model", "meters"}]}`; None when there are none.
         raw_usage: as the provider sent it.
         context_tokens: prompt size that decides a context tier; None = not known.
         thinking: whether thinking was on; None = not known.
     """
 
-    input_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_5m_tokens: int | None = None
-    cache_write_1h_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
     other_meters: Mapping[str, Any] | None = None
     raw_usage: Mapping[str, Any] | None = None
     usage_kind: str | None = None

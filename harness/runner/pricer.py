@@ -146,7 +146,6 @@ class Pricer:
             quantities,
             raw_usage=raw_usage,
             usage_kind=usage_kind,
-            other_model_meters={model: meters(part) for model, part in usage.other_models},
             thinking_asked=self._thinking,
         )
         spent = Spent(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from harness.declared import request_value
+from harness.ledger.columns import TokenCounts
 from harness.ledger.encoding import Compression, canonical_json, read_json
 from harness.ledger.ledger import Ledger
 from harness.ledger.reading.sums import select_rows
@@ -19,8 +21,8 @@ from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_ONE_BY_ONE
 Which = Literal["all", "one_by_one", "bill_unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRow:
+@request_value
+class AttemptRow(TokenCounts["int | None"]):
     """One attempt with the names of its cell and sample; columns as in the table `attempts`.
 
     Attributes:
@@ -64,12 +66,6 @@ class AttemptRow:
     started_at_us: int
     finished_at_us: int | None
     first_byte_us: int | None
-    input_tokens: int | None
-    cache_read_tokens: int | None
-    cache_write_5m_tokens: int | None
-    cache_write_1h_tokens: int | None
-    output_tokens: int | None
-    reasoning_tokens: int | None
     other_meters: str | None
     raw_usage: str | None
     usage_kind: str | None

@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, text
 
+from harness.declared import request_value
+from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.ledger import Ledger
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
@@ -42,8 +44,8 @@ class UsageGroup:
     context_bucket: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageSum:
+@request_value
+class UsageSum(TokenCounts[int]):
     """Sums over attempts of one cell, purpose, status and usage group.
 
     Groups also keep apart attempts with and without known usage, itemised reasoning, truncation and refusal: several
@@ -51,9 +53,6 @@ class UsageSum:
 
     Attributes:
         n_usage_missing: attempts without token counts; the sums leave them out.
-        input_tokens: uncached input.
-        output_tokens: everything generated, reasoning included.
-        reasoning_tokens: of which itemised as reasoning.
         n_not_itemised: attempts with output whose reasoning part is not stated.
         not_itemised_output_tokens: output of those.
         n_truncated: cut at the output cap.
@@ -67,12 +66,6 @@ class UsageSum:
     group: UsageGroup
     n_attempts: int
     n_usage_missing: int
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_5m_tokens: int
-    cache_write_1h_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
     n_not_itemised: int
     not_itemised_output_tokens: int
     n_truncated: int
@@ -131,15 +124,7 @@ class SampleResult:
     answer: str | None
 
 
-_SUMS = """
-    count(*) AS n_attempts,
-    sum(input_tokens) AS input_tokens,
-    sum(cache_read_tokens) AS cache_read_tokens,
-    sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
-    sum(cache_write_1h_tokens) AS cache_write_1h_tokens,
-    sum(output_tokens) AS output_tokens,
-    sum(reasoning_tokens) AS reasoning_tokens
-"""
+_SUMS = ", ".join(f"sum({column}) AS {column}" for column in TOKEN_COLUMNS)
 
 
 def usage_sums(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[UsageSum]:
@@ -164,7 +149,7 @@ def _usage_sums(ledger: Ledger, run_ids: Sequence[str] | None, *, by_sample: boo
     keys = f"cell_id{sample}, purpose, status, usage_group_id"
     query = f"""
         SELECT sums.*, cells.run_id, usage_groups.* FROM (
-            SELECT {keys}, {_SUMS} FROM attempts
+            SELECT {keys}, count(*) AS n_attempts, {_SUMS} FROM attempts
             WHERE {SETTLED_AND_SUMMABLE}{with_sample} {_in_runs(run_ids)} GROUP BY {keys}
         ) AS sums
         JOIN cells ON cells.cell_id = sums.cell_id
@@ -172,6 +157,7 @@ def _usage_sums(ledger: Ledger, run_ids: Sequence[str] | None, *, by_sample: boo
         ORDER BY {", ".join(f"sums.{key.strip()}" for key in keys.split(","))}
     """
     for row in select_rows(ledger, query, run_ids):
+        stored = row._mapping
         yield UsageSum(
             run_id=row.run_id,
             cell_id=row.cell_id,
@@ -180,12 +166,7 @@ def _usage_sums(ledger: Ledger, run_ids: Sequence[str] | None, *, by_sample: boo
             group=_group(row),
             n_attempts=row.n_attempts,
             n_usage_missing=0 if row.usage_known else row.n_attempts,
-            input_tokens=int(row.input_tokens or 0),
-            cache_read_tokens=int(row.cache_read_tokens or 0),
-            cache_write_5m_tokens=int(row.cache_write_5m_tokens or 0),
-            cache_write_1h_tokens=int(row.cache_write_1h_tokens or 0),
-            output_tokens=int(row.output_tokens or 0),
-            reasoning_tokens=int(row.reasoning_tokens or 0),
+            **{column: int(stored[column] or 0) for column in TOKEN_COLUMNS},
             n_not_itemised=row.n_attempts if row.usage_known and not row.itemised else 0,
             not_itemised_output_tokens=0 if row.itemised else int(row.output_tokens or 0),
             n_truncated=row.n_attempts if row.truncated else 0,

@@ -17,8 +17,7 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from harness.errors import LedgerError
-from harness.ledger.connections import BUSY_TIMEOUT_S, connect_sqlite
-from harness.ledger.ledger_file import LedgerFile
+from harness.ledger.connections import BUSY_TIMEOUT_S, LedgerFile, connect_sqlite
 from harness.ledger.locks import Hold
 from harness.ledger.writing.room import fits, is_short, room_bytes
 from harness.ledger.writing.statements import for_rows

@@ -12,12 +12,13 @@ from typing import Any
 
 from harness.costs.cost import Cost, cost_of
 from harness.instants import from_us
+from harness.ledger.columns import token_counts
 from harness.ledger.reading.sums import UsageGroup
 from harness.money import multiply
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import OWN_CONTEXT, TOKENS, context_of
 from harness.reports.facts.charger import Charger
-from harness.usage.values import Meter, Usage
+from harness.usage.values import Meter
 
 _GROUP = ("service_tier", "mode", "speed", "inference_geo", "thinking", "slot_us", "context_bucket")
 
@@ -71,7 +72,7 @@ class Charged:
 
 
 Used = tuple[bool, ...]
-"""Which of the disjoint quantities (`split`) an attempt has."""
+"""Which of the disjoint quantities (`TokenCounts.quantities`) an attempt has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +92,9 @@ Line = tuple[str, int, Decimal | None, Decimal | None, str | None, int | None]
 _UNPRICED = (None, None, None)
 
 
-def split(quantities: Sequence[int | None]) -> tuple[tuple[Meter, int], ...]:
-    """Take the counts of `TOKENS` apart into what is charged: output without its reasoning."""
-    fresh, read, write_5m, write_1h, output, reasoning = (count or 0 for count in quantities)
-    return (
-        (Meter.INPUT, fresh),
-        (Meter.CACHE_READ, read),
-        (Meter.CACHE_WRITE_5M, write_5m),
-        (Meter.CACHE_WRITE_1H, write_1h),
-        (Meter.REASONING, reasoning),
-        (Meter.OUTPUT, output - reasoning if quantities[4] is not None else 0),
-    )
-
-
 def rate_lines(quantities: Sequence[int | None], rates: Rates) -> Iterator[Line]:
     """Charge what was used."""
-    for meter, quantity in split(quantities):
+    for meter, quantity in token_counts(quantities).quantities():
         if quantity:
             rate, name, start = rates.by_meter.get(meter, _UNPRICED)
             usd = None if rate is None else multiply(rate, quantity)
@@ -136,7 +124,7 @@ class AttemptRates:
     def of(self, values: Sequence[Any]) -> Rates:
         """Give the rates of an attempt whose charge depends on its tokens and its usage group alone."""
         n = len(TOKENS)
-        used = tuple(quantity != 0 for _, quantity in split(values[:n]))
+        used = tuple(quantity != 0 for _, quantity in token_counts(values[:n]).quantities())
         key = (values[n + 6], values[n], values[n + 1], used)
         if key in self.by_group:
             return self.by_group[key] or self._of_row(key, Charged.of(values), used)
@@ -160,18 +148,9 @@ class AttemptRates:
 
 def _rates(book: PriceBook, row: Charged, group: UsageGroup, used: Used) -> Rates:
     """Price one unit of every meter that is used."""
-    fresh, read, write_5m, write_1h, reasoning, answer = map(int, used)
-    usage = Usage(
-        input_tokens=fresh + read + write_5m + write_1h,
-        cache_read_tokens=read,
-        cache_write_5m_tokens=write_5m,
-        cache_write_1h_tokens=write_1h,
-        output_tokens=reasoning + answer,
-        reasoning_tokens=reasoning or None,
-        context_tokens=group.context_bucket,
-        speed=group.speed,
-        inference_geo=group.inference_geo,
-    )
+    *inputs, reasoning, answer = map(int, used)
+    one_of_each = token_counts((*inputs, reasoning + answer, reasoning))
+    usage = one_of_each.usage(context_tokens=group.context_bucket, speed=group.speed, inference_geo=group.inference_geo)
     cost = cost_of(
         book,
         usage,
