@@ -52,7 +52,7 @@ lint: $(VENV)/.installed-dev ## check format, lint, types and the import contrac
 bench: $(VENV)/.installed-dev ## measure the request path against its targets (both sides in one run)
 	@$(BIN)/python -m benchmarks.requests
 
-bench-costs: $(VENV)/.installed-dev ## charge and total 1,000,000 and 10,000,000 attempts; per call beside other libraries
+bench-costs: $(VENV)/.installed-dev ## the spend report of 1,000,000 and 10,000,000 attempts; one call beside other libraries
 	@$(BIN)/python -m benchmarks.costs --attempts 50000 1000000 10000000
 
 bench-ledger: $(VENV)/.installed-dev ## CPU and bytes per attempt of the ledger's writer

@@ -28,3 +28,8 @@ def from_us(microseconds: int) -> datetime:
 def now_us() -> int:
     """Read the clock: microseconds since the epoch."""
     return time.time_ns() // 1_000
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """Write an instant as RFC 3339 in UTC ("2025-02-08T16:00:00Z"); None stays None."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,95 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from harness.money import EXACT, add, multiply, plain
+from harness.costs.charge import Bill, Charge, charge
+from harness.costs.served import Served
+from harness.instants import utc_text
+from harness.money import add, plain
 from harness.pricing.book import SHIPPED_LAYER, Match, PriceBook
-from harness.pricing.known_names import nearest, priced_since
-from harness.pricing.rates import (
-    RateCard,
-    Terms,
-    highest_rates,
-    named_region,
-    named_speed,
-    rates_in_force,
-    served_tier,
-    terms_of,
-)
-from harness.pricing.rows import TOKEN_METERS, Price, utc_text
-from harness.usage import meters
-from harness.usage.values import Meter, Usage
+from harness.pricing.known_names import missing_price
+from harness.pricing.rates import RateCard, Terms, rates_in_force
+from harness.pricing.rows import TOKEN_METERS, Price
+from harness.usage.values import Usage
 
 CostStatus = Literal["priced", "unpriced", "free"]
 
 STATED_TOLERANCE = Decimal("0.001")
 """A stated cost that differs from ours by more than this share is reported."""
-
-LONGEST_REQUEST = timedelta(hours=24)
-"""How long after sending a request may still be completed: a batch is answered within 24 hours."""
-
-_UNITS = {
-    Meter.WEB_SEARCH: "call",
-    Meter.WEB_FETCH: "call",
-    Meter.FILE_SEARCH: "call",
-    Meter.CODE_SESSION: "session",
-    Meter.GROUNDING: "query",
-    Meter.GROUNDED_PROMPT: "prompt",
-    Meter.MAPS_GROUNDING: "call",
-    Meter.IMAGE: "image",
-    Meter.REQUEST: "request",
-}
-_INPUT_SIDE = frozenset(
-    {
-        Meter.INPUT,
-        Meter.CACHE_READ,
-        Meter.CACHE_WRITE_5M,
-        Meter.CACHE_WRITE_1H,
-        Meter.INPUT_AUDIO,
-        Meter.INPUT_IMAGE,
-        Meter.CACHE_READ_AUDIO,
-        Meter.CACHE_READ_IMAGE,
-    }
-)
-_OUTPUT_SIDE = frozenset({Meter.OUTPUT, Meter.REASONING, Meter.OUTPUT_AUDIO, Meter.OUTPUT_IMAGE})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """One line of a bill: a quantity of one meter at one rate.
-
-    Attributes:
-        meter: what was used.
-        quantity: how much, in `unit`.
-        unit: `token`, `call`, `query`, `session`, `image` or `request`.
-        usd_per_unit: exact rate after all adjustments.
-        usd: quantity times rate, exactly.
-        model: set when another model inside the same payload was charged.
-    """
-
-    meter: Meter
-    quantity: int
-    unit: str
-    usd_per_unit: Decimal
-    usd: Decimal
-    model: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """The charge lines of one usage under one price.
-
-    Attributes:
-        lines: one per meter with a known rate.
-        unpriced: why something could not be charged, one sentence each; empty when everything was.
-        warnings: what was assumed.
-    """
-
-    lines: tuple[Charge, ...]
-    unpriced: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,25 +54,25 @@ class Cost:
     is_lower_bound: bool = False
 
 
-def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decimal(1), model: str | None = None) -> Bill:
-    """Charge each meter of a usage exactly once; usage of other models inside it is not part of this bill."""
-    card = rates_in_force(price, terms, factor=factor)
-    unpriced = [f"no rate for {term} of {price.name}" for term in card.unknown_terms]
-    if usage.input_tokens is None or usage.output_tokens is None:
-        unpriced.append("the payload does not say how many tokens were used")
-    if any(flag.name == "zero_usage" for flag in usage.flags):
-        unpriced.append("the payload states no tokens at all, which no answered request has")
-    lines, warnings = [], list(card.warnings)
-    for used, n_used in meters(usage).items():
-        meter, quantity = card.as_sold(used, n_used)
-        rate = Decimal(0) if price.free else card.rate(meter)
-        if rate is None:
-            unpriced.append(f"no {meter.value} rate for {price.name}")
-            continue
-        if card.falls_back(meter) and not price.free:
-            warnings.append(f"no cached rate is published for {price.name}: cached tokens at the full input rate")
-        lines.append(line_of(meter, quantity, rate, model))
-    return Bill(lines=tuple(lines), unpriced=tuple(unpriced), warnings=tuple(warnings))
+def price_request(book: PriceBook, usage: Usage, served: Served) -> Cost:
+    """Price one request at the instant of its completion.
+
+    What the payload says (served tier, speed, region, model) wins over `served`, which says what was asked.
+    An unknown model, tier or meter makes the cost `unpriced`, never zero.
+    """
+    match, name, warnings = find_price(
+        book, served.provider, served.model, usage.served_model or served.model_served, served.at
+    )
+    if match is None:
+        return _stated(usage, None, warnings)
+    terms = served.terms(usage)
+    bills = [charge(part, match.price, own, factor=match.multiply) for part, own in _own_parts(usage, terms)]
+    bills += _other_bills(book, usage, served.provider, terms)
+    warnings += [warning for bill in bills for warning in bill.warnings]
+    if _straddles(book, match, terms, served, name):
+        sent, completed = utc_text(served.started_at), utc_text(served.at)
+        warnings.append(f"straddles a price change: sent {sent}, priced at completion {completed}")
+    return _stated(usage, _total(match, bills, warnings), warnings)
 
 
 def cost_of(
@@ -161,28 +90,23 @@ def cost_of(
     speed: str | None = None,
     inference_geo: str | None = None,
 ) -> Cost:
-    """Price one request at the instant of its completion.
-
-    What the payload says (served tier, speed, region, model) wins over the arguments, which say what was asked.
-    An unknown model, tier or meter makes the cost `unpriced`, never zero.
-
-    Args:
-        at: completion; the price in force then decides.
-        started_at: when it was sent; a price that changed in between is warned about.
-        mode: `batch` for a batch request, whatever tier the response names.
-        thinking: whether thinking was asked for, where the payload cannot say.
-        served_model: the model that the response names; `find_price` says when its price counts.
-    """
-    match, name, warnings = find_price(book, provider, model, usage.served_model or served_model, at)
-    if match is None:
-        return _stated(usage, None, warnings)
-    terms = _terms(usage, at, service_tier, mode, thinking, speed, inference_geo)
-    bills = [charge(part, match.price, own, factor=match.multiply) for part, own in _own_parts(usage, terms)]
-    bills += _other_bills(book, usage, provider, at, terms)
-    warnings += [warning for bill in bills for warning in bill.warnings]
-    if started_at is not None and _straddles(book, match, terms, provider, name, started_at):
-        warnings.append(f"straddles a price change: sent {utc_text(started_at)}, priced at completion {utc_text(at)}")
-    return _stated(usage, _total(match, bills, warnings), warnings)
+    """Price one request: `price_request` for callers who have the facts of `Served` one by one."""
+    return price_request(
+        book,
+        usage,
+        Served(
+            provider=provider,
+            model=model,
+            at=at,
+            started_at=started_at,
+            model_served=served_model,
+            service_tier=service_tier,
+            mode=mode,
+            speed=speed,
+            inference_geo=inference_geo,
+            thinking=thinking,
+        ),
+    )
 
 
 def without_tokens(cost: Cost) -> Cost:
@@ -192,63 +116,6 @@ def without_tokens(cost: Cost) -> Cost:
     note = "declined before any output: its tokens are not billed"
     status: CostStatus = "priced" if usd else "free"
     return replace(cost, status=status, list_usd=usd, usd=usd, lines=fees, warnings=(*cost.warnings, note))
-
-
-def worst_case_usd(
-    book: PriceBook,
-    *,
-    provider: str,
-    model: str,
-    input_tokens: int,
-    max_output_tokens: int,
-    at: datetime,
-    service_tier: str | None = None,
-    inference_geo: str | None = None,
-    speed: str | None = None,
-) -> Decimal | None:
-    """Bound from above what a request sent at `at` can cost, until `LONGEST_REQUEST` later.
-
-    Counts every input token at the dearest input-side rate (cache writes included) and every output token at the
-    dearest output-side rate, over all tiers, regions, windows and price changes that could apply. Tool fees, which
-    no token count bounds, are not included. `service_tier` ("default" for the list price), `inference_geo` ("" for
-    none) and `speed` ("standard") narrow the bound where the request fixes them; None means any.
-
-    Returns:
-        USD, 0 for a free model, None when the model is unpriced at any instant of the span.
-    """
-    moments = [at, *(moment for moment in book.boundaries(provider, model) if at < moment <= at + LONGEST_REQUEST)]
-    worst = Decimal(0)
-    for moment in moments:
-        match = book.match(provider, model, moment)
-        if match is None:
-            return None
-        if match.price.free:
-            continue
-        rates = highest_rates(
-            match.price,
-            start=at,
-            span=LONGEST_REQUEST,
-            context_tokens=input_tokens,
-            tier=None if service_tier is None else served_tier(service_tier, None),
-            geo=None if inference_geo is None else named_region(inference_geo),
-            speed=None if speed is None else named_speed(speed),
-            factor=match.multiply,
-        )
-        input_rate = max((rate for meter, rate in rates.items() if meter in _INPUT_SIDE), default=None)
-        output_rate = max((rate for meter, rate in rates.items() if meter in _OUTPUT_SIDE), default=None)
-        if input_rate is None or output_rate is None:
-            return None
-        bound = EXACT.add(multiply(input_rate, input_tokens), multiply(output_rate, max_output_tokens))
-        worst = max(worst, bound)
-    return worst
-
-
-def line_of(meter: Meter, quantity: int, rate: Decimal, model: str | None = None) -> Charge:
-    """Write one line of a bill."""
-    unit = "token" if meter in TOKEN_METERS else _UNITS.get(meter, "unit")
-    return Charge(
-        meter=meter, quantity=quantity, unit=unit, usd_per_unit=rate, usd=multiply(rate, quantity), model=model
-    )
 
 
 def find_price(
@@ -295,31 +162,6 @@ def may_be_asked(book: PriceBook, provider: str, asked: Match, served: str, at: 
     return family is None or family[0] not in book.families(provider)
 
 
-def why_no_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
-    """Say that a price is missing, for which instant, and which listed names are like this one."""
-    why = f"no price for {provider}/{model} at {utc_text(at)}"
-    row = book.listed(provider, model, at)
-    if row is not None:
-        why += f" ({row.price.note or 'it is charged for, and its price is not known'})"
-    elif (since := priced_since(book, provider, model, at)) is not None:
-        why += f" (it has prices at other dates, from {since} on)"
-    elif book.knows(provider, model):
-        why += " (it has prices at other dates)"
-    elif near := nearest(book, provider, model, at):
-        why += f" (listed are {'; '.join(near)})"
-    return why
-
-
-def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
-    """Say that a price is missing, for which instant, and what to do about it."""
-    return f"{why_no_price(book, provider, model, at)}; {where_prices_go(book, provider)}"
-
-
-def where_prices_go(book: PriceBook, provider: str) -> str:
-    """Say how a provider's model gets a price."""
-    return f"add a [[price]] to pricing/{book.provider(provider)}.toml or pass --pricing DIR"
-
-
 def _own_parts(usage: Usage, terms: Terms) -> Iterator[tuple[Usage, Terms]]:
     """Give what the answering model used, call by call where the calls may fall on both sides of a context tier."""
     if not usage.calls:
@@ -331,46 +173,15 @@ def _own_parts(usage: Usage, terms: Terms) -> Iterator[tuple[Usage, Terms]]:
         yield Usage(input_tokens=0, output_tokens=0, fees=usage.fees), terms
 
 
-def _terms(
-    usage: Usage,
-    at: datetime,
-    service_tier: str | None,
-    mode: str | None,
-    thinking: bool | None,
-    speed: str | None,
-    inference_geo: str | None,
-) -> Terms:
-    if mode is None and service_tier is not None and service_tier.lower() == "batch":
-        mode = "batch"
-    return terms_of(
-        at=at,
-        context_tokens=usage.context_tokens if usage.context_tokens is not None else usage.input_tokens,
-        service_tier=usage.service_tier or service_tier,
-        mode=mode,
-        speed=usage.speed or speed,
-        inference_geo=usage.inference_geo or inference_geo,
-        thinking=_thought(usage, thinking),
-    )
-
-
-def _thought(usage: Usage, asked: bool | None) -> bool | None:
-    """Itemised reasoning proves thinking; else what was asked for; else what the payload suggests."""
-    if usage.reasoning_tokens:
-        return True
-    if asked is not None:
-        return asked
-    return False if usage.thinking is None and usage.reasoning_tokens == 0 else usage.thinking
-
-
-def _other_bills(book: PriceBook, usage: Usage, provider: str, at: datetime, terms: Terms) -> Iterator[Bill]:
+def _other_bills(book: PriceBook, usage: Usage, provider: str, terms: Terms) -> Iterator[Bill]:
     """Charge what other models inside the payload used, each at its own price."""
     for name, part in usage.other_models:
-        match = book.match(provider, name, at)
+        match = book.match(provider, name, terms.at)
         if match is None:
-            yield Bill(lines=(), unpriced=(missing_price(book, provider, name, at),))
+            yield Bill(lines=(), unpriced=(missing_price(book, provider, name, terms.at),))
             continue
         own = Terms(
-            at=at,
+            at=terms.at,
             context_tokens=part.context_tokens if part.context_tokens is not None else part.input_tokens or 0,
             tier=terms.tier,
             geo=terms.geo,
@@ -434,11 +245,12 @@ def _once(warnings: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(warnings))
 
 
-def _straddles(book: PriceBook, match: Match, terms: Terms, provider: str, model: str, started_at: datetime) -> bool:
-    before = book.match(provider, model, started_at)
-    if before is None:
-        return True
-    return _card(before, replace(terms, at=started_at)) != _card(match, terms)
+def _straddles(book: PriceBook, match: Match, terms: Terms, served: Served, name: str) -> bool:
+    """Tell whether the rates were others when the request was sent; `name` is the one that it is priced under."""
+    if served.started_at is None:
+        return False
+    before = book.match(served.provider, name, served.started_at)
+    return before is None or _card(before, replace(terms, at=served.started_at)) != _card(match, terms)
 
 
 def _card(match: Match, terms: Terms) -> RateCard:

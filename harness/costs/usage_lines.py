@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from harness.costs.cost import Charge, Cost, cost_of, without_tokens
+from harness.costs.charge import Charge
+from harness.costs.cost import Cost, price_request, without_tokens
+from harness.costs.served import Served
 from harness.errors import InputError
+from harness.instants import utc_text
 from harness.money import plain
 from harness.pricing.book import PriceBook
-from harness.pricing.rows import Price, utc_text
+from harness.pricing.rows import Price
 from harness.usage import Meter, Usage, parse_json, read_usage
 from harness.usage.refusals import is_unbilled_refusal
 from harness.usage.tool_calls import TOOLS, called_tools, calls_in_output, offered_tools, with_tool_fees
@@ -54,22 +57,20 @@ def price_record(book: PriceBook, record: Mapping[str, Any], *, assume_utc: bool
     kind = _text(record, "usage_kind")
     calls = _tool_calls(record, request)
     usage = with_tool_fees(read_usage(kind, _payload(record)), kind=kind, offered=offered_tools(request), calls=calls)
-    cost = cost_of(
-        book,
-        usage,
+    started = record.get("started_at")
+    served = Served(
         provider=_text(record, "provider"),
         model=_text(record, "model"),
         at=_instant(record, "at", assume_utc=assume_utc),
-        started_at=_instant(record, "started_at", assume_utc=assume_utc)
-        if record.get("started_at") is not None
-        else None,
+        started_at=None if started is None else _instant(record, "started_at", assume_utc=assume_utc),
         service_tier=_optional(record, "service_tier") or _optional(request, "service_tier"),
         mode=_mode(record, request),
         thinking=_thinking(request),
-        served_model=_optional(record, "served_model") or _optional(record, "model_served"),
+        model_served=_optional(record, "served_model") or _optional(record, "model_served"),
         speed=_optional(record, "speed") or _optional(request, "speed"),
         inference_geo=_region(record) or _region(request),
     )
+    cost = price_request(book, usage, served)
     stop_reason = _optional(record, "stop_reason") or _optional(record, "finish_reason")
     if is_unbilled_refusal(kind, stop_reason, usage):
         cost = without_tokens(cost)

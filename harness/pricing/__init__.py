@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.instants import utc_text
 from harness.pricing.book import (
     IMPORTED_LAYER,
     LONGEST_ALIAS_CHAIN,
@@ -23,7 +24,6 @@ from harness.pricing.rows import (
     DayWindow,
     Price,
     tier_name,
-    utc_text,
 )
 
 if TYPE_CHECKING:

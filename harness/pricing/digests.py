@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness.instants import utc_text
 from harness.pricing.book import ImportedRows, PriceBook
-from harness.pricing.rows import Alias, Price, utc_text
+from harness.pricing.rows import Alias, Price
 
 HEADER = (
     "# Digests of price rows and aliases: what money depends on. Old lines must stay true; new rows are accepted with\n"

@@ -1,4 +1,4 @@
-"""What a person may have meant by a name without a price: listed names like it, with their prices as text.
+"""What is said of a name without a price: that it has none, what a person may have meant, where a price goes.
 
 Pure, and only for messages: nothing is ever priced under a name that is not the one given. Data flows
 `PriceBook`, name, instant -> sentences.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from difflib import get_close_matches
 
+from harness.instants import utc_text
 from harness.money import plain
 from harness.pricing.book import PriceBook
-from harness.pricing.rows import ANY_MODEL, Price, utc_text
+from harness.pricing.rows import ANY_MODEL, Price
 from harness.usage.values import Meter
 
 _MOST = 3
@@ -47,3 +48,28 @@ def _with_price(book: PriceBook, provider: str, model: str, at: datetime) -> str
 
 
 _SHOWN = (("input", Meter.INPUT), ("output", Meter.OUTPUT))
+
+
+def why_no_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
+    """Say that a price is missing, for which instant, and which listed names are like this one."""
+    why = f"no price for {provider}/{model} at {utc_text(at)}"
+    row = book.listed(provider, model, at)
+    if row is not None:
+        why += f" ({row.price.note or 'it is charged for, and its price is not known'})"
+    elif (since := priced_since(book, provider, model, at)) is not None:
+        why += f" (it has prices at other dates, from {since} on)"
+    elif book.knows(provider, model):
+        why += " (it has prices at other dates)"
+    elif near := nearest(book, provider, model, at):
+        why += f" (listed are {'; '.join(near)})"
+    return why
+
+
+def missing_price(book: PriceBook, provider: str, model: str, at: datetime) -> str:
+    """Say that a price is missing, for which instant, and what to do about it."""
+    return f"{why_no_price(book, provider, model, at)}; {where_prices_go(book, provider)}"
+
+
+def where_prices_go(book: PriceBook, provider: str) -> str:
+    """Say how a provider's model gets a price."""
+    return f"add a [[price]] to pricing/{book.provider(provider)}.toml or pass --pricing DIR"

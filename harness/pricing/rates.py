@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from harness.money import multiply, per_token, plain
@@ -15,6 +15,9 @@ from harness.pricing.rows import TOKEN_METERS, Adjustment, Price, tier_name
 from harness.usage.values import Meter
 
 STANDARD = "standard"
+BATCH = "batch"
+"""The tier of requests that are sent in batches."""
+
 STANDARD_TIERS = frozenset({STANDARD, "default", "auto", "on_demand", "standard_only", "unspecified", "none", ""})
 """Words that providers use for the list price without a tier."""
 
@@ -58,25 +61,21 @@ class Terms:
     thinking: bool | None = None
 
 
-def terms_of(
-    *,
-    at: datetime,
-    context_tokens: int | None,
-    service_tier: str | None,
-    mode: str | None,
-    speed: str | None,
-    inference_geo: str | None,
-    thinking: bool | None,
-) -> Terms:
-    """Bring a provider's words for tier, speed and region into the form that prices are written in."""
-    return Terms(
-        at=at,
-        context_tokens=context_tokens or 0,
-        tier=served_tier(service_tier, mode),
-        speed=named_speed(speed),
-        geo=named_region(inference_geo),
-        thinking=thinking,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PossibleTerms:
+    """What is known of the terms of a request before it is answered; None = may be any.
+
+    Attributes:
+        first, last: it is completed between these instants, both included.
+        context_tokens: the largest prompt that it can have.
+    """
+
+    first: datetime
+    last: datetime
+    context_tokens: int
+    tier: str | None = None
+    speed: str | None = None
+    geo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +118,9 @@ class RateCard:
         return (other if other in self.usd_per_unit else meter), quantity
 
 
-def served_tier(service_tier: str | None, mode: str | None) -> str:
-    """Name the tier that prices a request: `batch` for a batch request whatever the response says, else the tier."""
-    if mode is not None and mode.lower() == "batch":
-        return "batch"
-    tier = (service_tier or "").strip().lower().removeprefix("on_demand_").removeprefix("service_tier_")
+def named_tier(text: str | None) -> str:
+    """Give the tier that a request was served at; `standard` for none and for words that mean none."""
+    tier = (text or "").strip().lower().removeprefix("on_demand_").removeprefix("service_tier_")
     return STANDARD if tier in STANDARD_TIERS else tier_name(tier)
 
 
@@ -156,31 +153,20 @@ def adjustments_in_force(price: Price, terms: Terms) -> Iterator[Adjustment]:
     return (adjustment for adjustment in price.adjustments if _holds(adjustment, terms))
 
 
-def highest_rates(
-    price: Price,
-    *,
-    start: datetime,
-    span: timedelta,
-    context_tokens: int,
-    tier: str | None,
-    geo: str | None,
-    speed: str | None,
-    factor: Decimal = Decimal(1),
-) -> dict[Meter, Decimal]:
-    """Bound each meter's rate from above, over every adjustment that could hold in a span of time.
+def highest_rates(price: Price, possible: PossibleTerms, *, factor: Decimal = Decimal(1)) -> dict[Meter, Decimal]:
+    """Bound each meter's rate from above, over every adjustment that could hold for a request.
 
     Adjustments are followed in order and the highest value that each meter can have had is kept; every step of
     `rates_in_force` either keeps, replaces or multiplies a rate, so the result is never below it. One that holds in
     the whole span for the named tier (the batch price) simply applies.
-    `tier`, `geo` and `speed` None mean any.
     """
     bounds = dict(price.rates)
     for adjustment in price.adjustments:
-        if not _could_hold(adjustment, start, span, context_tokens, tier, geo, speed):
+        if not _could_hold(adjustment, possible):
             continue
         raised = dict(bounds)
         _apply(adjustment, raised)
-        if not _surely_holds(adjustment, start, span, tier):
+        if not _surely_holds(adjustment, possible):
             raised = {meter: max(rate, bounds.get(meter, rate)) for meter, rate in raised.items()}
         bounds = raised
     return _units(bounds, factor)
@@ -222,36 +208,30 @@ def _regional(adjustment: Adjustment, geo: str) -> bool:
     return geo in adjustment.geos or (bool(geo) and ANY_REGION in adjustment.geos)
 
 
-def _could_hold(
-    adjustment: Adjustment,
-    start: datetime,
-    span: timedelta,
-    context_tokens: int,
-    tier: str | None,
-    geo: str | None,
-    speed: str | None,
-) -> bool:
+def _could_hold(adjustment: Adjustment, possible: PossibleTerms) -> bool:
     """Judge by dates, size, tier, region and speed: hours, weekdays and thinking count as possible."""
-    began = adjustment.effective_from is None or adjustment.effective_from <= start + span
-    ended = adjustment.effective_until is not None and adjustment.effective_until <= start
+    start, end = adjustment.effective_from, adjustment.effective_until
     return (
-        began
-        and not ended
-        and context_tokens >= adjustment.least_context_tokens
-        and (not adjustment.tiers or tier is None or tier in adjustment.tiers)
-        and (not adjustment.geos or geo is None or _regional(adjustment, geo))
-        and (not adjustment.speeds or speed is None or speed in adjustment.speeds)
+        (start is None or start <= possible.last)
+        and (end is None or end > possible.first)
+        and possible.context_tokens >= adjustment.least_context_tokens
+        and _may_be(possible.tier, adjustment.tiers)
+        and _may_be(possible.speed, adjustment.speeds)
+        and (not adjustment.geos or possible.geo is None or _regional(adjustment, possible.geo))
     )
 
 
-def _surely_holds(adjustment: Adjustment, start: datetime, span: timedelta, tier: str | None) -> bool:
+def _may_be(known: str | None, named: frozenset[str]) -> bool:
+    return not named or known is None or known in named
+
+
+def _surely_holds(adjustment: Adjustment, possible: PossibleTerms) -> bool:
     """Whether an adjustment that can hold depends on the tier alone, which is known, all through the span."""
-    began = adjustment.effective_from is None or adjustment.effective_from <= start
-    lasts = adjustment.effective_until is None or adjustment.effective_until > start + span
+    start, end = adjustment.effective_from, adjustment.effective_until
+    throughout = (start is None or start <= possible.first) and (end is None or end > possible.last)
     by_size = adjustment.least_context_tokens or adjustment.most_context_tokens is not None
-    by_hour = adjustment.hours or adjustment.weekdays or adjustment.except_dates
     by_kind = adjustment.speeds or adjustment.geos or adjustment.thinking is not None
-    return tier is not None and began and lasts and not (by_size or by_hour or by_kind)
+    return possible.tier is not None and throughout and not (by_size or adjustment.by_clock or by_kind)
 
 
 def _unknown_terms(price: Price, terms: Terms) -> tuple[str, ...]:

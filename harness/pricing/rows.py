@@ -14,6 +14,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
 
+from harness.instants import utc_text
 from harness.money import plain
 from harness.usage.values import Meter
 
@@ -51,11 +52,6 @@ TOKEN_METERS = frozenset(
 def tier_name(word: str) -> str:
     """Give the one name of a service tier: OpenAI renamed `priority` to `fast` on 2026-07-30 and echoes either."""
     return _TIER_NAMES.get(word, word)
-
-
-def utc_text(moment: datetime | None) -> str | None:
-    """Write an instant as RFC 3339 in UTC ("2025-02-08T16:00:00Z"); None stays None."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _require_utc(moment: datetime | None, name: str) -> None:
@@ -128,15 +124,20 @@ class Adjustment:
         _require_utc(self.effective_until, "effective_until")
         object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
 
+    @property
+    def by_clock(self) -> bool:
+        """Whether it holds on some days or at some hours only."""
+        return bool(self.hours or self.weekdays or self.except_dates)
+
     def in_force(self, at: datetime) -> bool:
         """Tell whether its dates, hours and weekdays hold at an instant."""
         if self.effective_from is not None and at < self.effective_from:
             return False
         if self.effective_until is not None and at >= self.effective_until:
             return False
-        if not (self.hours or self.weekdays or self.except_dates):
-            return True
-        moment = at.astimezone(UTC)
+        return not self.by_clock or self._on_the_clock(at.astimezone(UTC))
+
+    def _on_the_clock(self, moment: datetime) -> bool:
         if (self.weekdays and moment.weekday() not in self.weekdays) or moment.date() in self.except_dates:
             return False
         second = moment.hour * 3600 + moment.minute * 60 + moment.second

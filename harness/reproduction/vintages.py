@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from harness.errors import InputError
+from harness.instants import utc_text
 from harness.money import TOKENS_PER_MTOK, multiply
 from harness.pricing.book import PriceBook
 from harness.pricing.rates import Terms, rates_in_force
-from harness.pricing.rows import utc_text
 from harness.usage.values import Meter
 
 

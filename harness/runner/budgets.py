@@ -11,7 +11,6 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
-from harness.costs.cost import where_prices_go, why_no_price
 from harness.errors import InputError, UnpricedModelError
 from harness.instants import from_us, to_us
 from harness.ledger import Ledger
@@ -19,6 +18,7 @@ from harness.ledger.scopes import set_scope, simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
 from harness.pricing.book import PriceBook
+from harness.pricing.known_names import where_prices_go, why_no_price
 from harness.runner.preparation import PreparedRun, output_cap
 
 _DAY_US = 86_400_000_000

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.costs.cost import where_prices_go, why_no_price
 from harness.errors import InputError, UnpricedModelError
 from harness.instants import to_us
 from harness.ledger.encoding import canonical_json
@@ -21,6 +20,7 @@ from harness.messages import Message
 from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
+from harness.pricing.known_names import where_prices_go, why_no_price
 from harness.providers.endpoints import Endpoints, endpoints
 from harness.providers.settings import reasons
 from harness.runner.attempts import Question

@@ -12,7 +12,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from harness.costs.cost import Cost, cost_of, worst_case_usd
+from harness.costs.cost import Cost, price_request
+from harness.costs.served import Served
+from harness.costs.worst_case import worst_case_usd
 from harness.declared import request_value
 from harness.instants import from_us
 from harness.ledger.records import UsageFacts
@@ -92,13 +94,16 @@ class Pricer:
     def _bound_pico(self, input_tokens: int, output_tokens: int, at: datetime) -> int | None:
         usd = worst_case_usd(
             self._book,
-            provider=self._spec.provider,
-            model=self._spec.model,
+            Served(
+                provider=self._spec.provider,
+                model=self._spec.model,
+                at=at,
+                service_tier=self._service_tier,
+                mode=self.mode,
+                speed="standard",  # a fast mode is never asked for
+            ),
             input_tokens=input_tokens,
             max_output_tokens=output_tokens,
-            at=at,
-            service_tier=self.mode or self._service_tier,
-            speed="standard",  # a fast mode is never asked for
         )
         return None if usd is None else min(to_pico_ceiling(usd), _LARGEST_RESERVATION_PICO)
 
@@ -188,17 +193,16 @@ class Pricer:
                 return None, None
             charged_pico = sum([pico_each * quantities[meter] for meter, pico_each in rates])
             return charged_pico, from_pico(charged_pico)
-        cost = cost_of(
-            self._book,
-            usage,
+        served = Served(
             provider=self._spec.provider,
             model=self._spec.model,
             at=from_us(finished_at_us),
+            model_served=model_served,
             service_tier=service_tier,
             mode=self.mode,
             thinking=self._thinking,
-            served_model=model_served,
         )
+        cost = price_request(self._book, usage, served)
         if small:
             self._remember(terms, cost, n_meters=len(quantities))
         return (None, None) if cost.usd is None else (to_pico_ceiling(cost.usd), cost.usd)

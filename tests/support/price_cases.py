@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
+from harness.costs import Cost, cost_of
+from harness.money import plain
 from harness.pricing import Adjustment, Alias, Price, PriceBook
+from harness.pricing.price_files import load_price_book
 from harness.usage import Meter, Usage
 
+SHIPPED = load_price_book()
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -42,3 +47,15 @@ def book(*rows: Price, aliases: Iterable[Alias] = ()) -> PriceBook:
 def tokens(input_tokens: int, output_tokens: int, **parts: int) -> Usage:
     """Make a usage of token counts."""
     return Usage(input_tokens=input_tokens, output_tokens=output_tokens, **parts)  # type: ignore[arg-type]  # all counts
+
+
+def cost(name: str, usage: Usage, at: str = "2026-11-22T12:00:00", **how: Any) -> Cost:
+    """Price a usage of `provider/model` by the shipped book."""
+    provider, model = name.split("/", 1)
+    return cost_of(SHIPPED, usage, provider=provider, model=model, at=utc(at), **how)
+
+
+def usd(name: str, usage: Usage, at: str = "2026-11-22T12:00:00", **how: Any) -> str | None:
+    """Give what a usage costs as text; None = unpriced."""
+    amount = cost(name, usage, at, **how).usd
+    return None if amount is None else plain(amount)

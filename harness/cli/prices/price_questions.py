@@ -40,7 +40,7 @@ def explain(
     from harness.models import parse_model
     from harness.pricing.lists.installed import installed_lists
     from harness.pricing.price_files import load_price_book, parse_instant
-    from harness.pricing.rates import Terms, named_region, named_speed, served_tier
+    from harness.pricing.rates import Terms, named_region, named_speed, named_tier
     from harness.rendering.json_text import to_json
     from harness.reports.prices.explanation import explain as explain_price
     from harness.reports.prices.explanation import explanation_facts, explanation_lines
@@ -51,7 +51,7 @@ def explain(
     terms = Terms(
         at=moment,
         context_tokens=context_tokens,
-        tier=served_tier(tier, None),
+        tier=named_tier(tier),
         speed=named_speed(speed),
         geo=named_region(geo),
     )

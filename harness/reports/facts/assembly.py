@@ -13,7 +13,8 @@ from decimal import Decimal
 from functools import reduce
 from operator import mul
 
-from harness.costs.cost import worst_case_usd
+from harness.costs.served import Served
+from harness.costs.worst_case import worst_case_usd
 from harness.errors import InputError
 from harness.instants import from_us
 from harness.ledger import CellRecord, Ledger, RunRecord
@@ -267,11 +268,9 @@ def _unknown_spend(bill: UnknownBill, cell: _Cell, book: PriceBook) -> Spend:
         if bill.reserved_input_tokens or bill.reserved_output_tokens:
             worst = worst_case_usd(
                 book,
-                provider=cell.record.provider,
-                model=cell.record.model,
+                Served(provider=cell.record.provider, model=cell.record.model, at=from_us(cell.run.created_at_us)),
                 input_tokens=bill.reserved_input_tokens,
                 max_output_tokens=bill.reserved_output_tokens,
-                at=from_us(cell.run.created_at_us),
             )
         bound = None if worst is None else max(worst, from_pico(bill.reserved_pico_usd))
     return Spend(

@@ -11,8 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from harness.costs.cost import Cost, cost_of
-from harness.costs.stretches import GroupTerms, RateStretches
-from harness.instants import from_us, to_us
+from harness.costs.served import Served
+from harness.costs.stretches import RateStretches, ServedSpan
+from harness.instants import from_us
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.ledger.reading.sums import UsageGroup, UsageSum
@@ -69,31 +70,33 @@ class Charger:
         thought = sums.reasoning_tokens > 0 and sums.group.thinking is not True
         return thought and self.stretches.depend_on_thinking(terms)
 
-    def terms(self, group: UsageGroup, *, provider: str, model: str) -> GroupTerms:
+    def terms(self, group: UsageGroup, *, provider: str, model: str) -> ServedSpan:
         """Say what the price of a group's attempts can depend on, under the prices that are asked about."""
         pricing = self.pricing.of(provider, model)
-        start_us, span_us = (group.slot_us, SLOT_US) if pricing.as_of is None else (to_us(pricing.as_of), 0)
+        at = from_us(group.slot_us) if pricing.as_of is None else pricing.as_of
         bucket = group.context_bucket
-        terms = GroupTerms(
-            provider=provider,
-            model=model,
-            served_model=group.model,
-            start_us=start_us,
-            span_us=span_us,
-            service_tier=group.service_tier,
-            mode="batch" if pricing.batch else group.mode,
-            speed=group.speed,
-            inference_geo=group.inference_geo,
-            thinking=group.thinking,
+        mode = "batch" if pricing.batch else None
+        if pricing.model is None:
+            served = Served(
+                provider=provider,
+                model=model,
+                at=at,
+                model_served=group.model,
+                service_tier=group.service_tier,
+                mode=mode or group.mode,
+                speed=group.speed,
+                inference_geo=group.inference_geo,
+                thinking=group.thinking,
+            )
+        else:
+            provider, model = pricing.model
+            served = Served(provider=provider, model=model, at=at, mode=mode, thinking=group.thinking)
+        return ServedSpan(
+            served=served,
+            span_us=SLOT_US if pricing.as_of is None else 0,
             least_context_tokens=bucket or 0,
             most_context_tokens=None if bucket is None else last_of_bucket(bucket),
         )
-        if pricing.model is None:
-            return terms
-        provider, model = pricing.model
-        mode = "batch" if pricing.batch else None
-        return replace(terms, provider=provider, model=model, served_model=None, service_tier=None, mode=mode,
-                       speed=None, inference_geo=None)  # fmt: skip
 
     def charge_sum(self, sums: UsageSum, *, provider: str, model: str) -> tuple[Spend, Cost]:
         """Charge a sum over attempts that share everything a price depends on."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from harness.instants import utc_text
 from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER, SHIPPED_LAYER, Match, PriceBook
 from harness.pricing.lists.importing import quoted_price
 from harness.pricing.lists.quotes import PriceList
 from harness.pricing.other_lists import current_quotes, published_rate
 from harness.pricing.rates import RateCard, Terms, adjustments_in_force, rates_in_force
-from harness.pricing.rows import Adjustment, Alias, utc_text
+from harness.pricing.rows import Adjustment, Alias
 from harness.reports.prices.price_tables import adjustment_sentence
 from harness.usage.values import Meter
 

@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from harness.documents.table import Column, Table
+from harness.instants import utc_text
 from harness.money import plain
 from harness.pricing.book import ImportedRows, PriceBook
-from harness.pricing.rows import TOKEN_METERS, WEEKDAY_NAMES, Adjustment, Alias, Price, utc_text
+from harness.pricing.rows import TOKEN_METERS, WEEKDAY_NAMES, Adjustment, Alias, Price
 from harness.usage.values import Meter
 
 SHOWN_METERS = (Meter.INPUT, Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H, Meter.OUTPUT)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from harness.costs.cost import cost_of, worst_case_usd
+from harness.costs.cost import price_request
+from harness.costs.served import Served
+from harness.costs.worst_case import worst_case_usd
 from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
@@ -81,9 +83,7 @@ def _estimate(
     usual = USUAL_OUTPUT_TOKENS[model.reasons is not False]
     output_tokens = sum(min(usual, cap) if cap is not None else usual for cap in caps)
     usage = Usage(input_tokens=tokens.total, output_tokens=output_tokens, context_tokens=0)
-    cost = cost_of(
-        book,
-        usage,
+    served = Served(
         provider=model.spec.provider,
         model=model.spec.model,
         at=now,
@@ -98,32 +98,18 @@ def _estimate(
         input_tokens=tokens.total,
         is_rough=tokens.method != "o200k",
         output_tokens=output_tokens,
-        estimated_usd=cost.list_usd,
-        upper_bound_usd=_bound(items, caps, model, run, book, now),
+        estimated_usd=price_request(book, usage, served).list_usd,
+        upper_bound_usd=_bound(items, caps, book, served),
     )
 
 
-def _bound(
-    items: Sequence[PlannedItem],
-    caps: Sequence[int | None],
-    model: ModelPlan,
-    run: PreparedRun,
-    book: PriceBook,
-    now: datetime,
-) -> Decimal | None:
+def _bound(items: Sequence[PlannedItem], caps: Sequence[int | None], book: PriceBook, served: Served) -> Decimal | None:
     total = Decimal(0)
     for item, cap in zip(items, caps, strict=True):
         worst = None
         if cap is not None:
-            worst = worst_case_usd(
-                book,
-                provider=model.spec.provider,
-                model=model.spec.model,
-                input_tokens=upper_bound_messages(item_messages(item)),
-                max_output_tokens=cap,
-                at=now,
-                service_tier="batch" if run.spec.batch else run.spec.service_tier,
-            )
+            input_tokens = upper_bound_messages(item_messages(item))
+            worst = worst_case_usd(book, served, input_tokens=input_tokens, max_output_tokens=cap)
         if worst is None:
             return None
         total = EXACT.add(total, worst)

@@ -1,0 +1,189 @@
+"""A large ledger, filled in bulk: one complete run of twelve models with a score for each answer.
+
+Retries, cut answers, missing usage, context tiers, a batch and priced windows are among its attempts. Data flows a
+number of attempts -> SQLite file; `python -m benchmarks.filled_ledger FILE N` fills one in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.ledger import CellRecord, Ledger, PlannedRecord, RunRecord, SuiteRecord
+from harness.pricing.price_files import load_price_book
+from harness.usage.context_sizes import context_bucket, slot
+
+MODELS = (
+    ("openai", "o3", None),
+    ("openai", "gpt-5", "flex"),
+    ("openai", "gpt-5.4", None),
+    ("openai", "gpt-5.6-luna", "batch"),
+    ("anthropic", "claude-sonnet-4-6", None),
+    ("anthropic", "claude-haiku-5-5", None),
+    ("google", "gemini-2.5-pro", "priority"),
+    ("google", "gemini-2.5-flash", None),
+    ("deepseek", "deepseek-v4-pro", None),
+    ("deepseek", "deepseek-v4-flash", None),
+    ("xai", "grok-4.20", None),
+    ("mistral", "mistral-large-latest", None),
+)
+START_US = 1_786_320_000_000_000  # 2026-08-10
+PER_S = 60
+N_TASKS = 4
+
+_ATTEMPT = (
+    "attempt_id", "request_id", "cell_id", "planned_id", "try_number", "retry_of", "status", "error_class",
+    "model_requested", "model_served", "service_tier", "provider_request_id", "started_at_us", "finished_at_us",
+    "first_byte_us", "input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens", "raw_usage",
+    "usage_source", "billed", "finish_reason", "usage_group_id",
+)  # fmt: skip
+_ADD_ATTEMPT = (
+    f"INSERT INTO attempts ({', '.join(_ATTEMPT)}, purpose, usage_kind, parameter_set_id, normaliser_version,"
+    " reserved_pico_usd, reserved_input_tokens, reserved_output_tokens, refused)"
+    f" VALUES ({', '.join('?' * len(_ATTEMPT))}, 'solve', 'openai.chat', 1, 1, 10000000000, 400, 4096, 0)"
+)
+_SCORE = ("attempt_id", "planned_id", "cell_id", "value_millionths", "reason", "answer", "scored_at_us")
+_ADD_SCORE = (
+    f"INSERT INTO scores ({', '.join(_SCORE)}, scorer, scorer_version, rule)"
+    f" VALUES ({', '.join('?' * len(_SCORE))}, 'multiple_choice', '1', 'last line')"
+)
+_GROUP = ("provider", "model", "service_tier", "slot_us", "context_bucket", "usage_known", "itemised", "truncated")
+_ADD_GROUP = (
+    f"INSERT INTO usage_groups (usage_group_id, {', '.join(_GROUP)}, refused)"
+    f" VALUES (?, {', '.join('?' * len(_GROUP))}, 0)"
+)
+_PARAMETERS = '{"max_completion_tokens":4096,"temperature":0.6,"top_p":0.95}'
+
+
+def fill(path: Path, n_attempts: int) -> None:
+    """Make a ledger of one complete run with about that many attempts, and a score for each answer."""
+    n_samples = max(1, round(n_attempts / len(MODELS) / 1.02))
+    with Ledger.open(path) as ledger:
+        ledger.create_run(
+            RunRecord(
+                run_id="bench",
+                created_at_us=START_US,
+                plan_sha256="",
+                harness_version="0",
+                price_book_sha256=load_price_book().sha256,
+                suites=(SuiteRecord(name="bench", version="1", sha256=""),),
+                models=tuple(f"{provider}/{model}" for provider, model, _ in MODELS),
+            )
+        )
+        cells = ledger.add_cells(
+            "bench",
+            [
+                CellRecord(suite="bench", suite_version="1", suite_sha256="", provider=provider, model=model)
+                for provider, model, _ in MODELS
+            ],
+        )
+        planned = ledger.add_planned(
+            "bench",
+            [
+                PlannedRecord(
+                    suite="bench",
+                    task=f"task {number % N_TASKS}",
+                    sample_id=f"bench-{number:06}",
+                    epoch=0,
+                    draw_order=number,
+                    inclusion_probability=1.0,
+                    sample_sha256=f"{number:064x}",
+                )
+                for number in range(n_samples)
+            ],
+        )
+        ledger.finish_run("bench", "complete", finished_at_us=START_US)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("INSERT INTO parameter_sets VALUES (1, 'bench', ?)", (_PARAMETERS,))
+        groups: dict[tuple[Any, ...], int] = {}
+        connection.executemany(_ADD_ATTEMPT, _attempts(cells, planned, groups))
+        connection.executemany(_ADD_GROUP, ((number, *key) for key, number in groups.items()))
+        answers = connection.execute(
+            "SELECT attempt_id, planned_id, cell_id, finish_reason, finished_at_us FROM attempts"
+            " WHERE status = 'succeeded'"
+        ).fetchall()
+        connection.executemany(_ADD_SCORE, map(_score, answers))
+
+
+def _attempts(cells: list[int], planned: list[int], groups: dict[tuple[Any, ...], int]) -> Iterator[tuple[Any, ...]]:
+    generator = random.Random(20261122)
+    number = 0
+    for planned_id in planned:
+        for cell_id, (provider, model, tier) in zip(cells, MODELS, strict=True):
+            before = None
+            while True:
+                number += 1
+                fails = before is None and generator.random() < 0.02
+                row = _attempt(generator, number, groups, provider, model, tier, fails)
+                yield number, f"bench.{cell_id}.{number}", cell_id, planned_id, 1 + bool(before), before, *row
+                if not fails:
+                    break
+                before = number
+
+
+def _attempt(
+    generator: random.Random,
+    number: int,
+    groups: dict[tuple[Any, ...], int],
+    provider: str,
+    model: str,
+    tier: str | None,
+    fails: bool,
+) -> tuple[Any, ...]:
+    started_us = START_US + number * 1_000_000 // PER_S
+    finished_us = started_us + generator.randrange(200_000, 20_000_000)
+    size = generator.choice((150_000, 230_000, 300_000)) if number % 200 == 0 else generator.randrange(80, 4000)
+    cached = generator.randrange(size) if number % 3 == 0 else 0
+    reasoning = min(4000, int(generator.lognormvariate(6, 1)))
+    output = reasoning + generator.randrange(20, 200)
+    known, cut = number % 500 != 0, generator.random() < 0.01
+    key = (provider, model, tier, slot(finished_us), context_bucket(size) if known else None, int(known), int(known),
+           int(cut and not fails))  # fmt: skip
+    group = groups.setdefault(key, len(groups) + 1)
+    usage = {
+        "completion_tokens": output,
+        "completion_tokens_details": {"audio_tokens": 0, "reasoning_tokens": reasoning},
+        "prompt_tokens": size,
+        "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": cached},
+        "total_tokens": size + output,
+    }
+    tokens = (size - cached, cached, output, reasoning, json.dumps(usage)) if known else (None,) * 5
+    return (
+        "failed" if fails else "succeeded",
+        "server_error" if fails else None,
+        model,
+        model,
+        tier,
+        f"chatcmpl-{generator.getrandbits(96):024x}",
+        started_us,
+        finished_us,
+        150_000,
+        *tokens,
+        "provider" if known else "missing",
+        "yes" if known else "unknown",
+        None if fails else "length" if cut else "stop",
+        group,
+    )
+
+
+def _score(answer: tuple[Any, ...]) -> tuple[Any, ...]:
+    attempt_id, planned_id, cell_id, finish_reason, finished_us = answer
+    cut = finish_reason == "length"
+    value = None if cut else 1_000_000 * (attempt_id * 2_654_435_761 % 100 < 60)
+    return attempt_id, planned_id, cell_id, value, "truncated" if cut else None, None if cut else "B", finished_us
+
+
+def fill_apart(path: Path, n_attempts: int) -> None:
+    """Fill a ledger in a process of its own, whose memory does not count."""
+    subprocess.run([sys.executable, "-m", "benchmarks.filled_ledger", str(path), str(n_attempts)], check=True)
+
+
+if __name__ == "__main__":
+    fill(Path(sys.argv[1]), int(sys.argv[2]))
