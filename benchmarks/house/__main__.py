@@ -20,7 +20,7 @@ from benchmarks.house.checkout import Checkout, Measured
 from benchmarks.house.functions import any_per_thousand, branching_functions, long_signatures
 from benchmarks.house.imports import longest_chain, modules_in_cycles
 from benchmarks.house.journeys import hops_of_a_report, modules_of_a_report
-from benchmarks.house.knowledge import COLUMN, knows_providers, names_column, sql_outside_ledger
+from benchmarks.house.knowledge import COLUMN, additions_tried, knows_providers, names_column, sql_outside_ledger
 from benchmarks.house.rooms import code_lines, largest_floor, largest_folder, loose_modules, repeated_names
 from benchmarks.house.violations import violations_that_pass
 from tests.support.planting import PLANTS
@@ -30,19 +30,24 @@ HERE = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Measure:
-    """What is counted and the most there may be; None = fewer than in the first checkout."""
+    """What is counted, and the most or the least there may be; neither = fewer than in the first checkout."""
 
     name: str
     take: Callable[[Checkout], Measured]
-    at_most: int | None
+    at_most: int | None = None
+    at_least: int | None = None
 
     @property
     def wanted(self) -> str:
         """The wish in words."""
-        return "fewer" if self.at_most is None else f"<= {self.at_most:,}" if self.at_most else "0"
+        if self.at_least is not None:
+            return f">= {self.at_least}"
+        return "fewer" if self.at_most is None else f"<= {self.at_most}" if self.at_most else "0"
 
     def holds(self, values: list[int]) -> bool | None:
         """Whether the last checkout is as wanted; None = there is nothing to compare it with."""
+        if self.at_least is not None:
+            return values[-1] >= self.at_least
         if self.at_most is None:
             return values[-1] < values[0] if len(values) > 1 else None
         return values[-1] <= self.at_most
@@ -64,7 +69,8 @@ MEASURES = (
     Measure("Any per 1,000 lines", any_per_thousand, 10),
     Measure("modules between ledger and printed report", modules_of_a_report, 20),
     Measure("calls from module to module on that way", hops_of_a_report, 180),
-    Measure("lines of code", code_lines, None),
+    Measure("things to add whose files a test counts", additions_tried, at_least=7),
+    Measure("lines of code", code_lines),
 )
 _VERDICTS = {True: "yes", False: "NO", None: "-"}
 

@@ -1,4 +1,4 @@
-"""Knowledge that belongs in one place: names of providers, a token column, SQL."""
+"""Knowledge that belongs in one place: names of providers, a token column, SQL, and what an addition touches."""
 
 from __future__ import annotations
 
@@ -64,6 +64,18 @@ def sql_outside_ledger(checkout: Checkout) -> Measured:
     outside = [source for source in checkout.sources if not source.name.startswith("harness/ledger/")]
     found = ((source.name, sorted(_sql(source.tree))) for source in outside)
     return _listed((name, "; ".join(statements)) for name, statements in found if statements)
+
+
+def additions_tried(checkout: Checkout) -> Measured:
+    """Tests that add a thing of CONTRIBUTING's table to a copy of the checkout and count the files touched."""
+    tests = checkout.root / "tests" / "house" / "test_adding.py"
+    tree = ast.parse(tests.read_text(encoding="utf-8") if tests.exists() else "")
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return _listed(
+        (node.name, "")
+        for node in functions
+        if node.name.startswith("test_") and "copy" in [argument.arg for argument in node.args.args]
+    )
 
 
 def _sql(tree: ast.AST) -> Iterator[str]:

@@ -1,0 +1,179 @@
+"""CONTRIBUTING's table is true: a thing is added to a copy of the project and used there, and the files touched are told.
+
+The copy runs in a process of its own; nothing but the files that a test names differs from the original.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("harness", "pricing", "suites")
+PRICE = """
+[[price]]
+model = "{model}"
+effective_from = "{since}"
+input = "{input}"
+output = "{output}"
+source = "https://example.org/prices"
+checked_on = 2026-11-22
+confidence = "high"
+"""
+SUITE = """
+name = "yes_or_no"
+version = "1"
+title = "Yes or no"
+
+[[tasks]]
+name = "questions"
+prompt = "{{question}} End with a line 'Answer: yes' or 'Answer: no'."
+scorer = {{ name = "{scorer}" }}
+max_output_tokens = 500
+max_output_tokens_reasoning = 500
+
+[tasks.dataset]
+source = "files"
+path = "yes_or_no"
+revision = "1"
+local = "{rows}"
+fields = {{ id = "id", question = "question", target = "answer" }}
+"""
+ROWS = [{"id": f"q{i}", "question": f"Is {i} even?", "answer": "no" if i % 2 else "yes"} for i in range(4)]
+USAGE = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000, "total_tokens": 1_100_000}
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the project's program and data."""
+
+    root: Path
+
+    def append(self, file: str, text: str) -> None:
+        with (self.root / file).open("a", encoding="utf-8") as out:
+            out.write(text)
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        path = self.root / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} is not once in {file}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def touched(self) -> list[str]:
+        """Files that are new or differ from the original."""
+        files = (path for name in FOLDERS for path in (self.root / name).rglob("*") if path.is_file())
+        names = [path.relative_to(self.root).as_posix() for path in files if "__pycache__" not in path.parts]
+        return sorted(
+            name
+            for name in names
+            if not (ROOT / name).exists() or not filecmp.cmp(self.root / name, ROOT / name, shallow=False)
+        )
+
+    def run(self, *words: str, stdin: str | None = None) -> str:
+        """Run the copy's own `benchtab`; gives what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "harness", *words],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(self.root), "BENCHTAB_DB": str(self.root / "ledger.db")},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def bill(self, model: str, at: str) -> str | None:
+        """What a million input and 100,000 output tokens of an OpenAI model cost at an instant."""
+        line = {"provider": "openai", "model": model, "at": at, "usage_kind": "openai.chat", "usage": USAGE}
+        answer = json.loads(self.run("price", stdin=json.dumps(line)))
+        usd: str | None = answer["usd"]
+        return usd
+
+    def rows(self, folder: str) -> str:
+        """Write the questions of a suite beside it; gives their file as the suite names it."""
+        path = self.root / folder / "yes_or_no.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+        return path.name
+
+    def report(self, suite: str) -> Any:
+        """Run a suite on a simulated model; gives the row of its report."""
+        self.run("run", suite, "-m", "sim/reasoner")
+        return json.loads(self.run("report", "--json"))["rows"][0]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return Copy(tmp_path)
+
+
+def test_a_model_is_one_price(copy: Copy) -> None:
+    copy.append("pricing/openai.toml", PRICE.format(model="gpt-new", since="2026-01-01", input="2", output="10"))
+    assert copy.bill("gpt-new", "2026-02-01T00:00:00Z") == "3"  # 1 M * 2 + 0.1 M * 10 micro-USD
+    assert copy.touched() == ["pricing/openai.toml"]
+
+
+def test_a_price_change_is_one_more_row(copy: Copy) -> None:
+    for since, dollars in (("2026-01-01", "2"), ("2026-06-01", "1")):
+        copy.append("pricing/openai.toml", PRICE.format(model="gpt-new", since=since, input=dollars, output="10"))
+    assert copy.bill("gpt-new", "2026-05-31T23:59:59Z") == "3"
+    assert copy.bill("gpt-new", "2026-06-01T00:00:00Z") == "2"  # 1 M * 1 + 0.1 M * 10
+    assert copy.touched() == ["pricing/openai.toml"]
+
+
+def test_what_a_reasoning_model_takes_is_one_table_beside_its_price(copy: Copy) -> None:
+    copy.append("pricing/openai.toml", PRICE.format(model="p7", since="2026-01-01", input="2", output="10"))
+    copy.append(
+        "pricing/models/openai.toml", '\n[[model]]\nnames = ["p7"]\nreasons = true\nefforts = ["low", "high"]\n'
+    )
+    (row,) = json.loads(copy.run("run", "starter", "-m", "openai/p7@high", "--limit", "1", "--dry-run", "--json"))
+    assert row["model"] == "openai/p7@high"
+    assert row["upper_bound_usd"] is not None
+    assert copy.touched() == ["pricing/models/openai.toml", "pricing/openai.toml"]
+
+
+def test_a_suite_is_one_file_and_its_data(copy: Copy) -> None:
+    suite = SUITE.format(scorer="text", rows=copy.rows("suites"))
+    (copy.root / "suites/yes_or_no.toml").write_text(suite, encoding="utf-8")
+    assert copy.report("yes_or_no")["n_samples"] == len(ROWS)
+    assert copy.touched() == ["suites/yes_or_no.jsonl", "suites/yes_or_no.toml"]
+
+
+def test_a_scorer_is_a_function_and_a_line(copy: Copy) -> None:
+    scorer = "harness/scorers/yes_no.py"
+    (copy.root / scorer).write_text(
+        "from harness.scorers.values import Score\n\n\n"
+        "def score_yes_no(options, *, text, sample):\n"
+        "    answer = text.strip().splitlines()[-1].removeprefix('Answer: ').rstrip('.')\n"
+        "    return Score(value=float(answer == sample.target), answer=answer, rule='last_line')\n",
+        encoding="utf-8",
+    )
+    copy.replace(
+        "harness/scorers/__init__.py",
+        "SCORERS: dict[str, Scorer] = {",
+        "from harness.scorers.yes_no import score_yes_no\n\nSCORERS: dict[str, Scorer] = {\n"
+        '    "yes_no": Scorer(version=1, score=score_yes_no, options=Strict, check_target=check_text_target),',
+    )
+    (copy.root / "mine.toml").write_text(SUITE.format(scorer="yes_no", rows=copy.rows(".")), encoding="utf-8")
+    row = copy.report("mine.toml")
+    assert row["n_samples"] == len(ROWS)
+    assert row["n_unscored"] == 0
+    assert copy.touched() == ["harness/scorers/__init__.py", scorer]
+
+
+def test_the_table_names_what_these_tests_touch() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for row in (r"a model \|.*`\[\[price\]\]`", r"what a model takes.*`\[\[model\]\]`", r"a scorer.*`SCORERS`"):
+        assert re.search(rf"^\| {row}", table, re.MULTILINE), row
