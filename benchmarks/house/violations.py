@@ -14,12 +14,15 @@ FORMERLY = {
     "harness/costs/cost.py": "harness/costs.py",
     "harness/documents/chart.py": "harness/charts.py",
     "harness/pricing/book.py": "harness/pricing.py",
+    "harness/providers/batch_api/endpoint.py": "harness/providers/batch.py",
     "harness/reports/prices/price_tables.py": "harness/price_tables.py",
     "harness/reports/spend/report.py": "harness/reports/spend.py",
     "harness/reports/spend/spend_tables.py": "harness/reports/spend_tables.py",
     "harness/usage/families/gemini.py": "harness/usage/gemini.py",
     "harness.ledger.writing.append": "harness.ledger.append",
     "harness.providers.http.client": "harness.providers.http_client",
+    "harness.providers.http.network": "harness.providers.connections",
+    "harness.providers.http.recording": "harness.providers.recording_transport",
     "harness.usage.families.openai_family": "harness.usage.openai_family",
 }
 """Where the modules of the plants were in version 0.1.0."""
@@ -43,10 +46,13 @@ def _passing(root: Path) -> Measured:
 
 
 def _placed(plant: Plant, root: Path) -> Plant:
-    """The plant where this checkout has its modules."""
+    """The plant where this checkout has its modules; at the nearest door, where that is not known."""
     line = plant.line
     for name, former in FORMERLY.items():
         if not (root / f"{name.replace('.', '/')}.py").exists():
             line = line.replace(name, former)
-    is_here = (root / plant.module).exists()
-    return replace(plant, module=plant.module if is_here else FORMERLY.get(plant.module, plant.module), line=line)
+    module = plant.module if (root / plant.module).exists() else FORMERLY.get(plant.module, plant.module)
+    if not (root / module).parent.exists():
+        rooms = (parent for parent in Path(module).parents if (root / parent / "__init__.py").exists())
+        module = (next(rooms) / "__init__.py").as_posix()
+    return replace(plant, module=module, line=line)

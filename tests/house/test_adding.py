@@ -1,4 +1,4 @@
-"""CONTRIBUTING's table is true: a thing is added to a copy of the project and used there, and the files touched are told.
+"""CONTRIBUTING's table is true: a thing is added to a copy of the project, used there, and the files touched are told.
 
 The copy runs in a process of its own; nothing but the files that a test names differs from the original.
 """
