@@ -52,6 +52,9 @@ lint: $(VENV)/.installed-dev ## check format, lint, types and the import contrac
 bench: $(VENV)/.installed-dev ## measure the request path against its targets (both sides in one run)
 	@$(BIN)/python -m benchmarks.requests
 
+bench-http: $(VENV)/.installed-dev ## our HTTP client beside kept ones: CPU per request, and what each does with hostile answers
+	@$(BIN)/python -m benchmarks.http_clients
+
 bench-costs: $(VENV)/.installed-dev ## the spend report of 1,000,000 and 10,000,000 attempts; one call beside other libraries
 	@$(BIN)/python -m benchmarks.costs --attempts 50000 1000000 10000000
 
@@ -127,4 +130,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-prices house lock clean
+.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-prices house lock clean

@@ -94,12 +94,17 @@ def bare(client: str, folder: Path, *, n: int, concurrency: int, delay_ms: int =
     return {"cpu_ms": found["cpu_s"] / n * 1000, "per_s": n / found["wall_s"]}
 
 
-def inside(model: str, folder: Path, *, n: int, concurrency: int, delay_ms: int = 0) -> dict[str, float]:
+TIMED_RUN = ("-m", "benchmarks.timed_run")
+
+
+def inside(
+    model: str, folder: Path, *, n: int, concurrency: int, delay_ms: int = 0, program: Sequence[str] = TIMED_RUN
+) -> dict[str, float]:
     """Measure a run between its first request and its last score; the server must have seen each request once."""
     with tempfile.TemporaryDirectory(dir=folder) as name, serving(delay_ms) as url:
         database = Path(name) / "ledger.db"
         suite = write_suite(Path(name), n)
-        command = ["-m", "benchmarks.timed_run", str(suite), "--model", model, "--db", str(database)]
+        command = [*program, str(suite), "--model", model, "--db", str(database)]
         command += ["--base-url", _named(model, url)]
         found = on_client_core([*command, "--concurrency", str(concurrency)], folder).found
         _hold_against_server(database, url, n, in_flight=concurrency if delay_ms else None)

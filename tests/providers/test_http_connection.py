@@ -11,7 +11,8 @@ import pytest
 
 from harness.providers.http import HttpAnswer, NoAnswerError
 from harness.providers.http.client import DirectClient
-from tests.support.loopback_raw import ANSWER, BODY, RawServer, Talk, always, reset, serve_raw
+from tests.support.hostile_answers import BROKEN, CHUNKED, FORGIVEN_BY_OTHERS, answer, endless
+from tests.support.loopback_raw import ANSWER, BODY, RawServer, always, reset, serve_raw
 
 Start = Callable[[str], DirectClient]
 
@@ -37,10 +38,6 @@ async def failure(client: DirectClient) -> NoAnswerError:
     with pytest.raises(NoAnswerError) as caught:
         await post(client)
     return caught.value
-
-
-def answer(head: bytes, body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
 def raw_deflate(body: bytes) -> bytes:
@@ -134,31 +131,6 @@ async def test_only_rate_limit_and_request_id_headers_are_kept(start: Start) -> 
     assert found.headers == {"x-ratelimit-remaining-tokens": "7", "x-request-id": "café", "retry-after": "2"}
 
 
-BROKEN = {
-    "nothing": (b"", "before it answered"),
-    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", "in the middle of its answer"),
-    "half a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{", "in the middle of its answer"),
-    "half the chunks": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
-        "in the middle of its answer",
-    ),
-    "only an interim answer": (b"HTTP/1.1 100 Continue\r\n\r\n", "in the middle of its answer"),
-    "not HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", "does not answer in HTTP"),
-    "another protocol": (
-        b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nPRI",
-        "does not answer in HTTP",
-    ),
-    "two lengths": (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nContent-Length: 9\r\n\r\n" + BODY,
-        "does not answer in HTTP",
-    ),
-    "gzip that is none": (answer(b"Content-Encoding: gzip", BODY), "does not decompress"),
-    "half a gzip": (answer(b"Content-Encoding: gzip", gzip.compress(BODY)[:-5]), "is cut off"),
-    "a coding nobody asked for": (answer(b"Content-Encoding: br", BODY), "compressed with 'br'"),
-    "a bomb": (answer(b"Content-Encoding: gzip", gzip.compress(bytes(200_000))), "holds more than 100000 bytes"),
-}
-
-
 @pytest.mark.parametrize("name", BROKEN)
 async def test_a_broken_answer_is_a_clear_failure_of_a_sent_request(start: Start, name: str) -> None:
     sent, message = BROKEN[name]
@@ -170,34 +142,6 @@ async def test_a_broken_answer_is_a_clear_failure_of_a_sent_request(start: Start
         assert len(server.requests) == 1
         await failure(client)
     assert server.n_connections == 2
-
-
-OK = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n"
-FORGIVEN_BY_OTHERS = {
-    "lines that end with LF": b"HTTP/1.1 200 OK\nContent-Length: 8\n\n" + BODY,
-    "one header that ends with LF": OK + b"Content-Length: 8\n\r\n" + BODY,
-    "lines that end with CR": b"HTTP/1.1 200 OK\rContent-Length: 8\r\r" + BODY,
-    "a folded header": answer(b"X-A: a\r\n b", BODY),
-    "a space before the colon": OK + b"Content-Length : 8\r\n\r\n" + BODY,
-    "a control character in a header": answer(b"X-A: a\x01b", BODY),
-    "a NUL in a header": answer(b"X-A: a\x00b", BODY),
-    "a length and chunks": CHUNKED + b"Content-Length: 8\r\n\r\n8\r\n" + BODY + b"\r\n0\r\n\r\n",
-    "chunks and a length": OK + b"Content-Length: 8\r\nTransfer-Encoding: chunked\r\n\r\n" + BODY,
-    "the same length twice": answer(b"Content-Length: 8", BODY),
-    "a list of lengths": OK + b"Content-Length: 8, 8\r\n\r\n" + BODY,
-    "a signed length": OK + b"Content-Length: +8\r\n\r\n" + BODY,
-    "a negative length": OK + b"Content-Length: -8\r\n\r\n" + BODY,
-    "an endless length": OK + b"Content-Length: 99999999999999999999\r\n\r\n" + BODY,
-    "a space behind a chunk's size": CHUNKED + b"\r\n8 \r\n" + BODY + b"\r\n0\r\n\r\n",
-    "a chunk's size with 0x": CHUNKED + b"\r\n0x8\r\n" + BODY + b"\r\n0\r\n\r\n",
-    "a chunk's size that ends with LF": CHUNKED + b"\r\n8\n" + BODY + b"\r\n0\r\n\r\n",
-    "a chunk without its end": CHUNKED + b"\r\n8\r\n" + BODY + b"0\r\n\r\n",
-    "a chunk larger than any": CHUNKED + b"\r\nffffffffffffffffff\r\n" + BODY,
-    "HTTP/0.9": BODY,
-    "HTTP/1.2": b"HTTP/1.2 200 OK\r\nContent-Length: 8\r\n\r\n" + BODY,
-    "a status of four digits": b"HTTP/1.1 2000 OK\r\nContent-Length: 8\r\n\r\n" + BODY,
-}
 
 
 @pytest.mark.parametrize("name", FORGIVEN_BY_OTHERS)
@@ -231,17 +175,6 @@ async def test_a_reset_is_a_failure_of_a_sent_request(start: Start, sent: bytes)
         error = await failure(start(server.url))
     assert (error.sent, error.timed_out) == (True, False)
     assert "the connection was closed" in str(error)
-
-
-def endless(head: bytes, part: bytes) -> Talk:
-    async def talk(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await server.read_request(reader)
-        writer.write(head)
-        while True:
-            writer.write(part)
-            await writer.drain()
-
-    return talk
 
 
 @pytest.mark.parametrize(
