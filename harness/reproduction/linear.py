@@ -1,7 +1,8 @@
 """Exact linear programs over rationals: is there a point, and how low and high can a quantity go.
 
 The two-phase simplex method with Bland's rule (Bland 1977, Math. Oper. Res. 2), which always ends; made for tens of
-unknowns, where exact answers matter more than speed.
+unknowns, where exact answers matter more than speed. `sympy.solvers.simplex` is exact as well, but its first phase may
+oscillate (sympy 1.14): some programs without a solution get one, others never end; so it cannot say which prices fit.
 """
 
 from __future__ import annotations

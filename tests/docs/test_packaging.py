@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -9,12 +10,15 @@ import sys
 import tomllib
 import venv
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = {"litellm", "datasets", "pandas", "numpy", "scipy", "pyarrow", "altair", "sqlalchemy", "aiohttp"}
+HEAVY = {"litellm", "datasets", "pandas", "numpy", "scipy", "pyarrow", "sqlalchemy", "aiohttp"}
 
 LOAD = """
 from harness.loaders import list_suites, load_suite
@@ -30,7 +34,7 @@ print(harness.__file__)
 """
 
 NOT_BEFORE_A_REQUEST = {
-    *("litellm", "openai", "aiohttp", "datasets", "pandas", "numpy", "scipy", "pyarrow", "altair", "alembic"),
+    *("litellm", "openai", "aiohttp", "datasets", "pandas", "numpy", "scipy", "pyarrow", "alembic"),
     "sqlalchemy.dialects.postgresql",
 }
 
@@ -157,6 +161,30 @@ def test_malicious_litellm_releases_are_excluded_and_locks_hold_hashes_and_no_ad
         for block in re.split(r"\n(?=\S)", text):
             assert "--hash=sha256:" in block, (name, block[:80])
         assert not re.search(r"^litellm==1\.82\.[78]\b", text, re.MULTILINE)
+
+
+def named_libraries() -> tuple[set[str], set[str]]:
+    """Top names of all that `harness` imports, and the strings of its code: a library's data is found by its name."""
+    imported, strings = set[str](), set[str]()
+    for path in (ROOT / "harness").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                strings.add(node.value)
+    return imported - sys.stdlib_module_names - {"harness", "_typeshed"}, strings
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    declared = {canonicalize_name(Requirement(one).name) for one in requirements}
+    modules = {name: {canonicalize_name(one) for one in made_by} for name, made_by in packages_distributions().items()}
+    imported, strings = named_libraries()
+    assert {name for name in imported if not modules.get(name, set()) & declared} == set()
+    used = {one for name in imported | (strings & modules.keys()) for one in modules[name]}
+    assert declared - used == set()
 
 
 def test_make_help_explains_every_target() -> None:

@@ -279,6 +279,26 @@ def test_the_exact_solver_agrees_with_scipy() -> None:
     assert min(seen.values()) > 10
 
 
+def test_a_program_on_which_the_first_phase_may_oscillate_has_no_solution() -> None:
+    """w >= 10, y >= 9/4 w and y <= w cannot be; sympy 1.14 answers x = 5/2 at z = 1, w = 0."""
+    written = [
+        ({"w": "3/2", "y": "-2/3"}, "0"),
+        ({"w": "-3/5", "x": "-1/2", "y": "-1/2"}, "1"),
+        ({"w": "-1/3", "y": "1/3"}, "0"),
+        ({"w": "1", "x": "-3/5", "y": "1"}, "-3/2"),
+        ({"z": "1"}, "1"),
+        ({"x": "-2/5", "y": "3/4", "z": "4/3"}, "4/3"),
+        ({"w": "-1/5", "z": "2"}, "-2"),
+        ({"w": "1/2", "x": "-1/5", "y": "1/2", "z": "3/5"}, "2/3"),
+    ]
+    constraints = [
+        at_most({name: Fraction(factor) for name, factor in terms.items()}, Fraction(bound), "")
+        for terms, bound in written
+    ]
+    assert value_range("x", constraints) is None
+    assert not is_feasible(constraints)
+
+
 def test_the_rebuilt_ledger_lands_on_the_published_dollars(solved: Reproduction) -> None:
     """A smaller number of requests, the same totals: the ordinary report gives the dollars to the cent."""
     smaller = replace(solved, table=solved.table.model_copy(update={"n_requests": 97}))
