@@ -16,13 +16,13 @@ from harness.documents.stream import RowStream
 from harness.documents.table import Column, ColumnKind
 from harness.instants import from_us
 from harness.ledger import Ledger
+from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.batch_rows import batches
 from harness.ledger.reading.lookups import KEYS, Lookup
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates, charged_columns, price_used, rate_lines
-from harness.reports.facts.apart import TOKENS
 from harness.reports.facts.charger import usage_of_row
 from harness.reports.facts.report_facts import COUNTED_WRONG
 
@@ -256,7 +256,8 @@ def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> 
             first = (*row[:simulated], bool(row[simulated]), *row[simulated + 1 : _HEAD])
             if row[-1] == 1:
                 charged += [
-                    (*first, *line) for line in rate_lines(row[_HEAD : _HEAD + len(TOKENS)], rates.of(row[_HEAD:-1]))
+                    (*first, *line)
+                    for line in rate_lines(row[_HEAD : _HEAD + len(TOKEN_COLUMNS)], rates.of(row[_HEAD:-1]))
                 ]
             else:
                 charged += [(*first, *line) for line in _single_lines(book, singles[row[0]])]

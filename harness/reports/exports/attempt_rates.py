@@ -12,11 +12,12 @@ from typing import Any
 
 from harness.costs.cost import Cost, cost_of
 from harness.instants import from_us
-from harness.ledger.columns import token_counts
+from harness.ledger.columns import TOKEN_COLUMNS, token_counts
+from harness.ledger.reading.sample_rows import OWN_CONTEXT
 from harness.ledger.reading.sums import UsageGroup
 from harness.money import multiply
 from harness.pricing.book import PriceBook
-from harness.reports.facts.apart import OWN_CONTEXT, TOKENS, context_of
+from harness.reports.facts.apart import context_of
 from harness.reports.facts.charger import Charger
 from harness.usage.values import Meter
 
@@ -30,7 +31,7 @@ def charged_columns(provider: str = "cells.provider", model: str = "cells.model"
         provider, model: SQL for the names that the cell asked for.
     """
     groups = ", ".join(f"usage_groups.{name} AS group_{name}" for name in _GROUP)
-    return f"""{", ".join(f"attempts.{name}" for name in TOKENS)},
+    return f"""{", ".join(f"attempts.{name}" for name in TOKEN_COLUMNS)},
         coalesce(attempts.other_provider, {provider}) AS asked_of,
         CASE WHEN attempts.purpose = 'judge' THEN attempts.model_requested ELSE {model} END AS asked_for,
         attempts.model_requested, attempts.finished_at_us, attempts.usage_kind, {OWN_CONTEXT} AS payload,
@@ -53,7 +54,7 @@ class Charged:
     @classmethod
     def of(cls, values: Sequence[Any]) -> Charged:
         """Read the columns of `charged_columns`."""
-        n = len(TOKENS)
+        n = len(TOKEN_COLUMNS)
         provider, model, requested, at_us, kind, payload = values[n : n + 6]
         number, asked_of, served, tier, mode, speed, geo, thinking, slot_us, bucket = values[n + 6 :]
         group = UsageGroup(
@@ -123,7 +124,7 @@ class AttemptRates:
 
     def of(self, values: Sequence[Any]) -> Rates:
         """Give the rates of an attempt whose charge depends on its tokens and its usage group alone."""
-        n = len(TOKENS)
+        n = len(TOKEN_COLUMNS)
         used = tuple(quantity != 0 for _, quantity in token_counts(values[:n]).quantities())
         key = (values[n + 6], values[n], values[n + 1], used)
         if key in self.by_group:

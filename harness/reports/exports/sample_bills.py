@@ -11,12 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from harness.ledger import CellRecord, Ledger
+from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.batch_rows import batches
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.money import add
 from harness.reports.exports.attempt_rates import AttemptRates, Line, charged_columns, rate_lines
-from harness.reports.facts.apart import TOKENS
 from harness.reports.facts.charger import PARTS
 from harness.reports.facts.report_facts import NOTHING, ZERO, CostSums, Spend, TokenSums
 from harness.usage.values import Meter
@@ -28,7 +28,7 @@ _HEAD = (
 )  # fmt: skip
 _SUMMABLE = len(_HEAD)
 _CHARGED = len(_HEAD) + 1
-_FINISHED = _CHARGED + len(TOKENS) + 3
+_FINISHED = _CHARGED + len(TOKEN_COLUMNS) + 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class SampleBills:
         return self._summable(row[_CHARGED:], may_be_billed=may_be_billed)
 
     def _summable(self, charged: Sequence[Any], *, may_be_billed: bool) -> Spend:
-        quantities = charged[: len(TOKENS)]
+        quantities = charged[: len(TOKEN_COLUMNS)]
         rates = self.rates.of(charged)
         is_known = quantities[0] is not None
         fresh, read, write_5m, write_1h, output, reasoning = quantities

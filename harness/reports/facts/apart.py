@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.ledger import Ledger
+from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.encoding import read_json
-from harness.ledger.reading.batch_rows import batches
+from harness.ledger.reading.sample_rows import split_rows
 from harness.ledger.reading.sums import UsageGroup, UsageSum
-from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.reports.facts.charger import Charger
 from harness.usage import read_usage
 
@@ -35,24 +35,10 @@ class NamedSum:
 
 
 SampleUse = tuple[int | None, tuple[int, ...]]
-"""A sample (`planned_id`) and the six token counts of one attempt, in the order of `TOKENS`."""
+"""A sample (`planned_id`) and the six token counts of one attempt, in the order of `TOKEN_COLUMNS`."""
 
-TOKENS = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
 Names = Callable[[UsageSum], tuple[str, str]]
 """Gives the provider and model that the attempts of a sum asked for."""
-
-_CONTEXT_IS_INPUT = ("openai.chat", "openai.responses", "deepseek.chat", "xai.chat", "openrouter.chat", "mistral.chat")
-OWN_CONTEXT = "CASE WHEN usage_kind IN ({}) THEN NULL ELSE raw_usage END".format(
-    ", ".join(f"'{kind}'" for kind in _CONTEXT_IS_INPUT)
-)
-"""The payload where it may state a prompt size other than all of its input; null for other kinds."""
 
 
 def named_sums(ledger: Ledger, found: Sequence[UsageSum], names: Names, charger: Charger) -> Iterator[NamedSum]:
@@ -74,7 +60,7 @@ def _pair(sums: UsageSum) -> tuple[int, int]:
 
 
 def _must_be_split(sums: UsageSum, provider: str, model: str, charger: Charger) -> bool:
-    if sums.status == "reused" or not any(getattr(sums, name) for name in TOKENS):
+    if sums.status == "reused" or not any(getattr(sums, name) for name in TOKEN_COLUMNS):
         return False
     # a judge's group knows the model as served; what was asked for, the price book's second choice, only rows know
     unknown_judge = sums.purpose == "judge" and not charger.book.knows(provider, model)
@@ -89,7 +75,7 @@ class _Part:
     provider: str
     model: str
     group: UsageGroup
-    totals: list[int] = field(default_factory=lambda: [0] * len(TOKENS))
+    totals: list[int] = field(default_factory=lambda: [0] * len(TOKEN_COLUMNS))
     samples: list[SampleUse] = field(default_factory=list)
 
     def take(self, planned_id: int | None, tokens: tuple[int, ...]) -> None:
@@ -98,7 +84,7 @@ class _Part:
 
     def named(self) -> NamedSum:
         base, n = self.base, len(self.samples)
-        totals: dict[str, Any] = dict(zip(TOKENS, self.totals, strict=True))
+        totals: dict[str, Any] = dict(zip(TOKEN_COLUMNS, self.totals, strict=True))
         sums = replace(
             base,
             group=self.group,
@@ -116,38 +102,23 @@ def _by_stretch(
     ledger: Ledger, apart: Mapping[tuple[int, str, str, int], UsageSum], names: Names, charger: Charger
 ) -> Iterator[NamedSum]:
     parts: dict[Hashable, _Part] = {}
-    for row in _rows(ledger, sorted({cell_id for cell_id, *_ in apart})):
+    for row in split_rows(ledger, sorted({cell_id for cell_id, *_ in apart})):
         base = apart.get(row[:4])
         if base is None:
             continue
-        planned_id, at_us, asked, kind, payload = row[4:9]
-        tokens = row[9:]
+        tokens = row.tokens
         provider, model = names(base)
-        model = asked if base.purpose == "judge" else model
-        context = context_of(kind, payload, sum(tokens[:4]))
-        group = replace(base.group, slot_us=at_us, context_bucket=context)
+        model = row.model_requested if base.purpose == "judge" else model
+        context = context_of(row.usage_kind, row.payload, sum(tokens[:4]))
+        group = replace(base.group, slot_us=row.finished_at_us, context_bucket=context)
         terms = replace(charger.terms(group, provider=provider, model=model), span_us=0, most_context_tokens=context)
         key = (row[:4], model, tokens[5] > 0, charger.stretches.stretch(terms))
         part = parts.get(key)
         if part is None:
             part = parts[key] = _Part(base, provider, model, group)
-        part.take(planned_id, tokens)
+        part.take(row.planned_id, tokens)
     for part in parts.values():
         yield part.named()
-
-
-def _rows(ledger: Ledger, cell_ids: Sequence[int]) -> Iterator[Any]:
-    tokens = ", ".join(f"coalesce({name}, 0)" for name in TOKENS)
-    query = f"""
-        SELECT cell_id, purpose, status, usage_group_id, planned_id, finished_at_us, model_requested, usage_kind,
-            {OWN_CONTEXT}, {tokens}
-        FROM attempts
-        WHERE {SETTLED_AND_SUMMABLE} AND cell_id IN ({", ".join(map(str, cell_ids))})
-        ORDER BY attempt_id
-    """
-    for rows in batches(ledger, query):
-        for row in rows:
-            yield tuple(row)
 
 
 def context_of(kind: str | None, payload: str | None, input_tokens: int) -> int:

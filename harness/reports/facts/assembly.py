@@ -20,15 +20,15 @@ from harness.instants import from_us
 from harness.ledger import CellRecord, Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.ledger.reading.causes import FailureCause, failure_causes, over_cells
+from harness.ledger.reading.sample_rows import Timing, run_rows, timings
 from harness.ledger.reading.sums import UnknownBill, UsageSum, unknown_bills, usage_sums
 from harness.money import from_pico
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import NamedSum, named_sums
 from harness.reports.facts.charge_warnings import told_once
 from harness.reports.facts.charger import Charger, usd_per_token
-from harness.reports.facts.durations import timings
 from harness.reports.facts.hardware_time import Busy, busy_usd
-from harness.reports.facts.report_facts import NOTHING, ZERO, CellFacts, CostSums, RunCost, Spend, TaskOutcomes, Timing
+from harness.reports.facts.report_facts import NOTHING, ZERO, CellFacts, CostSums, RunCost, Spend, TaskOutcomes
 from harness.reports.facts.sample_columns import CellSamples, Rates, Samples, cell_samples, rate_vector, split_output
 from harness.reports.facts.weights import lost_weights, task_weights, unmeasured
 from harness.reports.prices.price_history import price_histories
@@ -195,7 +195,8 @@ def _cells(ledger: Ledger, runs: Sequence[RunRecord], charger: Charger) -> list[
     for cell_id, timing in timings(ledger, run_ids).items():
         cells[cell_id].timing = timing
     for run_id in run_ids:
-        for found in cell_samples(ledger, run_id, spent.rates, spent.singles):
+        rows = run_rows(ledger, run_id)
+        for found in () if rows is None else cell_samples(rows, spent.rates, spent.singles):
             cells[found.cell_id].take(found)
     if any(cell.solve.n_failed_attempts or cell.judge.n_failed_attempts for cell in cells.values()):
         for cause in failure_causes(ledger, run_ids):

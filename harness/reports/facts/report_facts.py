@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 
 from harness.ledger.reading.causes import FailureCause
-from harness.money import add
+from harness.ledger.reading.sample_rows import Timing
+from harness.money import EXACT
 
 ZERO = Decimal(0)
+_sum = EXACT.add
 
 COUNTED_WRONG = frozenset({"no_answer", "truncated", "refused"})
 """Unscored replies that count as wrong: the model was asked, was billed and gave no right answer. Published protocols
@@ -80,7 +83,7 @@ class CostSums:
     @property
     def total(self) -> Decimal:
         """Sum of input, cache, output and fees at list price, and of what is only stated."""
-        return add((self.input, self.cache_read, self.cache_write, self.output, self.fees, self.stated))
+        return reduce(_sum, (self.input, self.cache_read, self.cache_write, self.output, self.fees, self.stated))
 
     @property
     def is_stated_alone(self) -> bool:
@@ -90,20 +93,20 @@ class CostSums:
     @property
     def answer(self) -> Decimal | None:
         """Output cost that is not reasoning; None when reasoning is not itemised."""
-        return None if self.reasoning is None else add((self.output, -self.reasoning))
+        return None if self.reasoning is None else EXACT.subtract(self.output, self.reasoning)
 
     def plus(self, other: CostSums) -> CostSums:
         """Add two sums exactly; one side that is not itemised leaves the total not itemised."""
         mine, theirs = self.reasoning, other.reasoning
         return CostSums(
-            input=add((self.input, other.input)),
-            cache_read=add((self.cache_read, other.cache_read)),
-            cache_write=add((self.cache_write, other.cache_write)),
-            output=add((self.output, other.output)),
-            reasoning=None if mine is None or theirs is None else add((mine, theirs)),
-            fees=add((self.fees, other.fees)),
-            stated=add((self.stated, other.stated)),
-            charged=add((self.charged, other.charged)),
+            input=_sum(self.input, other.input),
+            cache_read=_sum(self.cache_read, other.cache_read),
+            cache_write=_sum(self.cache_write, other.cache_write),
+            output=_sum(self.output, other.output),
+            reasoning=None if mine is None or theirs is None else _sum(mine, theirs),
+            fees=_sum(self.fees, other.fees),
+            stated=_sum(self.stated, other.stated),
+            charged=_sum(self.charged, other.charged),
         )
 
 
@@ -172,7 +175,7 @@ class Spend:
             n_open_attempts=self.n_open_attempts + other.n_open_attempts,
             n_retries=self.n_retries + other.n_retries,
             n_reused=self.n_reused + other.n_reused,
-            reused_list_usd=add((self.reused_list_usd, other.reused_list_usd)),
+            reused_list_usd=_sum(self.reused_list_usd, other.reused_list_usd),
             n_truncated=self.n_truncated + other.n_truncated,
             n_unknown_usage=self.n_unknown_usage + other.n_unknown_usage,
             n_priced_attempts=self.n_priced_attempts + other.n_priced_attempts,
@@ -181,8 +184,8 @@ class Spend:
             n_incomplete_usage=self.n_incomplete_usage + other.n_incomplete_usage,
             tokens=self.tokens.plus(other.tokens),
             cost=self.cost.plus(other.cost),
-            possibly_billed_usd=None if mine is None or theirs is None else add((mine, theirs)),
-            wasted_usd=add((self.wasted_usd, other.wasted_usd)),
+            possibly_billed_usd=None if mine is None or theirs is None else _sum(mine, theirs),
+            wasted_usd=_sum(self.wasted_usd, other.wasted_usd),
         )
 
 
@@ -225,40 +228,6 @@ class RunCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Durations of answered solving requests, added up; batch answers are not among them.
-
-    Attributes:
-        answered_s: from sending a request to its whole answer.
-        n_first_bytes, first_byte_s: answers of which the time to the first byte is known, and their sum.
-    """
-
-    n_answers: int = 0
-    answered_s: float = 0.0
-    n_first_bytes: int = 0
-    first_byte_s: float = 0.0
-
-    def plus(self, other: Timing) -> Timing:
-        """Add the durations of two cells."""
-        return Timing(
-            n_answers=self.n_answers + other.n_answers,
-            answered_s=self.answered_s + other.answered_s,
-            n_first_bytes=self.n_first_bytes + other.n_first_bytes,
-            first_byte_s=self.first_byte_s + other.first_byte_s,
-        )
-
-    @property
-    def mean_s(self) -> float | None:
-        """Mean seconds to the whole answer; None = nothing was answered."""
-        return self.answered_s / self.n_answers if self.n_answers else None
-
-    @property
-    def mean_first_byte_s(self) -> float | None:
-        """Mean seconds to the first byte of the answer; None = not known."""
-        return self.first_byte_s / self.n_first_bytes if self.n_first_bytes else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CellFacts:
     """Everything a report says about one suite on one model setting, over one or several runs.
 
@@ -287,7 +256,7 @@ class CellFacts:
     tasks: Sequence[TaskOutcomes] = ()
     run_costs: Sequence[RunCost] = ()
     causes: Sequence[FailureCause] = ()
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
 
     @property
     def name(self) -> str:

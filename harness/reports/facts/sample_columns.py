@@ -1,24 +1,31 @@
 """A run's results and spend per sample, in columns: a report walks a million attempts of them.
 
-Data flows ledger rows, a batch at a time, as whole numbers -> columns of one entry per attempt -> per cell, one entry
-per sample -> `assembly`. Costs here are floats and serve intervals only; sums are exact elsewhere.
+Pure. Data flows rows of whole numbers, a batch at a time (`RunRows`) -> columns of one entry per attempt -> per cell,
+one entry per sample -> `assembly`. Costs here are floats and serve intervals only; sums are exact elsewhere.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import compress
+from typing import TYPE_CHECKING, TypeAlias
 
-from harness.ledger import Ledger
-from harness.ledger.reading.batch_rows import batches
-from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
-from harness.reports.facts.apart import TOKENS
+from harness.ledger.columns import TOKEN_COLUMNS
+from harness.ledger.reading.sample_rows import REUSED, SENT, UNANSWERED, Numbers, Planned, RunRows, Scored
 from harness.reports.facts.report_facts import COUNTED_WRONG
 from harness.usage.values import Meter
 
-UNANSWERED = ("failed", "timed_out", "cancelled")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints: TypeAlias = NDArray[np.int64]
+    Small: TypeAlias = NDArray[np.int8]
+    Floats: TypeAlias = NDArray[np.float64]
+    Flags: TypeAlias = NDArray[np.bool_]
+
 Rates = Mapping[Meter, float]
 """USD per token, of the meters that occurred."""
 GroupRates = Mapping[tuple[int, int], Rates | None]
@@ -36,7 +43,7 @@ def rate_vector(rates: Rates) -> tuple[float, ...]:
 
 
 def split_output(tokens: Sequence[int]) -> tuple[int, ...]:
-    """Turn counts in the order of `TOKENS` into disjoint ones: reasoning is a part of output there."""
+    """Turn counts in the order of `TOKEN_COLUMNS` into disjoint ones: reasoning is a part of output there."""
     return (*tokens[:4], tokens[4] - tokens[5], tokens[5])
 
 
@@ -94,92 +101,66 @@ class CellSamples:
     n_without_answer: Mapping[str, int]
 
 
-_PLAN = """
-    SELECT planned_id, task, sample_id, inclusion_probability FROM planned_samples WHERE run_id = :run_id
-    ORDER BY task, draw_order, epoch, planned_id
-"""
-_OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
-_SPAN = f"SELECT min(attempt_id), max(attempt_id) FROM attempts WHERE {_OF_RUN}"
-# a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
-_ATTEMPTS = f"""
-    SELECT attempt_id, cell_id, coalesce(planned_id, -1), CASE WHEN purpose = 'solve' THEN 1 ELSE 0 END,
-        CASE status WHEN 'succeeded' THEN 0 WHEN 'reused' THEN 1 WHEN 'sent' THEN 3 ELSE 2 END,
-        coalesce(usage_group_id, -1), CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END,
-        CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END,
-            {", ".join(f"coalesce({name}, 0)" for name in TOKENS)}
-    FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}
-    ORDER BY attempt_id
-"""
-_SUCCEEDED, _REUSED, _UNANSWERED, _SENT = 0, 1, 2, 3
-_SCORES = f"""
-    SELECT attempt_id, coalesce(value_millionths, -1), reason FROM scores
-    WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN} ORDER BY attempt_id, score_id
-"""
-
-
-def cell_samples(ledger: Ledger, run_id: str, rates: GroupRates, singles: Singles) -> Iterator[CellSamples]:
+def cell_samples(rows: RunRows, rates: GroupRates, singles: Singles) -> Iterator[CellSamples]:
     """Give the results of every cell of a run that was tried, in order of cells."""
     import numpy as np
 
-    span = next(batches(ledger, _SPAN, values={"run_id": run_id}))[0]
-    if span[0] is None:
-        return
-    bound = {"run_id": run_id, "low": span[0], "high": span[1]}
-    attempts = _attempts(ledger, bound, rates)
-    flagged = _flagged(attempts)
-    solves = {name: column[(attempts["solve"] == 1) & (attempts["planned"] >= 0)] for name, column in attempts.items()}
-    plan = _Plan.read(ledger, run_id)
-    answered = solves["status"] <= _REUSED
-    order = np.lexsort((solves["attempt"], answered, solves["planned"], solves["cell"]))
-    solves = {name: column[order] for name, column in solves.items()}
-    # the last attempt of a planned answer stands: the newest answered one, else the newest
-    cell, planned = solves["cell"], solves["planned"]
-    is_last = np.append((cell[1:] != cell[:-1]) | (planned[1:] != planned[:-1]), True)[: len(cell)]
-    last = np.flatnonzero(is_last)
-    first = np.append(0, last[:-1] + 1)[: len(last)]
-    results = {
-        "cell": cell[last],
-        "planned": planned[last],
-        "status": solves["status"][last],
-        "attempt": solves["attempt"][last],
-        "n": last - first + 1,
-        "usd": np.add.reduceat(solves["usd"], first) if len(last) else solves["usd"],
-        "output": np.add.reduceat(solves["output"], first) if len(last) else solves["output"],
-    }
-    results["value"], results["reason"], reasons = _scores(ledger, bound, results["attempt"])
-    for cell_id in np.union1d(results["cell"], np.fromiter(flagged, dtype=np.int64)).tolist():
-        here = slice(*np.searchsorted(results["cell"], (cell_id, cell_id + 1)))
-        own = {name: column[here] for name, column in results.items()}
-        yield _of_cell(int(cell_id), own, plan, reasons, singles, flagged.get(cell_id, {}))
+    attempts = _Attempts.read(rows.attempts, _RateTable.of(rates))
+    plan = _Plan.read(rows.planned)
+    answers = _Answers.standing(attempts, rows.scores)
+    flagged = attempts.flagged_by_cell()
+    for cell_id in np.union1d(answers.tried.cell, np.fromiter(flagged, dtype=np.int64)).tolist():
+        own = answers.of_cell(cell_id, singles)
+        why = own.reasons_without_score()
+        yield CellSamples(
+            cell_id=cell_id,
+            samples=_added_up(own, plan, why),
+            n_retries=int((own.n_tries - 1).sum()),
+            n_flagged=flagged.get(cell_id, {}),
+            n_unscored={reason: count for reason, count in Counter(why).items() if reason not in COUNTED_WRONG},
+            n_without_answer={reason: count for reason, count in Counter(why).items() if reason in COUNTED_WRONG},
+        )
 
 
-def _attempts(ledger: Ledger, bound: Mapping[str, Any], rates: GroupRates) -> dict[str, Any]:
-    """Read the attempts of a run into columns; tokens become dollars at once, so that memory stays small."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class _Attempts:
+    """The attempts of a run in columns, by attempt id; tokens are dollars already, so that memory stays small."""
 
-    columns: dict[str, list[Any]] = {name: [] for name in _TYPES}
-    table = _RateTable.of(rates)
-    for rows in batches(ledger, _ATTEMPTS, values=bound):
-        part = np.array(rows, dtype=np.int64)
-        attempt, cell, planned, solve, status, group, summable, flagged = part[:, :8].T
-        counted = (summable == 1) & (status != _REUSED)
-        usd, output = table.charge(cell, group, part[:, 8:], counted)
-        found = (attempt, cell, planned, solve, status, flagged, usd, output)
-        for (name, kind), values in zip(_TYPES.items(), found, strict=True):
-            columns[name].append(values.astype(kind))
-    return {name: np.concatenate(parts) for name, parts in columns.items()}
+    attempt: Ints
+    cell: Ints
+    planned: Ints
+    solve: Small
+    status: Small
+    flagged: Small
+    usd: Floats
+    output: Ints
 
+    @classmethod
+    def read(cls, batches: Iterable[Numbers], table: _RateTable) -> _Attempts:
+        import numpy as np
 
-_TYPES = {
-    "attempt": "int64",
-    "cell": "int64",
-    "planned": "int64",
-    "solve": "int8",
-    "status": "int8",
-    "flagged": "int8",
-    "usd": "float64",
-    "output": "int64",
-}
+        kinds = (*[np.int64] * 3, *[np.int8] * 3, np.float64, np.int64)
+        parts: list[list[NDArray[np.int64 | np.int8 | np.float64]]] = [[] for _ in kinds]
+        for rows in batches:
+            batch = np.array(rows, dtype=np.int64)
+            *facts, group, summable = batch[:, :8].T
+            counted = (summable == 1) & (facts[4] != REUSED)
+            charged = table.charge(facts[1], group, batch[:, 8:], counted)
+            for part, kind, values in zip(parts, kinds, (*facts, *charged), strict=True):
+                part.append(values.astype(kind))
+        return cls(*map(np.concatenate, parts))  # type: ignore[arg-type]  # each of its own kind
+
+    def take(self, chosen: Flags | Ints | slice) -> _Attempts:
+        """Choose rows, by flag or by place."""
+        return _Attempts(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+    def flagged_by_cell(self) -> dict[int, dict[str, int]]:
+        """Count the settled attempts with usage flags, by cell and purpose."""
+        marked = self.take((self.flagged == 1) & (self.status != REUSED) & (self.status != SENT))
+        found: dict[int, dict[str, int]] = {}
+        for (cell_id, solve), count in Counter(zip(marked.cell.tolist(), marked.solve.tolist(), strict=True)).items():
+            found.setdefault(cell_id, {})["solve" if solve else "judge"] = count
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +168,17 @@ class _RateTable:
     """Rates by (cell, usage group) as one matrix; the last row, all zero, is for groups charged attempt by attempt."""
 
     places: Mapping[tuple[int, int], int]
-    matrix: Any
+    matrix: Floats
 
     @classmethod
     def of(cls, rates: GroupRates) -> _RateTable:
         import numpy as np
 
-        nothing, unknown = [0.0] * len(TOKENS), [np.nan] * len(TOKENS)
+        nothing, unknown = [0.0] * len(TOKEN_COLUMNS), [np.nan] * len(TOKEN_COLUMNS)
         rows = [unknown if found is None else rate_vector(found) for found in rates.values()]
         return cls({key: place for place, key in enumerate(rates)}, np.array([*rows, nothing], dtype=float))
 
-    def charge(self, cell: Any, group: Any, tokens: Any, counted: Any) -> tuple[Any, Any]:
+    def charge(self, cell: Ints, group: Ints, tokens: Ints, counted: Flags) -> tuple[Floats, Ints]:
         """Give cost and output per attempt."""
         import numpy as np
 
@@ -212,33 +193,23 @@ class _RateTable:
         return (self.matrix[place] * quantities).sum(axis=1), np.where(listed, tokens[:, 4], 0)
 
 
-def _flagged(attempts: Mapping[str, Any]) -> dict[int, dict[str, int]]:
-    """Count the attempts with usage flags, by cell and purpose."""
-    marked = (attempts["flagged"] == 1) & (attempts["status"] != _REUSED) & (attempts["status"] != _SENT)
-    pairs = zip(attempts["cell"][marked].tolist(), attempts["solve"][marked].tolist(), strict=True)
-    found: dict[int, dict[str, int]] = {}
-    for (cell_id, solve), count in Counter(pairs).items():
-        found.setdefault(cell_id, {})["solve" if solve else "judge"] = count
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What was planned: the samples in the order of a report (by task, then as drawn), and which answers are theirs."""
 
-    planned: Any
-    sample: Any
+    planned: Ints
+    sample: Ints
     keys: Sequence[tuple[str, str]]
     probabilities: Sequence[float]
 
     @classmethod
-    def read(cls, ledger: Ledger, run_id: str) -> _Plan:
+    def read(cls, batches: Iterable[Planned]) -> _Plan:
         import numpy as np
 
         numbers: dict[tuple[str, str], int] = {}
         probabilities: list[float] = []
         planned, sample = [], []
-        for rows in batches(ledger, _PLAN, values={"run_id": run_id}):
+        for rows in batches:
             for planned_id, task, sample_id, probability in rows:
                 number = numbers.setdefault((task, sample_id), len(numbers))
                 if number == len(probabilities):
@@ -249,84 +220,114 @@ class _Plan:
         order = np.argsort(ids)
         return cls(ids[order], np.array(sample, dtype=np.int64)[order], list(numbers), probabilities)
 
-    def samples(self, planned: Any) -> Any:
+    def samples(self, planned: Ints) -> Ints:
         """Number the sample of each answer."""
         import numpy as np
 
         return self.sample[np.searchsorted(self.planned, planned)]
 
 
-def _scores(ledger: Ledger, bound: Mapping[str, Any], attempts: Any) -> tuple[Any, Any, list[str | None]]:
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The planned answers of cells in columns, by cell, each with what stands of its attempts.
+
+    Attributes:
+        tried: the attempt that stands, with the cost and output of all of them.
+        value: millionths; -1 = no score.
+        reason: why there is none, as a place in `reasons`.
+    """
+
+    tried: _Attempts
+    n_tries: Ints
+    value: Ints
+    reason: NDArray[np.int16]
+    reasons: Sequence[str | None]
+
+    @classmethod
+    def standing(cls, attempts: _Attempts, scores: Iterable[Scored]) -> _Answers:
+        """Find what stands: the last attempt of a planned answer, the newest answered one, else the newest."""
+        import numpy as np
+
+        tried = attempts.take((attempts.solve == 1) & (attempts.planned >= 0))
+        tried = tried.take(np.lexsort((tried.attempt, tried.status < UNANSWERED, tried.planned, tried.cell)))
+        cell, planned = tried.cell, tried.planned
+        is_last = np.append((cell[1:] != cell[:-1]) | (planned[1:] != planned[:-1]), True)[: len(cell)]
+        last = np.flatnonzero(is_last)
+        first = np.append(0, last[:-1] + 1)[: len(last)]
+        stands = tried.take(last)
+        if len(last):
+            stands = replace(stands, usd=np.add.reduceat(tried.usd, first), output=np.add.reduceat(tried.output, first))
+        return cls(stands, last - first + 1, *_newest_scores(scores, stands.attempt))
+
+    def of_cell(self, cell_id: int, singles: Singles) -> _Answers:
+        """Take one cell's answers, with what was charged one by one for them."""
+        import numpy as np
+
+        here = slice(*np.searchsorted(self.tried.cell, (cell_id, cell_id + 1)))
+        own = self.tried.take(here)
+        if singles:
+            own = replace(own, usd=own.usd.copy(), output=own.output.copy())
+            for place, planned_id in enumerate(own.planned.tolist()):
+                usd, output = singles.get((cell_id, planned_id), (0.0, 0))
+                own.usd[place] += np.nan if usd is None else usd
+                own.output[place] += output
+        return _Answers(own, self.n_tries[here], self.value[here], self.reason[here], self.reasons)
+
+    @property
+    def is_scored(self) -> Flags:
+        return self.value >= 0
+
+    def reasons_without_score(self) -> list[str]:
+        """Say of every answer without a score why there is none."""
+        columns = zip(self.reason.tolist(), self.tried.status.tolist(), strict=True)
+        missing = compress(columns, (~self.is_scored).tolist())
+        return [self.reasons[number] or ("failed" if status == UNANSWERED else "pending") for number, status in missing]
+
+
+def _newest_scores(batches: Iterable[Scored], attempts: Ints) -> tuple[Ints, NDArray[np.int16], list[str | None]]:
     """Find the newest score of each attempt: its millionths (-1 = none), and why there is none, by number."""
     import numpy as np
 
     numbers: dict[str | None, int] = {None: 0}
     ids, values, reasons = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int16)]
-    for rows in batches(ledger, _SCORES, values=bound):
+    for rows in batches:
         attempt, value, why = zip(*rows, strict=True)
         ids.append(np.array(attempt, dtype=np.int64))
         values.append(np.array(value, dtype=np.int64))
         reasons.append(np.array([numbers.setdefault(text, len(numbers)) for text in why], dtype=np.int16))
     scored = np.concatenate(ids)
-    # the rightmost of equal attempts is the newest score
-    place = np.searchsorted(scored, attempts, side="right") - 1
-    found = (place >= 0) & (scored[np.maximum(place, 0)] == attempts) if len(scored) else np.zeros(len(attempts), bool)
-    place = np.where(found, place, 0)
     if not len(scored):
         return np.full(len(attempts), -1), np.zeros(len(attempts), np.int16), list(numbers)
+    # the rightmost of equal attempts is the newest score
+    place = np.searchsorted(scored, attempts, side="right") - 1
+    found = (place >= 0) & (scored[np.maximum(place, 0)] == attempts)
+    place = np.where(found, place, 0)
     newest = np.where(found, np.concatenate(values)[place], -1)
     return newest, np.where(found, np.concatenate(reasons)[place], 0), list(numbers)
 
 
-def _of_cell(
-    cell_id: int,
-    results: Mapping[str, Any],
-    plan: _Plan,
-    reasons: Sequence[str | None],
-    singles: Singles,
-    flagged: Mapping[str, int],
-) -> CellSamples:
-    """Add up the repeats of each sample."""
+def _added_up(answers: _Answers, plan: _Plan, why: Sequence[str]) -> Samples:
+    """Add up the repeats of each sample of a cell; `why` tells of the answers without a score what they lack."""
     import numpy as np
 
-    is_scored = results["value"] >= 0
-    why = [
-        reasons[number] or ("failed" if status == _UNANSWERED else "pending")
-        for number, status in zip(results["reason"][~is_scored].tolist(), results["status"][~is_scored].tolist(),
-                                  strict=True)
-    ]  # fmt: skip
+    is_scored = answers.is_scored
     counts = is_scored.copy()
     counts[~is_scored] = [reason in COUNTED_WRONG for reason in why]
-    by_reason = Counter(why)
-    usd, output = results["usd"].copy(), results["output"].copy()
-    if singles:
-        for place, planned_id in enumerate(results["planned"].tolist()):
-            single = singles.get((cell_id, planned_id))
-            if single is not None:
-                usd[place] += np.nan if single[0] is None else single[0]
-                output[place] += single[1]
-    numbers, which = np.unique(plan.samples(results["planned"]), return_inverse=True)
+    numbers, which = np.unique(plan.samples(answers.tried.planned), return_inverse=True)
 
-    def total(values: Any) -> Any:
-        return np.bincount(which.reshape(-1), weights=values, minlength=len(numbers))
+    def total(values: Ints | Floats | Flags) -> Floats:
+        return np.bincount(which.reshape(-1), weights=values, minlength=len(numbers)).astype(np.float64, copy=False)
 
-    costs = total(usd)
-    places = numbers.tolist()
-    samples = Samples(
-        keys=[plan.keys[number] for number in places],
-        probabilities=[plan.probabilities[number] for number in places],
-        score_sums=total(np.where(is_scored, results["value"], 0) / 1_000_000).tolist(),
-        score_counts=total(counts).astype(np.int64).tolist(),
-        n_solves=total(np.ones(len(usd))).astype(np.int64).tolist(),
-        costs_usd=[None if unknown else cost for cost, unknown in zip(costs.tolist(), np.isnan(costs).tolist(),
-                                                                      strict=True)],
-        output_tokens=total(output).astype(np.int64).tolist(),
-    )  # fmt: skip
-    return CellSamples(
-        cell_id=cell_id,
-        samples=samples,
-        n_retries=int((results["n"] - 1).sum()),
-        n_flagged=flagged,
-        n_unscored={reason: count for reason, count in by_reason.items() if reason not in COUNTED_WRONG},
-        n_without_answer={reason: count for reason, count in by_reason.items() if reason in COUNTED_WRONG},
+    def whole(values: Ints | Floats | Flags) -> list[int]:
+        counted: list[int] = total(values).astype(np.int64).tolist()
+        return counted
+
+    return Samples(
+        keys=[plan.keys[number] for number in numbers.tolist()],
+        probabilities=[plan.probabilities[number] for number in numbers.tolist()],
+        score_sums=total(np.where(is_scored, answers.value, 0) / 1_000_000).tolist(),
+        score_counts=whole(counts),
+        n_solves=whole(np.ones(len(counts))),
+        costs_usd=[None if cost != cost else cost for cost in total(answers.tried.usd).tolist()],  # nan
+        output_tokens=whole(answers.tried.output),
     )

@@ -1,0 +1,174 @@
+"""What became of a run's samples, as rows of whole numbers: a report walks a million attempts of them.
+
+Data flows tables -> batches of rows, in constant memory -> columns of one entry per attempt (`reports.facts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from harness.ledger.columns import TOKEN_COLUMNS
+from harness.ledger.ledger import Ledger
+from harness.ledger.reading.batch_rows import batches
+from harness.ledger.reading.sums import select_rows
+from harness.ledger.records import AttemptStatus, Purpose
+from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
+
+_TOKENS = ", ".join(f"coalesce({name}, 0)" for name in TOKEN_COLUMNS)
+SUCCEEDED, REUSED, UNANSWERED, SENT = 0, 1, 2, 3
+"""What became of an attempt, as a number: below `UNANSWERED` it has an answer."""
+Numbers: TypeAlias = Sequence[tuple[int, ...]]
+Planned: TypeAlias = Sequence[tuple[int, str, str, float]]
+Scored: TypeAlias = Sequence[tuple[int, int, str | None]]
+
+_OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
+_SPAN = f"SELECT min(attempt_id), max(attempt_id) FROM attempts WHERE {_OF_RUN}"
+# a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
+_ATTEMPTS = f"""
+    SELECT attempt_id, cell_id, coalesce(planned_id, -1), CASE WHEN purpose = 'solve' THEN 1 ELSE 0 END,
+        CASE status WHEN 'succeeded' THEN {SUCCEEDED} WHEN 'reused' THEN {REUSED} WHEN 'sent' THEN {SENT}
+            ELSE {UNANSWERED} END,
+        CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END,
+        coalesce(usage_group_id, -1), CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END,
+        {_TOKENS}
+    FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}
+    ORDER BY attempt_id
+"""
+_PLAN = """
+    SELECT planned_id, task, sample_id, inclusion_probability FROM planned_samples WHERE run_id = :run_id
+    ORDER BY task, draw_order, epoch, planned_id
+"""
+_SCORES = f"""
+    SELECT attempt_id, coalesce(value_millionths, -1), reason FROM scores
+    WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN} ORDER BY attempt_id, score_id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRows:
+    """The rows of one run, a batch at a time; each of the three can be read once.
+
+    Attributes:
+        attempts: (attempt id, cell id, planned id or -1, 1 = solving, what became of it, 1 = its usage is flagged,
+            usage group or -1, 1 = sums carry it, then its tokens in the order of `TOKEN_COLUMNS`), by attempt id.
+        planned: (planned id, task, sample id, inclusion probability) by task, then as drawn.
+        scores: (attempt id, millionths or -1 = none, why there is none), the newest of an attempt last.
+    """
+
+    attempts: Iterator[Numbers]
+    planned: Iterator[Planned]
+    scores: Iterator[Scored]
+
+
+def run_rows(ledger: Ledger, run_id: str) -> RunRows | None:
+    """Open the rows of one run; None when nothing of it was tried."""
+    low, high = next(batches(ledger, _SPAN, values={"run_id": run_id}))[0]
+    if low is None:
+        return None
+    bound = {"run_id": run_id, "low": low, "high": high}
+    return RunRows(
+        attempts=batches(ledger, _ATTEMPTS, values=bound),
+        planned=batches(ledger, _PLAN, values={"run_id": run_id}),
+        scores=batches(ledger, _SCORES, values=bound),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Durations of answered solving requests, added up; batch answers are not among them: they say nothing of a model.
+
+    Attributes:
+        answered_s: from sending a request to its whole answer.
+        n_first_bytes, first_byte_s: answers of which the time to the first byte is known, and their sum.
+    """
+
+    n_answers: int = 0
+    answered_s: float = 0.0
+    n_first_bytes: int = 0
+    first_byte_s: float = 0.0
+
+    def plus(self, other: Timing) -> Timing:
+        """Add the durations of two cells."""
+        return Timing(
+            n_answers=self.n_answers + other.n_answers,
+            answered_s=self.answered_s + other.answered_s,
+            n_first_bytes=self.n_first_bytes + other.n_first_bytes,
+            first_byte_s=self.first_byte_s + other.first_byte_s,
+        )
+
+    @property
+    def mean_s(self) -> float | None:
+        """Mean seconds to the whole answer; None = nothing was answered."""
+        return self.answered_s / self.n_answers if self.n_answers else None
+
+    @property
+    def mean_first_byte_s(self) -> float | None:
+        """Mean seconds to the first byte of the answer; None = not known."""
+        return self.first_byte_s / self.n_first_bytes if self.n_first_bytes else None
+
+
+class SplitRow(NamedTuple):
+    """An attempt of a sum that is taken apart.
+
+    Attributes:
+        payload: where it may state a prompt size other than all of its input; None for other kinds of usage.
+        tokens: in the order of `TOKEN_COLUMNS`, 0 where not known.
+    """
+
+    cell_id: int
+    purpose: Purpose
+    status: AttemptStatus
+    usage_group_id: int
+    planned_id: int | None
+    finished_at_us: int
+    model_requested: str
+    usage_kind: str | None
+    payload: str | None
+    tokens: tuple[int, ...]
+
+
+_CONTEXT_IS_INPUT = ("openai.chat", "openai.responses", "deepseek.chat", "xai.chat", "openrouter.chat", "mistral.chat")
+OWN_CONTEXT = "CASE WHEN usage_kind IN ({}) THEN NULL ELSE raw_usage END".format(
+    ", ".join(f"'{kind}'" for kind in _CONTEXT_IS_INPUT)
+)
+"""The payload where it may state a prompt size other than all of its input; null for other kinds."""
+
+
+def split_rows(ledger: Ledger, cell_ids: Sequence[int]) -> Iterator[SplitRow]:
+    """Give the attempts of cells that sums carry, in the order they were sent."""
+    query = f"""
+        SELECT cell_id, purpose, status, usage_group_id, planned_id, finished_at_us, model_requested, usage_kind,
+            {OWN_CONTEXT}, {_TOKENS}
+        FROM attempts
+        WHERE {SETTLED_AND_SUMMABLE} AND cell_id IN ({", ".join(map(str, cell_ids))})
+        ORDER BY attempt_id
+    """
+    for rows in batches(ledger, query):
+        for row in rows:
+            yield SplitRow._make((*row[:9], tuple(row[9:])))
+
+
+_DURATIONS = """
+    SELECT attempts.cell_id AS cell_id, count(*) AS n_answers,
+        sum(attempts.finished_at_us - attempts.started_at_us) AS answered_us,
+        count(attempts.first_byte_us) AS n_first_bytes, sum(attempts.first_byte_us) AS first_byte_us
+    FROM attempts JOIN cells USING (cell_id)
+    WHERE cells.run_id IN :run_ids AND attempts.status = 'succeeded' AND attempts.purpose = 'solve'
+        AND coalesce(attempts.mode, '') <> 'batch'
+    GROUP BY attempts.cell_id
+"""
+
+
+def timings(ledger: Ledger, run_ids: Sequence[str]) -> Mapping[int, Timing]:
+    """Add up how long answered solving requests took, by cell."""
+    return {
+        row.cell_id: Timing(
+            n_answers=row.n_answers,
+            answered_s=int(row.answered_us) / 1e6,
+            n_first_bytes=row.n_first_bytes,
+            first_byte_s=int(row.first_byte_us or 0) / 1e6,
+        )
+        for row in select_rows(ledger, _DURATIONS, run_ids)
+    }
