@@ -1,19 +1,36 @@
-"""The columns of an attempt's tokens, named once for records, statements, sums and exports.
+"""An attempt's columns, declared once: its table, the statements and rows that write it, its sums and its export.
 
-Data flows counts by column -> `Usage` (totals that include their parts) or disjoint quantities -> charges.
+Data flows `AttemptStart`, `AttemptOutcome` + ids -> `sent_row`, `settled_row` (in the order of `SENT_COLUMNS`,
+`SETTLED_COLUMNS`) -> `writing.statements`; names and kinds -> `schema.tables` and `reading`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from harness.declared import request_value
-from harness.usage.values import Meter, Usage
+from harness.documents.table import Column, ColumnKind
+from harness.ledger.encoding import canonical_json, storable, stored_payload
+from harness.money import plain
+from harness.secrets import redact
+from harness.usage.values import NORMALISER_VERSION, Meter, Usage
+
+if TYPE_CHECKING:
+    from harness.ledger.records import AttemptOutcome, AttemptStart
+
+LONGEST_NAME = 200
+"""Characters of a served model's name or an id that are kept: such names are part of an index."""
+LONGEST_WORD = 64
+LONGEST_MESSAGE = 2_000
 
 Count = TypeVar("Count", bound="int | None", covariant=True)
 _NOT_KNOWN: Any = None
+Stored = Callable[[Any], object]
+Row = tuple[object, ...]
 
 
 @request_value
@@ -87,3 +104,189 @@ _COUNTS = attrgetter(*TOKEN_COLUMNS)
 def token_counts(counts: Sequence[int | None]) -> TokenCounts[int | None]:
     """Read counts that stand in the order of `TOKEN_COLUMNS`."""
     return TokenCounts(**dict(zip(TOKEN_COLUMNS, counts, strict=True)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptColumn:
+    """A column of the table `attempts`.
+
+    Attributes:
+        name: ends in the unit, where there is one.
+        kind: how it is stored; `flag` is 0 or 1, `json` a text.
+        required: whether it is never null.
+        points_to: `table.column` of its foreign key; empty = none.
+        sent: what an inserted row takes it from, by the names of `sent_row`; empty = it is not known then.
+        settled: likewise when the row is settled, by those of `settled_row`; empty = it stays as it was sent.
+        stored: what a settled row holds of that attribute; None = the attribute itself. What is not known is null.
+        about: what the export says of it; empty = it is not exported.
+    """
+
+    name: str
+    kind: Literal["integer", "text", "json", "flag"]
+    required: bool = False
+    points_to: str = ""
+    sent: str = ""
+    settled: str = ""
+    stored: Stored | None = None
+    about: str = ""
+
+    @property
+    def exported(self) -> Column:
+        """The column of the export: instants and dollars are exported as such, whatever unit they are stored in."""
+        for ending, shown, kind, unit in _EXPORTED:
+            if self.name.endswith(ending):
+                name = self.name.removesuffix(ending) + shown
+                return Column(name=name, kind=kind or _EXPORTED_KINDS[self.kind], unit=unit, description=self.about)
+        return Column(name=self.name, kind=_EXPORTED_KINDS[self.kind], description=self.about)
+
+
+_EXPORTED_KINDS: dict[str, ColumnKind] = {"integer": "integer", "text": "text", "json": "json", "flag": "boolean"}
+_EXPORTED: tuple[tuple[str, str, ColumnKind | None, str], ...] = (
+    ("_at_us", "_at", "timestamp", "UTC"),
+    ("_pico_usd", "_usd", "usd", "USD"),
+    ("_usd", "_usd", "usd", "USD"),
+    ("_us", "_us", None, "us"),
+    ("_tokens", "_tokens", None, "tokens"),
+)
+"""Ending of a stored column, ending, kind (None = as stored) and unit of the exported one."""
+
+
+_integer = partial(AttemptColumn, kind="integer")
+_text = partial(AttemptColumn, kind="text")
+_json = partial(AttemptColumn, kind="json")
+
+
+def _tokens(name: str, about: str) -> AttemptColumn:
+    return AttemptColumn(name=name, kind="integer", settled=f"outcome.usage.{name}", about=about)
+
+
+ATTEMPT_COLUMNS: tuple[AttemptColumn, ...] = (
+    _integer(name="attempt_id", required=True, sent="attempt_id", about="Attempt, in the order sent."),
+    _text(name="request_id", required=True, sent="start.request_id",
+          about="Our id, sent to the provider where its protocol allows."),
+    _integer(name="cell_id", required=True, points_to="cells.cell_id", sent="start.cell_id"),
+    _integer(name="planned_id", points_to="planned_samples.planned_id", sent="start.planned_id"),
+    _text(name="purpose", required=True, sent="start.purpose", about="`solve` or `judge`."),
+    _integer(name="try_number", required=True, sent="start.try_number", about="1 for the first attempt."),
+    _integer(name="retry_of", points_to="attempts.attempt_id", sent="start.retry_of",
+             about="Attempt that this one repeats."),
+    _text(name="status", required=True, settled="outcome.status",
+          about="`sent` (never settled), `succeeded`, `failed`, `timed_out`, `cancelled` (given up; `billed` is `no`"
+          " when it never left), `reused`."),
+    _text(name="error_class", settled="outcome.error_class", stored=str, about="Kind of failure."),
+    _text(name="error_message", settled="outcome.error_message",
+          stored=lambda message: storable(redact(message), LONGEST_MESSAGE),
+          about="The provider's words, secrets removed."),
+    _integer(name="http_status", settled="outcome.http_status", about="HTTP status code."),
+    # when the request goes elsewhere than the cell's provider (a judge)
+    _text(name="other_provider", sent="start.provider"),
+    _text(name="model_requested", required=True, sent="start.model_requested", about="Model name as sent."),
+    _text(name="model_served", settled="model_served", about="Model name in the answer."),
+    _integer(name="parameter_set_id", required=True, points_to="parameter_sets.parameter_set_id",
+             sent="parameter_set_id"),
+    _integer(name="budget_set_id", points_to="budget_sets.budget_set_id", sent="budget_set_id"),
+    _text(name="service_tier", sent="start.service_tier", settled="service_tier", about="Service tier."),
+    _text(name="mode", sent="start.mode", about="`batch` for batch requests."),
+    _text(name="provider_request_id", settled="outcome.provider_request_id",
+          stored=partial(storable, longest=LONGEST_NAME), about="The provider's id."),
+    _integer(name="started_at_us", required=True, sent="start.started_at_us", about="When the request left."),
+    _integer(name="finished_at_us", settled="outcome.finished_at_us", about="When it was settled."),
+    _integer(name="first_byte_us", settled="outcome.first_byte_us", about="Time from sending to the first byte."),
+    _tokens("input_tokens", "Uncached input; empty = usage unknown."),
+    _tokens("cache_read_tokens", "Input read from a cache."),
+    _tokens("cache_write_5m_tokens", "Input written to a cache of five minutes."),
+    _tokens("cache_write_1h_tokens", "Input written to a cache of one hour or longer."),
+    _tokens("output_tokens", "Everything generated, reasoning included; empty = usage unknown."),
+    _tokens("reasoning_tokens", "Of the output, reasoning; empty = not itemised."),
+    _json(name="other_meters", settled="outcome.usage.other_meters", stored=canonical_json,
+          about="Other billed quantities and other models inside the answer."),
+    _json(name="raw_usage", settled="outcome.usage.raw_usage", stored=stored_payload,
+          about="Usage as the provider sent it."),
+    _text(name="usage_kind", settled="outcome.usage.usage_kind", about="Reader that understands `raw_usage`."),
+    _text(name="usage_source", settled="outcome.usage.usage_source", about="`provider`, `missing` or `estimated`."),
+    _json(name="usage_flags", settled="outcome.usage.flags",
+          stored=lambda flags: canonical_json(flags) if flags else None,
+          about="Why the usage does not add up; empty = it does."),
+    _integer(name="normaliser_version", required=True, sent="normaliser_version",
+             settled="outcome.normaliser_version", about="Version of the usage readers."),
+    _integer(name="reserved_pico_usd", required=True, sent="start.reserved_pico_usd",
+             about="Worst case reserved before sending."),
+    _integer(name="reserved_input_tokens", required=True, sent="start.reserved_input_tokens"),
+    _integer(name="reserved_output_tokens", required=True, sent="start.reserved_output_tokens"),
+    _integer(name="charged_pico_usd", settled="outcome.charged_pico_usd"),
+    _text(name="stated_cost_usd", settled="outcome.usage.stated_cost_usd", stored=plain,
+          about="Cost that the provider states."),
+    _text(name="billed", settled="outcome.billed",
+          about="Whether the provider bills it by its stated rule: `yes`, `no`, `unknown`."),
+    _text(name="finish_reason", settled="outcome.finish_reason", stored=partial(storable, longest=LONGEST_WORD),
+          about="`stop`, `length` (cut at the cap), ..."),
+    AttemptColumn(name="refused", kind="flag", required=True, settled="outcome.refused", stored=int,
+                  about="Whether the model refused."),
+    _integer(name="usage_group_id", points_to="usage_groups.usage_group_id", settled="usage_group_id"),
+)  # fmt: skip
+
+_SENT = tuple(column for column in ATTEMPT_COLUMNS if column.sent)
+_SETTLED = tuple(column for column in ATTEMPT_COLUMNS if column.settled)
+SENT_COLUMNS = tuple(column.name for column in _SENT)
+SETTLED_COLUMNS = tuple(column.name for column in _SETTLED)
+
+
+def _row_of(parameters: str, taken: Sequence[str], stored: Sequence[Stored | None]) -> Callable[..., Row]:
+    """Make the function that gives a row: one expression, in a third of the time of `attrgetter` and a loop."""
+    values = [
+        source if changed is None else f"None if (value := {source}) is None else stored[{place}](value)"
+        for place, (source, changed) in enumerate(zip(taken, stored, strict=True))
+    ]
+    written = f"lambda {parameters}: ({', '.join(f'({value})' for value in values)},)"
+    names = {"stored": stored, "normaliser_version": NORMALISER_VERSION}
+    made: Callable[..., Row] = eval(written, names)  # noqa: S307  # as dataclasses are made; of what stands above alone
+    return made
+
+
+sent_row: Callable[[AttemptStart, int, int, int | None], Row] = _row_of(
+    "start, attempt_id, parameter_set_id, budget_set_id", [column.sent for column in _SENT], [None] * len(_SENT)
+)
+"""What is inserted of a request that is about to leave, with the ids that the ledger gives; as `SENT_COLUMNS` say."""
+
+settled_row: Callable[[AttemptOutcome, str | None, str | None, int], Row] = _row_of(
+    "outcome, model_served, service_tier, usage_group_id",
+    [column.settled for column in _SETTLED],
+    [column.stored for column in _SETTLED],
+)
+"""What an attempt is settled with, with what its usage group holds of it, too; as `SETTLED_COLUMNS` say."""
+
+
+class GroupDimensions(NamedTuple):
+    """What the attempts of a usage group share, by columns of `usage_groups`: what a price can depend on, and flags.
+
+    The flags are what reports count besides: as part of the key, so that sums need no condition per row (4 times as
+    fast).
+    """
+
+    provider: str
+    model: str | None
+    service_tier: str | None
+    mode: str | None
+    speed: str | None
+    inference_geo: str | None
+    thinking: int | None
+    slot_us: int
+    context_bucket: int | None
+    usage_known: int
+    itemised: int
+    truncated: int
+    refused: int
+
+
+UNKNOWN_DIMENSIONS: dict[str, str | int] = {
+    "service_tier": "", "mode": "", "speed": "", "inference_geo": "", "thinking": -1, "context_bucket": -1,
+}  # fmt: skip
+"""What stands for null where groups are compared: in a plain UNIQUE two missing values would count as different."""
+
+
+def compared(group: GroupDimensions) -> tuple[str | int | None, ...]:
+    """Give the values of a group as its unique index compares them."""
+    return tuple(
+        UNKNOWN_DIMENSIONS.get(name) if value is None else value
+        for name, value in zip(group._fields, group, strict=True)
+    )

@@ -15,6 +15,7 @@ from harness.declared import request_value
 from harness.errors import Billed, ErrorClass
 from harness.ledger.columns import TokenCounts
 from harness.secrets import redact_url
+from harness.usage.values import NORMALISER_VERSION
 
 RunStatus = Literal["running", "complete", "partial", "failed"]
 NO_BASELINE_NOTE = "nightly gate: "
@@ -243,7 +244,7 @@ class AttemptOutcome:
     first_byte_us: int | None = None
     finish_reason: str | None = None
     refused: bool = False
-    normaliser_version: int | None = None
+    normaliser_version: int = NORMALISER_VERSION
 
 
 @request_value

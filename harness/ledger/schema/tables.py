@@ -7,6 +7,7 @@ with sorted keys. The migrations and this file must agree: a test compares them 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import (
     REAL,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from harness.ledger.columns import ATTEMPT_COLUMNS, TOKEN_COLUMNS, UNKNOWN_DIMENSIONS, AttemptColumn, GroupDimensions
 from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
 SCHEMA_VERSION = "0003"
@@ -54,6 +56,12 @@ def _one_of(column: str, values: Iterable[str]) -> CheckConstraint:
 
 def _not_negative(*columns: str) -> CheckConstraint:
     return CheckConstraint(" AND ".join(f"{column} >= 0" for column in columns), name="not_negative")
+
+
+def _declared(column: AttemptColumn) -> Column[Any]:
+    kind = {"integer": Int64, "flag": Flag01}.get(column.kind, Text)
+    points_to = [ForeignKey(column.points_to)] if column.points_to else []
+    return Column(column.name, kind, *points_to, primary_key=column.name == "attempt_id", nullable=not column.required)
 
 
 def _flag(column: str) -> CheckConstraint:
@@ -159,7 +167,6 @@ usage_groups = Table(
     Column("thinking", Flag01),
     Column("slot_us", Int64, nullable=False),
     Column("context_bucket", Int64),
-    # what reports count besides: as part of the key, so that sums need no condition per row (4 times as fast)
     Column("usage_known", Flag01, nullable=False),
     Column("itemised", Flag01, nullable=False),
     Column("truncated", Flag01, nullable=False),
@@ -172,16 +179,10 @@ usage_groups = Table(
     _not_negative("context_bucket"),
     Index(
         "uq_usage_groups_dimensions",
-        "provider",
-        "model",
-        text("coalesce(service_tier, '')"),
-        text("coalesce(mode, '')"),
-        text("coalesce(speed, '')"),
-        text("coalesce(inference_geo, '')"),
-        text("coalesce(thinking, -1)"),
-        "slot_us",
-        text("coalesce(context_bucket, -1)"),
-        *("usage_known", "itemised", "truncated", "refused"),
+        *(
+            text(f"coalesce({name}, {UNKNOWN_DIMENSIONS[name]!r})") if name in UNKNOWN_DIMENSIONS else name
+            for name in GroupDimensions._fields
+        ),
         unique=True,
     ),
     sqlite_strict=True,
@@ -201,49 +202,7 @@ def _partial(name: str, columns: tuple[str, ...], where: str) -> Index:
 attempts = Table(
     "attempts",
     metadata,
-    Column("attempt_id", Int64, primary_key=True),
-    Column("request_id", Text, nullable=False),
-    Column("cell_id", Int64, ForeignKey("cells.cell_id"), nullable=False),
-    Column("planned_id", Int64, ForeignKey("planned_samples.planned_id")),
-    Column("purpose", Text, nullable=False),
-    Column("try_number", Int64, nullable=False),
-    Column("retry_of", Int64, ForeignKey("attempts.attempt_id")),
-    Column("status", Text, nullable=False),
-    Column("error_class", Text),
-    Column("error_message", Text),
-    Column("http_status", Int64),
-    Column("other_provider", Text),  # when the request goes elsewhere than the cell's provider (a judge)
-    Column("model_requested", Text, nullable=False),
-    Column("model_served", Text),
-    Column("parameter_set_id", Int64, ForeignKey("parameter_sets.parameter_set_id"), nullable=False),
-    Column("budget_set_id", Int64, ForeignKey("budget_sets.budget_set_id")),
-    Column("service_tier", Text),
-    Column("mode", Text),
-    Column("provider_request_id", Text),
-    Column("started_at_us", Int64, nullable=False),
-    Column("finished_at_us", Int64),
-    Column("first_byte_us", Int64),
-    Column("input_tokens", Int64),
-    Column("cache_read_tokens", Int64),
-    Column("cache_write_5m_tokens", Int64),
-    Column("cache_write_1h_tokens", Int64),
-    Column("output_tokens", Int64),
-    Column("reasoning_tokens", Int64),
-    Column("other_meters", Text),
-    Column("raw_usage", Text),
-    Column("usage_kind", Text),
-    Column("usage_source", Text),
-    Column("usage_flags", Text),
-    Column("normaliser_version", Int64, nullable=False),
-    Column("reserved_pico_usd", Int64, nullable=False),
-    Column("reserved_input_tokens", Int64, nullable=False),
-    Column("reserved_output_tokens", Int64, nullable=False),
-    Column("charged_pico_usd", Int64),
-    Column("stated_cost_usd", Text),
-    Column("billed", Text),
-    Column("finish_reason", Text),
-    Column("refused", Flag01, nullable=False),
-    Column("usage_group_id", Int64, ForeignKey("usage_groups.usage_group_id")),
+    *map(_declared, ATTEMPT_COLUMNS),
     UniqueConstraint("request_id"),
     _one_of("purpose", PURPOSES),
     _one_of("status", ATTEMPT_STATUSES),
@@ -263,12 +222,7 @@ attempts = Table(
             "purpose",
             "status",
             "usage_group_id",
-            "input_tokens",
-            "cache_read_tokens",
-            "cache_write_5m_tokens",
-            "cache_write_1h_tokens",
-            "output_tokens",
-            "reasoning_tokens",
+            *TOKEN_COLUMNS,
             # always null here: SQLite counts the columns of the condition, too
             "other_meters",
             "stated_cost_usd",

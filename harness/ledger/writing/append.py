@@ -14,25 +14,26 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import LedgerError
-from harness.ledger.encoding import Compression, canonical_json, read_json, storable, stored_payload, text_bytes
+from harness.ledger.columns import (
+    LONGEST_NAME,
+    LONGEST_WORD,
+    GroupDimensions,
+    compared,
+    sent_row,
+    settled_row,
+)
+from harness.ledger.encoding import Compression, canonical_json, read_json, storable, text_bytes
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 from harness.ledger.writing import statements as sql
 from harness.ledger.writing.drivers import Driver, Row
 from harness.ledger.writing.movements import InFlight, Movements
 from harness.ledger.writing.operations import AddScore, Operation, Result, Reuse, Send, Settle, leaner, with_flag
-from harness.money import plain
-from harness.secrets import redact
 from harness.usage.context_sizes import context_bucket, slot
-from harness.usage.values import NORMALISER_VERSION
 
 PROMPTS_REMEMBERED = 10_000
 
 LARGE_TRANSCRIPT_BYTES = 32 * 2**10
 """Compressed; below this a transcript fits into the room that is kept for every request in flight."""
-LONGEST_NAME = 200
-"""Characters of a served model's name or an id that are kept: such names are part of an index."""
-LONGEST_WORD = 64
-LONGEST_MESSAGE = 2_000
 
 Packed = tuple[bytes, bytes, bytes | None]
 """A transcript as it is stored: messages as JSON (not compressed yet), answer, reasoning."""
@@ -51,7 +52,7 @@ class Appender:
         self._parameter_sets: dict[str, int] = {}
         self._newest_parameters: tuple[Mapping[str, Any] | None, int] = (None, 0)
         self._budget_sets: dict[tuple[str, ...], int] = {}
-        self._groups: dict[Row, int] = {}
+        self._groups: dict[GroupDimensions, int] = {}
         self._providers: dict[int, str] = {}
         self._prompts: OrderedDict[bytes, int] = OrderedDict()
 
@@ -254,26 +255,8 @@ class Appender:
         return InFlight(cell_id, reserved, tuple(read_json(scopes) or ()), model, tier, mode, provider)
 
     def _start_row(self, attempt_id: int, start: AttemptStart) -> Row:
-        return (
-            attempt_id,
-            start.request_id,
-            start.cell_id,
-            start.planned_id,
-            start.purpose,
-            start.try_number,
-            start.retry_of,
-            start.provider,
-            start.model_requested,
-            self._parameter_set(start),
-            self._budget_set(start.budget_scopes),
-            start.service_tier,
-            start.mode,
-            start.started_at_us,
-            NORMALISER_VERSION,
-            start.reserved_pico_usd,
-            start.reserved_input_tokens,
-            start.reserved_output_tokens,
-        )
+        parameters, budgets = self._parameter_set(start), self._budget_set(start.budget_scopes)
+        return sent_row(start, attempt_id, parameters, budgets)
 
     def _parameter_set(self, start: AttemptStart) -> int:
         # a provider shares one mapping between the requests that agree on it: as long as it comes again it is known
@@ -303,53 +286,25 @@ class Appender:
 
     def _outcome_row(self, outcome: AttemptOutcome, flight: InFlight) -> Row:
         usage = outcome.usage
-        tier = storable(outcome.service_tier or flight.service_tier, LONGEST_WORD)
         served = storable(outcome.model_served, LONGEST_NAME)
-        group = self._usage_group((
-            flight.provider or self._provider(flight.cell_id),
-            served or storable(flight.model_requested, LONGEST_NAME),
-            tier,
-            flight.mode,
-            storable(usage.speed, LONGEST_WORD),
-            storable(usage.inference_geo, LONGEST_WORD),
-            None if usage.thinking is None else int(usage.thinking),
-            slot(outcome.finished_at_us),
-            context_bucket(usage.context_tokens),
-            int(usage.input_tokens is not None and usage.output_tokens is not None),
-            int(usage.reasoning_tokens is not None),
-            int(outcome.finish_reason == "length"),
-            int(outcome.refused),
-        ))  # fmt: skip
-        return (
-            outcome.status,
-            None if outcome.error_class is None else str(outcome.error_class),
-            None if outcome.error_message is None else storable(redact(outcome.error_message), LONGEST_MESSAGE),
-            outcome.http_status,
-            served,
-            tier,
-            storable(outcome.provider_request_id, LONGEST_NAME),
-            outcome.finished_at_us,
-            outcome.first_byte_us,
-            usage.input_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_5m_tokens,
-            usage.cache_write_1h_tokens,
-            usage.output_tokens,
-            usage.reasoning_tokens,
-            None if usage.other_meters is None else canonical_json(usage.other_meters),
-            None if usage.raw_usage is None else stored_payload(usage.raw_usage),
-            usage.usage_kind,
-            usage.usage_source,
-            canonical_json(usage.flags) if usage.flags else None,
-            outcome.normaliser_version or NORMALISER_VERSION,
-            outcome.charged_pico_usd,
-            None if usage.stated_cost_usd is None else plain(usage.stated_cost_usd),
-            outcome.billed,
-            storable(outcome.finish_reason, LONGEST_WORD),
-            int(outcome.refused),
-            group,
-            outcome.attempt_id,
+        tier = storable(outcome.service_tier or flight.service_tier, LONGEST_WORD)
+        group = GroupDimensions(
+            provider=flight.provider or self._provider(flight.cell_id),
+            model=served or storable(flight.model_requested, LONGEST_NAME),
+            service_tier=tier,
+            mode=flight.mode,
+            speed=storable(usage.speed, LONGEST_WORD),
+            inference_geo=storable(usage.inference_geo, LONGEST_WORD),
+            thinking=None if usage.thinking is None else int(usage.thinking),
+            slot_us=slot(outcome.finished_at_us),
+            context_bucket=context_bucket(usage.context_tokens),
+            usage_known=int(usage.input_tokens is not None and usage.output_tokens is not None),
+            itemised=int(usage.reasoning_tokens is not None),
+            truncated=int(outcome.finish_reason == "length"),
+            refused=int(outcome.refused),
         )
+        row = settled_row(outcome, served, tier, self._usage_group(group))
+        return (*row, outcome.attempt_id)
 
     def _provider(self, cell_id: int) -> str:
         known = self._providers.get(cell_id)
@@ -357,11 +312,11 @@ class Appender:
             known = self._providers[cell_id] = self._driver.fetch(sql.CELL_PROVIDER, (cell_id,))[0][0]
         return known
 
-    def _usage_group(self, dimensions: Row) -> int:
-        known = self._groups.get(dimensions)
+    def _usage_group(self, group: GroupDimensions) -> int:
+        known = self._groups.get(group)
         if known is None:
-            self._driver.many(sql.ADD_USAGE_GROUP, [dimensions])
-            known = self._groups[dimensions] = self._driver.fetch(sql.USAGE_GROUP, sql.group_key(dimensions))[0][0]
+            self._driver.many(sql.ADD_USAGE_GROUP, [group])
+            known = self._groups[group] = self._driver.fetch(sql.USAGE_GROUP, compared(group))[0][0]
         return known
 
     def _packed(self, said: Transcript) -> Packed:

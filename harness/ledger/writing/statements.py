@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+
+from harness.ledger.columns import SENT_COLUMNS, SETTLED_COLUMNS, UNKNOWN_DIMENSIONS, GroupDimensions
 
 
 def _marks(n_values: int) -> str:
@@ -16,30 +17,18 @@ def _insert(table: str, *columns: str, otherwise: str = "") -> str:
 
 _UNLESS_KNOWN = " ON CONFLICT DO NOTHING"
 
-_STARTED = (
-    "attempt_id", "request_id", "cell_id", "planned_id", "purpose", "try_number", "retry_of", "other_provider",
-    "model_requested", "parameter_set_id", "budget_set_id", "service_tier", "mode", "started_at_us",
-    "normaliser_version", "reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens",
-)  # fmt: skip
-_SETTLED = (
-    "status", "error_class", "error_message", "http_status", "model_served", "service_tier", "provider_request_id",
-    "finished_at_us", "first_byte_us", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens",
-    "cache_write_1h_tokens", "output_tokens", "reasoning_tokens", "other_meters", "raw_usage", "usage_kind",
-    "usage_source", "usage_flags", "normaliser_version", "charged_pico_usd", "stated_cost_usd", "billed",
-    "finish_reason", "refused", "usage_group_id",
-)  # fmt: skip
-
 INSERT_ATTEMPT = (
-    f"INSERT INTO attempts (status, refused, {', '.join(_STARTED)})"
-    f" VALUES ('sent', 0, {', '.join('?' * len(_STARTED))})"
+    f"INSERT INTO attempts (status, refused, {', '.join(SENT_COLUMNS)})"
+    f" VALUES ('sent', 0, {', '.join('?' * len(SENT_COLUMNS))})"
 )
 SETTLE_ATTEMPT = (
-    f"UPDATE attempts SET {', '.join(f'{column} = ?' for column in _SETTLED)} WHERE attempt_id = ? AND status = 'sent'"
+    f"UPDATE attempts SET {', '.join(f'{column} = ?' for column in SETTLED_COLUMNS)}"
+    " WHERE attempt_id = ? AND status = 'sent'"
 )
 _SETTLE_TOGETHER = (  # SQLite names the columns of VALUES column1, column2, ...
-    f"UPDATE attempts SET {', '.join(f'{column} = new.column{n}' for n, column in enumerate(_SETTLED, 1))}"
+    f"UPDATE attempts SET {', '.join(f'{column} = new.column{n}' for n, column in enumerate(SETTLED_COLUMNS, 1))}"
     " FROM (VALUES {rows}) AS new"
-    f" WHERE attempts.attempt_id = new.column{len(_SETTLED) + 1} AND attempts.status = 'sent'"
+    f" WHERE attempts.attempt_id = new.column{len(SETTLED_COLUMNS) + 1} AND attempts.status = 'sent'"
 )
 IN_FLIGHT = (
     "SELECT cell_id, reserved_pico_usd, scopes, model_requested, service_tier, mode, other_provider"
@@ -58,16 +47,12 @@ INSERT_SCORE = _insert(
     "answer", "explanation", "rule", "scored_at_us",
 )  # fmt: skip
 
-ADD_USAGE_GROUP = _insert(
-    "usage_groups", "provider", "model", "service_tier", "mode", "speed", "inference_geo", "thinking", "slot_us",
-    "context_bucket", "usage_known", "itemised", "truncated", "refused", otherwise=_UNLESS_KNOWN,
-)  # fmt: skip
-USAGE_GROUP = (
-    "SELECT usage_group_id FROM usage_groups WHERE provider = ? AND model = ? AND coalesce(service_tier, '') = ?"
-    " AND coalesce(mode, '') = ? AND coalesce(speed, '') = ? AND coalesce(inference_geo, '') = ?"
-    " AND coalesce(thinking, -1) = ? AND slot_us = ? AND coalesce(context_bucket, -1) = ?"
-    " AND usage_known = ? AND itemised = ? AND truncated = ? AND refused = ?"
+ADD_USAGE_GROUP = _insert("usage_groups", *GroupDimensions._fields, otherwise=_UNLESS_KNOWN)
+_COMPARED = (
+    f"coalesce({name}, {UNKNOWN_DIMENSIONS[name]!r})" if name in UNKNOWN_DIMENSIONS else name
+    for name in GroupDimensions._fields
 )
+USAGE_GROUP = f"SELECT usage_group_id FROM usage_groups WHERE {' AND '.join(f'{value} = ?' for value in _COMPARED)}"
 
 
 @cache
@@ -80,7 +65,7 @@ def for_rows(statement: str, n_rows: int) -> str | None:
     if n_rows == 1:
         return statement
     if statement == SETTLE_ATTEMPT:
-        return _SETTLE_TOGETHER.format(rows=", ".join([_marks(len(_SETTLED) + 1)] * n_rows))
+        return _SETTLE_TOGETHER.format(rows=", ".join([_marks(len(SETTLED_COLUMNS) + 1)] * n_rows))
     if not statement.startswith("INSERT"):
         return None
     head, word, tail = statement.partition(" VALUES ")
@@ -91,14 +76,6 @@ def for_rows(statement: str, n_rows: int) -> str | None:
 def prompt_ids(n_prompts: int) -> str:
     """Select digests and ids of prompts by their digests."""
     return f"SELECT sha256, prompt_id FROM prompts WHERE sha256 IN {_marks(n_prompts)}"
-
-
-def group_key(dimensions: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Turn a usage group's values into those that the unique index compares: missing texts as '', numbers as -1."""
-    provider, model, tier, mode, speed, geo, thinking, slot_us, bucket, *flags = dimensions
-    texts = tuple(value or "" for value in (tier, mode, speed, geo))
-    numbers = (-1 if thinking is None else thinking, slot_us, -1 if bucket is None else bucket)
-    return (provider, model, *texts, *numbers, *flags)
 
 
 TRACK_BUDGET = (
