@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import socket
 
 import pytest
 
@@ -81,6 +82,45 @@ async def test_a_proxied_request_fails_with_what_is_known_about_it(
             await client.post(b"{}", request_id="an-id", timeout_s=0.2)
         await client.aclose()
     assert (caught.value.sent, caught.value.timed_out) == (answers, answers)
+
+
+async def test_a_proxy_that_does_not_accept_is_a_timeout_before_sending() -> None:
+    with socket.socket() as full, socket.socket() as accepted_by_the_system:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        accepted_by_the_system.connect(full.getsockname())
+        proxy = f"http://127.0.0.1:{full.getsockname()[1]}"
+        client = ProxiedClient("http://model.invalid/v1", {}, concurrency=1, proxy=proxy)
+        with pytest.raises(NoAnswerError) as caught:
+            await client.post(b"{}", request_id="an-id", timeout_s=0.3)
+        await client.aclose()
+    assert (caught.value.sent, caught.value.timed_out) == (False, True)
+
+
+async def test_a_proxy_that_refuses_the_way_lets_nothing_be_sent() -> None:
+    async def talk(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
+
+    async with serve_raw(talk) as proxy:
+        client = ProxiedClient("https://model.invalid/v1", {}, concurrency=1, proxy=proxy.url)
+        with pytest.raises(NoAnswerError, match="407") as caught:
+            await client.post(b"{}", request_id="an-id", timeout_s=20)
+        await client.aclose()
+    assert (caught.value.sent, caught.value.timed_out) == (False, False)
+
+
+async def test_a_proxied_request_whose_turn_never_came_was_not_sent() -> None:
+    async with serve_raw(silent) as proxy:
+        client = ProxiedClient("http://model.invalid/v1", {}, concurrency=1, proxy=proxy.url)
+        first = asyncio.ensure_future(client.post(b"{}", request_id="first", timeout_s=20))
+        await proxy.arrived.wait()
+        with pytest.raises(NoAnswerError) as caught:
+            await client.post(b"{}", request_id="second", timeout_s=0.3)
+        first.cancel()
+        await client.aclose()
+    assert (caught.value.sent, caught.value.timed_out) == (False, True)
+    assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])

@@ -27,6 +27,16 @@ def connector(concurrency: int) -> aiohttp.TCPConnector:
     )
 
 
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
+
+
+def _limits(timeout_s: float) -> aiohttp.ClientTimeout:
+    """Let the wait for a connection end before the whole limit: then it is known that nothing was sent."""
+    return aiohttp.ClientTimeout(
+        total=timeout_s, connect=timeout_s * 0.9, sock_connect=min(timeout_s * 0.9, CONNECT_TIMEOUT_S)
+    )
+
+
 class ProxiedClient:
     """One aiohttp session for one address and one proxy; see `HttpClient`.
 
@@ -66,7 +76,7 @@ class ProxiedClient:
                 self._url,
                 data=body,
                 headers={REQUEST_ID: request_id},
-                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+                timeout=_limits(timeout_s),
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as answer:
@@ -79,7 +89,7 @@ class ProxiedClient:
                         message = f"the answer's body is too long: {n_bytes} bytes so far"
                         raise NoAnswerError(message, sent=True, part=part._replace(body=b"".join(chunks)))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            unsent = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)) and part is None
+            unsent = isinstance(error, _NEVER_SENT) and part is None
             raise NoAnswerError(
                 f"{type(error).__name__}: {error}",
                 sent=not unsent,
