@@ -3,7 +3,7 @@
     HarnessError                     1   something failed
     ├── InputError                   2   arguments or an input file are wrong (one or many findings)
     │   └── MissingKeyError          2   a provider's key is not in the environment
-    ├── UnpricedModelError           2   a budget was asked for and no price is known
+    ├── UnpricedModelError           2   a budget was asked for and no price is known, or no cap
     ├── LedgerError                  1   the ledger cannot be opened, written or trusted
     │   └── RunLockedError           1   another process works on the same run
     ├── ProviderError                1   one attempt failed (see ErrorClass); caught at the attempt boundary
@@ -90,7 +90,7 @@ class MissingKeyError(InputError):
 
 
 class UnpricedModelError(InputError):
-    """A budget in dollars cannot hold a model whose price is unknown."""
+    """A budget in dollars cannot hold requests whose cost has no upper bound: no price is known, or no output cap."""
 
 
 class LedgerError(HarnessError):

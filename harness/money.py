@@ -21,7 +21,6 @@ from decimal import (
 from harness.errors import InputError
 
 EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
-PICO_PER_USD = 10**12
 LARGEST_CAP_USD = Decimal(9_000_000)
 """A cap and all that counts against it fit into the ledger's 64-bit picodollars up to 9.22 million dollars."""
 _AMOUNT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -29,12 +28,12 @@ _MOST_CHARACTERS = 60
 TOKENS_PER_MTOK = Decimal(1_000_000)
 
 
-def parse_usd(text: str, *, where: str, zero: bool = False) -> Decimal:
+def parse_usd(text: str, *, where: str, zero_allowed: bool = False) -> Decimal:
     """Read a cap in dollars as a person types it: `5`, `0.25`, `$12.50`.
 
     Args:
         where: the option, argument or key that it was typed for.
-        zero: zero is an amount, too: a cap that lets nothing through.
+        zero_allowed: zero is an amount, too: a cap that lets nothing through.
 
     Raises:
         InputError: it is no number in plain digits, not above zero, or more than the ledger can hold.
@@ -44,8 +43,8 @@ def parse_usd(text: str, *, where: str, zero: bool = False) -> Decimal:
     if len(plain_text) > _MOST_CHARACTERS or _AMOUNT.fullmatch(plain_text) is None:
         raise InputError(f"not an amount of dollars: {shown}", where=where, fix="write for example 5 or 0.25")
     amount = Decimal(plain_text)
-    if amount < 0 or (amount == 0 and not zero):
-        least = "0 or more" if zero else "above 0"
+    if amount < 0 or not (amount or zero_allowed):
+        least = "0 or more" if zero_allowed else "above 0"
         raise InputError(f"not an amount of dollars {least}: {shown}", where=where, fix="write for example 5 or 0.25")
     if amount > LARGEST_CAP_USD:
         raise InputError(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from harness.declared import request_value
-from harness.errors import Billed, BudgetReached, ErrorClass, ProviderError, UnpricedModelError
+from harness.errors import Billed, BudgetReached, ErrorClass, ProviderError
 from harness.ledger.records import (
     NO_USAGE,
     AttemptOutcome,
@@ -276,12 +276,8 @@ class Asker:
         """The most that a request can cost; 0 where that is not known and no budget asks."""
         worst = self._pricer.reservation_pico(question.input_tokens_bound, question.max_output_tokens, now_us)
         if worst is None and not self._capped.isdisjoint(scopes):
-            lacking = "no output cap" if question.max_output_tokens is None else "no price"
-            raise UnpricedModelError(
-                f"{self.spec} has {lacking}, so a budget in dollars cannot hold its {question.purpose} requests",
-                where=next(scope for scope in scopes if scope in self._capped),
-                fix="add a [[price]] for it (--pricing DIR) and an output cap, or run without the budget",
-            )
+            where = next(scope for scope in scopes if scope in self._capped)
+            raise self._pricer.cannot_hold(now_us, of=f"{question.purpose} requests", where=where)
         return worst or 0
 
     async def _answered(self, question: Question, prepared: Prepared, attempt_id: int, entered_s: float) -> Answer:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from harness.errors import InputError, UnpricedModelError
+from harness.costs.served import Served
+from harness.costs.worst_case import NoBound, cannot_hold, no_cap, no_price
+from harness.errors import InputError
 from harness.instants import from_us, to_us
 from harness.ledger import Ledger
 from harness.ledger.scopes import set_scope, simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
 from harness.pricing.book import PriceBook
-from harness.pricing.known_names import where_prices_go, why_no_price
-from harness.runner.preparation import PreparedRun, output_cap
+from harness.runner.preparation import ModelPlan, PreparedRun, output_cap
 
 _DAY_US = 86_400_000_000
 _DAY = re.compile(r"day:\d{4}-\d{2}-\d{2}")
@@ -76,36 +78,48 @@ def capped_scopes(ledger: Ledger) -> frozenset[str]:
     return frozenset(scope for scope, budget in ledger.budgets().items() if budget.cap_pico_usd is not None)
 
 
-def refuse_unbounded(prepared: PreparedRun, ledger: Ledger, book: PriceBook, now: datetime) -> None:
+def refuse_unbounded(prepared: PreparedRun, ledger: Ledger | None, book: PriceBook, now: datetime) -> None:
     """Refuse a run whose requests have no worst case in dollars although a budget must hold them.
 
+    Args:
+        ledger: where caps are stored; None = the run's own budget is the only one.
+
     Raises:
-        UnpricedModelError: a model under a budget has no price.
-        InputError: a task under a budget has no output cap.
+        UnpricedModelError: a model under a budget has no price, or a task of it no output cap.
     """
-    capped = capped_scopes(ledger)
-    if prepared.spec.budget_usd is not None:
-        capped |= {f"run:{prepared.run_id}"}
+    spec, own = prepared.spec, f"run:{prepared.run_id}"
+    capped = frozenset() if ledger is None else capped_scopes(ledger)
+    if spec.budget_usd is not None:
+        capped |= {own}
+    found: dict[str, list[NoBound]] = {}
     for model in prepared.models:
         counted = budget_scopes(prepared.run_id, model.spec, to_us(now), simulated=model.simulated)
-        scopes = [set_scope(scope) for scope in counted if scope in capped]
-        if not scopes:
-            continue
-        if book.at(model.spec.provider, model.spec.model, now) is None:
-            raise UnpricedModelError(
-                f"{why_no_price(book, model.spec.provider, model.spec.model, now)};"
-                f" the budget {scopes[0]} cannot hold it",
-                where=f"--model {model.spec}",
-                fix=where_prices_go(book, model.spec.provider),
-            )
-        for item in prepared.items:
-            if output_cap(item, model, prepared.spec.max_output_tokens) is None:
-                raise InputError(
-                    f"task {item.task.name} has no output cap, so no request of it has a worst case;"
-                    f" the budget {scopes[0]} cannot hold it",
-                    where=f"--model {model.spec}",
-                    fix="add --max-output-tokens N, or max_output_tokens to the task",
-                )
+        scope = next((scope for scope in counted if scope in capped), None)
+        if scope is not None:
+            where = "--budget-usd" if scope == own and spec.budget_usd is not None else set_scope(scope)
+            found.setdefault(where, []).extend(_unbounded(prepared, model, book, now))
+    for where, reasons in found.items():
+        if reasons:
+            raise cannot_hold(reasons, where=where)
+
+
+def _unbounded(prepared: PreparedRun, model: ModelPlan, book: PriceBook, now: datetime) -> Iterator[NoBound]:
+    """Say why requests of a model have no worst case: its price, and each task without an output cap."""
+    spec = prepared.spec
+    served = Served(
+        provider=model.spec.provider,
+        model=model.spec.model,
+        at=now,
+        service_tier=spec.service_tier,
+        mode="batch" if spec.batch else None,
+    )
+    lacking = no_price(book, served)
+    if lacking is not None:
+        yield lacking
+    tasks = {(item.suite.name, item.task.name): item for item in prepared.items}
+    for (_, task), item in tasks.items():
+        if output_cap(item, model, spec.max_output_tokens) is None:
+            yield no_cap(served, of=f"task {task!r}")
 
 
 def parse_cap(text: str) -> Decimal:
@@ -114,4 +128,4 @@ def parse_cap(text: str) -> Decimal:
     Raises:
         InputError: not an amount.
     """
-    return parse_usd(text, where="USD", zero=True)
+    return parse_usd(text, where="USD", zero_allowed=True)

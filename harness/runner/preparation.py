@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.errors import InputError, UnpricedModelError
+from harness.errors import InputError
 from harness.instants import to_us
 from harness.ledger.encoding import canonical_json
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
@@ -76,18 +76,15 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
 
     Raises:
         InputError: a suite, a data set or an option is wrong; all findings at once.
-        UnpricedModelError: a budget was asked for and a model has no price.
     """
     _check_options(spec)
     suites = load_suites(spec.suites, data_dir=spec.data_dir)
     models = tuple(_model_plan(model, book, now) for model in spec.models)
     warnings = [warning for loaded in suites for task in loaded.tasks for warning in task.warnings]
-    warnings += _price_warnings(spec, models, book, now)
+    warnings += _price_warnings(models, book, now)
     warnings += _judge_warnings(spec, suites)
     refuse_too_many(suites, limit=spec.limit, epochs=spec.epochs)
     chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
-    if spec.budget_usd is not None:
-        _check_caps(spec, chains, models)
     return PreparedRun(
         run_id=run_id,
         spec=spec,
@@ -152,19 +149,6 @@ def _judge_warnings(spec: RunSpec, suites: Sequence[LoadedSuite]) -> list[str]:
     return ["some tasks are scored by a judge and none is named: their answers stay unscored (add --judge MODEL)"]
 
 
-def _check_caps(spec: RunSpec, chains: Sequence[Chain], models: Sequence[ModelPlan]) -> None:
-    """Without an output cap a request has no worst case, and a budget could not hold."""
-    for chain in chains:
-        for item in chain:
-            for model in models:
-                if output_cap(item, model, spec.max_output_tokens) is None:
-                    raise InputError(
-                        f"task {item.task.name!r} sets no output cap, so a budget in dollars cannot hold",
-                        where="--budget-usd",
-                        fix="add --max-output-tokens, or max_output_tokens to the suite's task",
-                    )
-
-
 def _model_plan(spec: ModelSpec, book: PriceBook, now: datetime) -> ModelPlan:
     return ModelPlan(spec=spec, reasons=reasons(spec), simulated=is_simulated(spec, book, now))
 
@@ -175,14 +159,12 @@ def is_simulated(spec: ModelSpec, book: PriceBook, now: datetime) -> bool:
     return spec.provider == "sim" or (price is not None and price.provider == "sim")
 
 
-def _price_warnings(spec: RunSpec, models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:
+def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:
     unpriced = [model.spec for model in models if book.at(model.spec.provider, model.spec.model, now) is None]
     if not unpriced:
         return []
     message = "; ".join(dict.fromkeys(why_no_price(book, model.provider, model.model, now) for model in unpriced))
     fix = where_prices_go(book, unpriced[0].provider)
-    if spec.budget_usd is not None:
-        raise UnpricedModelError(f"{message}; a budget in dollars cannot hold it", where="--budget-usd", fix=fix)
     return [f"{message}; its cost will be unknown ({fix})"]
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from harness.costs.cost import Cost, price_request
 from harness.costs.served import Served
-from harness.costs.worst_case import worst_case_usd
+from harness.costs.worst_case import cannot_hold, no_cap, no_price, worst_case_usd
 from harness.declared import request_value
+from harness.errors import UnpricedModelError
 from harness.instants import from_us
 from harness.ledger.records import UsageFacts
 from harness.ledger.writing.usage_facts import usage_facts
@@ -91,20 +92,23 @@ class Pricer:
             self._worst[key] = self._bound_pico(stepped, max_output_tokens, from_us(hour_us))
         return self._worst[key]
 
-    def _bound_pico(self, input_tokens: int, output_tokens: int, at: datetime) -> int | None:
-        usd = worst_case_usd(
-            self._book,
-            Served(
-                provider=self._spec.provider,
-                model=self._spec.model,
-                at=at,
-                service_tier=self._service_tier,
-                mode=self.mode,
-                speed="standard",  # a fast mode is never asked for
-            ),
-            input_tokens=input_tokens,
-            max_output_tokens=output_tokens,
+    def cannot_hold(self, now_us: int, *, of: str, where: str) -> UnpricedModelError:
+        """Make the error for a request without a bound that the budget `where` is to hold; `of` says what asks."""
+        asked = self._asked(from_us(now_us - now_us % _HOUR_US))
+        return cannot_hold([no_price(self._book, asked) or no_cap(asked, of=of)], where=where)
+
+    def _asked(self, at: datetime) -> Served:
+        return Served(
+            provider=self._spec.provider,
+            model=self._spec.model,
+            at=at,
+            service_tier=self._service_tier,
+            mode=self.mode,
+            speed="standard",  # a fast mode is never asked for
         )
+
+    def _bound_pico(self, input_tokens: int, output_tokens: int, at: datetime) -> int | None:
+        usd = worst_case_usd(self._book, self._asked(at), input_tokens=input_tokens, max_output_tokens=output_tokens)
         return None if usd is None else min(to_pico_ceiling(usd), _LARGEST_RESERVATION_PICO)
 
     def settle(

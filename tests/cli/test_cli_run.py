@@ -209,5 +209,5 @@ def test_amounts_that_are_none_are_refused_without_a_traceback(bad: str) -> None
 def test_amounts_are_read_exactly_and_fit_the_ledger() -> None:
     for text, amount in (("5", "5"), ("$0.25", "0.25"), (".5", "0.5"), ("5.", "5"), ("1e-3", "0.001"), (" 2 ", "2")):
         assert parse_usd(text, where="x") == Decimal(amount)
-    assert parse_usd("0", where="x", zero=True) == 0
+    assert parse_usd("0", where="x", zero_allowed=True) == 0
     assert to_pico_ceiling(parse_usd("9000000", where="x")) < 2**63

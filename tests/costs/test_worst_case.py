@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.costs import Served, cost_of, worst_case_usd
+from harness.costs.worst_case import cannot_hold, no_price
 from harness.pricing import Adjustment, DayWindow, PriceBook
 from harness.usage import Usage
 from tests.support.any_usage import MOMENTS, NAMES, TIERS, usages
@@ -97,3 +99,22 @@ def test_the_worst_case_of_a_batch_is_half_that_of_the_list_price() -> None:
     assert worst("openai/gpt-4o", 1000, 100, service_tier="batch") == batch
     assert worst("openai/gpt-4o", 1000, 100, mode="batch", service_tier="priority") == batch
     assert worst("openai/gpt-4o", 1000, 100, service_tier="default") == 2 * batch
+
+
+def test_a_price_that_ends_before_an_answer_must_come_is_no_bound() -> None:
+    """A run under a budget began with such a model, and stopped at its first request."""
+    ending = replace(row(), effective_until=utc("2026-11-23"))
+    asked = Served(provider="p", model="m", at=NOON)
+    found = no_price(book(ending), asked)
+    assert found is not None
+    assert found.reason.startswith("no price for p/m at 2026-11-23T00:00:00Z")
+    assert worst("p/m", 1, 1, prices=book(ending)) is None
+    assert no_price(book(row()), asked) is None
+
+
+def test_a_price_of_images_only_is_no_bound() -> None:
+    found = no_price(book(row(image="0.02")), Served(provider="p", model="m", at=NOON))
+    assert found is not None
+    assert found.reason == "the price of p/m has no rate for its input or for its output tokens"
+    refused = cannot_hold([found, found], where="--budget-usd")
+    assert refused.message == f"{found.reason}; a budget in dollars cannot hold it"

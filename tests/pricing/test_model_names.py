@@ -14,6 +14,7 @@ from harness.nightly import read_config
 from harness.pricing.model_names import read_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunSpec
+from harness.runner.forecast.dry_run import dry_run
 from harness.runner.preparation import prepare_run
 from tests.support.runs import number_suite
 
@@ -53,7 +54,7 @@ def test_a_misspelt_model_is_warned_of_with_listed_names_and_stays_unpriced(tmp_
 def test_a_budget_for_a_misspelt_model_is_refused_with_listed_names(tmp_path: Path) -> None:
     spec = RunSpec(suites=(number_suite(tmp_path, 1),), models=(parse_model("openai/gpt-4oo"),), budget_usd=Decimal(5))
     with pytest.raises(UnpricedModelError, match=r"listed are openai/gpt-4o .*a budget in dollars cannot hold it"):
-        prepare_run(spec, run_id="r", book=load_price_book(), now=NOW)
+        dry_run(spec, ledger=None, book=load_price_book(), now=NOW, run_id=None, retry_failed=False)
 
 
 def test_everything_misspelt_in_a_nightly_config_is_told_with_what_was_meant(tmp_path: Path) -> None:

@@ -53,8 +53,7 @@ def dry_run(
     prepared = prepare_run(spec, run_id=run_id or "dry-run", book=book, now=now)
     stored = None if ledger is None else ledger.run(prepared.run_id)
     refuse_another_run(prepared, stored)
-    if ledger is not None:
-        refuse_unbounded(prepared, ledger, book, now)
+    refuse_unbounded(prepared, ledger, book, now)
     done = set() if ledger is None or stored is None else _done(prepared, ledger, retry_failed=retry_failed)
 
     def asks(model: ModelSpec, item: PlannedItem) -> bool:
