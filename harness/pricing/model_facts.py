@@ -2,7 +2,8 @@
 
 Data beside the prices, in the same layers: the user's folder, ours (pricing/models), then what litellm's map says
 (pricing/imported/models, one model a line, found by name). Exact names; a name with a date behind it (`-2025-04-16`,
-`-20250219`) means the same model. Data flows provider and name -> ModelFacts or None.
+`-20250219`) means the same model; a [[family]] lists the beginnings of its models' names. Data flows provider and name
+-> ModelFacts, name -> ModelFamily, or None.
 """
 
 from __future__ import annotations
@@ -20,23 +21,6 @@ from harness.errors import Finding, InputError
 from harness.resources import shipped
 
 FOLDER = "models"
-
-FAMILY_OF_PROVIDER: Mapping[str, str] = {
-    "openai": "openai",
-    "azure": "openai",
-    "anthropic": "anthropic",
-    "google": "google",
-    "gemini": "google",
-    "vertex_ai": "google",
-    "xai": "xai",
-    "x-ai": "xai",
-    "deepseek": "deepseek",
-    "groq": "groq",
-    "mistral": "mistral",
-    "perplexity": "perplexity",
-    "sim": "sim",
-}
-"""Providers that share one table of models; every other provider is a host of open weights."""
 
 _OPEN_WEIGHTS = "*"
 """The provider of models that any host serves: the part behind the last slash of a name, in lower case."""
@@ -72,7 +56,32 @@ class ModelFacts:
     max_output_tokens: int | None = None
 
 
-_SHARED_KEYS = {"source", "checked_on"}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFamily:
+    """Models whose names begin alike, whoever serves them.
+
+    Attributes:
+        name: what the catalogue of providers calls them.
+        provider: who makes them, and in whose tables they stand.
+        prefixes: beginnings of their names, behind the last slash.
+        default_temperature: sent where none is asked for; None = nothing is.
+    """
+
+    name: str
+    provider: str
+    prefixes: tuple[str, ...]
+    default_temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """The tables of a folder; `same_models` gives the provider in whose tables another one's models stand."""
+
+    models: Mapping[tuple[str, str], ModelFacts]
+    families: tuple[ModelFamily, ...]
+    same_models: Mapping[str, str]
+
+
 _DATE = re.compile(r"-(20\d\d-\d\d-\d\d|20\d{6})$")
 _own_folders: list[Path] = []
 
@@ -85,8 +94,9 @@ def lay_over(folder: Path | None) -> None:
     """
     _own_folders[:] = [] if folder is None else [folder]
     facts_about.cache_clear()
+    family_of.cache_clear()
     for own in _own_folders:
-        _tables(own / FOLDER)
+        _read(own / FOLDER)
 
 
 @cache
@@ -96,6 +106,14 @@ def facts_about(provider: str, model: str) -> ModelFacts | None:
         if (found := _listed(folder / FOLDER, provider, model)) is not None:
             return _with_limits(found, provider, model)
     return _imported(shipped("pricing") / "imported" / FOLDER, provider, model)
+
+
+@cache
+def family_of(model: str) -> ModelFamily | None:
+    """Find the family that a model's name says it belongs to; None when no table lists such a beginning."""
+    name = model.rpartition("/")[2]
+    families = (each for folder in (*_own_folders, shipped("pricing")) for each in _read(folder / FOLDER).families)
+    return next((family for family in families if name.startswith(family.prefixes)), None)
 
 
 def _with_limits(found: ModelFacts, provider: str, model: str) -> ModelFacts:
@@ -111,17 +129,17 @@ def _with_limits(found: ModelFacts, provider: str, model: str) -> ModelFacts:
 
 
 def _listed(folder: Path, provider: str, model: str) -> ModelFacts | None:
-    tables = _tables(folder)
-    family = FAMILY_OF_PROVIDER.get(provider, provider)
+    models = _read(folder).models
+    listed_as = _read(shipped("pricing") / FOLDER).same_models.get(provider, provider)
     for name in (model, _DATE.sub("", model)):
-        if (found := tables.get((family, name))) is not None:
+        if (found := models.get((listed_as, name))) is not None:
             return found
-    return tables.get((_OPEN_WEIGHTS, model.rpartition("/")[2].lower()))
+    return models.get((_OPEN_WEIGHTS, model.rpartition("/")[2].lower()))
 
 
 def _imported(folder: Path, provider: str, model: str) -> ModelFacts | None:
     """Read the one line of a model; the files are long, and a run needs few models."""
-    path = folder / f"{_NAMES.get(provider, provider)}.toml"
+    path = folder / f"{_provider_names().get(provider, provider)}.toml"
     if not path.is_file():
         return None
     text = path.read_text("utf-8")
@@ -132,28 +150,23 @@ def _imported(folder: Path, provider: str, model: str) -> ModelFacts | None:
     return _facts(tomllib.loads(f"row = {line}")["row"])
 
 
-_NAMES = {
-    "azure_ai": "azure",
-    "bedrock_converse": "bedrock",
-    "fireworks_ai": "fireworks",
-    "gemini": "google",
-    "meta_llama": "meta",
-    "moonshotai": "moonshot",
-    "together_ai": "together",
-    "vertex_ai": "google",
-    "x-ai": "xai",
-    "z-ai": "zai",
-}
+@cache
+def _provider_names() -> Mapping[str, str]:
+    """Other names of providers -> ours, from the table beside the prices."""
+    content = tomllib.loads((shipped("pricing") / "providers.toml").read_text("utf-8"))
+    return {row["name"]: row["provider"] for row in content["provider_alias"]}
 
 
 @cache
-def _tables(folder: Path) -> Mapping[tuple[str, str], ModelFacts]:
-    """Read the [[model]] tables of a folder; a folder without any is empty.
+def _read(folder: Path) -> _Folder:
+    """Read the [[model]] and [[family]] tables of a folder; a folder without any is empty.
 
     Raises:
         InputError: with every mistake in them.
     """
-    found: dict[tuple[str, str], ModelFacts] = {}
+    models: dict[tuple[str, str], ModelFacts] = {}
+    families: list[ModelFamily] = []
+    same_models: dict[str, str] = {}
     findings: list[Finding] = []
     for path in sorted(folder.glob("*.toml")):
         try:
@@ -161,24 +174,32 @@ def _tables(folder: Path) -> Mapping[tuple[str, str], ModelFacts]:
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             findings.append(Finding(where=str(path), message=f"not a TOML file: {error}"))
             continue
-        for number, table in enumerate(content.get("model", ()), start=1):
-            where = f"{path} [[model]] {number}"
-            findings += [Finding(where=where, message=message) for message in _mistakes(table)]
-            if not findings:
-                names = table["names"]
-                found |= {(str(table.get("provider", content.get("provider"))), name): _facts(table) for name in names}
+        if mistakes := [*_mistakes(path, content)]:
+            findings += mistakes
+            continue
+        provider = str(content.get("provider"))
+        for table in content.get("model", ()):
+            models |= {(str(table.get("provider", provider)), name): _facts(table) for name in table["names"]}
+        families += [_family(table, provider) for table in content.get("family", ())]
+        same_models |= dict.fromkeys(content.get("same_models_at", ()), provider)
     if findings:
         raise InputError(
             f"{len(findings)} mistakes in the model facts", findings=findings, fix="correct the tables named"
         )
-    return found
+    return _Folder(models=models, families=tuple(families), same_models=same_models)
 
 
-def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:
-    if not table.get("names"):
-        yield 'names no model: names = ["..."]'
-    unknown = table.keys() - _KEYS - _SHARED_KEYS - {"names", "provider"}
-    yield from (f"unknown key {key!r}" for key in sorted(unknown))
+def _mistakes(path: Path, content: Mapping[str, Any]) -> Iterator[Finding]:
+    for kind, keys in _KEYS.items():
+        for number, table in enumerate(content.get(kind, ()), start=1):
+            for message in _mistakes_of(kind, table, keys):
+                yield Finding(where=f"{path} [[{kind}]] {number}", message=message)
+
+
+def _mistakes_of(kind: str, table: Mapping[str, Any], keys: frozenset[str]) -> Iterator[str]:
+    if not table.get(needed := "names" if kind == "model" else "prefixes"):
+        yield f'names no model: {needed} = ["..."]'
+    yield from (f"unknown key {key!r}" for key in sorted(table.keys() - keys))
     budget = table.get("budget")
     if budget is not None and not (isinstance(budget, list) and len(budget) == 2):
         yield "budget is the smallest and the largest number of thinking tokens: [1024, 128000]"
@@ -186,8 +207,23 @@ def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:
 
 def _facts(table: Mapping[str, Any]) -> ModelFacts:
     lists = {key: tuple(table[key]) for key in ("efforts", "budget") if key in table}
-    plain = {key: value for key, value in table.items() if key in _KEYS and key not in lists}
+    plain = {key: value for key, value in table.items() if key in _FACTS and key not in lists}
     return ModelFacts(**{"reasons": None, **plain, **lists})
 
 
-_KEYS = {field.name for field in fields(ModelFacts)}
+def _family(table: Mapping[str, Any], provider: str) -> ModelFamily:
+    return ModelFamily(
+        name=str(table.get("name")),
+        provider=provider,
+        prefixes=tuple(table["prefixes"]),
+        default_temperature=table.get("default_temperature"),
+    )
+
+
+_FACTS = {field.name for field in fields(ModelFacts)}
+_SHARED_KEYS = {"source", "checked_on"}
+_KEYS = {
+    "model": frozenset(_FACTS | _SHARED_KEYS | {"names", "provider"}),
+    "family": frozenset({"name", "prefixes", "default_temperature"} | _SHARED_KEYS),
+}
+"""Keys of each kind of table."""

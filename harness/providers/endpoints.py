@@ -13,10 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from harness.errors import InputError
 from harness.models import ModelSpec
+from harness.providers.catalogue import COMPATIBLE, SIMULATED
 from harness.secrets import holds_mask, learn_url, redact_url
-
-COMPATIBLE = "openai-compatible"
-SIMULATED = "sim"
 
 BaseUrls = str | Sequence[str] | None
 """`--base-url` as given: URL, NAME=URL, or several of them; a NAME is a provider or a model."""

@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 from harness.errors import Billed, ErrorClass, ProviderError
+from harness.providers.catalogue import entry_of
 from harness.providers.retry_after import retry_after_s
 from harness.providers.wire.bodies import decoded, read_body
 from harness.providers.wire.finish_reasons import broken_off, error_in, says_something
-from harness.providers.wire.raw_answers import RawAnswer, stated_in, usage_kind_of
+from harness.providers.wire.raw_answers import RawAnswer, stated_in
 from harness.secrets import redact, redact_url
 
 MESSAGE_LIMIT = 400
@@ -145,10 +146,6 @@ _REFUSED_AT_THE_DOOR = frozenset(
 )
 """Answers that come before any token is made: nothing exists that could be billed, at any provider."""
 
-_FAILED_ANSWERS_ARE_FREE = frozenset({"anthropic", "google", "gemini", "vertex_ai"})
-"""Their pages say that a request that ends in an error status is not charged (Vertex: only 200s; Gemini API: not
-400/500; Anthropic: failed requests free)."""
-
 
 def shortened(text: str) -> str:
     """Cut a provider's words to a few hundred characters, without anything that is or looks like a key."""
@@ -258,16 +255,14 @@ def billed_by_rule(provider: str, error_class: ErrorClass, *, status: int | None
         error_class: what kind of failure it was.
         status: HTTP status of the answer, None when the request left and no answer came.
     """
-    if provider == "azure" and (status == 408 or (status == 400 and error_class is ErrorClass.CONTENT_FILTER)):
-        return "yes"  # Azure charges 400 content_filter and 408, not 401 and 429
-    if status is None:
-        # Anthropic charges when the client disconnects or times out; elsewhere no rule is published.
-        return "yes" if provider == "anthropic" and error_class is ErrorClass.TIMEOUT else "unknown"
-    if provider == "novita" and status == 499:
+    entry = entry_of(provider)
+    if not entry.billed.isdisjoint(((status, error_class), (status, None))):
         return "yes"
+    if status is None:
+        return "unknown"  # it may have been answered, and few publish a rule
     if error_class in _REFUSED_AT_THE_DOOR:
         return "no"
-    return "no" if provider in _FAILED_ANSWERS_ARE_FREE and status >= 400 else "unknown"
+    return "no" if entry.free_failures and status >= 400 else "unknown"
 
 
 def failure_from_http(
@@ -290,7 +285,7 @@ def failure_from_http(
         usage_kind: reader of a usage whose names tell no other; None = the provider's.
     """
     read = read_body(body)
-    stated = stated_in(read, usage_kind=usage_kind or usage_kind_of(provider), headers=headers)
+    stated = stated_in(read, usage_kind=usage_kind or entry_of(provider).usage_kind, headers=headers)
     if 300 <= status < 400:
         return _redirected(provider, status, url, headers, stated)
     document = next((found for found in read.documents if error_in(found) is not None), None)

@@ -15,91 +15,31 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError, did_you_mean
+from harness.errors import ErrorClass, InputError, ProviderError, did_you_mean
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
+from harness.providers.catalogue import entry_of, provider_names
 from harness.providers.endpoints import Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
-from harness.providers.settings import Mapped, map_parameters
+from harness.providers.keys import refuse_missing_key
+from harness.providers.parameters import Mapped
+from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import kept_headers, text_of
 from harness.providers.wire.event_streams import stream_response
 from harness.providers.wire.finish_reasons import finish_reason
-from harness.providers.wire.raw_answers import RawAnswer, read_raw_answer, usage_kind_of
+from harness.providers.wire.raw_answers import RawAnswer, read_raw_answer
 from harness.providers.wire.requests import chat_message
 from harness.secrets import redact_url
+from harness.usage.kinds import LITELLM
 
 if TYPE_CHECKING:
     from harness.providers.http.recording import Exchange
-
-LITELLM_PROVIDER: Mapping[str, str] = {
-    "google": "gemini",
-    "x-ai": "xai",
-    "together": "together_ai",
-    "fireworks": "fireworks_ai",
-}
-"""Providers whose name at litellm differs from ours."""
-
-KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "openai": ("OPENAI_API_KEY",),
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "xai": ("XAI_API_KEY",),
-    "deepseek": ("DEEPSEEK_API_KEY",),
-    "groq": ("GROQ_API_KEY",),
-    "mistral": ("MISTRAL_API_KEY",),
-    "openrouter": ("OPENROUTER_API_KEY",),
-    "together_ai": ("TOGETHERAI_API_KEY", "TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_AI_TOKEN"),
-    "fireworks_ai": ("FIREWORKS_AI_API_KEY", "FIREWORKS_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"),
-    "perplexity": ("PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"),
-    "cerebras": ("CEREBRAS_API_KEY",),
-    "cohere": ("COHERE_API_KEY", "CO_API_KEY"),
-    "azure": ("AZURE_API_KEY",),
-    "novita": ("NOVITA_API_KEY",),
-    "sambanova": ("SAMBANOVA_API_KEY",),
-    "deepinfra": ("DEEPINFRA_API_KEY",),
-}
-"""Environment variables of which one must hold the key; other providers are left to litellm."""
-
-
-OUR_PROVIDERS = ("openai-compatible", "sim", *LITELLM_PROVIDER, *KEY_VARIABLES)
-"""Names that a provider's misspelt name is compared with."""
-
-RECORDED = frozenset(KEY_VARIABLES)
-"""Providers that litellm always reaches through our transport: what it did not record was not sent."""
 
 HTTP_PATH_VARIABLE = "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER"
 """litellm reads it at every call; only with it does it send OpenAI's requests by the client that it is handed."""
 
 NO_KEY = "not-needed"
 """Sent in the place of a key."""
-
-OTHER_NAMES = frozenset(
-    {"bedrock", "ollama", "ollama_chat", "cohere", "cohere_chat", "replicate", "huggingface", "watsonx", "sagemaker"}
-    | {"nlp_cloud", "predibase", "petals", "oci"}
-)
-"""Providers whose bodies name parameters differently (`inferenceConfig.maxTokens`); recorded under OpenAI's names."""
-
-
-CLIENTS_OF_THEIR_OWN = frozenset({"aiohttp_openai"})
-"""Names of litellm for providers whose requests cannot be led through our transport."""
-
-POLLED = frozenset({"replicate"})
-"""Providers that take a question and are then asked for its answer."""
-
-
-def refuse_missing_key(spec: ModelSpec, endpoint: Endpoint) -> None:
-    """Refuse a model whose key is not in the environment; an address of the user's own may need none.
-
-    Raises:
-        MissingKeyError: with the variable to set.
-    """
-    names = KEY_VARIABLES.get(LITELLM_PROVIDER.get(spec.provider, spec.provider), ())
-    if names and not endpoint.url and not any(os.environ.get(name) for name in names):
-        raise MissingKeyError(
-            f"no API key for {spec.provider}: the environment variable {names[0]} is not set",
-            where=f"--model {spec}",
-            fix=f"export {names[0]}=...",
-        )
 
 
 @cache
@@ -160,7 +100,8 @@ class LiteLLMProvider:
 
         from harness.providers.http.recording import RecordingTransport
 
-        self._provider = LITELLM_PROVIDER.get(spec.provider, spec.provider)
+        self._entry = entry_of(spec.provider)
+        self._provider = self._entry.litellm or spec.provider
         self._model = f"{self._provider}/{spec.model}"
         self._stream = stream
         self._transport = RecordingTransport(concurrency=concurrency)
@@ -176,7 +117,7 @@ class LiteLLMProvider:
         }
         self._mapped: dict[tuple[Any, ...], tuple[Mapped, dict[str, Any]]] = {}
         self._checked: set[int] = set()
-        self._is_recorded = self._provider in RECORDED
+        self._is_recorded = self._entry.recorded
         self._check_provider()
 
     def _azure_client(self) -> Any:
@@ -200,13 +141,13 @@ class LiteLLMProvider:
         )
 
     def _check_provider(self) -> None:
-        if not self._endpoint.with_key and self._provider not in KEY_VARIABLES:
+        if not self._endpoint.with_key and not self._entry.keys:
             raise InputError(
                 f"a URL alone is for openai-compatible models; {self._spec.provider}'s key must not go there unasked",
                 where="--base-url",
                 fix=f"write --base-url {self._spec.provider}={redact_url(self._endpoint.url or '')}",
             )
-        if self._provider in CLIENTS_OF_THEIR_OWN:
+        if self._entry.own_client:
             raise InputError(
                 f"{self._spec.provider} is reached by a client that follows redirects with the key",
                 where=f"--model {self._spec}",
@@ -215,8 +156,9 @@ class LiteLLMProvider:
         try:
             self._litellm.get_llm_provider(self._model)
         except self._litellm.exceptions.BadRequestError as error:
+            meant = did_you_mean(self._spec.provider, provider_names())
             raise InputError(
-                f"litellm knows no provider {self._spec.provider!r}{did_you_mean(self._spec.provider, OUR_PROVIDERS)}",
+                f"litellm knows no provider {self._spec.provider!r}{meant}",
                 where=f"--model {self._spec}",
                 fix="check the spelling, or use openai-compatible/NAME with --base-url for an endpoint of your own",
             ) from error
@@ -259,7 +201,7 @@ class LiteLLMProvider:
 
     def _placeholder_key(self) -> dict[str, str]:
         """litellm refuses to start without a key, and takes the environment's where it is handed none."""
-        names = KEY_VARIABLES.get(self._provider, ())
+        names = self._entry.keys
         missing = self._endpoint.url and names and not any(os.environ.get(name) for name in names)
         return {"api_key": NO_KEY} if missing or not self._endpoint.with_key else {}
 
@@ -271,8 +213,8 @@ class LiteLLMProvider:
         exchange = Exchange(
             transport=self._transport,
             expected=None if checked else prepared.parameters,
-            same_names=self._provider not in OTHER_NAMES,
-            polls=self._provider in POLLED,
+            same_names=not self._entry.renames,
+            polls=self._entry.polled,
         )
         token = CURRENT.set(exchange)
         try:
@@ -313,7 +255,7 @@ class LiteLLMProvider:
             if not message.text and (own := self._own_text(exchange)) is not None:
                 return own
         else:  # a provider that litellm reaches by a way of its own: only its copy is left
-            raw = RawAnswer(usage_kind="litellm.usage", usage=message.usage, model=message.model)
+            raw = RawAnswer(usage_kind=LITELLM, usage=message.usage, model=message.model)
         return Response(
             text=message.text,
             finish_reason=finish_reason(raw.finish_reason or message.finish_reason),
@@ -332,7 +274,7 @@ class LiteLLMProvider:
         """Read the recorded bytes ourselves: litellm refused them, or took what is no whole answer."""
         return stream_response(
             exchange.body,
-            usage_kind=usage_kind_of(self._spec.provider),
+            usage_kind=self._entry.usage_kind,
             headers=kept_headers(exchange.headers),
             time_to_first_byte_s=exchange.first_byte_s,
             provider=self._spec.provider,

@@ -13,33 +13,23 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
+from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
+from harness.providers.catalogue import COMPATIBLE, entry_of, usage_kind_at
 from harness.providers.endpoints import Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http import HttpAnswer, NoAnswerError, open_client
-from harness.providers.settings import Mapped, map_parameters
+from harness.providers.keys import key_for
+from harness.providers.parameters import Mapped
+from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import answer_in, responses_response
 from harness.providers.wire.bodies import read_body
 from harness.providers.wire.event_streams import stream_response
 from harness.providers.wire.raw_answers import stated_in
 from harness.providers.wire.requests import chat_message, dump_body, parse_answer, responses_message
 from harness.secrets import learn
-
-KEY_VARIABLE = "OPENAI_COMPATIBLE_API_KEY"
-
-USAGE_KIND_BY_HOST: Mapping[str, str] = {
-    "openrouter.ai": "openrouter.chat",
-    "api.deepseek.com": "deepseek.chat",
-    "api.x.ai": "xai.chat",
-    "api.mistral.ai": "mistral.chat",
-    "api.groq.com": "groq.chat",
-    "api.together.xyz": "together.chat",
-    "api.fireworks.ai": "fireworks.chat",
-    "api.perplexity.ai": "perplexity.chat",
-}
-"""Hosts whose usage object differs from OpenAI's; every other endpoint is read as `openai.chat`."""
+from harness.usage.kinds import RESPONSES
 
 Interface = Literal["chat", "responses"]
 PATHS: Mapping[Interface, str] = {"chat": "/chat/completions", "responses": "/responses"}
@@ -99,7 +89,7 @@ class OpenAICompatibleProvider:
             **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
         }
         self._client = open_client(address, headers, concurrency=concurrency)
-        self._usage_kind = USAGE_KIND_BY_HOST.get(urlsplit(address).hostname or "", f"openai.{interface}")
+        self._usage_kind = RESPONSES if interface == "responses" else usage_kind_at(urlsplit(address).hostname or "")
         self._mapped: dict[tuple[Any, ...], Mapped] = {}
 
     def prepare(self, request: Request) -> Prepared:
@@ -186,7 +176,7 @@ class OpenAICompatibleProvider:
 
 def key_variable(spec: ModelSpec) -> str:
     """Name the environment variable of one model's key: for runs that ask models at several hosts."""
-    return f"{KEY_VARIABLE}_{re.sub('[^A-Z0-9]+', '_', spec.model.upper()).strip('_')}"
+    return f"{entry_of(COMPATIBLE).keys[0]}_{re.sub('[^A-Z0-9]+', '_', spec.model.upper()).strip('_')}"
 
 
 def from_environment(
@@ -205,8 +195,7 @@ def from_environment(
             where="--base-url",
             fix="add --base-url http://HOST:PORT/v1 (the key, if one is needed, goes in OPENAI_COMPATIBLE_API_KEY)",
         )
-    shared = os.environ.get(KEY_VARIABLE) if endpoint.with_key else None
-    key = os.environ.get(key_variable(spec)) or shared or None
+    key = os.environ.get(key_variable(spec)) or key_for(spec, endpoint)
     return OpenAICompatibleProvider(spec, base_url=endpoint.url, concurrency=concurrency, api_key=key, stream=stream)
 
 
@@ -219,12 +208,6 @@ def openai_responses(spec: ModelSpec, *, endpoint: Endpoint, concurrency: int) -
     Raises:
         InputError: no key is in the environment.
     """
-    key = os.environ.get("OPENAI_API_KEY") if endpoint.with_key else None
-    if not key and not endpoint.url:
-        raise MissingKeyError(
-            "no API key for openai: the environment variable OPENAI_API_KEY is not set",
-            where=f"--model {spec}",
-            fix="export OPENAI_API_KEY=...",
-        )
-    address = endpoint.url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    key = key_for(spec, endpoint)
+    address = endpoint.url or os.environ.get("OPENAI_BASE_URL") or str(entry_of(spec.provider).base_url)
     return OpenAICompatibleProvider(spec, base_url=address, concurrency=concurrency, api_key=key, interface="responses")

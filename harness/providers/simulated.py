@@ -17,7 +17,6 @@ from harness.simulation.simulated_models import (
     FAULT_STATUS,
     FINGERPRINT,
     MODELS,
-    USAGE_KIND,
     AnswerKey,
     Draw,
     Effort,
@@ -31,6 +30,7 @@ from harness.simulation.simulated_models import (
     prompt_of,
     retry_after_s,
 )
+from harness.usage.kinds import CHAT
 
 _ERRORS: dict[Fault, tuple[ErrorClass, Billed, str]] = {
     "rate_limit": (ErrorClass.RATE_LIMIT, "no", "simulated: too many requests"),
@@ -90,7 +90,7 @@ class SimulatedProvider:
         return Response(
             text=given.text,
             finish_reason=given.finish_reason,
-            usage_kind=USAGE_KIND,
+            usage_kind=CHAT,
             raw_usage=None if fault == "missing_usage" else given.usage(),
             model_served=draw.model.name,
             provider_request_id=f"sim-{request_id}",

@@ -70,10 +70,9 @@ def _sandbox() -> Check:
 
 
 def _keys(models: Sequence[ModelSpec], environment: Mapping[str, str]) -> Iterator[Check]:
-    from harness.providers import key_variables
-    from harness.providers.litellm import KEY_VARIABLES
+    from harness.providers.catalogue import COMPATIBLE, PROVIDERS, SIMULATED, entry_of
 
-    known = dict.fromkeys(name for names in KEY_VARIABLES.values() for name in names)
+    known = [name for entry in PROVIDERS.values() if entry.adapter == "litellm" for name in entry.keys]
     held = [name for name in known if environment.get(name)]
     if held or not models:
         yield Check(
@@ -83,12 +82,12 @@ def _keys(models: Sequence[ModelSpec], environment: Mapping[str, str]) -> Iterat
             fix="" if held else "export OPENAI_API_KEY=... (or another provider's) to ask real models",
         )
     for spec in models:
-        names = key_variables(spec)
+        names = entry_of(spec.provider).keys
         name = f"key of {spec.provider}"
-        if spec.provider == "sim" or any(environment.get(one) for one in names):
-            found = "needs none" if spec.provider == "sim" else next(one for one in names if environment.get(one))
+        if spec.provider == SIMULATED or any(environment.get(one) for one in names):
+            found = "needs none" if spec.provider == SIMULATED else next(one for one in names if environment.get(one))
             yield Check(name=name, state="ok", found=f"{found} is set" if found in names else found)
-        elif spec.provider == "openai-compatible":
+        elif spec.provider == COMPATIBLE:
             yield Check(name=name, state="note", found=f"{names[0]} is not set; an endpoint of your own may need none")
         elif names:
             fix = f"export {names[0]}=..."

@@ -30,6 +30,7 @@ from harness.money import from_pico, plain, to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.providers import make_provider
 from harness.providers.base import Provider
+from harness.providers.catalogue import SIMULATED
 from harness.runner.attempts import Asker, Clocks, LedgerWriter, Question
 from harness.runner.budgets import budget_scopes, capped_scopes, refuse_unbounded
 from harness.runner.endings import FINISHED, Ending, ModelResult, RunResult, model_result, run_result, status_of
@@ -407,7 +408,7 @@ class _Execution:
 
     def _provider(self, spec: ModelSpec) -> Provider:
         options = self.prepared.spec
-        key = _answer_key(self.prepared) if spec.provider == "sim" else None
+        key = _answer_key(self.prepared) if spec.provider == SIMULATED else None
         plan = next((model for model in self.prepared.models if model.spec == spec), None)
         return make_provider(
             spec,

@@ -21,6 +21,7 @@ from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.pricing.known_names import where_prices_go, why_no_price
+from harness.providers.catalogue import SIMULATED
 from harness.providers.endpoints import Endpoints, endpoints
 from harness.providers.settings import reasons
 from harness.runner.attempts import Question
@@ -156,7 +157,7 @@ def _model_plan(spec: ModelSpec, book: PriceBook, now: datetime) -> ModelPlan:
 def is_simulated(spec: ModelSpec, book: PriceBook, now: datetime) -> bool:
     """Whether a model is one of the built-in ones, asked directly or over HTTP: its dollars are made up."""
     price = book.at(spec.provider, spec.model, now)
-    return spec.provider == "sim" or (price is not None and price.provider == "sim")
+    return spec.provider == SIMULATED or (price is not None and price.provider == SIMULATED)
 
 
 def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:

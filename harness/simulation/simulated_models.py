@@ -22,7 +22,6 @@ from harness.suites.suite import Sample
 Effort = Literal["low", "medium", "high"]
 EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
 FINGERPRINT = "benchtab-simulated"
-USAGE_KIND = "openai.chat"
 
 OUTPUT_CAP_TOKENS = 16_384
 """No simulated model writes more, whatever cap a request asks for."""

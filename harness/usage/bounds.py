@@ -11,8 +11,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from harness.usage.kinds import CHAT, CONVERSE, GEMINI, KINDS, MESSAGES, RESPONSES
 from harness.usage.payload import shown
-from harness.usage.readers import READERS
 from harness.usage.values import Flag, Usage
 
 MOST_TOKENS = 10**9
@@ -79,12 +79,12 @@ def _nonsense(usage: Usage) -> list[Flag]:
 def likely_kind(provider: str, raw: Mapping[str, Any]) -> str:
     """Name the reader of a payload that came without one (a failed answer's): by its words, else by the provider."""
     if "promptTokenCount" in raw or "totalTokenCount" in raw:
-        return "gemini.usageMetadata"
+        return GEMINI
     if "inputTokens" in raw or "outputTokens" in raw:
-        return "bedrock.converse"
-    own = f"{provider.split('_')[0]}.chat"
+        return CONVERSE
     if "prompt_tokens" not in raw and ("input_tokens" in raw or "output_tokens" in raw):
         cache_words = ("cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation")
-        is_anthropic = provider == "anthropic" or any(word in raw for word in cache_words)
-        return "anthropic.messages" if is_anthropic else "openai.responses"
-    return own if own in READERS else "openai.chat"
+        is_messages = f"{provider}.messages" in KINDS or any(word in raw for word in cache_words)
+        return MESSAGES if is_messages else RESPONSES
+    own = f"{provider.split('_')[0]}.chat"
+    return own if own in KINDS else CHAT

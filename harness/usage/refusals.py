@@ -7,10 +7,10 @@ after some output the request is billed (platform.claude.com, refusals and fallb
 
 from __future__ import annotations
 
+from harness.usage.kinds import KINDS
 from harness.usage.values import Usage
 
 REFUSAL = "refusal"
-CLAUDE_KINDS = frozenset({"anthropic.messages", "bedrock.converse", "litellm.usage"})
 EMPTY_OUTPUT_TOKENS = 1
 """Bedrock counts one output token where nothing was written."""
 
@@ -22,6 +22,6 @@ def is_unbilled_refusal(kind: str, stop_reason: str | None, usage: Usage) -> boo
         kind: the usage's reader; only Claude's refusals are free.
         stop_reason: as the response names it; other providers call their own refusals otherwise.
     """
-    if kind not in CLAUDE_KINDS or (stop_reason or "").lower() != REFUSAL or usage.output_tokens is None:
+    if not KINDS[kind].free_refusals or (stop_reason or "").lower() != REFUSAL or usage.output_tokens is None:
         return False
     return usage.output_tokens <= EMPTY_OUTPUT_TOKENS and not usage.other_models

@@ -178,24 +178,6 @@ def fold_cohere(events: Iterable[Any]) -> Any:
     return last
 
 
-FOLDS: dict[str, Fold] = {
-    "openai.chat": fold_openai_chat,
-    "openai.responses": fold_openai_responses,
-    "anthropic.messages": fold_anthropic,
-    "gemini.usageMetadata": fold_gemini,
-    "deepseek.chat": fold_openai_chat,
-    "xai.chat": fold_openai_chat,
-    "openrouter.chat": fold_openai_chat,
-    "mistral.chat": fold_openai_chat,
-    "groq.chat": fold_openai_chat,
-    "together.chat": fold_openai_chat,
-    "fireworks.chat": fold_openai_chat,
-    "bedrock.converse": fold_bedrock,
-    "perplexity.chat": fold_openai_chat,
-    "cohere.v2": fold_cohere,
-}
-"""How a stream of each payload kind is folded; a kind that is not here does not stream usage."""
-
 _GEMINI_OUTPUT = frozenset({"candidatesTokenCount", "candidatesTokensDetails", "thoughtsTokenCount", "totalTokenCount"})
 _CHAT_OUTPUT = frozenset({"completion_tokens", "completion_tokens_details", "reasoning_tokens", "total_tokens"})
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.usage.families.context import largest_unlisted
+from harness.usage.kinds import KINDS
 from harness.usage.values import Flag, Meter, Usage
 
 TOOLS: Mapping[str, Meter] = {
@@ -33,15 +34,6 @@ TOOLS: Mapping[str, Meter] = {
     "image_generation": Meter.IMAGE,
 }
 """Built-in tools with a fee, by the names that providers give them, without dates (`web_search_20250305`)."""
-
-COUNTED_BY_USAGE: Mapping[str, frozenset[Meter]] = {
-    "anthropic.messages": frozenset({Meter.WEB_SEARCH, Meter.WEB_FETCH}),
-    "xai.chat": frozenset({Meter.WEB_SEARCH, Meter.FILE_SEARCH, Meter.CODE_SESSION}),
-    "openrouter.chat": frozenset({Meter.WEB_SEARCH, Meter.WEB_FETCH}),
-    "perplexity.chat": frozenset({Meter.WEB_SEARCH}),
-    "gemini.interactions": frozenset({Meter.GROUNDING, Meter.MAPS_GROUNDING}),
-}
-"""Payload kinds whose usage counts a tool whenever it was called: no count there means no call."""
 
 _SEARCHES = frozenset({Meter.WEB_SEARCH, Meter.GROUNDING})
 
@@ -128,7 +120,7 @@ def with_tool_fees(usage: Usage, *, kind: str, offered: Mapping[str, Meter], cal
             fees[meter] = count
         elif counted is not None and counted != count:
             flags.append(Flag(name="tool_calls_disagree", detail=f"{meter.value}: usage {counted}, elsewhere {count}"))
-    known = {*COUNTED_BY_USAGE.get(kind, ()), *calls, *fees}
+    known = {*KINDS[kind].counts_calls, *calls, *fees}
     missing = [name for name, meter in offered.items() if not known & (_SEARCHES if meter in _SEARCHES else {meter})]
     if missing and usage.stated_cost_usd is None:
         detail = f"the request offered {', '.join(missing)}, and nothing counts the calls: their fee is not in the bill"

@@ -10,8 +10,9 @@ import pytest
 from harness.errors import InputError, ProviderError
 from harness.messages import Message
 from harness.models import ModelSpec, parse_model
-from harness.providers import key_variables, make_provider
+from harness.providers import make_provider
 from harness.providers.base import Request
+from harness.providers.catalogue import entry_of
 from harness.providers.endpoints import Endpoint, endpoints, shown
 from harness.providers.openai_compatible import key_variable
 from harness.runner import RunSpec
@@ -132,7 +133,7 @@ async def test_a_key_goes_only_to_the_address_that_is_named_for_it(
     monkeypatch: pytest.MonkeyPatch, name: str, named: bool
 ) -> None:
     spec, key = parse_model(name), "Zq7-only-to-its-own-host-01"
-    for variable in (*key_variables(spec), "ANTHROPIC_AUTH_TOKEN", "GOOGLE_API_KEY"):
+    for variable in (*entry_of(spec.provider).keys, "ANTHROPIC_AUTH_TOKEN", "GOOGLE_API_KEY"):
         monkeypatch.setenv(variable, key)
     async with serve() as server:
         provider = make_provider(spec, base_url=Endpoint(url=f"{server.url}/v1", with_key=named), concurrency=1)

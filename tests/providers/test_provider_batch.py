@@ -12,6 +12,7 @@ from harness.models import ModelSpec, parse_model
 from harness.providers.base import Request, Response
 from harness.providers.batch_api.batch_results import BatchResult
 from harness.providers.batch_api.batches import BatchHandle, BatchLine, BatchProvider, make_batch_provider
+from harness.providers.endpoints import Endpoint
 from tests.support.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER
 from tests.support.loopback_batches import Batches, serve_batches
 
@@ -31,7 +32,7 @@ async def books() -> AsyncIterator[Batches]:
 
 
 def provider_for(spec: ModelSpec, books: Batches) -> BatchProvider:
-    return make_batch_provider(spec, base_url=books.url + ("/v1" if spec.provider == "openai" else ""))
+    return make_batch_provider(spec, Endpoint(url=books.url + ("/v1" if spec.provider == "openai" else "")))
 
 
 def lines_for(provider: BatchProvider, spec: ModelSpec, count: int) -> list[BatchLine]:
@@ -165,10 +166,10 @@ async def test_an_unknown_batch_is_a_failure_with_a_class(books: Batches) -> Non
 
 def test_a_provider_without_batches_is_refused() -> None:
     with pytest.raises(InputError, match="no batch interface"):
-        make_batch_provider(parse_model("xai/grok-4"), base_url=None)
+        make_batch_provider(parse_model("xai/grok-4"), Endpoint())
 
 
 def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(InputError, match="ANTHROPIC_API_KEY"):
-        make_batch_provider(CLAUDE, base_url=None)
+        make_batch_provider(CLAUDE, Endpoint())

@@ -18,7 +18,8 @@ from harness.messages import Message
 from harness.models import parse_model
 from harness.providers import make_provider
 from harness.providers.base import Provider, Request, Response
-from harness.providers.litellm import HTTP_PATH_VARIABLE, KEY_VARIABLES, RECORDED
+from harness.providers.catalogue import COMPATIBLE, SIMULATED, entry_of, provider_names
+from harness.providers.litellm import HTTP_PATH_VARIABLE
 from tests.support.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, GEMINI_ANSWER, Loopback, Reply, serve
 
 KEYS = {
@@ -294,12 +295,15 @@ def test_the_registry_does_not_import_litellm() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", sorted(RECORDED - {"azure"}))
+OTHERS = (COMPATIBLE, SIMULATED, "azure")  # not litellm's, or by another client
+
+
+@pytest.mark.parametrize("name", [name for name in provider_names() if entry_of(name).recorded and name not in OTHERS])
 async def test_what_a_provider_of_the_list_sends_is_recorded(
     server: Loopback, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(KEY_VARIABLES[name][0], "any-key-0000000001")
-    model = {"anthropic": "claude-3-7-sonnet-20250219", "gemini": "gemini-2.5-flash"}.get(name, "some-model")
+    monkeypatch.setenv(entry_of(name).keys[0], "any-key-0000000001")
+    model = {"anthropic": "claude-3-7-sonnet-20250219"}.get(name, "some-model")
     server.always = Reply(status=500, body={"error": {"message": "recorded"}})
     error = await failure(server, f"{name}/{model}")
     assert (error.http_status, len(server.seen)) == (500, 1)

@@ -10,7 +10,8 @@ from harness.errors import InputError
 from harness.messages import Message
 from harness.models import parse_model
 from harness.providers.base import Request
-from harness.providers.settings import Mapped, map_parameters, reasons
+from harness.providers.parameters import Mapped
+from harness.providers.settings import map_parameters, reasons
 
 
 def mapped(name: str, **values: Any) -> Mapped:

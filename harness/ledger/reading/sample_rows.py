@@ -15,6 +15,7 @@ from harness.ledger.reading.batch_rows import batches
 from harness.ledger.reading.sums import select_rows
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
+from harness.usage.kinds import KINDS
 
 _TOKENS = ", ".join(f"coalesce({name}, 0)" for name in TOKEN_COLUMNS)
 SUCCEEDED, REUSED, UNANSWERED, SENT = 0, 1, 2, 3
@@ -129,9 +130,8 @@ class SplitRow(NamedTuple):
     tokens: tuple[int, ...]
 
 
-_CONTEXT_IS_INPUT = ("openai.chat", "openai.responses", "deepseek.chat", "xai.chat", "openrouter.chat", "mistral.chat")
 OWN_CONTEXT = "CASE WHEN usage_kind IN ({}) THEN NULL ELSE raw_usage END".format(
-    ", ".join(f"'{kind}'" for kind in _CONTEXT_IS_INPUT)
+    ", ".join(f"'{name}'" for name, kind in KINDS.items() if kind.context_is_input)
 )
 """The payload where it may state a prompt size other than all of its input; null for other kinds."""
 

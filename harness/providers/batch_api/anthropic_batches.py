@@ -105,7 +105,9 @@ class AnthropicBatches:
         if word in ("canceled", "expired") and usage is None:
             return ended_early(f"batch_{word}", f"the line {word} before it was answered")
         return answer_in(
-            lambda: anthropic_response(message, usage_kind=kind, headers={}, time_to_first_byte_s=None),
+            lambda: anthropic_response(
+                message, usage_kind=kind, headers={}, time_to_first_byte_s=None, provider=self.name
+            ),
             answer=message,
             usage=usage,
             usage_kind=kind,

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
+from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request
 from harness.providers.batch_api import fields
 from harness.providers.batch_api.batch_results import BatchResult, Trouble
+from harness.providers.catalogue import entry_of
+from harness.providers.endpoints import Endpoint
+from harness.providers.keys import key_for
 from harness.secrets import learn_environment
 from harness.usage.payload import shown
 
@@ -26,8 +29,6 @@ BatchStatus = Literal["in_progress", "ended", "failed"]
 
 CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The narrower of both providers' rules (Anthropic's)."""
-
-BATCH_PROVIDERS = ("openai", "anthropic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,28 +180,21 @@ def unknown_state(word: object) -> ProviderError:
     )
 
 
-def make_batch_provider(spec: ModelSpec, *, base_url: str | None, with_key: bool = True) -> BatchProvider:
+def make_batch_provider(spec: ModelSpec, endpoint: Endpoint) -> BatchProvider:
     """Make the batch interface of a model's provider; the key comes from the environment.
 
     Raises:
         InputError: the provider has none here, or its key is missing.
     """
     learn_environment(os.environ)
-    if spec.provider not in BATCH_PROVIDERS:
+    entry = entry_of(spec.provider)
+    if entry.batches is None:
         raise InputError(
             f"{spec.provider} has no batch interface here", where="--batch", fix="leave --batch out for this model"
         )
-    variable = "OPENAI_API_KEY" if spec.provider == "openai" else "ANTHROPIC_API_KEY"
-    key = os.environ.get(variable) if with_key else None
-    if not key and not base_url:
-        raise MissingKeyError(
-            f"no API key for {spec.provider}: the environment variable {variable} is not set",
-            where=f"--model {spec}",
-            fix=f"export {variable}=...",
-        )
+    key = key_for(spec, endpoint)
     from harness.providers.batch_api.anthropic_batches import AnthropicBatches
     from harness.providers.batch_api.openai_batches import OpenAIBatches
 
-    if spec.provider == "openai":
-        return OpenAIBatches(spec, base_url=base_url or "https://api.openai.com/v1", api_key=key)
-    return AnthropicBatches(spec, base_url=base_url or "https://api.anthropic.com", api_key=key)
+    make = OpenAIBatches if entry.batches == "files" else AnthropicBatches
+    return make(spec, base_url=endpoint.url or str(entry.base_url), api_key=key)

@@ -215,7 +215,7 @@ def anthropic_response(
     usage_kind: str,
     headers: Mapping[str, str],
     time_to_first_byte_s: float | None,
-    provider: str = "anthropic",
+    provider: str = "",
     status: int = 200,
 ) -> Response:
     """Read an Anthropic message: text and thinking are blocks of `content`.

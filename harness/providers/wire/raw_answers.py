@@ -12,30 +12,11 @@ from typing import Any
 
 from harness.declared import request_value
 from harness.errors import Billed
+from harness.providers.catalogue import entry_of
 from harness.providers.wire.bodies import Body, read_body
 from harness.providers.wire.finish_reasons import REFUSALS, broken_off, error_in, first_of, says_something
-from harness.usage.readers import read_usage
-from harness.usage.stream_events import END_OF_RESPONSE, FOLDS
-
-USAGE_KIND: Mapping[str, str] = {
-    "anthropic": "anthropic.messages",
-    "gemini": "gemini.usageMetadata",
-    "google": "gemini.usageMetadata",
-    "cohere": "cohere.v2",
-    "cohere_chat": "cohere.v2",
-    "deepseek": "deepseek.chat",
-    "xai": "xai.chat",
-    "x-ai": "xai.chat",
-    "openrouter": "openrouter.chat",
-    "mistral": "mistral.chat",
-    "groq": "groq.chat",
-    "together": "together.chat",
-    "together_ai": "together.chat",
-    "fireworks": "fireworks.chat",
-    "fireworks_ai": "fireworks.chat",
-    "perplexity": "perplexity.chat",
-}
-"""Providers with a usage object of their own; every other one is `openai.chat` unless the names in it tell more."""
+from harness.usage.kinds import CHAT, COHERE, CONVERSE, FOLDS, GEMINI, MESSAGES, OLLAMA, RESPONSES, read_usage
+from harness.usage.stream_events import END_OF_RESPONSE
 
 _OLLAMA_COUNTS = ("prompt_eval_count", "eval_count", "total_duration", "load_duration", "eval_duration")
 _CHUNK_NAMES = frozenset({"choices", "candidates", "done", "contentBlockIndex", "type"})
@@ -80,11 +61,6 @@ class RawAnswer:
         return "unknown" if by_rule == "no" and says_something(self.usage) else by_rule
 
 
-def usage_kind_of(provider: str) -> str:
-    """The kind of a provider's usage where its own names do not tell another."""
-    return USAGE_KIND.get(provider, "openai.chat")
-
-
 def read_raw_answer(body: bytes, *, provider: str, headers: Mapping[str, str]) -> RawAnswer:
     """Read an answer of any known dialect, whole or streamed.
 
@@ -93,7 +69,7 @@ def read_raw_answer(body: bytes, *, provider: str, headers: Mapping[str, str]) -
         provider: decides between usage kinds of the chat dialect.
         headers: answer headers with lower-cased names.
     """
-    return stated_in(read_body(body), usage_kind=usage_kind_of(provider), headers=headers)
+    return stated_in(read_body(body), usage_kind=entry_of(provider).usage_kind, headers=headers)
 
 
 def stated_in(body: Body, *, usage_kind: str, headers: Mapping[str, str]) -> RawAnswer:
@@ -147,7 +123,7 @@ def _of_stream(body: Body, usage_kind: str, headers: Mapping[str, str]) -> RawAn
     _, kind = _usage(merged, usage_kind)
     folded = FOLDS[kind](events) if kind in FOLDS else None
     if isinstance(folded, dict):
-        merged["usageMetadata" if kind == "gemini.usageMetadata" else "usage"] = folded
+        merged["usageMetadata" if kind == GEMINI else "usage"] = folded
     raw = stated_by(merged, usage_kind=kind, headers=headers)
     error = next((found for found in map(error_in, events) if found is not None), raw.error)
     fault = body.fault or raw.fault or (None if error or _has_ended(events, raw) else "the stream was cut")
@@ -195,13 +171,13 @@ def _usage(document: Mapping[str, Any], usage_kind: str) -> tuple[Mapping[str, A
             if isinstance(usage, dict) and usage:
                 return usage, _kind(usage, document, usage_kind)
     if "eval_count" in document or "prompt_eval_count" in document:
-        return {name: document[name] for name in _OLLAMA_COUNTS if name in document}, "ollama.native"
+        return {name: document[name] for name in _OLLAMA_COUNTS if name in document}, OLLAMA
     billed = document.get("meta")
     if isinstance(billed, dict) and isinstance(billed.get("billed_units"), dict):  # Cohere's first version
-        return {"billed_units": billed["billed_units"]}, "cohere.v2"
+        return {"billed_units": billed["billed_units"]}, COHERE
     for holder in _holders(document):
         if type(holder.get("cost")) is not bool and isinstance(holder.get("cost"), int | float | Decimal):
-            return {"cost": holder["cost"]}, usage_kind if usage_kind.endswith(".chat") else "openai.chat"
+            return {"cost": holder["cost"]}, usage_kind if usage_kind.endswith(".chat") else CHAT
     usage = document.get("usage")
     return usage if isinstance(usage, dict) else None, _kind({}, document, usage_kind)
 
@@ -220,22 +196,22 @@ def _holders(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _kind(usage: Mapping[str, Any], document: Mapping[str, Any], usage_kind: str) -> str:
     """Which reader understands a usage, by the names in it and around it."""
     if "promptTokenCount" in usage or "usageMetadata" in document or "candidates" in document:
-        return "gemini.usageMetadata"
+        return GEMINI
     if document.get("object") == "response":
-        return "openai.responses"
+        return RESPONSES
     if "inputTokens" in usage:
-        return "bedrock.converse"
+        return CONVERSE
     if "billed_units" in usage:
-        return "cohere.v2"
+        return COHERE
     speaks_chat = "choices" in document or "prompt_tokens" in usage or "completion_tokens" in usage
     if speaks_chat:
-        return usage_kind if usage_kind.endswith(".chat") else "openai.chat"
+        return usage_kind if usage_kind.endswith(".chat") else CHAT
     if document.get("type") == "message" or "stop_reason" in document:
-        return "anthropic.messages"
+        return MESSAGES
     if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:
-        return "anthropic.messages"
+        return MESSAGES
     if "input_tokens" in usage and usage_kind.endswith(".chat"):
-        return "openai.responses"
+        return RESPONSES
     return usage_kind
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from harness.documents.chart import TimeLine, Timeline, TimeStep
 from harness.pricing.book import PriceBook
+from harness.providers.catalogue import SIMULATED
 from harness.reports.facts.report_facts import CellFacts
 from harness.reports.spend import wording
 from harness.usage.values import Meter
@@ -49,7 +50,7 @@ def price_histories(book: PriceBook, cells: Iterable[CellFacts]) -> tuple[PriceH
     ordered = sorted(runs.items(), key=lambda entry: -sum(entry[1].values()))
     return tuple(
         PriceHistory(
-            name=model if provider in ("sim", "") else f"{provider}/{model}",
+            name=model if provider in (SIMULATED, "") else f"{provider}/{model}",
             steps=_steps(book, provider, model),
             runs=tuple(sorted((when, usd) for when, usd in found.items() if usd)),
             reasoning=(provider, model) in reasoning,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from harness.ledger.reading.causes import told
 from harness.ledger.records import Purpose
+from harness.providers.catalogue import SIMULATED
 from harness.reports.facts.report_facts import Spend
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow
@@ -19,7 +20,7 @@ def label(row: SpendRow) -> str:
     """Name a row for people, with its mark: simulated and reconstructed rows never look real."""
     facts = row.facts
     name = f"{facts.model}@{facts.setting}" if facts.setting else facts.model
-    if facts.provider not in ("sim", ""):
+    if facts.provider not in (SIMULATED, ""):
         name = f"{facts.provider}/{name}"
     return f"{name} ({facts.mark})" if facts.mark else name
 

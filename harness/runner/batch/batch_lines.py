@@ -203,4 +203,4 @@ def batch_provider(options: RunSpec, spec: ModelSpec, endpoint: Endpoint) -> Bat
             where="--service-tier",
             fix="leave out --service-tier or --batch",
         )
-    return make_batch_provider(spec, base_url=endpoint.url, with_key=endpoint.with_key)
+    return make_batch_provider(spec, endpoint)

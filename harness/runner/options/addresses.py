@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from harness.models import ModelSpec
-from harness.providers import key_variables
-from harness.providers.endpoints import SIMULATED, Endpoints
+from harness.providers.catalogue import SIMULATED, entry_of
+from harness.providers.endpoints import Endpoints
 from harness.providers.http import PROXY_VARIABLE, idle_proxy_variables
 
 
@@ -19,7 +19,7 @@ def address_notices(models: Sequence[ModelSpec], endpoints: Endpoints, environme
     said = []
     for spec in models:
         endpoint = endpoints.of(spec)
-        names = [name for name in key_variables(spec) if environment.get(name)]
+        names = [name for name in entry_of(spec.provider).keys if environment.get(name)]
         if not endpoint.with_key and names:
             host = urlsplit(endpoint.url or "").netloc
             said.append(

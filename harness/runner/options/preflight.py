@@ -15,6 +15,7 @@ from harness.messages import Message
 from harness.models import ModelSpec
 from harness.providers import make_provider
 from harness.providers.base import Provider, Request
+from harness.providers.catalogue import SIMULATED
 from harness.providers.settings import map_parameters
 from harness.runner.event_loop import fast_loop
 from harness.runner.options.command_line import asked_otherwise, differences
@@ -109,7 +110,7 @@ async def _check(prepared: PreparedRun, spec: ModelSpec, cap: int | None, *, bat
         max_output_tokens=cap,
         service_tier=options.service_tier,
     )
-    if spec.provider != "sim":
+    if spec.provider != SIMULATED:
         map_parameters(request)  # before an adapter is made: a wrong setting is told even where the key is missing
     provider = _provider(prepared, spec, batch=batch)
     try:
@@ -124,7 +125,7 @@ def _provider(prepared: PreparedRun, spec: ModelSpec, *, batch: bool) -> Provide
 
         return BatchOnly(batch_provider(prepared.spec, spec, prepared.endpoints.of(spec)))
     key = None
-    if spec.provider == "sim":
+    if spec.provider == SIMULATED:
         from harness.simulation.simulated_models import AnswerKey
 
         key = AnswerKey.from_samples(())

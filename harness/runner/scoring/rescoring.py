@@ -27,6 +27,7 @@ from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.providers import make_provider
+from harness.providers.catalogue import SIMULATED
 from harness.providers.endpoints import BaseUrls, Endpoint, endpoints
 from harness.runner.attempts import Asker, Clocks
 from harness.runner.budgets import budget_scopes, capped_scopes
@@ -319,7 +320,7 @@ class _Rescoring:
     @contextlib.asynccontextmanager
     async def _asker(self, spec: ModelSpec, writer: Writer, traffic: Traffic) -> AsyncIterator[Asker]:
         key = None
-        if spec.provider == "sim":
+        if spec.provider == SIMULATED:
             from harness.simulation.simulated_models import AnswerKey
 
             key = AnswerKey({})
