@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack
 
+from harness.resources import ledger_name
+
 if TYPE_CHECKING:
     from datetime import date, datetime
     from decimal import Decimal
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from harness.runner import PreparedRun, RunResult
     from harness.runner.forecast.dry_run import DryRun
 
-DEFAULT_LEDGER = "results/ledger.db"
 T = TypeVar("T")
 Names: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 Models: TypeAlias = "str | ModelSpec | Sequence[str | ModelSpec]"
@@ -66,11 +67,6 @@ class RunOptions(TypedDict, total=False):
     tpm: float | None
     data: str | Path | None
     no_transcripts: bool
-
-
-def ledger_name(db: str | Path | None = None) -> str:
-    """Name the ledger to use: as given, else $BENCHTAB_DB, else `results/ledger.db` under the current folder."""
-    return str(db or os.environ.get("BENCHTAB_DB") or DEFAULT_LEDGER)
 
 
 class Ledger:

@@ -1,11 +1,13 @@
-"""Where the shipped suites, prices and published tables are, in a wheel and in a checkout."""
+"""Where things lie: the shipped suites, prices and published tables, in a wheel and in a checkout, and the ledger."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from harness.errors import HarnessError
 
+DEFAULT_LEDGER = "results/ledger.db"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -26,3 +28,8 @@ def shipped(folder: str) -> Path:
         where=str(_PACKAGE),
         fix="reinstall benchtab",
     )
+
+
+def ledger_name(db: str | Path | None = None) -> str:
+    """Name the ledger to use: as given, else $BENCHTAB_DB, else `results/ledger.db` under the current folder."""
+    return str(db or os.environ.get("BENCHTAB_DB") or DEFAULT_LEDGER)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from harness.api import ledger_name
 from harness.cli.terminal.options import DbOption, JsonOption
 from harness.cli.terminal.output import print_out, say
+from harness.resources import ledger_name
 
 
 def register(app: typer.Typer) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from harness.api import ledger_name
 from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, JsonOption, PricingOption
 from harness.cli.terminal.output import print_out, say
+from harness.resources import ledger_name
 
 
 def register(app: typer.Typer) -> None:

@@ -16,9 +16,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from harness.errors import InputError, LedgerError
+from harness.resources import DEFAULT_LEDGER
 from harness.secrets import learn_url, redact_url
 
-DEFAULT_LEDGER = "results/ledger.db"
 BUSY_TIMEOUT_S = 30.0
 PAGE_BYTES = 8192
 WRITING = "benchtab_writing"

@@ -24,9 +24,10 @@ from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.keys import refuse_missing_key
 from harness.providers.parameters import Mapped
 from harness.providers.settings import map_parameters
-from harness.providers.wire.answers import kept_headers, text_of
+from harness.providers.wire.answers import text_of
 from harness.providers.wire.event_streams import stream_response
 from harness.providers.wire.finish_reasons import finish_reason
+from harness.providers.wire.headers import kept_headers
 from harness.providers.wire.raw_answers import RawAnswer, read_raw_answer
 from harness.providers.wire.requests import chat_message
 from harness.secrets import redact_url

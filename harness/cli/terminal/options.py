@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.api import DEFAULT_LEDGER, ledger_name
+from harness.resources import DEFAULT_LEDGER, ledger_name
 
 if TYPE_CHECKING:
     from harness.ledger import Ledger

@@ -16,7 +16,7 @@ from typing import cast
 import httptools
 
 from harness.providers.http.door import HttpAnswer, NoAnswerError
-from harness.providers.wire.answers import kept_name
+from harness.providers.wire.headers import kept_name
 
 HEAD_LIMIT_BYTES = 2**16
 """Looked at after each read without the end of the head: one read (256 KiB at most) may bring more."""

@@ -13,7 +13,7 @@ from yarl import URL
 
 from harness.providers.http.door import BODY_LIMIT_BYTES, COMMON_HEADERS, REQUEST_ID, HttpAnswer, NoAnswerError
 from harness.providers.http.network import ADDRESSES_KEPT_S, CONNECT_TIMEOUT_S, KEEP_ALIVE_S, keep_alive_socket
-from harness.providers.wire.answers import kept_headers
+from harness.providers.wire.headers import kept_headers
 
 
 def connector(concurrency: int) -> aiohttp.TCPConnector:

@@ -6,7 +6,6 @@ Data flows parsed JSON -> what it states of itself, text, reasoning, refusal -> 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from harness.providers.base import Response
@@ -18,26 +17,6 @@ _TEXT_PARTS = ("text", "output_text", "input_text", "summary_text", "reasoning_t
 _THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "thought")
 _THOUGHTS = ("thinking", "reasoning", "text", "summary", "content")
 _NAMES_OF_ERRORS = frozenset({"message", "detail", "code", "status", "status_code", "errors", "msg"})
-_KEPT_NAMES = frozenset({
-    "retry-after", "retry-after-ms", "x-request-id", "request-id", "apim-request-id", "cf-ray", "location"
-})  # fmt: skip
-_KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
-
-
-@lru_cache(maxsize=1_000)
-def kept_name(name: str) -> str | None:
-    """The name under which a header is kept; None = it is dropped."""
-    lowered = name.lower()
-    return lowered if lowered in _KEPT_NAMES or lowered.startswith(_KEPT_PREFIXES) else None
-
-
-def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Keep rate-limit, request-id and redirect headers under lower-cased names; drop the rest (cookies, ...)."""
-    kept: dict[str, str] = {}
-    for name, value in headers.items():
-        if (lowered := kept_name(name)) is not None:
-            kept[lowered] = value
-    return kept
 
 
 def text_of(content: object) -> str:
