@@ -21,8 +21,8 @@ from harness.pricing.model_names import read_model
 from harness.reports.compare.comparison import Thresholds
 from harness.reports.compare.gate_rules import OnInconclusive
 from harness.reports.compare.run_comparison import parse_share
-from harness.runner import RunSpec
 from harness.runner.failed_samples import MAX_FAILED, parse_max_failed
+from harness.runner.spec import RunSpec
 from harness.typed_files import mistakes, parse_toml
 
 DEFAULT_SETTING = "default"
