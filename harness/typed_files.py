@@ -7,24 +7,46 @@ model that refused -> `mistakes` -> findings.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import Finding, did_you_mean
+from harness.errors import Finding, InputError, did_you_mean
+
+MOST_SHOWN = 20
+"""Findings that an error lists."""
 
 
-def parse_toml(raw: bytes) -> dict[str, Any]:
+class Strict(BaseModel):
+    """A frozen table of a user's file: a typo is an error with its key path."""
+
+    # most tables are only ever read as parts of another: their own validators are not built before they are asked for
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+def parse_toml(raw: bytes, *, parse_float: Callable[[str], object] = float) -> dict[str, Any]:
     """Read a TOML document.
+
+    Args:
+        parse_float: reads a fraction (`Decimal` keeps its digits).
 
     Raises:
         ValueError: it is not UTF-8, not TOML, or nested deeper than any such file needs.
     """
     try:
-        return tomllib.loads(raw.decode("utf-8"))
+        return tomllib.loads(raw.decode("utf-8"), parse_float=parse_float)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def refusal(what: str, findings: Sequence[Finding], *, where: str | None = None, fix: str | None = None) -> InputError:
+    """One error for everything that is wrong with `what`: the first 20 findings and how many there are."""
+    shown = list(findings[:MOST_SHOWN])
+    if (more := len(findings) - len(shown)) > 0:
+        shown.append(Finding(where="...", message=f"and {more} more of {len(findings)} findings"))
+    counted = "1 mistake" if len(findings) == 1 else f"{len(findings)} mistakes"
+    return InputError(f"{what} has {counted}", where=where, findings=shown, fix=fix)
 
 
 def mistakes(error: ValidationError, model: type[BaseModel], *, below: Sequence[int | str] = ()) -> list[Finding]:

@@ -84,7 +84,8 @@ async def _serve(server: SimulationServer, host: str, port: int) -> None:
 
 
 def _answer_key(suites: list[str], data: Path | None) -> AnswerKey:
-    from harness.loaders.tasks import load_suite, load_task, suite_file
+    from harness.loaders.suite_files import load_suite, suite_file
+    from harness.loaders.tasks import load_task
     from harness.simulation.simulated_models import AnswerKey
 
     tasks = [(task, suite_file(name)) for name in suites for task in load_suite(name).tasks]

@@ -14,7 +14,8 @@ from harness.errors import Finding
 
 if TYPE_CHECKING:
     from harness.reports.suite_tables import ShownTask
-    from harness.suites.suite import LoadedTask, Suite, Task
+    from harness.suites.sample import LoadedTask
+    from harness.suites.suite import Suite, Task
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of local data sets.")]
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def list_(as_json: AsJson = False) -> None:
     """List the shipped suites."""
-    from harness.loaders.tasks import list_suites, load_suite
+    from harness.loaders.suite_files import list_suites, load_suite
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
     from harness.reports.suite_tables import suite_facts, suites_table
@@ -49,7 +50,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a suite's tasks, sizes, sources, estimated input tokens, and the prompt of its first sample."""
-    from harness.loaders.tasks import load_suite, suite_file
+    from harness.loaders.suite_files import load_suite, suite_file
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
     from harness.reports.suite_tables import task_facts, tasks_table
@@ -120,7 +121,7 @@ def check(
 ) -> None:
     """Check a suite file and the data beside it; reports every mistake at once."""
     from harness.errors import InputError
-    from harness.loaders.tasks import read_suite, read_tasks, suite_file
+    from harness.loaders.suite_files import read_suite, read_tasks, suite_file
 
     file = suite_file(str(file)) if file.exists() else file
     suite, findings = read_suite(file)

@@ -19,11 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from harness.errors import Finding, InputError
+from harness.errors import InputError
 from harness.loaders.unpacking import UnreadableError, member_of, unpacked
 from harness.messages import ImagePart
 
-MAX_FINDINGS = 20
 LONGEST_CELL = 2**30
 FILE_STEM = "__file__"
 """Column that rows of a .json file get: the file's name without its ending (ARC's task id)."""
@@ -310,13 +309,3 @@ def _image_bytes(text: str, folder: Path | None) -> bytes:
         if candidate.resolve().is_relative_to(folder.resolve()) and candidate.is_file():
             return candidate.read_bytes()
     raise ValueError(f"image file {text!r} is not in {folder} nor in {folder / 'images'}")
-
-
-def refuse(
-    message: str, findings: Sequence[Finding], *, fix: str | None = None, where: str | None = None
-) -> InputError:
-    """One error for all findings: the first 20 and how many there are."""
-    shown = list(findings[:MAX_FINDINGS])
-    if (more := len(findings) - len(shown)) > 0:
-        shown.append(Finding(where="...", message=f"and {more} more of {len(findings)} findings"))
-    return InputError(message, where=where, findings=shown, fix=fix)

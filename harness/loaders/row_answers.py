@@ -15,10 +15,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from harness.suites import prompts
+from harness.suites.prompts import LETTERS
 from harness.suites.suite import DatasetRef
-
-LETTERS = prompts.LETTERS
 
 
 class BadRowError(Exception):

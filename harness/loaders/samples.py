@@ -18,7 +18,8 @@ from harness.loaders.row_answers import BadRowError, is_missing, is_plain, optio
 from harness.messages import ContentPart, ImagePart
 from harness.scorers import SCORERS
 from harness.suites import prompts
-from harness.suites.suite import DatasetRef, Sample, Task
+from harness.suites.sample import Sample
+from harness.suites.suite import DatasetRef, Task
 
 ReadImage = Callable[[Any], ImagePart]
 ALWAYS_NEEDED = frozenset({"id", "question", "target", "choices"})
@@ -26,7 +27,6 @@ TAKES_SEVERAL = frozenset({"text"})
 """Scorers that read `metadata["targets"]`: each of several right answers counts."""
 NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question"})
 FILTER_TESTS = frozenset({"from", "to", "not", "missing"})
-LETTERS = prompts.LETTERS
 
 
 def column(row: Mapping[str, Any], path: str) -> Any:
@@ -120,7 +120,7 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
     if choices is not None and task.shuffle_options_seed is not None:
         order = _shuffled(len(choices), seed=task.shuffle_options_seed, sample_id=sample_id)
         choices = [choices[index] for index in order]
-        target = LETTERS[order.index(LETTERS.index(target))]
+        target = prompts.LETTERS[order.index(prompts.LETTERS.index(target))]
         metadata["option_order"] = order
     if others:
         _accept_several(task, metadata, [target, *others])
@@ -268,8 +268,8 @@ def canonical(value: Any) -> str:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def sample_sha256(sample: Sample) -> str:
-    """Digest of everything about a sample that can change its score or its cost."""
+def _content_sha256(sample: Sample) -> str:
+    """Digest of what was loaded; a run's plan has its own (`runner.plan.sample_sha256`)."""
     parts = [sample.input] if isinstance(sample.input, str) else sample.input
     shown = [part if isinstance(part, str) else {"image": hashlib.sha256(part.data).hexdigest()} for part in parts]
     facts = [sample.sample_id, shown, sample.system, sample.target, sample.choices, sample.metadata]
@@ -279,6 +279,6 @@ def sample_sha256(sample: Sample) -> str:
 def samples_sha256(samples: Sequence[Sample]) -> str:
     """Digest over samples, independent of their order."""
     digest = hashlib.sha256()
-    for one in sorted(sample_sha256(sample) for sample in samples):
+    for one in sorted(_content_sha256(sample) for sample in samples):
         digest.update(one.encode())
     return digest.hexdigest()

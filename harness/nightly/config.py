@@ -6,15 +6,15 @@ the file are relative to the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from harness.errors import Finding, HarnessError, InputError
-from harness.loaders.tasks import suite_file
+from harness.loaders.suite_files import suite_file
 from harness.models import ModelSpec
 from harness.money import parse_usd
 from harness.pricing.model_names import read_model
@@ -23,16 +23,10 @@ from harness.reports.compare.gate_rules import OnInconclusive
 from harness.reports.compare.run_comparison import parse_share
 from harness.runner.failed_samples import MAX_FAILED, parse_max_failed
 from harness.runner.spec import RunSpec
-from harness.typed_files import mistakes, parse_toml
+from harness.typed_files import Strict, mistakes, parse_toml, refusal
 
 DEFAULT_SETTING = "default"
 """Stands for the provider's own setting in a list of settings."""
-
-
-class _Table(BaseModel):
-    """A frozen table of the file: a typo is an error with its key path."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _usd(value: object) -> object:
@@ -76,7 +70,7 @@ MaxFailed = Annotated[float, BeforeValidator(_max_failed)]
 Model = Annotated[ModelSpec, BeforeValidator(_model)]
 
 
-class MatrixModel(_Table):
+class MatrixModel(Strict):
     """One model of the matrix with settings of its own.
 
     Attributes:
@@ -89,7 +83,7 @@ class MatrixModel(_Table):
     replaces: Model | None = None
 
 
-class Matrix(_Table):
+class Matrix(Strict):
     """What is run: every suite on every model with every setting."""
 
     suites: tuple[str, ...] = Field(min_length=1)
@@ -133,7 +127,7 @@ class Matrix(_Table):
         ]
 
 
-class RunTable(_Table):
+class RunTable(Strict):
     """Options of the run, as of `benchtab run`."""
 
     epochs: int | None = Field(default=None, ge=1, strict=True)
@@ -159,7 +153,7 @@ class RunTable(_Table):
     unsafe_exec: bool = Field(default=False, strict=True)
 
 
-class Budget(_Table):
+class Budget(Strict):
     """Hard caps in dollars; day, month and models count everything in the ledger (UTC)."""
 
     run_usd: Usd | None = None
@@ -169,7 +163,7 @@ class Budget(_Table):
     mode: Literal["strict", "expected"] = "strict"
 
 
-class Gate(_Table):
+class Gate(Strict):
     """What the gate tolerates; a threshold left out is not asked."""
 
     max_cost_increase: Annotated[float | None, _share("%")] = None
@@ -181,21 +175,21 @@ class Gate(_Table):
     )
 
 
-class Baseline(_Table):
+class Baseline(Strict):
     """What a night is compared with: the last good run of the same suites, or a named run."""
 
     rule: Literal["last-good"] = "last-good"
     run: str | None = None
 
 
-class Output(_Table):
+class Output(Strict):
     """Where the files go, and how many nights the history page shows."""
 
     folder: str = "nightly"
     history: int = Field(default=60, ge=2)
 
 
-class NightlyConfig(_Table):
+class NightlyConfig(Strict):
     """The whole file."""
 
     name: str = Field(default="nightly", pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="names the job and its runs")
@@ -260,15 +254,11 @@ def read_config(path: Path) -> NightlyConfig:
     try:
         config = NightlyConfig.model_validate(document)
     except ValidationError as error:
-        raise _refused(path, [*mistakes(error, NightlyConfig), *_wrong_suites(document, path.parent)]) from None
+        found = [*mistakes(error, NightlyConfig), *_wrong_suites(document, path.parent)]
+        raise refusal("the nightly config", found, where=str(path)) from None
     if findings := _wrong_suites(document, path.parent):
-        raise _refused(path, findings)
+        raise refusal("the nightly config", findings, where=str(path))
     return config
-
-
-def _refused(path: Path, findings: Sequence[Finding]) -> InputError:
-    counted = "1 mistake" if len(findings) == 1 else f"{len(findings)} mistakes"
-    return InputError(f"the nightly config has {counted}", where=str(path), findings=findings)
 
 
 def _wrong_suites(document: Mapping[str, Any], folder: Path) -> list[Finding]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.documents.table import Column, Table
 from harness.suites import prompts
-from harness.suites.suite import LoadedTask, Suite, Task
+from harness.suites.sample import LoadedTask
+from harness.suites.suite import Suite, Task
 from harness.suites.tokens import TokenEstimate
 
 

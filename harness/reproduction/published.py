@@ -5,17 +5,17 @@ Data flows results/published/*.toml (or a user's own file) -> `PublishedTable` -
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from harness.errors import Finding, InputError
+from harness.errors import InputError
 from harness.resources import shipped
-from harness.suites.suite import Strict
+from harness.typed_files import Strict, mistakes, parse_toml, refusal
 
 
 class Source(Strict):
@@ -120,15 +120,10 @@ class PublishedTable(Strict):
         rows, sources = {row.model for row in self.row}, {source.name for source in self.source}
         if len(rows) < len(self.row):
             raise ValueError("two rows have the same model")
-        asked = [
-            name for row in self.row for name in (*row.read_with, *([row.stated_ratio.of] if row.stated_ratio else []))
-        ]
-        asked += [name for group in self.group for name in group.rows]
-        cited = [name for row in self.row for name in row.sources]
-        cited += [name for group in self.group for name in group.sources]
-        cited += [name for claim in self.claim for name in claim.sources]
-        unknown = sorted({f"row {name!r}" for name in asked if name not in rows}
-                         | {f"source {name!r}" for name in cited if name not in sources})  # fmt: skip
+        asked = chain(*(row.refers_to for row in self.row), *(group.rows for group in self.group))
+        cited = chain(*(one.sources for part in (self.row, self.group, self.claim) for one in part))
+        unknown = sorted({*(f"row {name!r}" for name in set(asked) - rows),
+                          *(f"source {name!r}" for name in set(cited) - sources)})  # fmt: skip
         if unknown:
             raise ValueError(f"not in this file: {', '.join(unknown)}")
         if self.at.tzinfo is None:
@@ -160,12 +155,8 @@ def load_published(name_or_path: str) -> PublishedTable:
             f"no published table {name_or_path!r}", fix=f"name one of: {known}; or the path of a .toml file"
         )
     try:
-        return PublishedTable.model_validate(tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"not TOML: {error}", where=str(path)) from error
+        return PublishedTable.model_validate(parse_toml(path.read_bytes(), parse_float=Decimal))
     except ValidationError as error:
-        findings = [
-            Finding(where=".".join(str(part) for part in item["loc"]) or "file", message=item["msg"])
-            for item in error.errors()
-        ]
-        raise InputError(f"{len(findings)} mistakes in a published table", where=str(path), findings=findings) from None
+        raise refusal("the published table", mistakes(error, PublishedTable), where=str(path)) from None
+    except ValueError as error:
+        raise InputError(f"not TOML: {error}", where=str(path)) from error

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from harness.messages import ImagePart
-from harness.suites.suite import LoadedTask, Sample, Suite, Task
+from harness.suites.sample import LoadedTask, Sample
+from harness.suites.suite import Suite, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

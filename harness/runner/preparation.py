@@ -15,7 +15,8 @@ from harness.errors import InputError
 from harness.instants import to_us
 from harness.ledger.encoding import canonical_json
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
-from harness.loaders.tasks import load_suite, load_task, suite_file
+from harness.loaders.suite_files import load_suite, suite_file
+from harness.loaders.tasks import load_task
 from harness.messages import Message
 from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
@@ -29,7 +30,7 @@ from harness.runner.options.option_bounds import refuse_out_of_bounds, refuse_to
 from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
 from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
-from harness.suites.suite import Sample
+from harness.suites.sample import Sample
 from harness.suites.tokens import upper_bound_messages
 from harness.version import __version__
 

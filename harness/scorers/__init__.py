@@ -19,7 +19,9 @@ from harness.scorers.number import NumberOptions, check_number_target, score_num
 from harness.scorers.program import ProgramOptions, check_program_target, score_program
 from harness.scorers.text import TextOptions, check_text_target, score_text
 from harness.scorers.values import JudgeCall, MathCheck, Outcome, ProgramCase, ProgramCheck, Score
-from harness.suites.suite import Sample, ScorerRef, Strict
+from harness.suites.sample import Sample
+from harness.suites.suite import ScorerRef
+from harness.typed_files import Strict
 
 __all__ = [
     "GUESSES",

@@ -17,10 +17,12 @@ from pydantic import Field
 
 from harness.scorers import extraction, mentions
 from harness.scorers.cues import Cue, cues
-from harness.scorers.letters import LETTERS, denied, read_letter
+from harness.scorers.letters import denied, read_letter
 from harness.scorers.notation import plain_characters
 from harness.scorers.values import Score
-from harness.suites.suite import Sample, Strict
+from harness.suites.prompts import LETTERS
+from harness.suites.sample import Sample
+from harness.typed_files import Strict
 
 WEAK_RULES = frozenset({"option_words", "conclusion", "lone_letter", "only_line", "option_text"})
 _NO_CHOICE = re.compile(

@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.replies.code_blocks import code_block
 from harness.scorers.values import Score
-from harness.suites.suite import Sample, Strict
+from harness.suites.sample import Sample
+from harness.typed_files import Strict
 
 Grid = list[list[int]]
 _MOST_CANDIDATES = 200

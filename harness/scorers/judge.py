@@ -14,7 +14,9 @@ from pydantic import Field, field_validator
 from harness.messages import Message
 from harness.scorers.values import JudgeCall, Score
 from harness.suites import prompts
-from harness.suites.suite import MOST_OUTPUT_TOKENS, Sample, Strict
+from harness.suites.sample import Sample
+from harness.suites.suite import MOST_OUTPUT_TOKENS
+from harness.typed_files import Strict
 
 LONGEST_JUDGED = 40_000
 _PLACES = frozenset({"question", "reference", "reply"})

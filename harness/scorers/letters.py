@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from harness.scorers.notation import SYMBOLS
+from harness.suites.prompts import LETTERS
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WINDOW = 160
 _LOOK_ALIKE = dict(zip("АВСЕНІКМОРТХΑΒΕΗΙΚΜΝΟΡΤΧΖ", "ABCEHIKMOPTXABEHIKMNOPTXZ", strict=True))
 _COUNTED = dict(zip("أبجدابجدঅবডঢ", "ABCDABCDABCD", strict=True))

@@ -18,7 +18,8 @@ from harness.scorers import extraction
 from harness.scorers.notation import without_marks
 from harness.scorers.number import known_rules, parse_number
 from harness.scorers.values import MathCheck, Score
-from harness.suites.suite import Sample, Strict
+from harness.suites.sample import Sample
+from harness.typed_files import Strict
 
 LONGEST_ANSWER = 2_000
 """Longer answers are no answers: the longest reference of the shipped suites has under 200 characters."""

@@ -17,7 +17,8 @@ from pydantic import Field, field_validator
 from harness.scorers import extraction
 from harness.scorers.numerals import Numeral, numerals, plain_numbers, read_run
 from harness.scorers.values import Score
-from harness.suites.suite import Sample, Strict
+from harness.suites.sample import Sample
+from harness.typed_files import Strict
 
 _LONGEST_STATED = 2_000
 _LONGEST_NUMBER = 1_000

@@ -15,7 +15,8 @@ from pydantic import Field
 from harness.replies.reply_code import defines, find_code, has_method
 from harness.scorers import packed_cases
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
-from harness.suites.suite import Sample, Strict
+from harness.suites.sample import Sample
+from harness.typed_files import Strict
 
 
 class ProgramOptions(Strict):

@@ -17,7 +17,8 @@ from harness.scorers import extraction
 from harness.scorers.letters import WINDOW, read_letter
 from harness.scorers.number import known_rules
 from harness.scorers.values import Score
-from harness.suites.suite import Sample, Strict
+from harness.suites.sample import Sample
+from harness.typed_files import Strict
 
 Normalisation = Literal[
     "unicode", "case", "spaces", "punctuation", "articles", "markup", "outer_brackets", "all_spaces"

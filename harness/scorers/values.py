@@ -11,7 +11,8 @@ from typing import Literal
 
 from harness.declared import request_value
 from harness.messages import Message
-from harness.suites.suite import UnscoredReason
+
+UnscoredReason = Literal["no_answer", "truncated", "refused", "failed", "unsandboxed", "undecided"]
 
 
 @request_value

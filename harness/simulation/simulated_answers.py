@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeVar
 
-from harness.suites.suite import Sample
+from harness.suites.sample import Sample
 
 Style = Literal["choice", "number", "math", "code", "text", "grid"]
 Ask = Literal["answer", "boxed", "hashes", "so"]

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from harness.simulation.simulated_answers import AnswerText, Dice, KeyEntry, Outcome, entry_of, write_answer
 from harness.simulation.simulated_judge import asks_for_verdict, write_verdict
 from harness.suites.prompts import question_key
-from harness.suites.suite import Sample
+from harness.suites.sample import Sample
 
 Effort = Literal["low", "medium", "high"]
 EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")

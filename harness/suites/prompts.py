@@ -14,7 +14,7 @@ from typing import Any
 from harness.messages import ContentPart, ImagePart
 from harness.replies.reply_code import find_code
 from harness.replies.thinking import separate
-from harness.suites.suite import Sample
+from harness.suites.sample import Sample
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DERIVED_FIELDS = frozenset({"choices", "letters", "earlier_code"})

@@ -1,20 +1,18 @@
-"""What to run: a suite of tasks, each task a data set, a prompt and a scorer; a sample is one benchmark item.
+"""What to run, as a person types it: a suite of tasks, each task a data set, a prompt and a scorer.
 
-What a person types (Suite, Task, DatasetRef) is a frozen pydantic model that refuses unknown keys; what loading makes
-(Sample) is a dataclass. Pure: reading files is `harness.loaders`' work.
+Pure: reading files is `harness.loaders`' work, which makes samples (`harness.suites.sample`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from harness.messages import ContentPart
+from harness.typed_files import Strict
 
 TargetForm = Literal["text", "letter", "index", "number", "first_choice", "json"]
 RowShape = Literal["plain", "big_bench_hard", "livecodebench", "scicode", "arc"]
@@ -57,13 +55,6 @@ FIELDS: Mapping[str, str] = {
 Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
 OutputCap = Annotated[int, Field(ge=1, le=MOST_OUTPUT_TOKENS)]
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
-
-
-class Strict(BaseModel):
-    """A frozen table of a user's file: a typo is an error with its key path."""
-
-    # most tables are only ever read as parts of another: their own validators are not built before they are asked for
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class DatasetRef(Strict):
@@ -205,50 +196,3 @@ class Suite(Strict):
         if twice:
             raise ValueError(f"task names occur twice: {', '.join(twice)}")
         return self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One benchmark item, rendered and ready to send.
-
-    Attributes:
-        task: name of its task.
-        sample_id: stable over runs and over reordering of the file.
-        input: the user message: a text, or text and image parts.
-        target: the reference answer in the scorer's form (letter, number, text, or empty for program tests).
-        system: the system message, None for none.
-        choices: options in the order shown, for multiple choice; None elsewhere.
-        difficulty: 0 (easy) to 1 (hard) where known or derived; decides how often simulated models are right.
-        metadata: what the scorer needs besides (tests, entry point, subject); JSON values only. Known keys:
-            `option_order` (original index of each option shown), `group` (samples that are drawn together),
-            `depends_on` (ids of earlier samples whose answers fill the prompt: `prompts.with_earlier_answers`).
-    """
-
-    task: str
-    sample_id: str
-    input: str | tuple[ContentPart, ...]
-    target: str
-    system: str | None = None
-    choices: tuple[str, ...] | None = None
-    difficulty: float = 0.5
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedTask:
-    """A task with its samples in file order.
-
-    Attributes:
-        revision: the revision that was loaded (commit, or `local:<sha256>`).
-        samples_sha256: digest over the loaded samples.
-        warnings: not pinned, unexpected row count and the like.
-    """
-
-    task: Task
-    samples: tuple[Sample, ...]
-    revision: str
-    samples_sha256: str
-    warnings: tuple[str, ...] = ()
-
-
-UnscoredReason = Literal["no_answer", "truncated", "refused", "failed", "unsandboxed", "undecided"]

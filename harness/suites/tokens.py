@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.messages import Message
 from harness.suites.prompts import images_of, text_of
-from harness.suites.suite import Sample
+from harness.suites.sample import Sample
 
 if TYPE_CHECKING:
     from tiktoken import Encoding

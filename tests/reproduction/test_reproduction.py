@@ -221,7 +221,7 @@ def test_mistakes_in_a_table_are_reported_with_their_keys(tmp_path: Path) -> Non
     with pytest.raises(InputError) as caught:
         load_published(write(tmp_path, wrong))
     places = {finding.where for finding in caught.value.findings}
-    assert {"n_request", "n_requests", "row.0.published_usd"} <= places
+    assert {"n_request", "n_requests", "row[1].published_usd"} <= places
 
 
 def test_an_unknown_row_or_source_is_refused(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def _shell_in_use() -> str:
 
 def suites(incomplete: str) -> list[str]:
     """Complete the name of a shipped suite, or the path of a suite file."""
-    from harness.loaders.tasks import list_suites
+    from harness.loaders.suite_files import list_suites
 
     folder, _, name = incomplete.rpartition("/")
     here = Path(folder or ("/" if incomplete.startswith("/") else "."))

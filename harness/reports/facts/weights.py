@@ -55,7 +55,7 @@ def _is_old(tasks: Sequence[TaskRecord]) -> bool:
 
 def _weights_in_file(suite_name: str) -> Mapping[str, Mapping[str, float]]:
     """Weights of today's shipped suite of that name, by its digest; empty where it has none."""
-    from harness.loaders.tasks import load_suite
+    from harness.loaders.suite_files import load_suite
 
     try:
         suite = load_suite(suite_name)

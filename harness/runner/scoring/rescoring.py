@@ -44,7 +44,8 @@ from harness.runner.traffic.gate import Gate
 from harness.runner.traffic.limiter import Lane, SampleLeft, Traffic
 from harness.scorers import JudgeCall, MathCheck, ProgramCheck, Score
 from harness.suites.prompts import with_earlier_answers
-from harness.suites.suite import Sample, Suite, Task
+from harness.suites.sample import Sample
+from harness.suites.suite import Suite, Task
 
 Value = tuple[int | None, str | None]
 """A score as stored: millionths, or the reason why there is none."""

@@ -1,0 +1,54 @@
+"""What loading makes of a task: samples, each one benchmark item, rendered and ready to send. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.messages import ContentPart
+from harness.suites.suite import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One benchmark item, rendered and ready to send.
+
+    Attributes:
+        task: name of its task.
+        sample_id: stable over runs and over reordering of the file.
+        input: the user message: a text, or text and image parts.
+        target: the reference answer in the scorer's form (letter, number, text, or empty for program tests).
+        system: the system message, None for none.
+        choices: options in the order shown, for multiple choice; None elsewhere.
+        difficulty: 0 (easy) to 1 (hard) where known or derived; decides how often simulated models are right.
+        metadata: what the scorer needs besides (tests, entry point, subject); JSON values only. Known keys:
+            `option_order` (original index of each option shown), `group` (samples that are drawn together),
+            `depends_on` (ids of earlier samples whose answers fill the prompt: `prompts.with_earlier_answers`).
+    """
+
+    task: str
+    sample_id: str
+    input: str | tuple[ContentPart, ...]
+    target: str
+    system: str | None = None
+    choices: tuple[str, ...] | None = None
+    difficulty: float = 0.5
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTask:
+    """A task with its samples in file order.
+
+    Attributes:
+        revision: the revision that was loaded (commit, or `local:<sha256>`).
+        samples_sha256: digest over the loaded samples.
+        warnings: not pinned, unexpected row count and the like.
+    """
+
+    task: Task
+    samples: tuple[Sample, ...]
+    revision: str
+    samples_sha256: str
+    warnings: tuple[str, ...] = ()
