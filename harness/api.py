@@ -436,12 +436,12 @@ def _instant(when: object) -> datetime | None:
     from datetime import UTC, date, datetime, time
 
     from harness.errors import InputError
-    from harness.pricing.price_files import parse_instant
+    from harness.instants import asked_instant
 
     if when is None:
         return None
     if isinstance(when, str):
-        return parse_instant(when, "as_of")
+        return asked_instant(when, where="as_of", zoneless="days")
     if isinstance(when, datetime):
         return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
     if isinstance(when, date):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
@@ -80,11 +80,12 @@ def report(
     pricing: PricingOption = None,
 ) -> None:
     """Print what stored runs cost, reasoning models against the others."""
+    from harness.instants import asked_instant
     from harness.pricing.price_files import load_price_book
     from harness.reports.questions import joined
 
     chosen = chosen_format("json" if json_output else output_format, output)
-    instant = parse_instant(as_of)
+    instant = None if as_of is None else asked_instant(as_of, where="--as-of", zoneless="utc")
     with open_ledger(db) as ledger:
         print_report(
             ledger,
@@ -124,19 +125,6 @@ def chosen_format(asked: str | None, output: Path | None) -> str:
             fix="leave --format out, or rename the file",
         )
     return asked or told or "table"
-
-
-def parse_instant(text: str | None) -> datetime | None:
-    """Read a date or an RFC 3339 instant; without a time zone it is UTC."""
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(
-            f"not a date or instant: {text!r}", where="--as-of", fix="write 2025-06-10 or 2025-06-10T12:00:00Z"
-        ) from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def print_report(

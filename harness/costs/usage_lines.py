@@ -6,7 +6,7 @@ Pure. Data flows a line -> record -> `Usage` -> `Cost` -> a dict of JSON values 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from harness.costs.charge import Charge
 from harness.costs.cost import Cost, price_request, without_tokens
 from harness.costs.served import Served
 from harness.errors import InputError
-from harness.instants import utc_text
+from harness.instants import ZonelessInstantError, parse_instant, utc_text
 from harness.money import plain
 from harness.pricing.book import PriceBook
 from harness.pricing.rows import Price
@@ -169,12 +169,11 @@ def _optional(record: Mapping[str, Any], key: str) -> str | None:
 def _instant(record: Mapping[str, Any], key: str, *, assume_utc: bool) -> datetime:
     text = _text(record, key)
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_instant(text, zoneless="utc" if assume_utc else "refused")
+    except ZonelessInstantError as error:
+        raise InputError(f"key {key!r} {error}, or pass --assume-utc") from None
     except ValueError:
         raise InputError(f"key {key!r} is not an RFC 3339 instant: {text!r}") from None
-    if moment.tzinfo is None and not assume_utc:
-        raise InputError(f"key {key!r} has no time zone: {text!r}; write Z for UTC, or pass --assume-utc")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _tool_calls(record: Mapping[str, Any], request: Mapping[str, Any]) -> dict[Meter, int]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from harness.instants import parse_instant
 from harness.loaders.row_answers import BadRowError, is_missing, is_plain, options_of, references_of, shown
 from harness.messages import ContentPart, ImagePart
 from harness.scorers import SCORERS
@@ -95,7 +96,7 @@ def _ordered(value: Any, bound: Any) -> Any:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     elif isinstance(value, str):
-        value = datetime.fromisoformat(value)
+        value = parse_instant(value, zoneless="utc")
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value

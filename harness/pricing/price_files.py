@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from harness.errors import Finding, InputError
 from harness.pricing.book import IMPORTED_LAYER, LONGEST_ALIAS_CHAIN, SHIPPED_LAYER, USER_LAYER, PriceBook, PriceFile
 from harness.pricing.rows import Alias, Price
 from harness.pricing.shelves import FOLDER, Shelf, Shelves, is_imported, read_shelves
-from harness.pricing.typed_rows import AliasRow, PriceRow, ProviderAliasRow, findings_of, instant, price_of
+from harness.pricing.typed_rows import AliasRow, PriceRow, ProviderAliasRow, findings_of, price_of
 from harness.resources import shipped
 from harness.typed_files import parse_toml
 
@@ -57,18 +56,6 @@ def read_price_book(folder: Path) -> PriceBook:
         InputError: with every mistake found in any file.
     """
     return _book([_read_folder(folder, SHIPPED_LAYER)])
-
-
-def parse_instant(text: str, where: str) -> datetime:
-    """Read a date or an RFC 3339 instant that a person typed.
-
-    Raises:
-        InputError: it is neither, or has no zone.
-    """
-    try:
-        return instant(text)
-    except ValueError as error:
-        raise InputError(str(error), where=where, fix="write 2025-06-10 or 2025-06-10T16:00:00Z") from None
 
 
 def _book(layers: list[_Layer]) -> PriceBook:

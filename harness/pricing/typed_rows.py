@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import Finding
+from harness.instants import parse_instant
 from harness.money import EXACT
 from harness.pricing.rows import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow, Price, tier_name
 from harness.usage.values import Meter
@@ -40,11 +41,7 @@ def instant(value: object) -> datetime:
     elif isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     elif isinstance(value, str):
-        try:
-            day_only = len(value) == len("2025-01-31")
-            moment = datetime.fromisoformat(value + "T00:00:00Z" if day_only else value)
-        except ValueError:
-            raise ValueError(f'not a date or an instant like "2025-02-08T16:00:00Z": {value!r}') from None
+        return parse_instant(value, zoneless="days")
     else:
         raise ValueError(f"not a date: {value!r}")
     if moment.tzinfo is None:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from harness.instants import parse_instant
+
 LONGEST_S = 1e9
 """Seconds; a longer wait (a date in the year 9999 is one) is an oddity and not taken."""
 
@@ -85,7 +87,7 @@ def _number(text: str | None) -> float | None:
 
 def _seconds_until(text: str, now: datetime) -> float | None:
     try:
-        moment = datetime.fromisoformat(text) if "T" in text[:11] else parsedate_to_datetime(text)
+        moment = parse_instant(text, zoneless="utc") if "T" in text[:11] else parsedate_to_datetime(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         seconds = max(0.0, (moment - now).total_seconds())
     except (ValueError, TypeError, OverflowError, IndexError):  # the standard library's ways to say that it is none

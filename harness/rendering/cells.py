@@ -11,6 +11,7 @@ from typing import IO, Any
 import orjson
 
 from harness.documents.table import Column
+from harness.instants import exact_utc_text
 from harness.money import plain
 from harness.rendering.printable import on_one_line
 
@@ -27,7 +28,7 @@ def exact(value: Any) -> str:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return exact_utc_text(value)
     if isinstance(value, dict | list):
         return _json(value)
     return str(value)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.documents.table import Column, Table
+from harness.instants import exact_utc_text
 from harness.money import plain
 from harness.reproduction.feasible import MTOK, Candidate, RowResult, TokenBounds, price_text
 from harness.reproduction.results import Reproduction
@@ -97,7 +98,7 @@ def _bounds(bounds: TokenBounds | None) -> dict[str, int | None] | None:
 
 
 def _start(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat().replace("+00:00", "Z")
+    return None if instant is None else exact_utc_text(instant)
 
 
 def reproduction_tables(solved: Reproduction, rebuilt: Rebuilt) -> list[Table]:

@@ -285,7 +285,7 @@ async def test_the_command_prints_every_format(
 
 
 async def test_a_wrong_date_is_an_error_with_a_remedy(ledger: Ledger, ledger_url: str) -> None:
-    with pytest.raises(InputError, match="not a date or instant"):
+    with pytest.raises(InputError, match="not a date or an instant"):
         run_cli("--db", ledger_url, "--as-of", "yesterday")
 
 

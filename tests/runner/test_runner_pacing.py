@@ -11,6 +11,7 @@ import pytest
 from harness.errors import ErrorClass, ProviderError
 from harness.runner.policy import ACTIONS, Action, RetryLimits, is_worth_retrying, retrying, wait_s
 from harness.runner.traffic.gate import Gate
+from harness.runner.traffic.pace import refill_when_short
 
 
 @dataclass
@@ -234,3 +235,10 @@ def test_a_request_larger_than_a_second_of_tokens_waits_but_is_not_stuck() -> No
     assert 45 < waited < 55
     clock.now_s += waited
     assert gate.wait_s(5000) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_reset_without_a_time_zone_is_utc_and_ends_no_run() -> None:
+    headers = {f"anthropic-ratelimit-requests-{what}": stated for what, stated in (
+        ("remaining", "1"), ("limit", "61"), ("reset", "2026-11-22T12:01:00"))}  # fmt: skip
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert refill_when_short(headers, "requests", lambda: noon) == 1.0  # sixty requests in a minute

@@ -69,7 +69,8 @@ def list_prices(
     as_json: AsJson = False,
 ) -> None:
     """List every dated price, or those in force at an instant."""
-    from harness.pricing.price_files import load_price_book, parse_instant
+    from harness.instants import asked_instant
+    from harness.pricing.price_files import load_price_book
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
     from harness.reports.prices.price_tables import list_table, price_list_facts
@@ -78,7 +79,8 @@ def list_prices(
     if as_json:
         print_out(to_json(price_list_facts(book)))
         return
-    print_table(list_table(book, provider=provider, at=None if as_of is None else parse_instant(as_of, "--as-of")))
+    at = None if as_of is None else asked_instant(as_of, where="--as-of", zoneless="days")
+    print_table(list_table(book, provider=provider, at=at))
 
 
 def show(

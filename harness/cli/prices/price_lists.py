@@ -11,8 +11,6 @@ import typer
 from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from harness.pricing.lists.importing import Imported
     from harness.pricing.lists.quotes import PriceList
 
@@ -61,11 +59,11 @@ def _lists(source: Source | None, files: list[Path], as_of: str | None) -> list[
     from datetime import UTC, datetime
 
     from harness.errors import InputError
+    from harness.instants import asked_instant
     from harness.pricing.lists.installed import GENAI, LITELLM, installed_list, list_in_file
-    from harness.pricing.price_files import parse_instant
 
     today = datetime.now(UTC).date()
-    day: date | None = None if as_of is None else parse_instant(as_of, "--as-of").date()
+    day = None if as_of is None else asked_instant(as_of, where="--as-of", zoneless="days").date()
     lists = {each.project: each for each in (list_in_file(path, day, today) for path in files)}
     wanted = {LITELLM, GENAI} if source in (None, Source.BOTH) else {str(source)}
     if source is None and lists:

@@ -37,9 +37,10 @@ def explain(
     """Explain a price: the alias, layer, row and conditions that decided, rows passed over, and what others say."""
     from datetime import UTC, datetime
 
+    from harness.instants import asked_instant
     from harness.models import parse_model
     from harness.pricing.lists.installed import installed_lists
-    from harness.pricing.price_files import load_price_book, parse_instant
+    from harness.pricing.price_files import load_price_book
     from harness.pricing.rates import Terms, named_region, named_speed, named_tier
     from harness.rendering.json_text import to_json
     from harness.reports.prices.explanation import explain as explain_price
@@ -47,7 +48,7 @@ def explain(
 
     spec = parse_model(model)
     now = datetime.now(UTC)
-    moment = now if at is None else parse_instant(at, "--at")
+    moment = now if at is None else asked_instant(at, where="--at", zoneless="days")
     terms = Terms(
         at=moment,
         context_tokens=context_tokens,
@@ -77,12 +78,13 @@ def diff(
     """List the prices that changed since a day, for whom and by how much."""
     from datetime import UTC, datetime
 
+    from harness.instants import asked_instant
     from harness.pricing.changes import changes
-    from harness.pricing.price_files import load_price_book, parse_instant
+    from harness.pricing.price_files import load_price_book
     from harness.rendering.json_text import to_json
 
-    start = parse_instant(since, "--since")
-    end = datetime.now(UTC) if until is None else parse_instant(until, "--until")
+    start = asked_instant(since, where="--since", zoneless="days")
+    end = datetime.now(UTC) if until is None else asked_instant(until, where="--until", zoneless="days")
     book = load_price_book(pricing)
     found = changes(book, start, end)
     spent = _spent(db, book, start, end) if ledger else []

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.errors import ErrorClass, ProviderError
+from harness.instants import parse_instant
 from harness.secrets import redact_known
 from harness.usage.payload import shown
 
@@ -54,9 +55,8 @@ def instant_of_text(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        moment = datetime.fromisoformat(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return parse_instant(value, zoneless="utc")
+    except ValueError:
         return None
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from harness.instants import parse_instant
 from harness.providers.retry_after import duration_s
 from harness.runner.traffic.token_bucket import Bucket
 
@@ -204,4 +205,4 @@ def _seconds(text: str, now: Callable[[], datetime]) -> float:
         return duration
     if "T" not in text:
         return float(text)
-    return max(0.0, (datetime.fromisoformat(text) - now()).total_seconds())
+    return max(0.0, (parse_instant(text, zoneless="utc") - now()).total_seconds())
