@@ -1,6 +1,6 @@
 """What a report is asked about other prices: another date, batch rates, no cache, other models for the same tokens.
 
-Pure. Data flows the words of `--as-of` and `--what-if` -> `Pricing` -> `charging`.
+Pure. Data flows the words of `--as-of` and `--what-if` -> `Pricing` -> what `charger` prices.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from harness.costs.served import Served
 from harness.errors import InputError, similar
 from harness.pricing.book import PriceBook
+from harness.usage.values import Usage
 
 Name = tuple[str, str]
 """Provider and model."""
@@ -45,6 +47,29 @@ class Pricing:
         if not self.replaced:
             return self
         return replace(self, model=dict(self.replaced).get((provider, model), self.model), replaced=())
+
+    def served(self, served: Served) -> Served:
+        """Say how a request would have been served, as far as prices go: another model was asked for plainly."""
+        mine = self.of(served.provider, served.model)
+        if mine.as_it_was:
+            return served
+        at, mode = mine.as_of or served.at, "batch" if mine.batch else None
+        if mine.model is None:
+            return replace(served, at=at, mode=mode or served.mode)
+        provider, model = mine.model
+        return Served(provider=provider, model=model, at=at, mode=mode, thinking=served.thinking)
+
+    def usage(self, usage: Usage, served: Served) -> Usage:
+        """Say what a request would have used, and been told: nobody states what another price would have charged."""
+        mine = self.of(served.provider, served.model)
+        if mine.as_it_was:
+            return usage
+        usage = replace(usage, stated_cost_usd=None)
+        if mine.no_cache:
+            usage = replace(usage, cache_read_tokens=None, cache_write_5m_tokens=None, cache_write_1h_tokens=None)
+        if mine.model is not None:
+            usage = replace(usage, served_model=None, service_tier=None, speed=None, inference_geo=None)
+        return usage
 
 
 AS_IT_WAS = Pricing()

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from harness.documents.chart import Bars, Chart, Point, Role, Scatter, Series, Spread, Spreads, Unit
 from harness.reports.compare.pairs import Placed, by_suite, on_common_samples, on_own_samples
-from harness.reports.prices.price_history import price_timeline
+from harness.reports.prices.price_history import price_histories, price_timeline
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow
 from harness.reports.spend.spend_tables import label
@@ -29,8 +29,12 @@ def report_charts(report: SpendReport) -> tuple[Chart, ...]:
         charts.append(_scatter(members, suite, suffix, by_cost=True))
         charts.append(_scatter(members, suite, suffix, by_cost=False))
         charts.append(_ladder(members, suite, suffix))
-    charts += [_efficiency_bars(rows, names), price_timeline(report.histories), _cost_spreads(rows, names)]
+    charts += [_efficiency_bars(rows, names), _price_timeline(report), _cost_spreads(rows, names)]
     return tuple(chart for chart in charts if chart is not None)
+
+
+def _price_timeline(report: SpendReport) -> Chart | None:
+    return price_timeline(price_histories(report.book, (row.facts for row in report.rows)))
 
 
 def _dearest(rows: Sequence[SpendRow]) -> list[SpendRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.documents.page import Figure, Page, Section
 from harness.documents.table import Table, without_repeated
+from harness.instants import from_us
 from harness.money import add
 from harness.reports.compare.pairs import all_pairs
 from harness.reports.compare.verdict import ladder_table, pairs_table, verdict
@@ -22,7 +23,7 @@ from harness.reports.spend.spend_tables import (
 )
 from harness.reports.spend.task_table import tasks_table
 from harness.reports.spend_charts import report_charts
-from harness.runner.options.command_line import command
+from harness.runner.options.command_line import command, run_words
 from harness.version import __version__
 
 
@@ -54,7 +55,8 @@ def report_page(report: SpendReport) -> Page:
 def _subtitle(report: SpendReport) -> str:
     if not report.runs:
         return f"{len(report.rows)} rows"
-    first, last = min(run.created_at for run in report.runs), max(run.created_at for run in report.runs)
+    began = [from_us(run.created_at_us) for run in report.runs]
+    first, last = min(began), max(began)
     days = f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
     runs = "1 run" if len(report.runs) == 1 else f"{len(report.runs)} runs"
     return f"{runs}, {days} (UTC)"
@@ -96,4 +98,5 @@ def _commands(report: SpendReport) -> tuple[str, ...]:
     asked = ["--as-of", f"{report.as_of:%Y-%m-%dT%H:%M:%SZ}"] if report.as_of else []
     asked += [word for question in (report.what_if or "").split(",") if question for word in ("--what-if", question)]
     again = [command(["report", *names, *asked, "-o", "report.html"])] if names else []
-    return (*again, *dict.fromkeys(run.command for run in report.runs if run.command is not None))
+    runs = (command(run_words(run.config)) for run in report.runs if run.config.get("models"))
+    return (*again, *dict.fromkeys(runs))

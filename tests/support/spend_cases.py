@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, TaskOutcomes, TokenSums
-from harness.reports.spend.report import PriceUsed, SpendReport, make_report
+from harness.reports.spend.report import PriceUsed, SpendReport, with_rows
 
 
 def outcomes(correct: list[int], *, cost_usd: float, repeats: int = 1, seed: int = 1) -> TaskOutcomes:
@@ -110,4 +110,6 @@ def report(*cells: CellFacts) -> SpendReport:
         checked_on="2025-03-01",
         n_attempts=200,
     )
-    return make_report(cells or (reasoner(), direct(), unpriced()), price_book_sha256="ab" * 32, prices=[price])
+    return with_rows(
+        SpendReport(price_book_sha256="ab" * 32, prices=(price,)), cells or (reasoner(), direct(), unpriced())
+    )

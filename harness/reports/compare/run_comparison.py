@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.errors import InputError
+from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
@@ -76,7 +77,7 @@ def reports_to_compare(
     """Report on the earlier run, on the later one, and on the later one at the earlier one's prices."""
     before = spend_report(ledger, book, [base])
     after = spend_report(ledger, book, [head])
-    return before, after, spend_report(ledger, book, [head], as_of=before.runs[0].created_at)
+    return before, after, spend_report(ledger, book, [head], as_of=from_us(before.runs[0].created_at_us))
 
 
 def _renamed(before: SpendReport, after: SpendReport, replaced: Mapping[ModelSpec, ModelSpec]) -> SpendReport:

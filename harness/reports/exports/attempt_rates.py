@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from harness.costs.cost import Cost, cost_of
-from harness.instants import from_us
+from harness.costs.cost import Cost, price_request
+from harness.costs.stretches import ServedSpan
 from harness.ledger.columns import TOKEN_COLUMNS, token_counts
 from harness.ledger.reading.sample_rows import OWN_CONTEXT
 from harness.ledger.reading.sums import UsageGroup
 from harness.money import multiply
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import context_of
-from harness.reports.facts.charger import Charger
+from harness.reports.facts.charger import Charger, served_group
 from harness.usage.values import Meter
 
 _GROUP = ("service_tier", "mode", "speed", "inference_geo", "thinking", "slot_us", "context_bucket")
@@ -130,8 +130,8 @@ class AttemptRates:
         if key in self.by_group:
             return self.by_group[key] or self._of_row(key, Charged.of(values), used)
         row = Charged.of(values)
-        terms = self.charger.terms(row.group, provider=row.provider, model=row.model)
-        if self.charger.stretches.may_change_within(terms):
+        served = served_group(row.group, row.provider, row.model)
+        if self.charger.stretches.may_change_within(self.charger.span(row.group, served)):
             self.by_group[key] = None
             return self._of_row(key, row, used)
         found = self.by_group[key] = _rates(self.book, row, row.group, used)
@@ -140,8 +140,8 @@ class AttemptRates:
     def _of_row(self, key: tuple[Any, ...], row: Charged, used: Used) -> Rates:
         context = context_of(row.usage_kind, row.payload, sum(count or 0 for count in row.quantities[:4]))
         group = replace(row.group, slot_us=row.finished_at_us, context_bucket=context)
-        terms = self.charger.terms(group, provider=row.provider, model=row.model)
-        stretch = (*key, self.charger.stretches.stretch(terms))
+        served = served_group(group, row.provider, row.model)
+        stretch = (*key, self.charger.stretches.stretch(ServedSpan(served=served, least_context_tokens=context)))
         if stretch not in self.by_stretch:
             self.by_stretch[stretch] = _rates(self.book, row, group, used)
         return self.by_stretch[stretch]
@@ -151,17 +151,7 @@ def _rates(book: PriceBook, row: Charged, group: UsageGroup, used: Used) -> Rate
     """Price one unit of every meter that is used."""
     *inputs, reasoning, answer = map(int, used)
     one_of_each = token_counts((*inputs, reasoning + answer, reasoning))
-    usage = one_of_each.usage(context_tokens=group.context_bucket, speed=group.speed, inference_geo=group.inference_geo)
-    cost = cost_of(
-        book,
-        usage,
-        provider=row.provider,
-        model=row.model,
-        at=from_us(group.slot_us),
-        service_tier=group.service_tier,
-        mode=group.mode,
-        thinking=group.thinking,
-        served_model=group.model,
-    )
+    usage = one_of_each.usage(context_tokens=group.context_bucket)
+    cost = price_request(book, usage, served_group(group, row.provider, row.model))
     by_meter = {line.meter: (line.usd_per_unit, *price_used(cost)) for line in cost.lines}
     return Rates(by_meter, cost.status == "unpriced")

@@ -1,70 +1,84 @@
 """Sums inside which a price can change are taken apart into sums of attempts that share their rates, so that a report
 equals charging attempt by attempt to the last digit.
 
-Data flows `UsageSum`s -> those as they are, and for the others ledger rows -> one sum per stretch of unchanged rates.
+Pure. Data flows `ServedSum`s -> those as they are, and for the others ledger rows -> one sum per stretch of unchanged
+rates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.ledger import Ledger
+from harness.costs.served import Served
+from harness.costs.stretches import ServedSpan
+from harness.instants import from_us
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.encoding import read_json
-from harness.ledger.reading.sample_rows import split_rows
-from harness.ledger.reading.sums import UsageGroup, UsageSum
+from harness.ledger.reading.sample_rows import SplitRow
+from harness.ledger.reading.sums import UsageSum
 from harness.reports.facts.charger import Charger
 from harness.usage import read_usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamedSum:
-    """A sum whose attempts share their rates.
+class ServedSum:
+    """A sum, and how its attempts were served.
 
     Attributes:
-        provider, model: as asked for: the cell's, or a judge's.
         samples: what each attempt used, where the sum was taken apart; empty for sums as they are.
     """
 
     sums: UsageSum
-    provider: str
-    model: str
+    served: Served
     samples: Sequence[SampleUse] = ()
 
 
 SampleUse = tuple[int | None, tuple[int, ...]]
 """A sample (`planned_id`) and the six token counts of one attempt, in the order of `TOKEN_COLUMNS`."""
+RowsOf = Callable[[Sequence[int]], Iterable[SplitRow]]
+"""Reads the attempts of cells."""
+_Key = tuple[int, str, str, int]
 
-Names = Callable[[UsageSum], tuple[str, str]]
-"""Gives the provider and model that the attempts of a sum asked for."""
 
+def taken_apart(found: Iterable[ServedSum], rows_of: RowsOf, charger: Charger) -> Iterator[ServedSum]:
+    """Give sums whose attempts share their rates: those inside which a price can change are taken apart.
 
-def named_sums(ledger: Ledger, found: Sequence[UsageSum], names: Names, charger: Charger) -> Iterator[NamedSum]:
-    """Give every sum with the names it is priced by; those inside which a price can change are taken apart."""
-    pairs = {_pair(sums) for sums in found if _must_be_split(sums, *names(sums), charger)}
-    apart: dict[tuple[int, str, str, int], UsageSum] = {}
-    for sums in found:
+    Args:
+        rows_of: asked once, and only where a sum must be taken apart.
+    """
+    kept = list(found)
+    pairs = {_pair(one.sums) for one in kept if _must_be_split(one, charger)}
+    apart: dict[_Key, ServedSum] = {}
+    for one in kept:
+        sums = one.sums
         if sums.status != "reused" and _pair(sums) in pairs:
-            apart[sums.cell_id, sums.purpose, sums.status, sums.group.usage_group_id] = sums
-            continue
-        provider, model = names(sums)
-        yield NamedSum(sums=sums, provider=provider, model=model)
+            apart[sums.cell_id, sums.purpose, sums.status, sums.group.usage_group_id] = one
+        else:
+            yield one
     if apart:
-        yield from _by_stretch(ledger, apart, names, charger)
+        yield from _by_stretch(rows_of(sorted({cell_id for cell_id, *_ in apart})), apart, charger)
 
 
 def _pair(sums: UsageSum) -> tuple[int, int]:
     return sums.cell_id, sums.group.usage_group_id
 
 
-def _must_be_split(sums: UsageSum, provider: str, model: str, charger: Charger) -> bool:
-    if sums.status == "reused" or not any(getattr(sums, name) for name in TOKEN_COLUMNS):
+def _must_be_split(one: ServedSum, charger: Charger) -> bool:
+    """Tell whether the attempts of a sum can differ in their rates: a slot or bucket with a price change inside."""
+    sums, served = one.sums, one.served
+    if sums.status == "reused" or not any(sums.counts):
         return False
     # a judge's group knows the model as served; what was asked for, the price book's second choice, only rows know
-    unknown_judge = sums.purpose == "judge" and not charger.book.knows(provider, model)
-    return unknown_judge or charger.must_be_split(sums, provider=provider, model=model)
+    if sums.purpose == "judge" and not charger.book.knows(served.provider, served.model):
+        return True
+    span = charger.span(sums.group, served)
+    if charger.stretches.may_change_within(span):
+        return True
+    # itemised reasoning proves that a model thought, attempt by attempt
+    thought = sums.reasoning_tokens > 0 and sums.group.thinking is not True
+    return thought and charger.stretches.depend_on_thinking(span)
 
 
 @dataclass(slots=True)
@@ -72,9 +86,8 @@ class _Part:
     """Attempts of one sum in one stretch: the first one's instant and prompt stand for all."""
 
     base: UsageSum
-    provider: str
-    model: str
-    group: UsageGroup
+    served: Served
+    context_tokens: int
     totals: list[int] = field(default_factory=lambda: [0] * len(TOKEN_COLUMNS))
     samples: list[SampleUse] = field(default_factory=list)
 
@@ -82,12 +95,12 @@ class _Part:
         self.totals = [total + count for total, count in zip(self.totals, tokens, strict=True)]
         self.samples.append((planned_id, tokens))
 
-    def named(self) -> NamedSum:
+    def whole(self) -> ServedSum:
         base, n = self.base, len(self.samples)
         totals: dict[str, Any] = dict(zip(TOKEN_COLUMNS, self.totals, strict=True))
         sums = replace(
             base,
-            group=self.group,
+            group=replace(base.group, context_bucket=self.context_tokens),
             n_attempts=n,
             n_usage_missing=n if base.n_usage_missing else 0,
             n_not_itemised=n if base.n_not_itemised else 0,
@@ -95,30 +108,29 @@ class _Part:
             n_refused=n if base.n_refused else 0,
             **totals,
         )
-        return NamedSum(sums=sums, provider=self.provider, model=self.model, samples=self.samples)
+        return ServedSum(sums=sums, served=self.served, samples=self.samples)
 
 
-def _by_stretch(
-    ledger: Ledger, apart: Mapping[tuple[int, str, str, int], UsageSum], names: Names, charger: Charger
-) -> Iterator[NamedSum]:
+def _by_stretch(rows: Iterable[SplitRow], apart: Mapping[_Key, ServedSum], charger: Charger) -> Iterator[ServedSum]:
     parts: dict[Hashable, _Part] = {}
-    for row in split_rows(ledger, sorted({cell_id for cell_id, *_ in apart})):
+    for row in rows:
         base = apart.get(row[:4])
         if base is None:
             continue
         tokens = row.tokens
-        provider, model = names(base)
-        model = row.model_requested if base.purpose == "judge" else model
+        model = row.model_requested if row.purpose == "judge" else base.served.model
+        served = replace(base.served, model=model, at=from_us(row.finished_at_us))
         context = context_of(row.usage_kind, row.payload, sum(tokens[:4]))
-        group = replace(base.group, slot_us=row.finished_at_us, context_bucket=context)
-        terms = replace(charger.terms(group, provider=provider, model=model), span_us=0, most_context_tokens=context)
-        key = (row[:4], model, tokens[5] > 0, charger.stretches.stretch(terms))
+        span = ServedSpan(
+            served=charger.pricing.served(served), least_context_tokens=context, most_context_tokens=context
+        )
+        key = (row[:4], model, tokens[5] > 0, charger.stretches.stretch(span))
         part = parts.get(key)
         if part is None:
-            part = parts[key] = _Part(base, provider, model, group)
+            part = parts[key] = _Part(base.sums, served, context)
         part.take(row.planned_id, tokens)
     for part in parts.values():
-        yield part.named()
+        yield part.whole()
 
 
 def context_of(kind: str | None, payload: str | None, input_tokens: int) -> int:

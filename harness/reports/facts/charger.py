@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from decimal import Decimal
 
-from harness.costs.cost import Cost, cost_of
+from harness.costs.cost import Cost, price_request
 from harness.costs.served import Served
 from harness.costs.stretches import RateStretches, ServedSpan
 from harness.instants import from_us
+from harness.ledger.columns import TokenCounts
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.ledger.reading.sums import UsageGroup, UsageSum
@@ -61,113 +61,38 @@ class Charger:
     def __post_init__(self) -> None:
         self.stretches = RateStretches(self.book)
 
-    def must_be_split(self, sums: UsageSum, *, provider: str, model: str) -> bool:
-        """Tell whether the attempts of a sum can differ in their rates: a slot or bucket with a price change inside."""
-        terms = self.terms(sums.group, provider=provider, model=model)
-        if self.stretches.may_change_within(terms):
-            return True
-        # itemised reasoning proves that a model thought, attempt by attempt
-        thought = sums.reasoning_tokens > 0 and sums.group.thinking is not True
-        return thought and self.stretches.depend_on_thinking(terms)
-
-    def terms(self, group: UsageGroup, *, provider: str, model: str) -> ServedSpan:
-        """Say what the price of a group's attempts can depend on, under the prices that are asked about."""
-        pricing = self.pricing.of(provider, model)
-        at = from_us(group.slot_us) if pricing.as_of is None else pricing.as_of
+    def span(self, group: UsageGroup, served: Served) -> ServedSpan:
+        """Say between which times and prompt sizes the attempts of a group lie, under the prices asked about."""
         bucket = group.context_bucket
-        mode = "batch" if pricing.batch else None
-        if pricing.model is None:
-            served = Served(
-                provider=provider,
-                model=model,
-                at=at,
-                model_served=group.model,
-                service_tier=group.service_tier,
-                mode=mode or group.mode,
-                speed=group.speed,
-                inference_geo=group.inference_geo,
-                thinking=group.thinking,
-            )
-        else:
-            provider, model = pricing.model
-            served = Served(provider=provider, model=model, at=at, mode=mode, thinking=group.thinking)
         return ServedSpan(
-            served=served,
-            span_us=SLOT_US if pricing.as_of is None else 0,
+            served=self.pricing.served(served),
+            span_us=SLOT_US if self.pricing.as_of is None else 0,
             least_context_tokens=bucket or 0,
             most_context_tokens=None if bucket is None else last_of_bucket(bucket),
         )
 
-    def charge_sum(self, sums: UsageSum, *, provider: str, model: str) -> tuple[Spend, Cost]:
+    def charge_sum(self, sums: UsageSum, served: Served) -> tuple[Spend, Cost]:
         """Charge a sum over attempts that share everything a price depends on."""
-        group = sums.group
-        usage = Usage(
-            input_tokens=sums.input_tokens
-            + sums.cache_read_tokens
-            + sums.cache_write_5m_tokens
-            + sums.cache_write_1h_tokens,
-            output_tokens=sums.output_tokens,
-            cache_read_tokens=sums.cache_read_tokens,
-            cache_write_5m_tokens=sums.cache_write_5m_tokens,
-            cache_write_1h_tokens=sums.cache_write_1h_tokens,
-            reasoning_tokens=sums.reasoning_tokens or None,
-            context_tokens=group.context_bucket,
-            speed=group.speed,
-            inference_geo=group.inference_geo,
-        )
         n_charged = sums.n_attempts - sums.n_usage_missing
-        cost = self._cost(
-            usage,
-            provider=provider,
-            model=model,
-            served=group.model,
-            at=from_us(group.slot_us),
-            tier=group.service_tier,
-            mode=group.mode,
-            thinking=group.thinking,
-            n_attempts=n_charged,
-        )
-        tokens = TokenSums(
-            input_tokens=sums.input_tokens,
-            cache_read_tokens=sums.cache_read_tokens,
-            cache_write_tokens=sums.cache_write_5m_tokens + sums.cache_write_1h_tokens,
-            output_tokens=sums.output_tokens,
-            reasoning_tokens=None if sums.n_not_itemised else sums.reasoning_tokens,
-        )
+        cost = self._cost(sums.usage(context_tokens=sums.group.context_bucket), served, n_charged)
         charged = cost_sums(cost, itemised=not sums.n_not_itemised)
-        failed, truncated = sums.status in UNANSWERED, sums.n_truncated > 0
+        is_unpriced, failed = cost.status == "unpriced", sums.status in UNANSWERED
         spend = Spend(
             n_attempts=sums.n_attempts,
             n_failed_attempts=sums.n_attempts if failed else 0,
             n_truncated=sums.n_truncated,
-            n_priced_attempts=0 if cost.status == "unpriced" else n_charged,
-            n_unpriced_attempts=n_charged if cost.status == "unpriced" else 0,
-            tokens=self._shown(tokens),
+            n_priced_attempts=0 if is_unpriced else n_charged,
+            n_unpriced_attempts=n_charged if is_unpriced else 0,
+            tokens=self._shown(sums, None if sums.n_not_itemised else sums.reasoning_tokens),
             cost=charged,
-            wasted_usd=charged.total if failed or truncated else ZERO,
+            wasted_usd=charged.total if failed or sums.n_truncated else ZERO,
         )
         return spend, cost
 
     def charge_row(self, row: AttemptRow) -> Spend:
         """Charge one attempt that sums cannot carry: it has fees, other models, or a cost that the payload states."""
-        usage = usage_of_row(row)
-        cost = self._cost(
-            usage,
-            provider=row.provider_asked,
-            model=row.model_requested,
-            served=row.model_served,
-            at=from_us(row.finished_at_us or row.started_at_us),
-            tier=row.service_tier,
-            mode=row.mode,
-            thinking=row.thinking,
-            n_attempts=1,
-        )
-        itemised = row.reasoning_tokens is not None or not row.output_tokens
-        charged = cost_sums(cost, itemised=itemised)
-        if self.pricing.of(row.provider_asked, row.model_requested).as_it_was and row.stated_cost_usd is not None:
-            charged = replace(charged, charged=cost.usd if cost.usd is not None else row.stated_cost_usd)
-            if cost.list_usd is None:
-                charged = CostSums(stated=charged.charged, charged=charged.charged, reasoning=None)
+        cost = self._cost(usage_of_row(row), served_row(row), 1)
+        charged = self._charged_row(row, cost)
         is_known = cost.list_usd is not None or charged.stated > 0 or cost.usd is not None
         failed, truncated = row.status in UNANSWERED, row.finish_reason == "length"
         return Spend(
@@ -177,10 +102,20 @@ class Charger:
             n_priced_attempts=int(is_known),
             n_unpriced_attempts=int(not is_known and row.input_tokens is not None),
             n_incomplete_usage=int(cost.is_lower_bound),
-            tokens=self._shown(_tokens_of(row)),
+            tokens=self._shown(row, 0 if row.output_tokens is None else row.reasoning_tokens),
             cost=charged,
             wasted_usd=charged.total if failed or truncated else ZERO,
         )
+
+    def _charged_row(self, row: AttemptRow, cost: Cost) -> CostSums:
+        """Put what the provider states beside the list price; where there is no list price, it stands alone."""
+        charged = cost_sums(cost, itemised=row.reasoning_tokens is not None or not row.output_tokens)
+        if row.stated_cost_usd is None or not self.pricing.of(row.provider_asked, row.model_requested).as_it_was:
+            return charged
+        usd = cost.usd if cost.usd is not None else row.stated_cost_usd
+        if cost.list_usd is None:
+            return CostSums(stated=usd, charged=usd, reasoning=None)
+        return replace(charged, charged=usd)
 
     def prices_used(self) -> list[PriceUsed]:
         """List the price rows used so far, by name and date."""
@@ -200,54 +135,59 @@ class Charger:
             for price in (used.price,)
         ]
 
-    def _cost(
-        self,
-        usage: Usage,
-        *,
-        provider: str,
-        model: str,
-        served: str | None,
-        at: datetime,
-        tier: str | None,
-        mode: str | None,
-        thinking: bool | None,
-        n_attempts: int,
-    ) -> Cost:
-        pricing = self.pricing.of(provider, model)
-        if pricing.no_cache:
-            usage = replace(usage, cache_read_tokens=None, cache_write_5m_tokens=None, cache_write_1h_tokens=None)
-        if pricing.model is not None:
-            provider, model, served, tier, mode = *pricing.model, None, None, None
-            usage = replace(usage, served_model=None, service_tier=None, speed=None, inference_geo=None)
-        cost = cost_of(
-            self.book,
-            usage if pricing.as_it_was else replace(usage, stated_cost_usd=None),
-            provider=provider,
-            model=model,
-            at=pricing.as_of or at,
-            service_tier=tier,
-            mode="batch" if pricing.batch else mode,
-            thinking=thinking,
-            served_model=served,
-        )
+    def _cost(self, usage: Usage, served: Served, n_attempts: int) -> Cost:
+        """Price usage as it is asked about, and remember for how many attempts that was done."""
+        asked = self.pricing.served(served)
+        cost = price_request(self.book, self.pricing.usage(usage, served), asked)
         if cost.price is not None and n_attempts:
-            moment = pricing.as_of or at
             before = self.used.get(cost.price.sha256)
             self.used[cost.price.sha256] = Charged(
                 price=cost.price,
                 n_attempts=n_attempts + (before.n_attempts if before else 0),
-                last_at=max(moment, before.last_at) if before else moment,
+                last_at=max(asked.at, before.last_at) if before else asked.at,
             )
         for warning in cost.warnings if n_attempts else ():
             self.warnings[warning] = self.warnings.get(warning, 0) + n_attempts
         return cost
 
-    def _shown(self, tokens: TokenSums) -> TokenSums:
+    def _shown(self, counts: TokenCounts[int] | TokenCounts[int | None], reasoning_tokens: int | None) -> TokenSums:
         """Show the tokens that were charged: without a cache all input is new."""
-        if not self.pricing.no_cache:
-            return tokens
-        whole = tokens.input_tokens + tokens.cache_read_tokens + tokens.cache_write_tokens
-        return replace(tokens, input_tokens=whole, cache_read_tokens=0, cache_write_tokens=0)
+        is_whole = self.pricing.no_cache
+        return TokenSums(
+            input_tokens=counts.all_input_tokens if is_whole else counts.input_tokens or 0,
+            cache_read_tokens=0 if is_whole else counts.cache_read_tokens or 0,
+            cache_write_tokens=0 if is_whole else counts.cache_write_tokens,
+            output_tokens=counts.output_tokens or 0,
+            reasoning_tokens=reasoning_tokens,
+        )
+
+
+def served_group(group: UsageGroup, provider: str, model: str) -> Served:
+    """Say how the attempts of a group were served; `provider` and `model` as asked for."""
+    return Served(
+        provider=provider,
+        model=model,
+        at=from_us(group.slot_us),
+        model_served=group.model,
+        service_tier=group.service_tier,
+        mode=group.mode,
+        speed=group.speed,
+        inference_geo=group.inference_geo,
+        thinking=group.thinking,
+    )
+
+
+def served_row(row: AttemptRow) -> Served:
+    """Say how one attempt was served, as far as its payload does not."""
+    return Served(
+        provider=row.provider_asked,
+        model=row.model_requested,
+        at=from_us(row.finished_at_us or row.started_at_us),
+        model_served=row.model_served,
+        service_tier=row.service_tier,
+        mode=row.mode,
+        thinking=row.thinking,
+    )
 
 
 def cost_sums(cost: Cost, *, itemised: bool) -> CostSums:
@@ -284,24 +224,10 @@ def usage_of_row(row: AttemptRow) -> Usage:
     """Read the payload again; a row without one (a stated cost only) has its columns."""
     if row.raw_usage is not None and row.usage_kind is not None:
         return sensible(read_usage(row.usage_kind, read_json(row.raw_usage)))
-    tokens = _tokens_of(row)
-    known = row.input_tokens is not None
-    return Usage(
-        input_tokens=tokens.input_tokens + tokens.cache_read_tokens + tokens.cache_write_tokens if known else None,
+    return replace(
+        row.usage(),
+        input_tokens=None if row.input_tokens is None else row.all_input_tokens,
         output_tokens=row.output_tokens,
-        cache_read_tokens=row.cache_read_tokens,
-        cache_write_5m_tokens=row.cache_write_5m_tokens,
-        cache_write_1h_tokens=row.cache_write_1h_tokens,
         reasoning_tokens=row.reasoning_tokens,
         stated_cost_usd=row.stated_cost_usd,
-    )
-
-
-def _tokens_of(row: AttemptRow) -> TokenSums:
-    return TokenSums(
-        input_tokens=row.input_tokens or 0,
-        cache_read_tokens=row.cache_read_tokens or 0,
-        cache_write_tokens=(row.cache_write_5m_tokens or 0) + (row.cache_write_1h_tokens or 0),
-        output_tokens=row.output_tokens or 0,
-        reasoning_tokens=0 if row.output_tokens is None else row.reasoning_tokens,
     )

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
+from operator import mul
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.ledger.columns import TOKEN_COLUMNS
+from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
 from harness.ledger.reading.sample_rows import REUSED, SENT, UNANSWERED, Numbers, Planned, RunRows, Scored
 from harness.reports.facts.report_facts import COUNTED_WRONG
 from harness.usage.values import Meter
@@ -28,21 +29,45 @@ if TYPE_CHECKING:
 
 Rates = Mapping[Meter, float]
 """USD per token, of the meters that occurred."""
-GroupRates = Mapping[tuple[int, int], Rates | None]
-"""Rates by cell and usage group; None = unpriced. Groups that are charged attempt by attempt are not in it."""
-Singles = Mapping[tuple[int, int], tuple[float | None, int]]
-"""Cost (None = not known) and output of the attempts charged one by one, by cell and sample."""
 
 
-def rate_vector(rates: Rates) -> tuple[float, ...]:
-    """Order rates like the counts that `split_output` gives."""
+@dataclass(slots=True)
+class SampleSpend:
+    """What per-sample costs are made from.
+
+    Attributes:
+        rates: by cell and usage group; None = unpriced. Groups that are charged attempt by attempt are not in it.
+        singles: cost (None = not known) and output of the attempts charged one by one, by cell and sample.
+    """
+
+    rates: dict[tuple[int, int], Rates | None] = field(default_factory=dict)
+    singles: dict[tuple[int, int], tuple[float | None, int]] = field(default_factory=dict)
+
+    def add_rates(self, cell_id: int, usage_group_id: int, rates: Rates | None) -> None:
+        """Remember the rates of a group; its sums by status may each have used some of the meters."""
+        known = self.rates.get((cell_id, usage_group_id))
+        self.rates[cell_id, usage_group_id] = rates if not known or rates is None else {**known, **rates}
+
+    def add_single(self, cell_id: int, planned_id: int, usd: float | None, output_tokens: int) -> None:
+        """Add an attempt that was charged alone."""
+        before_usd, before_tokens = self.singles.get((cell_id, planned_id), (0.0, 0))
+        total = None if usd is None or before_usd is None else before_usd + usd
+        self.singles[cell_id, planned_id] = (total, before_tokens + output_tokens)
+
+    def add_tokens(self, cell_id: int, planned_id: int, tokens: Sequence[int], rates: Rates | None) -> None:
+        """Add an attempt by its counts, in the order of `TOKEN_COLUMNS`, and its rates; None = unpriced."""
+        usd = None if rates is None else sum(map(mul, _split_output(tokens), _rate_vector(rates)))
+        self.add_single(cell_id, planned_id, usd, tokens[4])
+
+
+def _rate_vector(rates: Rates) -> tuple[float, ...]:
+    """Order rates like the counts that `_split_output` gives."""
     get = rates.get
     output = get(Meter.OUTPUT, get(Meter.REASONING, 0.0))
-    return (get(Meter.INPUT, 0.0), get(Meter.CACHE_READ, 0.0), get(Meter.CACHE_WRITE_5M, 0.0),
-            get(Meter.CACHE_WRITE_1H, 0.0), output, get(Meter.REASONING, output))  # fmt: skip
+    return (*(get(meter, 0.0) for meter in INPUT_METERS), output, get(Meter.REASONING, output))
 
 
-def split_output(tokens: Sequence[int]) -> tuple[int, ...]:
+def _split_output(tokens: Sequence[int]) -> tuple[int, ...]:
     """Turn counts in the order of `TOKEN_COLUMNS` into disjoint ones: reasoning is a part of output there."""
     return (*tokens[:4], tokens[4] - tokens[5], tokens[5])
 
@@ -101,16 +126,16 @@ class CellSamples:
     n_without_answer: Mapping[str, int]
 
 
-def cell_samples(rows: RunRows, rates: GroupRates, singles: Singles) -> Iterator[CellSamples]:
+def cell_samples(rows: RunRows, spent: SampleSpend) -> Iterator[CellSamples]:
     """Give the results of every cell of a run that was tried, in order of cells."""
     import numpy as np
 
-    attempts = _Attempts.read(rows.attempts, _RateTable.of(rates))
+    attempts = _Attempts.read(rows.attempts, _RateTable.of(spent.rates))
     plan = _Plan.read(rows.planned)
     answers = _Answers.standing(attempts, rows.scores)
     flagged = attempts.flagged_by_cell()
     for cell_id in np.union1d(answers.tried.cell, np.fromiter(flagged, dtype=np.int64)).tolist():
-        own = answers.of_cell(cell_id, singles)
+        own = answers.of_cell(cell_id, spent.singles)
         why = own.reasons_without_score()
         yield CellSamples(
             cell_id=cell_id,
@@ -171,11 +196,11 @@ class _RateTable:
     matrix: Floats
 
     @classmethod
-    def of(cls, rates: GroupRates) -> _RateTable:
+    def of(cls, rates: Mapping[tuple[int, int], Rates | None]) -> _RateTable:
         import numpy as np
 
         nothing, unknown = [0.0] * len(TOKEN_COLUMNS), [np.nan] * len(TOKEN_COLUMNS)
-        rows = [unknown if found is None else rate_vector(found) for found in rates.values()]
+        rows = [unknown if found is None else _rate_vector(found) for found in rates.values()]
         return cls({key: place for place, key in enumerate(rates)}, np.array([*rows, nothing], dtype=float))
 
     def charge(self, cell: Ints, group: Ints, tokens: Ints, counted: Flags) -> tuple[Floats, Ints]:
@@ -259,7 +284,7 @@ class _Answers:
             stands = replace(stands, usd=np.add.reduceat(tried.usd, first), output=np.add.reduceat(tried.output, first))
         return cls(stands, last - first + 1, *_newest_scores(scores, stands.attempt))
 
-    def of_cell(self, cell_id: int, singles: Singles) -> _Answers:
+    def of_cell(self, cell_id: int, singles: Mapping[tuple[int, int], tuple[float | None, int]]) -> _Answers:
         """Take one cell's answers, with what was charged one by one for them."""
         import numpy as np
 

@@ -6,21 +6,21 @@ Pure: CellFacts in, SpendReport out; it is written as a JSON object here and as 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from harness.ledger import RunRecord
 from harness.ledger.reading.causes import cause_objects
 from harness.money import plain
+from harness.pricing.book import PriceBook
 from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums
-from harness.reports.prices.price_history import PriceHistory
 from harness.reports.spend.repeats import pass_objects
 from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_index
 
 GROUPS = {"reasoning": "reasoning models", "non_reasoning": "other models"}
-REASONS = ("failed", "truncated", "no_answer", "refused", "unsandboxed", "undecided")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,71 +85,34 @@ class PriceUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
-    """A run that a report covers, for its settings section; `command` asks the same again, None = no command can."""
-
-    run_id: str
-    status: str
-    created_at: datetime
-    harness_version: str
-    price_book_sha256: str
-    git_commit: str | None = None
-    suites: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[str, ...] = ()
-    command: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendReport:
     """The report as values.
 
     Attributes:
+        book: the prices that it rests on, whose digest is `price_book_sha256`.
         as_of: instant whose prices were used; None = each attempt at the prices in force when it ran.
         what_if: the question that changed the prices or tokens; None = as it was.
-        histories: list prices over time of the models, the dearest first.
     """
 
-    rows: tuple[SpendRow, ...]
-    groups: tuple[SpendGroup, ...]
     price_book_sha256: str
-    runs: tuple[RunFacts, ...] = ()
+    book: PriceBook = field(default_factory=PriceBook)
+    runs: tuple[RunRecord, ...] = ()
     as_of: datetime | None = None
     what_if: str | None = None
     prices: tuple[PriceUsed, ...] = ()
     warnings: tuple[str, ...] = ()
-    histories: tuple[PriceHistory, ...] = ()
+    rows: tuple[SpendRow, ...] = ()
+    groups: tuple[SpendGroup, ...] = ()
 
 
-def make_report(
-    cells: Iterable[CellFacts],
-    *,
-    price_book_sha256: str,
-    runs: Sequence[RunFacts] = (),
-    as_of: datetime | None = None,
-    what_if: str | None = None,
-    prices: Sequence[PriceUsed] = (),
-    warnings: Sequence[str] = (),
-    histories: Sequence[PriceHistory] = (),
-) -> SpendReport:
-    """Turn facts into the report: rows by suite, then by falling cost; groups are sums of rows."""
+def with_rows(report: SpendReport, cells: Iterable[CellFacts]) -> SpendReport:
+    """Turn facts into rows of a report, by suite, then by falling cost; groups are sums of rows."""
     rows = sorted(
-        (make_row(cell) for cell in cells),
+        map(make_row, cells),
         key=lambda row: (row.facts.suite, row.facts.suite_version, -row.facts.solve.cost.total, row.facts.name),
     )
     groups = tuple(_group(name, [row for row in rows if row.facts.reasons == (name == "reasoning")]) for name in GROUPS)
-    return SpendReport(
-        rows=tuple(rows),
-        groups=groups,
-        price_book_sha256=price_book_sha256,
-        runs=tuple(runs),
-        as_of=as_of,
-        what_if=what_if,
-        prices=tuple(prices),
-        warnings=tuple(warnings),
-        histories=tuple(histories),
-    )
+    return replace(report, rows=tuple(rows), groups=groups)
 
 
 def make_row(cell: CellFacts) -> SpendRow:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from harness.documents.table import Column, ColumnKind, Table
+from harness.instants import from_us
+from harness.ledger import RunRecord
 from harness.money import add
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
@@ -220,13 +222,13 @@ def runs_table(report: SpendReport) -> Table:
     rows = [
         (
             run.run_id,
-            run.created_at,
+            from_us(run.created_at_us),
             run.status,
-            ", ".join(run.suites),
+            ", ".join(f"{suite.name} {suite.version}" for suite in run.suites),
             ", ".join(run.models),
             run.harness_version,
             run.git_commit,
-            ", ".join(f"{name}={value}" for name, value in run.settings),
+            ", ".join(f"{name}={value}" for name, value in _settings(run)),
         )
         for run in report.runs
     ]
@@ -236,6 +238,14 @@ def runs_table(report: SpendReport) -> Table:
         columns=tuple(Column(name=name, kind="timestamp" if name == "created_at" else "text") for name in columns),
         rows=rows,
     )
+
+
+def _settings(run: RunRecord) -> Iterator[tuple[str, object]]:
+    yield "seed", run.sample_seed
+    for name, value in sorted(run.shown_config.items()):
+        told = isinstance(value, str | int | float) and not isinstance(value, bool)
+        if told and name not in ("suites", "models", "sample_seed"):
+            yield name, value
 
 
 __all__ = [

@@ -1,0 +1,142 @@
+"""The cells of runs while a report is made: what was read and charged is added up, then joined over runs.
+
+Pure. Data flows records of cells, `Spend`, results per sample -> `RunCell` -> `CellFacts`, one per suite and setting.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TypeVar
+
+from harness.instants import from_us
+from harness.ledger import CellRecord, RunRecord
+from harness.ledger.reading.causes import FailureCause, over_cells
+from harness.ledger.reading.sample_rows import Timing
+from harness.reports.facts.report_facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes
+from harness.reports.facts.sample_columns import CellSamples, Samples
+from harness.reports.facts.weights import task_weights
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class RunCell:
+    """A cell of one run while it is read and charged."""
+
+    record: CellRecord
+    run: RunRecord
+    solve: Spend = NOTHING
+    judge: Spend = NOTHING
+    samples: Samples = field(default_factory=Samples)
+    causes: list[FailureCause] = field(default_factory=list)
+    timing: Timing = field(default_factory=Timing)
+    n_unscored: Mapping[str, int] = field(default_factory=dict)
+    n_without_answer: Mapping[str, int] = field(default_factory=dict)
+
+    def add(self, purpose: str, spend: Spend) -> None:
+        """Add what was spent on solving or judging."""
+        if purpose == "judge":
+            self.judge = self.judge.plus(spend)
+        else:
+            self.solve = self.solve.plus(spend)
+
+    def take(self, found: CellSamples) -> None:
+        """Take the results of its samples."""
+        self.samples = found.samples
+        self.n_unscored, self.n_without_answer = found.n_unscored, found.n_without_answer
+        self.add("solve", Spend(n_retries=found.n_retries, n_flagged_usage=found.n_flagged.get("solve", 0)))
+        self.add("judge", Spend(n_flagged_usage=found.n_flagged.get("judge", 0)))
+
+    @property
+    def mark(self) -> str | None:
+        """Why its numbers are not a model's own; None = they are."""
+        if self.run.config.get("reconstructed_from"):
+            return "reconstructed"
+        return "simulated" if self.record.simulated else None
+
+
+def pooled(cells: Sequence[RunCell]) -> list[CellFacts]:
+    """Join the same suite on the same model setting over runs: repeats of a sample stay one sample."""
+    digests: dict[tuple[str, str], set[str]] = {}
+    groups: dict[tuple[str | None, ...], list[RunCell]] = {}
+    for cell in cells:
+        record = cell.record
+        suite = record.suite, record.suite_version
+        digests.setdefault(suite, set()).add(record.suite_sha256)
+        key = (*suite, record.suite_sha256, record.provider, record.model, record.setting, cell.mark)
+        groups.setdefault(key, []).append(cell)
+    ambiguous = {suite for suite, found in digests.items() if len(found) > 1}
+    return [_facts(group, ambiguous) for group in groups.values()]
+
+
+def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]]) -> CellFacts:
+    first, record = group[0], group[0].record
+    version = record.suite_version
+    if (record.suite, version) in ambiguous:
+        version = f"{version}+{record.suite_sha256[:8]}"
+    causes = [cause for cell in group for cause in cell.causes]
+    return CellFacts(
+        suite=record.suite,
+        suite_version=version,
+        provider=record.provider,
+        model=record.model,
+        setting=record.setting,
+        reasoning=record.reasoning,
+        mark=first.mark,
+        run_ids=tuple(dict.fromkeys(cell.run.run_id for cell in group)),
+        solve=reduce(Spend.plus, (cell.solve for cell in group)),
+        judge=reduce(Spend.plus, (cell.judge for cell in group)),
+        n_unscored=_counted(cell.n_unscored for cell in group),
+        n_without_answer=_counted(cell.n_without_answer for cell in group),
+        tasks=_outcomes(_merged(group), task_weights(first.run, record)),
+        run_costs=[
+            RunCost(run_id=cell.run.run_id, created_at=from_us(cell.run.created_at_us), usd=cell.solve.cost.total)
+            for cell in group
+            if not cell.solve.is_unpriced
+        ],
+        causes=over_cells(causes) if causes else (),
+        timing=reduce(Timing.plus, (cell.timing for cell in group)),
+    )
+
+
+def _counted(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
+
+
+def _merged(group: Sequence[RunCell]) -> Samples:
+    merged = group[0].samples
+    for cell in group[1:]:
+        merged.add(cell.samples)
+    return merged
+
+
+def _outcomes(samples: Samples, weights: Mapping[str, float]) -> list[TaskOutcomes]:
+    places: dict[str, list[int]] = {}
+    for place, (task, _) in enumerate(samples.keys):
+        places.setdefault(task, []).append(place)
+    if set(places) != set(weights):
+        weights = {}
+    return [_of_task(task, samples, rows, weights.get(task)) for task, rows in places.items()]
+
+
+def _of_task(task: str, samples: Samples, rows: Sequence[int], weight: float | None) -> TaskOutcomes:
+    def own(column: Sequence[T]) -> list[T]:
+        return [column[place] for place in rows]
+
+    return TaskOutcomes(
+        task=task,
+        weight=weight,
+        sample_ids=[sample_id for _, sample_id in own(samples.keys)],
+        score_sums=own(samples.score_sums),
+        score_counts=own(samples.score_counts),
+        n_solves=own(samples.n_solves),
+        inclusion_probabilities=own(samples.probabilities),
+        costs_usd=own(samples.costs_usd),
+        output_tokens=own(samples.output_tokens),
+    )
