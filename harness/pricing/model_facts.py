@@ -64,12 +64,14 @@ class ModelFamily:
         name: what the catalogue of providers calls them.
         provider: who makes them, and in whose tables they stand.
         prefixes: beginnings of their names, behind the last slash.
+        extended_thinking: they think only when asked, adaptively or for a number of tokens, and at a temperature of 1.
         default_temperature: sent where none is asked for; None = nothing is.
     """
 
     name: str
     provider: str
     prefixes: tuple[str, ...]
+    extended_thinking: bool = False
     default_temperature: float | None = None
 
 
@@ -216,6 +218,7 @@ def _family(table: Mapping[str, Any], provider: str) -> ModelFamily:
         name=str(table.get("name")),
         provider=provider,
         prefixes=tuple(table["prefixes"]),
+        extended_thinking=table.get("extended_thinking", False),
         default_temperature=table.get("default_temperature"),
     )
 
@@ -224,6 +227,6 @@ _FACTS = {field.name for field in fields(ModelFacts)}
 _SHARED_KEYS = {"source", "checked_on"}
 _KEYS = {
     "model": frozenset(_FACTS | _SHARED_KEYS | {"names", "provider"}),
-    "family": frozenset({"name", "prefixes", "default_temperature"} | _SHARED_KEYS),
+    "family": frozenset({"name", "prefixes", "extended_thinking", "default_temperature"} | _SHARED_KEYS),
 }
 """Keys of each kind of table."""

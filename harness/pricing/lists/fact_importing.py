@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.pricing.lists.importing import toml_line
+from harness.pricing.lists.listed_providers import listed_provider
 from harness.pricing.lists.quotes import PriceList
+from harness.pricing.model_facts import family_of
 
 HEADER = """# What a price list says about models of {provider}, by `benchtab prices import`; one a line.
 # It counts where no table of pricing/models names the model. To correct a line, write a table there.
@@ -63,18 +65,24 @@ def _table(provider: str, model: str, entry: Mapping[str, Any]) -> dict[str, Any
         table["efforts"] = efforts
     if "none" in efforts:
         table["can_disable"] = True
-    if "claude" in model:
-        table |= _claude(entry)
-    elif provider in ("openai", "azure"):
+    listed = listed_provider(provider)
+    if _thinks_when_asked(model):
+        table |= _extended_thinking(entry)
+    elif listed.reasoning_fixes_sampling:
         table["fixed_sampling"] = True
-        if provider == "openai" and entry["mode"] == "responses":
+        if listed.responses_mode_alone and entry["mode"] == "responses":
             table["responses_api"] = True
     if not efforts and "budget" not in table:
         table["settings_known"] = False
     return {**table, **limits}
 
 
-def _claude(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _thinks_when_asked(model: str) -> bool:
+    family = family_of(model)
+    return family is not None and family.extended_thinking
+
+
+def _extended_thinking(entry: Mapping[str, Any]) -> dict[str, Any]:
     always = bool(entry.get("thinking_always_on"))
     table: dict[str, Any] = {"fixed_sampling": True, "can_disable": not always}
     if entry.get("supports_adaptive_thinking"):
@@ -105,7 +113,7 @@ def _reasons_unasked(model: str, entry: Mapping[str, Any], efforts: list[str]) -
         return True
     if (default := entry.get("default_reasoning_effort")) is not None:
         return bool(default != "none")
-    if "claude" in model:
+    if _thinks_when_asked(model):
         return False
     return None if "none" in efforts else True
 

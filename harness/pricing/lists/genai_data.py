@@ -14,11 +14,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from harness.pricing.lists.listed_providers import listed_provider, of_genai
 from harness.pricing.lists.quotes import PriceList, Quote, Refusal, RefusedError, Sale, check_chat_rates, published
 
 DATA_FILE = "data.py"
 
-_PROVIDERS = {"aws": "bedrock", "moonshotai": "moonshot", "x-ai": "xai"}
 _METERS = {
     "input_mtok": "input",
     "output_mtok": "output",
@@ -38,7 +38,6 @@ _METERS = {
     "web_searches_kcount": "web_search_per_1k",
 }
 _STANDARD = {"default", "standard"}
-_FOREIGN = {"ovhcloud": "EUR", "zhipuai": "CNY"}
 _CONVERTED = re.compile(r"\b(CNY|RMB|EUR|RUB|INR)\b|[¥€]|[Cc]onverted (to|from)|exchange rate")
 _Place = tuple[Sale | None, int]
 
@@ -53,7 +52,7 @@ def read_genai(source: str, version: str, stated_on: date) -> PriceList:
     refusals: list[Refusal] = []
     ids: dict[tuple[str, str], str] = {}
     for listed in _providers(source):
-        provider = _PROVIDERS.get(listed["id"], listed["id"])
+        provider = of_genai(listed["id"]).name
         page = (listed.get("pricing_urls") or [""])[0]
         own = {model["id"] for model in listed["models"]}
         for model in listed["models"]:
@@ -138,8 +137,8 @@ def _dated(listed: str, provider: str, model: Mapping[str, Any], page: str, stat
     day to come is only announced; the one of today ends there, since the rise may be cancelled or may come.
     """
     comments = str(model.get("price_comments") or "")
-    if provider in _FOREIGN:
-        raise RefusedError(f"converted currency: the provider's list is in {_FOREIGN[provider]}")
+    if (currency := listed_provider(provider).currency) is not None:
+        raise RefusedError(f"converted currency: the provider's list is in {currency}")
     if _CONVERTED.search(comments):
         raise RefusedError("converted currency: the entry says so")
     prices = model["prices"]
@@ -185,7 +184,7 @@ def _quote(
     for part, same in (("reasoning", "output"), ("input_image", "input")):
         if rates.get(part) is not None and rates.get(part) == whole[same]:
             del rates[part]
-    if "request_per_1k" in rates and provider == "perplexity":
+    if "request_per_1k" in rates and listed_provider(provider).searches == "request":
         raise RefusedError("not expressible: a fee on every request that depends on the size of its search")
     if not rates and left_out:
         raise RefusedError(f"not expressible: {', '.join(dict.fromkeys(left_out))}")
@@ -216,7 +215,7 @@ def _place(
         if meter is None:
             yield key
             continue
-        if meter == "web_search_per_1k" and provider == "google":
+        if meter == "web_search_per_1k" and listed_provider(provider).searches == "grounding":
             yield f"{key} (per query or per prompt)"
             continue
         if isinstance(amount, Decimal):

@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from harness.pricing.lists.listed_providers import listed_provider, of_litellm
 from harness.pricing.lists.quotes import PriceList, Quote, Refusal, RefusedError, Sale, check_chat_rates, published
 
 MAP_FILE = "model_prices_and_context_window_backup.json"
@@ -21,38 +22,6 @@ _MODES = {"chat", "completion", "responses", "realtime", "embedding", "image_gen
 _MODES |= {"audio_speech", "audio_transcription"}
 _NO_OUTPUT = {"embedding", "audio_transcription", "image_generation", "image_edit", "audio_speech"}
 _CHAT = {"chat", "completion", "responses", "realtime"}
-
-_PROVIDERS = {
-    "anthropic": "anthropic",
-    "azure": "azure",
-    "azure_ai": "azure",
-    "azure_text": "azure",
-    "bedrock": "bedrock",
-    "bedrock_converse": "bedrock",
-    "bedrock_mantle": "bedrock",
-    "cohere": "cohere",
-    "cohere_chat": "cohere",
-    "codestral": "mistral",
-    "fireworks_ai": "fireworks",
-    "gemini": "google",
-    "meta_llama": "meta",
-    "text-completion-codestral": "mistral",
-    "text-completion-openai": "openai",
-    "together_ai": "together",
-    "vertex_ai": "google",
-}
-_PREFIXES = {
-    "google": ("gemini/", "vertex_ai/"),
-    "fireworks": ("fireworks_ai/",),
-    "together": ("together_ai/",),
-    "meta": ("meta_llama/", "meta/"),
-    "azure": ("azure/", "azure_ai/", "azure_text/"),
-    "bedrock": ("bedrock/", "bedrock_converse/", "bedrock_mantle/"),
-    "mistral": ("mistral/", "codestral/", "text-completion-codestral/"),
-    "cohere": ("cohere/", "cohere_chat/"),
-}
-_FOREIGN = {"gigachat": "RUB", "ovhcloud": "EUR", "sarvam": "INR", "scaleway": "EUR", "volcengine": "CNY"}
-"""Providers whose own price lists are in another currency; an amount in dollars is somebody's conversion."""
 
 _CONVERTED = re.compile(r"\b(CNY|RMB|EUR|RUB|INR)\b|[¥€]|\bconverted\b|exchange rate")
 _KEY = re.compile(
@@ -113,17 +82,17 @@ def read_litellm(prices: Mapping[str, Mapping[str, Any]], version: str, stated_o
 
 def name_of(key: str, group: str) -> tuple[str, str]:
     """Give the provider and model that a person types for an entry: `gemini/gemini-3-pro` -> google, gemini-3-pro."""
-    family = "vertex_ai" if group.startswith("vertex_ai") else group
-    provider = _PROVIDERS.get(family, family)
-    for prefix in (f"{family}/", *_PREFIXES.get(provider, (f"{provider}/",))):
+    listed = of_litellm(group)
+    for prefix in (f"{group}/", *(listed.prefixes or (f"{listed.name}/",))):
         if key.startswith(prefix):
-            return provider, key.removeprefix(prefix)
-    return provider, key
+            return listed.name, key.removeprefix(prefix)
+    return listed.name, key
 
 
 def _vertex_last(quote: Quote) -> bool:
     """Of two entries under one name, the first counts: the Gemini API before Vertex, Azure OpenAI before its others."""
-    return not quote.listed_as.startswith("gemini/") if quote.provider == "google" else "_ai/" in quote.listed_as
+    preferred = listed_provider(quote.provider).preferred
+    return "_ai/" in quote.listed_as if preferred is None else not quote.listed_as.startswith(preferred)
 
 
 def _quote(
@@ -164,10 +133,11 @@ def _check_entry(key: str, provider: str, mode: str, entry: Mapping[str, Any]) -
         raise RefusedError(f"not a model that answers: mode {mode}")
     if "off_peak_pricing" in entry:
         raise RefusedError("peak rates with hours of its own: a row that knows the hours decides")
-    if provider == "deepseek":
-        raise RefusedError("the direct API's rates are those of peak hours only")
-    if provider in _FOREIGN:
-        raise RefusedError(f"converted currency: the provider's list is in {_FOREIGN[provider]}")
+    listed = listed_provider(provider)
+    if listed.refused is not None:
+        raise RefusedError(listed.refused)
+    if listed.currency is not None:
+        raise RefusedError(f"converted currency: the provider's list is in {listed.currency}")
     if any("_dbu_" in name for name in entry):
         raise RefusedError("converted currency: the provider's list is in DBU")
     if _CONVERTED.search(f"{entry.get('metadata', '')} {entry.get('comment', '')}"):
@@ -178,9 +148,9 @@ def _check_entry(key: str, provider: str, mode: str, entry: Mapping[str, Any]) -
 
 def _check_twin(key: str, provider: str, entry: Mapping[str, Any], prices: Mapping[str, Mapping[str, Any]]) -> None:
     """Bedrock sells Claude from Sonnet 4.5 on at +10 % in a region; the map often has the global rate there."""
+    dearer = listed_provider(provider).dearer_in_region
     bare = key.rpartition("/")[2]
-    start = bare.find("anthropic.claude")
-    if provider != "bedrock" or start < 0 or bare.startswith("global."):
+    if dearer is None or (start := bare.find(dearer)) < 0 or bare.startswith("global."):
         return
     twin = prices.get("global." + bare[start:])
     if twin is not None and twin.get("input_cost_per_token") == entry.get("input_cost_per_token"):
@@ -190,6 +160,7 @@ def _check_twin(key: str, provider: str, entry: Mapping[str, Any], prices: Mappi
 def _read_rates(entry: Mapping[str, Any], found: dict[tuple[str, int], dict[str, Decimal]]) -> list[str]:
     """Sort per-token amounts by tier and size; give the names of amounts that no price file can hold."""
     unread = []
+    threshold_is_long = of_litellm(entry["litellm_provider"]).threshold_is_long
     for name, amount in entry.items():
         if not _is_amount(amount) or ("cost" not in name and "price" not in name):
             continue
@@ -203,8 +174,8 @@ def _read_rates(entry: Mapping[str, Any], found: dict[tuple[str, int], dict[str,
         if key["hour"]:
             meter = "cache_write_1h"
         size = int(key["size"] or 0) * 1000
-        if size and entry["litellm_provider"] == "xai":
-            size -= 1  # xAI counts the threshold itself as long, everybody else as short
+        if size and threshold_is_long:
+            size -= 1
         place = (tier or "", size)
         found.setdefault(place, {})[meter] = Decimal(amount) * _MTOK
     return unread
@@ -242,12 +213,13 @@ def _fees(entry: Mapping[str, Any], provider: str, mode: str) -> tuple[dict[str,
     if not isinstance(search, Mapping):
         return fees, ()
     amounts = {Decimal(amount) * 1000 for amount in search.values()}
-    if provider == "perplexity":
+    listed = listed_provider(provider)
+    if listed.searches == "request":
         raise RefusedError("not expressible: a fee on every request that depends on the size of its search")
     if len(amounts) != 1:
         return fees, ("a search fee by the size of its context",)
     (fee,) = amounts
-    if provider != "google" or entry["litellm_provider"] == "vertex_ai-anthropic_models":
+    if listed.searches is None or entry["litellm_provider"] in listed.searches_as_usual:
         return {**fees, "web_search_per_1k": fee}, ()
     per_query = entry.get("web_search_billing_unit") == "per_query"
     return {**fees, "grounding_per_1k" if per_query else "grounded_prompt_per_1k": fee}, ()
