@@ -14,9 +14,11 @@ from harness.pricing.model_facts import facts_about
 from harness.providers.base import Provider
 from harness.providers.catalogue import entry_of
 from harness.providers.endpoints import Endpoint
+from harness.providers.keys import key_for
 from harness.secrets import learn_environment
 
 if TYPE_CHECKING:
+    from harness.providers.batch_api.batches import BatchProvider
     from harness.simulation.simulated_models import AnswerKey
 
 
@@ -56,6 +58,26 @@ def make_provider(
     from harness.providers.litellm import LiteLLMProvider
 
     return LiteLLMProvider(spec, endpoint=endpoint, concurrency=concurrency, stream=stream)
+
+
+def make_batch_provider(spec: ModelSpec, endpoint: Endpoint) -> BatchProvider:
+    """Make the batch interface of a model's provider; the key comes from the environment.
+
+    Raises:
+        InputError: the provider has none here, or its key is missing.
+    """
+    learn_environment(os.environ)
+    entry = entry_of(spec.provider)
+    if entry.batches is None:
+        raise InputError(
+            f"{spec.provider} has no batch interface here", where="--batch", fix="leave --batch out for this model"
+        )
+    key = key_for(spec, endpoint)
+    from harness.providers.batch_api.anthropic_batches import AnthropicBatches
+    from harness.providers.batch_api.openai_batches import OpenAIBatches
+
+    make = OpenAIBatches if entry.batches == "files" else AnthropicBatches
+    return make(spec, base_url=endpoint.url or str(entry.base_url), api_key=key)
 
 
 def _simulated(spec: ModelSpec, answer_key: AnswerKey | None) -> Provider:

@@ -9,9 +9,10 @@ import pytest
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.messages import ImagePart, Message
 from harness.models import ModelSpec, parse_model
+from harness.providers import make_batch_provider
 from harness.providers.base import Request, Response
 from harness.providers.batch_api.batch_results import BatchResult
-from harness.providers.batch_api.batches import BatchHandle, BatchLine, BatchProvider, make_batch_provider
+from harness.providers.batch_api.batches import BatchHandle, BatchLine, BatchProvider
 from harness.providers.endpoints import Endpoint
 from tests.support.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER
 from tests.support.loopback_batches import Batches, serve_batches

@@ -7,7 +7,6 @@ in any order. A handle is all that a restarted process needs to go on.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,9 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from harness.errors import ErrorClass, InputError, ProviderError
-from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request
 from harness.providers.batch_api import fields
 from harness.providers.batch_api.batch_results import BatchResult, Trouble
-from harness.providers.catalogue import entry_of
-from harness.providers.endpoints import Endpoint
-from harness.providers.keys import key_for
-from harness.secrets import learn_environment
 from harness.usage.payload import shown
 
 BatchStatus = Literal["in_progress", "ended", "failed"]
@@ -178,23 +172,3 @@ def unknown_state(word: object) -> ProviderError:
         error_class=ErrorClass.MALFORMED_RESPONSE,
         http_status=200,
     )
-
-
-def make_batch_provider(spec: ModelSpec, endpoint: Endpoint) -> BatchProvider:
-    """Make the batch interface of a model's provider; the key comes from the environment.
-
-    Raises:
-        InputError: the provider has none here, or its key is missing.
-    """
-    learn_environment(os.environ)
-    entry = entry_of(spec.provider)
-    if entry.batches is None:
-        raise InputError(
-            f"{spec.provider} has no batch interface here", where="--batch", fix="leave --batch out for this model"
-        )
-    key = key_for(spec, endpoint)
-    from harness.providers.batch_api.anthropic_batches import AnthropicBatches
-    from harness.providers.batch_api.openai_batches import OpenAIBatches
-
-    make = OpenAIBatches if entry.batches == "files" else AnthropicBatches
-    return make(spec, base_url=endpoint.url or str(entry.base_url), api_key=key)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
+from harness.providers import make_batch_provider
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.batch_api.batches import BatchProvider, NotBegunError, make_batch_provider
+from harness.providers.batch_api.batches import BatchProvider, NotBegunError
 from harness.providers.endpoints import Endpoint
 from harness.providers.wire.requests import dump_body
 from harness.runner.attempts import Question

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from harness.errors import BudgetReached
+from harness.errors import BudgetReached, HarnessError
 from harness.ledger import Ledger
 from harness.ledger.reading.sums import select_rows
 from harness.models import ModelSpec
 from harness.money import from_pico
-
-if TYPE_CHECKING:
-    from harness.runner.endings import ModelResult
 
 _TWO_DIGITS = Context(prec=2, rounding=ROUND_CEILING)
 _CHARGED = """
@@ -26,6 +23,19 @@ _CHARGED = """
     WHERE cells.run_id IN :run_ids AND charged_pico_usd IS NOT NULL AND planned_id IS NOT NULL
     GROUP BY provider, model, setting
 """
+
+
+class StoppedModel(Protocol):
+    """What must be known of a model of the run: samples left, and why it stopped early."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @property
+    def n_left(self) -> int: ...
+
+    @property
+    def stopped_by(self) -> HarnessError | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +53,7 @@ class Rest:
     cap_usd: Decimal
 
 
-def rest_of(ledger: Ledger, run_id: str, models: Sequence[ModelResult]) -> Rest | None:
+def rest_of(ledger: Ledger, run_id: str, models: Sequence[StoppedModel]) -> Rest | None:
     """Say what the rest needs; None unless the run's own budget stopped it."""
     stops = [
         (model.stopped_by.asked_pico_usd, model.stopped_by.used_pico_usd)
