@@ -24,7 +24,7 @@ OLDEST_BUBBLEWRAP = (0, 7)
 INSTALL_ADVICE = "apt-get install bubblewrap"
 _FIRST_USER_ID = 0x60000000
 
-Side = Literal["program", "judge", "nursery"]
+Side = Literal["program", "judge", "fork_server"]
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": "/usr/bin:/bin",
@@ -45,7 +45,7 @@ class BoxPlan:
     """What a box is to run.
 
     Attributes:
-        side: which side of a check (`sandboxed.program`, `sandboxed.judge` or `sandboxed.nursery`).
+        side: which side of a check (`sandboxed.program`, `sandboxed.judge` or `sandboxed.fork_server`).
         arguments: for that side's `main`.
         slot: 0 to 255, different for boxes that live at the same time.
         label: a name for the box that no other box has.
@@ -72,12 +72,12 @@ class Isolation(Protocol):
         ...
 
     @property
-    def has_nursery(self) -> bool:
+    def has_fork_server(self) -> bool:
         """Whether one warm box can give each program namespaces of its own."""
         ...
 
     def user_id(self, slot: int) -> int | None:
-        """User that a nursery's program becomes; None = the one that it is."""
+        """User that a fork server's program becomes; None = the one that it is."""
         ...
 
     def stop_command(self, plan: BoxPlan) -> list[str] | None:
@@ -92,7 +92,7 @@ class Isolation(Protocol):
 
 _PACKAGES = "/packages"
 # to make namespaces, and to see and stop the processes in them; its programs give all of it up
-_NURSERY_RIGHTS = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_KILL")
+_FORK_SERVER_RIGHTS = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_KILL")
 
 
 def inner_command(python: str, folder: str, plan: BoxPlan) -> list[str]:
@@ -130,7 +130,7 @@ class Bubblewrap:
     setpriv: str | None = None
     name: str = "bubblewrap"
 
-    has_nursery: bool = True
+    has_fork_server: bool = True
 
     def user_id(self, slot: int) -> int | None:
         """Under root: a user id that no other box of this or another process has."""
@@ -148,11 +148,11 @@ class Bubblewrap:
         if self.setpriv is not None:
             identity = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
         identity += ["--cap-drop", "ALL"]
-        if plan.side == "nursery":
-            identity += [part for name in _NURSERY_RIGHTS for part in ("--cap-add", name)]
+        if plan.side == "fork_server":
+            identity += [part for name in _FORK_SERVER_RIGHTS for part in ("--cap-add", name)]
         if self.setpriv is not None:
             identity += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-            if plan.side != "nursery":
+            if plan.side != "fork_server":
                 user = str(self.user_id(plan.slot))
                 inner = [self.setpriv, "--reuid", user, "--regid", user, "--clear-groups", "--", *inner]
         return [
@@ -217,10 +217,10 @@ class Container:
     exchange: str
     name: str = "container"
 
-    has_nursery: bool = False
+    has_fork_server: bool = False
 
     def user_id(self, _: int) -> int | None:
-        """No nursery, no user."""
+        """No fork server, no user."""
         return None
 
     @property
@@ -254,10 +254,10 @@ class NoIsolation:
 
     name: str = "none"
 
-    has_nursery: bool = False
+    has_fork_server: bool = False
 
     def user_id(self, _: int) -> int | None:
-        """No nursery, no user."""
+        """No fork server, no user."""
         return None
 
     @property

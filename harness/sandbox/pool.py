@@ -23,9 +23,9 @@ from harness.scorers.values import ProgramCheck
 
 
 def working(isolation: Isolation, limits: Limits) -> Isolation | Unavailable:
-    """Try an isolation on a right and a wrong program; a kernel that refuses a nursery still allows single boxes."""
+    """Try an isolation on a right and a wrong program; a kernel that refuses a fork server may allow single boxes."""
     problem = ""
-    single = dataclasses.replace(isolation, has_nursery=False) if isinstance(isolation, Bubblewrap) else isolation
+    single = dataclasses.replace(isolation, has_fork_server=False) if isinstance(isolation, Bubblewrap) else isolation
     for candidate in dict.fromkeys((isolation, single)):
         worker = Worker(candidate, limits, slot=50)
         try:

@@ -1,6 +1,6 @@
 """How a program's processes came to their end, as a reason and a sentence that name the limit that was met.
 
-Data flows what a nursery's keeper wrote, or a box's exit status -> `Ending` -> the words of a verdict.
+Data flows what a fork server's keeper wrote, or a box's exit status -> `Ending` -> the words of a verdict.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One worker: a judge's box that stays, a source of fresh boxes for programs, and the check that is going on.
 
-Each program gets a box of its own, used once: from a nursery, or one that starts while the last program still runs.
+Each program gets a box of its own, used once: from a fork server, or one that starts while the last program still runs.
 Data flows `ProgramCheck` -> both boxes -> `Verdict`; the host reads bytes of output and the verdict, never a value of
 the program.
 """
@@ -15,17 +15,19 @@ import selectors
 import socket
 import threading
 import time
-from typing import Any
+from typing import TypeAlias
 
 from harness.sandbox.boxes import TICK_S, Box, BoxError, seconds_left
+from harness.sandbox.forked_programs import ForkedProgram
 from harness.sandbox.isolation import Isolation, Side
-from harness.sandbox.nursery import Nursling
-from harness.sandbox.values import Limits, Verdict
+from harness.sandbox.values import Limits, Verdict, VerdictReason
 from harness.scorers.values import ProgramCheck
 
 GRACE_S = 0.5
 SHOWN_OUTPUT_BYTES = 4000
 STARTS = 2
+Found: TypeAlias = tuple[bool | None, VerdictReason, str]
+"""A verdict in the making: passed, reason and detail."""
 
 
 class Worker:
@@ -36,7 +38,7 @@ class Worker:
         self.limits = limits
         self.slot = slot
         self._judge: Box | None = None
-        self._nursery: Box | None = None
+        self._fork_server: Box | None = None
         self._spare: Box | None = None
         self._turn = 0
         self._aborted = threading.Event()
@@ -61,21 +63,21 @@ class Worker:
         self._drop()
 
     def _drop(self) -> None:
-        for box in (self._judge, self._spare, self._nursery):
+        for box in (self._judge, self._spare, self._fork_server):
             if box is not None:
                 box.close()
-        self._judge = self._spare = self._nursery = None
+        self._judge = self._spare = self._fork_server = None
 
     def _new_box(self) -> Box:
         """Start a program's box; slots alternate because the spare starts while the last one still runs."""
         self._turn = (self._turn + 1) % 4
         return Box("program", self.isolation, self.limits, slot=(self.slot * 5 + self._turn) % 255)
 
-    def _take_box(self) -> Box | Nursling:
+    def _take_box(self) -> Box | ForkedProgram:
         """A box that no program has seen."""
-        if self.isolation.has_nursery:
-            self._nursery = self._kept(self._nursery, "nursery", slot=self.slot * 5)
-            return Nursling(self._nursery)
+        if self.isolation.has_fork_server:
+            self._fork_server = self._kept(self._fork_server, "fork_server", slot=self.slot * 5)
+            return ForkedProgram(self._fork_server)
         box, self._spare = self._spare or self._new_box(), None
         return box
 
@@ -93,7 +95,7 @@ class Worker:
         box = self._take_box()
         try:
             box.wait_until_ready()
-            if not self.isolation.has_nursery:
+            if not self.isolation.has_fork_server:
                 self._spare = self._new_box()
             return _Trial(check, box, self._judge, self).verdict()
         finally:
@@ -114,7 +116,7 @@ class Worker:
 class _Trial:
     """One check from handing over the program to the verdict."""
 
-    def __init__(self, check: ProgramCheck, box: Box | Nursling, judge: Box, worker: Worker) -> None:
+    def __init__(self, check: ProgramCheck, box: Box | ForkedProgram, judge: Box, worker: Worker) -> None:
         self.check = check
         self.box = box
         self.judge = judge
@@ -164,44 +166,50 @@ class _Trial:
         self.verdicts.settimeout(self.check.timeout_s)
         self.verdicts.sendall(_frame(tests))
 
-    def _wait(self) -> tuple[bool | None, Any, str]:
+    def _wait(self) -> Found:
         """Wait for the verdict, the end of the time, or a limit."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self.verdicts, selectors.EVENT_READ)
             signs = [sign.fileno() for sign in self.box.signs]
-            for readable in (self.box.output, *signs):
+            for readable in (self.verdicts.fileno(), self.box.output, *signs):
                 selector.register(readable, selectors.EVENT_READ)
-            due = time.monotonic() + TICK_S
+            self.due = time.monotonic() + TICK_S
             while True:
-                for key, _ in selector.select(min(seconds_left(due), seconds_left(self.deadline))):
+                for key, _ in selector.select(min(seconds_left(self.due), seconds_left(self.deadline))):
                     if key.fd in signs:
                         selector.unregister(key.fd)
-                        due = 0.0
+                        self.due = 0.0
                     elif key.fd == self.box.output and not self._read_output():
                         selector.unregister(self.box.output)
                     elif key.fd == self.verdicts.fileno() and (found := self._read_verdict()) is not None:
                         return self._explained(*found)
-                if self.output_bytes > self.limits.output_bytes:
-                    return False, "output_limit", f"more than {self.limits.output_bytes} bytes of output"
-                now = time.monotonic()
-                if now >= self.deadline:
-                    return self._stop(False, "timeout", f"no result after {self.check.timeout_s:g} s")
-                if now >= due:
-                    if self.worker.aborted:
-                        return self._stop(None, "sandbox_failed", "the sandbox was closed during this check")
-                    ending, pause_s = self.box.look()
-                    due = now + pause_s
-                    if ending is not None and ending.limit:
-                        return self._stop(False, *ending.words(self.limits, cpu_s=self.cpu_s))
+                if (found := self._stopped()) is not None:
+                    return found
 
-    def _explained(self, passed: bool | None, reason: str, detail: str) -> tuple[bool | None, str, str]:
+    def _stopped(self) -> Found | None:
+        """Stop a program that is past a limit, or whose sandbox is closed; None for any other."""
+        if self.output_bytes > self.limits.output_bytes:
+            return False, "output_limit", f"more than {self.limits.output_bytes} bytes of output"
+        now = time.monotonic()
+        if now >= self.deadline:
+            return self._stop(False, "timeout", f"no result after {self.check.timeout_s:g} s")
+        if now < self.due:
+            return None
+        if self.worker.aborted:
+            return self._stop(None, "sandbox_failed", "the sandbox was closed during this check")
+        ending, pause_s = self.box.look()
+        self.due = now + pause_s
+        if ending is None or not ending.limit:
+            return None
+        return self._stop(False, *ending.words(self.limits, cpu_s=self.cpu_s))
+
+    def _explained(self, passed: bool | None, reason: VerdictReason, detail: str) -> Found:
         """A verdict with what is known of the program's end: a limit that was passed counts before any result."""
         ending = self.box.ending() if reason == "program_ended" else self.box.look()[0]
         if ending is not None and (ending.limit or reason == "program_ended"):
             return False, *ending.words(self.limits, cpu_s=self.cpu_s)
         return passed, reason, detail
 
-    def _stop(self, passed: bool | None, reason: str, detail: str) -> tuple[bool | None, Any, str]:
+    def _stop(self, passed: bool | None, reason: VerdictReason, detail: str) -> Found:
         """End the program; the judge then notices, or is replaced when its tests do not come back either."""
         self.box.end()
         self.verdicts.settimeout(GRACE_S)
@@ -224,7 +232,7 @@ class _Trial:
             return False
         return True
 
-    def _read_verdict(self) -> tuple[bool | None, Any, str] | None:
+    def _read_verdict(self) -> Found | None:
         """Take a part of the judge's answer; the verdict once it is complete."""
         part = self.verdicts.recv(1 << 16)
         self.answer += part
@@ -239,6 +247,6 @@ class _Trial:
         return False, "memory", "the program's results do not fit into the judge's limits"
 
 
-def _frame(message: Any) -> bytes:
+def _frame(message: object) -> bytes:
     body = json.dumps(message).encode("ascii")
     return len(body).to_bytes(4, "big") + body

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.declared import Json
 from harness.sandbox import Limits, Unavailable, Verdict, find_bubblewrap
 from harness.sandbox.sandboxed.values import decode, encode
 from harness.sandbox.worker import Worker
@@ -222,7 +223,7 @@ def test_an_mbpp_reply_is_found_by_the_names_that_its_tests_use(worker: Worker) 
 
 
 def test_the_same_built_in_objects_are_on_both_sides() -> None:
-    def refuse(value: object) -> list[object]:
+    def refuse(value: object) -> list[Json]:
         raise AssertionError(value)
 
     for value in (int, type(None), ValueError, len, sorted, ..., NotImplemented, slice(1, 2)):

@@ -298,7 +298,7 @@ async def test_closing_ends_a_check_that_is_going_on() -> None:
 @pytest.mark.sandbox
 def test_a_box_that_died_is_replaced(worker: Worker) -> None:
     assert ran(worker, ECHO, "assert f(1) == 1").passed is True
-    for box in (worker._judge, worker._nursery):
+    for box in (worker._judge, worker._fork_server):
         assert box is not None
         box.process.kill()
         box.process.wait()
@@ -306,11 +306,11 @@ def test_a_box_that_died_is_replaced(worker: Worker) -> None:
 
 
 @pytest.mark.sandbox
-def test_a_box_for_each_program_gives_the_same_verdicts_as_a_nursery() -> None:
+def test_a_box_for_each_program_gives_the_same_verdicts_as_a_fork_server() -> None:
     found = find_bubblewrap()
     if isinstance(found, Unavailable):
         pytest.skip(f"{found.problem}; {found.fix}")
-    single = Worker(dataclasses.replace(found, has_nursery=False), Limits(), slot=43)
+    single = Worker(dataclasses.replace(found, has_fork_server=False), Limits(), slot=43)
     try:
         programs = {
             "def f(x): return x * x": "passed",

@@ -51,7 +51,7 @@ def worker() -> Iterator[Worker]:
 @pytest.fixture(scope="module")
 def single() -> Iterator[Worker]:
     """A box for each program, watched from the host."""
-    made = Worker(dataclasses.replace(bubblewrap(), has_nursery=False), LIMITS, slot=45)
+    made = Worker(dataclasses.replace(bubblewrap(), has_fork_server=False), LIMITS, slot=45)
     yield made
     made.close()
 
@@ -161,7 +161,7 @@ def test_system_v_segments_that_nobody_maps_count(worker: Worker, single: Worker
 @pytest.mark.parametrize(
     "kind", ["anonymous_shared_mappings", "files_without_a_name", "private_memory_of_many_processes"]
 )
-def test_a_box_without_a_nursery_is_watched_from_the_host(single: Worker, kind: str) -> None:
+def test_a_box_without_a_fork_server_is_watched_from_the_host(single: Worker, kind: str) -> None:
     assert ran(single, HOARDS[kind]).reason == "memory"
 
 
@@ -276,7 +276,7 @@ def test_the_private_folder_holds_a_limited_number_of_files(worker: Worker, kind
 
 
 @pytest.mark.sandbox
-def test_a_flood_of_files_in_a_box_without_a_nursery_ends_it(single: Worker) -> None:
+def test_a_flood_of_files_in_a_box_without_a_fork_server_ends_it(single: Worker) -> None:
     program = (
         f"{START}\ndef f(x):\n    for n in range(2000): os.mkdir(f'/tmp/{{n}}')\n    time.sleep(9)\n    return x * x"
     )

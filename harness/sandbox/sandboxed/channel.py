@@ -16,7 +16,28 @@ from .values import NotPlainError, decode, encode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypedDict, TypeGuard
+
+    from harness.declared import Json
+
+    class Request(TypedDict):
+        """What one end asks of the other; `target` is a reference."""
+
+        what: str
+        target: list[Json]
+        args: list[Json]
+        kwargs: list[tuple[str, Json]]
+
+    class Reply(TypedDict, total=False):
+        """What comes back: a value with the arguments that were changed in place, or an exception as data."""
+
+        value: Json
+        changed: list[tuple[int, Json]]
+        error: list[str]
+        name: str
+        text: str
+        limit: str
+
 
 READY = b"\x06"
 LARGEST_FRAME_BYTES = 256 * 1024 * 1024
@@ -47,7 +68,7 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
-    def send(self, message: Any) -> None:
+    def send(self, message: object) -> None:
         """Send one frame."""
         body = json.dumps(message).encode("ascii")
         view = memoryview(len(body).to_bytes(4, "big") + body)
@@ -58,7 +79,7 @@ class Channel:
                 raise ChannelClosedError from None
 
     def receive(self) -> Any:
-        """Wait for one frame.
+        """Wait for one frame; whoever reads it says what it should be, and finds out.
 
         Raises:
             ChannelClosedError: the other side closed, or sent what is no frame.
@@ -96,27 +117,27 @@ class Peer:
         stand_in: makes the local stand-in for an object of the other end.
     """
 
-    def __init__(self, channel: Channel, stand_in: Callable[[Peer, list[Any]], Any]) -> None:
+    def __init__(self, channel: Channel, stand_in: Callable[[Peer, list[Json]], object]) -> None:
         self.channel = channel
         self.stand_in = stand_in
-        self.lent: list[Any] = []
+        self.lent: list[object] = []
 
-    def encode(self, value: Any) -> Any:
+    def encode(self, value: object) -> Json:
         """Encode a value, lending objects that are not plain."""
         return encode(value, self._lend)
 
-    def _lend(self, value: Any) -> list[Any]:
+    def _lend(self, value: object) -> list[Json]:
         reference = getattr(type(value), "channel_reference", None)
         if reference is not None:
             return list(reference(value))
         self.lent.append(value)
         return ["mine", len(self.lent) - 1, type(value).__name__]
 
-    def decode(self, data: Any) -> Any:
+    def decode(self, data: Json) -> object:
         """Rebuild a value; objects of the other end become stand-ins."""
         return decode(data, self._resolve)
 
-    def _resolve(self, reference: list[Any]) -> Any:
+    def _resolve(self, reference: Json) -> object:
         match reference:
             case ["yours", int(number)] if 0 <= number < len(self.lent):
                 return self.lent[number]
@@ -126,7 +147,7 @@ class Peer:
                 raise NotPlainError(f"not a value: {str(reference)[:80]}")
 
     def request(
-        self, what: str, target: list[Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, what: str, target: list[Json], args: tuple[object, ...] = (), kwargs: dict[str, object] | None = None
     ) -> Any:
         """Ask the other end for something and wait, answering its calls meanwhile.
 
@@ -142,9 +163,9 @@ class Peer:
             }
         )
         while True:
-            reply = self.channel.receive()
-            if not isinstance(reply, dict):
+            if not isinstance(received := self.channel.receive(), dict):
                 raise ChannelClosedError("not a reply")
+            reply: Any = received
             if "what" in reply:
                 self.channel.send(self.answer(reply))
             elif "error" in reply:
@@ -154,7 +175,7 @@ class Peer:
                     _replace(args[index], self.decode(data))
                 return self.decode(reply.get("value"))
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: Request) -> Reply:
         """Call a lent function, step through a lent iterator, use a plain attribute of a lent object; nothing else."""
         try:
             target = self._resolve(request["target"][:2])
@@ -166,29 +187,36 @@ class Peer:
             return described_error(error)
 
 
-def _for_the_other_end(what: str, target: Any, args: list[Any]) -> Any:
+def _for_the_other_end(what: str, target: Any, args: list[object]) -> object:
     """What the other end may do with an object that was lent to it.
 
     Attributes are those of instances of the tests' own classes, without leading underscore: no way leads from there to
     the judge.
     """
-    if what == "call":
-        return target(*args)
-    if what in ("iterator", "next"):
-        return iter(target) if what == "iterator" else next(target)
-    own = type(type(target)) is type and type(target).__module__ == "tests"
-    named = bool(args) and type(args[0]) is str and not args[0].startswith("_")
-    if own and named and what == "attribute":
-        return getattr(target, args[0])
-    if own and named and what == "set_attribute" and len(args) == 2:
-        setattr(target, args[0], args[1])
-        return None
-    if own and what == "truth":
-        return bool(target)
+    match what, args:
+        case "call", _:
+            return target(*args)
+        case "iterator", _:
+            return iter(target)
+        case "next", _:
+            return next(target)
+    if type(type(target)) is type and type(target).__module__ == "tests":
+        match what, args:
+            case "truth", _:
+                return bool(target)
+            case "attribute", [name, *_] if _is_public(name):
+                return getattr(target, name)
+            case "set_attribute", [name, value] if _is_public(name):
+                setattr(target, name, value)
+                return None
     raise TypeError("an object of the tests can only be called, iterated or asked for its attributes")
 
 
-def described_error(error: BaseException, limit: str = "") -> dict[str, Any]:
+def _is_public(name: object) -> TypeGuard[str]:
+    return type(name) is str and not name.startswith("_")
+
+
+def described_error(error: BaseException, limit: str = "") -> Reply:
     """An exception as data: the names of its built-in classes, most special first, its text, the limit that it met."""
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         error = MemoryError(*error.args)
@@ -200,14 +228,14 @@ def described_error(error: BaseException, limit: str = "") -> dict[str, Any]:
     return {"error": names, "name": type(error).__name__[:100], "text": text, "limit": limit}
 
 
-def rebuilt_error(reply: dict[str, Any]) -> Exception:
+def rebuilt_error(reply: Reply) -> Exception:
     """The exception that a reply describes, as an instance of a built-in `Exception` class."""
     error = _rebuilt(reply)
     error.sandbox_limit = str(reply.get("limit", ""))[:100]  # type: ignore[attr-defined]
     return error
 
 
-def _rebuilt(reply: dict[str, Any]) -> Exception:
+def _rebuilt(reply: Reply) -> Exception:
     text = str(reply.get("text", ""))[:500]
     names = reply["error"] if isinstance(reply["error"], list) else []
     found = getattr(builtins, names[0], None) if names and isinstance(names[0], str) else None
@@ -221,16 +249,11 @@ def _rebuilt(reply: dict[str, Any]) -> Exception:
 
 def _replace(old: Any, new: Any) -> None:
     """Give a mutable argument the content that it has at the other end."""
-    if isinstance(old, list) and isinstance(new, list):
+    if any(isinstance(old, kind) and isinstance(new, kind) for kind in (list, bytearray)):
         old[:] = new
-    elif isinstance(old, dict) and isinstance(new, dict):
+    elif any(isinstance(old, kind) and isinstance(new, kind) for kind in (dict, set)):
         old.clear()
         old.update(new)
-    elif isinstance(old, set) and isinstance(new, set):
-        old.clear()
-        old |= new
-    elif isinstance(old, bytearray) and isinstance(new, bytearray):
-        old[:] = new
     elif type(old).__module__ == type(new).__module__ == "numpy" and old.shape == new.shape:
         old[...] = new
 
@@ -240,17 +263,17 @@ class StandIn:
 
     __slots__ = ("_peer", "_reference")
     _peer: Peer
-    _reference: list[Any]
+    _reference: list[Json]
 
-    def __init__(self, peer: Peer, reference: list[Any]) -> None:
+    def __init__(self, peer: Peer, reference: list[Json]) -> None:
         object.__setattr__(self, "_peer", peer)
         object.__setattr__(self, "_reference", reference)
 
-    def channel_reference(self) -> list[Any]:
+    def channel_reference(self) -> list[Json]:
         """How this object is named when it goes back to its owner."""
         return self._reference[:2]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Any:
         return self._peer.request("call", self._reference, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -258,19 +281,19 @@ class StandIn:
             raise AttributeError(name)
         return self._peer.request("attribute", self._reference, (name,))
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         self._peer.request("set_attribute", self._reference, (name, value))
 
     def __delattr__(self, name: str) -> None:
         self._peer.request("delete_attribute", self._reference, (name,))
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: object, value: object) -> None:
         self._peer.request("set_item", self._reference, (key, value))
 
-    def __delitem__(self, key: Any) -> None:
+    def __delitem__(self, key: object) -> None:
         self._peer.request("delete_item", self._reference, (key,))
 
-    def __instancecheck__(self, instance: Any) -> bool:
+    def __instancecheck__(self, instance: object) -> bool:
         return bool(self._peer.request("is_instance", self._reference, (instance,)))
 
     def __iter__(self) -> Any:
@@ -282,10 +305,10 @@ class StandIn:
     def __len__(self) -> int:
         return int(self._peer.request("length", self._reference))
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Any:
         return self._peer.request("item", self._reference, (key,))
 
-    def __contains__(self, item: Any) -> bool:
+    def __contains__(self, item: object) -> bool:
         return bool(self._peer.request("contains", self._reference, (item,)))
 
     def __bool__(self) -> bool:

@@ -20,12 +20,32 @@ import traceback
 import types
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from .channel import READY, Channel, ChannelClosedError, Peer, ProgramError, StandIn, opened
 from .limits import set_limits
 
-Verdict = dict[str, Any]
+if TYPE_CHECKING:
+    pass
+
+
+class Job(TypedDict):
+    """A suite's tests or cases, as the host sends them."""
+
+    kind: str
+    tests: str
+    support: str
+    entry_point: str | None
+    cases: list[tuple[str, str]]
+    cpu_s: int
+
+
+class Verdict(TypedDict):
+    """What the host is told."""
+
+    passed: bool
+    reason: str
+    detail: str
 
 
 class ProcessorTimeError(Exception):
@@ -82,7 +102,7 @@ def main() -> None:
 def _judge(program: int, host: int) -> None:
     """Judge one program and leave; only a verdict that was reached is sent."""
     answer = Channel(host)
-    job = answer.receive()
+    job: Job = answer.receive()
     resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_s"], job["cpu_s"] + 1))
     try:
         answer.send(judge(job, Channel(program)))
@@ -98,7 +118,7 @@ def verdict(passed: bool, reason: str, detail: str = "") -> Verdict:
     return {"passed": passed, "reason": reason, "detail": detail[:500]}
 
 
-def judge(job: dict[str, Any], channel: Channel) -> Verdict:
+def judge(job: Job, channel: Channel) -> Verdict:
     """Run a job's tests or cases against the program at the other end of the channel."""
     peer = Peer(channel, StandIn)
     try:
@@ -106,13 +126,13 @@ def judge(job: dict[str, Any], channel: Channel) -> Verdict:
         if not (isinstance(ready, dict) and isinstance(ready.get("names"), dict)):
             return verdict(False, "program_error", f"the program does not load: {_shown(ready)}")
         if job["kind"] == "tests":
-            return run_tests(job, peer, ready)
+            return run_tests(job, peer, ready["names"])
         return run_cases(job, peer)
     except ChannelClosedError:
         return verdict(False, "program_ended", "the program's process ended before its tests did")
 
 
-def _shown(reply: Any) -> str:
+def _shown(reply: object) -> str:
     if not isinstance(reply, dict):
         return "no answer"
     limit = str(reply.get("limit") or "")[:100]
@@ -128,21 +148,20 @@ def _limit_words(limit: str) -> str:
     return f" (the sandbox's limit: {limit})" if limit else ""
 
 
-def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict:
+def run_tests(job: Job, peer: Peer, names: dict[str, bool]) -> Verdict:
     """Run test code whose names for the program's globals are stand-ins."""
     try:
         code = compile(job["tests"], "tests.py", "exec")
         compile(job["support"], "support.py", "exec")
     except (SyntaxError, ValueError) as error:
         return verdict(False, "tests_broken", f"the tests do not compile: {error}")
-    namespace: dict[str, Any] = {"__name__": "tests"}
+    namespace: dict[str, object] = {"__name__": "tests"}
     try:
-        common = ready["names"].keys() & set(_names(code))
-        if common & MODULES_OF_TESTS:
-            namespace.update(_modules(job, common))
+        common = names.keys() & set(_names(code))
+        namespace.update(_modules(job, common))
         if not job["entry_point"] and any(hasattr(builtins, name) for name in common):
             job["entry_point"] = _tested_built_in(job["tests"], common)
-        _bind(namespace, code, job, peer, ready["names"])
+        _bind(namespace, code, job, peer, names)
         exec(code, namespace)  # noqa: S102 - tests of a suite, in a box of their own
     except ChannelClosedError:
         raise
@@ -158,9 +177,7 @@ def run_tests(job: dict[str, Any], peer: Peer, ready: dict[str, Any]) -> Verdict
     return verdict(True, "passed")
 
 
-def _bind(
-    namespace: dict[str, Any], code: types.CodeType, job: dict[str, Any], peer: Peer, names: dict[str, Any]
-) -> None:
+def _bind(namespace: dict[str, object], code: types.CodeType, job: Job, peer: Peer, names: dict[str, bool]) -> None:
     """Give the tests the names that they use: the suite's own support code first, then the program's.
 
     The program cannot replace a built-in name, a module or a function of the support code; its entry point is always
@@ -177,8 +194,10 @@ def _bind(
         namespace[entry] = StandIn(peer, ["global", entry])
 
 
-def _modules(job: dict[str, Any], names: set[str]) -> dict[str, Any]:
+def _modules(job: Job, names: set[str]) -> dict[str, types.ModuleType]:
     """Modules that tests use and leave to the program to import: the real ones, for they decide (`math.isclose`)."""
+    if not names & MODULES_OF_TESTS:
+        return {}
     nodes = ast.walk(ast.parse(job["tests"]))
     used = {node.value.id for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)}
     wanted = used & names & MODULES_OF_TESTS - {job["entry_point"]}
@@ -187,15 +206,16 @@ def _modules(job: dict[str, Any], names: set[str]) -> dict[str, Any]:
 
 def _tested_built_in(tests: str, names: set[str]) -> str | None:
     """A built-in name that tests without an entry point are about: nothing else is called, it in every assertion."""
-    called = [
-        {node.func.id for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-        for statement in ast.parse(tests).body
-        if isinstance(statement, ast.Assert)
-    ]
-    if not called or not all(hasattr(builtins, name) for names in called for name in names):
+    called = [_called(statement) for statement in ast.parse(tests).body if isinstance(statement, ast.Assert)]
+    if not called or not all(hasattr(builtins, name) for name in set().union(*called)):
         return None
     common = set.intersection(*called)
     return next(iter(common)) if len(common) == 1 and common <= names else None
+
+
+def _called(statement: ast.stmt) -> set[str]:
+    calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return {function.id for function in calls if isinstance(function, ast.Name)}
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
@@ -212,7 +232,7 @@ def _line_of(error: BaseException, source: str) -> str:
     return f"at: {text[:200]}" if text else ""
 
 
-def run_cases(job: dict[str, Any], peer: Peer) -> Verdict:
+def run_cases(job: Job, peer: Peer) -> Verdict:
     """Give the program each case's input and compare its output; the first difference decides."""
     for number, (given, expected) in enumerate(job["cases"], 1):
         try:
@@ -232,7 +252,7 @@ def run_cases(job: dict[str, Any], peer: Peer) -> Verdict:
     return verdict(True, "passed")
 
 
-def _case_is_right(job: dict[str, Any], peer: Peer, given: str, expected: str) -> bool:
+def _case_is_right(job: Job, peer: Peer, given: str, expected: str) -> bool:
     if job["kind"] == "call":
         arguments = json.loads(given)
         wanted = json.loads(expected)
@@ -254,7 +274,7 @@ def _ended(status: int, limit: str) -> Exception:
     return error
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     """Tuples are lists in JSON."""
     if isinstance(value, list | tuple):
         return [_as_json(item) for item in value]

@@ -11,14 +11,29 @@ import resource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import TypedDict
+
+    class BoxLimits(TypedDict):
+        """What a process inside is told of its box; `harness.sandbox.values.Limits` says what each means."""
+
+        memory_bytes: int
+        total_memory_bytes: int
+        processes: int | None
+        file_bytes: int
+        disk_bytes: int
+        disk_files: int
+        output_bytes: int
+        open_files: int
+        packages: list[str]
+        user_id: int | None
+
 
 MIB = 1024 * 1024
 # what the kernel keeps for a user at most: queued signals and timers, bytes in POSIX queues, locked memory
 KERNEL_LIMITS = {"RLIMIT_SIGPENDING": 1024, "RLIMIT_MSGQUEUE": 0, "RLIMIT_MEMLOCK": 64 * 1024}
 
 
-def set_limits(limits: dict[str, Any]) -> None:
+def set_limits(limits: BoxLimits) -> None:
     """Lower this process's limits for good, before any foreign code runs."""
     values = {
         resource.RLIMIT_AS: limits["memory_bytes"],
@@ -41,7 +56,7 @@ def set_limits(limits: dict[str, Any]) -> None:
         return  # a container without its own /proc
 
 
-def limit_met(error: BaseException, limits: dict[str, Any]) -> str:
+def limit_met(error: BaseException, limits: BoxLimits) -> str:
     """The limit of the sandbox that an exception of the program has met; empty when it has met none."""
     number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
@@ -57,14 +72,14 @@ def limit_met(error: BaseException, limits: dict[str, Any]) -> str:
     return ""
 
 
-def _folder_limit(limits: dict[str, Any]) -> str:
+def _folder_limit(limits: BoxLimits) -> str:
     place = os.statvfs(os.environ.get("TMPDIR", "/"))
     if place.f_files and not place.f_ffree:
         return f"{limits['disk_files']} files and folders"
     return f"{limits['disk_bytes'] // MIB} MiB in its folder"
 
 
-def _start_limit(limits: dict[str, Any]) -> str:
+def _start_limit(limits: BoxLimits) -> str:
     """Try whether one more process can be started: the same refusal may have other reasons."""
     try:
         child = os.fork()

@@ -19,7 +19,20 @@ from .limits import limit_met, set_limits
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypedDict
+
+    from harness.declared import Json
+
+    from .channel import Reply, Request
+    from .limits import BoxLimits
+
+    class Job(TypedDict):
+        """A program and how it is run."""
+
+        program: str
+        kind: str
+        cpu_s: int
+
 
 PR_SET_NO_NEW_PRIVS = 38
 MUTABLE = (list, dict, set, bytearray)
@@ -35,8 +48,8 @@ def main() -> None:
 
 
 def _lock_in() -> None:
-    """Without a nursery: refuse system calls here, also those whose memory nobody outside can count."""
-    import ctypes  # late: a nursery has done this for all its programs
+    """Without a fork server: refuse system calls here, also those whose memory nobody outside can count."""
+    import ctypes  # late: a fork server has done this for all its programs
 
     from .system_calls import REFUSED, UNCOUNTED, refuse_system_calls
 
@@ -45,12 +58,12 @@ def _lock_in() -> None:
     refuse_system_calls(libc, {**REFUSED, **UNCOUNTED})
 
 
-def serve(channel: Channel, limits: dict[str, Any]) -> None:
+def serve(channel: Channel, limits: BoxLimits) -> None:
     """Lower the limits, take one program from the channel, and answer requests until the channel closes."""
     set_limits(limits)
     os.write(channel.descriptor, READY)
     try:
-        job = channel.receive()
+        job: Job = channel.receive()
         complete_interpreter()
         seconds = int(job["cpu_s"])
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
@@ -78,7 +91,7 @@ def complete_interpreter() -> None:
 class CallRunner:
     """Runs the program once as a module and answers requests about its globals."""
 
-    def __init__(self, program: str, limits: dict[str, Any], channel: Channel) -> None:
+    def __init__(self, program: str, limits: BoxLimits, channel: Channel) -> None:
         self.program = program
         self.limits = limits
         self.module = types.ModuleType("program")
@@ -97,7 +110,7 @@ class CallRunner:
         methods = [name for name in dir(solution) if not name.startswith("_")] if isinstance(solution, type) else []
         channel.send({"names": found, "methods": methods})
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: Request) -> Reply:
         """Carry out one request; whatever goes wrong is an answer too."""
         try:
             target = self._target(request["target"])
@@ -108,7 +121,7 @@ class CallRunner:
         except BaseException as error:  # noqa: BLE001 - the program may raise anything, SystemExit included
             return described_error(error, limit_met(error, self.limits))
 
-    def _target(self, reference: list[Any]) -> Any:
+    def _target(self, reference: list[Any]) -> object:
         if reference[0] != "global":
             return self.peer.decode(reference[:2])
         name = reference[1]
@@ -119,21 +132,21 @@ class CallRunner:
             return getattr(module["Solution"](), name.removeprefix("Solution."))
         raise NameError(f"name {name!r} is not defined")
 
-    def _changed(self, args: list[Any], before: list[Any]) -> list[Any]:
+    def _changed(self, args: list[object], before: list[Json]) -> list[tuple[int, Json]]:
         """Arguments that the call changed in place."""
-        changed = []
+        changed: list[tuple[int, Json]] = []
         for index, (value, data) in enumerate(zip(args, before, strict=True)):
             if isinstance(value, MUTABLE) or type(value).__module__ == "numpy":
                 after = self.peer.encode(value)
                 if after != data:
-                    changed.append([index, after])
+                    changed.append((index, after))
         return changed
 
 
 class StdinRunner:
     """Runs the program once per case in a forked process, with standard input and output in memory files."""
 
-    def __init__(self, program: str, limits: dict[str, Any]) -> None:
+    def __init__(self, program: str, limits: BoxLimits) -> None:
         self.program = program
         self.limits = limits
         self.most_bytes = limits["output_bytes"]
@@ -149,12 +162,12 @@ class StdinRunner:
             os._exit(1)
         channel.send({"names": {}, "methods": []})
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: Request) -> Reply:
         """Run one case: `args[0]` is its input; the value is [exit status, output, limit that was met]."""
         source, sink = os.memfd_create("stdin"), os.memfd_create("stdout")
         met, meet = os.pipe()
         try:
-            _write_all(source, request["args"][0].encode("utf-8", "surrogatepass"))
+            _write_all(source, str(request["args"][0]).encode("utf-8", "surrogatepass"))
             os.lseek(source, 0, os.SEEK_SET)
             child = os.fork()
             if child == 0:

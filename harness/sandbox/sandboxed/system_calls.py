@@ -152,7 +152,7 @@ def _filter(refused: Mapping[str, Numbers]) -> Program | None:
 
 @functools.cache
 def prepared_filter() -> Program | None:
-    """The usual filter for this machine, None for an unknown one; a nursery builds it once for all its programs."""
+    """The usual filter for this machine, None for an unknown one; a fork server builds it once for all its programs."""
     return _filter(REFUSED)
 
 

@@ -13,11 +13,16 @@ from collections import deque
 
 TYPE_CHECKING = False  # each import here costs every program its time, and typing is a slow one
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Any
 
-    Export = Callable[[Any], list[Any]]
-    Resolve = Callable[[list[Any]], Any]
+    from harness.declared import Json
+
+    Parts = list[Any]  # what stands behind a value's name: an untrusted sender wrote it, and its reader refuses it
+    Export = Callable[[object], list[Json]]
+    Resolve = Callable[[list[Json]], object]
+    Kind = type[Collection[object]]
+    Reader = Callable[[Parts, Resolve], object]
 
 LARGEST_SHORT_INT = 2**53
 # the same on both sides, and harmless: types, exceptions, and functions that only compute
@@ -36,7 +41,7 @@ class NotPlainError(ValueError):
     """A message holds something that is no value."""
 
 
-def encode(value: Any, export: Export) -> Any:
+def encode(value: Any, export: Export) -> Json:
     """Turn a value into JSON data; instances of subclasses become their base type.
 
     Args:
@@ -44,7 +49,8 @@ def encode(value: Any, export: Export) -> Any:
         export: gives the reference that stands for a value that is not plain.
     """
     if value is None or type(value) in (bool, str, float):
-        return value
+        plain: Json = value
+        return plain
     if isinstance(value, int):
         number = int.__add__(value, 0)
         return number if -LARGEST_SHORT_INT < number < LARGEST_SHORT_INT else ["int", hex(number)]
@@ -60,7 +66,7 @@ def encode(value: Any, export: Export) -> Any:
     return _encode_built_in(value, export) or _encode_known(value) or export(value)
 
 
-def _encode_built_in(value: Any, export: Export) -> list[Any] | None:
+def _encode_built_in(value: object, export: Export) -> list[Json] | None:
     """What Python itself has beside containers; None for everything else."""
     if isinstance(value, bytes | bytearray):
         return [type(value).__name__, _text_of(bytes(value))]
@@ -75,7 +81,7 @@ def _encode_built_in(value: Any, export: Export) -> list[Any] | None:
     return None
 
 
-def _encode_known(value: Any) -> list[Any] | None:
+def _encode_known(value: Any) -> list[Json] | None:
     """Numbers and arrays of libraries that the program has imported; None for everything else."""
     module = type(value).__module__
     if module == "numpy":
@@ -91,14 +97,14 @@ def _encode_known(value: Any) -> list[Any] | None:
     return None
 
 
-def _encode_time(value: Any) -> list[Any] | None:
+def _encode_time(value: Any) -> list[Json] | None:
     kind = type(value).__name__
     if kind in ("date", "datetime", "time"):
         return [kind, value.isoformat()]
     return [kind, value.days, value.seconds, value.microseconds] if kind == "timedelta" else None
 
 
-def _encode_numpy(value: Any) -> list[Any] | None:
+def _encode_numpy(value: object) -> list[Json] | None:
     numpy = sys.modules["numpy"]
     if isinstance(value, numpy.generic):
         plain = value.item()
@@ -108,7 +114,7 @@ def _encode_numpy(value: Any) -> list[Any] | None:
     return None
 
 
-def decode(data: Any, resolve: Resolve) -> Any:
+def decode(data: Json, resolve: Resolve) -> object:
     """Rebuild a value from JSON data.
 
     Args:
@@ -135,24 +141,24 @@ def _text_of(data: bytes) -> str:
     return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
-def _items(rest: list[Any], resolve: Resolve) -> list[Any]:
+def _items(rest: Parts, resolve: Resolve) -> list[Any]:
     return [decode(item, resolve) for item in rest[0]]
 
 
-def _fraction(rest: list[Any], _: Resolve) -> Any:
+def _fraction(rest: Parts, _: Resolve) -> object:
     from fractions import Fraction
 
     return Fraction(int(rest[0], 16), int(rest[1], 16))
 
 
-def _decimal(rest: list[Any], _: Resolve) -> Any:
+def _decimal(rest: Parts, _: Resolve) -> object:
     from decimal import Decimal
 
     return Decimal(rest[0])
 
 
-def _time(kind: str) -> Callable[[list[Any], Resolve], Any]:
-    def read(rest: list[Any], _: Resolve) -> Any:
+def _time(kind: str) -> Reader:
+    def read(rest: Parts, _: Resolve) -> object:
         import datetime
 
         made = getattr(datetime, kind)
@@ -161,7 +167,7 @@ def _time(kind: str) -> Callable[[list[Any], Resolve], Any]:
     return read
 
 
-def _numbers(rest: list[Any], _: Resolve) -> Any:
+def _numbers(rest: Parts, _: Resolve) -> object:
     from array import array
 
     made = array(str(rest[0]))
@@ -169,7 +175,7 @@ def _numbers(rest: list[Any], _: Resolve) -> Any:
     return made
 
 
-def _array(rest: list[Any], _: Resolve) -> Any:
+def _array(rest: Parts, _: Resolve) -> object:
     import numpy
 
     dtype, shape, data = rest
@@ -179,10 +185,10 @@ def _array(rest: list[Any], _: Resolve) -> Any:
     return numpy.frombuffer(binascii.a2b_base64(data), dtype=kind).reshape([int(size) for size in shape]).copy()
 
 
-_KEYS: Any = type({}.keys())
-_ITEMS: Any = type({}.items())
-_SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
-_READERS: dict[str, Callable[[list[Any], Resolve], Any]] = {
+_KEYS: Kind = type({}.keys())
+_ITEMS: Kind = type({}.items())
+_SEQUENCES: dict[str, Kind] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
+_READERS: dict[str, Reader] = {
     "list": lambda rest, resolve: _items(rest, resolve),
     "tuple": lambda rest, resolve: tuple(_items(rest, resolve)),
     "set": lambda rest, resolve: set(_items(rest, resolve)),

@@ -4,7 +4,7 @@ Starting Python costs more than locking it in, so this process does it once. It 
 which every program's process gives up for good before it reads a byte. Data flows descriptors from the host -> one
 process tree:
 
-    nursery -- keeper (waits for the host's sign, ends the tree) -- init (first in its namespace) -- the program
+    fork server -- keeper (waits for the host's sign, ends the tree) -- init (first in its namespace) -- the program
 """
 
 from __future__ import annotations
@@ -118,10 +118,10 @@ def _keep(channel: int, output: int, sign: int, watch: Watch, limits: dict[str, 
 def _watch(limit_bytes: int) -> Watch:
     """A watch for keepers on the processes in the namespaces below theirs; made once for all programs."""
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    nursery = os.getpid()
+    server = os.getpid()
 
     def members() -> list[int]:
-        outside = {1, nursery, os.getpid()}
+        outside = {1, server, os.getpid()}
         return [pid for pid in watch.meter.process_ids() if pid not in outside]
 
     watch = Watch(Meter(proc, members, folder="/tmp"), limit_bytes)  # noqa: S108

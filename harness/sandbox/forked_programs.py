@@ -1,6 +1,6 @@
-"""The host's side of a nursery: one warm box that gives each program a process tree of its own.
+"""The host's side of a fork server: one warm box that gives each program a process tree of its own.
 
-Data flows nursery box + descriptors -> `Nursling`, which looks like a box to the worker.
+Data flows fork server box + descriptors -> `ForkedProgram`, which looks like a box to the worker.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from harness.sandbox.program_endings import Ending
 from harness.sandbox.sandboxed.channel import READY
 
 
-class Nursling:
-    """One program's process tree in a nursery.
+class ForkedProgram:
+    """One program's process tree in a fork server.
 
     Attributes:
         channel: our end of the stream socket to the program's process.
         output: read end of its standard output and error together, non-blocking.
     """
 
-    def __init__(self, nursery: Box) -> None:
-        self.nursery = nursery
+    def __init__(self, server: Box) -> None:
+        self.server = server
         self.output, sink = os.pipe()
         os.set_blocking(self.output, False)
         self.channel, theirs = socket.socketpair()
         self._sign, their_sign = socket.socketpair()
         self._said_by_keeper = b""
         try:
-            socket.send_fds(nursery.channel, [b"\0"], [theirs.fileno(), sink, their_sign.fileno()])
+            socket.send_fds(server.channel, [b"\0"], [theirs.fileno(), sink, their_sign.fileno()])
         except OSError as error:
             self.close()
             raise BoxError(f"the sandbox has ended: {error}") from error
@@ -51,7 +51,7 @@ class Nursling:
         except OSError as error:
             raise BoxError(f"a program's process did not start: {error}") from error
         if not ready:
-            said = b"" if self.nursery.process.poll() is not None else self._said()
+            said = b"" if self.server.process.poll() is not None else self._said()
             raise BoxError(f"a program's process did not start: {said.decode('utf-8', 'replace').strip()[-400:]}")
 
     def _said(self) -> bytes:
