@@ -31,7 +31,7 @@ from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.money import from_pico, plain
 from harness.pricing.price_files import load_price_book
-from harness.runner import PreparedRun, RunSpec, run_suites
+from harness.runner import PreparedRun, RunSpec, SessionOptions, run_suites
 from harness.runner.batch.batch_lines import Waits
 from harness.usage import parse_json, read_usage
 from tests.support.loopback_batches import Batches, serve_batches
@@ -286,7 +286,14 @@ def _child(model: str, folder: str, suite: str, url: str) -> int:
     base_url = url + ("/v1" if model.startswith("openai") else "")
     spec = RunSpec(suites=(suite,), models=(parse_model(model),), base_url=base_url, batch=True, max_attempts=8)
     with Ledger.open(Path(folder) / "ledger.db") as ledger:
-        result = run_suites(spec, ledger=ledger, book=load_price_book(), run_id=RUN, observe=observe, batch_waits=WAITS)
+        result = run_suites(
+            spec,
+            ledger=ledger,
+            book=load_price_book(),
+            run_id=RUN,
+            observe=observe,
+            session=SessionOptions(batch_waits=WAITS),
+        )
     for stopped in result.models:
         if stopped.stopped_by is not None:
             print(f"  stopped: {stopped.stopped_by.message}", file=sys.stderr)

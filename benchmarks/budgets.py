@@ -30,9 +30,9 @@ from harness.ledger.scopes import simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import from_pico, to_pico_ceiling
 from harness.pricing.price_files import load_price_book
-from harness.runner import PreparedRun, RunSpec, run_suites
-from harness.runner.policy import RetryLimits
+from harness.runner import PreparedRun, RunSpec, SessionOptions, run_suites
 from harness.runner.pricer import Spent
+from harness.runner.requests.policy import RetryLimits
 
 MODELS = ("sim-reasoner", "sim-flaky")
 USUAL_USD = {"sim-reasoner": 0.0145, "sim-flaky": 0.0205}
@@ -93,7 +93,12 @@ def spend(folder: Path, *, runs: int, samples: int, seed: int) -> list[Capped]:
                 )
                 limits = RetryLimits(first_wait_s=0.01, longest_wait_s=0.05)
                 result = run_suites(
-                    spec, ledger=ledger, book=book, run_id=f"run-{number}", observe=silent, limits=limits
+                    spec,
+                    ledger=ledger,
+                    book=book,
+                    run_id=f"run-{number}",
+                    observe=silent,
+                    session=SessionOptions(limits=limits),
                 )
                 started.append((result, model, concurrency, usd))
         billed = _server_pico(log)

@@ -32,8 +32,8 @@ from harness.models import parse_model
 from harness.money import from_pico, to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
-from harness.runner import RunSpec, run_suites
-from harness.runner.policy import RetryLimits
+from harness.runner import RunSpec, SessionOptions, run_suites
+from harness.runner.requests.policy import RetryLimits
 
 CAP_TOKENS = 300
 LIMITS = RetryLimits(first_wait_s=0.002, longest_wait_s=0.004)
@@ -164,7 +164,9 @@ def prove(folder: Path, *, runs: int, samples: int, seed: int) -> Iterator[Check
                 sample_seed=number,
             )
             run_id = f"run-{number}"
-            run_suites(spec, ledger=ledger, book=book, run_id=run_id, observe=silent, limits=LIMITS)
+            run_suites(
+                spec, ledger=ledger, book=book, run_id=run_id, observe=silent, session=SessionOptions(limits=LIMITS)
+            )
             budget = ledger.budget(f"run:{run_id}")
             yield _checked(
                 f"{name} {'streamed' if server.streamed else 'whole'}",

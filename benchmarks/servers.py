@@ -31,8 +31,8 @@ from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows, transcript_rows
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
-from harness.runner import RunSpec, run_suites
-from harness.runner.policy import RetryLimits
+from harness.runner import RunSpec, SessionOptions, run_suites
+from harness.runner.requests.policy import RetryLimits
 
 KEY = "loopback-only"
 TIMEOUT_S = 2.0
@@ -145,7 +145,14 @@ def meet(server: LLMockServer, target: Target, kind: str, *, suite: Path, folder
         sample_seed=seed,
     )
     with Ledger.open(folder / "ledger.db") as ledger:
-        run_suites(spec, ledger=ledger, book=load_price_book(), run_id=run_id, observe=silent, limits=LIMITS)
+        run_suites(
+            spec,
+            ledger=ledger,
+            book=load_price_book(),
+            run_id=run_id,
+            observe=silent,
+            session=SessionOptions(limits=LIMITS),
+        )
         rows = list(attempt_rows(ledger, [run_id]))
         empty = sum(not kept.answer for kept in transcript_rows(ledger, run_id))
     n_samples = len({row.sample_id for row in rows})

@@ -98,7 +98,7 @@ class Ledger:
         """Run suites on models; see `harness.run`."""
         from harness.pricing.model_facts import lay_over
         from harness.pricing.price_files import load_price_book
-        from harness.runner import run_suites
+        from harness.runner import SessionOptions, run_suites
         from harness.runner.options.arguments import spec_of
 
         spec = spec_of(suites, models, options)
@@ -107,9 +107,8 @@ class Ledger:
 
         def go() -> RunResult:
             with self._open(create=True) as ledger:
-                return run_suites(
-                    spec, ledger=ledger, book=book, run_id=run_id, observe=_notices_only, retry_failed=retry_failed
-                )
+                session = SessionOptions(retry_failed=retry_failed)
+                return run_suites(spec, ledger=ledger, book=book, run_id=run_id, observe=_notices_only, session=session)
 
         return _outside_any_event_loop(go)
 

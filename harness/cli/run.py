@@ -264,7 +264,7 @@ def stored_spec(ledger: Ledger, run_id: str, asked: RunSpec, given: Collection[s
 def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
     """Run, print the report, give the run's exit code."""
     from harness.rendering.progress import announced
-    from harness.runner import run_suites
+    from harness.runner import SessionOptions, run_suites
 
     result = run_suites(
         spec,
@@ -272,9 +272,7 @@ def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
         book=command.book,
         run_id=command.run_id,
         observe=lambda prepared: announced(prepared, quiet=verbosity.quiet),
-        handle_signals=True,
-        retry_failed=command.retry_failed,
-        places=command.places,
+        session=SessionOptions(handle_signals=True, retry_failed=command.retry_failed, places=command.places),
     )
     _print_report(ledger, command.book, result.run_id, json_output=command.json_output)
     print_ending(result)

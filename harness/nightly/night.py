@@ -29,7 +29,7 @@ from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.facts.assembly import spend_report
 from harness.reports.ledgers import run_detail
 from harness.reports.spend.report import SpendReport
-from harness.runner import PreparedRun, RunResult, run_suites
+from harness.runner import PreparedRun, RunResult, SessionOptions, run_suites
 from harness.runner.failed_samples import MAX_FAILED, too_many_failed
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ def run_night(
         book=book,
         run_id=run_id or night_run_id(config.name, started),
         observe=observe,
-        wall_us=wall_us,
-        handle_signals=handle_signals,
-        retry_failed=run_id is not None,
+        session=SessionOptions(wall_us=wall_us, handle_signals=handle_signals, retry_failed=run_id is not None),
     )
     head = ledger.run(result.run_id)
     assert head is not None

@@ -3,6 +3,7 @@
 from harness.runner.endings import ModelResult, RunResult
 from harness.runner.execution import run_suites
 from harness.runner.preparation import PreparedRun, prepare_run
+from harness.runner.session_setup import SessionOptions
 from harness.runner.spec import RunSpec
 
-__all__ = ["ModelResult", "PreparedRun", "RunResult", "RunSpec", "prepare_run", "run_suites"]
+__all__ = ["ModelResult", "PreparedRun", "RunResult", "RunSpec", "SessionOptions", "prepare_run", "run_suites"]

@@ -21,29 +21,35 @@ from harness.ledger.scopes import set_scope, simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
 from harness.pricing.book import PriceBook
-from harness.runner.preparation import ModelPlan, PreparedRun, output_cap
+from harness.runner.plan import ModelPlan
+from harness.runner.preparation import PreparedRun
+from harness.runner.requests.item_questions import output_cap
 
 _DAY_US = 86_400_000_000
 _DAY = re.compile(r"day:\d{4}-\d{2}-\d{2}")
 _MONTH = re.compile(r"month:\d{4}-\d{2}")
 
 
-def budget_scopes(run_id: str, spec: ModelSpec, wall_us: int, *, simulated: bool = False) -> tuple[str, ...]:
-    """The budgets that an attempt counts against: its run, its model, its day and its month (UTC).
+def budget_scopes(
+    run_id: str, spec: ModelSpec, wall_us: int, *, simulated: bool = False, others: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The budgets that an attempt counts against: its run, its model, its day and its month (UTC), and others.
 
     Args:
         simulated: its dollars are made up; those of a day and a month are counted apart from real ones.
     """
-    return _scopes_of_day(run_id, spec.name, wall_us // _DAY_US, simulated)
+    return _scopes_of_day(run_id, spec.name, wall_us // _DAY_US, simulated, others)
 
 
 @functools.lru_cache(maxsize=1_000)
-def _scopes_of_day(run_id: str, model: str, day_number: int, simulated: bool) -> tuple[str, ...]:  # a key
+def _scopes_of_day(
+    run_id: str, model: str, day_number: int, simulated: bool, others: tuple[str, ...]
+) -> tuple[str, ...]:  # a key
     day = from_us(day_number * _DAY_US)
     spans = (f"day:{day:%Y-%m-%d}", f"month:{day:%Y-%m}")
     if simulated:
         spans = (f"{simulated_twin(spans[0])}", f"{simulated_twin(spans[1])}")
-    return (f"run:{run_id}", f"model:{model}", *spans)
+    return (f"run:{run_id}", f"model:{model}", *spans, *others)
 
 
 def check_scope(scope: str) -> str:

@@ -34,6 +34,8 @@ class ModelResult:
         n_left: samples not finished, for a later session.
         stopped_by: why this model stopped early; None when it did not.
         n_samples: planned for this model.
+        n_unjudged: answers on which a judge gave no verdict, over all sessions; not those where none was named.
+        why_unjudged: the most frequent reason; None when there are none.
     """
 
     spec: ModelSpec
@@ -41,6 +43,8 @@ class ModelResult:
     n_left: int
     stopped_by: HarnessError | None
     n_samples: int = 0
+    n_unjudged: int = 0
+    why_unjudged: str | None = None
 
     @property
     def n_to_ask(self) -> int:
@@ -54,7 +58,7 @@ class RunResult:
 
     Attributes:
         status: `complete` when every planned sample is finished, `failed` when it is and more than the allowed share
-            of a model's samples failed for good, else `partial`.
+            of a model's samples failed for good or got no verdict of their judge, else `partial`.
         warnings: what a reader of the results must know.
         exit_code: 0 complete, 1 failed, a model stopped or samples are left, 3 budget reached, 130 interrupted.
         resume_command: what asks the samples without an answer; None when there are none.
@@ -109,7 +113,7 @@ def status_of(models: Sequence[ModelResult], max_failed: float) -> RunStatus:
     """Decide what a run may call itself: nothing in which a model mostly failed is complete."""
     if any(model.n_left or model.stopped_by is not None for model in models):
         return "partial"
-    failed = any(too_many_failed(model.n_failed, model.n_samples, max_failed) for model in models)
+    failed = any(too_many_failed(model.n_failed + model.n_unjudged, model.n_samples, max_failed) for model in models)
     return "failed" if failed else "complete"
 
 

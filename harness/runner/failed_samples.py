@@ -1,7 +1,7 @@
 """What samples that failed for good mean for a run: when it counts as failed, when a model is given up, what a new
 session makes of them.
 
-Pure decisions over counts; `Marking` and `run_suites` ask them.
+Pure decisions over counts; `SampleWork` and `run_suites` ask them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from harness.errors import ErrorClass, HarnessError, InputError
 from harness.ledger.records import SampleOutcome
-from harness.runner.policy import ACTIONS, Action
+from harness.runner.requests.policy import ACTIONS, Action
 
 MAX_FAILED = 0.05
 """The share of a model's samples that may fail for good before the run counts as failed, unless the user says."""

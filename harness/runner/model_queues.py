@@ -1,26 +1,24 @@
-"""What every way of asking shares: a model's queue, what the ledger already answers, and scoring what came back.
+"""Where the next sample of a model comes from, and how the model stands.
 
-Data flows queue + item -> `Marking.without_asking` (answered or given up already, or reused) or `.answered` -> score.
+Data flows planned chains -> `ModelQueue.take` -> whoever works them (`SampleWork`), who counts here what came of them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from harness.declared import request_value
-from harness.errors import HarnessError, ProviderError
+from harness.errors import HarnessError
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
-from harness.providers.base import Response
-from harness.runner.attempts import Asker, AttemptObserver, Question
-from harness.runner.failed_samples import HOPELESS, given_up, hopeless
-from harness.runner.plan import Chain, PlannedItem
-from harness.runner.preparation import ModelPlan
-from harness.runner.reuse import Reuse
-from harness.runner.scoring.scores import Grader
+from harness.runner.attempts import RequestSender
+from harness.runner.plan import Chain, ModelPlan, PlannedItem
+from harness.runner.requests.context import AttemptObserver
+from harness.runner.requests.item_questions import Question, question_for
+from harness.runner.spec import RunSpec
 
 
 class RunObserver(AttemptObserver, Protocol):
@@ -31,21 +29,13 @@ class RunObserver(AttemptObserver, Protocol):
     def notice(self, text: str) -> None: ...
 
 
-@request_value
-class StoredAnswer:
-    """An answer as an earlier session left it in the ledger."""
-
-    text: str
-    finish_reason: str | None
-    refused: bool
-
-
 @dataclass(slots=True, kw_only=True)
 class ModelQueue:
     """What is still to be asked of one model, and why it stopped if it did.
 
     Attributes:
-        question: builds the question that asks an item.
+        cell_ids: the ledger's ids of this model's cells, by suite.
+        planned_ids: the ledger's ids of planned samples, in draw order.
         outcomes: what earlier sessions left, by (cell id, planned id).
         n_samples: planned for this model.
         has_answered: whether the model ever answered in this run.
@@ -54,9 +44,12 @@ class ModelQueue:
     """
 
     model: ModelPlan
-    asker: Asker
+    sender: RequestSender
     pending: deque[Chain]
-    question: Callable[[PlannedItem], Question]
+    run_id: str
+    options: RunSpec
+    cell_ids: Mapping[str, int]
+    planned_ids: Sequence[int]
     outcomes: Mapping[tuple[int, int], SampleOutcome]
     n_samples: int = 0
     has_answered: bool = False
@@ -64,98 +57,31 @@ class ModelQueue:
     n_finished: int = 0
     n_failed: int = 0
     n_failed_now: int = 0
-    n_left: int = field(default=0)
+    n_left: int = 0
+
+    def take(self) -> Chain | None:
+        """Take the next chain; None when there is none, or the model stopped."""
+        return self.pending.popleft() if self.pending and self.stopped_by is None else None
+
+    def ids(self, item: PlannedItem) -> tuple[int, int]:
+        """The ledger's ids of an item: cell and planned sample."""
+        return self.cell_ids[item.suite.name], self.planned_ids[item.draw_order]
+
+    def known(self, item: PlannedItem) -> SampleOutcome | None:
+        """What earlier sessions left of an item; None = nothing."""
+        return self.outcomes.get(self.ids(item))
+
+    def question(self, item: PlannedItem) -> Question:
+        """Ask an item of this model."""
+        cell_id, planned_id = self.ids(item)
+        return question_for(self.run_id, self.options, item, self.model, cell_id=cell_id, planned_id=planned_id)
+
+    def wordless(self, item: PlannedItem) -> Question:
+        """The question of an item that cannot be put into words: who asks whom, and nothing else."""
+        empty = dataclasses.replace(item.sample, input="", system=None)
+        return self.question(dataclasses.replace(item, sample=empty))
 
     def stop(self, reason: HarnessError) -> None:
         """Ask this model nothing more; the first reason is kept."""
         self.stopped_by = self.stopped_by or reason
-        self.asker.close()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """An item that needs no request any more; `text` is its answer, None when there is none."""
-
-    text: str | None
-
-
-class Marking:
-    """Finishes items of one run: scores answers and tells the observer."""
-
-    def __init__(
-        self,
-        grader: Grader,
-        *,
-        observer: RunObserver,
-        stored_answer: Callable[[int], StoredAnswer | None],
-        max_attempts: int,
-        reuse: Reuse | None = None,
-    ) -> None:
-        self._grader = grader
-        self._observer = observer
-        self._stored_answer = stored_answer
-        self._max_attempts = max_attempts
-        self._reuse = reuse
-
-    async def without_asking(
-        self, queue: ModelQueue, item: PlannedItem, question: Question, known: SampleOutcome | None
-    ) -> Finished | None:
-        """Finish an item from what the ledger holds; None when it has to be asked."""
-        if known is not None and known.attempt_id is not None:
-            return await self._take_stored(queue, item, question, known.attempt_id, scored=known.scored)
-        if known is not None and given_up(known, self._max_attempts):
-            self._finish(queue, failed=True)
-            return Finished(text=None)
-        if self._reuse is None:
-            return None
-        tries_before = 0 if known is None else known.last_try_number
-        found = await self._reuse.take(queue.asker, question, epoch=item.epoch, try_number=tries_before + 1)
-        if found is None:
-            return None
-        stored = StoredAnswer(text=found.text, finish_reason=found.finish_reason, refused=found.refused)
-        await self._grade(item, question, found.attempt_id, stored)
-        self._finish(queue, failed=False)
-        return Finished(text=found.text)
-
-    async def answered(
-        self, queue: ModelQueue, item: PlannedItem, question: Question, attempt_id: int, response: Response
-    ) -> None:
-        """Score an answer that is in the ledger."""
-        queue.has_answered = True
-        stored = StoredAnswer(text=response.text, finish_reason=response.finish_reason, refused=response.refused)
-        await self._grade(item, question, attempt_id, stored)
-        self._finish(queue, failed=False)
-
-    def failed(self, queue: ModelQueue, error: ProviderError) -> None:
-        """Count an item that no further attempt will answer; a model that only fails is stopped."""
-        queue.n_failed_now += 1
-        if queue.n_failed_now >= HOPELESS and not queue.has_answered and queue.stopped_by is None:
-            queue.stop(hopeless(error, queue.n_failed_now))
-        self._finish(queue, failed=True)
-
-    async def _take_stored(
-        self, queue: ModelQueue, item: PlannedItem, question: Question, attempt_id: int, *, scored: bool
-    ) -> Finished:
-        """Use an answer that is paid already; score it if the earlier session did not get to that."""
-        needed = not scored or "group" in item.sample.metadata
-        stored = self._stored_answer(attempt_id) if needed else None
-        if not scored:
-            await self._grade(item, question, attempt_id, stored)
-        self._finish(queue, failed=False)
-        return Finished(text=None if stored is None else stored.text)
-
-    async def _grade(self, item: PlannedItem, question: Question, attempt_id: int, answer: StoredAnswer | None) -> None:
-        await self._grader.grade(
-            item,
-            cell_id=question.cell_id,
-            planned_id=question.planned_id,
-            attempt_id=attempt_id,
-            text=None if answer is None else answer.text,
-            finish_reason=None if answer is None else answer.finish_reason,
-            refused=answer is not None and answer.refused,
-        )
-
-    def _finish(self, queue: ModelQueue, *, failed: bool) -> None:
-        queue.n_finished += 1
-        queue.n_failed += failed
-        self._observer.sample_finished(queue.model.spec, failed=failed)
+        self.sender.close()

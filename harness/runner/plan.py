@@ -10,13 +10,13 @@ import hashlib
 import heapq
 import operator
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from harness.messages import ImagePart
+from harness.models import ModelSpec
 from harness.suites.sample import LoadedTask, Sample
 from harness.suites.suite import Suite, Task
 
@@ -27,6 +27,15 @@ class LoadedSuite:
 
     suite: Suite
     tasks: tuple[LoadedTask, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan:
+    """One model of a run: whether it reasons, and whether it is one of the built-in simulated ones."""
+
+    spec: ModelSpec
+    reasons: bool | None
+    simulated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +135,7 @@ def _drawn(task: LoadedTask, *, seed: int, suite_name: str) -> list[Sequence[Sam
 def _draws(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
     """Join samples that are drawn together (`metadata["group"]`), in file order."""
     draws: list[Sequence[Sample]] = []
-    groups: dict[Any, list[Sample]] = {}
+    groups: dict[object, list[Sample]] = {}
     for sample in samples:
         name = sample.metadata.get("group")
         if name is None:
@@ -138,7 +147,7 @@ def _draws(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
     return draws
 
 
-def plan_sha256(chains: Sequence[Chain], settings: dict[str, Any]) -> str:
+def plan_sha256(chains: Sequence[Chain], settings: Mapping[str, object]) -> str:
     """Digest of everything that decides what a run asks; resuming with another digest is refused."""
     digest = hashlib.sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS, default=str))
     for chain in chains:

@@ -17,7 +17,6 @@ from harness.ledger.encoding import canonical_json
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
 from harness.loaders.suite_files import load_suite, suite_file
 from harness.loaders.tasks import load_task
-from harness.messages import Message
 from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
@@ -25,23 +24,13 @@ from harness.pricing.known_names import where_prices_go, why_no_price
 from harness.providers.catalogue import SIMULATED
 from harness.providers.endpoints import Endpoints, endpoints
 from harness.providers.settings import reasons
-from harness.runner.attempts import Question
 from harness.runner.options.option_bounds import refuse_out_of_bounds, refuse_too_many
-from harness.runner.plan import Chain, LoadedSuite, PlannedItem, plan, plan_sha256, sample_sha256
+from harness.runner.plan import Chain, LoadedSuite, ModelPlan, PlannedItem, plan, plan_sha256, sample_sha256
+from harness.runner.requests.item_questions import output_cap
 from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
 from harness.suites.sample import Sample
-from harness.suites.tokens import upper_bound_messages
 from harness.version import __version__
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPlan:
-    """One model of a run: whether it reasons, and whether it is one of the built-in simulated ones."""
-
-    spec: ModelSpec
-    reasons: bool | None
-    simulated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,52 +159,12 @@ def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime)
     return [f"{message}; its cost will be unknown ({fix})"]
 
 
-def item_messages(item: PlannedItem) -> tuple[Message, ...]:
-    """The conversation that asks an item."""
-    user = Message(role="user", content=item.sample.input)
-    return (user,) if item.sample.system is None else (Message(role="system", content=item.sample.system), user)
-
-
-def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int | None:
-    """Output cap that is sent: the user's, else the task's for this kind of model; a model not known to be either
-    kind gets the larger one."""
-    if override is not None:
-        return override
-    plain, reasoning = item.task.max_output_tokens, item.task.max_output_tokens_reasoning
-    if model.reasons is None:
-        return max(plain, reasoning) if plain is not None and reasoning is not None else reasoning or plain
-    return (reasoning or plain) if model.reasons else plain
-
-
 def streams(run: PreparedRun, model: ModelPlan) -> bool:
     """Whether answers of a model are streamed: a connection that stays silent for minutes may be cut on its way."""
     if run.spec.stream is not None:
         return run.spec.stream
     caps = (output_cap(item, model, run.spec.max_output_tokens) for item in run.items)
     return model.reasons is not False and any(cap is None or cap > _LONG_OUTPUT_TOKENS for cap in caps)
-
-
-def question_for(
-    run: PreparedRun,
-    item: PlannedItem,
-    model: ModelPlan,
-    *,
-    cell_id: int,
-    planned_id: int,
-    messages: tuple[Message, ...] | None = None,
-) -> Question:
-    """The question that asks one item of one model."""
-    asked = messages if messages is not None else item_messages(item)
-    return Question(
-        request_stem=f"{run.run_id}.c{cell_id}.p{planned_id}.e{item.epoch}",
-        cell_id=cell_id,
-        planned_id=planned_id,
-        messages=asked,
-        input_tokens_bound=upper_bound_messages(asked),
-        max_output_tokens=output_cap(item, model, run.spec.max_output_tokens),
-        temperature=run.spec.temperature,
-        service_tier=run.spec.service_tier,
-    )
 
 
 def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord:

@@ -6,82 +6,61 @@ its usage kept, so that its list cost stays known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from harness.ledger import Ledger
 from harness.ledger.encoding import read_json
 from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript, UsageFacts, UsageSource
 from harness.replies.thinking import separate
-from harness.runner.attempts import Asker, Question, messages_json
+from harness.runner.attempts import RequestSender
+from harness.runner.requests.context import SessionContext
+from harness.runner.requests.item_questions import Question, messages_json
+from harness.runner.scoring.scores import PaidAnswer
 
 if TYPE_CHECKING:
     from harness.ledger.reading.attempt_rows import AttemptRow
 
 
-class ReuseWriter(Protocol):
-    """Where reused answers go: one transaction, so that no row is ever left looking as if it had been sent."""
-
-    async def reuse(self, start: AttemptStart, outcome: AttemptOutcome, transcript: Transcript | None) -> int: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reused:
-    """A stored answer that is now also an attempt of this run."""
-
-    attempt_id: int
-    text: str
-    finish_reason: str | None
-    refused: bool
-
-
 class Reuse:
     """Looks answers up in a ledger: those of other runs, so that repeats within a run stay independent draws."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        writer: ReuseWriter,
-        *,
-        run_id: str,
-        keep_transcripts: bool,
-        wall_us: Callable[[], int],
-    ) -> None:
-        self._run_id = run_id
+    def __init__(self, ledger: Ledger, context: SessionContext) -> None:
         self._ledger = ledger
-        self._writer = writer
-        self._keep_transcripts = keep_transcripts
-        self._wall_us = wall_us
+        self._context = context
         self.count = 0
 
-    async def take(self, asker: Asker, question: Question, *, epoch: int, try_number: int) -> Reused | None:
+    async def take(
+        self, sender: RequestSender, question: Question, *, epoch: int, try_number: int
+    ) -> PaidAnswer | None:
         """Take the stored answer to a question, if there is one, and record it; None when there is none."""
         from harness.ledger.reading.attempt_rows import attempt_row, find_answer
 
-        prepared = asker.prepare(question, try_number)
+        try:
+            prepared = sender.prepare(question, try_number)
+        except Exception:  # noqa: BLE001 - asking it records what is wrong with it
+            return None
         messages = messages_json(question.messages)
         found = find_answer(
             self._ledger,
-            provider=asker.spec.provider,
-            model=asker.spec.model,
+            provider=sender.spec.provider,
+            model=sender.spec.model,
             parameters=prepared.parameters,
             messages=messages,
             epoch=epoch,
-            outside_run=self._run_id,
+            outside_run=self._context.run_id,
         )
         if found is None:
             return None
         parts = separate(found.answer, cut=found.finish_reason == "length")  # older versions kept both in one text
         source = attempt_row(self._ledger, found.attempt_id)
         assert source is not None
-        now_us = self._wall_us()
-        attempt_id = await self._writer.reuse(
+        now_us = self._context.clocks.wall_us()
+        attempt_id = await self._context.writer.reuse(
             AttemptStart(
                 request_id=prepared.request.request_id,
                 cell_id=question.cell_id,
                 planned_id=question.planned_id,
-                model_requested=asker.spec.model,
+                model_requested=sender.spec.model,
                 started_at_us=now_us,
                 purpose=question.purpose,
                 try_number=try_number,
@@ -90,12 +69,17 @@ class Reuse:
             ),
             _outcome(source, now_us),
             Transcript(messages=messages, answer=parts.answer, reasoning=parts.reasoning or found.reasoning)
-            if self._keep_transcripts
+            if self._context.options.keep_transcripts
             else None,
         )
         self.count += 1
-        return Reused(
-            attempt_id=attempt_id, text=parts.answer, finish_reason=found.finish_reason, refused=found.refused
+        return PaidAnswer(
+            attempt_id=attempt_id,
+            cell_id=question.cell_id,
+            planned_id=question.planned_id,
+            text=parts.answer,
+            finish_reason=found.finish_reason,
+            refused=found.refused,
         )
 
 

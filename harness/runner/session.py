@@ -1,24 +1,18 @@
-"""One session of a run: workers take planned samples in draw order, ask, retry, and have answers scored.
+"""One session of a run: workers take planned samples in draw order and have each of them worked.
 
-Data flows prepared run + what the ledger already holds -> attempts and scores in the ledger -> `RunResult`.
-Launched work is always drained: a stop (budget, Ctrl-C, a refused key) only keeps new requests from leaving.
+Data flows `ModelQueue.take` -> `SampleWork.work` -> attempts and scores in the ledger. Launched work is always drained:
+a stop (budget, Ctrl-C, a refused key) only keeps new requests from leaving.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Sequence
 
 from harness.errors import BudgetReached
-from harness.ledger.records import SampleOutcome
-from harness.runner.attempts import AttemptFailed, Question
-from harness.runner.model_queues import Marking, ModelQueue, RunObserver
-from harness.runner.plan import Chain, PlannedItem
-from harness.runner.policy import ACTIONS, Action
-from harness.runner.retries import Retries
+from harness.runner.model_queues import ModelQueue, RunObserver
+from harness.runner.sample_work import SampleWork
 from harness.runner.traffic.limiter import SampleLeft
-from harness.suites.prompts import with_earlier_answers
 
 
 class Session:
@@ -28,15 +22,13 @@ class Session:
         self,
         queues: Sequence[ModelQueue],
         *,
-        marking: Marking,
-        retries: Retries,
+        work: SampleWork,
         stopping: asyncio.Event,
         observer: RunObserver,
         concurrency: int,
     ) -> None:
         self.queues = queues
-        self._marking = marking
-        self._retries = retries
+        self._work = work
         self._stopping = stopping
         self._observer = observer
         self._workers_per_model = 2 * concurrency
@@ -48,7 +40,7 @@ class Session:
         """Ask everything that can be asked; raises what broke the ledger or the program itself, after draining."""
         for queue in self.queues:
             n_workers = min(self._workers_per_model, max(1, len(queue.pending)))
-            self._tasks += [asyncio.create_task(self._work(queue)) for _ in range(n_workers)]
+            self._tasks += [asyncio.create_task(self._worker(queue)) for _ in range(n_workers)]
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for queue in self.queues:
             queue.n_left = queue.n_samples - queue.n_finished
@@ -69,13 +61,12 @@ class Session:
     def _stop_all(self) -> None:
         self._stopping.set()
         for queue in self.queues:
-            queue.asker.close()
+            queue.sender.close()
 
-    async def _work(self, queue: ModelQueue) -> None:
-        while queue.pending and queue.stopped_by is None and not self._stopping.is_set():
-            chain = queue.pending.popleft()
+    async def _worker(self, queue: ModelQueue) -> None:
+        while not self._stopping.is_set() and (chain := queue.take()) is not None:
             try:
-                await self._ask_chain(queue, chain)
+                await self._work.work(queue, chain)
             except SampleLeft:
                 pass
             except BudgetReached as reached:
@@ -83,34 +74,3 @@ class Session:
             except Exception as error:  # noqa: BLE001 - nothing may die in silence inside a task
                 self.failure = self.failure or error
                 self._stop_all()
-
-    async def _ask_chain(self, queue: ModelQueue, chain: Chain) -> None:
-        answers: dict[str, str | None] = {}
-        for planned in chain:
-            sample = with_earlier_answers(planned.sample, answers)
-            item = planned if sample is planned.sample else dataclasses.replace(planned, sample=sample)
-            question = queue.question(item)
-            known = queue.outcomes.get((question.cell_id, question.planned_id))
-            answers[item.sample.sample_id] = await self._ask_item(queue, item, question, known)
-
-    async def _ask_item(
-        self, queue: ModelQueue, item: PlannedItem, question: Question, known: SampleOutcome | None
-    ) -> str | None:
-        """Ask one item unless it is answered already; returns the answer's text, None when there is none."""
-        finished = await self._marking.without_asking(queue, item, question, known)
-        if finished is not None:
-            return finished.text
-        try:
-            answer = await self._retries.ask(
-                queue.asker,
-                question,
-                tries_before=0 if known is None else known.last_try_number,
-                uncounted=0 if known is None else known.n_open + known.n_cancelled,
-            )
-        except AttemptFailed as error:
-            if ACTIONS[error.error_class] is Action.STOP_MODEL:
-                queue.stop(error)
-            self._marking.failed(queue, error)
-            return None
-        await self._marking.answered(queue, item, question, answer.attempt_id, answer.response)
-        return answer.response.text

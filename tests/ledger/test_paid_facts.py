@@ -21,7 +21,7 @@ from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner.plan import PlannedItem
 from harness.runner.pricer import Pricer
-from harness.runner.scoring.scores import CannotScore, Faults, Grader
+from harness.runner.scoring.scores import AnswerScorer, CannotScore, Faults, PaidAnswer
 from harness.scorers import MathCheck, ProgramCheck, Score
 from harness.suites import DatasetRef, Sample, ScorerRef, Suite, Task
 from harness.usage.bounds import likely_kind
@@ -269,6 +269,11 @@ class _Broken:
         raise self._error
 
 
+def _paid(attempt_id: int) -> PaidAnswer:
+    text = "\\boxed{\\sqrt{x+1}}"
+    return PaidAnswer(attempt_id=attempt_id, cell_id=1, planned_id=1, text=text, finish_reason="stop", refused=False)
+
+
 async def _no_judge(*_: object) -> None:
     return None
 
@@ -279,7 +284,7 @@ async def _no_judge(*_: object) -> None:
 async def test_a_scorer_that_fails_leaves_its_answer_unscored_with_the_reason(fault: Exception | Score) -> None:
     """One answer with a Kelvin sign ended a run, every resume of it, and every rescoring."""
     scores, watcher = _Scores(), Watcher()
-    grader = Grader(
+    scorer = AnswerScorer(
         writer=scores,
         checks=_Broken(fault),
         ask_judge=_no_judge,
@@ -287,31 +292,20 @@ async def test_a_scorer_that_fails_leaves_its_answer_unscored_with_the_reason(fa
         on_fault=Faults(watcher.notice).score,
     )
     for attempt_id in (1, 2):
-        await grader.grade(
-            _item("math"), cell_id=1, planned_id=1, attempt_id=attempt_id, text="\\boxed{\\sqrt{x+1}}",
-            finish_reason="stop", refused=False,
-        )  # fmt: skip
+        await scorer.score(_item("math"), _paid(attempt_id))
     assert [score.reason for score in scores.stored] == ["undecided", "undecided"]
     assert "the scorer math failed" in str(scores.stored[0].explanation)
     assert len(watcher.notices) == 1  # told once, counted in the report
 
 
 async def test_rescoring_keeps_the_old_score_of_an_answer_that_the_scorer_fails_on() -> None:
-    def refuse(scorer: str, error: Exception) -> Score:
-        raise CannotScore(f"{scorer}: {error}")
+    def refuse(name: str, error: Exception) -> Score:
+        raise CannotScore(f"{name}: {error}")
 
     scores = _Scores()
-    grader = Grader(
+    scorer = AnswerScorer(
         writer=scores, checks=_Broken(KeyError("x")), ask_judge=_no_judge, wall_us=lambda: NOON_US, on_fault=refuse
     )
     with pytest.raises(CannotScore, match="math: 'x'"):
-        await grader.grade(
-            _item("math"),
-            cell_id=1,
-            planned_id=1,
-            attempt_id=1,
-            text="\\boxed{\\sqrt{x+1}}",
-            finish_reason="stop",
-            refused=False,
-        )
+        await scorer.score(_item("math"), _paid(1))
     assert scores.stored == []

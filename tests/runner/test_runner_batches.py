@@ -26,7 +26,7 @@ from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.money import from_pico, plain
 from harness.pricing.price_files import load_price_book
-from harness.runner import PreparedRun, RunResult, RunSpec, run_suites
+from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.batch.batch_lines import Waits
 from harness.usage import parse_json, read_usage
 from tests.support.loopback_batches import Batches, serve_batches
@@ -81,7 +81,9 @@ async def batch_run(
         **options,
     )
     return await asyncio.to_thread(
-        lambda: run_suites(spec, ledger=ledger, book=BOOK, run_id="run-1", observe=observe, batch_waits=WAITS)
+        lambda: run_suites(
+            spec, ledger=ledger, book=BOOK, run_id="run-1", observe=observe, session=SessionOptions(batch_waits=WAITS)
+        )
     )
 
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from harness.errors import ErrorClass, ProviderError
-from harness.runner.policy import ACTIONS, Action, RetryLimits, is_worth_retrying, retrying, wait_s
+from harness.runner.requests.policy import (
+    ACTIONS,
+    Action,
+    RetryLimits,
+    RetryPolicy,
+    is_worth_retrying,
+    retrying,
+    wait_s,
+)
 from harness.runner.traffic.gate import Gate
 from harness.runner.traffic.pace import refill_when_short
 
@@ -51,6 +60,10 @@ def test_waits_double_up_to_the_longest_one() -> None:
         assert 0.9 * ceiling < got <= ceiling
 
 
+def _policy(clock: Clock, **limits: Any) -> RetryPolicy:
+    return RetryPolicy(limits=RetryLimits(**limits), jitter=random.Random(0), clock=clock)
+
+
 @pytest.mark.parametrize(("attempts_left", "requests"), [(1, 1), (4, 4)])
 async def test_a_permanent_error_is_tried_as_often_as_allowed_and_not_once_more(
     attempts_left: int, requests: int
@@ -61,7 +74,7 @@ async def test_a_permanent_error_is_tried_as_often_as_allowed_and_not_once_more(
         waits.append(seconds)
         clock.now_s += seconds
 
-    loop = retrying(RetryLimits(), attempts_left=attempts_left, jitter=random.Random(0), clock=clock, sleep=sleep)
+    loop = retrying(_policy(clock, max_attempts=6), counted_before=6 - attempts_left, sleep=sleep)
     with pytest.raises(ProviderError):
         async for attempt in loop:
             with attempt:
@@ -77,9 +90,9 @@ async def test_seconds_are_capped_as_well_as_attempts() -> None:
     async def sleep(seconds: float) -> None:
         clock.now_s += seconds
 
-    limits = RetryLimits(max_attempts=1000, max_total_s=100.0)
+    policy = _policy(clock, max_attempts=1000, max_total_s=100.0)
     with pytest.raises(ProviderError):
-        async for attempt in retrying(limits, attempts_left=1000, jitter=random.Random(0), clock=clock, sleep=sleep):
+        async for attempt in retrying(policy, counted_before=0, sleep=sleep):
             with attempt:
                 calls += 1
                 raise rate_limited(30.0)
@@ -94,9 +107,7 @@ async def test_a_wait_of_hours_ends_the_sample_at_once() -> None:
         slept.append(seconds)
 
     with pytest.raises(ProviderError):
-        async for attempt in retrying(
-            RetryLimits(max_total_s=1e9), attempts_left=5, jitter=random.Random(0), clock=Clock(), sleep=sleep
-        ):
+        async for attempt in retrying(_policy(Clock(), max_total_s=1e9), counted_before=1, sleep=sleep):
             with attempt:
                 raise rate_limited(7200.0)
     assert slept == []

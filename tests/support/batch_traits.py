@@ -20,7 +20,7 @@ from harness.ledger.batch_states import open_batches
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
-from harness.runner import PreparedRun, RunResult, RunSpec, run_suites
+from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.batch.batch_lines import Waits
 from tests.support.loopback_batches import Batches
 from tests.support.runs import Watcher, number_suite
@@ -69,7 +69,14 @@ class Played:
             **options,
         )
         result = await asyncio.to_thread(
-            lambda: run_suites(spec, ledger=self.ledger, book=BOOK, run_id="r", observe=observe, batch_waits=WAITS)
+            lambda: run_suites(
+                spec,
+                ledger=self.ledger,
+                book=BOOK,
+                run_id="r",
+                observe=observe,
+                session=SessionOptions(batch_waits=WAITS),
+            )
         )
         return Session(result, watcher.notices)
 

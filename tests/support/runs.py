@@ -13,9 +13,9 @@ from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
-from harness.runner import PreparedRun, RunResult, RunSpec, run_suites
-from harness.runner.policy import RetryLimits
+from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.pricer import Spent
+from harness.runner.requests.policy import RetryLimits
 
 QUICK = RetryLimits(first_wait_s=0.002, longest_wait_s=0.004)
 
@@ -108,6 +108,5 @@ def run(
         book=book or load_price_book(),
         run_id=run_id,
         observe=observe,
-        limits=limits,
-        retry_failed=retry_failed,
+        session=SessionOptions(limits=limits, retry_failed=retry_failed),
     )

@@ -1,70 +1,77 @@
 """The chains of one model in batch mode: which item of each is asked next, and what is finished without a request.
 
-Data flows planned chains + what the ledger holds -> `Walk`s, each with the line that waits or is at the provider.
+Data flows planned chains + what the ledger holds -> `OpenChain`s, each with the line that waits or is at the provider.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from harness.ledger.records import OpenLine
-from harness.runner.batch.batch_lines import Line, Ready, Walk
-from harness.runner.batch.batch_work import AT_ONCE, all_of
-from harness.runner.model_queues import Marking, ModelQueue
-from harness.suites.prompts import with_earlier_answers
+from harness.runner.batch.batch_context import AT_ONCE, all_of
+from harness.runner.batch.batch_lines import Line, OpenChain, Ready
+from harness.runner.model_queues import ModelQueue
+from harness.runner.sample_work import Finished, SampleWork
 
 
-class Chains:
-    """Walks along the chains of a model's queue."""
+class BatchChains:
+    """Goes along the chains of a model's queue."""
 
-    def __init__(self, queue: ModelQueue, marking: Marking) -> None:
-        self.walks = [Walk(chain=chain) for chain in queue.pending]
+    def __init__(self, queue: ModelQueue, samples: SampleWork) -> None:
+        self.open: list[OpenChain] = []
+        while (items := queue.take()) is not None:
+            self.open.append(OpenChain(items=items))
         self._queue = queue
-        self._marking = marking
+        self._samples = samples
         self._known_lines: dict[tuple[int, int], OpenLine] = {}
 
     @property
     def n_left(self) -> int:
         """Items without an answer so far."""
-        return sum(walk.n_left for walk in self.walks)
+        return sum(chain.n_left for chain in self.open)
 
     async def begin(self, open_lines: Sequence[OpenLine]) -> None:
         """Go to the first item of each chain that is open, taking up the lines that an earlier process left."""
         self._known_lines = {(line.cell_id, line.planned_id): line for line in open_lines}
-        for first in range(0, len(self.walks), AT_ONCE):
-            await all_of([self.advance(walk) for walk in self.walks[first : first + AT_ONCE]])
+        for first in range(0, len(self.open), AT_ONCE):
+            await all_of([self._advance(chain) for chain in self.open[first : first + AT_ONCE]])
 
-    def ready(self) -> list[Ready]:
+    async def ready(self) -> list[Ready]:
         """The lines that wait to be handed over, with what will be sent for each."""
-        return [
-            (walk, walk.line, self._queue.asker.prepare(walk.line.question, walk.line.tries + 1))
-            for walk in self.walks
-            if walk.line is not None and walk.line.attempt_id is None
-        ]
+        found: list[Ready] = []
+        for chain in self.open:
+            while (line := chain.line) is not None and line.attempt_id is None:
+                try:
+                    prepared = self._queue.sender.prepare(line.question, line.tries + 1)
+                except Exception as error:  # noqa: BLE001 - the boundary of one line: its neighbours can be asked
+                    finished = await self._samples.cannot_ask(self._queue, line.item, error, tries=line.tries)
+                    await self.finish_item(chain, finished.text)
+                else:
+                    found.append((chain, line, prepared))
+                    break
+        return found
 
-    async def advance(self, walk: Walk) -> None:
+    async def _advance(self, chain: OpenChain) -> None:
         """Go to the next item of a chain that needs a request, finishing those that need none."""
-        while walk.position < len(walk.chain):
-            planned = walk.chain[walk.position]
-            sample = with_earlier_answers(planned.sample, walk.answers)
-            item = planned if sample is planned.sample else dataclasses.replace(planned, sample=sample)
-            question = self._queue.question(item)
-            key = (question.cell_id, question.planned_id)
-            known = self._queue.outcomes.get(key)
-            walk.line = Line(item=item, question=question)
-            if known is not None:
-                walk.line.tries, walk.line.uncounted = known.last_try_number, known.n_cancelled
-            if (line := self._known_lines.pop(key, None)) is not None:
-                walk.line.tries = line.try_number - 1
-                walk.line.attempt_id, walk.line.batch_id = line.attempt_id, line.batch_id
-                return
-            finished = await self._marking.without_asking(self._queue, item, question, known)
-            if finished is None:
-                return
-            walk.step(finished.text)
+        while chain.position < len(chain.items):
+            finished = await self._samples.put(self._queue, chain.items[chain.position], chain.answers)
+            if not isinstance(finished, Finished):
+                item, question = finished
+                known = self._queue.known(item)
+                chain.line = Line(item=item, question=question)
+                if known is not None:
+                    chain.line.tries, chain.line.uncounted = known.last_try_number, known.n_cancelled
+                if (open_line := self._known_lines.pop((question.cell_id, question.planned_id), None)) is not None:
+                    chain.line.tries = open_line.try_number - 1
+                    chain.line.attempt_id, chain.line.batch_id = open_line.attempt_id, open_line.batch_id
+                    return
+                without = await self._samples.without_asking(self._queue, item, question)
+                if without is None:
+                    return
+                finished = without
+            chain.step(finished.text)
 
-    async def finish_item(self, walk: Walk, text: str | None) -> None:
+    async def finish_item(self, chain: OpenChain, text: str | None) -> None:
         """Go on after an item that was answered (`text`) or given up (None)."""
-        walk.step(text)
-        await self.advance(walk)
+        chain.step(text)
+        await self._advance(chain)

@@ -1,6 +1,6 @@
 """Lines of batches: what each waits for, which of them are at the provider now, and how long to wait for those.
 
-Values only. Data flows planned chains -> `Walk` (one line of each chain at a time) -> `Flight` (lines of one batch).
+Values only. Data flows planned chains -> `OpenChain` (one line of each at a time) -> `OpenBatch` (lines of one batch).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from harness.providers.base import Prepared, Request, Response
 from harness.providers.batch_api.batches import BatchProvider, NotBegunError
 from harness.providers.endpoints import Endpoint
 from harness.providers.wire.requests import dump_body
-from harness.runner.attempts import Question
 from harness.runner.plan import Chain, PlannedItem
+from harness.runner.requests.item_questions import Question
 from harness.runner.spec import RunSpec
 
 _GROWTH = 1.5
@@ -67,7 +67,7 @@ class Line:
     """The item of a chain that is asked next, or that is at the provider now.
 
     Attributes:
-        tries: attempts made before the one in flight; `uncounted` of them do not count against the limit.
+        tries: attempts made before the one in batch; `uncounted` of them do not count against the limit.
         retry_of: newest failed attempt of this session.
         attempt_id: the reserved attempt; None = waits to be handed over.
         batch_id: the ledger's id of the batch it was found in after a restart.
@@ -94,10 +94,10 @@ class Line:
 
 
 @dataclass(slots=True, kw_only=True)
-class Walk:
+class OpenChain:
     """A chain on its way: later items wait for the answers of earlier ones. `line` None = the chain is finished."""
 
-    chain: Chain
+    items: Chain
     position: int = 0
     answers: dict[str, str | None] = field(default_factory=dict)
     line: Line | None = None
@@ -105,21 +105,21 @@ class Walk:
     @property
     def n_left(self) -> int:
         """Items without an answer so far."""
-        return len(self.chain) - self.position
+        return len(self.items) - self.position
 
     def step(self, text: str | None) -> None:
         """Leave the current item with its answer; None = it has none."""
-        self.answers[self.chain[self.position].sample.sample_id] = text
+        self.answers[self.items[self.position].sample.sample_id] = text
         self.position += 1
         self.line = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Flight:
+class OpenBatch:
     """A batch that is being handed over or is at the provider.
 
     Attributes:
-        walks: lines without a settled result, by custom id.
+        chains: lines without a settled result, by custom id.
         custom_ids: of all its lines.
         provider_batch_id: None while it is not known.
         digests: of the first result that was read for each line.
@@ -129,7 +129,7 @@ class Flight:
     batch_id: int
     key: str
     n_lines: int
-    walks: dict[str, Walk]
+    chains: dict[str, OpenChain]
     custom_ids: frozenset[str]
     provider_batch_id: str | None = None
     submitted_at_us: int = 0
@@ -137,7 +137,7 @@ class Flight:
     cancelled: bool = False
 
 
-Ready = tuple[Walk, Line, Prepared]
+Ready = tuple[OpenChain, Line, Prepared]
 """A line that waits, and what will be sent for it."""
 
 

@@ -13,13 +13,14 @@ from harness.errors import Finding, MissingKeyError
 from harness.ledger.records import RunRecord, SuiteRecord
 from harness.messages import Message
 from harness.models import ModelSpec
-from harness.providers import make_provider
-from harness.providers.base import Provider, Request
+from harness.providers.base import Request
 from harness.providers.catalogue import SIMULATED
 from harness.providers.settings import map_parameters
 from harness.runner.event_loop import fast_loop
 from harness.runner.options.command_line import asked_otherwise, differences
-from harness.runner.preparation import PreparedRun, judges, output_cap, suite_record
+from harness.runner.preparation import PreparedRun, judges, suite_record
+from harness.runner.requests.item_questions import output_cap
+from harness.runner.senders import provider_of
 from harness.runner.spec import check_run_id
 
 
@@ -112,21 +113,8 @@ async def _check(prepared: PreparedRun, spec: ModelSpec, cap: int | None, *, bat
     )
     if spec.provider != SIMULATED:
         map_parameters(request)  # before an adapter is made: a wrong setting is told even where the key is missing
-    provider = _provider(prepared, spec, batch=batch)
+    provider = provider_of(prepared, spec, batch=batch, checking=True)
     try:
         provider.prepare(request)
     finally:
         await provider.aclose()
-
-
-def _provider(prepared: PreparedRun, spec: ModelSpec, *, batch: bool) -> Provider:
-    if batch:
-        from harness.runner.batch.batch_lines import BatchOnly, batch_provider
-
-        return BatchOnly(batch_provider(prepared.spec, spec, prepared.endpoints.of(spec)))
-    key = None
-    if spec.provider == SIMULATED:
-        from harness.simulation.simulated_models import AnswerKey
-
-        key = AnswerKey.from_samples(())
-    return make_provider(spec, base_url=prepared.endpoints.of(spec), concurrency=1, answer_key=key)

@@ -1,6 +1,6 @@
 """Judges are models like any other: their attempts take the same path into the ledger, with purpose `judge`.
 
-Data flows `JudgeCall` -> question -> `Asker` (reserved, sent, settled) -> reply text.
+Data flows `JudgeCall` -> question -> `RequestSender` (reserved, sent, settled) -> reply text.
 """
 
 from __future__ import annotations
@@ -10,40 +10,40 @@ from collections.abc import Callable, Mapping
 
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec, parse_model
-from harness.runner.attempts import Asker, Question
+from harness.runner.attempts import EarlierTries, RequestSender
 from harness.runner.plan import PlannedItem
-from harness.runner.retries import Retries
+from harness.runner.requests.item_questions import Question
+from harness.runner.scoring.scores import PaidAnswer
 from harness.scorers import JudgeCall
 from harness.suites.tokens import upper_bound_messages
 
-MakeAsker = Callable[[ModelSpec], contextlib.AbstractAsyncContextManager[Asker]]
+MakeSender = Callable[[ModelSpec], contextlib.AbstractAsyncContextManager[RequestSender]]
 
 
 class Judge:
-    """Asks judge models; makes the asker of each on first use.
+    """Asks judge models; makes the sender of each on first use.
 
     Args:
         named: the judge that the user named; wins over the suite's.
+        stack: closes the senders.
         tries_of: attempts of earlier sessions, by (cell id, planned id), so that request ids stay unique.
     """
 
     def __init__(
         self,
+        run_id: str,
         *,
         named: ModelSpec | None,
-        make_asker: MakeAsker,
+        make_sender: MakeSender,
         stack: contextlib.AsyncExitStack,
-        run_id: str,
-        retries: Retries,
         tries_of: Mapping[tuple[int, int], SampleOutcome],
     ) -> None:
-        self._named = named
-        self._make_asker = make_asker
-        self._stack = stack
         self._run_id = run_id
-        self._retries = retries
+        self._named = named
+        self._make_sender = make_sender
+        self._stack = stack
         self._tries_of = tries_of
-        self._askers: dict[ModelSpec, Asker] = {}
+        self._senders: dict[ModelSpec, RequestSender] = {}
 
     def model(self, call: JudgeCall) -> ModelSpec | None:
         """The model that judges; None when neither the user nor the suite names one."""
@@ -51,8 +51,8 @@ class Judge:
             return self._named
         return None if call.model is None else parse_model(call.model)
 
-    async def ask(self, call: JudgeCall, item: PlannedItem, cell_id: int, planned_id: int) -> str | None:
-        """Ask for a verdict.
+    async def ask(self, call: JudgeCall, item: PlannedItem, answer: PaidAnswer) -> str | None:
+        """Ask for a verdict on an answer.
 
         Returns:
             the judge's reply, None when there is no judge.
@@ -65,20 +65,17 @@ class Judge:
         spec = self.model(call)
         if spec is None:
             return None
-        asker = self._askers.get(spec)
-        if asker is None:
-            asker = self._askers[spec] = await self._stack.enter_async_context(self._make_asker(spec))
+        sender = self._senders.get(spec)
+        if sender is None:
+            sender = self._senders[spec] = await self._stack.enter_async_context(self._make_sender(spec))
         question = Question(
-            request_stem=f"{self._run_id}.c{cell_id}.p{planned_id}.judge.e{item.epoch}",
-            cell_id=cell_id,
-            planned_id=planned_id,
+            request_stem=f"{self._run_id}.c{answer.cell_id}.p{answer.planned_id}.judge.e{item.epoch}",
+            cell_id=answer.cell_id,
+            planned_id=answer.planned_id,
             messages=call.messages,
             input_tokens_bound=upper_bound_messages(call.messages),
             max_output_tokens=call.max_output_tokens,
             purpose="judge",
         )
-        earlier = self._tries_of.get((cell_id, planned_id))
-        tries_before = 0 if earlier is None else earlier.last_try_number
-        uncounted = 0 if earlier is None else earlier.n_open + earlier.n_cancelled
-        answer = await self._retries.ask(asker, question, tries_before=tries_before, uncounted=uncounted)
-        return answer.response.text
+        earlier = EarlierTries.of(self._tries_of.get((answer.cell_id, answer.planned_id)))
+        return (await sender.ask(question, earlier)).response.text

@@ -1,7 +1,7 @@
 """Scoring stored answers again with the suite's present scorer; old scores stay, the newest of an attempt counts.
 
-Data flows ledger (plan, transcripts) + suites as they are now -> `Grader` -> new score rows -> `Rescored`. Nothing is
-sent unless a scorer is a judge; its requests take the same path into the ledger as ever, with purpose `judge`.
+Data flows ledger (plan, transcripts) + suites as they are now -> `AnswerScorer` -> new scores -> `Rescored`. Nothing
+is sent unless a scorer is a judge; its requests take the same path into the ledger as ever, with purpose `judge`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 from harness.errors import BudgetReached, HarnessError, InputError, ProviderError
-from harness.instants import from_us, to_us
+from harness.instants import to_us
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import TranscriptRow, score_rows, transcript_rows
 from harness.ledger.records import PlannedRecord, RunRecord, SampleOutcome
@@ -27,21 +28,21 @@ from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.providers import make_provider
+from harness.providers.base import Provider
 from harness.providers.catalogue import SIMULATED
-from harness.providers.endpoints import BaseUrls, Endpoint, endpoints
-from harness.runner.attempts import Asker, Clocks
-from harness.runner.budgets import budget_scopes, capped_scopes
+from harness.providers.endpoints import BaseUrls, endpoints
+from harness.runner.budgets import capped_scopes
 from harness.runner.plan import PlannedItem, sample_sha256
-from harness.runner.policy import ACTIONS, Action, RetryLimits
-from harness.runner.preparation import is_simulated, load_suites
-from harness.runner.pricer import Pricer, Spent
-from harness.runner.retries import Retries
+from harness.runner.preparation import load_suites
+from harness.runner.pricer import Spent
+from harness.runner.requests.context import Clocks, SessionContext
+from harness.runner.requests.policy import ACTIONS, Action, RetryLimits, RetryPolicy
 from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.judges import Judge
-from harness.runner.scoring.scores import CannotScore, Grader
+from harness.runner.scoring.scores import NO_JUDGE, AnswerScorer, CannotScore, PaidAnswer
+from harness.runner.senders import open_sender
 from harness.runner.spec import RunSpec
-from harness.runner.traffic.gate import Gate
-from harness.runner.traffic.limiter import Lane, SampleLeft, Traffic
+from harness.runner.traffic.limiter import ConcurrencyLimiter, SampleLeft
 from harness.scorers import JudgeCall, MathCheck, ProgramCheck, Score
 from harness.suites.prompts import with_earlier_answers
 from harness.suites.sample import Sample
@@ -130,10 +131,10 @@ def rescore(
         raise InputError(f"there is no run {run_id}", where=ledger.database, fix="see: benchtab runs list")
     spec = _spec(run, options)
     with ledger.run_lock(run_id):
-        samples = _present_samples(run, spec, notice)
-        rescoring = _Rescoring(ledger, run, spec, options, samples, book, notice, now)
+        rescoring = _Rescoring(ledger, run, spec, _present_samples(run, spec, notice), notice)
+        clocks = Clocks(wall_us=lambda: to_us(now()), monotonic_s=time.monotonic)
         try:
-            return asyncio.run(rescoring.run())
+            return asyncio.run(rescoring.run(book, options, clocks))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
 
@@ -148,6 +149,8 @@ def _spec(run: RunRecord, options: RescoreOptions) -> RunSpec:
         judge=options.judge or stored.judge,
         base_url=options.base_url or stored.base_url,
         concurrency=options.concurrency,
+        requests_per_minute=None,
+        tokens_per_minute=None,
         unsafe_exec=options.unsafe_exec,
     )
 
@@ -188,20 +191,14 @@ class _Rescoring:
         ledger: Ledger,
         run: RunRecord,
         spec: RunSpec,
-        options: RescoreOptions,
         samples: Mapping[_Key, _Present],
-        book: PriceBook,
         notice: Callable[[str], None],
-        now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
         self._run = run
         self._spec = spec
-        self._options = options
         self._samples = samples
-        self._book = book
         self._notice = notice
-        self._clocks = Clocks(wall_us=lambda: to_us(now()), monotonic_s=time.monotonic)
         self._planned = {plan.planned_id: plan for plan in ledger.planned(run.run_id)}
         self._standing = {
             outcome.attempt_id: outcome
@@ -214,29 +211,27 @@ class _Rescoring:
             if row.attempt_id in self._standing
         }
         self._answers: dict[tuple[int, int, str], dict[str, str | None]] = {}
-        self._budget_scope = f"score:{run.run_id}@{self._clocks.wall_us()}"
         self._result = Rescored()
 
-    async def run(self) -> Rescored:
-        if self._options.budget_usd is not None:
-            self._ledger.set_budget(self._budget_scope, to_pico_ceiling(self._options.budget_usd))
+    async def run(self, book: PriceBook, options: RescoreOptions, clocks: Clocks) -> Rescored:
         async with contextlib.AsyncExitStack() as stack:
             writer = await stack.enter_async_context(self._ledger.writer())
             checks = await stack.enter_async_context(
                 ScoringChecks(unsafe_exec=self._spec.unsafe_exec, notice=self._notice)
             )
-            grader = Grader(
+            context = self._context(book, options, clocks, writer)
+            scorer = AnswerScorer(
                 writer=writer,
                 checks=_DecidedChecks(checks),
-                ask_judge=_DecidingJudge(self._judge(writer, stack), self._result).ask,
-                wall_us=self._clocks.wall_us,
+                ask_judge=_DecidingJudge(self._judge(context, options, stack), self._result).ask,
+                wall_us=clocks.wall_us,
                 on_fault=_kept_score,
             )
             seen: set[int] = set()
             rows = self._rows(seen)
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(4 * self._spec.concurrency):
-                    tasks.create_task(self._work(rows, grader))
+                    tasks.create_task(self._work(rows, scorer))
         self._keep("the answer was not stored", len(self._standing) - len(seen))
         return self._result
 
@@ -269,20 +264,12 @@ class _Rescoring:
             inclusion_probability=plan.inclusion_probability,
         )
 
-    async def _work(self, rows: Iterator[tuple[TranscriptRow, PlannedItem | None]], grader: Grader) -> None:
+    async def _work(self, rows: Iterator[tuple[TranscriptRow, PlannedItem | None]], scorer: AnswerScorer) -> None:
         for row, item in rows:
             if item is None or row.planned_id is None:
                 continue
             try:
-                score = await grader.grade(
-                    item,
-                    cell_id=row.cell_id,
-                    planned_id=row.planned_id,
-                    attempt_id=row.attempt_id,
-                    text=row.answer,
-                    finish_reason=row.finish_reason,
-                    refused=row.refused,
-                )
+                score = await scorer.score(item, _paid(row, row.planned_id))
             except CannotScore as cannot:
                 self._keep(cannot.why)
                 if cannot.problem is not None:
@@ -295,61 +282,60 @@ class _Rescoring:
         if count:
             self._result.kept[why] += count
 
-    def _judge(self, writer: Writer, stack: contextlib.AsyncExitStack) -> Judge:
-        earlier = self._ledger.outcomes(self._run.run_id, purpose="judge")
-        traffic = Traffic(self._spec.concurrency)
-        retries = Retries(
-            RetryLimits(max_attempts=self._spec.max_attempts),
-            jitter_seed=self._spec.sample_seed,
-            monotonic_s=self._clocks.monotonic_s,
-            stopping=asyncio.Event(),
-        )
-        return Judge(
-            named=self._spec.judge,
-            make_asker=lambda spec: self._asker(spec, writer, traffic),
-            stack=stack,
+    def _context(self, book: PriceBook, options: RescoreOptions, clocks: Clocks, writer: Writer) -> SessionContext:
+        own_scopes: tuple[str, ...] = ()
+        if options.budget_usd is not None:
+            own_scopes = (f"score:{self._run.run_id}@{clocks.wall_us()}",)
+            self._ledger.set_budget(own_scopes[0], to_pico_ceiling(options.budget_usd))
+        return SessionContext(
             run_id=self._run.run_id,
-            retries=retries,
+            options=self._spec,
+            book=book,
+            writer=writer,
+            limiter=ConcurrencyLimiter(self._spec.concurrency),
+            observer=_Unwatched(),
+            clocks=clocks,
+            retries=RetryPolicy(
+                limits=RetryLimits(max_attempts=self._spec.max_attempts),
+                jitter=random.Random(self._spec.sample_seed),
+                clock=clocks.monotonic_s,
+            ),
+            stopping=asyncio.Event(),
+            capped=capped_scopes(self._ledger),
+            own_scopes=own_scopes,
+        )
+
+    def _judge(self, context: SessionContext, options: RescoreOptions, stack: contextlib.AsyncExitStack) -> Judge:
+        earlier = self._ledger.outcomes(self._run.run_id, purpose="judge")
+        return Judge(
+            self._run.run_id,
+            named=self._spec.judge,
+            make_sender=lambda judge: open_sender(context, judge, self._provider(judge, options)),
+            stack=stack,
             tries_of={key: _uncounted(outcome) for key, outcome in earlier.items()},
         )
 
-    def _endpoint(self, judge: ModelSpec) -> Endpoint:
-        """An address given now is the judge's; those of the run mean what they meant then."""
-        models = [judge] if self._options.base_url else self._spec.models
-        return endpoints(self._spec.base_url, models, [judge], check_names=False).of(judge)
-
-    @contextlib.asynccontextmanager
-    async def _asker(self, spec: ModelSpec, writer: Writer, traffic: Traffic) -> AsyncIterator[Asker]:
+    def _provider(self, judge: ModelSpec, options: RescoreOptions) -> Provider:
+        """Reach a judge: an address given now is its own; those of the run mean what they meant then."""
+        models = [judge] if options.base_url else self._spec.models
+        endpoint = endpoints(self._spec.base_url, models, [judge], check_names=False).of(judge)
         key = None
-        if spec.provider == SIMULATED:
+        if judge.provider == SIMULATED:
             from harness.simulation.simulated_models import AnswerKey
 
             key = AnswerKey({})
-        concurrency = self._spec.concurrency
-        provider = make_provider(spec, base_url=self._endpoint(spec), concurrency=concurrency, answer_key=key)
-        capped = capped_scopes(self._ledger)
-        simulated = is_simulated(spec, self._book, from_us(self._clocks.wall_us()))
-        own = (self._budget_scope,) if self._options.budget_usd is not None else ()
-        try:
-            yield Asker(
-                spec=spec,
-                provider=provider,
-                writer=writer,
-                traffic=traffic,
-                lane=Lane(Gate(concurrency, clock=self._clocks.monotonic_s)),
-                pricer=Pricer(self._book, spec),
-                observer=_Unwatched(),
-                clocks=self._clocks,
-                timeout_s=self._spec.timeout_s,
-                keep_transcripts=self._spec.keep_transcripts,
-                budget_scopes=lambda wall_us: (
-                    *budget_scopes(self._run.run_id, spec, wall_us, simulated=simulated),
-                    *own,
-                ),
-                capped=capped,
-            )
-        finally:
-            await provider.aclose()
+        return make_provider(judge, base_url=endpoint, concurrency=self._spec.concurrency, answer_key=key)
+
+
+def _paid(row: TranscriptRow, planned_id: int) -> PaidAnswer:
+    return PaidAnswer(
+        attempt_id=row.attempt_id,
+        cell_id=row.cell_id,
+        planned_id=planned_id,
+        text=row.answer,
+        finish_reason=row.finish_reason,
+        refused=row.refused,
+    )
 
 
 def _uncounted(outcome: SampleOutcome) -> SampleOutcome:
@@ -387,11 +373,11 @@ class _DecidingJudge:
         self._result = result
         self._stopped_by: HarnessError | None = None
 
-    async def ask(self, call: JudgeCall, item: PlannedItem, cell_id: int, planned_id: int) -> str:
+    async def ask(self, call: JudgeCall, item: PlannedItem, answer: PaidAnswer) -> str:
         if self._stopped_by is not None:
             raise CannotScore("the judge could not be asked any more")
         try:
-            reply = await self._judge.ask(call, item, cell_id, planned_id)
+            reply = await self._judge.ask(call, item, answer)
         except BudgetReached as error:
             self._stopped_by = error
             self._result.budget_reached = True
@@ -403,7 +389,7 @@ class _DecidingJudge:
         except SampleLeft as left:
             raise CannotScore("the judge could not be asked any more") from left
         if reply is None:
-            raise CannotScore("no judge model was named (--judge)")
+            raise CannotScore(NO_JUDGE)
         return reply
 
 

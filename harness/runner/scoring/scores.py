@@ -11,15 +11,33 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
-from harness.errors import BudgetReached
+from harness.declared import request_value
+from harness.errors import BudgetReached, HarnessError
 from harness.ledger.records import ScoreRecord
 from harness.providers.base import FinishReason
 from harness.runner.attempts import AttemptFailed
 from harness.runner.plan import PlannedItem
+from harness.runner.requests.policy import ACTIONS, Action
 from harness.scorers import SCORERS, JudgeCall, MathCheck, ProgramCheck, Score, finish_judgement, score
 
 LONGEST_SCORED_AT_ONCE = 20_000
 """Characters; longer replies are read beside the event loop, so that other requests and Ctrl-C are served meanwhile."""
+
+
+@request_value
+class PaidAnswer:
+    """An answer that is in the ledger, as far as its score depends on it.
+
+    Attributes:
+        text: None = it was paid, but its transcript was not kept and scoring did not happen then.
+    """
+
+    attempt_id: int
+    cell_id: int
+    planned_id: int
+    text: str | None
+    finish_reason: FinishReason | str | None
+    refused: bool
 
 
 class Checks(Protocol):
@@ -50,8 +68,23 @@ class CannotScore(Exception):
         self.problem = problem
 
 
-AskJudge = Callable[[JudgeCall, PlannedItem, int, int], Awaitable[str | None]]
-"""Asks the judge (call, item, cell id, planned id): its reply, or None where no judge is named."""
+class ScoringStopped(Exception):
+    """The judge cannot be asked any more: answers wait unscored for a later session.
+
+    Attributes:
+        reason: a budget without room, or what the judge's provider refuses for good.
+    """
+
+    def __init__(self, reason: HarnessError) -> None:
+        super().__init__(reason.message)
+        self.reason = reason
+
+
+NO_JUDGE = "no judge model was named (--judge)"
+"""Why an answer that a judge was to score is not scored, where nobody named one."""
+
+AskJudge = Callable[[JudgeCall, PlannedItem, PaidAnswer], Awaitable[str | None]]
+"""Asks the judge about an answer: its reply, or None where no judge is named."""
 
 
 class Faults:
@@ -73,7 +106,7 @@ class Faults:
         return Score(reason="undecided", explanation=f"the scorer {scorer} failed: {said}")
 
 
-class Grader:
+class AnswerScorer:
     """Scores answers of one run.
 
     Args:
@@ -95,35 +128,23 @@ class Grader:
         self._wall_us = wall_us
         self._on_fault = on_fault
 
-    async def grade(
-        self,
-        item: PlannedItem,
-        *,
-        cell_id: int,
-        planned_id: int,
-        attempt_id: int,
-        text: str | None,
-        finish_reason: FinishReason | str | None,
-        refused: bool,
-    ) -> Score:
+    async def score(self, item: PlannedItem, answer: PaidAnswer) -> Score:
         """Score one answer and store the score; a judge or scorer that fails leaves it unscored, with the reason.
 
-        Args:
-            text: the answer; None = it was paid, but its transcript was not kept and scoring did not happen then.
+        Raises:
+            ScoringStopped: the judge cannot be asked any more; nothing was stored.
         """
         ref = item.task.scorer
-        if text is None:
+        if answer.text is None:
             found = Score(reason="failed", explanation="the answer was not stored and cannot be scored any more")
         else:
-            outcome = await self._decided(item, text, finish_reason, refused=refused)
-            if isinstance(outcome, JudgeCall):
-                outcome = await self._judged(outcome, item, cell_id, planned_id)
-            found = outcome
+            outcome = await self._decided(item, answer, answer.text)
+            found = await self._judged(outcome, item, answer) if isinstance(outcome, JudgeCall) else outcome
         await self._writer.add_score(
             ScoreRecord(
-                attempt_id=attempt_id,
-                planned_id=planned_id,
-                cell_id=cell_id,
+                attempt_id=answer.attempt_id,
+                planned_id=answer.planned_id,
+                cell_id=answer.cell_id,
                 scorer=ref.name,
                 scorer_version=str(SCORERS[ref.name].version),
                 scored_at_us=self._wall_us(),
@@ -136,13 +157,18 @@ class Grader:
         )
         return found
 
-    async def _decided(
-        self, item: PlannedItem, text: str, finish_reason: FinishReason | str | None, *, refused: bool
-    ) -> Score | JudgeCall:
+    async def _decided(self, item: PlannedItem, answer: PaidAnswer, text: str) -> Score | JudgeCall:
         """Let the scorer decide, or the check that it asks for; whatever they raise concerns this answer alone."""
         ref = item.task.scorer
         try:
-            work = partial(score, ref, text=text, sample=item.sample, finish_reason=finish_reason, refused=refused)
+            work = partial(
+                score,
+                ref,
+                text=text,
+                sample=item.sample,
+                finish_reason=answer.finish_reason,
+                refused=answer.refused,
+            )
             outcome = work() if len(text) <= LONGEST_SCORED_AT_ONCE else await asyncio.to_thread(work)
             match outcome:
                 case ProgramCheck():
@@ -157,13 +183,17 @@ class Grader:
         except Exception as error:  # noqa: BLE001  # one answer's fault must not end a run that others paid for
             return self._on_fault(ref.name, error)
 
-    async def _judged(self, call: JudgeCall, item: PlannedItem, cell_id: int, planned_id: int) -> Score:
+    async def _judged(self, call: JudgeCall, item: PlannedItem, answer: PaidAnswer) -> Score:
         try:
-            reply = await self._ask_judge(call, item, cell_id, planned_id)
-        except (AttemptFailed, BudgetReached) as error:
+            reply = await self._ask_judge(call, item, answer)
+        except BudgetReached as error:
+            raise ScoringStopped(error) from error
+        except AttemptFailed as error:
+            if ACTIONS[error.error_class] is Action.STOP_MODEL:
+                raise ScoringStopped(error) from error
             return Score(reason="undecided", answer=call.answer, explanation=f"no verdict: {error.message}")
         if reply is None:
-            return Score(reason="undecided", answer=call.answer, explanation="no judge model was named (--judge)")
+            return Score(reason="undecided", answer=call.answer, explanation=NO_JUDGE)
         try:
             return _possible(finish_judgement(call, reply))
         except Exception as error:  # noqa: BLE001  # as above

@@ -23,15 +23,15 @@ class SampleLeft(Exception):
     """Nothing more may be sent: this sample is left for a later session."""
 
 
-class Spot:
-    """One request's spot in a line.
+class Waiter:
+    """One request that waits for a place in a line.
 
     Attributes:
         tokens: of the request, at most.
         near: done when the place will come within a moment, or has come.
-        place: the place, as what `Traffic.leave` wants back.
+        place: the place, as what `ConcurrencyLimiter.leave` wants back.
 
-    Both end in `SampleLeft` when the lane is closed first.
+    Both end in `SampleLeft` when the line is closed first.
     """
 
     __slots__ = ("near", "place", "tokens")
@@ -56,8 +56,8 @@ class Spot:
                 one.exception()  # whoever does not come back for it is no mistake
 
 
-class Lane:
-    """The way of one model: its gate, and who waits for a place, in draw order.
+class WaitingLine:
+    """The line of one model: its gate, and who waits for a place, in draw order.
 
     Attributes:
         closed: nothing more may enter; whoever waits is turned away with `SampleLeft`.
@@ -66,7 +66,7 @@ class Lane:
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
-        self.waiting: deque[Spot] = deque()
+        self.waiting: deque[Waiter] = deque()
         self.closed = False
         self.alarm: asyncio.TimerHandle | None = None
         self._n_near = 0  # so many at the front of the line have been told
@@ -74,13 +74,13 @@ class Lane:
         self._counted_from_s = gate.clock()
         self._answers_per_s = 0.0
 
-    def join(self, spot: Spot, *, first: bool) -> None:
-        """Take a spot into the line, at its end or, when its attempt is recorded already, at its front."""
+    def join(self, waiter: Waiter, *, first: bool) -> None:
+        """Take a request into the line, at its end or, when its attempt is recorded already, at its front."""
         if first:
-            self.waiting.appendleft(spot)
-            self._tell(spot)
+            self.waiting.appendleft(waiter)
+            self._tell(waiter)
         else:
-            self.waiting.append(spot)
+            self.waiting.append(waiter)
             self.tell_next()
 
     def pop(self) -> None:
@@ -102,21 +102,21 @@ class Lane:
         while self._n_near < most and self._n_near < len(self.waiting) and self.alarm is None:
             self._tell(self.waiting[self._n_near])
 
-    def _tell(self, spot: Spot) -> None:
+    def _tell(self, waiter: Waiter) -> None:
         self._n_near += 1
-        if not spot.near.done():
-            spot.near.set_result(None)
+        if not waiter.near.done():
+            waiter.near.set_result(None)
 
     def clear(self) -> None:
         """Turn everyone away."""
-        for spot in self.waiting:
-            spot.refuse()
+        for waiter in self.waiting:
+            waiter.refuse()
         self.waiting.clear()
         self._n_near = 0
 
 
-class Traffic:
-    """Places in flight over all lanes of a run.
+class ConcurrencyLimiter:
+    """Places in flight over all lines of a run.
 
     Attributes:
         in_flight, most_in_flight: requests under way now, and at most so far.
@@ -128,44 +128,44 @@ class Traffic:
         self.in_flight = 0
         self.most_in_flight = 0
         self.unsettled = 0
-        self._lanes: deque[Lane] = deque()  # those with someone waiting, the one served longest ago first
+        self._lines: deque[WaitingLine] = deque()  # those with someone waiting, the one served longest ago first
         self._watching: list[asyncio.Future[None]] = []
 
-    def line_up(self, lane: Lane, tokens: int, *, first: bool = False) -> Spot:
+    def line_up(self, line: WaitingLine, tokens: int, *, first: bool = False) -> Waiter:
         """Line up for a place; `first` = at the front, for a request whose attempt is recorded already."""
-        spot = Spot(tokens)
-        if lane.closed:
-            spot.refuse()
-            return spot
-        if not lane.waiting and self.in_flight < self.concurrency and lane.gate.wait_s(tokens) == 0.0:
-            spot.give(self._take(lane, tokens))
-            return spot
-        lane.join(spot, first=first)
-        if lane not in self._lanes:
-            self._lanes.append(lane)
+        waiter = Waiter(tokens)
+        if line.closed:
+            waiter.refuse()
+            return waiter
+        if not line.waiting and self.in_flight < self.concurrency and line.gate.wait_s(tokens) == 0.0:
+            waiter.give(self._take(line, tokens))
+            return waiter
+        line.join(waiter, first=first)
+        if line not in self._lines:
+            self._lines.append(line)
             self._admit()
-        return spot
+        return waiter
 
-    def give_up(self, lane: Lane, spot: Spot) -> None:
+    def give_up(self, line: WaitingLine, waiter: Waiter) -> None:
         """Leave the line, or give back a place that was not used."""
-        if spot.place.done():
-            if not spot.place.cancelled() and spot.place.exception() is None:
-                self.leave(lane, spot.place.result())
+        if waiter.place.done():
+            if not waiter.place.cancelled() and waiter.place.exception() is None:
+                self.leave(line, waiter.place.result())
         else:
-            spot.place.cancel()
+            waiter.place.cancel()
 
     def leave(
         self,
-        lane: Lane,
+        line: WaitingLine,
         entered_s: float,
         error: ProviderError | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Give a place back; `error` is what the request ended in, None for an answer with these headers."""
         self.in_flight -= 1
-        lane.gate.leave(entered_s, error, headers)
+        line.gate.leave(entered_s, error, headers)
         if error is None:
-            lane.count_answer()
+            line.count_answer()
         self._admit()
         self.wake()
 
@@ -183,44 +183,44 @@ class Traffic:
         self._watching.append(watcher)
         await watcher
 
-    def close(self, lane: Lane) -> None:
-        """Let nobody enter a lane any more; who is in flight stays."""
-        lane.closed = True
-        lane.clear()
-        self._admit()  # which forgets the lane
+    def close(self, line: WaitingLine) -> None:
+        """Let nobody enter a line any more; who is in flight stays."""
+        line.closed = True
+        line.clear()
+        self._admit()  # which forgets the line
         self.wake()
 
-    def _take(self, lane: Lane, tokens: int) -> float:
+    def _take(self, line: WaitingLine, tokens: int) -> float:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        return lane.gate.enter(tokens)
+        return line.gate.enter(tokens)
 
     def _admit(self) -> None:
-        """Give free places away, lane by lane in turn, in each lane first come first served."""
+        """Give free places away, line by line in turn, in each line first come first served."""
         n_shut = 0
-        while n_shut < len(self._lanes) and self.in_flight < self.concurrency:
-            lane = self._lanes.popleft()
-            n_shut = 0 if self._admit_first(lane) else n_shut + 1
-            if lane.waiting:
-                self._lanes.append(lane)
+        while n_shut < len(self._lines) and self.in_flight < self.concurrency:
+            line = self._lines.popleft()
+            n_shut = 0 if self._admit_first(line) else n_shut + 1
+            if line.waiting:
+                self._lines.append(line)
 
-    def _admit_first(self, lane: Lane) -> bool:
-        """Give a place to the first in a lane; says whether its gate let anybody through."""
-        if lane.alarm is not None:
-            lane.alarm.cancel()
-            lane.alarm = None
-        while lane.waiting:
-            spot = lane.waiting[0]
-            if spot.place.cancelled():
-                lane.pop()
+    def _admit_first(self, line: WaitingLine) -> bool:
+        """Give a place to the first in a line; says whether its gate let anybody through."""
+        if line.alarm is not None:
+            line.alarm.cancel()
+            line.alarm = None
+        while line.waiting:
+            waiter = line.waiting[0]
+            if waiter.place.cancelled():
+                line.pop()
                 continue
-            wait_s = lane.gate.wait_s(spot.tokens)
+            wait_s = line.gate.wait_s(waiter.tokens)
             if wait_s != 0.0:
                 if wait_s is not None:
-                    lane.alarm = asyncio.get_running_loop().call_later(wait_s, self._admit)
+                    line.alarm = asyncio.get_running_loop().call_later(wait_s, self._admit)
                 return False
-            lane.pop()
-            spot.give(self._take(lane, spot.tokens))
-            lane.tell_next()
+            line.pop()
+            waiter.give(self._take(line, waiter.tokens))
+            line.tell_next()
             break
         return True

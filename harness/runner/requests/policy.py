@@ -60,6 +60,9 @@ class RetryLimits:
     longest_retry_after_s: float = 600.0
 
 
+USUAL_LIMITS = RetryLimits()
+
+
 def is_worth_retrying(error: BaseException) -> bool:
     """Whether another attempt can help."""
     return isinstance(error, ProviderError) and ACTIONS[error.error_class] is Action.RETRY
@@ -82,17 +85,26 @@ def wait_s(error: ProviderError, *, failures: int, limits: RetryLimits, jitter: 
     return ceiling * (0.5 + 0.5 * jitter.random())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How the samples of a session are tried; `jitter` and the clock (monotonic seconds) are shared by all of them."""
+
+    limits: RetryLimits
+    jitter: random.Random
+    clock: Callable[[], float]
+
+
 def retrying(
-    limits: RetryLimits,
-    *,
-    attempts_left: int,
-    jitter: random.Random,
-    clock: Callable[[], float],
-    sleep: Callable[[float], Awaitable[None]],
+    policy: RetryPolicy, *, counted_before: int, sleep: Callable[[float], Awaitable[None]]
 ) -> tenacity.AsyncRetrying:
-    """Build the retry loop for one sample; `attempts_left` counts the attempt that the loop makes first."""
+    """Build the retry loop for one sample, which makes its first attempt, too.
+
+    Args:
+        counted_before: attempts of earlier sessions that count against the limit.
+    """
     import tenacity
 
+    limits, clock = policy.limits, policy.clock
     started_s = clock()
 
     def stop(state: tenacity.RetryCallState) -> bool:
@@ -101,14 +113,14 @@ def retrying(
         waits_too_long = asked is not None and asked > limits.longest_retry_after_s
         return (
             waits_too_long
-            or state.attempt_number >= attempts_left
+            or state.attempt_number >= limits.max_attempts - counted_before
             or clock() - started_s + state.upcoming_sleep > limits.max_total_s
         )
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
         assert isinstance(error, ProviderError)
-        return wait_s(error, failures=state.attempt_number, limits=limits, jitter=jitter)
+        return wait_s(error, failures=state.attempt_number, limits=limits, jitter=policy.jitter)
 
     return tenacity.AsyncRetrying(
         sleep=sleep, stop=stop, wait=wait, retry=tenacity.retry_if_exception(is_worth_retrying), reraise=True

@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from harness.errors import HarnessError, ProviderError
 from harness.ledger import Ledger
 from harness.models import ModelSpec
-from harness.runner.attempts import LedgerWriter
 from harness.runner.batch.batch_lines import Waits
-from harness.runner.model_queues import Marking, ModelQueue, RunObserver
-from harness.runner.policy import ACTIONS, Action
-from harness.runner.traffic.limiter import SampleLeft, Traffic
+from harness.runner.model_queues import ModelQueue, RunObserver
+from harness.runner.requests.context import SessionContext
+from harness.runner.requests.policy import ACTIONS, Action
+from harness.runner.sample_work import SampleWork
+from harness.runner.traffic.limiter import SampleLeft
 
 Sleep = Callable[[float], Awaitable[None]]
 T = TypeVar("T")
@@ -27,22 +28,17 @@ AT_ONCE = 500
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
-class BatchWork:
+class BatchContext:
     """What all models of a batch run share.
 
     Attributes:
         holders: models with reservations, or with earlier batches to look for: from them room may come back.
     """
 
-    run_id: str
     ledger: Ledger
-    writer: LedgerWriter
-    marking: Marking
-    traffic: Traffic
+    samples: SampleWork
+    session: SessionContext
     observer: RunObserver
-    wall_us: Callable[[], int]
-    stopping: asyncio.Event
-    max_attempts: int
     waits: Waits
     sleep: Sleep = asyncio.sleep
     holders: set[ModelSpec] = dataclasses.field(default_factory=set)
@@ -54,13 +50,13 @@ class BatchWork:
             SampleLeft: the run is stopping; what is at the provider stays there.
         """
         sleeping = asyncio.ensure_future(self.sleep(seconds))
-        stopped = asyncio.ensure_future(self.stopping.wait())
+        stopped = asyncio.ensure_future(self.session.stopping.wait())
         try:
             await asyncio.wait({sleeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             sleeping.cancel()
             stopped.cancel()
-        if self.stopping.is_set():
+        if self.session.stopping.is_set():
             raise SampleLeft
 
     async def patiently(self, queue: ModelQueue, what: str, ask: Callable[[], Awaitable[T]]) -> T:
@@ -96,7 +92,7 @@ def _out_of_reach(what: str, error: ProviderError, failures: int) -> HarnessErro
     )
 
 
-async def all_of(work: Sequence[Awaitable[Any]]) -> None:
+async def all_of(work: Sequence[Awaitable[object]]) -> None:
     """Await all of them to the end, then raise the first failure."""
     for ended in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(ended, BaseException):

@@ -1,0 +1,83 @@
+"""How an item of a plan is asked: its conversation, its output cap, and what bounds its tokens.
+
+Pure. Data flows (planned item, model) -> `Question`; a conversation -> what the ledger keeps of it.
+"""
+
+from __future__ import annotations
+
+from harness.declared import Json, JsonObject, request_value
+from harness.ledger.records import Purpose
+from harness.messages import ImagePart, Message
+from harness.runner.plan import ModelPlan, PlannedItem, image_sha256
+from harness.runner.spec import RunSpec
+from harness.suites.tokens import upper_bound_messages
+
+
+@request_value
+class Question:
+    """What is asked, for whom, and with which limits.
+
+    Attributes:
+        request_stem: request id without its try suffix.
+        input_tokens_bound: no tokenizer makes more input tokens of the messages than this.
+        max_output_tokens: cap that is sent; None = not sent.
+    """
+
+    request_stem: str
+    cell_id: int
+    planned_id: int
+    messages: tuple[Message, ...]
+    input_tokens_bound: int
+    max_output_tokens: int | None
+    temperature: float | None = None
+    service_tier: str | None = None
+    purpose: Purpose = "solve"
+
+    def request_id(self, try_number: int) -> str:
+        """Our own id of one attempt, unique over the ledger."""
+        return f"{self.request_stem}.t{try_number}"
+
+
+def question_for(
+    run_id: str, options: RunSpec, item: PlannedItem, model: ModelPlan, *, cell_id: int, planned_id: int
+) -> Question:
+    """Ask one item of one model."""
+    messages = item_messages(item)
+    return Question(
+        request_stem=f"{run_id}.c{cell_id}.p{planned_id}.e{item.epoch}",
+        cell_id=cell_id,
+        planned_id=planned_id,
+        messages=messages,
+        input_tokens_bound=upper_bound_messages(messages),
+        max_output_tokens=output_cap(item, model, options.max_output_tokens),
+        temperature=options.temperature,
+        service_tier=options.service_tier,
+    )
+
+
+def item_messages(item: PlannedItem) -> tuple[Message, ...]:
+    """The conversation that asks an item."""
+    user = Message(role="user", content=item.sample.input)
+    return (user,) if item.sample.system is None else (Message(role="system", content=item.sample.system), user)
+
+
+def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int | None:
+    """Output cap that is sent: the user's, else the task's for this kind of model; a model not known to be either
+    kind gets the larger one."""
+    if override is not None:
+        return override
+    plain, reasoning = item.task.max_output_tokens, item.task.max_output_tokens_reasoning
+    if model.reasons is None:
+        return max(plain, reasoning) if plain is not None and reasoning is not None else reasoning or plain
+    return (reasoning or plain) if model.reasons else plain
+
+
+def messages_json(messages: tuple[Message, ...]) -> list[JsonObject]:
+    """Write a conversation as the ledger keeps it: images by digest."""
+    return [{"role": message.role, "content": _content_json(message)} for message in messages]
+
+
+def _content_json(message: Message) -> Json:
+    if isinstance(message.content, str):
+        return message.content
+    return [{"image": image_sha256(part)} if isinstance(part, ImagePart) else part for part in message.content]

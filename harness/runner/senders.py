@@ -1,0 +1,95 @@
+"""Makes what asks one model: its adapter, its gate, its prices, its budgets. The only place that does.
+
+Data flows session context + model -> `RequestSender`, closed with its connections when the session ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Literal
+
+from harness.instants import from_us
+from harness.models import ModelSpec
+from harness.providers import make_provider
+from harness.providers.base import Provider
+from harness.providers.catalogue import SIMULATED
+from harness.runner.attempts import RequestSender
+from harness.runner.budgets import budget_scopes
+from harness.runner.preparation import PreparedRun, is_simulated, streams
+from harness.runner.pricer import Pricer
+from harness.runner.requests.context import SessionContext
+from harness.runner.requests.reservations import Reservations
+from harness.runner.traffic.gate import Gate
+from harness.runner.traffic.limiter import WaitingLine
+
+
+@contextlib.asynccontextmanager
+async def open_sender(
+    context: SessionContext,
+    spec: ModelSpec,
+    provider: Provider,
+    *,
+    service_tier: str | None = None,
+    mode: Literal["batch"] | None = None,
+) -> AsyncIterator[RequestSender]:
+    """Make what asks a model.
+
+    Args:
+        provider: its adapter; closed at the end.
+        service_tier: what its requests ask for; None = the provider's default.
+        mode: `batch` where requests leave together.
+    """
+    options = context.options
+    simulated = is_simulated(spec, context.book, from_us(context.clocks.wall_us()))
+    gate = Gate(
+        options.concurrency,
+        clock=context.clocks.monotonic_s,
+        requests_per_minute=options.requests_per_minute,
+        tokens_per_minute=options.tokens_per_minute,
+    )
+    pricer = Pricer(context.book, spec, service_tier=service_tier, mode=mode)
+    reservations = Reservations(
+        pricer,
+        scopes=lambda wall_us: budget_scopes(
+            context.run_id, spec, wall_us, simulated=simulated, others=context.own_scopes
+        ),
+        capped=context.capped,
+        expected=context.expected,
+    )
+    try:
+        yield RequestSender(
+            spec, provider, pricer=pricer, reservations=reservations, line=WaitingLine(gate), context=context
+        )
+    finally:
+        await provider.aclose()
+
+
+def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool, checking: bool = False) -> Provider:
+    """Make the adapter of a model or judge of a run, as its options say.
+
+    Args:
+        batch: its requests leave together.
+        checking: nothing is going to be sent.
+
+    Raises:
+        InputError: a model, provider or address that does not exist, or a key that is missing.
+    """
+    if batch:
+        from harness.runner.batch.batch_lines import BatchOnly, batch_provider
+
+        return BatchOnly(batch_provider(prepared.spec, spec, prepared.endpoints.of(spec)))
+    key = None
+    if spec.provider == SIMULATED:
+        from harness.simulation.simulated_models import AnswerKey
+
+        items = () if checking else prepared.items
+        key = AnswerKey.from_samples((item.sample, item.task.scorer.name) for item in items if item.epoch == 0)
+    plan = next((model for model in prepared.models if model.spec == spec), None)
+    return make_provider(
+        spec,
+        base_url=prepared.endpoints.of(spec),
+        concurrency=1 if checking else prepared.spec.concurrency,
+        answer_key=key,
+        stream=not checking and plan is not None and streams(prepared, plan),
+    )

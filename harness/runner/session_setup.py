@@ -1,0 +1,241 @@
+"""Sets one session of a run up inside its event loop, drives it, and says how it ended.
+
+Data flows a run as it stands in the ledger -> context, senders, queues, judge, scorer -> `Session` (or `BatchSession`)
+-> how each model stands. What is opened here is closed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.instants import now_us
+from harness.ledger import Ledger
+from harness.ledger.reading.attempt_rows import recent_charges, transcript_of
+from harness.ledger.records import Purpose
+from harness.models import ModelSpec
+from harness.money import from_pico, plain
+from harness.pricing.book import PriceBook
+from harness.runner.budgets import capped_scopes
+from harness.runner.endings import Ending, ModelResult, model_result
+from harness.runner.event_loop import interrupted_by_signals
+from harness.runner.failed_samples import Outcomes
+from harness.runner.model_queues import ModelQueue, RunObserver
+from harness.runner.options.addresses import address_notices
+from harness.runner.plan import ModelPlan
+from harness.runner.preparation import PreparedRun
+from harness.runner.requests.context import Clocks, LedgerWriter, SessionContext
+from harness.runner.requests.policy import USUAL_LIMITS, RetryLimits, RetryPolicy
+from harness.runner.requests.reservations import ENOUGH, QUANTILE, ExpectedCosts
+from harness.runner.reuse import Reuse
+from harness.runner.sample_work import SampleWork
+from harness.runner.scoring.checks import ScoringChecks
+from harness.runner.scoring.judges import Judge
+from harness.runner.scoring.scores import AnswerScorer, Faults
+from harness.runner.senders import open_sender, provider_of
+from harness.runner.session import Session
+from harness.runner.traffic.limiter import ConcurrencyLimiter
+
+if TYPE_CHECKING:
+    from harness.runner.batch.batch_lines import Waits
+    from harness.runner.batch.batch_sessions import BatchSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """How a session is driven, whatever the run asks.
+
+    Attributes:
+        limits: how long a sample is tried; `max_attempts` is always the run's.
+        wall_us: the clock, in microseconds since the epoch.
+        handle_signals: let Ctrl-C drain instead of raising (command line only).
+        batch_waits: how often batches are looked at; None = from a few seconds to the run's `batch_poll_s`.
+        retry_failed: ask samples that failed for good once more, each with all its tries; False = they stay failed.
+        places: words of a command line that say where the ledger and the prices are, for the command that goes on.
+    """
+
+    limits: RetryLimits = USUAL_LIMITS
+    wall_us: Callable[[], int] = now_us
+    handle_signals: bool = False
+    batch_waits: Waits | None = None
+    retry_failed: bool = False
+    places: Sequence[str] = ()
+
+
+USUAL_SESSION = SessionOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlan:
+    """A run as it stands in the ledger.
+
+    Attributes:
+        cell_ids: the ledger's ids of the cells, by model and suite.
+        planned_ids: the ledger's ids of planned samples, in draw order.
+        outcomes: what earlier sessions left, by (cell id, planned id).
+    """
+
+    prepared: PreparedRun
+    ledger: Ledger
+    cell_ids: Mapping[ModelSpec, Mapping[str, int]]
+    planned_ids: Sequence[int]
+    outcomes: Callable[[Purpose], Outcomes]
+
+
+async def run_session(
+    plan: StoredPlan, book: PriceBook, observer: RunObserver, options: SessionOptions
+) -> tuple[list[ModelResult], Ending]:
+    """Ask what is left to ask of every model, and have it scored; says how each model stands then."""
+    prepared, ledger = plan.prepared, plan.ledger
+    spec = prepared.spec
+    async with contextlib.AsyncExitStack() as stack:
+        writer = await stack.enter_async_context(ledger.writer())
+        checks = await stack.enter_async_context(ScoringChecks(unsafe_exec=spec.unsafe_exec, notice=observer.notice))
+        context = _context(plan, book, writer, observer, options)
+        queues = [await _queue(plan, model, context, stack) for model in prepared.models]
+        judge = Judge(
+            prepared.run_id,
+            named=spec.judge,
+            make_sender=lambda judge: open_sender(context, judge, provider_of(prepared, judge, batch=False)),
+            stack=stack,
+            tries_of=plan.outcomes("judge"),
+        )
+        _tell_beginning(plan, context, observer)
+        reuse = Reuse(ledger, context) if spec.reuse else None
+        scorer = AnswerScorer(
+            writer=writer,
+            checks=checks,
+            ask_judge=judge.ask,
+            wall_us=options.wall_us,
+            on_fault=Faults(observer.notice).score,
+        )
+        work = SampleWork(
+            scorer,
+            observer=observer,
+            transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
+            max_attempts=spec.max_attempts,
+            reuse=reuse,
+        )
+        session: Session | BatchSession
+        if spec.batch:
+            session = _batch_session(queues, work, ledger, context, observer, options.batch_waits)
+        else:
+            session = Session(
+                queues, work=work, stopping=context.stopping, observer=observer, concurrency=spec.concurrency
+            )
+        with interrupted_by_signals(session.interrupt) if options.handle_signals else contextlib.nullcontext():
+            await session.run()
+    ending = Ending(
+        interrupted=session.interrupted,
+        most_in_flight=context.limiter.most_in_flight,
+        notes=tuple(_notes(context.expected, reuse)),
+    )
+    return [model_result(queue) for queue in queues], ending
+
+
+def _context(
+    plan: StoredPlan, book: PriceBook, writer: LedgerWriter, observer: RunObserver, options: SessionOptions
+) -> SessionContext:
+    spec, capped = plan.prepared.spec, capped_scopes(plan.ledger)
+    return SessionContext(
+        run_id=plan.prepared.run_id,
+        options=spec,
+        book=book,
+        writer=writer,
+        limiter=ConcurrencyLimiter(spec.concurrency),
+        observer=observer,
+        clocks=Clocks(wall_us=options.wall_us, monotonic_s=time.monotonic),
+        retries=RetryPolicy(
+            limits=replace(options.limits, max_attempts=spec.max_attempts),
+            jitter=random.Random(spec.sample_seed),
+            clock=time.monotonic,
+        ),
+        stopping=asyncio.Event(),
+        capped=capped,
+        expected=ExpectedCosts() if spec.budget_mode == "expected" and capped else None,
+    )
+
+
+async def _queue(
+    plan: StoredPlan, model: ModelPlan, context: SessionContext, stack: contextlib.AsyncExitStack
+) -> ModelQueue:
+    prepared, spec = plan.prepared, plan.prepared.spec
+    provider = provider_of(prepared, model.spec, batch=spec.batch)
+    sender = open_sender(
+        context, model.spec, provider, service_tier=spec.service_tier, mode="batch" if spec.batch else None
+    )
+    outcomes, cell_ids = plan.outcomes("solve"), plan.cell_ids[model.spec]
+    cells = frozenset(cell_ids.values())
+    return ModelQueue(
+        model=model,
+        sender=await stack.enter_async_context(sender),
+        pending=deque(prepared.chains),
+        run_id=prepared.run_id,
+        options=spec,
+        cell_ids=cell_ids,
+        planned_ids=plan.planned_ids,
+        outcomes=outcomes,
+        n_samples=sum(map(len, prepared.chains)),
+        has_answered=any(one.status == "succeeded" and key[0] in cells for key, one in outcomes.items()),
+    )
+
+
+def _batch_session(
+    queues: Sequence[ModelQueue],
+    work: SampleWork,
+    ledger: Ledger,
+    context: SessionContext,
+    observer: RunObserver,
+    waits: Waits | None,
+) -> BatchSession:
+    from harness.runner.batch.batch_context import BatchContext
+    from harness.runner.batch.batch_lines import Waits
+    from harness.runner.batch.batch_sessions import BatchSession
+
+    shared = BatchContext(
+        ledger=ledger,
+        samples=work,
+        session=context,
+        observer=observer,
+        waits=waits or Waits.up_to(context.options.batch_poll_s),
+    )
+    return BatchSession(queues, shared)
+
+
+def _tell_beginning(plan: StoredPlan, context: SessionContext, observer: RunObserver) -> None:
+    """Learn what the options ask for from earlier sessions, and say what they mean."""
+    spec = plan.prepared.spec
+    for said in address_notices(spec.models, plan.prepared.endpoints, os.environ):
+        observer.notice(said)
+    if context.expected is not None:
+        context.expected.preload(recent_charges(plan.ledger, context.run_id))
+        observer.notice(
+            f"budget mode expected: once {ENOUGH} charges of a model are known, their {QUANTILE:.0%} quantile is"
+            " reserved instead of the worst case; a cap can be exceeded by at most (worst case - quantile) for"
+            f" each of up to {spec.concurrency} requests in flight and for each one whose bill stays unknown"
+        )
+    if spec.reuse:
+        silent = sum(run.config.get("keep_transcripts") is False for run in plan.ledger.runs())
+        if silent:
+            observer.notice(f"{silent} stored runs kept no transcripts: their answers cannot be reused")
+
+
+def _notes(expected: ExpectedCosts | None, reuse: Reuse | None) -> list[str]:
+    """What to say at the end of a session."""
+    said = []
+    if expected is not None:
+        most = plain(from_pico(expected.most_exposed_pico))
+        said.append(
+            f"budget mode expected: spending stays below each cap plus ${most}, the most by which the worst cases"
+            f" of what was in flight or has an unknown bill exceeded what was reserved for it"
+        )
+    if reuse is not None:
+        said.append(f"{reuse.count:,} answers were taken from earlier runs, nothing was sent for them")
+    return said
