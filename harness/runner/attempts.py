@@ -19,10 +19,10 @@ from harness.ledger.records import AttemptStart, SampleOutcome, Transcript
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Provider, Request, Response
 from harness.runner.pricer import Pricer
-from harness.runner.requests.context import SessionContext
 from harness.runner.requests.item_questions import Question, messages_json
 from harness.runner.requests.policy import ACTIONS, Action, is_worth_retrying, retrying
 from harness.runner.requests.reservations import Reservations
+from harness.runner.requests.session_context import SessionContext
 from harness.runner.requests.settlement import answered, failed, finish_time
 from harness.runner.traffic.gate import NO_HEADERS
 from harness.runner.traffic.limiter import SampleLeft, Waiter, WaitingLine

@@ -16,8 +16,8 @@ from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
 from harness.runner.attempts import RequestSender
 from harness.runner.plan import Chain, ModelPlan, PlannedItem
-from harness.runner.requests.context import AttemptObserver
 from harness.runner.requests.item_questions import Question, question_for
+from harness.runner.requests.session_context import AttemptObserver
 from harness.runner.spec import RunSpec
 
 

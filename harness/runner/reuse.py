@@ -13,8 +13,8 @@ from harness.ledger.encoding import read_json
 from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript, UsageFacts, UsageSource
 from harness.replies.thinking import separate
 from harness.runner.attempts import RequestSender
-from harness.runner.requests.context import SessionContext
 from harness.runner.requests.item_questions import Question, messages_json
+from harness.runner.requests.session_context import SessionContext
 from harness.runner.scoring.scores import PaidAnswer
 
 if TYPE_CHECKING:

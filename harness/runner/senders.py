@@ -18,8 +18,8 @@ from harness.runner.attempts import RequestSender
 from harness.runner.budgets import budget_scopes
 from harness.runner.preparation import PreparedRun, is_simulated, streams
 from harness.runner.pricer import Pricer
-from harness.runner.requests.context import SessionContext
 from harness.runner.requests.reservations import Reservations
+from harness.runner.requests.session_context import SessionContext
 from harness.runner.traffic.gate import Gate
 from harness.runner.traffic.limiter import WaitingLine
 

@@ -15,8 +15,8 @@ from harness.ledger import Ledger
 from harness.models import ModelSpec
 from harness.runner.batch.batch_lines import Waits
 from harness.runner.model_queues import ModelQueue, RunObserver
-from harness.runner.requests.context import SessionContext
 from harness.runner.requests.policy import ACTIONS, Action
+from harness.runner.requests.session_context import SessionContext
 from harness.runner.sample_work import SampleWork
 from harness.runner.traffic.limiter import SampleLeft
 

@@ -35,8 +35,8 @@ from harness.runner.budgets import capped_scopes
 from harness.runner.plan import PlannedItem, sample_sha256
 from harness.runner.preparation import load_suites
 from harness.runner.pricer import Spent
-from harness.runner.requests.context import Clocks, SessionContext
 from harness.runner.requests.policy import ACTIONS, Action, RetryLimits, RetryPolicy
+from harness.runner.requests.session_context import Clocks, SessionContext
 from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.judges import Judge
 from harness.runner.scoring.scores import NO_JUDGE, AnswerScorer, CannotScore, PaidAnswer
