@@ -322,8 +322,8 @@ def price(
         for number, record in enumerate(records, 1)
     ]
     frame = pd.DataFrame(rows, columns=["id", "status", "usd", "list_usd", "lines", "price", "warnings", "error"])
-    for name in ("usd", "list_usd"):
-        frame[name] = pd.Series([None if row.get(name) is None else Decimal(row[name]) for row in rows], dtype=object)
+    for name, amounts in (("usd", [row["usd"] for row in rows]), ("list_usd", [row["list_usd"] for row in rows])):
+        frame[name] = pd.Series([None if usd is None else Decimal(usd) for usd in amounts], dtype=object)
     return frame
 
 

@@ -5,6 +5,7 @@ Pure. Data flows (`Usage`, `Price`, `Terms`) -> `RateCard` -> `Charge` lines -> 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -67,10 +68,7 @@ def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decima
     """Charge each meter of a usage exactly once; usage of other models inside it is not part of this bill."""
     card = rates_in_force(price, terms, factor=factor)
     unpriced = [f"no rate for {term} of {price.name}" for term in card.unknown_terms]
-    if usage.input_tokens is None or usage.output_tokens is None:
-        unpriced.append("the payload does not say how many tokens were used")
-    if any(flag.name == "zero_usage" for flag in usage.flags):
-        unpriced.append("the payload states no tokens at all, which no answered request has")
+    unpriced += _not_told(usage)
     lines, warnings = [], list(card.warnings)
     for used, n_used in meters(usage).items():
         meter, quantity = card.as_sold(used, n_used)
@@ -82,6 +80,13 @@ def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decima
             warnings.append(f"no cached rate is published for {price.name}: cached tokens at the full input rate")
         lines.append(line_of(meter, quantity, rate, model))
     return Bill(lines=tuple(lines), unpriced=tuple(unpriced), warnings=tuple(warnings))
+
+
+def _not_told(usage: Usage) -> Iterator[str]:
+    if usage.input_tokens is None or usage.output_tokens is None:
+        yield "the payload does not say how many tokens were used"
+    if any(flag.name == "zero_usage" for flag in usage.flags):
+        yield "the payload states no tokens at all, which no answered request has"
 
 
 def line_of(meter: Meter, quantity: int, rate: Decimal, model: str | None = None) -> Charge:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Literal
 
 from harness.costs.charge import Bill, Charge, charge
@@ -191,46 +192,55 @@ def _other_bills(book: PriceBook, usage: Usage, provider: str, terms: Terms) -> 
 
 
 def _total(match: Match, bills: list[Bill], warnings: list[str]) -> Cost:
-    lines = tuple(line for bill in bills for line in bill.lines)
-    unpriced = [why for bill in bills for why in bill.unpriced]
-    free = match.price.free and all(line.usd == 0 for line in lines)
-    if unpriced and not (free and len(bills) == 1):
+    lines = tuple(chain.from_iterable(bill.lines for bill in bills))
+    unpriced = tuple(chain.from_iterable(bill.unpriced for bill in bills))
+    is_free = match.price.free and not any(line.usd for line in lines)
+    found = Cost(status="unpriced", list_usd=None, usd=None, lines=lines, price=match.price, via=match.via)
+    if unpriced and (len(bills) > 1 or not is_free):
         warnings += unpriced
-        return Cost(status="unpriced", list_usd=None, usd=None, lines=lines, price=match.price, via=match.via)
+        return found
     total = add(line.usd for line in lines)
-    status: CostStatus = "free" if free else "priced"
-    return Cost(status=status, list_usd=total, usd=total, lines=lines, price=match.price, via=match.via)
+    return replace(found, status="free" if is_free else "priced", list_usd=total, usd=total)
 
 
 def _stated(usage: Usage, cost: Cost | None, warnings: list[str]) -> Cost:
-    """Put what the provider states beside what the book says; the stated amount is what was charged.
+    """Put what the provider states beside what the book says; the stated amount is what was charged."""
+    cost = cost or Cost(status="unpriced", list_usd=None, usd=None)
+    if usage.stated_cost_usd is None:
+        return replace(cost, warnings=_once(warnings), is_lower_bound=usage.is_incomplete and cost.usd is not None)
+    billed, compared, notes = _billed(usage, usage.stated_cost_usd, cost.list_usd)
+    if billed is None or compared is None:
+        return replace(cost, warnings=_once([*warnings, *notes]))
+    notes += _difference(compared, cost.list_usd)
+    status: CostStatus = "priced" if billed or cost.list_usd is None else cost.status
+    return replace(cost, usd=billed, status=status, warnings=_once([*warnings, *notes]))
+
+
+def _billed(
+    usage: Usage, stated: Decimal, list_usd: Decimal | None
+) -> tuple[Decimal | None, Decimal | None, list[str]]:
+    """Say what was charged where a payload states an amount, the amount to hold the list price against, and notes.
 
     With the user's own key the bill is what was charged here and what the provider behind it charged. Zero for a model
     that has a price is no charge that was made: trials, credits and broken gateways state it, so the list price counts.
     """
-    cost = cost or Cost(status="unpriced", list_usd=None, usd=None)
-    charged = usage.stated_cost_usd
-    if charged is None:
-        return replace(cost, warnings=_once(warnings), is_lower_bound=usage.is_incomplete and cost.usd is not None)
     if usage.own_key:
-        upstream = usage.stated_upstream_usd or cost.list_usd
-        warnings = [*warnings, _own_key_note(charged, usage.stated_upstream_usd, upstream)]
-        billed, compared = (None, None) if upstream is None else (add((charged, upstream)), upstream)
-    elif charged == 0 and cost.list_usd != 0:
-        counted = "the list price is taken" if cost.list_usd is not None else "what it cost is not known"
-        warnings = [*warnings, f"the payload states 0 USD for a model that is not known to be free: {counted}"]
-        billed = compared = cost.list_usd
-    else:
-        billed = compared = charged
-    if billed is None or compared is None:
-        return replace(cost, warnings=_once(warnings))
-    if cost.list_usd is None:
-        warnings = [*warnings, "charged as the provider states; there is no list price to compare with"]
-    elif abs(compared - cost.list_usd) > STATED_TOLERANCE * max(abs(cost.list_usd), abs(compared)):
-        note = f"the provider states {plain(compared)} USD, the price book says {plain(cost.list_usd)} USD"
-        warnings = [*warnings, note]
-    status: CostStatus = "priced" if billed or cost.list_usd is None else cost.status
-    return replace(cost, usd=billed, status=status, warnings=_once(warnings))
+        upstream = usage.stated_upstream_usd or list_usd
+        note = _own_key_note(stated, usage.stated_upstream_usd, upstream)
+        return (None if upstream is None else add((stated, upstream))), upstream, [note]
+    if stated == 0 and list_usd != 0:
+        counted = "the list price is taken" if list_usd is not None else "what it cost is not known"
+        note = f"the payload states 0 USD for a model that is not known to be free: {counted}"
+        return list_usd, list_usd, [note]
+    return stated, stated, []
+
+
+def _difference(compared: Decimal, list_usd: Decimal | None) -> list[str]:
+    if list_usd is None:
+        return ["charged as the provider states; there is no list price to compare with"]
+    if abs(compared - list_usd) <= STATED_TOLERANCE * max(abs(list_usd), abs(compared)):
+        return []
+    return [f"the provider states {plain(compared)} USD, the price book says {plain(list_usd)} USD"]
 
 
 def _own_key_note(charged: Decimal, stated: Decimal | None, taken: Decimal | None) -> str:

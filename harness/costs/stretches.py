@@ -7,7 +7,7 @@ one by one, unless rates change between these. Data flows (`PriceBook`, `ServedS
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -113,20 +113,28 @@ class _Edges:
 def _edges_of(book: PriceBook, served: Served) -> _Edges:
     names = dict.fromkeys((served.model, served.model_served or served.model))
     moments = {moment for name in names for moment in book.boundaries(served.provider, name)}
-    adjustments = [adjustment for name in names for adjustment in _adjustments(book, served.provider, name)]
-    sizes = {adjustment.least_context_tokens for adjustment in adjustments}
-    mosts = (adjustment.most_context_tokens for adjustment in adjustments)
-    sizes |= {most + 1 for most in mosts if most is not None}
-    windows = [window for adjustment in adjustments for window in adjustment.hours]
+    adjustments = [each for name in names for each in _adjustments(book, served.provider, name)]
     return _Edges(
         moments_us=sorted(map(to_us, moments)),
-        day_edges_s=sorted({edge for window in windows for edge in (window.start_s, window.end_s % DAY_S)}),
-        by_date=any(adjustment.weekdays or adjustment.except_dates for adjustment in adjustments),
-        context_edges=sorted(sizes - {0}),
-        by_thinking=any(adjustment.thinking is not None for adjustment in adjustments),
+        day_edges_s=_day_edges_s(adjustments),
+        by_date=any(each.weekdays or each.except_dates for each in adjustments),
+        context_edges=_context_edges(adjustments),
+        by_thinking=any(each.thinking is not None for each in adjustments),
     )
 
 
-def _adjustments(book: PriceBook, provider: str, model: str) -> list[Adjustment]:
-    rows = (record for record in book.reachable(provider, model) if isinstance(record, Price))
-    return [adjustment for row in rows for adjustment in row.adjustments]
+def _adjustments(book: PriceBook, provider: str, model: str) -> Iterator[Adjustment]:
+    for record in book.reachable(provider, model):
+        if isinstance(record, Price):
+            yield from record.adjustments
+
+
+def _day_edges_s(adjustments: Iterable[Adjustment]) -> list[int]:
+    windows = [window for each in adjustments for window in each.hours]
+    return sorted({edge for window in windows for edge in (window.start_s, window.end_s % DAY_S)})
+
+
+def _context_edges(adjustments: Sequence[Adjustment]) -> list[int]:
+    least = {each.least_context_tokens for each in adjustments}
+    past = {each.most_context_tokens + 1 for each in adjustments if each.most_context_tokens is not None}
+    return sorted((least | past) - {0})

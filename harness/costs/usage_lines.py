@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from harness.costs.charge import Charge
 from harness.costs.cost import Cost, price_request, without_tokens
@@ -25,23 +25,67 @@ from harness.usage.tool_calls import TOOLS, called_tools, calls_in_output, offer
 _REGION_KEYS = ("inference_geo", "data_residency", "region", "data_zone")
 
 
-def price_line(book: PriceBook, text: str | bytes, *, line_number: int, assume_utc: bool = False) -> dict[str, Any]:
+class LineFacts(TypedDict):
+    """One line of a bill; `model` only where another model inside the payload was charged."""
+
+    meter: str
+    quantity: int
+    unit: str
+    usd_per_unit: str
+    usd: str
+    model: NotRequired[str]
+
+
+class PriceFacts(TypedDict):
+    """The row that priced something, so that the amount can be explained later."""
+
+    provider: str
+    model: str
+    effective_from: str | None
+    effective_until: str | None
+    rates: dict[str, str]
+    free: bool
+    source: str
+    checked_on: str | None
+    confidence: str
+    note: str
+    row: str
+    row_sha256: str
+    via: list[str]
+    book_sha256: str
+
+
+class PricedLine(TypedDict):
+    """What one line of usage cost: JSON values, amounts as decimal strings, null where not known."""
+
+    id: object
+    status: str
+    usd: str | None
+    lines: list[LineFacts]
+    price: PriceFacts | None
+    list_usd: str | None
+    warnings: list[str]
+    cost_is_lower_bound: bool
+    error: str | None
+
+
+def price_line(book: PriceBook, text: str | bytes, *, line_number: int, assume_utc: bool = False) -> PricedLine:
     """Price one line; what is wrong with it becomes status `error` with the line's number, never an exception.
 
     Args:
         assume_utc: instants without a time zone are in UTC; without it they are an error.
     """
-    record: Any = None
+    record: object = None
     try:
         record = parse_json(text)
         return price_record(book, _mapping(record, "the line"), assume_utc=assume_utc)
     except (InputError, ValueError, ArithmeticError) as error:
         known_id = record.get("id") if isinstance(record, dict) else None
         what = error.message if isinstance(error, InputError) else str(error) or type(error).__name__
-        return _result(known_id, status="error", error=f"line {line_number}: {what}")
+        return _unread(known_id, f"line {line_number}: {what}")
 
 
-def price_record(book: PriceBook, record: Mapping[str, Any], *, assume_utc: bool = False) -> dict[str, Any]:
+def price_record(book: PriceBook, record: Mapping[str, object], *, assume_utc: bool = False) -> PricedLine:
     """Price one payload.
 
     Args:
@@ -77,8 +121,7 @@ def price_record(book: PriceBook, record: Mapping[str, Any], *, assume_utc: bool
     return _priced(record.get("id"), book, usage, cost)
 
 
-def price_facts(price: Price, *, book_sha256: str, via: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Describe the row that priced something, so that the amount can be explained later."""
+def _price_facts(price: Price, *, book_sha256: str, via: tuple[str, ...]) -> PriceFacts:
     return {
         "provider": price.provider,
         "model": price.model,
@@ -97,36 +140,37 @@ def price_facts(price: Price, *, book_sha256: str, via: tuple[str, ...] = ()) ->
     }
 
 
-def _priced(record_id: Any, book: PriceBook, usage: Usage, cost: Cost) -> dict[str, Any]:
+def _priced(record_id: object, book: PriceBook, usage: Usage, cost: Cost) -> PricedLine:
     flags = [f"{flag.name}: {flag.detail}" for flag in usage.flags]
-    facts = None if cost.price is None else price_facts(cost.price, book_sha256=book.sha256, via=cost.via)
-    return _result(
-        record_id,
-        status=cost.status,
-        usd=_amount(cost.usd),
-        list_usd=_amount(cost.list_usd),
-        lines=[_line(line) for line in cost.lines],
-        price=facts,
-        warnings=[*cost.warnings, *flags],
-        cost_is_lower_bound=cost.is_lower_bound,
-    )
+    return {
+        "id": record_id,
+        "status": cost.status,
+        "usd": _amount(cost.usd),
+        "lines": [_line(line) for line in cost.lines],
+        "price": None if cost.price is None else _price_facts(cost.price, book_sha256=book.sha256, via=cost.via),
+        "list_usd": _amount(cost.list_usd),
+        "warnings": [*cost.warnings, *flags],
+        "cost_is_lower_bound": cost.is_lower_bound,
+        "error": None,
+    }
 
 
-def _result(record_id: Any, *, status: str, **facts: Any) -> dict[str, Any]:
-    nothing: dict[str, Any] = {
+def _unread(record_id: object, error: str) -> PricedLine:
+    return {
+        "id": record_id,
+        "status": "error",
         "usd": None,
         "lines": [],
         "price": None,
         "list_usd": None,
         "warnings": [],
         "cost_is_lower_bound": False,
-        "error": None,
+        "error": error,
     }
-    return {"id": record_id, "status": status, **nothing, **facts}
 
 
-def _line(line: Charge) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+def _line(line: Charge) -> LineFacts:
+    facts: LineFacts = {
         "meter": line.meter.value,
         "quantity": line.quantity,
         "unit": line.unit,
@@ -140,33 +184,33 @@ def _amount(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
-def _mapping(value: object, name: str) -> Mapping[str, Any]:
+def _mapping(value: object, name: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise InputError(f"{name} is not a JSON object")
     return value
 
 
-def _payload(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _payload(record: Mapping[str, object]) -> Mapping[str, object] | None:
     if "usage" not in record:
         raise InputError("key 'usage' is missing (write null when the provider sent none)")
     return None if record["usage"] is None else _mapping(record["usage"], "usage")
 
 
-def _text(record: Mapping[str, Any], key: str) -> str:
+def _text(record: Mapping[str, object], key: str) -> str:
     value = record.get(key)
     if not isinstance(value, str) or not value:
         raise InputError(f"key {key!r} is missing or no text")
     return value
 
 
-def _optional(record: Mapping[str, Any], key: str) -> str | None:
+def _optional(record: Mapping[str, object], key: str) -> str | None:
     value = record.get(key)
     if value is not None and not isinstance(value, str):
         raise InputError(f"key {key!r} is no text")
     return value
 
 
-def _instant(record: Mapping[str, Any], key: str, *, assume_utc: bool) -> datetime:
+def _instant(record: Mapping[str, object], key: str, *, assume_utc: bool) -> datetime:
     text = _text(record, key)
     try:
         return parse_instant(text, zoneless="utc" if assume_utc else "refused")
@@ -176,7 +220,7 @@ def _instant(record: Mapping[str, Any], key: str, *, assume_utc: bool) -> dateti
         raise InputError(f"key {key!r} is not an RFC 3339 instant: {text!r}") from None
 
 
-def _tool_calls(record: Mapping[str, Any], request: Mapping[str, Any]) -> dict[Meter, int]:
+def _tool_calls(record: Mapping[str, object], request: Mapping[str, object]) -> dict[Meter, int]:
     """Count calls of tools with a fee: as given by name, or among the response's output items."""
     given = record.get("tool_calls") if record.get("tool_calls") is not None else request.get("tool_calls")
     if given is not None:
@@ -189,13 +233,13 @@ def _tool_calls(record: Mapping[str, Any], request: Mapping[str, Any]) -> dict[M
     return {**dict.fromkeys(TOOLS.values(), 0), **calls_in_output(items)}
 
 
-def _mode(record: Mapping[str, Any], request: Mapping[str, Any]) -> str | None:
+def _mode(record: Mapping[str, object], request: Mapping[str, object]) -> str | None:
     if record.get("batch") is True or request.get("batch") is True:
         return "batch"
     return _optional(record, "mode") or _optional(request, "mode")
 
 
-def _thinking(request: Mapping[str, Any]) -> bool | None:
+def _thinking(request: Mapping[str, object]) -> bool | None:
     """Read what was asked: a truth value, or Anthropic's object with a `type`."""
     asked = request.get("thinking")
     if isinstance(asked, dict):
@@ -205,7 +249,7 @@ def _thinking(request: Mapping[str, Any]) -> bool | None:
     return asked
 
 
-def _region(record: Mapping[str, Any]) -> str | None:
+def _region(record: Mapping[str, object]) -> str | None:
     for key in _REGION_KEYS:
         if (region := _optional(record, key)) is not None:
             return region

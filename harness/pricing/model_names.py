@@ -31,12 +31,18 @@ def _meant(text: str) -> list[str]:
     body, at, setting = text.strip().partition("@")
     if not body or "/" in body:
         return []
+    listed = _listed()
+    found = [model for model in listed if model.lower() == body.lower()]
+    names = [name for model in found or similar(body, listed, cutoff=0.75) for name in listed[model]]
+    return [name + at + setting for name in names[:_MOST]]
+
+
+def _listed() -> dict[str, list[str]]:
+    """Priced models -> their full names, in the order of these."""
     from harness.pricing.price_files import load_price_book
 
     book = load_price_book(None)
-    named = sorted(f"{one}/{name}" for one in {row.provider for row in book.rows} for name in book.models(one))
-    found = [name for name in named if name.partition("/")[2].lower() == body.lower()]
-    if not found:
-        near = similar(body, {name.partition("/")[2] for name in named}, cutoff=0.75)
-        found = [name for model in near for name in named if name.partition("/")[2] == model]
-    return [name + at + setting for name in found[:_MOST]]
+    found: dict[str, list[str]] = {}
+    for name in sorted(f"{one}/{model}" for one in {row.provider for row in book.rows} for model in book.models(one)):
+        found.setdefault(name.partition("/")[2], []).append(name)
+    return found

@@ -229,9 +229,7 @@ def _surely_holds(adjustment: Adjustment, possible: PossibleTerms) -> bool:
     """Whether an adjustment that can hold depends on the tier alone, which is known, all through the span."""
     start, end = adjustment.effective_from, adjustment.effective_until
     throughout = (start is None or start <= possible.first) and (end is None or end > possible.last)
-    by_size = adjustment.least_context_tokens or adjustment.most_context_tokens is not None
-    by_kind = adjustment.speeds or adjustment.geos or adjustment.thinking is not None
-    return possible.tier is not None and throughout and not (by_size or adjustment.by_clock or by_kind)
+    return possible.tier is not None and throughout and not adjustment.by_more_than_tier
 
 
 def _unknown_terms(price: Price, terms: Terms) -> tuple[str, ...]:

@@ -129,6 +129,12 @@ class Adjustment:
         """Whether it holds on some days or at some hours only."""
         return bool(self.hours or self.weekdays or self.except_dates)
 
+    @property
+    def by_more_than_tier(self) -> bool:
+        """Whether something else than its dates and the tier decides whether it holds."""
+        by_size = self.least_context_tokens > 0 or self.most_context_tokens is not None
+        return by_size or self.by_clock or bool(self.speeds or self.geos) or self.thinking is not None
+
     def in_force(self, at: datetime) -> bool:
         """Tell whether its dates, hours and weekdays hold at an instant."""
         if self.effective_from is not None and at < self.effective_from:

@@ -30,18 +30,30 @@ _TIER = re.compile(r"\b(over|at_least) = (\d+)")
 
 @dataclass(frozen=True)
 class Shelf:
-    """One file of imported rows; `label` names it in messages."""
+    """One file of imported rows; its text is read when its rows are asked for, which most files' never are.
+
+    Attributes:
+        label: names it in messages.
+        digest: of the provider and of the bytes that it had at first: it must not change while it is in use.
+    """
 
     provider: str
-    raw: bytes
+    path: Path
     label: str
+    digest: bytes
+
+    def _text(self) -> str:
+        raw = self.path.read_bytes()
+        if _digest(self.provider, raw) != self.digest:
+            raise InputError("changed while it was in use", where=self.label, fix="start again with the file as it is")
+        return raw.decode("utf-8")
 
     @cached_property
     def lines(self) -> tuple[tuple[str, int, str], ...]:
         """Model, number of the line and the row's text, in the order of the file."""
         found: list[tuple[str, int, str]] = []
         inside = False
-        for number, line in enumerate(self.raw.decode("utf-8").splitlines(), start=1):
+        for number, line in enumerate(self._text().splitlines(), start=1):
             if not inside:
                 inside = line == "price = ["
             elif line == "]":
@@ -94,7 +106,7 @@ class Shelf:
 
     def least_tier_tokens(self) -> int | None:
         """Give the smallest prompt at which a context tier begins; None without tiers."""
-        found = _TIER.findall(self.raw.decode("utf-8"))
+        found = _TIER.findall(self._text())
         return min((int(size) + (word == "over") for word, size in found), default=None)
 
 
@@ -112,7 +124,7 @@ class Shelves:
         whole = hashlib.sha256()
         for provider in sorted(self._shelves):
             for shelf in self._shelves[provider]:
-                whole.update(hashlib.sha256(f"{provider}\n".encode() + shelf.raw).digest())
+                whole.update(shelf.digest)
         return whole.hexdigest()
 
     @property
@@ -144,12 +156,22 @@ class Shelves:
 
 def read_shelves(folder: Path) -> list[Shelf]:
     """Read the files of imported rows in a folder and in its `imported`; the name of a file is its provider's."""
-    own = [(path, path.read_bytes()) for path in sorted(folder.glob("*.toml"))]
-    files = [(path, raw) for path, raw in own if is_imported(raw)]
-    files += [(path, path.read_bytes()) for path in sorted((folder / FOLDER).glob("*.toml"))]
-    return [Shelf(path.stem, raw, f"{path.parent.name}/{path.name}") for path, raw in files]
+    own = (path for path in sorted(folder.glob("*.toml")) if is_imported(path))
+    return [
+        shelf_in(path, f"{path.parent.name}/{path.name}") for path in (*own, *sorted((folder / FOLDER).glob("*.toml")))
+    ]
 
 
-def is_imported(raw: bytes) -> bool:
+def shelf_in(path: Path, label: str) -> Shelf:
+    """Find a file of imported rows; its name is its provider's."""
+    return Shelf(path.stem, path, label, _digest(path.stem, path.read_bytes()))
+
+
+def _digest(provider: str, raw: bytes) -> bytes:
+    return hashlib.sha256(f"{provider}\n".encode() + raw).digest()
+
+
+def is_imported(path: Path) -> bool:
     """Tell whether a price file says that its rows are imported ones."""
-    return f"\n{MARK}".encode() in raw[:2000]
+    with path.open("rb") as file:
+        return f"\n{MARK}".encode() in file.read(2000)

@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError, model_validator
 
 from harness.errors import Finding
 from harness.instants import parse_instant
 from harness.money import EXACT
-from harness.pricing.rows import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, DayWindow, Price, tier_name
+from harness.pricing.rows import ANY_MODEL, TOKEN_METERS, WEEKDAY_NAMES, Adjustment, Alias, DayWindow, Price, tier_name
+from harness.typed_files import Strict
 from harness.usage.values import Meter
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?\Z")
@@ -90,16 +91,9 @@ def _filled(value: str) -> str:
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Instant = Annotated[datetime, BeforeValidator(instant)]
 Start = Annotated[datetime | None, BeforeValidator(_start)]
-Window = Annotated[Any, BeforeValidator(_window)]
+Window = Annotated[DayWindow, PlainValidator(_window)]
 Weekday = Annotated[int, BeforeValidator(_weekday)]
 Text = Annotated[str, AfterValidator(_filled)]
-
-
-class Row(BaseModel):
-    """A frozen table of a price file: a typo is an error with its key path."""
-
-    # validators are built when a row is read: some tables are only ever read as parts of another
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, defer_build=True)
 
 
 _PER_THOUSAND = {
@@ -119,7 +113,7 @@ _KEYS = tuple((meter, *_KEY_OF[meter]) for meter in Meter if meter in _KEY_OF)
 """Meter, its key in a price file, and the power of ten that makes the published amount one unit's."""
 
 
-class Rates(Row):
+class Rates(Strict):
     """Rates as published: USD per million tokens, fees per thousand calls or each."""
 
     input: Amount | None = None
@@ -230,31 +224,37 @@ class PriceRow(Rates):
     @model_validator(mode="after")
     def _makes_sense(self) -> PriceRow:
         _check_order(self.effective_from, self.effective_until)
-        if self.free and (self.by_meter() or self.when):
-            raise ValueError("is free and has rates: give one or the other")
-        is_unpriced = self.status == "unpriced"
-        if is_unpriced and (self.free or self.by_meter() or self.when):
-            raise ValueError("is unpriced and has rates or is free: give one or the other")
         self._check_hardware()
-        if not self.free and not is_unpriced and not self.by_meter() and self.hardware_per_hour is None:
-            raise ValueError('has no rate; write free = true when it costs nothing, or status = "unpriced"')
+        self._check_kind()
         if ANY_MODEL in self.model[1:]:
             raise ValueError(f"{ANY_MODEL!r} stands first or not at all")
-        if self.model.startswith(ANY_MODEL) and not (self.free or is_unpriced):
+        if self.model.startswith(ANY_MODEL) and not (self.free or self.status == "unpriced"):
             raise ValueError(f"only a free row (or an unpriced one) may hold for many models ({self.model!r})")
         if hidden := _hidden_tiers(self.when):
             raise ValueError(f"rates of when {hidden} would hide a context tier above them: use multiply there")
         return self
+
+    def _check_kind(self) -> None:
+        """A row costs by the hour, or is unpriced, or free, or has rates."""
+        rates = self.by_meter()
+        kinds = {
+            "costs by the hour: no other rate, and neither free nor unpriced": self.hardware_per_hour is not None,
+            "is unpriced and has rates or is free: give one or the other": self.status == "unpriced",
+            "is free and has rates: give one or the other": self.free,
+            "has rates": bool(rates or self.when),
+        }
+        true = [kind for kind, is_so in kinds.items() if is_so]
+        if len(true) > 1:
+            raise ValueError(true[0])
+        if not rates and true in ([], ["has rates"]):
+            raise ValueError('has no rate; write free = true when it costs nothing, or status = "unpriced"')
 
     def _check_hardware(self) -> None:
         if (self.power_kw is None) != (self.usd_per_kwh is None):
             raise ValueError("power_kw and usd_per_kwh go together")
         if self.power_kw is not None and self.hardware_per_hour is None:
             raise ValueError('power needs hardware_per_hour, "0" for hardware that is paid for')
-        by_time = self.hardware_per_hour is not None
-        if by_time and (self.free or self.by_meter() or self.when or self.status == "unpriced"):
-            raise ValueError("costs by the hour: no other rate, and neither free nor unpriced")
-        if by_time and not self.confidence.startswith("declared"):
+        if self.hardware_per_hour is not None and not self.confidence.startswith("declared"):
             raise ValueError('costs by the hour, which you declare: write confidence = "declared"')
 
     def usd_per_hour(self) -> Decimal | None:
@@ -265,7 +265,7 @@ class PriceRow(Rates):
         return EXACT.add(self.hardware_per_hour, power)
 
 
-class AliasRow(Row):
+class AliasRow(Strict):
     """One [[alias]]: a name that stands for another model."""
 
     provider: Text | None = None
@@ -286,7 +286,7 @@ class AliasRow(Row):
         return self
 
 
-class ProviderAliasRow(Row):
+class ProviderAliasRow(Strict):
     """One [[provider_alias]]: another name of a provider."""
 
     name: Text
@@ -329,6 +329,24 @@ def price_of(row: PriceRow, provider: str, where: str, layer: int) -> Price:
         note=row.note,
         status=row.status,
         corrected_on=row.corrected_on,
+        where=where,
+        layer=layer,
+    )
+
+
+def alias_of(row: AliasRow, provider: str, where: str, layer: int) -> Alias:
+    """Make the value that the book keeps."""
+    return Alias(
+        provider=provider,
+        model=row.model,
+        to_provider=row.to_provider or provider,
+        to_model=row.to,
+        multiply=row.multiply,
+        effective_from=row.effective_from,
+        effective_until=row.effective_until,
+        source=row.source,
+        corrected_on=row.corrected_on,
+        note=row.note,
         where=where,
         layer=layer,
     )

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from harness.cli.prices import commands as prices
-from harness.costs.usage_lines import price_line
+from harness.costs.usage_lines import PricedLine, price_line
 from harness.errors import InputError
 from harness.pricing.price_files import load_price_book
 from tests.support.shared_data import shared
@@ -41,7 +41,7 @@ def run(*arguments: str, stdin: str | None = None) -> Result:
     return RUNNER.invoke(APP, list(arguments), input=stdin)
 
 
-def priced(**changes: Any) -> dict[str, Any]:
+def priced(**changes: Any) -> PricedLine:
     return price_line(load_price_book(), json.dumps({**LINE, **changes}), line_number=1)
 
 
@@ -112,8 +112,8 @@ def test_a_malformed_line_is_an_error_with_its_number_and_the_rest_goes_on() -> 
 def test_what_is_wrong_with_a_line_is_said_in_it(changes: dict[str, Any], message: str) -> None:
     line = priced(**changes)
     assert (line["status"], line["usd"], line["id"]) == ("error", None, "a")
-    assert message in line["error"]
-    assert line["error"].startswith("line 1: ")
+    assert message in str(line["error"])
+    assert str(line["error"]).startswith("line 1: ")
 
 
 def test_a_line_that_is_no_object_is_an_error() -> None:

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from harness.costs.usage_lines import price_line
+from harness.costs.usage_lines import PricedLine, price_line
 from harness.pricing.price_files import load_price_book
 
 BOOK = load_price_book()
 
 
-def priced(model: str, **usage: object) -> dict[str, object]:
+def priced(model: str, **usage: object) -> PricedLine:
     line = {"id": "1", "provider": "perplexity", "model": model, "at": "2026-11-27T12:00:00Z"}
     counts = {"prompt_tokens": 100, "completion_tokens": 200, "total_tokens": 300}
     payload = {**line, "usage_kind": "perplexity.chat", "usage": {**counts, **usage}}

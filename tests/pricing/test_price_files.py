@@ -13,10 +13,10 @@ import pytest
 from harness.errors import InputError
 from harness.pricing import PriceBook
 from harness.pricing.digests import broken_digests, read_digests, row_digests
-from harness.pricing.price_files import load_price_book, read_price_book
+from harness.pricing.price_files import load_price_book
 from harness.resources import shipped
 from harness.usage import Meter
-from tests.support.price_cases import NOON, utc
+from tests.support.price_cases import NOON, own_book, utc
 from tests.support.shared_data import shared
 
 RECORDED = Path(__file__).resolve().parents[1] / "data" / "pricing_digests.txt"
@@ -39,7 +39,7 @@ def write(folder: Path, text: str, *, name: str = "p.toml", provider: str = 'pro
 
 
 def read(folder: Path, text: str) -> PriceBook:
-    return read_price_book(write(folder, text))
+    return own_book(write(folder, text))
 
 
 def mistakes(folder: Path, text: str) -> str:
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_toml_is_a_mistake(tmp_path: Path) -> None:
 def test_a_file_without_provider_is_a_mistake(tmp_path: Path) -> None:
     write(tmp_path, ROW, provider="")
     with pytest.raises(InputError, match="names no provider"):
-        read_price_book(tmp_path)
+        own_book(tmp_path)
 
 
 def test_a_folder_without_price_files_is_an_error(tmp_path: Path) -> None:

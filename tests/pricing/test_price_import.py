@@ -17,10 +17,10 @@ from harness.pricing.lists.importing import Imported, import_lists, read_importe
 from harness.pricing.lists.installed import list_in_file
 from harness.pricing.lists.litellm_map import MAP_FILE, read_litellm
 from harness.pricing.lists.quotes import PriceList
-from harness.pricing.price_files import load_price_book, read_price_book
+from harness.pricing.price_files import load_price_book
 from harness.pricing.rates import Terms, rates_in_force
 from harness.usage.values import Meter
-from tests.support.price_cases import utc
+from tests.support.price_cases import own_book, utc
 
 OLD, NEW = date(2026, 9, 6), date(2026, 11, 22)
 
@@ -54,7 +54,7 @@ PLAIN = "ModelPrice(input_mtok=Decimal('1'), output_mtok=Decimal('2'))"
 def book(tmp_path: Path, *imports: list[PriceList]) -> PriceBook:
     for lists in imports:
         write_imported(tmp_path, import_lists(lists, read_imported(tmp_path)))
-    return read_price_book(tmp_path)
+    return own_book(tmp_path)
 
 
 def rate(
@@ -310,7 +310,7 @@ def test_a_damaged_line_of_imported_rows_is_named(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     path.write_text(path.read_text().replace('input = "1"', 'input = "a dollar"'))
     with pytest.raises(InputError) as caught:
-        read_price_book(tmp_path).at("p", "m", utc("2026-11-27"))
+        own_book(tmp_path).at("p", "m", utc("2026-11-27"))
     assert "p.toml line 7" in str(caught.value.findings[0].where)
 
 
@@ -321,7 +321,7 @@ def test_every_shipped_imported_file_is_ordinary_toml_with_one_row_a_line() -> N
     from harness.resources import shipped
 
     for shelf in read_shelves(shipped("pricing")):
-        whole = tomllib.loads(shelf.raw.decode())
+        whole = tomllib.loads(shelf.path.read_text("utf-8"))
         assert (whole["layer"], whole["provider"]) == ("imported", shelf.provider)
         assert [row["model"] for row in whole["price"]] == [name for name, _, _ in shelf.lines]
         assert len(list(shelf.rows())) == len(whole["price"])
@@ -343,3 +343,11 @@ def test_a_newer_list_decides_about_its_own_day_whatever_an_older_one_said_of_a_
     prices = book(tmp_path, [genai(model("m", PLAIN), day=OLD)], [dated_back], [dated_back])
     assert [rate(prices, day) for day in ("2026-09-06", "2026-11-22")] == [1, 3]
     assert len((tmp_path / "p.toml").read_text().splitlines()) == 7 + 3
+
+
+def test_a_file_of_imported_rows_that_changes_during_a_run_prices_nothing_else(tmp_path: Path) -> None:
+    prices = book(tmp_path, [litellm(m=entry())])
+    path = tmp_path / "p.toml"
+    path.write_text(path.read_text().replace('input = "1"', 'input = "2"'))
+    with pytest.raises(InputError, match="changed while it was in use"):
+        prices.at("p", "m", utc("2026-11-27"))

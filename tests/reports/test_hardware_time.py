@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from harness.cli.app import command_line
 from harness.errors import InputError
-from harness.pricing.price_files import read_price_book
+from harness.pricing.price_files import load_price_book
 from harness.reports.facts.hardware_time import Busy, busy_usd, shares_us
 
 PRICE = """provider = "sim"
@@ -87,5 +87,5 @@ def test_a_run_on_ones_own_hardware_costs_its_busy_time(tmp_path: Path) -> None:
 def test_an_hour_that_is_half_declared_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     (tmp_path / "mine.toml").write_text(PRICE.replace(old, new))
     with pytest.raises(InputError) as caught:
-        read_price_book(tmp_path)
+        load_price_book(tmp_path)
     assert message in str(caught.value.findings[0].message)

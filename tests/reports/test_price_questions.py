@@ -11,13 +11,13 @@ from harness.pricing.changes import changes
 from harness.pricing.lists.importing import import_lists, write_imported
 from harness.pricing.lists.litellm_map import read_litellm
 from harness.pricing.other_lists import compare
-from harness.pricing.price_files import load_price_book, read_price_book
+from harness.pricing.price_files import load_price_book
 from harness.pricing.rates import Terms
 from harness.reports.prices.explanation import explain, explanation_facts, explanation_lines
 from harness.usage.values import Meter
 from tests.cli.test_cli_prices import run
 from tests.pricing.test_price_import import NEW, OLD, entry, litellm
-from tests.support.price_cases import book, row, utc
+from tests.support.price_cases import book, own_book, row, utc
 
 NOW = utc("2026-11-27T12:00:00")
 
@@ -59,7 +59,7 @@ def test_a_change_of_an_aliased_row_is_a_change_of_the_alias() -> None:
 
 def test_a_comparison_lists_aliases_missing_models_ended_and_old_rows(tmp_path: Path) -> None:
     write_imported(tmp_path, import_lists([litellm(OLD, "1", gone=entry(), m=entry())], {}))
-    prices = read_price_book(tmp_path)
+    prices = own_book(tmp_path)
     newer = litellm(NEW, "2", m=entry(input_cost_per_token="5e-7"), fresh=entry())
     found = compare(prices, NOW, [newer], most_days=90)
     assert [(item.model, item.meter, item.ours, item.theirs) for item in found.differing] == [
@@ -74,7 +74,7 @@ def test_a_comparison_lists_aliases_missing_models_ended_and_old_rows(tmp_path: 
 def test_a_refused_entry_does_not_end_its_row(tmp_path: Path) -> None:
     write_imported(tmp_path, import_lists([litellm(OLD, "1", m=entry())], {}))
     refused = litellm(NEW, "2", m=entry(input_cost_per_token="0", output_cost_per_token="0"))
-    assert compare(read_price_book(tmp_path), NOW, [refused], most_days=90).ended == ()
+    assert compare(own_book(tmp_path), NOW, [refused], most_days=90).ended == ()
 
 
 def test_check_exits_1_for_ci_when_something_was_found(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from harness.costs import Cost, cost_of
 from harness.money import plain
-from harness.pricing import Adjustment, Alias, Price, PriceBook
+from harness.pricing import USER_LAYER, Adjustment, Alias, Price, PriceBook
 from harness.pricing.price_files import load_price_book
+from harness.pricing.shelves import Shelves, read_shelves
 from harness.usage import Meter, Usage
 
 SHIPPED = load_price_book()
@@ -42,6 +44,16 @@ def row(model: str = "m", *, start: str | None = None, adjustments: Iterable[Adj
 def book(*rows: Price, aliases: Iterable[Alias] = ()) -> PriceBook:
     """Make a book of rows."""
     return PriceBook(rows=rows, aliases=tuple(aliases))
+
+
+def own_book(folder: Path) -> PriceBook:
+    """Read a folder of price files without the shipped rows under them."""
+    whole = load_price_book(folder)
+    return PriceBook(
+        rows=tuple(row for row in whole.rows if row.layer == USER_LAYER),
+        aliases=tuple(alias for alias in whole.aliases if alias.layer == USER_LAYER),
+        imported=Shelves(read_shelves(folder)),
+    )
 
 
 def tokens(input_tokens: int, output_tokens: int, **parts: int) -> Usage:

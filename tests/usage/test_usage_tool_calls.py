@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.costs.usage_lines import price_line
+from harness.costs.usage_lines import PricedLine, price_line
 from harness.pricing.price_files import load_price_book
 from harness.usage import Meter
 from harness.usage.tool_calls import calls_in_output, offered_tools
@@ -23,7 +23,7 @@ RESPONSES = {
 TOKENS_USD = "0.00045"  # 1000*0.25 + 100*2 micro-USD
 
 
-def priced(**record: Any) -> dict[str, Any]:
+def priced(**record: Any) -> PricedLine:
     return price_line(BOOK, json.dumps({**RESPONSES, **record}), line_number=1)
 
 

@@ -18,7 +18,7 @@ from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER
 from harness.pricing.lists.quotes import PriceList, Quote, Refusal, is_fee, rate_keys
 from harness.pricing.rows import Price
-from harness.pricing.shelves import MARK, Shelf
+from harness.pricing.shelves import MARK, Shelf, shelf_in
 from harness.pricing.typed_rows import PriceRow, price_of
 
 HEADER = """# Prices of {provider} as other projects' lists state them, by `benchtab prices import`; one row a line.
@@ -311,7 +311,7 @@ def _money(price: Price) -> dict[str, object]:
 
 def read_imported(folder: Path) -> dict[str, Shelf]:
     """Read the files of imported rows that a folder holds; empty for a new one."""
-    return {path.stem: Shelf(path.stem, path.read_bytes(), path.name) for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: shelf_in(path, path.name) for path in sorted(folder.glob("*.toml"))}
 
 
 def write_imported(folder: Path, found: Imported) -> None:
