@@ -1,0 +1,177 @@
+"""Simulated models on seven tasks like those of the index: success probabilities, answers and what they cost.
+
+Everything is drawn from one seeded generator. Long answers are wrong more often, up to 3 % of answers run away to the
+output cap (and are wrong), and lengths of some tasks have two humps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.loaders import load_suite
+from harness.precision import Stratum
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+CAP_TOKENS = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is typical of a task: logit of a middling model's score, and output tokens of a reasoning model."""
+
+    name: str
+    ease: float
+    tokens: float
+    input_tokens: float
+    units: int | None = None
+
+
+SUBJECTS = (
+    Subject("mmlu_pro", 1.66, 1900, 250),
+    Subject("hle", -2.4, 6000, 300),
+    Subject("gpqa_diamond", 1.1, 4500, 250),
+    Subject("aime_2024", 0.95, 8500, 150),
+    Subject("math_500", 3.3, 2400, 150),
+    Subject("scicode", -0.6, 2300, 1500, units=80),
+    Subject("livecodebench", 0.75, 5000, 600),
+)
+
+
+def index_strata() -> tuple[Stratum, ...]:
+    """The tasks of `aa_index_v2`, with its item counts, repeats and weights."""
+    members = {member.suite: member for member in load_suite("aa_index_v2").members}
+    return tuple(
+        Stratum(
+            task=subject.name,
+            n_units=subject.units or members[subject.name].expected_rows or 0,
+            n_items=members[subject.name].expected_rows or 0,
+            repeats=members[subject.name].epochs or 1,
+            weight=float(Fraction(members[subject.name].weight)),
+        )
+        for subject in SUBJECTS
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """The samples of a task: their units and their difficulty, the same for every model."""
+
+    unit: Integers
+    difficulty: Floats
+
+    @property
+    def ends(self) -> Integers:
+        """Number of samples in the first 0, 1, 2, ... units."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.unit))])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Character:
+    """What sets a model apart.
+
+    Attributes:
+        ability: added to every task's logit; `talent` to each task's.
+        sharpness: spread of the logits of samples in each task; repeat noise falls with it.
+        wordiness: log factor on output tokens; `habit` the same in each task.
+        wrong_length: log factor on the length of wrong answers.
+        runaway: share of answers that run to the cap.
+        two_humps: tasks in which a third of the answers are four times as long.
+        usd_per_token: price of output; input costs a quarter.
+        common: share of a sample's difficulty that models of its kind have in common.
+    """
+
+    ability: float
+    talent: tuple[float, ...]
+    sharpness: tuple[float, ...]
+    wordiness: float
+    habit: tuple[float, ...]
+    length_sd: float
+    wrong_length: float
+    runaway: float
+    two_humps: bool
+    usd_per_token: float
+    common: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """All answers of a model to a task, by pass and sample, and its chance of a right one on each sample."""
+
+    items: Items
+    chance: Floats
+    scores: Floats
+    tokens: Floats
+    usd: Floats
+
+    @property
+    def truth(self) -> float:
+        """Mean success probability."""
+        return float(self.chance.mean())
+
+
+def draw_items(rng: np.random.Generator, strata: tuple[Stratum, ...]) -> tuple[Items, ...]:
+    """Draw the samples of every task; half of the difficulty of samples in a group is the group's."""
+    found = []
+    for stratum in strata:
+        own = rng.standard_normal(stratum.n_items)
+        if stratum.n_units == stratum.n_items:
+            found.append(Items(np.arange(stratum.n_items), own))
+            continue
+        sizes = 1 + rng.multinomial(stratum.n_items - stratum.n_units, np.full(stratum.n_units, 1 / stratum.n_units))
+        unit = np.repeat(np.arange(stratum.n_units), sizes)
+        shared = rng.standard_normal(stratum.n_units)[unit]
+        found.append(Items(unit, np.sqrt(0.5) * (own + shared)))
+    return tuple(found)
+
+
+def draw_character(rng: np.random.Generator, *, two_humps: bool = False, near: Character | None = None) -> Character:
+    """Draw a model; `near` makes it comparable to another in ability."""
+    n = len(SUBJECTS)
+    return Character(
+        ability=rng.normal(0, 0.6) if near is None else near.ability + rng.normal(0, 0.5),
+        talent=tuple(rng.normal(0, 0.4, n)),
+        sharpness=tuple(rng.uniform(2.5, 6.5, n)),
+        wordiness=rng.normal(0, 0.5),
+        habit=tuple(rng.normal(0, 0.3, n)),
+        length_sd=rng.uniform(0.6, 1.1),
+        wrong_length=rng.uniform(0.3, 1.2),
+        runaway=rng.uniform(0, 0.03),
+        two_humps=two_humps,
+        usd_per_token=float(np.exp(rng.normal(0, 1))) * 1e-5,
+        common=rng.uniform(0.55, 0.8),
+    )
+
+
+def answers(
+    rng: np.random.Generator, strata: tuple[Stratum, ...], suite: tuple[Items, ...], who: Character
+) -> list[Answers]:
+    """Draw every answer of a model to every sample, in all passes."""
+    return [_answers(rng, strata[place].repeats, items, who, place) for place, items in enumerate(suite)]
+
+
+def _answers(rng: np.random.Generator, repeats: int, items: Items, who: Character, place: int) -> Answers:
+    subject, n = SUBJECTS[place], len(items.difficulty)
+    hard = np.sqrt(who.common) * items.difficulty + np.sqrt(1 - who.common) * rng.standard_normal(n)
+    centre = subject.ease * np.sqrt(1 + (who.sharpness[place] / 1.7) ** 2) + who.ability + who.talent[place]
+    able = 1 / (1 + np.exp(who.sharpness[place] * hard - centre))
+    shape = (repeats, n)
+    right = rng.random(shape) < able
+    log = np.log(subject.tokens) - 0.5 * who.length_sd**2 + who.wordiness + who.habit[place] + 0.3 * hard
+    log = log + who.wrong_length * ~right + who.length_sd * rng.standard_normal(shape)
+    if who.two_humps:
+        log = log + np.log(4) * (rng.random(shape) < 1 / 3)
+    runaway = rng.random(shape) < who.runaway
+    tokens = np.where(runaway, CAP_TOKENS, np.minimum(np.exp(log), CAP_TOKENS - 1))
+    return Answers(
+        items=items,
+        chance=able * (1 - who.runaway),
+        scores=(right & ~runaway).astype(float),
+        tokens=tokens,
+        usd=who.usd_per_token * (tokens + subject.input_tokens / 4),
+    )

@@ -1,0 +1,137 @@
+"""One model asked as the planner says, wave by wave, and what other designs would have paid for the same interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from benchmarks.precision.population import Answers, Floats
+from harness.precision import Observed, Stratum, StratumState, Target, estimate, next_wave, pilot
+from harness.precision.allocation import Curve, allocate
+from harness.precision.estimator import PrecisionEstimate
+from harness.stats.values import normal_quantile
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a precision-targeted run came to."""
+
+    final: PrecisionEstimate
+    usd: float
+    waves: int
+    pilot_usd: float
+
+
+def seen(task: Answers, passes: Sequence[int], predictions: Floats | None = None) -> tuple[Observed, float]:
+    """Answers of the first units of each pass as columns, and what they cost."""
+    ends = task.items.ends
+    first = int(ends[passes[0]])
+    attempts, total, usd = np.zeros(first), np.zeros(first), 0.0
+    for number, units in enumerate(passes):
+        end = int(ends[units])
+        attempts[:end] += 1
+        total[:end] += task.scores[number, :end]
+        usd += float(task.usd[number, :end].sum())
+    columns = Observed(
+        unit=task.items.unit[:first],
+        attempts=attempts,
+        total=total,
+        squares=total,
+        predictions=None if predictions is None else predictions[:first],
+    )
+    return columns, usd
+
+
+def run(
+    strata: Sequence[Stratum], tasks: Sequence[Answers], target: Target, bank: Sequence[Floats] | None = None
+) -> Outcome:
+    """Ask one model until the planner stops."""
+    draws = pilot(strata, target)
+    wave, first = 0, None
+    while True:
+        states, spent = [], 0.0
+        for place, (stratum, task, draw) in enumerate(zip(strata, tasks, draws, strict=True)):
+            columns, usd = seen(task, draw.passes, None if bank is None else bank[place])
+            spent += usd
+            states.append(
+                StratumState(
+                    stratum=stratum, observed=columns, passes=draw.passes, usd_per_attempt=usd / columns.n_attempts
+                )
+            )
+        first = spent if first is None else first
+        wave += 1
+        more = next_wave(states, target, wave=wave)
+        if more is None:
+            return Outcome(estimate(states, level=target.level), spent, wave, first)
+        draws = more
+
+
+def bill(tasks: Sequence[Answers]) -> float:
+    """What the whole suite costs with all its repeats."""
+    return float(sum(task.usd.sum() for task in tasks))
+
+
+def truth(strata: Sequence[Stratum], tasks: Sequence[Answers]) -> float:
+    """The score that the model would get on exactly these samples."""
+    return sum(stratum.weight * task.truth for stratum, task in zip(strata, tasks, strict=True))
+
+
+def true_curves(
+    strata: Sequence[Stratum], tasks: Sequence[Answers], bank: Sequence[Floats] | None = None
+) -> list[Curve]:
+    """Variances and prices as they really are."""
+    found = []
+    for place, (stratum, task) in enumerate(zip(strata, tasks, strict=True)):
+        size = stratum.unit_items
+        residual = task.chance - task.chance.mean()
+        if bank is not None:
+            side = bank[place] - bank[place].mean()
+            power = float(side @ side)
+            residual = residual - (float(side @ residual) / power if power else 0.0) * side
+        units = np.bincount(task.items.unit, weights=residual) / size
+        found.append(
+            Curve(
+                weight=stratum.weight,
+                between=float(units @ units) / (stratum.n_units - 1),
+                noise=float((task.chance * (1 - task.chance)).mean()) / size,
+                n_units=stratum.n_units,
+                repeats=stratum.repeats,
+                usd=float(task.usd.mean()) * size,
+            )
+        )
+    return found
+
+
+def wanted_variance(target: Target) -> float:
+    """Variance with which a normal interval is as narrow as wanted."""
+    return (target.half_width / normal_quantile((1 + target.level) / 2)) ** 2
+
+
+def knowing_all(curves: Sequence[Curve], target: Target) -> float:
+    """What an allocation that knows every variance and price pays."""
+    goal = allocate(curves, wanted_variance(target))
+    return sum(curve.cost(passes) for curve, passes in zip(curves, goal, strict=True))
+
+
+def pooled_uniform(curves: Sequence[Curve], target: Target) -> float:
+    """What the same share of every task's attempts pays, distinct samples first, with known variances."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        share = (low + high) / 2
+        left = sum(curve.variance(_same_share(curve, share)) for curve in curves)
+        low, high = (low, share) if left <= wanted_variance(target) else (share, high)
+    return sum(curve.cost(_same_share(curve, high)) for curve in curves)
+
+
+def _same_share(curve: Curve, share: float) -> list[int]:
+    left = max(1, round(share * curve.n_units * curve.repeats))
+    return [min(curve.n_units, max(0, left - number * curve.n_units)) for number in range(curve.repeats)]
+
+
+def half_widths_off(outcome: Outcome, true_value: float) -> float:
+    """Distance of the estimate to the truth in standard widths."""
+    value = outcome.final.value
+    return float("nan") if value is None else (value - true_value) / sqrt(1e-18 + outcome.final.half_width**2)

@@ -1,0 +1,207 @@
+"""How much units and answers vary: the variance between units, and the noise of one model's repeated answers.
+
+Columns of scores go in, one `Spread` a stratum comes out; estimates, plans and differences are made of nothing else.
+Proportions are smoothed, so that twenty right answers of twenty are no proof of certainty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.precision.observed import Observed
+
+if TYPE_CHECKING:
+    from harness.precision.observed import Floats, Integers
+
+NOISE_SHARE = 0.6
+"""Assumed share of repeat noise in the variance of single answers where no sample was asked twice: above the .33 to .44
+seen on AIME-like tasks, since a share that is too large only costs width."""
+_SHARED_DF, _OWN_DF = 4.0, 6.0
+"""Repeats that the assumption, and what all strata show together, count as beside a stratum's own repeats."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What a stratum's drawn units show; all variances are of unit means.
+
+    Attributes:
+        n: units observed.
+        value: estimated mean score (or difference) of the stratum.
+        total: variance of observed unit values (after the bank's part is taken out), repeat noise included.
+        noise: repeat noise of a unit at the attempts that it had.
+        single: repeat noise of a unit with one attempt for each sample.
+        raw: like `total`, with the bank's part left in.
+        third: third central moment of unit values.
+        lever: factor >= 1 for the error of the bank's coefficient.
+        df, noise_df: degrees of freedom behind `total` and `noise`.
+        coefficient: of the bank's prediction; 0 without a bank.
+    """
+
+    n: int
+    value: float
+    total: float
+    noise: float
+    single: float
+    raw: float
+    third: float = 0.0
+    lever: float = 1.0
+    df: float
+    noise_df: float
+    coefficient: float = 0.0
+
+    @property
+    def between(self) -> float:
+        """Variance between units of their expected values, as far as the bank does not explain it."""
+        return max(0.0, self.total - self.noise)
+
+    @property
+    def raw_between(self) -> float:
+        """Variance between units of their expected values."""
+        return max(0.0, self.raw - self.noise)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Repeat noise of one answer in a stratum, and the degrees of freedom behind it."""
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothing:
+    """Made-up observations that keep a variance above zero: half of `weight` at each of two values."""
+
+    low: float
+    high: float
+    weight: float
+
+
+SCORES = Smoothing(0.0, 1.0, 1.0)
+"""(k + .5) / (n + 1) for proportions; the same for scores between 0 and 1."""
+DIFFERENCES = Smoothing(-1.0, 1.0, 2.0)
+"""One difference of +1 and one of -1 (Bonett & Price 2012, J. Educ. Behav. Stat. 37(4))."""
+
+
+def repeat_noise(strata: Sequence[Observed]) -> list[Noise]:
+    """Estimate the repeat noise of one answer in each stratum.
+
+    The pooled variance within samples that were asked more than once, drawn towards the share that all strata of the
+    model show together, and this towards `NOISE_SHARE` (empirical Bayes with fixed weights). A stratum without repeats
+    has what the others show; it never exceeds the smoothed variance of single answers.
+    """
+    import numpy as np
+
+    singles, sums, dfs = [], [], []
+    for seen in strata:
+        singles.append(_single_variance(seen))
+        again = seen.attempts > 1
+        r, total, squares = seen.attempts[again], seen.total[again], seen.squares[again]
+        sums.append(float((squares - total * total / r).sum()) if len(r) else 0.0)
+        dfs.append(float((r - 1).sum()) if len(r) else 0.0)
+    shown = np.array([total / single for total, single in zip(sums, singles, strict=True)])
+    shared = (float(shown.sum()) + _SHARED_DF * NOISE_SHARE) / (sum(dfs) + _SHARED_DF)
+    return [
+        Noise(single * min(1.0, (float(own) + _OWN_DF * shared) / (df + _OWN_DF)), df + _OWN_DF)
+        for single, own, df in zip(singles, shown, dfs, strict=True)
+    ]
+
+
+def _single_variance(seen: Observed) -> float:
+    """Smoothed variance of single answers, p(1 - p) with p = (k + .5) / (n + 1) for right and wrong."""
+    n = len(seen.unit)
+    mean = (float(seen.means.sum()) + 0.5) / (n + 1)
+    square = (float((seen.squares / seen.attempts).sum()) + 0.5) / (n + 1)
+    return max(square - mean * mean, 1e-9)
+
+
+def score_spread(seen: Observed, noise: Noise, *, prediction: float | None = None) -> Spread:
+    """Describe the scores of a stratum.
+
+    Args:
+        prediction: mean of the bank's predictions over the whole stratum; used where the drawn samples have theirs.
+    """
+    use = prediction is not None and seen.predictions is not None
+    return unit_spread(
+        seen.means,
+        seen.unit,
+        noise=noise.variance / seen.attempts,
+        single=noise.variance,
+        noise_df=noise.df,
+        smoothing=SCORES,
+        helper=seen.predictions if use else None,
+        helper_mean=prediction if use else None,
+    )
+
+
+def unit_spread(
+    values: Floats,
+    unit: Integers,
+    *,
+    noise: Floats,
+    single: float,
+    noise_df: float,
+    smoothing: Smoothing,
+    helper: Floats | None = None,
+    helper_mean: float | None = None,
+) -> Spread:
+    """Describe values of samples, units being drawn whole.
+
+    A ratio estimate over units (Cochran 1977, Sampling Techniques, section 9A: clusters of unequal sizes), and with a
+    helper variable the regression estimate (sections 7.1 to 7.4; Saerndal, Swensson & Wretman 1992, section 6.4) with a
+    coefficient between 0 and 2 that is fitted on the drawn units.
+
+    Args:
+        noise: repeat noise of each value.
+        single: repeat noise of a value with one attempt.
+        helper: what is known of every sample of the stratum, for the drawn ones; `helper_mean` over all of them.
+    """
+    n_items = len(values)
+    n = int(unit[-1]) + 1 if n_items else 0
+    if n == 0:
+        return Spread(n=0, value=0.0, total=0.0, noise=0.0, single=0.0, raw=0.0, df=0.0, noise_df=0.0)
+    size = n_items / n
+    mean = float(values.sum()) / n_items
+    residual = _by_unit(values - mean, unit, n, n_items) / size
+    raw = float(residual @ residual)
+    coefficient, lever, lost = 0.0, 1.0, 0
+    if helper is not None and helper_mean is not None and n > 3:
+        known = float(helper.sum()) / n_items
+        side = _by_unit(helper - known, unit, n, n_items) / size
+        power = float(side @ side)
+        if power > 1e-12:
+            coefficient = min(2.0, max(0.0, float(side @ residual) / power))
+            lever, lost = 1 + n * (helper_mean - known) ** 2 / power, 1
+            residual = residual - coefficient * side
+            mean += coefficient * (helper_mean - known)
+    added = _added(mean, smoothing) / size
+    third = float((residual**3).sum()) + _third(mean, smoothing) / size**2
+    return Spread(
+        n=n,
+        value=mean,
+        total=(float(residual @ residual) + added) / max(1.0, n + smoothing.weight - 1 - lost),
+        noise=float(noise.sum()) / n / size**2,
+        single=single / size,
+        raw=(raw + added) / (n + smoothing.weight - 1),
+        third=third / (n + smoothing.weight),
+        lever=lever,
+        df=float(n - 1 - lost),
+        noise_df=noise_df,
+        coefficient=coefficient,
+    )
+
+
+def _by_unit(values: Floats, unit: Integers, n: int, n_items: int) -> Floats:
+    import numpy as np
+
+    return values if n == n_items else np.bincount(unit, weights=values, minlength=n).astype(np.float64)
+
+
+def _added(mean: float, smoothing: Smoothing) -> float:
+    return smoothing.weight * ((smoothing.low - mean) ** 2 + (smoothing.high - mean) ** 2) / 2
+
+
+def _third(mean: float, smoothing: Smoothing) -> float:
+    return smoothing.weight * ((smoothing.low - mean) ** 3 + (smoothing.high - mean) ** 3) / 2
