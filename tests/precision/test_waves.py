@@ -161,9 +161,9 @@ def test_scores_between_0_and_1_have_less_spread_than_right_and_wrong() -> None:
 
 
 def test_the_floor_is_the_repeat_noise_of_the_whole_suite_with_its_price() -> None:
-    """Four samples in ten asked twice disagree: within-variance .4/2 = .2 an answer, 200 x 2 answers, 1.96 sqrt(...)."""
+    """Four samples in ten asked twice disagree: noise .4/2 = .2 an answer, in 200 x 2 answers."""
     stratum = suite(200, repeats=2)[0]
-    pairs = [(1.0, 0.0) if n % 10 < 4 else (float(n % 2),) * 2 for n in range(120)]
+    pairs = [(1.0, 0.0) if n % 10 < 4 else (float(n % 2),) * 2 for n in range(200)]
     states = [
         StratumState.of(
             stratum, [UnitResult(unit=str(n), scores=(pair,)) for n, pair in enumerate(pairs)], usd_per_attempt=0.01
@@ -227,7 +227,7 @@ def test_a_precision_that_means_nothing_is_refused(half_width: float) -> None:
 
 def test_strata_must_be_a_whole() -> None:
     one = Stratum(task="a", n_units=5, n_items=5, weight=0.5)
-    with pytest.raises(PrecisionError, match="sum to 0.5"):
+    with pytest.raises(PrecisionError, match=r"sum to 0\.5"):
         pilot([one], Target(half_width=POINT))
     with pytest.raises(PrecisionError, match="names of their own"):
         pilot([one, one], Target(half_width=POINT))
