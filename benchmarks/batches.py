@@ -26,8 +26,7 @@ from harness.costs import cost_of
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.batch_states import attempts_in, stored_batches
-from harness.ledger.reading.attempt_rows import attempt_rows
-from harness.ledger.reading.sums import sample_results
+from harness.ledger.reading.attempt_rows import attempt_rows, score_rows
 from harness.models import parse_model
 from harness.money import from_pico, plain
 from harness.pricing.price_files import load_price_book
@@ -228,7 +227,7 @@ def _count(proof: Proof, books: Batches, folder: Path) -> None:
             if batch.status == "lost"
             for number in attempts_in(ledger, batch.batch_id or 0)
         }
-        scored = [one.value_millionths for one in sample_results(ledger, RUN)]
+        scored = [one.value_millionths for one in score_rows(ledger, [RUN])]
     statuses = Counter(row.status for row in rows)
     print(f"  killed {proof.killed.total()} times {dict(proof.killed)}, server restarted {proof.server_restarts} times")
     print(f"  {len(rows):,} attempts {dict(statuses)}, batches {dict(Counter(batch.status for batch in batches))}")

@@ -133,7 +133,7 @@ def _sections(text: str) -> str:
 def exports() -> str:
     """Write the columns of every export table with their types and units."""
     from harness.rendering.stream_files import arrow_schema
-    from harness.reports.exports.attempt_exports import ATTEMPTS, CHARGES, RUNS, SCORES
+    from harness.reports.exports.attempt_exports import EXPORTED
     from harness.reports.exports.sample_export import SAMPLES
     from harness.reports.spend.spend_tables import FULL
 
@@ -142,10 +142,10 @@ def exports() -> str:
             "One row per model setting, sample and repeat, those that were never sent included.",
             list(SAMPLES),
         ),
-        "attempts": ("One row per request, whatever became of it.", [entry.column for entry in ATTEMPTS]),
-        "scores": ("One row per score; older ones are kept (`is_newest`).", [entry.column for entry in SCORES]),
-        "charges": ("One row per attempt and meter, at list price.", list(CHARGES)),
-        "runs": ("One row per run.", [entry.column for entry in RUNS]),
+        "attempts": ("One row per request, whatever became of it.", EXPORTED["attempts"]),
+        "scores": ("One row per score; older ones are kept (`is_newest`).", EXPORTED["scores"]),
+        "charges": ("One row per attempt and meter, at list price.", EXPORTED["charges"]),
+        "runs": ("One row per run.", EXPORTED["runs"]),
         "report": ("The spend report: one row per suite and model setting.", [column for column, _ in FULL]),
     }
     parts = [

@@ -19,9 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def info(db: DbOption = None, as_json: JsonOption = False) -> None:
     """Say where the ledger is, its schema version, its size and how many rows it holds."""
+    from harness.ledger.reading.holdings import ledger_facts
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
-    from harness.reports.ledgers import ledger_facts, ledger_table
+    from harness.reports.ledgers import ledger_table
 
     facts = ledger_facts(ledger_name(db))
     if as_json:
@@ -32,7 +33,7 @@ def info(db: DbOption = None, as_json: JsonOption = False) -> None:
 
 def upgrade(db: DbOption = None) -> None:
     """Lead an older ledger to this program's schema; make a copy of it first. Does nothing to a current one."""
-    from harness.ledger.schema.versions import upgrade_ledger
+    from harness.ledger import upgrade_ledger
 
     before, after = upgrade_ledger(ledger_name(db))
     say(f"schema {after}, as before" if before == after else f"schema {before or 'none'} -> {after}")

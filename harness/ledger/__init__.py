@@ -19,6 +19,7 @@ from harness.ledger.records import (
     Transcript,
     UsageFacts,
 )
+from harness.ledger.schema.versions import upgrade_ledger
 from harness.ledger.writing.writer import Writer
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "Transcript",
     "UsageFacts",
     "Writer",
+    "upgrade_ledger",
 ]

@@ -1,7 +1,7 @@
 """The ledger of runs: opening it, storing what was planned, locks, budgets, where a run stands, and the append writer.
 
 Low-volume rows are written here through SQLAlchemy; attempts, transcripts and scores go through `writer()`.
-Reading for reports and exports is `read.py`.
+Reading for reports and exports is in `reading`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Ledger:
     """An open ledger; close it, or use it as a context manager.
 
     Attributes:
-        engine: SQLAlchemy engine, for `read.py`.
+        engine: SQLAlchemy engine, for `reading`.
         database: path or URL as shown to people (no password).
     """
 

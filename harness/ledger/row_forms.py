@@ -1,61 +1,67 @@
-"""Between table rows and records, in both directions; no SQL here."""
+"""Between table rows and records, in both directions; no SQL here.
+
+A record's fields are named as the columns; what is stored in another form (JSON, flags) is said apart.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from functools import cache
+from typing import Any, TypeVar
+
+from sqlalchemy import Row
 
 from harness.ledger.encoding import canonical_json, storable
-from harness.ledger.records import (
-    Budget,
-    CellRecord,
-    PlannedRecord,
-    RunRecord,
-    SampleOutcome,
-    SuiteRecord,
-    TaskRecord,
-)
+from harness.ledger.records import Budget, CellRecord, PlannedRecord, RunRecord, SampleOutcome, SuiteRecord, TaskRecord
+
+Record = TypeVar("Record")
+Values = dict[str, object]
+"""A row's contents by column."""
 
 
-def run_values(run: RunRecord) -> dict[str, Any]:
+def record_of(kind: Callable[..., Record], row: Row[Any], **read: object) -> Record:
+    """Make a record of a row's columns by the names of its fields; `read` = fields that are read from another form."""
+    stored = row._mapping
+    return kind(**{name: stored[name] for name in _names(kind) if name not in read}, **read)
+
+
+def flag(stored: int | None) -> bool | None:
+    """Read a flag column."""
+    return None if stored is None else bool(stored)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _values(record: RunRecord | CellRecord | PlannedRecord, *left_out: str) -> Values:
+    return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in left_out}
+
+
+def run_values(run: RunRecord) -> Values:
     """Write a run as column values."""
     return {
-        "run_id": run.run_id,
-        "status": run.status,
-        "created_at_us": run.created_at_us,
-        "finished_at_us": run.finished_at_us,
-        "plan_sha256": run.plan_sha256,
+        **_values(run),
         "config": canonical_json(run.config),
         "suites": canonical_json([asdict(suite) for suite in run.suites]),
         "models": canonical_json(list(run.models)),
-        "price_book_sha256": run.price_book_sha256,
         "price_sources": canonical_json(list(run.price_sources)),
-        "harness_version": run.harness_version,
-        "git_commit": run.git_commit,
-        "sample_seed": run.sample_seed,
-        "budget_pico_usd": run.budget_pico_usd,
         "warnings": canonical_json(list(run.warnings)),
     }
 
 
-def run_record(row: Any) -> RunRecord:
+def run_record(row: Row[Any]) -> RunRecord:
     """Read a run from its row."""
-    return RunRecord(
-        run_id=row.run_id,
-        status=row.status,
-        created_at_us=row.created_at_us,
-        finished_at_us=row.finished_at_us,
-        plan_sha256=row.plan_sha256,
+    return record_of(
+        RunRecord,
+        row,
         config=json.loads(row.config),
         suites=tuple(_suite(stored) for stored in json.loads(row.suites)),
         models=tuple(json.loads(row.models)),
-        price_book_sha256=row.price_book_sha256,
         price_sources=tuple(json.loads(row.price_sources)),
-        harness_version=row.harness_version,
-        git_commit=row.git_commit,
-        sample_seed=row.sample_seed,
-        budget_pico_usd=row.budget_pico_usd,
         warnings=tuple(json.loads(row.warnings)),
     )
 
@@ -65,69 +71,42 @@ def _suite(stored: dict[str, Any]) -> SuiteRecord:
     return SuiteRecord(name=stored["name"], version=stored["version"], sha256=stored["sha256"], tasks=tasks)
 
 
-def cell_values(run_id: str, cell: CellRecord) -> dict[str, Any]:
+def cell_values(run_id: str, cell: CellRecord) -> Values:
     """Write a cell as column values."""
     return {
+        **_values(cell, "cell_id"),
         "run_id": run_id,
-        "suite": cell.suite,
-        "suite_version": cell.suite_version,
-        "suite_sha256": cell.suite_sha256,
-        "provider": cell.provider,
-        "model": cell.model,
-        "setting": cell.setting,
         "reasoning": None if cell.reasoning is None else int(cell.reasoning),
         "simulated": int(cell.simulated),
         "settings_sent": canonical_json(cell.settings_sent),
     }
 
 
-def cell_record(row: Any) -> CellRecord:
+def cell_record(row: Row[Any]) -> CellRecord:
     """Read a cell from its row."""
-    return CellRecord(
-        cell_id=row.cell_id,
-        run_id=row.run_id,
-        suite=row.suite,
-        suite_version=row.suite_version,
-        suite_sha256=row.suite_sha256,
-        provider=row.provider,
-        model=row.model,
-        setting=row.setting,
-        reasoning=None if row.reasoning is None else bool(row.reasoning),
+    return record_of(
+        CellRecord,
+        row,
+        reasoning=flag(row.reasoning),
         simulated=bool(row.simulated),
         settings_sent=json.loads(row.settings_sent),
     )
 
 
-def planned_values(run_id: str, sample: PlannedRecord) -> dict[str, Any]:
+def planned_values(run_id: str, sample: PlannedRecord) -> Values:
     """Write a planned sample as column values."""
     return {
+        **_values(sample, "planned_id"),
         "run_id": run_id,
-        "suite": sample.suite,
-        "task": sample.task,
-        "sample_id": sample.sample_id,
-        "epoch": sample.epoch,
-        "draw_order": sample.draw_order,
-        "inclusion_probability": sample.inclusion_probability,
-        "sample_sha256": sample.sample_sha256,
         "presentation": None if sample.presentation is None else canonical_json(sample.presentation),
         "reference": storable(sample.reference),
     }
 
 
-def planned_record(row: Any) -> PlannedRecord:
+def planned_record(row: Row[Any]) -> PlannedRecord:
     """Read a planned sample from its row."""
-    return PlannedRecord(
-        planned_id=row.planned_id,
-        run_id=row.run_id,
-        suite=row.suite,
-        task=row.task,
-        sample_id=row.sample_id,
-        epoch=row.epoch,
-        draw_order=row.draw_order,
-        inclusion_probability=row.inclusion_probability,
-        sample_sha256=row.sample_sha256,
-        presentation=None if row.presentation is None else json.loads(row.presentation),
-        reference=row.reference,
+    return record_of(
+        PlannedRecord, row, presentation=None if row.presentation is None else json.loads(row.presentation)
     )
 
 
@@ -141,27 +120,19 @@ def facts(sample: PlannedRecord) -> PlannedRecord:
     return replace(sample, planned_id=None, run_id=None, presentation=presentation, reference=None)
 
 
-def budget(row: Any) -> Budget:
+def budget(row: Row[Any]) -> Budget:
     """Read a budget from its row."""
-    return Budget(
-        scope=row.scope,
-        cap_pico_usd=row.cap_pico_usd,
-        spent_pico_usd=row.spent_pico_usd,
-        reserved_pico_usd=row.reserved_pico_usd,
-    )
+    return record_of(Budget, row)
 
 
-def sample_outcome(row: Any) -> SampleOutcome:
+def sample_outcome(row: Row[Any]) -> SampleOutcome:
     """Read a sample's standing from a row of the outcomes query."""
-    return SampleOutcome(
-        cell_id=row.cell_id,
-        planned_id=row.planned_id,
-        n_attempts=row.n_attempts,
-        last_try_number=row.last_try_number,
+    return record_of(
+        SampleOutcome,
+        row,
         n_open=int(row.n_open),
         n_cancelled=int(row.n_cancelled),
         attempt_id=row.succeeded_id,
-        status=row.status,
         error_class=None if row.succeeded_id is not None else row.error_class,
         scored=bool(row.scored),
     )

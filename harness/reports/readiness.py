@@ -98,7 +98,7 @@ def _keys(models: Sequence[ModelSpec], environment: Mapping[str, str]) -> Iterat
 
 def _ledger(name: str) -> Check:
     from harness.ledger.connections import database_url, shown
-    from harness.reports.ledgers import ledger_facts
+    from harness.ledger.reading.holdings import ledger_facts
 
     try:
         url = database_url(name)

@@ -6,11 +6,10 @@ its usage kept, so that its list cost stays known.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from harness.ledger import Ledger
-from harness.ledger.encoding import read_json
-from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript, UsageFacts, UsageSource
+from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript
 from harness.replies.thinking import separate
 from harness.runner.attempts import RequestSender
 from harness.runner.requests.item_questions import Question, messages_json
@@ -33,22 +32,21 @@ class Reuse:
         self, sender: RequestSender, question: Question, *, epoch: int, try_number: int
     ) -> PaidAnswer | None:
         """Take the stored answer to a question, if there is one, and record it; None when there is none."""
-        from harness.ledger.reading.attempt_rows import attempt_row, find_answer
+        from harness.ledger.reading.attempt_rows import Asked, attempt_row, find_answer
 
         try:
             prepared = sender.prepare(question, try_number)
         except Exception:  # noqa: BLE001 - asking it records what is wrong with it
             return None
         messages = messages_json(question.messages)
-        found = find_answer(
-            self._ledger,
+        asked = Asked(
             provider=sender.spec.provider,
             model=sender.spec.model,
             parameters=prepared.parameters,
             messages=messages,
             epoch=epoch,
-            outside_run=self._context.run_id,
         )
+        found = find_answer(self._ledger, asked, outside_run=self._context.run_id)
         if found is None:
             return None
         parts = separate(found.answer, cut=found.finish_reason == "length")  # older versions kept both in one text
@@ -88,23 +86,7 @@ def _outcome(source: AttemptRow, now_us: int) -> AttemptOutcome:
         attempt_id=0,  # given when the row is written
         status="reused",
         finished_at_us=now_us,
-        usage=UsageFacts(
-            input_tokens=source.input_tokens,
-            cache_read_tokens=source.cache_read_tokens,
-            cache_write_5m_tokens=source.cache_write_5m_tokens,
-            cache_write_1h_tokens=source.cache_write_1h_tokens,
-            output_tokens=source.output_tokens,
-            reasoning_tokens=source.reasoning_tokens,
-            other_meters=None if source.other_meters is None else read_json(source.other_meters),
-            raw_usage=None if source.raw_usage is None else read_json(source.raw_usage),
-            usage_kind=source.usage_kind,
-            usage_source="missing" if source.usage_source is None else cast("UsageSource", source.usage_source),
-            flags=tuple((name, detail) for name, detail in read_json(source.usage_flags or "[]")),
-            context_tokens=source.context_bucket,
-            speed=source.speed,
-            inference_geo=source.inference_geo,
-            thinking=source.thinking,
-        ),
+        usage=source.usage_facts(),
         charged_pico_usd=0,
         billed="no",
         model_served=source.model_served,

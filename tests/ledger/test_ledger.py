@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from harness.errors import ErrorClass, InputError, LedgerError
 from harness.ledger import Ledger, Transcript, UsageFacts, Writer
 from harness.ledger.connections import explain, writing
-from harness.ledger.reading.attempt_rows import attempt_rows, find_answer, score_rows, transcript_rows
+from harness.ledger.reading.attempt_rows import Asked, attempt_rows, find_answer, score_rows, transcript_rows
 from harness.ledger.writing.drivers import Driver, Row, SqliteDriver, open_driver
 from tests.support.ledger_rows import NOON_US, RUN, Filled, cell, fill, outcome, sample, score, start
 
@@ -154,14 +154,25 @@ async def test_reuse_asks_for_provider_model_every_parameter_messages_and_epoch(
     async with ledger.writer() as writer:
         attempt_id = await writer.send(start(filled))
         await writer.settle(outcome(attempt_id), transcript=Transcript(messages=messages, answer="4"))
-    same = {"provider": "sim", "model": "reasoner", "epoch": 0, "messages": messages}
-    parameters = {"max_completion_tokens": 1000, "temperature": 0.5}
-    found = find_answer(ledger, parameters=parameters, **same)  # type: ignore[arg-type]  # spelled once for all cases
+    same = Asked(
+        provider="sim",
+        model="reasoner",
+        parameters={"max_completion_tokens": 1000, "temperature": 0.5},
+        messages=messages,
+        epoch=0,
+    )
+    found = find_answer(ledger, same)
     assert found is not None
     assert found.answer == "4"
-    for other in ({"model": "direct"}, {"provider": "openai"}, {"epoch": 1}, {"messages": [{"role": "user"}]}):
-        assert find_answer(ledger, parameters=parameters, **{**same, **other}) is None  # type: ignore[arg-type]
-    assert find_answer(ledger, parameters={**parameters, "top_p": 1}, **same) is None  # type: ignore[arg-type]
+    changes: list[dict[str, Any]] = [
+        {"model": "direct"},
+        {"provider": "openai"},
+        {"epoch": 1},
+        {"messages": [{"role": "user"}]},
+        {"parameters": {**same.parameters, "top_p": 1}},
+    ]
+    for change in changes:
+        assert find_answer(ledger, replace(same, **change)) is None
 
 
 REFUSED = (

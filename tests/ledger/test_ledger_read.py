@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import ErrorClass
 from harness.ledger import Ledger, UsageFacts
 from harness.ledger.encoding import canonical_json, read_json
 from harness.ledger.reading.attempt_rows import attempt_rows
-from harness.ledger.reading.sums import sample_results, unknown_bills, usage_sums, usage_sums_by_sample
+from harness.ledger.reading.sums import unknown_bills, usage_sums
 from harness.ledger.writing.usage_facts import usage_facts
 from harness.usage.context_sizes import CONTEXT_THRESHOLDS, context_bucket, slot
 from harness.usage.values import Meter, Usage
-from tests.support.ledger_rows import NOON_US, Filled, fill, outcome, score, start
+from tests.support.ledger_rows import NOON_US, Filled, fill, outcome, start
 
 
 @pytest.fixture
@@ -112,13 +111,10 @@ async def test_prices_can_change_between_groups(ledger: Ledger, filled: Filled) 
     assert {each.group.model for each in sums} == {"reasoner", "reasoner-2"}
 
 
-async def test_sums_by_sample_add_up_to_the_sums(ledger: Ledger, filled: Filled) -> None:
+async def test_sums_are_of_the_runs_that_are_asked_for(ledger: Ledger, filled: Filled) -> None:
     other = fill(ledger, run_id="run-2")
     await settle_all(ledger, filled, [{"usage": known(output_tokens=number)} for number in range(8)])
     await settle_all(ledger, other, [{"usage": known(output_tokens=1000)}])
-    by_sample = list(usage_sums_by_sample(ledger, ["run-1"]))
-    assert [each.planned_id for each in by_sample] == filled.planned
-    assert [each.output_tokens for each in by_sample] == [0 + 4, 1 + 5, 2 + 6, 3 + 7]
     assert [each.output_tokens for each in usage_sums(ledger, ["run-1"])] == [28]
     assert sum(each.output_tokens for each in usage_sums(ledger)) == 1028
 
@@ -133,26 +129,6 @@ async def test_the_sums_read_an_index_and_no_row(ledger: Ledger, filled: Filled)
     with ledger.reading() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
     assert [row[3] for row in plan] == ["SCAN attempts USING COVERING INDEX ix_attempts_sums"]
-
-
-async def test_failed_samples_are_not_results_and_untried_ones_are_listed(ledger: Ledger, filled: Filled) -> None:
-    ids = await settle_all(
-        ledger,
-        filled,
-        [{}, {"status": "failed", "error_class": ErrorClass.TIMEOUT, "usage": UsageFacts(), "finish_reason": None}, {}],
-    )
-    async with ledger.writer() as writer:
-        await writer.add_score(score(filled, ids[0], 0))
-        await writer.add_score(score(filled, ids[0], 0, value_millionths=0))
-        await writer.add_score(score(filled, ids[2], 2, value_millionths=None, reason="no_answer"))
-    results = list(sample_results(ledger, "run-1"))
-    first_cell = [result for result in results if result.cell_id == filled.cells[0]]
-    assert [result.planned_id for result in first_cell] == filled.planned
-    assert [result.status for result in first_cell] == ["succeeded", "failed", "succeeded", None]
-    assert [result.value_millionths for result in first_cell] == [0, None, None, None]
-    assert [result.reason for result in first_cell] == [None, None, "no_answer", None]
-    assert [result.n_attempts for result in first_cell] == [1, 1, 1, 0]
-    assert len(results) == 8
 
 
 @pytest.mark.parametrize("threshold", CONTEXT_THRESHOLDS)

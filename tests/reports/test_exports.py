@@ -20,7 +20,7 @@ from harness.ledger import NO_USAGE, Ledger
 from harness.pricing import Price, PriceBook
 from harness.rendering.csv_text import write_csv
 from harness.rendering.export_files import TABLES, export_table
-from harness.reports.exports.attempt_exports import ATTEMPTS, CHARGES, RUNS, SCORES
+from harness.reports.exports.attempt_exports import EXPORTED
 from harness.reports.exports.sample_export import SAMPLES
 from harness.reports.facts.assembly import spend_report
 from harness.usage.values import Meter
@@ -140,10 +140,9 @@ async def test_only_the_runs_asked_for(ledger: Ledger, tmp_path: Path) -> None:
 
 
 def test_every_exported_column_is_documented() -> None:
-    columns = [entry.column for stored in (ATTEMPTS, SCORES, RUNS) for entry in stored] + [*CHARGES, *SAMPLES]
-    assert all(column.description.endswith(".") for column in columns)
-    for stored in (ATTEMPTS, SCORES, RUNS):
-        assert len({entry.column.name for entry in stored}) == len(stored)
+    for columns in (*EXPORTED.values(), SAMPLES):
+        assert all(column.description.endswith(".") for column in columns)
+        assert len({column.name for column in columns}) == len(columns)
 
 
 async def test_the_command_refuses_what_it_cannot_write(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:

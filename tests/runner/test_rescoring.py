@@ -16,7 +16,6 @@ from harness.cli import score as command
 from harness.errors import InputError, UnpricedModelError
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows, score_rows
-from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner.scoring.rescoring import Rescored, RescoreOptions, rescore
@@ -45,7 +44,10 @@ def again(ledger: Ledger, notices: list[str] | None = None, **options: Any) -> R
 
 
 def values(ledger: Ledger) -> list[tuple[int | None, str | None]]:
-    return [(one.value_millionths, one.reason) for one in sample_results(ledger, "run-1")]
+    return [
+        (one.value_millionths, one.reason)
+        for one in sorted(score_rows(ledger), key=lambda one: (one.cell_id, one.planned_id))
+    ]
 
 
 def test_scoring_again_sends_nothing_gives_the_same_scores_and_keeps_the_old_ones(

@@ -22,7 +22,6 @@ from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.batch_states import open_batches, open_lines, stored_batches
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows, score_rows, transcript_rows
-from harness.ledger.reading.sums import sample_results
 from harness.models import parse_model
 from harness.money import from_pico, plain
 from harness.pricing.price_files import load_price_book
@@ -112,7 +111,7 @@ async def test_each_line_is_one_scored_attempt_at_half_price(
     rows = list(attempt_rows(ledger))
     assert Counter((row.mode, row.status) for row in rows) == {("batch", "succeeded"): 40}
     assert all(charged * 2 == listed for listed, charged in map(list_and_charged, rows))
-    assert [one.value_millionths for one in sample_results(ledger, "run-1")] == [1_000_000] * 40
+    assert [one.value_millionths for one in score_rows(ledger)] == [1_000_000] * 40
     assert len(list(transcript_rows(ledger, "run-1"))) == len(list(score_rows(ledger))) == 40
     assert set(books.asked.values()) == {1}
     assert len(books.batches) == 1
@@ -234,7 +233,7 @@ async def test_questions_that_need_earlier_answers_wait_for_the_batch_that_bring
     assert [len(batch["lines"]) for batch in books.batches.values()] == [4, 4, 4]
     (last,) = (question for question in books.asked if "What is 3 + 2?" in question)
     assert " ".join(last.split()).startswith("Earlier: # earlier steps 3 4 # end of earlier steps What is 3 + 2?")
-    assert [one.value_millionths for one in sample_results(ledger, "run-1")] == [1_000_000] * 12
+    assert [one.value_millionths for one in score_rows(ledger)] == [1_000_000] * 12
 
 
 # a hand-over whose answer is lost

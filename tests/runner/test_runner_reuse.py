@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from harness.ledger import Ledger
-from harness.ledger.reading.attempt_rows import attempt_rows, transcript_rows
-from harness.ledger.reading.sums import sample_results, usage_sums
+from harness.ledger.reading.attempt_rows import attempt_rows, score_rows, transcript_rows
+from harness.ledger.reading.sums import usage_sums
 from tests.support.loopback import serve
 from tests.support.runs import Watcher, number_suite, run
 
@@ -40,7 +40,7 @@ def test_a_stored_answer_is_taken_once_paid_and_scored_as_usual(ledger: Ledger, 
     budget = ledger.budget("run:second")
     assert budget is not None
     assert budget.spent_pico_usd == 0
-    values = [[(one.sample_id, one.value_millionths) for one in sample_results(ledger, name)] for name in
+    values = [[(one.sample_id, one.value_millionths) for one in score_rows(ledger, [name])] for name in
               ("first", "second")]  # fmt: skip
     assert sorted(values[0]) == sorted(values[1])
 

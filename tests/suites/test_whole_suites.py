@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.ledger import Ledger
-from harness.ledger.reading.attempt_rows import attempt_rows, transcript_rows
-from harness.ledger.reading.sums import sample_results
+from harness.ledger.reading.attempt_rows import attempt_rows, score_rows, transcript_rows
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.reports.facts.assembly import spend_report
@@ -98,7 +97,7 @@ async def test_images_arrive_as_content_parts_with_their_bytes_where_the_questio
     before, image, after = louis.body["messages"][-1]["content"]
     assert (before["type"], image["type"], after["type"]) == ("text", "image_url", "text")
     assert after["text"].lstrip().startswith("of Louis Black")
-    right = Counter(one.value_millionths for one in sample_results(sqlite, "run-1"))
+    right = Counter(one.value_millionths for one in score_rows(sqlite))
     assert right[1_000_000] == sum(row["answer"] == "A" for row in rows)
     stored = json.dumps([row.messages for row in transcript_rows(sqlite, "run-1")])
     assert stored.count("image/png;sha256=") == 3
@@ -111,7 +110,7 @@ def test_a_users_suite_file_makes_video_questions_into_text_questions(sqlite: Le
     path.write_text(NEXTQA, encoding="utf-8")
     result = run(str(path), ["sim/reasoner", "sim/direct"], sqlite, data_dir=folder.parent)
     assert (result.status, result.warnings) == ("complete", ())
-    found = list(sample_results(sqlite, "run-1"))
+    found = list(score_rows(sqlite))
     assert len(found) == 40
     assert {one.sample_id for one in found} >= {"4010069381-6", "4882821564-1"}
     assert {one.reason for one in found} <= {None, "no_answer", "truncated"}

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from sqlalchemy import Row
+
 from harness.declared import request_value
-from harness.ledger.columns import TokenCounts
+from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.encoding import Compression, canonical_json, read_json
 from harness.ledger.ledger import Ledger
-from harness.ledger.reading.sums import select_rows
+from harness.ledger.reading.batch_rows import rows_by_id, select_rows
+from harness.ledger.records import UsageFacts, UsageSource
+from harness.ledger.row_forms import flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_ONE_BY_ONE
 
 Which = Literal["all", "one_by_one", "bill_unknown"]
@@ -69,7 +73,7 @@ class AttemptRow(TokenCounts["int | None"]):
     other_meters: str | None
     raw_usage: str | None
     usage_kind: str | None
-    usage_source: str | None
+    usage_source: UsageSource | None
     usage_flags: str | None
     normaliser_version: int
     reserved_pico_usd: int
@@ -81,12 +85,25 @@ class AttemptRow(TokenCounts["int | None"]):
     finish_reason: str | None
     refused: bool
 
+    def usage_facts(self) -> UsageFacts:
+        """Give the usage as it was recorded, without what its provider states that it cost."""
+        return UsageFacts(
+            **dict(zip(TOKEN_COLUMNS, self.counts, strict=True)),
+            other_meters=read_json(self.other_meters),
+            raw_usage=read_json(self.raw_usage),
+            usage_kind=self.usage_kind,
+            usage_source=self.usage_source or "missing",
+            flags=tuple((name, detail) for name, detail in read_json(self.usage_flags) or ()),
+            stated_cost_usd=None,
+            context_tokens=self.context_bucket,
+            speed=self.speed,
+            inference_geo=self.inference_geo,
+            thinking=self.thinking,
+        )
+
 
 _CELL = "cells.run_id, cells.suite, cells.provider, cells.model, cells.setting, cells.reasoning, cells.simulated"
 _SAMPLE = "planned_samples.task, planned_samples.sample_id, planned_samples.epoch"
-_FLAGS = ("reasoning", "thinking")
-_IDS_PER_QUERY = 5_000
-_ATTEMPT_COLUMNS = tuple(AttemptRow.__dataclass_fields__)
 _WHICH: Mapping[Which, str] = {"all": "1 = 1", "one_by_one": SETTLED_ONE_BY_ONE, "bill_unknown": BILL_UNKNOWN}
 
 
@@ -104,19 +121,13 @@ def attempt_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, only: 
 
 def attempt_row(ledger: Ledger, attempt_id: int) -> AttemptRow | None:
     """Give one attempt; None when there is none of that id."""
-    query = _attempts_query("SELECT * FROM attempts WHERE attempt_id = :attempt_id", "1 = 1")
-    for row in select_rows(ledger, query, None, attempt_id=attempt_id):
-        return _attempt_row(row)
-    return None
+    return next(attempts_by_id(ledger, [attempt_id]), None)
 
 
 def attempts_by_id(ledger: Ledger, attempt_ids: Sequence[int]) -> Iterator[AttemptRow]:
     """Give these attempts in the order they were sent."""
-    for start in range(0, len(attempt_ids), _IDS_PER_QUERY):
-        listed = ", ".join(map(str, attempt_ids[start : start + _IDS_PER_QUERY]))
-        query = _attempts_query(f"SELECT * FROM attempts WHERE attempt_id IN ({listed})", "1 = 1")
-        for row in select_rows(ledger, query, None):
-            yield _attempt_row(row)
+    query = _attempts_query("SELECT * FROM attempts WHERE attempt_id IN :ids", "1 = 1")
+    yield from map(_attempt_row, rows_by_id(ledger, query, attempt_ids))
 
 
 def _attempts_query(chosen: str, of_runs: str) -> str:
@@ -133,14 +144,16 @@ def _attempts_query(chosen: str, of_runs: str) -> str:
     """
 
 
-def _attempt_row(row: Any) -> AttemptRow:
-    stored = row._mapping
-    values = {column: stored[column] for column in _ATTEMPT_COLUMNS}
-    for flag in _FLAGS:
-        values[flag] = None if values[flag] is None else bool(values[flag])
-    values["simulated"], values["refused"] = bool(row.simulated), bool(row.refused)
-    values["stated_cost_usd"] = None if row.stated_cost_usd is None else Decimal(row.stated_cost_usd)
-    return AttemptRow(**values)
+def _attempt_row(row: Row[Any]) -> AttemptRow:
+    return record_of(
+        AttemptRow,
+        row,
+        reasoning=flag(row.reasoning),
+        thinking=flag(row.thinking),
+        simulated=bool(row.simulated),
+        refused=bool(row.refused),
+        stated_cost_usd=None if row.stated_cost_usd is None else Decimal(row.stated_cost_usd),
+    )
 
 
 def _of_runs(run_ids: Sequence[str] | None) -> str:
@@ -173,20 +186,18 @@ class ScoreRow:
     scored_at_us: int
 
 
-_SCORE_COLUMNS = tuple(ScoreRow.__dataclass_fields__)
+_IS_NEWEST = "scores.score_id = (SELECT max(score_id) FROM scores AS later WHERE later.attempt_id = scores.attempt_id)"
 
 
 def score_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, newest: bool = True) -> Iterator[ScoreRow]:
     """Give scores in the order they were recorded; `newest` = only the one that counts for each attempt."""
-    counts = "scores.score_id = (SELECT max(score_id) FROM scores AS later WHERE later.attempt_id = scores.attempt_id)"
     query = f"""
         SELECT scores.*, {_CELL}, {_SAMPLE}
         FROM scores JOIN cells USING (cell_id) JOIN planned_samples USING (planned_id)
-        WHERE {_of_runs(run_ids)} AND {counts if newest else "1 = 1"} ORDER BY scores.score_id
+        WHERE {_of_runs(run_ids)} AND {_IS_NEWEST if newest else "1 = 1"} ORDER BY scores.score_id
     """
     for row in select_rows(ledger, query, run_ids):
-        stored = row._mapping
-        yield ScoreRow(**{column: stored[column] for column in _SCORE_COLUMNS})
+        yield record_of(ScoreRow, row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,11 +237,14 @@ def transcript_rows(ledger: Ledger, run_id: str) -> Iterator[TranscriptRow]:
 
 def transcript_of(ledger: Ledger, attempt_id: int) -> TranscriptRow | None:
     """Give the transcript of one attempt; None when it was not kept."""
-    for row in select_rows(
-        ledger, f"{_TRANSCRIPT} WHERE attempts.attempt_id = :attempt_id", None, attempt_id=attempt_id
-    ):
-        return _transcript(row, Compression())
-    return None
+    return next(transcripts_of(ledger, [attempt_id]), None)
+
+
+def transcripts_of(ledger: Ledger, attempt_ids: Sequence[int]) -> Iterator[TranscriptRow]:
+    """Give the transcripts of these attempts, where they were kept."""
+    compression = Compression()
+    for row in rows_by_id(ledger, f"{_TRANSCRIPT} WHERE attempts.attempt_id IN :ids", attempt_ids):
+        yield _transcript(row, compression)
 
 
 def recent_charges(ledger: Ledger, run_id: str, *, at_most: int = 10_000) -> list[tuple[int, str, int]]:
@@ -244,21 +258,51 @@ def recent_charges(ledger: Ledger, run_id: str, *, at_most: int = 10_000) -> lis
     return newest[::-1]
 
 
-def find_answer(
-    ledger: Ledger,
-    *,
-    provider: str,
-    model: str,
-    parameters: Mapping[str, Any],
-    messages: Sequence[Mapping[str, Any]],
-    epoch: int,
-    outside_run: str = "",
-) -> TranscriptRow | None:
-    """Find the oldest stored answer to the same question: same provider, model, every parameter, messages and epoch.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCharges:
+    """What the samples of one model of a run cost so far.
 
-    Args:
-        outside_run: answers of this run do not count; empty = all runs count.
+    Attributes:
+        pico_usd: charged attempts of any purpose; those whose bill is not known are left out.
+        n_samples: with such an attempt.
     """
+
+    provider: str
+    model: str
+    setting: str | None
+    pico_usd: int
+    n_samples: int
+
+
+def model_charges(ledger: Ledger, run_id: str) -> list[ModelCharges]:
+    """Sum what a run's samples cost so far, model by model."""
+    query = """
+        SELECT provider, model, setting, sum(charged_pico_usd) AS pico_usd, count(DISTINCT planned_id) AS n_samples
+        FROM attempts JOIN cells USING (cell_id)
+        WHERE cells.run_id IN :run_ids AND charged_pico_usd IS NOT NULL AND planned_id IS NOT NULL
+        GROUP BY provider, model, setting
+    """
+    return [record_of(ModelCharges, row, pico_usd=int(row.pico_usd)) for row in select_rows(ledger, query, [run_id])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question as it is sent: an answer to one that differs in anything is no answer to it.
+
+    Attributes:
+        parameters: every parameter as sent.
+        messages: as sent, JSON values; images by digest.
+    """
+
+    provider: str
+    model: str
+    parameters: Mapping[str, Any]
+    messages: Sequence[Mapping[str, Any]]
+    epoch: int
+
+
+def find_answer(ledger: Ledger, asked: Asked, *, outside_run: str = "") -> TranscriptRow | None:
+    """Find the oldest stored answer to the same question; `outside_run` = answers of this run do not count."""
     query = f"""
         {_TRANSCRIPT} JOIN parameter_sets USING (parameter_set_id) JOIN planned_samples USING (planned_id)
         WHERE prompts.sha256 = :prompt AND parameter_sets.sha256 = :parameters AND attempts.status = 'succeeded'
@@ -266,27 +310,23 @@ def find_answer(
             AND cells.provider = :provider AND cells.model = :model AND planned_samples.epoch = :epoch
         ORDER BY attempts.attempt_id LIMIT 1
     """
-    keys = {
-        "prompt": hashlib.sha256(canonical_json(messages).encode()).digest(),
-        "parameters": hashlib.sha256(canonical_json(parameters).encode()).hexdigest(),
-        "provider": provider,
-        "model": model,
-        "epoch": epoch,
-        "outside_run": outside_run,
-    }
-    for row in select_rows(ledger, query, None, **keys):
-        return _transcript(row, Compression())
-    return None
+    found = select_rows(
+        ledger,
+        query,
+        prompt=hashlib.sha256(canonical_json(asked.messages).encode()).digest(),
+        parameters=hashlib.sha256(canonical_json(asked.parameters).encode()).hexdigest(),
+        provider=asked.provider,
+        model=asked.model,
+        epoch=asked.epoch,
+        outside_run=outside_run,
+    )
+    return next((_transcript(row, Compression()) for row in found), None)
 
 
-def _transcript(row: Any, compression: Compression) -> TranscriptRow:
-    return TranscriptRow(
-        attempt_id=row.attempt_id,
-        cell_id=row.cell_id,
-        planned_id=row.planned_id,
-        purpose=row.purpose,
-        status=row.status,
-        finish_reason=row.finish_reason,
+def _transcript(row: Row[Any], compression: Compression) -> TranscriptRow:
+    return record_of(
+        TranscriptRow,
+        row,
         refused=bool(row.refused),
         messages=read_json(compression.unpack(row.body).decode()),
         answer=compression.unpack_text(row.answer),

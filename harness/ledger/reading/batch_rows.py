@@ -1,33 +1,94 @@
-"""Rows of a query as tuples, thousands at a time in constant memory, for exports and per-sample columns."""
+"""Rows of a query, streamed in constant memory: one by one, or as tuples by the thousand for exports and samples.
+
+Names that many rows share (of cells, samples, parameter sets) are read once and looked up, not joined to every row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Row, TextClause, bindparam, text
 
-from harness.ledger import Ledger
+from harness.ledger.ledger import Ledger
 
+ROWS_AT_A_TIME = 1_000
 ROWS_PER_BATCH = 20_000
+IDS_PER_QUERY = 5_000
+
+
+def select_rows(
+    ledger: Ledger, query: str, run_ids: Sequence[str] | None = None, **values: object
+) -> Iterator[Row[Any]]:
+    """Run a query and stream its rows; `:run_ids` stands for the list of runs."""
+    statement = _bound(query, run_ids, values)
+    with ledger.reading() as connection:
+        for rows in connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(statement).partitions():
+            yield from rows
+
+
+def rows_by_id(ledger: Ledger, query: str, ids: Sequence[int]) -> Iterator[Row[Any]]:
+    """Run a query for some ids at a time, which `:ids` stands for, and stream its rows."""
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        yield from select_rows(ledger, query.replace(":ids", listed(ids[start : start + IDS_PER_QUERY])))
+
+
+def listed(ids: Sequence[int]) -> str:
+    """Write ids as SQL takes them after IN."""
+    return f"({', '.join(map(str, ids)) or 'NULL'})"
 
 
 def batches(
-    ledger: Ledger, query: str, *, run_ids: Sequence[str] | None = None, values: Mapping[str, Any] | None = None
+    ledger: Ledger, query: str, *, run_ids: Sequence[str] | None = None, values: Mapping[str, object] | None = None
 ) -> Iterator[Sequence[Any]]:
     """Run a query and give its rows a batch at a time; `:run_ids` stands for the list of runs."""
-    statement = text(query)
-    bound = dict(values or {})
-    if run_ids is not None:
-        statement = statement.bindparams(bindparam("run_ids", expanding=True))
-        bound["run_ids"] = list(run_ids)
+    statement = _bound(query, run_ids, values or {})
     with ledger.reading() as connection:
         if connection.dialect.name != "sqlite":
             # a server-side cursor; its first rows are in SQLAlchemy's buffer already, so the cursor is not for us
-            options = connection.execution_options(yield_per=ROWS_PER_BATCH)
-            yield from options.execute(statement, bound).partitions()
+            yield from connection.execution_options(yield_per=ROWS_PER_BATCH).execute(statement).partitions()
             return
-        cursor = connection.execute(statement, bound).cursor
+        cursor = connection.execute(statement).cursor
         assert cursor is not None
         while rows := cursor.fetchmany(ROWS_PER_BATCH):
             yield rows
+
+
+def _bound(query: str, run_ids: Sequence[str] | None, values: Mapping[str, object]) -> TextClause:
+    statement = text(query).bindparams(**values)
+    if run_ids is None:
+        return statement
+    return statement.bindparams(bindparam("run_ids", list(run_ids), expanding=True))
+
+
+KEYS = {"cells": "cell_id", "planned_samples": "planned_id", "parameter_sets": "parameter_set_id"}
+"""Tables that can be looked up in, with their key."""
+MOST_KNOWN = 100_000
+
+
+@dataclass(slots=True)
+class Lookup:
+    """Some columns of one table by key; what is not known to be needed again is forgotten when it gets too much."""
+
+    ledger: Ledger
+    table: str
+    columns: tuple[str, ...]
+    known: dict[int | None, tuple[Any, ...]] = field(default_factory=dict)
+
+    def rows(self, ids: Sequence[int | None]) -> list[tuple[Any, ...]]:
+        """Give the row of every id; all None where the id is None."""
+        wanted = set(ids)
+        if len(self.known) > MOST_KNOWN:
+            self.known.clear()
+        missing = sorted(number for number in wanted if number is not None and number not in self.known)
+        for start in range(0, len(missing), IDS_PER_QUERY):
+            self._read(missing[start : start + IDS_PER_QUERY])
+        self.known[None] = (None,) * len(self.columns)
+        return [self.known[number] for number in ids]
+
+    def _read(self, ids: Sequence[int]) -> None:
+        key = KEYS[self.table]
+        query = f"SELECT {key}, {', '.join(self.columns)} FROM {self.table} WHERE {key} IN {listed(ids)}"
+        for rows in batches(self.ledger, query):
+            self.known.update((row[0], tuple(row[1:])) for row in rows)

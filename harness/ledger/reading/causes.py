@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from harness.ledger.ledger import Ledger
-from harness.ledger.reading.sums import select_rows
+from harness.ledger.reading.batch_rows import select_rows
 from harness.ledger.records import Purpose
+from harness.ledger.row_forms import record_of
 
 MOST_TOLD = 3
 """So many causes are told in a line or a table; how many requests the others took is said."""
@@ -50,14 +52,7 @@ _CAUSES = """
 def failure_causes(ledger: Ledger, run_ids: Sequence[str]) -> list[FailureCause]:
     """Count the causes of failed attempts by cell and purpose, the most frequent first."""
     found = (
-        FailureCause(
-            cell_id=row.cell_id,
-            purpose=row.purpose,
-            error_class=row.error_class,
-            message=one_line(row.message),
-            n_attempts=row.n_attempts,
-        )
-        for row in select_rows(ledger, _CAUSES, run_ids)
+        record_of(FailureCause, row, message=one_line(row.message)) for row in select_rows(ledger, _CAUSES, run_ids)
     )
     return joined(found)
 
@@ -114,7 +109,16 @@ def told(causes: Sequence[FailureCause], *, most: int = MOST_TOLD) -> list[str]:
     return said
 
 
-def cause_objects(causes: Iterable[FailureCause]) -> list[dict[str, str | int]]:
+class CauseObject(TypedDict):
+    """A cause as JSON values."""
+
+    purpose: Purpose
+    error_class: str
+    message: str
+    n_attempts: int
+
+
+def cause_objects(causes: Iterable[FailureCause]) -> list[CauseObject]:
     """Write causes as JSON values."""
     return [
         {

@@ -11,8 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.ledger import Ledger
-from harness.ledger.reading.batch_rows import batches
-from harness.ledger.reading.sums import select_rows
+from harness.ledger.reading.batch_rows import batches, select_rows
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.usage.kinds import KINDS

@@ -1,7 +1,7 @@
-"""Reading the ledger for reports: token sums by everything a price depends on, unknown bills, and results per sample.
+"""Reading the ledger for reports: token sums by everything a price depends on, and unknown bills.
 
 Data flows tables -> grouped queries -> records; money is not computed here. A report prices `usage_sums` by group and
-the few attempts that sums cannot carry one by one (`stream.attempt_rows(only="one_by_one")`).
+the few attempts that sums cannot carry one by one (`attempt_rows(only="one_by_one")`).
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import Row
 
 from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.ledger import Ledger
+from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.records import AttemptStatus, Purpose
+from harness.ledger.row_forms import flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
-
-ROWS_AT_A_TIME = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,6 @@ class UsageSum(TokenCounts[int]):
         n_not_itemised: attempts with output whose reasoning part is not stated.
         not_itemised_output_tokens: output of those.
         n_truncated: cut at the output cap.
-        planned_id: the sample, in sums by sample; None in sums over samples.
     """
 
     run_id: str
@@ -70,7 +69,6 @@ class UsageSum(TokenCounts[int]):
     not_itemised_output_tokens: int
     n_truncated: int
     n_refused: int
-    planned_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,37 +91,6 @@ class UnknownBill:
     reserved_output_tokens: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleResult:
-    """One planned sample on one cell, whether it was tried or not.
-
-    Attributes:
-        attempt_id: the newest succeeded or reused attempt, else the newest one; None = never tried.
-        status: of that attempt; None = never tried.
-        value_millionths: newest score of that attempt, times 1,000,000; None = unscored.
-        reason: why it is unscored; None when it is scored, never tried, or has no score yet.
-        n_attempts: solve attempts of any status.
-    """
-
-    cell_id: int
-    planned_id: int
-    suite: str
-    task: str
-    sample_id: str
-    epoch: int
-    draw_order: int
-    inclusion_probability: float
-    attempt_id: int | None
-    status: AttemptStatus | None
-    error_class: str | None
-    finish_reason: str | None
-    refused: bool
-    n_attempts: int
-    value_millionths: int | None
-    reason: str | None
-    answer: str | None
-
-
 _SUMS = ", ".join(f"sum({column}) AS {column}" for column in TOKEN_COLUMNS)
 
 
@@ -136,58 +103,44 @@ def usage_sums(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[Usa
     Args:
         run_ids: None = every run.
     """
-    return list(_usage_sums(ledger, run_ids, by_sample=False))
-
-
-def usage_sums_by_sample(ledger: Ledger, run_ids: Sequence[str] | None = None) -> Iterator[UsageSum]:
-    """Sum likewise per planned sample, streamed; attempts without a sample are left out."""
-    return _usage_sums(ledger, run_ids, by_sample=True)
-
-
-def _usage_sums(ledger: Ledger, run_ids: Sequence[str] | None, *, by_sample: bool) -> Iterator[UsageSum]:
-    sample, with_sample = (", planned_id", " AND planned_id IS NOT NULL") if by_sample else ("", "")
-    keys = f"cell_id{sample}, purpose, status, usage_group_id"
     query = f"""
         SELECT sums.*, cells.run_id, usage_groups.* FROM (
-            SELECT {keys}, count(*) AS n_attempts, {_SUMS} FROM attempts
-            WHERE {SETTLED_AND_SUMMABLE}{with_sample} {_in_runs(run_ids)} GROUP BY {keys}
+            SELECT cell_id, purpose, status, usage_group_id, count(*) AS n_attempts, {_SUMS} FROM attempts
+            WHERE {SETTLED_AND_SUMMABLE} {_in_runs(run_ids)} GROUP BY cell_id, purpose, status, usage_group_id
         ) AS sums
         JOIN cells ON cells.cell_id = sums.cell_id
         JOIN usage_groups ON usage_groups.usage_group_id = sums.usage_group_id
-        ORDER BY {", ".join(f"sums.{key.strip()}" for key in keys.split(","))}
+        ORDER BY sums.cell_id, sums.purpose, sums.status, sums.usage_group_id
     """
-    for row in select_rows(ledger, query, run_ids):
-        stored = row._mapping
-        yield UsageSum(
-            run_id=row.run_id,
-            cell_id=row.cell_id,
-            purpose=row.purpose,
-            status=row.status,
-            group=_group(row),
-            n_attempts=row.n_attempts,
-            n_usage_missing=0 if row.usage_known else row.n_attempts,
-            **{column: int(stored[column] or 0) for column in TOKEN_COLUMNS},
-            n_not_itemised=row.n_attempts if row.usage_known and not row.itemised else 0,
-            not_itemised_output_tokens=0 if row.itemised else int(row.output_tokens or 0),
-            n_truncated=row.n_attempts if row.truncated else 0,
-            n_refused=row.n_attempts if row.refused else 0,
-            planned_id=row.planned_id if by_sample else None,
-        )
+    return [_usage_sum(row) for row in select_rows(ledger, query, run_ids)]
 
 
-def _group(row: Any) -> UsageGroup:
-    return UsageGroup(
-        usage_group_id=row.usage_group_id,
-        provider=row.provider,
-        model=row.model,
-        service_tier=row.service_tier,
-        mode=row.mode,
-        speed=row.speed,
-        inference_geo=row.inference_geo,
-        thinking=None if row.thinking is None else bool(row.thinking),
-        slot_us=row.slot_us,
-        context_bucket=row.context_bucket,
+def _usage_sum(row: Row[Any]) -> UsageSum:
+    """Read a sum: what its attempts share says of how many it counts them."""
+    n_attempts, output_tokens = row.n_attempts, int(row.output_tokens or 0)
+    return record_of(
+        UsageSum,
+        row,
+        group=_group(row),
+        n_usage_missing=0 if row.usage_known else n_attempts,
+        n_not_itemised=n_attempts if row.usage_known and not row.itemised else 0,
+        not_itemised_output_tokens=0 if row.itemised else output_tokens,
+        n_truncated=n_attempts if row.truncated else 0,
+        n_refused=n_attempts if row.refused else 0,
+        **{column: int(row._mapping[column] or 0) for column in TOKEN_COLUMNS},
     )
+
+
+def usage_groups(ledger: Ledger, usage_group_ids: Sequence[int]) -> Iterator[UsageGroup]:
+    """Read usage groups by their ids."""
+    return map(_group, rows_by_id(ledger, "SELECT * FROM usage_groups WHERE usage_group_id IN :ids", usage_group_ids))
+
+
+def _group(row: Row[Any]) -> UsageGroup:
+    return record_of(UsageGroup, row, thinking=flag(row.thinking))
+
+
+_COUNTED = ("n_sent", "n_unbounded", "reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens")
 
 
 def unknown_bills(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[UnknownBill]:
@@ -204,78 +157,10 @@ def unknown_bills(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[
         GROUP BY cells.run_id, cell_id, purpose ORDER BY cell_id, purpose
     """
     return [
-        UnknownBill(
-            run_id=row.run_id,
-            cell_id=row.cell_id,
-            purpose=row.purpose,
-            n_attempts=row.n_attempts,
-            n_sent=int(row.n_sent),
-            n_unbounded=int(row.n_unbounded),
-            reserved_pico_usd=int(row.reserved_pico_usd),
-            reserved_input_tokens=int(row.reserved_input_tokens),
-            reserved_output_tokens=int(row.reserved_output_tokens),
-        )
+        record_of(UnknownBill, row, **{name: int(row._mapping[name]) for name in _COUNTED})
         for row in select_rows(ledger, query, run_ids)
     ]
 
 
-_RESULTS = """
-    WITH standing AS (
-        SELECT cell_id, planned_id, count(*) AS n_attempts,
-            coalesce(max(CASE WHEN attempts.status IN ('succeeded', 'reused') THEN attempt_id END), max(attempt_id))
-                AS attempt_id
-        FROM attempts JOIN cells USING (cell_id)
-        WHERE cells.run_id IN :run_ids AND purpose = 'solve' AND planned_id IS NOT NULL
-        GROUP BY cell_id, planned_id
-    )
-    SELECT cells.cell_id, planned.planned_id, planned.suite, planned.task, planned.sample_id, planned.epoch,
-        planned.draw_order, planned.inclusion_probability, standing.attempt_id, coalesce(standing.n_attempts, 0)
-        AS n_attempts, attempts.status, attempts.error_class, attempts.finish_reason, attempts.refused,
-        scores.value_millionths, scores.reason, scores.answer
-    FROM cells
-    JOIN planned_samples AS planned ON planned.run_id = cells.run_id AND planned.suite = cells.suite
-    LEFT JOIN standing ON standing.cell_id = cells.cell_id AND standing.planned_id = planned.planned_id
-    LEFT JOIN attempts ON attempts.attempt_id = standing.attempt_id
-    LEFT JOIN scores ON scores.score_id =
-        (SELECT max(score_id) FROM scores AS newest WHERE newest.attempt_id = standing.attempt_id)
-    WHERE cells.run_id IN :run_ids
-    ORDER BY cells.cell_id, planned.task, planned.draw_order, planned.epoch, planned.planned_id
-"""
-
-
-def sample_results(ledger: Ledger, run_id: str) -> Iterator[SampleResult]:
-    """Give the result of every planned sample on every cell of a run, in draw order; untried ones included."""
-    for row in select_rows(ledger, _RESULTS, [run_id]):
-        yield SampleResult(
-            cell_id=row.cell_id,
-            planned_id=row.planned_id,
-            suite=row.suite,
-            task=row.task,
-            sample_id=row.sample_id,
-            epoch=row.epoch,
-            draw_order=row.draw_order,
-            inclusion_probability=row.inclusion_probability,
-            attempt_id=row.attempt_id,
-            status=row.status,
-            error_class=row.error_class,
-            finish_reason=row.finish_reason,
-            refused=bool(row.refused),
-            n_attempts=row.n_attempts,
-            value_millionths=row.value_millionths,
-            reason=row.reason,
-            answer=row.answer,
-        )
-
-
 def _in_runs(run_ids: Sequence[str] | None) -> str:
     return "" if run_ids is None else "AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)"
-
-
-def select_rows(ledger: Ledger, query: str, run_ids: Sequence[str] | None, **values: Any) -> Iterator[Any]:
-    """Run a query and stream its rows; `:run_ids` stands for the list."""
-    statement = text(query)
-    if run_ids is not None:
-        statement = statement.bindparams(bindparam("run_ids", expanding=True))
-        values["run_ids"] = list(run_ids)
-    with ledger.reading() as connection:
-        yield from connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(statement, values)

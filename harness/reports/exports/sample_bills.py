@@ -5,44 +5,21 @@ Data flows a cell's attempts in the order of its samples + price book -> one `St
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from itertools import groupby
 
-from harness.ledger import CellRecord, Ledger
-from harness.ledger.columns import TOKEN_COLUMNS
+from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
-from harness.ledger.reading.batch_rows import batches
-from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
+from harness.ledger.reading.charged_rows import ChargedRow, sample_attempts
 from harness.money import add
-from harness.reports.exports.attempt_rates import AttemptRates, Line, charged_columns, rate_lines
+from harness.reports.exports.attempt_rates import AttemptRates, Line, rate_lines
 from harness.reports.facts.charger import PARTS
 from harness.reports.facts.report_facts import NOTHING, ZERO, CostSums, Spend, TokenSums
 from harness.usage.values import Meter
 
 ANSWERED = ("succeeded", "reused")
-_HEAD = (
-    "planned_id", "attempt_id", "purpose", "status", "request_id", "started_at_us", "first_byte_us", "finish_reason",
-    "refused", "billed",
-)  # fmt: skip
-_SUMMABLE = len(_HEAD)
-_CHARGED = len(_HEAD) + 1
-_FINISHED = _CHARGED + len(TOKEN_COLUMNS) + 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """The attempt that counts for a sample: the newest answered one, else the newest."""
-
-    attempt_id: int
-    request_id: str
-    status: str
-    started_at_us: int
-    finished_at_us: int | None
-    first_byte_us: int | None
-    finish_reason: str | None
-    refused: bool
 
 
 @dataclass(slots=True)
@@ -50,39 +27,30 @@ class Standing:
     """One sample of a cell with all its attempts.
 
     Attributes:
-        tried: the attempt that counts; None = only its judge was asked, or nobody.
+        tried: the attempt that counts, the newest answered one, else the newest; None = only its judge was asked, or
+            nobody.
         n_tries: solving attempts, reused answers among them.
         solve, judge: tokens and dollars of the attempts that were made for it.
         n_usage_known: solving attempts that state their tokens.
     """
 
     planned_id: int
-    tried: Tried | None = None
+    tried: ChargedRow | None = None
     n_tries: int = 0
     n_usage_known: int = 0
     solve: Spend = NOTHING
     judge: Spend = NOTHING
 
-    def take(self, row: Sequence[Any], spend: Spend) -> None:
+    def take(self, row: ChargedRow, spend: Spend) -> None:
         """Add an attempt; attempts come in the order they were sent."""
-        purpose, status = row[2], row[3]
-        if purpose == "judge":
+        if row.purpose == "judge":
             self.judge = self.judge.plus(spend) if self.judge is not NOTHING else spend
             return
         self.n_tries += 1
-        self.n_usage_known += status not in ("sent", "reused") and row[_CHARGED] is not None
+        self.n_usage_known += row.status not in ("sent", "reused") and row.tokens.input_tokens is not None
         self.solve = self.solve.plus(spend) if self.solve is not NOTHING else spend
-        if self.tried is None or status in ANSWERED or self.tried.status not in ANSWERED:
-            self.tried = Tried(
-                attempt_id=row[1],
-                status=status,
-                request_id=row[4],
-                started_at_us=row[5],
-                finished_at_us=row[_FINISHED],
-                first_byte_us=row[6],
-                finish_reason=row[7],
-                refused=bool(row[8]),
-            )
+        if self.tried is None or row.status in ANSWERED or self.tried.status not in ANSWERED:
+            self.tried = row
 
 
 @dataclass(slots=True)
@@ -91,58 +59,49 @@ class SampleBills:
 
     ledger: Ledger
     rates: AttemptRates
-    _found: dict[int, AttemptRow] = field(default_factory=dict)
+    _alone: dict[int, AttemptRow] = field(default_factory=dict)
 
-    def of_cell(self, cell: CellRecord) -> Iterator[Standing]:
+    def of_cell(self, cell_id: int) -> Iterator[Standing]:
         """Give the samples that were tried, in the order of their `planned_id`."""
-        query = f"""SELECT {", ".join(f"attempts.{name}" for name in _HEAD)},
-            CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END, {charged_columns(":provider", ":model")}
-            FROM attempts LEFT JOIN usage_groups ON usage_groups.usage_group_id = attempts.usage_group_id
-            WHERE attempts.cell_id = :cell_id AND attempts.planned_id IS NOT NULL
-            ORDER BY attempts.planned_id, attempts.attempt_id"""
-        values = {"cell_id": cell.cell_id, "provider": cell.provider, "model": cell.model}
-        current: Standing | None = None
-        for rows in batches(self.ledger, query, values=values):
-            alone = [row[1] for row in rows if not row[_SUMMABLE] and row[3] not in ("sent", "reused")]
-            self._found = {row.attempt_id: row for row in attempts_by_id(self.ledger, alone)}
+        for planned_id, rows in groupby(self._rows(cell_id), key=lambda row: row.planned_id):
+            assert planned_id is not None
+            standing = Standing(planned_id)
             for row in rows:
-                if current is None or current.planned_id != row[0]:
-                    if current is not None:
-                        yield current
-                    current = Standing(row[0])
-                current.take(row, self._spend(row))
-        if current is not None:
-            yield current
+                standing.take(row, self._spend(row))
+            yield standing
 
-    def _spend(self, row: Sequence[Any]) -> Spend:
+    def _rows(self, cell_id: int) -> Iterator[ChargedRow]:
+        for rows in sample_attempts(self.ledger, cell_id):
+            alone = [row.attempt_id for row in rows if not row.summable and row.status not in ("sent", "reused")]
+            self._alone = {row.attempt_id: row for row in attempts_by_id(self.ledger, alone)}
+            yield from rows
+
+    def _spend(self, row: ChargedRow) -> Spend:
         """Charge one attempt as a report does: what was reused is charged nothing, what is open may be billed."""
-        status = row[3]
-        if status == "reused":
+        if row.status == "reused":
             return NOTHING
-        may_be_billed = status == "sent" or (row[_CHARGED] is None and row[9] != "no")
-        if status == "sent":
+        if row.status == "sent":
             return Spend(n_attempts=1, n_open_attempts=1, n_unknown_usage=1)
-        if not row[_SUMMABLE]:
-            spend = self.rates.charger.charge_row(self._found[row[1]])
-            return spend.plus(Spend(n_unknown_usage=1)) if may_be_billed else spend
-        return self._summable(row[_CHARGED:], may_be_billed=may_be_billed)
+        spend = self._summable(row) if row.summable else self.rates.charger.charge_row(self._alone[row.attempt_id])
+        may_be_billed = row.tokens.input_tokens is None and row.billed != "no"
+        return spend.plus(Spend(n_unknown_usage=1)) if may_be_billed else spend
 
-    def _summable(self, charged: Sequence[Any], *, may_be_billed: bool) -> Spend:
-        quantities = charged[: len(TOKEN_COLUMNS)]
-        rates = self.rates.of(charged)
-        is_known = quantities[0] is not None
-        fresh, read, write_5m, write_1h, output, reasoning = quantities
+    def _summable(self, row: ChargedRow) -> Spend:
+        tokens, quantities = row.tokens, row.tokens.quantities()
+        rates = self.rates.of(row, quantities)
+        is_known = tokens.input_tokens is not None
         return Spend(
             n_attempts=1,
-            n_unknown_usage=int(may_be_billed),
             n_priced_attempts=int(is_known and not rates.is_unpriced),
             n_unpriced_attempts=int(is_known and rates.is_unpriced),
             tokens=TokenSums(
-                input_tokens=fresh or 0,
-                cache_read_tokens=read or 0,
-                cache_write_tokens=(write_5m or 0) + (write_1h or 0),
-                output_tokens=output or 0,
-                reasoning_tokens=reasoning if reasoning is not None or output else 0,
+                input_tokens=tokens.input_tokens or 0,
+                cache_read_tokens=tokens.cache_read_tokens or 0,
+                cache_write_tokens=tokens.cache_write_tokens,
+                output_tokens=tokens.output_tokens or 0,
+                reasoning_tokens=tokens.reasoning_tokens
+                if tokens.reasoning_tokens is not None or tokens.output_tokens
+                else 0,
             ),
             cost=_cost(rate_lines(quantities, rates)),
         )

@@ -6,7 +6,6 @@ grow with the ledger; equal ledgers give equal rows, by cell in the order planne
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -14,10 +13,10 @@ from typing import Any
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
 from harness.ledger import CellRecord, Ledger
-from harness.ledger.encoding import Compression, read_json
-from harness.ledger.reading.batch_rows import batches
+from harness.ledger.reading.attempt_rows import TranscriptRow, transcripts_of
+from harness.ledger.reading.export_rows import planned_ids, planned_samples, scores_by_attempt
 from harness.pricing.book import PriceBook
-from harness.reports.exports.attempt_exports import NAMES
+from harness.reports.exports.attempt_exports import NAME_COLUMNS
 from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import ANSWERED, SampleBills, Standing
 from harness.reports.facts.report_facts import COUNTED_WRONG, Spend
@@ -30,7 +29,7 @@ MOST_ROWS, MOST_CHARACTERS = 5_000, 4_000_000
 
 _WRONG = ", ".join(f"`{reason}`" for reason in sorted(COUNTED_WRONG))
 SAMPLES: tuple[Column, ...] = (
-    *(stored.column for stored in NAMES),
+    *NAME_COLUMNS,
     Column(name="inclusion_probability", kind="decimal", description="Of being drawn: 1 where all samples are asked."),
     Column(name="question", description="Messages as sent, each image as `[image]`; empty without a stored reply."),
     Column(
@@ -77,7 +76,7 @@ SAMPLES: tuple[Column, ...] = (
 Row = tuple[Any, ...]
 _Texts = tuple[str, str, str | None]
 """Question, reply, reasoning."""
-_NO_SCORE = (None, None, None, None, None)
+_NO_SCORE = (None,) * 6
 _NO_TEXTS = (None, None, None)
 
 
@@ -105,17 +104,10 @@ def _parts(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> It
     wanted = [run.run_id for run in ledger.runs()] if run_ids is None else list(dict.fromkeys(run_ids))
     for run_id in wanted:
         for cell in ledger.cells(run_id):
-            standings = _with_untried(_planned(ledger, cell), bills.of_cell(cell))
+            assert cell.cell_id is not None  # it is stored
+            standings = _with_untried(planned_ids(ledger, run_id, cell.suite), bills.of_cell(cell.cell_id))
             while some := list(islice(standings, SAMPLES_AT_A_TIME)):
                 yield _rows(ledger, cell, some)
-
-
-def _planned(ledger: Ledger, cell: CellRecord) -> array[int]:
-    query = "SELECT planned_id FROM planned_samples WHERE run_id = :run_id AND suite = :suite ORDER BY planned_id"
-    found = array("q")
-    for rows in batches(ledger, query, values={"run_id": cell.run_id, "suite": cell.suite}):
-        found.extend(row[0] for row in rows)
-    return found
 
 
 def _with_untried(planned: Sequence[int], tried: Iterator[Standing]) -> Iterator[Standing]:
@@ -130,19 +122,20 @@ def _with_untried(planned: Sequence[int], tried: Iterator[Standing]) -> Iterator
 
 def _rows(ledger: Ledger, cell: CellRecord, standings: Sequence[Standing]) -> list[Row]:
     tried = [one.tried.attempt_id for one in standings if one.tried is not None]
-    samples = _samples(ledger, [one.planned_id for one in standings])
-    scores, texts = _scores(ledger, tried), _transcripts(ledger, tried)
-    suite = (cell.run_id, cell.suite, cell.suite_version)
-    model = (cell.provider, cell.model, cell.setting, cell.simulated)
+    samples = planned_samples(ledger, [one.planned_id for one in standings])
+    scores = scores_by_attempt(ledger, tried)
+    said = {row.attempt_id: _texts(row) for row in transcripts_of(ledger, tried)}
     rows = []
     for one in standings:
-        task, sample_id, epoch, probability, reference = samples[one.planned_id]
-        attempt_id = None if one.tried is None else one.tried.attempt_id
-        question, reply, reasoning = texts.get(attempt_id, _NO_TEXTS)
-        millionths, why, answer, rule, scorer = scores.get(attempt_id, _NO_SCORE)
+        sample = samples[one.planned_id]
+        attempt_id = -1 if one.tried is None else one.tried.attempt_id
+        question, reply, reasoning = said.get(attempt_id, _NO_TEXTS)
+        _, millionths, why, answer, rule, scorer = scores.get(attempt_id, _NO_SCORE)
         reason = None if millionths is not None else why or _without_score(one)
         rows.append((
-            *suite, task, sample_id, epoch, *model, probability, question, reference, answer, reply, reasoning,
+            cell.run_id, cell.suite, cell.suite_version, sample.task, sample.sample_id, sample.epoch,
+            cell.provider, cell.model, cell.setting, cell.simulated,
+            sample.inclusion_probability, question, sample.reference, answer, reply, reasoning,
             _counted(millionths, reason), reason, scorer, rule, *_tokens_and_costs(one), *_of_attempt(one),
         ))  # fmt: skip
     return rows
@@ -183,41 +176,17 @@ def _of_attempt(one: Standing) -> Row:
     if tried.status == "succeeded" and tried.finished_at_us is not None:
         duration_s = (tried.finished_at_us - tried.started_at_us) / 1_000_000
         first_s = None if tried.first_byte_us is None else tried.first_byte_us / 1_000_000
-    return (duration_s, first_s, tried.finish_reason, tried.refused, tried.attempt_id, tried.request_id)
+    return (duration_s, first_s, tried.finish_reason, bool(tried.refused), tried.attempt_id, tried.request_id)
 
 
-def _samples(ledger: Ledger, planned_ids: Sequence[int]) -> Mapping[int, Row]:
-    query = f"""SELECT planned_id, task, sample_id, epoch, inclusion_probability, reference FROM planned_samples
-        WHERE planned_id IN ({_listed(planned_ids)})"""
-    return {row[0]: tuple(row[1:]) for rows in batches(ledger, query) for row in rows}
+def _texts(said: TranscriptRow) -> _Texts:
+    reasoning = None if said.reasoning is None else _storable_text(said.reasoning)
+    return redact_known(question_text(said.messages)), _storable_text(said.answer), reasoning
 
 
-def _scores(ledger: Ledger, attempt_ids: Sequence[int]) -> Mapping[int | None, Row]:
-    """Read the newest score of each attempt."""
-    query = f"""SELECT attempt_id, value_millionths, reason, answer, rule, scorer FROM scores
-        WHERE attempt_id IN ({_listed(attempt_ids)}) ORDER BY score_id"""
-    return {row[0]: tuple(row[1:]) for rows in batches(ledger, query) for row in rows}
-
-
-def _transcripts(ledger: Ledger, attempt_ids: Sequence[int]) -> Mapping[int | None, _Texts]:
-    compression = Compression()
-    query = f"""SELECT transcripts.attempt_id, prompts.body, transcripts.answer, transcripts.reasoning
-        FROM transcripts JOIN prompts ON prompts.prompt_id = transcripts.prompt_id
-        WHERE transcripts.attempt_id IN ({_listed(attempt_ids)})"""
-    return {
-        attempt_id: (
-            redact_known(question_text(read_json(compression.unpack(body).decode()))),
-            _storable_text(compression, answer),
-            None if reasoning is None else _storable_text(compression, reasoning),
-        )
-        for rows in batches(ledger, query)
-        for attempt_id, body, answer, reasoning in rows
-    }
-
-
-def _storable_text(compression: Compression, packed: bytes) -> str:
+def _storable_text(text: str) -> str:
     """Read a text as files of every format can hold it: halves of characters become question marks, keys are masked."""
-    return redact_known(compression.unpack_text(packed)).encode("utf-8", "replace").decode()
+    return redact_known(text).encode("utf-8", "replace").decode()
 
 
 def question_text(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -235,7 +204,3 @@ def question_text(messages: Sequence[Mapping[str, Any]]) -> str:
 def _content(content: Any) -> str:
     parts = [content] if isinstance(content, str) else content
     return "\n".join(part if isinstance(part, str) else "[image]" for part in parts)
-
-
-def _listed(ids: Sequence[int]) -> str:
-    return ", ".join(map(str, ids)) or "NULL"

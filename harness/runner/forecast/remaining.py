@@ -12,17 +12,11 @@ from typing import Protocol
 
 from harness.errors import BudgetReached, HarnessError
 from harness.ledger import Ledger
-from harness.ledger.reading.sums import select_rows
+from harness.ledger.reading.attempt_rows import model_charges
 from harness.models import ModelSpec
 from harness.money import from_pico
 
 _TWO_DIGITS = Context(prec=2, rounding=ROUND_CEILING)
-_CHARGED = """
-    SELECT provider, model, setting, sum(charged_pico_usd) AS pico_usd, count(DISTINCT planned_id) AS n_samples
-    FROM attempts JOIN cells USING (cell_id)
-    WHERE cells.run_id IN :run_ids AND charged_pico_usd IS NOT NULL AND planned_id IS NOT NULL
-    GROUP BY provider, model, setting
-"""
 
 
 class StoppedModel(Protocol):
@@ -79,7 +73,6 @@ def rest_of(ledger: Ledger, run_id: str, models: Sequence[StoppedModel]) -> Rest
 
 def _mean_pico_usd(ledger: Ledger, run_id: str) -> dict[ModelSpec, Decimal]:
     return {
-        ModelSpec(provider=row.provider, model=row.model, setting=row.setting): Decimal(int(row.pico_usd))
-        / row.n_samples
-        for row in select_rows(ledger, _CHARGED, [run_id])
+        ModelSpec(provider=one.provider, model=one.model, setting=one.setting): Decimal(one.pico_usd) / one.n_samples
+        for one in model_charges(ledger, run_id)
     }
