@@ -66,7 +66,7 @@ class Pricing:
             return usage
         usage = replace(usage, stated_cost_usd=None)
         if mine.no_cache:
-            usage = replace(usage, cache_read_tokens=None, cache_write_5m_tokens=None, cache_write_1h_tokens=None)
+            usage = usage.without_cache()
         if mine.model is not None:
             usage = replace(usage, served_model=None, service_tier=None, speed=None, inference_geo=None)
         return usage

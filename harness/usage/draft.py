@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.usage.payload import Fields
 from harness.usage.unread import flag_unread_counts
-from harness.usage.values import Meter, Usage
+from harness.usage.values import CACHE_PARTS, Meter, Usage
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +31,25 @@ class Draft:
     reasoning_tokens: int | None = None
     output_audio_tokens: int | None = None
     output_image_tokens: int | None = None
+
+    def write_cache(self, minutes: int | None, hour: int | None) -> None:
+        """State what was written to a cache of five minutes, and to one of an hour."""
+        self.cache_write_5m_tokens, self.cache_write_1h_tokens = minutes, hour
+
+    @property
+    def cache_writes(self) -> tuple[int | None, int | None]:
+        """What was written to a cache of five minutes, and to one of an hour."""
+        return self.cache_write_5m_tokens, self.cache_write_1h_tokens
+
+    @property
+    def cache_written(self) -> int:
+        """All that was written to a cache, what is not known left out."""
+        return sum(count or 0 for count in self.cache_writes)
+
+    @property
+    def cached(self) -> int:
+        """All that was read from a cache or written to one, what is not known left out."""
+        return (self.cache_read_tokens or 0) + self.cache_written
 
     def usage(self, *, fees: Mapping[Meter, int | None] | None = None, **facts: Any) -> Usage:
         """Finish: drop parts that contradict their total, and build the value.
@@ -79,9 +98,6 @@ class Draft:
             both = self.input_tokens + self.output_tokens
         flag_unread_counts(self.fields, (self.input_tokens, self.output_tokens, both))
 
-    def _cache_parts(self) -> tuple[int | None, int | None, int | None]:
-        return self.cache_read_tokens, self.cache_write_5m_tokens, self.cache_write_1h_tokens
-
     def _drop(self, flag: str, names: tuple[str, ...], total: int) -> None:
         stated = ", ".join(f"{name} {getattr(self, name)}" for name in names)
         self.fields.flag(flag, f"{stated}, total {total}")
@@ -106,10 +122,8 @@ class Draft:
         total = self.input_tokens
         if total is None:
             return
-        if sum(count or 0 for count in self._cache_parts()) > total:
-            self._drop(
-                "cache_exceeds_input", ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"), total
-            )
+        if self.cached > total:
+            self._drop("cache_exceeds_input", CACHE_PARTS, total)
             self.cache_read_audio_tokens = self.cache_read_image_tokens = None
         if (self.input_audio_tokens or 0) + (self.input_image_tokens or 0) > total:
             self._drop("modalities_exceed_input", ("input_audio_tokens", "input_image_tokens"), total)
@@ -119,7 +133,7 @@ class Draft:
     def _overlap_modalities(self, total: int) -> None:
         audio, image = self.input_audio_tokens or 0, self.input_image_tokens or 0
         cached_audio, cached_image = self.cache_read_audio_tokens or 0, self.cache_read_image_tokens or 0
-        cached = sum(count or 0 for count in self._cache_parts())
+        cached = self.cached
         overlap = cached + audio + image - cached_audio - cached_image - total
         if overlap <= 0:
             return

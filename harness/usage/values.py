@@ -6,7 +6,7 @@ Data flows raw payload -> `Usage` (inclusive totals and "of which" parts) -> `me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -139,6 +139,17 @@ class Usage:
             if total is not None and known > total:
                 raise ValueError(f"parts of {total_name} sum to {known}, above the total {total}")
 
+    def without_cache(self) -> Usage:
+        """Give the same tokens as if none had been read from a cache or written to one; audio stays audio."""
+        return replace(
+            self,
+            cache_read_tokens=None,
+            cache_write_5m_tokens=None,
+            cache_write_1h_tokens=None,
+            cache_read_audio_tokens=None,
+            cache_read_image_tokens=None,
+        )
+
     @property
     def is_missing(self) -> bool:
         """True when a total is not known: such usage has no price, and no sum may take it as zero."""
@@ -150,13 +161,8 @@ class Usage:
         return any(flag.name in INCOMPLETE_FLAGS for flag in self.flags)
 
 
-INPUT_PARTS = (
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "input_audio_tokens",
-    "input_image_tokens",
-)
+CACHE_PARTS = ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+INPUT_PARTS = (*CACHE_PARTS, "input_audio_tokens", "input_image_tokens")
 OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens")
 OTHER_COUNTS = (
     "input_tokens",

@@ -54,3 +54,16 @@ def test_an_unknown_kind_names_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"no reader for usage kind 'openai\.chta'") as caught:
         read_usage("openai.chta", {})
     assert "openai.chat, openai.responses" in str(caught.value)
+
+
+def test_asking_what_audio_cost_without_a_cache_leaves_it_audio() -> None:
+    """Only the cache is taken away: cached audio that stayed behind would be more than the cache held, and refused."""
+    cached = Usage(
+        input_tokens=100,
+        output_tokens=5,
+        cache_read_tokens=60,
+        cache_write_1h_tokens=10,
+        input_audio_tokens=40,
+        cache_read_audio_tokens=30,
+    )
+    assert meters(cached.without_cache()) == {Meter.INPUT: 60, Meter.INPUT_AUDIO: 40, Meter.OUTPUT: 5}

@@ -55,9 +55,10 @@ def _check_total(fields: Fields, top: Draft) -> None:
     if total is None or top.input_tokens is None or top.output_tokens is None:
         return
     stated = top.input_tokens + top.output_tokens
-    cached = sum(count or 0 for count in (top.cache_read_tokens, top.cache_write_5m_tokens, top.cache_write_1h_tokens))
-    if total == stated - cached != stated:
-        fields.flag("total_leaves_cache_out", f"input + cache + output {stated}, total {total}: cache {cached} apart")
+    if total == stated - top.cached != stated:
+        fields.flag(
+            "total_leaves_cache_out", f"input + cache + output {stated}, total {total}: cache {top.cached} apart"
+        )
     elif total != stated:
         fields.flag("total_mismatch", f"input + cache + output {stated}, total {total}")
 

@@ -69,9 +69,7 @@ def read_cache_counts(draft: Draft, details: Fields) -> None:
         five_minutes, one_hour = (
             agreed(fields, "cache_write", [holder.count(name) for holder in holders]) for name in LIFETIMES
         )
-    draft.cache_write_5m_tokens, draft.cache_write_1h_tokens = split_writes(
-        fields, agreed(fields, "cache_write", written), five_minutes, one_hour
-    )
+    draft.write_cache(*split_writes(fields, agreed(fields, "cache_write", written), five_minutes, one_hour))
     if details.has("cached_tokens_details"):
         _read_cached_modalities(draft, details)
 

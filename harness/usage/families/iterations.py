@@ -12,7 +12,7 @@ from harness.usage.draft import Draft
 from harness.usage.families.cache_counts import LIFETIMES, split_writes
 from harness.usage.families.context import differ_by_tier
 from harness.usage.payload import Fields
-from harness.usage.values import Usage
+from harness.usage.values import CACHE_PARTS, Usage
 
 MESSAGE, COMPACTION, FALLBACK = "message", "compaction", "fallback_message"
 OWN_CALLS = (MESSAGE, COMPACTION)
@@ -112,16 +112,11 @@ def read_call(fields: Fields) -> Draft:
     spoiled = fields.spoiled(
         "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"
     ) or lifetimes.spoiled(*LIFETIMES)
-    write_5m, write_1h = split_writes(fields, created, write_5m, write_1h)
-    known = plain is not None and not spoiled
-    return Draft(
-        fields=fields,
-        input_tokens=(plain or 0) + (read or 0) + (write_5m or 0) + (write_1h or 0) if known else None,
-        output_tokens=fields.count("output_tokens"),
-        cache_read_tokens=read,
-        cache_write_5m_tokens=write_5m,
-        cache_write_1h_tokens=write_1h,
-    )
+    draft = Draft(fields=fields, output_tokens=fields.count("output_tokens"), cache_read_tokens=read)
+    draft.write_cache(*split_writes(fields, created, write_5m, write_1h))
+    if plain is not None and not spoiled:
+        draft.input_tokens = plain + draft.cached
+    return draft
 
 
 def sum_calls(fields: Fields, calls: Sequence[Draft]) -> Draft:
@@ -135,14 +130,10 @@ def sum_calls(fields: Fields, calls: Sequence[Draft]) -> Draft:
         counts = [getattr(call, name) for call in calls if getattr(call, name) is not None]
         return sum(counts) if counts else None
 
-    return Draft(
-        fields=fields,
-        input_tokens=totals("input_tokens"),
-        output_tokens=totals("output_tokens"),
-        cache_read_tokens=parts("cache_read_tokens"),
-        cache_write_5m_tokens=parts("cache_write_5m_tokens"),
-        cache_write_1h_tokens=parts("cache_write_1h_tokens"),
-    )
+    summed = Draft(fields=fields, input_tokens=totals("input_tokens"), output_tokens=totals("output_tokens"))
+    for name in CACHE_PARTS:
+        setattr(summed, name, parts(name))
+    return summed
 
 
 def _usage_of(call: Draft) -> Usage:

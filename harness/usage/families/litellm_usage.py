@@ -15,7 +15,7 @@ from harness.usage.families.iterations import Calls, read_calls, sum_calls
 from harness.usage.families.stated_costs import read_stated_cost
 from harness.usage.families.totals import check_total
 from harness.usage.payload import Fields
-from harness.usage.values import Meter, Usage
+from harness.usage.values import CACHE_PARTS, Meter, Usage
 
 
 def read_litellm_usage(raw: Mapping[str, Any]) -> Usage:
@@ -72,7 +72,7 @@ def _read_fees(fields: Fields, inputs: Fields) -> dict[Meter, int | None]:
     }
 
 
-_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+_COUNTS = ("input_tokens", "output_tokens", *CACHE_PARTS)
 
 
 def _take_calls(draft: Draft, calls: Calls) -> None:

@@ -137,8 +137,7 @@ def _total_of(draft: Draft, total: int | None) -> int | None:
     anthropic = fields.has("cache_read_input_tokens") or fields.has("cache_creation_input_tokens")
     if total is not None or not anthropic or fields.has("prompt_tokens") or draft.input_tokens is None:
         return total
-    written = (draft.cache_write_5m_tokens or 0) + (draft.cache_write_1h_tokens or 0)
-    return draft.input_tokens + (draft.cache_read_tokens or 0) + written + (draft.output_tokens or 0)
+    return draft.input_tokens + draft.cached + (draft.output_tokens or 0)
 
 
 def _read_input_details(draft: Draft, details: Fields) -> None:

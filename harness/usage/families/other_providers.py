@@ -23,7 +23,7 @@ def read_bedrock_converse(raw: Mapping[str, Any]) -> Usage:
         "cacheReadInputTokens", "cacheReadInputTokenCount", "cacheWriteInputTokens", "cacheWriteInputTokenCount"
     )
     draft = Draft(fields=fields, output_tokens=output, cache_read_tokens=read)
-    draft.cache_write_5m_tokens, draft.cache_write_1h_tokens = _split_bedrock_writes(fields, written)
+    draft.write_cache(*_split_bedrock_writes(fields, written))
     if plain is not None and not spoiled:
         draft.input_tokens = plain + (read or 0) + (written or 0)
     if total is not None and draft.input_tokens is not None and output is not None:

@@ -58,9 +58,9 @@ def check_total(draft: Draft, total: int | None, *, reasoning_is_outside: bool =
 
 def _drop_overlap(draft: Draft, sums: str) -> None:
     """Take the same tokens, counted as read and as written, as read: OpenRouter does both for Gemini's caches."""
-    read, written = draft.cache_read_tokens, draft.cache_write_5m_tokens
-    if read and read == written and not draft.cache_write_1h_tokens and read <= (draft.input_tokens or 0) < 2 * read:
-        draft.cache_write_5m_tokens = None
+    read, (minutes, hour) = draft.cache_read_tokens, draft.cache_writes
+    if read and read == minutes and not hour and read <= (draft.input_tokens or 0) < 2 * read:
+        draft.write_cache(None, hour)
         draft.fields.flag("cache_counts_overlap", f"{sums}: {read} tokens are stated as read and as written; read")
 
 
@@ -68,7 +68,7 @@ def _counts(draft: Draft) -> dict[str, int]:
     return {
         _REASONING: draft.reasoning_tokens or 0,
         _READ: draft.cache_read_tokens or 0,
-        _WRITTEN: (draft.cache_write_5m_tokens or 0) + (draft.cache_write_1h_tokens or 0),
+        _WRITTEN: draft.cache_written,
     }
 
 
