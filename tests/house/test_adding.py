@@ -12,7 +12,10 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +95,18 @@ class Copy:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    @contextmanager
+    def simulated_server(self) -> Iterator[str]:
+        """Serve the simulated models from the copy while the context lasts; gives their address."""
+        words = [sys.executable, "-P", "-m", "harness", "simulate", "--port", "0"]
+        environment = {**os.environ, "PYTHONPATH": str(self.root)}
+        with subprocess.Popen(words, cwd=self.root, env=environment, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                yield server.stdout.readline().strip()
+            finally:
+                server.terminate()
 
     def bill(self, model: str, at: str) -> str | None:
         """What a million input and 100,000 output tokens of an OpenAI model cost at an instant."""
@@ -173,7 +188,30 @@ def test_a_scorer_is_a_function_and_a_line(copy: Copy) -> None:
     assert copy.touched() == ["harness/scorers/__init__.py", scorer]
 
 
+def test_a_provider_is_an_entry_and_its_prices(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWAI_API_KEY", "secret-of-newai")
+    copy.replace(
+        "harness/providers/catalogue.py",
+        "PROVIDERS: Mapping[str, ProviderEntry] = {",
+        "PROVIDERS: Mapping[str, ProviderEntry] = {\n"
+        '    "newai": ProviderEntry(source="https://example.org", adapter="direct", keys=("NEWAI_API_KEY",)),',
+    )
+    price = PRICE.format(model="sim-direct", since="2026-01-01", input="2", output="10")
+    (copy.root / "pricing/newai.toml").write_text(f'provider = "newai"\n{price}', encoding="utf-8")
+    with copy.simulated_server() as url:
+        copy.run("run", "starter", "-m", "newai/sim-direct", "--base-url", url, "--limit", "1")
+    (row,) = json.loads(copy.run("report", "--json"))["rows"]
+    assert row["provider"] == "newai"
+    assert Decimal(row["cost_usd"]["total"]) > 0
+    assert copy.touched() == ["harness/providers/catalogue.py", "pricing/newai.toml"]
+
+
 def test_the_table_names_what_these_tests_touch() -> None:
     table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for row in (r"a model \|.*`\[\[price\]\]`", r"what a model takes.*`\[\[model\]\]`", r"a scorer.*`SCORERS`"):
+    for row in (
+        r"a model \|.*`\[\[price\]\]`",
+        r"what a model takes.*`\[\[model\]\]`",
+        r"a scorer.*`SCORERS`",
+        r"a provider.*`PROVIDERS`",
+    ):
         assert re.search(rf"^\| {row}", table, re.MULTILINE), row
