@@ -25,6 +25,7 @@ LARGEST_CAP_USD = Decimal(9_000_000)
 """A cap and all that counts against it fit into the ledger's 64-bit picodollars up to 9.22 million dollars."""
 _AMOUNT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _MOST_CHARACTERS = 60
+_EXAMPLE = "write for example 5 or 0.25"
 TOKENS_PER_MTOK = Decimal(1_000_000)
 
 
@@ -41,21 +42,19 @@ def parse_usd(text: str, *, where: str, zero_allowed: bool = False) -> Decimal:
     plain_text = text.strip().removeprefix("$")
     shown = repr(text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "...")
     if len(plain_text) > _MOST_CHARACTERS or _AMOUNT.fullmatch(plain_text) is None:
-        raise InputError(f"not an amount of dollars: {shown}", where=where, fix="write for example 5 or 0.25")
+        raise InputError(f"not an amount of dollars: {shown}", where=where, fix=_EXAMPLE)
     amount = Decimal(plain_text)
-    if amount < 0 or not (amount or zero_allowed):
-        least = "0 or more" if zero_allowed else "above 0"
-        raise InputError(f"not an amount of dollars {least}: {shown}", where=where, fix="write for example 5 or 0.25")
-    if amount > LARGEST_CAP_USD:
-        raise InputError(
-            f"{shown} dollars are more than a budget can hold", where=where, fix=f"use at most {LARGEST_CAP_USD}"
-        )
-    if amount and amount.adjusted() < -12:
-        raise InputError(
-            f"{shown} dollars are less than the ledger can tell from nothing",
-            where=where,
-            fix="use 0.000000000001 or more",
-        )
+    least = "0 or more" if zero_allowed else "above 0"
+    slips = (
+        (amount < 0 or not (amount or zero_allowed), f"not an amount of dollars {least}: {shown}", _EXAMPLE),
+        (amount > LARGEST_CAP_USD, f"{shown} dollars are more than a budget can hold",
+         f"use at most {LARGEST_CAP_USD}"),
+        (amount and amount.adjusted() < -12, f"{shown} dollars are less than the ledger can tell from nothing",
+         "use 0.000000000001 or more"),
+    )  # fmt: skip
+    for is_so, message, fix in slips:
+        if is_so:
+            raise InputError(message, where=where, fix=fix)
     return amount
 
 

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from harness.costs.cost import Cost, price_request
 from harness.costs.served import Served
@@ -78,7 +77,7 @@ class Pricer:
         self.mode = mode
         self._thinking = thinking
         self._worst: dict[tuple[int, int, int], int | None] = {}
-        self._rates: dict[tuple[Any, ...], list[tuple[Meter, int]] | None] = {}
+        self._rates: dict[tuple[object, ...], list[tuple[Meter, int]] | None] = {}
         self._least_tier: int | None = None
 
     def reservation_pico(self, input_tokens_bound: int, max_output_tokens: int | None, now_us: int) -> int | None:
@@ -114,7 +113,7 @@ class Pricer:
     def settle(
         self,
         usage_kind: str | None,
-        raw_usage: Mapping[str, Any] | None,
+        raw_usage: Mapping[str, object] | None,
         *,
         finished_at_us: int,
         service_tier: str | None,
@@ -135,7 +134,7 @@ class Pricer:
     def _settled(
         self,
         named_kind: str | None,
-        raw_usage: Mapping[str, Any] | None,
+        raw_usage: Mapping[str, object] | None,
         finished_at_us: int,
         service_tier: str | None,
         model_served: str | None,
@@ -184,13 +183,7 @@ class Pricer:
             usage.thinking,
             frozenset(quantities),
         )
-        is_plain = (
-            usage.stated_cost_usd is None
-            and not usage.other_models
-            and usage.context_tokens is None
-            and usage.output_tokens is not None
-        )
-        small = is_plain and usage.input_tokens is not None and usage.input_tokens < self._least_tier_tokens()
+        small = _is_plain(usage) and (usage.input_tokens or 0) < self._least_tier_tokens()
         if small and terms in self._rates:
             rates = self._rates[terms]
             if rates is None:
@@ -211,7 +204,7 @@ class Pricer:
             self._remember(terms, cost, n_meters=len(quantities))
         return (None, None) if cost.usd is None else (to_pico_ceiling(cost.usd), cost.usd)
 
-    def _remember(self, terms: tuple[Any, ...], cost: Cost, *, n_meters: int) -> None:
+    def _remember(self, terms: tuple[object, ...], cost: Cost, *, n_meters: int) -> None:
         """Keep rates that are whole picodollars and have no condition on the quantities, or that there is no price."""
         if len(self._rates) >= _TERMS_REMEMBERED:
             self._rates.clear()
@@ -227,3 +220,14 @@ class Pricer:
         if self._least_tier is None:
             self._least_tier = self._book.least_tier_tokens(self._spec.provider) or 1 << 62
         return self._least_tier
+
+
+def _is_plain(usage: Usage) -> bool:
+    """Whether nothing but its counts decides what a usage costs."""
+    return (
+        usage.stated_cost_usd is None
+        and not usage.other_models
+        and usage.context_tokens is None
+        and usage.input_tokens is not None
+        and usage.output_tokens is not None
+    )

@@ -34,6 +34,7 @@ def test_an_explanation_of_an_imported_price_says_what_each_list_says() -> None:
     lists = [read_litellm({"kimi-k3": entry("moonshot", input_cost_per_token="3e-6")}, "2", NEW)]
     made = explain(load_price_book(), "moonshot", "kimi-k3", Terms(at=NOW), lists)
     facts = explanation_facts(made)
+    assert isinstance(facts["price"], dict)
     assert facts["price"]["layer_name"] == "imported from other projects' lists"
     assert facts["others"] == {"litellm 2": {"input": 3, "output": 2}}
 

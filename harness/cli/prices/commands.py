@@ -14,7 +14,10 @@ from harness.cli.prices.price_questions import AsJson, PricingFolder, diff, expl
 from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from harness.pricing.book import PriceBook
+    from harness.pricing.lists.quotes import PriceList
 
 
 def register(app: typer.Typer) -> None:
@@ -127,7 +130,6 @@ def check(
     """
     from datetime import UTC, datetime
 
-    from harness.pricing.lists.installed import installed_lists, list_in_file
     from harness.pricing.other_lists import compare as compare_lists
     from harness.pricing.price_files import load_price_book
     from harness.rendering.json_text import to_json
@@ -136,11 +138,7 @@ def check(
     book = load_price_book(pricing)
     if digests is not None:
         _hold(digests, accept=accept)
-    lists = [list_in_file(path, now.date(), now.date()) for path in files or ()]
-    if compare and not lists:
-        lists = installed_lists(now.date())
-        if not lists:
-            say("not compared with other projects: neither litellm nor genai-prices is installed")
+    lists = _lists(files or [], now.date(), installed=compare)
     found = compare_lists(book, now, lists, most_days=days)
     libraries = [each.project for each in lists]
     if as_json:
@@ -152,6 +150,18 @@ def check(
         print_comparison(found, libraries)
     if strict and not found.is_clean:
         raise typer.Exit(1)
+
+
+def _lists(files: list[Path], today: date, *, installed: bool) -> list[PriceList]:
+    """Give the lists in files, else those of the libraries that are installed."""
+    from harness.pricing.lists.installed import installed_lists, list_in_file
+
+    if files or not installed:
+        return [list_in_file(path, today, today) for path in files]
+    found = installed_lists(today)
+    if not found:
+        say("not compared with other projects: neither litellm nor genai-prices is installed")
+    return found
 
 
 def _hold(path: Path, *, accept: bool) -> None:

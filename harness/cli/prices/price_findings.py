@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.cli.terminal.output import say
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-def comparison_facts(found: Comparison) -> dict[str, Any]:
+def comparison_facts(found: Comparison) -> dict[str, object]:
     """Write everything that was found."""
     return {
         "disagreements": [
@@ -39,7 +39,7 @@ def comparison_facts(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _row(row: Price) -> dict[str, Any]:
+def _row(row: Price) -> dict[str, object]:
     return {"model": row.name, "row": row.where, "source": row.source, "checked_on": row.checked_on}
 
 
@@ -56,7 +56,7 @@ def print_comparison(found: Comparison, libraries: list[str]) -> None:
             Column(name="ours", kind="decimal", unit="USD/Mtok"),
             Column(name="theirs", kind="decimal", unit="USD/Mtok"),
         )
-        rows: list[tuple[Any, ...]] = [
+        rows: list[tuple[object, ...]] = [
             (item.library, f"{item.provider}/{item.model}", item.meter.value, item.ours, item.theirs)
             for item in found.differing
         ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from harness.pricing.lists.importing import Imported
     from harness.pricing.lists.quotes import PriceList
 
@@ -58,27 +60,28 @@ def import_prices(
 def _lists(source: Source | None, files: list[Path], as_of: str | None) -> list[PriceList]:
     from datetime import UTC, datetime
 
-    from harness.errors import InputError
     from harness.instants import asked_instant
-    from harness.pricing.lists.installed import GENAI, LITELLM, installed_list, list_in_file
+    from harness.pricing.lists.installed import GENAI, LITELLM, list_in_file
 
     today = datetime.now(UTC).date()
     day = None if as_of is None else asked_instant(as_of, where="--as-of", zoneless="days").date()
     lists = {each.project: each for each in (list_in_file(path, day, today) for path in files)}
-    wanted = {LITELLM, GENAI} if source in (None, Source.BOTH) else {str(source)}
-    if source is None and lists:
-        wanted = set(lists)
-    for project in sorted(wanted - lists.keys()):
-        each = installed_list(project, day or today)
-        if each is None:
-            raise InputError(
-                f"{project} is not installed", where="prices import", fix=f"pip install {project}, or --from"
-            )
-        lists[project] = each
-    return [lists[project] for project in sorted(wanted)]
+    named = {LITELLM, GENAI} if source in (None, Source.BOTH) else {str(source)}
+    wanted = set(lists) if source is None and lists else named
+    return [lists.get(project) or _installed(project, day or today) for project in sorted(wanted)]
 
 
-def _facts(lists: list[PriceList], found: Imported) -> dict[str, Any]:
+def _installed(project: str, today: date) -> PriceList:
+    from harness.errors import InputError
+    from harness.pricing.lists.installed import installed_list
+
+    found = installed_list(project, today)
+    if found is None:
+        raise InputError(f"{project} is not installed", where="prices import", fix=f"pip install {project}, or --from")
+    return found
+
+
+def _facts(lists: list[PriceList], found: Imported) -> dict[str, object]:
     return {
         "lists": [{"project": each.project, "version": each.version, "stated_on": each.stated_on} for each in lists],
         "n_models": found.n_models,
@@ -107,7 +110,7 @@ def _print_found(lists: list[PriceList], found: Imported, output: Path) -> None:
     from harness.rendering.console import print_table
 
     columns = tuple(Column(name=name) for name in ("model", "rate", "figures", "what decides"))
-    rows: list[tuple[Any, ...]] = [
+    rows: list[tuple[object, ...]] = [
         (
             f"{item.provider}/{item.model}",
             item.key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -96,7 +96,7 @@ def diff(
         _print_spent(spent, start, end)
 
 
-def _spent(db: str | None, book: PriceBook, start: datetime, end: datetime) -> list[dict[str, Any]]:
+def _spent(db: str | None, book: PriceBook, start: datetime, end: datetime) -> list[dict[str, object]]:
     """Charge every stored run at the prices of both instants, model by model."""
     from harness.cli.terminal.options import open_ledger
     from harness.reports.facts.assembly import spend_report
@@ -106,7 +106,7 @@ def _spent(db: str | None, book: PriceBook, start: datetime, end: datetime) -> l
             {(row.facts.name, row.facts.suite): row.facts.solve for row in spend_report(opened, book, as_of=at).rows}
             for at in (start, end)
         )
-    rows = []
+    rows: list[dict[str, object]] = []
     for (name, suite), was in before.items():
         becomes = after[name, suite]
         costs: list[Decimal | None] = [each.cost.total for each in (was, becomes)]
@@ -114,7 +114,7 @@ def _spent(db: str | None, book: PriceBook, start: datetime, end: datetime) -> l
     return [row for row in rows if row["before_usd"] != row["after_usd"]]
 
 
-def _facts(found: Changes) -> dict[str, Any]:
+def _facts(found: Changes) -> dict[str, object]:
     return {
         "changes": [
             {
@@ -144,7 +144,7 @@ def _print_changes(found: Changes, start: datetime, end: datetime) -> None:
         Column(name="change"),
         Column(name="source"),
     )
-    rows: list[tuple[Any, ...]] = [
+    rows: list[tuple[object, ...]] = [
         (
             f"{item.provider}/{item.model}",
             item.meter.value,
@@ -160,7 +160,7 @@ def _print_changes(found: Changes, start: datetime, end: datetime) -> None:
     say(f"{len(found.began)} names got their first price, {len(found.ended)} have none any more (all: --json)")
 
 
-def _print_spent(spent: list[dict[str, Any]], start: datetime, end: datetime) -> None:
+def _print_spent(spent: list[dict[str, object]], start: datetime, end: datetime) -> None:
     from harness.documents.table import Column, Table
     from harness.rendering.console import print_table
 

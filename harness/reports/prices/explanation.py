@@ -5,10 +5,9 @@ Pure. Data flows (`PriceBook`, name, `Terms`, `PriceList`s) -> `Explanation` -> 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from harness.instants import utc_text
 from harness.money import plain
@@ -17,7 +16,7 @@ from harness.pricing.lists.importing import quoted_price
 from harness.pricing.lists.quotes import PriceList
 from harness.pricing.other_lists import current_quotes, published_rate
 from harness.pricing.rates import RateCard, Terms, adjustments_in_force, rates_in_force
-from harness.pricing.rows import Adjustment, Alias
+from harness.pricing.rows import Adjustment, Alias, Price
 from harness.reports.prices.price_tables import adjustment_sentence
 from harness.usage.values import Meter
 
@@ -52,16 +51,11 @@ def explain(book: PriceBook, provider: str, model: str, terms: Terms, lists: Seq
     found = book.listed(provider, model, terms.at)
     priced = found is not None and found.price.status != "unpriced"
     reachable = book.reachable(provider, model)
-    followed = () if found is None else found.via
-    aliases = tuple(
-        record
-        for name in followed
-        for record in reachable
-        if isinstance(record, Alias) and f"{record.provider}/{record.model}" == name and record.in_force(terms.at)
-    )
-    deciding = {record.where for record in aliases} | ({found.price.where} if found is not None else set())
+    aliases = _followed(found, reachable, terms)
+    deciding = {record.where for record in aliases}
     names = {(book.provider(provider), model)}
     if found is not None:
+        deciding.add(found.price.where)
         names.add((found.price.provider, found.price.model))
     return Explanation(
         name=f"{book.provider(provider)}/{model}",
@@ -75,61 +69,67 @@ def explain(book: PriceBook, provider: str, model: str, terms: Terms, lists: Seq
             for record in reachable
             if record.where not in deciding
         ),
-        others={
-            each.label: dict(quoted_price(quote).rates)
-            for each in lists
-            for quote in current_quotes(each)
-            if quote.name in names
-        },
+        others=_said(lists, names),
     )
+
+
+def _followed(found: Match | None, reachable: Sequence[Price | Alias], terms: Terms) -> tuple[Alias, ...]:
+    """Give the aliases that led to a row, in order."""
+    aliases = [record for record in reachable if isinstance(record, Alias) and record.in_force(terms.at)]
+    followed = () if found is None else found.via
+    return tuple(alias for name in followed for alias in aliases if f"{alias.provider}/{alias.model}" == name)
+
+
+def _said(lists: Sequence[PriceList], names: Collection[tuple[str, str]]) -> dict[str, Mapping[Meter, Decimal]]:
+    """What each list says today about the names."""
+    quotes = ((each.label, quote) for each in lists for quote in current_quotes(each))
+    return {label: dict(quoted_price(quote).rates) for label, quote in quotes if quote.name in names}
 
 
 def explanation_lines(made: Explanation) -> Iterator[str]:
     """Write an explanation for people."""
     yield f"{made.name} at {utc_text(made.terms.at)}"
     for alias in made.aliases:
-        factor = "" if alias.multiply is None else f" at {plain(alias.multiply)}x"
-        yield f"alias: {alias.provider}/{alias.model} is {alias.to_provider}/{alias.to_model}{factor}, {alias.where}"
-        yield f"  {_layer(alias.layer)}; {alias.source}"
+        yield from _alias_lines(alias)
     if made.found is None:
         yield "no row: the price is not known"
     else:
-        price = made.found.price
-        yield f"row: {price.name}, {price.where}"
-        start = utc_text(price.effective_from) or "open"
-        until = "" if price.effective_until is None else f" until {utc_text(price.effective_until)}"
-        yield f"  {_layer(price.layer)}; from {start}{until}; confidence: {price.confidence}"
-        yield f"  {price.source}; checked on {price.checked_on}" + (f"; {price.note}" if price.note else "")
+        yield from _row_lines(made.found.price)
         yield from (f"applies: {adjustment_sentence(adjustment)}" for adjustment in made.applied)
     if made.card is not None:
-        rates = (f"{meter.value} {plain(rate)}" for meter, rate in _published(made.card).items())
-        yield f"rates: {', '.join(rates) or 'free'} (USD per million tokens, fees each)"
+        yield f"rates: {_rates_text(_published(made.card)) or 'free'} (USD per million tokens, fees each)"
         yield from (f"not sold: {term}" for term in made.card.unknown_terms)
     yield from (f"passed over: {where}" for where in made.passed_over)
     for library, said in made.others.items():
-        yield f"{library} says: {', '.join(f'{meter.value} {plain(rate)}' for meter, rate in said.items())}"
+        yield f"{library} says: {_rates_text(said)}"
 
 
-def explanation_facts(made: Explanation) -> dict[str, Any]:
+def _rates_text(rates: Mapping[Meter, Decimal]) -> str:
+    return ", ".join(f"{meter.value} {plain(rate)}" for meter, rate in rates.items())
+
+
+def _alias_lines(alias: Alias) -> Iterator[str]:
+    factor = "" if alias.multiply is None else f" at {plain(alias.multiply)}x"
+    yield f"alias: {alias.provider}/{alias.model} is {alias.to_provider}/{alias.to_model}{factor}, {alias.where}"
+    yield f"  {_layer(alias.layer)}; {alias.source}"
+
+
+def _row_lines(price: Price) -> Iterator[str]:
+    yield f"row: {price.name}, {price.where}"
+    start = utc_text(price.effective_from) or "open"
+    until = "" if price.effective_until is None else f" until {utc_text(price.effective_until)}"
+    yield f"  {_layer(price.layer)}; from {start}{until}; confidence: {price.confidence}"
+    yield f"  {price.source}; checked on {price.checked_on}" + (f"; {price.note}" if price.note else "")
+
+
+def explanation_facts(made: Explanation) -> dict[str, object]:
     """Write an explanation as JSON values."""
-    price = None if made.found is None else made.found.price
     return {
         "model": made.name,
         "at": utc_text(made.terms.at),
         "aliases": [{**alias.canonical(), "row": alias.where, "source": alias.source} for alias in made.aliases],
         "multiply": None if made.found is None else made.found.multiply,
-        "price": None
-        if price is None
-        else {
-            **price.canonical(),
-            "row": price.where,
-            "layer": price.layer,
-            "layer_name": _layer(price.layer),
-            "source": price.source,
-            "checked_on": price.checked_on,
-            "confidence": price.confidence,
-            "note": price.note,
-        },
+        "price": None if made.found is None else _price_facts(made.found.price),
         "applied": [adjustment_sentence(adjustment) for adjustment in made.applied],
         "rates": {} if made.card is None else {meter.value: rate for meter, rate in _published(made.card).items()},
         "unknown_terms": [] if made.card is None else list(made.card.unknown_terms),
@@ -137,6 +137,19 @@ def explanation_facts(made: Explanation) -> dict[str, Any]:
         "others": {
             library: {meter.value: rate for meter, rate in said.items()} for library, said in made.others.items()
         },
+    }
+
+
+def _price_facts(price: Price) -> dict[str, object]:
+    return {
+        **price.canonical(),
+        "row": price.where,
+        "layer": price.layer,
+        "layer_name": _layer(price.layer),
+        "source": price.source,
+        "checked_on": price.checked_on,
+        "confidence": price.confidence,
+        "note": price.note,
     }
 
 

@@ -5,7 +5,7 @@ Pure. Data flows (price row -> attempts, last instant that it charged) -> senten
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,17 @@ class Charged:
 def price_warnings(charged: Iterable[Charged]) -> Iterator[str]:
     """Say how many of the rows are imported ones, and which were old when the last request was made."""
     rows = list(charged)
+    yield from _imported(rows)
+    for each in rows:
+        if not each.price.confidence.startswith("declared") and is_old(each.price, each.last_at, OLD_DAYS):
+            days = (each.last_at.date() - each.price.checked_on).days if each.price.checked_on else 0
+            yield (
+                f"the price of {each.price.name} was looked up on {each.price.checked_on}, {days} days before the last"
+                f" of {each.n_attempts:,} attempts: look it up again (benchtab prices check)"
+            )
+
+
+def _imported(rows: Sequence[Charged]) -> Iterator[str]:
     imported = [each for each in rows if each.price.layer == IMPORTED_LAYER]
     if imported:
         names = ", ".join(each.price.name for each in imported[:_NAMED]) + (" ..." if len(imported) > _NAMED else "")
@@ -37,10 +48,3 @@ def price_warnings(charged: Iterable[Charged]) -> Iterator[str]:
             f"{len(imported)} of {len(rows)} prices used are imported from other projects' lists: {names}"
             f" ({n_attempts:,} attempts); benchtab prices explain MODEL says whose"
         )
-    for each in rows:
-        if not each.price.confidence.startswith("declared") and is_old(each.price, each.last_at, OLD_DAYS):
-            days = (each.last_at.date() - each.price.checked_on).days if each.price.checked_on else 0
-            yield (
-                f"the price of {each.price.name} was looked up on {each.price.checked_on}, {days} days before the last"
-                f" of {each.n_attempts:,} attempts: look it up again (benchtab prices check)"
-            )

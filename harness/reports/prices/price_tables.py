@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from harness.documents.table import Column, Table
 from harness.instants import utc_text
@@ -35,7 +34,7 @@ _PRICE_COLUMNS = (
 
 def history_table(book: PriceBook, provider: str, model: str) -> Table:
     """Build the dated rows of a name, and of the models that its aliases led to; sources stand in the notes."""
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     notes: list[str] = []
     for record, shown in _followed(book, provider, model):
         if isinstance(record, Alias):
@@ -51,18 +50,23 @@ def history_table(book: PriceBook, provider: str, model: str) -> Table:
 def list_table(book: PriceBook, *, provider: str | None = None, at: datetime | None = None) -> Table:
     """Build a table of all rows, or of those in force at an instant."""
     wanted = None if provider is None else book.provider(provider)
-    rows = []
-    listed = book.rows
-    if wanted is not None and book.imported is not None:
-        listed += book.imported.rows(wanted)
-    for price in sorted(listed, key=lambda row: (row.provider, row.model, utc_text(row.effective_from) or "")):
-        in_force = at is None or book.at(price.provider, price.model, at) == price
-        if in_force and wanted in (None, price.provider):
-            rows.append((price.name, *_span(price), *_price_cells(price), price.confidence))
+    rows = [
+        (price.name, *_span(price), *_price_cells(price), price.confidence)
+        for price in _listed(book, wanted)
+        if at is None or book.at(price.provider, price.model, at) == price
+    ]
     columns = (Column(name="model"), *_PRICE_COLUMNS, Column(name="confidence", drops=4))
     title = "Prices in USD per million tokens; sources and tiers: prices show MODEL"
     notes = () if wanted is not None or book.imported is None else (_imported_note(book.imported),)
     return Table(name="prices", title=title, columns=columns, rows=rows, notes=notes)
+
+
+def _listed(book: PriceBook, provider: str | None) -> list[Price]:
+    """Give every row of a provider, imported ones too, or all that are not imported, by name and date."""
+    rows = [row for row in book.rows if provider in (None, row.provider)]
+    if provider is not None and book.imported is not None:
+        rows += book.imported.rows(provider)
+    return sorted(rows, key=lambda row: (row.provider, row.model, utc_text(row.effective_from) or ""))
 
 
 def _imported_note(imported: ImportedRows) -> str:
@@ -70,12 +74,12 @@ def _imported_note(imported: ImportedRows) -> str:
     return f"besides: {n_rows:,} imported rows of {len(imported.providers)} providers; name one with --provider"
 
 
-def history_facts(book: PriceBook, provider: str, model: str) -> list[dict[str, Any]]:
+def history_facts(book: PriceBook, provider: str, model: str) -> list[dict[str, object]]:
     """List the same history as JSON values."""
     return [_facts(record) for record, _ in _followed(book, provider, model)]
 
 
-def price_list_facts(book: PriceBook) -> dict[str, Any]:
+def price_list_facts(book: PriceBook) -> dict[str, object]:
     """List everything in a book as JSON values."""
     return {
         "price_book_sha256": book.sha256,
@@ -88,13 +92,7 @@ def price_list_facts(book: PriceBook) -> dict[str, Any]:
 
 def price_chart(book: PriceBook, provider: str, model: str) -> list[str]:
     """Draw input and output rates over time as bars, one line a row and side."""
-    drawn: list[tuple[str, str, Decimal]] = []
-    for record, shown in _followed(book, provider, model):
-        if isinstance(record, Alias) or record.status == "announced":
-            continue
-        for side, meter in (("input", Meter.INPUT), ("output", Meter.OUTPUT)):
-            if (rate := record.rates.get(meter)) is not None:
-                drawn.append((shown[0], side, rate))
+    drawn = list(_bars(book, provider, model))
     highest = max((rate for _, _, rate in drawn), default=Decimal(0))
     if not highest:
         return []
@@ -105,6 +103,14 @@ def price_chart(book: PriceBook, provider: str, model: str) -> list[str]:
         lines.append(f"{start if start != previous else '':<20}  {side:<6} {'#' * length} {plain(rate)}")
         previous = start
     return lines
+
+
+def _bars(book: PriceBook, provider: str, model: str) -> Iterator[tuple[str, str, Decimal]]:
+    for record, shown in _followed(book, provider, model):
+        if isinstance(record, Price) and record.status != "announced":
+            for meter in (Meter.INPUT, Meter.OUTPUT):
+                if (rate := record.rates.get(meter)) is not None:
+                    yield shown[0], meter.value, rate
 
 
 def adjustment_sentence(adjustment: Adjustment) -> str:
@@ -127,6 +133,10 @@ def _conditions(adjustment: Adjustment) -> Iterator[str]:
         yield f"prompt of {adjustment.least_context_tokens:,} tokens or more"
     if adjustment.most_context_tokens is not None:
         yield f"prompt of at most {adjustment.most_context_tokens:,} tokens"
+    yield from _times(adjustment)
+
+
+def _times(adjustment: Adjustment) -> Iterator[str]:
     if adjustment.hours:
         yield f"{', '.join(map(str, adjustment.hours))} UTC"
     if adjustment.weekdays:
@@ -180,7 +190,7 @@ def _day(moment: datetime) -> str:
     return text.removesuffix("T00:00:00Z")
 
 
-def _price_cells(price: Price) -> tuple[Any, ...]:
+def _price_cells(price: Price) -> tuple[object, ...]:
     others = [_rate_text(meter, rate) for meter, rate in price.rates.items() if meter not in SHOWN_METERS]
     if price.free:
         others.append("free")
@@ -194,8 +204,8 @@ def _explanation(price: Price) -> Iterator[str]:
 
 
 def _filled(
-    columns: tuple[Column, ...], rows: list[tuple[Any, ...]]
-) -> tuple[tuple[Column, ...], list[tuple[Any, ...]]]:
+    columns: tuple[Column, ...], rows: list[tuple[object, ...]]
+) -> tuple[tuple[Column, ...], list[tuple[object, ...]]]:
     """Leave out columns in which no row has anything."""
     kept = [index for index in range(len(columns)) if index < 2 or any(row[index] not in (None, "") for row in rows)]
     return tuple(columns[index] for index in kept), [tuple(row[index] for index in kept) for row in rows]
@@ -212,8 +222,8 @@ def _alias_sentence(alias: Alias) -> str:
     return f"{alias.provider}/{alias.model} is {alias.to_provider}/{alias.to_model}{factor} {span} ({alias.source})"
 
 
-def _facts(record: Price | Alias) -> dict[str, Any]:
-    described: Mapping[str, Any] = {
+def _facts(record: Price | Alias) -> dict[str, object]:
+    described: Mapping[str, object] = {
         "source": record.source,
         "note": record.note,
         "row": record.where,
