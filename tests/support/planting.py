@@ -32,6 +32,7 @@ ONE_WAY = "imports run one way, and every module has a floor"
 NO_IO = "the core does no I/O"
 SQL = "SQL lives in the ledger"
 FAMILIES = "usage families do not know each other"
+SCHEMA = "the schema belongs to the ledger"
 WRITERS = "the ledger is written by runs"
 DOOR = "the HTTP client has one door"
 TRANSPORT = "what litellm sends through is for its adapter alone"
@@ -47,6 +48,7 @@ PLANTS = (
     Plant("harness/odds_and_ends.py", "import harness.money", ONE_WAY),
     Plant("harness/reports/spend/report.py", "from sqlalchemy import text", SQL),
     Plant("harness/reports/spend/spend_tables.py", "import harness.ledger.writing.append", WRITERS),
+    Plant("harness/reports/exports/sample_export.py", "import harness.ledger.schema.tables", SCHEMA),
     Plant("harness/runner/plan.py", "import harness.providers.http.client", "connections belong to providers"),
     Plant("harness/providers/openai_compatible.py", "import harness.providers.http.client", DOOR),
     Plant("harness/providers/batch_api/endpoint.py", "import harness.providers.http.network", DOOR),
