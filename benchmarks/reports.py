@@ -35,7 +35,7 @@ def _report(db: Path, output: Path) -> None:
 def _page(db: Path, output: Path) -> None:
     from harness.rendering.html.html_page import to_html
     from harness.reports.facts.assembly import spend_report
-    from harness.reports.spend_page import report_page
+    from harness.reports.spend.spend_page import report_page
 
     with Ledger.open(db) as ledger:
         report = spend_report(ledger, load_price_book())

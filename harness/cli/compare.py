@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
-from harness.cli.terminal.output import print_out, say
+from harness.cli.terminal.output import print_document, say
 from harness.errors import InputError
-
-if TYPE_CHECKING:
-    from harness.reports.compare.comparison import Comparison
+from harness.rendering.formats import PEOPLE, checked, in_words, text_formats
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +49,7 @@ def compare(
     on_inconclusive: Annotated[
         str, typer.Option(metavar="RULE", help="When too few samples decide: fail (exit 5), warn or pass (exit 0).")
     ] = "fail",
-    output_format: Annotated[str, typer.Option("--format", help="table, json or md.")] = "table",
+    output_format: Annotated[str, typer.Option("--format", help=f"{in_words(text_formats(PEOPLE))}.")] = "table",
     json_output: JsonOption = False,
     db: DbOption = None,
     pricing: PricingOption = None,
@@ -61,10 +59,11 @@ def compare(
     With thresholds, ends with 0 (pass), 4 (regression) or 5 (inconclusive).
     """
     from harness.pricing.price_files import load_price_book
-    from harness.reports.compare.comparison import Thresholds
+    from harness.reports.compare.comparison import Thresholds, comparison_document
     from harness.reports.compare.gate_rules import gate_code, parse_on_inconclusive
     from harness.reports.compare.run_comparison import compare_models, compare_runs, parse_share
 
+    chosen = checked("json" if json_output else output_format, PEOPLE)
     rule = parse_on_inconclusive(on_inconclusive)
     thresholds = Thresholds(
         cost_increase=parse_share(max_cost_increase, "%", "--max-cost-increase"),
@@ -78,24 +77,7 @@ def compare(
             made = compare_models(ledger, book, (base, head or base), models, thresholds)
         else:
             made = compare_runs(ledger, book, base, head or base, thresholds)
-    print_comparison(made, "json" if json_output else output_format)
+    print_document(comparison_document(made), chosen)
     if made.verdict == "inconclusive" and rule == "warn":
         say("warning: inconclusive: too few common samples to decide; see the columns above")
     raise typer.Exit(gate_code(made.verdict, rule))
-
-
-def print_comparison(made: Comparison, output_format: str) -> None:
-    """Print a comparison as a table, JSON or Markdown."""
-    from harness.rendering.console import print_table
-    from harness.rendering.json_text import to_json
-    from harness.rendering.markdown import to_markdown
-    from harness.reports.compare.comparison import comparison_object, comparison_table
-
-    if output_format == "json":
-        print_out(to_json(comparison_object(made)))
-    elif output_format == "md":
-        print_out(to_markdown([comparison_table(made)]), nl=False)
-    elif output_format == "table":
-        print_table(comparison_table(made))
-    else:
-        raise InputError(f"no format {output_format!r}", where="--format", fix="one of: table, json, md")

@@ -10,7 +10,10 @@ import typer
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, PricingOption, open_ledger
 from harness.cli.terminal.output import say
-from harness.rendering.export_files import TABLES, export_table
+from harness.rendering.export_files import export_table, export_tables
+from harness.rendering.formats import file_endings, in_words
+
+ENDINGS = in_words(file_endings({"rows"}, rows=True))
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +28,11 @@ EXAMPLES = examples(
 
 
 def export(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help=", ".join(TABLES))],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet or .xlsx file.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help=", ".join(export_tables()))],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="FILE", help=f"A {ENDINGS} file."),
+    ],
     run: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable. Default: all.")] = None,
     floats: Annotated[bool, typer.Option("--floats", help="Dollars as floats, not exact decimals (Parquet).")] = False,
     db: DbOption = None,

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
-from harness.cli.terminal.output import print_out, say
+from harness.cli.terminal.output import print_document, say
 
 
 def register(app: typer.Typer) -> None:
@@ -44,12 +44,9 @@ def nightly(
     from harness.instants import now_us
     from harness.nightly import accept_run, read_config, run_night
     from harness.nightly.ci_log import workflow_commands
-    from harness.nightly.outputs import night_object, write_files
-    from harness.nightly.summary import summary_tables
+    from harness.nightly.outputs import night_document, write_files
     from harness.pricing.model_facts import lay_over
     from harness.pricing.price_files import load_price_book
-    from harness.rendering.json_text import to_json
-    from harness.rendering.markdown import to_markdown
     from harness.rendering.progress import announced
 
     read = read_config(config)
@@ -77,10 +74,7 @@ def nightly(
         )
         output = folder / read.output.folder
         write_files(night, output, ledger=ledger, book=book, history=read.output.history)
-    if json_output:
-        print_out(to_json(night_object(night)))
-    else:
-        print_out(to_markdown(summary_tables(night)), nl=False)
+    print_document(night_document(night), "json" if json_output else "md")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in workflow_commands(night):
             say(line)

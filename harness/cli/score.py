@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
-from harness.cli.terminal.output import print_out, say
+from harness.cli.terminal.output import print_document, say
+from harness.rendering.formats import PEOPLE, checked, in_words, text_formats
 
 if TYPE_CHECKING:
     from harness.ledger import Ledger
-    from harness.pricing.book import PriceBook
     from harness.reports.agreement import Agreement, Recorded
     from harness.reports.rescored import RowKey, ScoreChanges
-    from harness.reports.spend.report import SpendReport
-    from harness.runner.scoring.rescoring import Rescored, RescoreOptions
+    from harness.runner.scoring.rescoring import Rescored
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +62,7 @@ def score(
     unsafe_exec: Annotated[bool, typer.Option("--unsafe-exec", help="Run programs without a sandbox.")] = False,
     db: DbOption = None,
     pricing: PricingOption = None,
+    output_format: Annotated[str, typer.Option("--format", help=f"{in_words(text_formats(PEOPLE))}.")] = "table",
     json_output: JsonOption = False,
 ) -> None:
     """Score the stored answers of a run again, with its suites' present scorers.
@@ -73,8 +73,11 @@ def score(
     from harness.cli.run import parse_usd
     from harness.models import parse_model
     from harness.pricing.price_files import load_price_book
-    from harness.runner.scoring.rescoring import RescoreOptions
+    from harness.reports.facts.assembly import spend_report
+    from harness.reports.rescored import Rescoring, rescored_document
+    from harness.runner.scoring.rescoring import RescoreOptions, rescore
 
+    chosen = checked("json" if json_output else output_format, PEOPLE)
     options = RescoreOptions(
         judge=None if judge is None else parse_model(judge),
         budget_usd=parse_usd(budget_usd),
@@ -85,8 +88,19 @@ def score(
     )
     recorded = None if against is None else _recorded(against)
     with open_ledger(db) as ledger:
-        exit_code = _score(ledger, load_price_book(pricing), run, options, recorded, json_output=json_output)
-    raise typer.Exit(exit_code)
+        book = load_price_book(pricing)
+        before = spend_report(ledger, book, [run])
+        made = rescore(ledger, run, book=book, options=options, notice=say)
+        after = spend_report(ledger, book, [run])
+        changes = _changes(ledger, run, made)
+        found = None if recorded is None else _agreement(ledger, run, recorded)
+    for problem in made.problems:
+        say(f"benchtab: {problem}")
+    told = Rescoring(
+        run_id=run, before=before, after=after, changes=changes, kept=made.kept, problems=list(made.problems)
+    )
+    print_document(rescored_document(told, found), chosen)
+    raise typer.Exit(made.exit_code or int(found is not None and not found.is_whole))
 
 
 def _recorded(path: Path) -> list[Recorded]:
@@ -120,40 +134,6 @@ def _agreement(ledger: Ledger, run_id: str, recorded: list[Recorded]) -> Agreeme
     )
 
 
-def _score(
-    ledger: Ledger,
-    book: PriceBook,
-    run_id: str,
-    options: RescoreOptions,
-    recorded: list[Recorded] | None,
-    *,
-    json_output: bool,
-) -> int:
-    from harness.reports.facts.assembly import spend_report
-    from harness.runner.scoring.rescoring import rescore
-
-    before = spend_report(ledger, book, [run_id])
-    made = rescore(ledger, run_id, book=book, options=options, notice=say)
-    after = spend_report(ledger, book, [run_id])
-    for problem in made.problems:
-        say(f"benchtab: {problem}")
-    found = None if recorded is None else _agreement(ledger, run_id, recorded)
-    if json_output:
-        _print_json(run_id, before, after, _changes(ledger, run_id, made), made, found)
-    else:
-        _print_tables(ledger, book, run_id, before, after, made)
-        _print_agreement(found)
-    return made.exit_code or int(found is not None and not found.is_whole)
-
-
-def _print_agreement(found: Agreement | None) -> None:
-    from harness.rendering.console import print_table
-    from harness.reports.agreement import agreement_table
-
-    if found is not None:
-        print_table(agreement_table(found))
-
-
 def _changes(ledger: Ledger, run_id: str, made: Rescored) -> dict[RowKey, ScoreChanges]:
     from harness.reports.rescored import ScoreChanges
 
@@ -167,40 +147,3 @@ def _changes(ledger: Ledger, run_id: str, made: Rescored) -> dict[RowKey, ScoreC
                 n_other_reason=one.n_other_reason,
             )
     return found
-
-
-def _print_json(
-    run_id: str,
-    before: SpendReport,
-    after: SpendReport,
-    changes: dict[RowKey, ScoreChanges],
-    made: Rescored,
-    found: Agreement | None,
-) -> None:
-    from harness.rendering.json_text import to_json
-    from harness.reports.agreement import agreement_object
-    from harness.reports.compare.verdict import report_document
-    from harness.reports.rescored import rescored_objects
-
-    document: dict[str, Any] = {
-        "run": run_id,
-        "rows": rescored_objects(before, after, changes),
-        "kept_scores": dict(sorted(made.kept.items())),
-        "problems": list(made.problems),
-        "report": report_document(after),
-    }
-    if found is not None:
-        document["agreement"] = agreement_object(found)
-    print_out(to_json(document))
-
-
-def _print_tables(
-    ledger: Ledger, book: PriceBook, run_id: str, before: SpendReport, after: SpendReport, made: Rescored
-) -> None:
-    from harness.cli.report import print_report
-    from harness.rendering.console import print_table
-    from harness.reports.rescored import rescored_table
-
-    notes = tuple(f"{count:,} answers keep their score: {why}" for why, count in sorted(made.kept.items()))
-    print_table(rescored_table(before, after, _changes(ledger, run_id, made), notes))
-    print_report(ledger, book, [run_id])

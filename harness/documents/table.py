@@ -1,4 +1,4 @@
-"""Table and Column: the only values that renderers know."""
+"""Tables, and sentences between them: what renderers turn into lines and files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Literal
 ColumnKind = Literal["text", "integer", "decimal", "usd", "ratio", "percent", "boolean", "timestamp", "json", "link"]
 TEXT_KINDS = frozenset({"text", "json", "link"})
 """Columns whose values are texts, and may hold what somebody else wrote."""
+NUMBER_KINDS = frozenset({"integer", "decimal", "usd", "ratio", "percent"})
+"""Columns that are set flush right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,14 @@ class Table:
     columns: tuple[Column, ...]
     rows: Sequence[tuple[Any, ...]]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentences:
+    """Sentences below a heading."""
+
+    title: str
+    lines: tuple[str, ...]
 
 
 def without_repeated(table: Table, name: str) -> Table:

@@ -14,8 +14,9 @@ from harness.money import from_pico
 from harness.nightly.night import Night
 from harness.reports.compare.comparison import ComparedRow, comparison_table
 from harness.reports.compare.gate_rules import OnInconclusive
+from harness.reports.report_parts import Shown, tables_on
 from harness.reports.spend import wording
-from harness.reports.spend.spend_tables import label, summary_table, totals_table
+from harness.reports.spend.spend_tables import label
 from harness.runner.options.command_line import command
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
@@ -34,7 +35,7 @@ class JUnitCase:
 def summary_tables(night: Night) -> list[Table]:
     """Make the tables of the Markdown summary: the verdict first, then what it rests on."""
     tables = gate_tables(night)
-    tables += [summary_table(night.report), totals_table(night.report)]
+    tables += tables_on("night", Shown(report=night.report))
     if any(budget.cap_pico_usd is not None for budget in night.budgets):
         tables.append(_budget_table(night))
     return tables

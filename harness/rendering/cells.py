@@ -78,8 +78,3 @@ def readable(value: Any, column: Column) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return on_one_line(exact(value))
-
-
-def is_number(column: Column) -> bool:
-    """Say whether a column is set flush right."""
-    return column.kind in ("integer", "decimal", "usd", "ratio", "percent")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
-from harness.documents.table import Table
+from harness.documents.document import Paragraphs
+from harness.documents.table import Sentences, Table
 from harness.rendering.narrow import GAP, Fitted, dropped_note, fit
 from harness.rendering.printable import on_one_line, printable
 
@@ -54,14 +54,22 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
     console.print()
 
 
-def print_list(title: str, lines: Sequence[str], *, file: IO[str] | None = None, width: int | None = None) -> None:
-    """Print sentences below a heading."""
+def print_paragraphs(paragraphs: Paragraphs, *, file: IO[str] | None = None) -> None:
+    """Print tables and sentences, one below the other."""
+    for each in paragraphs:
+        if isinstance(each, Table):
+            print_table(each, file=file)
+        else:
+            _print_sentences(each, file)
+
+
+def _print_sentences(sentences: Sentences, file: IO[str] | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=file, width=width or output_width(file) or WIDEST, highlight=False)
-    console.print(Text(title, style="bold"))
-    for line in lines:
+    console = Console(file=file, width=output_width(file) or WIDEST, highlight=False)
+    console.print(Text(sentences.title, style="bold"))
+    for line in sentences.lines:
         console.print(Text(f"* {printable(line)}"))
     console.print()
 

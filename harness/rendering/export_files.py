@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.documents.stream import RowStream
 from harness.documents.table import Table
 from harness.errors import InputError
+from harness.rendering.formats import FORMATS, Format, by_ending, file_endings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.pricing.book import PriceBook
 
-TABLES = ("samples", "attempts", "scores", "charges", "runs", "report")
-ENDINGS = (".csv", ".parquet", ".xlsx")
+STREAMS = ("samples", "attempts", "scores", "charges", "runs")
+"""Tables that are read from the ledger row by row; the others are parts of a report."""
+
+
+def export_tables() -> list[str]:
+    """Name every table that can be exported: what the ledger holds, then parts of a report."""
+    from harness.reports.report_parts import parts_on
+
+    return [*STREAMS, *(part.name for part in parts_on("export"))]
 
 
 def export_table(
@@ -38,38 +46,51 @@ def export_table(
     """Write a table to a file beside its final name, then move it there; returns the number of rows.
 
     Args:
-        table: one of `TABLES`.
-        output: ends in one of `ENDINGS`.
+        table: one of `export_tables`.
+        output: ends as a format of `FORMATS` that takes rows.
         run_ids: None = every run (the report: every complete run).
         floats: dollars as floats, not exact, for programs that cannot take decimals; Parquet only.
 
     Raises:
         InputError: no such table, run or format.
     """
-    if table not in TABLES:
+    if table not in export_tables():
         raise _no_table(table)
-    ending = output.suffix.lower()
-    if ending not in ENDINGS:
-        raise InputError(
-            f"cannot tell the format of {output.name!r}", where="--output", fix=f"end it in {', '.join(ENDINGS)}"
-        )
-    if floats and ending != ".parquet":
+    form = _format(output)
+    if floats and not form.is_typed:
+        ending = output.suffix.lower()
         raise InputError(f"{ending} has no types of numbers", where="--floats", fix="leave it out, or end in .parquet")
     stream = table_stream(ledger, book, table, run_ids)
-    return write_file(with_floats(stream) if floats else stream, output)
+    return _write(with_floats(stream) if floats else stream, form, output)
 
 
 def write_file(stream: RowStream, output: Path) -> int:
-    """Write a stream in the format of the file's ending, one of `ENDINGS`; the file appears when it is complete."""
-    from harness.rendering.stream_files import write_stream_csv, write_stream_parquet
-    from harness.rendering.workbooks import write_stream_xlsx
+    """Write a stream in the format of the file's ending; the file appears when it is complete.
 
-    writers = {".csv": write_stream_csv, ".parquet": write_stream_parquet, ".xlsx": write_stream_xlsx}
+    Raises:
+        InputError: no format of that ending takes rows.
+    """
+    return _write(stream, _format(output), output)
+
+
+def _format(output: Path) -> Format:
+    name = by_ending(output, {"rows"})
+    if name is None or FORMATS[name].file is None:
+        raise InputError(
+            f"cannot tell the format of {output.name!r}",
+            where="--output",
+            fix=f"end it in {', '.join(file_endings({'rows'}, rows=True))}",
+        )
+    return FORMATS[name]
+
+
+def _write(stream: RowStream, form: Format, output: Path) -> int:
+    assert form.file is not None
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f".{output.name}.unfinished")
     try:
         with _collector_off():
-            count = writers[output.suffix.lower()](stream, unfinished)
+            count = form.file(stream, unfinished)
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -89,29 +110,30 @@ def _collector_off() -> Iterator[None]:
 
 
 def table_stream(ledger: Ledger, book: PriceBook, table: str, run_ids: Sequence[str] | None = None) -> RowStream:
-    """Open one of `TABLES` for reading.
+    """Open one of `export_tables` for reading.
 
     Raises:
         InputError: no such table or run.
     """
-    if table not in TABLES:
+    if table not in export_tables():
         raise _no_table(table)
     if table == "samples":
         from harness.reports.exports.sample_export import sample_stream
 
         return sample_stream(ledger, book, run_ids)
-    if table != "report":
+    if table in STREAMS:
         from harness.reports.exports.attempt_exports import export_stream
 
         return export_stream(ledger, table, book=book, run_ids=run_ids)
     from harness.reports.facts.assembly import spend_report
-    from harness.reports.spend.spend_tables import spend_table
+    from harness.reports.report_parts import REPORTS, Shown
 
-    return stream_of(spend_table(spend_report(ledger, book, run_ids)))
+    made = REPORTS[table].pieces(Shown(report=spend_report(ledger, book, run_ids)))
+    return stream_of(next(piece for piece in made if isinstance(piece, Table)))
 
 
 def _no_table(table: str) -> InputError:
-    return InputError(f"no table {table!r}", where="TABLE", fix=f"one of: {', '.join(TABLES)}")
+    return InputError(f"no table {table!r}", where="TABLE", fix=f"one of: {', '.join(export_tables())}")
 
 
 def stream_of(table: Table) -> RowStream:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import orjson
 
@@ -13,7 +12,7 @@ from harness.rendering.cells import exact
 from harness.rendering.printable import as_json
 
 
-def _default(value: Any) -> Any:
+def _default(value: object) -> str:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
@@ -21,6 +20,6 @@ def _default(value: Any) -> Any:
     raise TypeError(f"not JSON: {type(value).__name__}")
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """Write one JSON document; not-a-number becomes null."""
     return as_json(orjson.dumps(value, default=_default, option=orjson.OPT_INDENT_2).decode())

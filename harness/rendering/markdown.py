@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
-from harness.documents.table import Column, Table
-from harness.rendering.cells import is_number, readable
+from harness.documents.table import NUMBER_KINDS, Column, Sentences, Table
+from harness.rendering.cells import readable
 from harness.rendering.printable import on_one_line
 
 
-def to_markdown(tables: Iterable[Table]) -> str:
-    """Write tables one below the other, each with its title and notes."""
-    return "\n".join("\n".join(_lines(table)) for table in tables)
+def to_markdown(paragraphs: Iterable[Table | Sentences]) -> str:
+    """Write tables and sentences one below the other, each with its title, tables with their notes."""
+    return "\n".join("\n".join(_lines(each) if isinstance(each, Table) else _listed(each)) for each in paragraphs)
 
 
-def to_list(title: str, lines: Iterable[str]) -> str:
-    """Write sentences below a heading."""
-    listed = "".join(f"- {_escape(line)}\n" for line in lines)
-    return f"### {_escape(title)}\n\n{listed}\n"
+def _listed(sentences: Sentences) -> Iterable[str]:
+    yield f"### {_escape(sentences.title)}"
+    yield ""
+    for line in sentences.lines:
+        yield f"- {_escape(line)}"
+    yield ""
 
 
 def _lines(table: Table) -> Iterable[str]:
@@ -27,7 +28,7 @@ def _lines(table: Table) -> Iterable[str]:
         yield f"### {_escape(table.title)}"
         yield ""
     yield "| " + " | ".join(_escape(column.title or column.name) for column in table.columns) + " |"
-    yield "| " + " | ".join("---:" if is_number(column) else "---" for column in table.columns) + " |"
+    yield "| " + " | ".join("---:" if column.kind in NUMBER_KINDS else "---" for column in table.columns) + " |"
     for row in table.rows:
         yield "| " + " | ".join(map(_cell, row, table.columns)) + " |"
     yield ""
@@ -37,7 +38,7 @@ def _lines(table: Table) -> Iterable[str]:
         yield ""
 
 
-def _cell(value: Any, column: Column) -> str:
+def _cell(value: object, column: Column) -> str:
     text = _escaped(readable(value, column))
     return text if column.kind == "link" else _without_links(text)
 

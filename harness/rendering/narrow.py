@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from harness.documents.table import Column, Table
-from harness.rendering.cells import is_number, readable
+from harness.documents.table import NUMBER_KINDS, Column, Table
+from harness.rendering.cells import readable
 from harness.rendering.short_names import short_name, short_names, stay_distinct
 
 GAP = 2
@@ -76,6 +76,10 @@ class _Shown:
         return max(map(cells_wide, (self.heading, *self.texts)))
 
     @property
+    def is_number(self) -> bool:
+        return self.column.kind in NUMBER_KINDS
+
+    @property
     def is_name(self) -> bool:
         """Whether the column holds names, not sentences: they have no words to wrap at."""
         return self.column.kind == "text" and all(_NAME.fullmatch(text) for text in self.texts if text)
@@ -83,7 +87,7 @@ class _Shown:
     def floor(self, wanted: int) -> int:
         """Smallest width at which everything in the column still says what it has to say."""
         longest = max(map(cells_wide, self.texts), default=0)
-        if is_number(self.column) or self.column.whole or self.column.kind == "timestamp":
+        if self.is_number or self.column.whole or self.column.kind == "timestamp":
             return max(_title_width(self.headings, self.heading), longest)
         enough = wanted
         if self.is_name:
@@ -101,11 +105,11 @@ class _Shown:
         texts, heading = self.texts, self.heading
         if self.is_name and not self.column.whole:
             texts = tuple(short_names(texts, width))
-        elif not is_number(self.column) and not self.column.whole:
+        elif not self.is_number and not self.column.whole:
             texts = tuple(_MODEL.sub(lambda found: short_name(found.group(), width - 1), text) for text in texts)
         if _longest_word(heading) > width:
             heading = short_names(self.headings, width)[self.place]
-        return FittedColumn(heading=heading, texts=texts, width=width, is_number=is_number(self.column))
+        return FittedColumn(heading=heading, texts=texts, width=width, is_number=self.is_number)
 
 
 def _title_width(headings: Sequence[str], heading: str) -> int:
@@ -171,7 +175,7 @@ def _shared_out(floors: Sequence[int], kept: Sequence[_Shown], width: int) -> li
         return [max(1, width)]
     for numbers in (False, True):
         while left > 0:
-            lacks = [(one.natural - widths[at], -at) for at, one in enumerate(kept) if is_number(one.column) is numbers]
+            lacks = [(one.natural - widths[at], -at) for at, one in enumerate(kept) if one.is_number is numbers]
             most, place = max(lacks, default=(0, 0))
             if most <= 0:
                 break

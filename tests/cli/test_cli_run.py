@@ -19,7 +19,7 @@ from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.money import parse_usd, to_pico_ceiling
 from harness.pricing.price_files import load_price_book
 from harness.reports.facts.assembly import spend_report
-from harness.reports.spend_page import report_page
+from harness.reports.spend.spend_page import report_page
 from harness.runner import RunSpec
 from harness.runner.options.command_line import FLAGS, OPTIONS, command, run_words
 from tests.support.runs import number_suite

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import app
-from harness.cli.report import chosen_format
 from harness.errors import InputError
 from harness.ledger import Ledger
+from harness.rendering.formats import chosen_format
 from harness.reports.questions import parse_pricing
 from tests.support.report_ledgers import add_run, many, open_ledger
 

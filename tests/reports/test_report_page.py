@@ -27,8 +27,8 @@ from harness.reports.prices.price_history import price_histories, price_timeline
 from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.repeats import passes
 from harness.reports.spend.report import SpendReport
-from harness.reports.spend_charts import report_charts
-from harness.reports.spend_page import report_page
+from harness.reports.spend.spend_charts import report_charts
+from harness.reports.spend.spend_page import report_page
 from harness.usage.values import Meter
 from tests.support.spend_cases import direct, outcomes, reasoner, report, unpriced
 

@@ -14,8 +14,8 @@ from harness.ledger import NO_USAGE, Ledger, UsageFacts
 from harness.reports.facts.assembly import spend_report
 from harness.reports.facts.charge_warnings import told_once
 from harness.reports.spend.report import report_object
+from harness.reports.spend.spend_page import report_page
 from harness.reports.spend.spend_tables import notes, spend_table, summary_table
-from harness.reports.spend_page import report_page
 from tests.reports.test_report_assembly import BOOK
 from tests.support.report_ledgers import AT_US, Try, add_run, used
 

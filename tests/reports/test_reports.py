@@ -11,7 +11,6 @@ from harness.rendering.console import print_table
 from harness.rendering.csv_text import write_csv
 from harness.rendering.json_text import to_json
 from harness.rendering.markdown import to_markdown
-from harness.reports import REPORTS
 from harness.reports.facts.report_facts import CostSums, Spend, TaskOutcomes, TokenSums
 from harness.reports.spend import wording
 from harness.reports.spend.report import make_row, report_object, suite_score
@@ -202,11 +201,3 @@ def test_the_csv_report() -> None:
 
 def test_the_json_report() -> None:
     assert_golden("report.json", to_json(report_object(report())) + "\n")
-
-
-def test_every_listed_report_makes_a_table_of_its_own_name() -> None:
-    made = report()
-    for name, make in REPORTS.items():
-        table = make(made)
-        assert table.name == name
-        assert all(len(row) == len(table.columns) for row in table.rows)

@@ -18,12 +18,13 @@ from harness.reports.compare.pairs import (
     pair,
     reasoning_pairs,
 )
-from harness.reports.compare.verdict import ladder_table, pairs_table, report_document, verdict
+from harness.reports.compare.verdict import ladder_table, pairs_table, verdict
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, TaskOutcomes
+from harness.reports.report_parts import report_document
 from harness.reports.spend.notes import notes
 from harness.reports.spend.report import SpendReport, make_row
-from harness.reports.spend_charts import report_charts
-from harness.reports.spend_page import report_page
+from harness.reports.spend.spend_charts import report_charts
+from harness.reports.spend.spend_page import report_page
 from tests.support.spend_cases import direct, outcomes, reasoner, report, unpriced
 
 

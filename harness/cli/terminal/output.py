@@ -7,12 +7,15 @@ import logging
 import sys
 import traceback
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from harness.rendering.printable import printable
 from harness.secrets import redact, redact_known
+
+if TYPE_CHECKING:
+    from harness.documents.document import Document
 
 
 def print_out(text: str, *, nl: bool = True, exact: bool = False) -> None:
@@ -23,6 +26,18 @@ def print_out(text: str, *, nl: bool = True, exact: bool = False) -> None:
     """
     text = redact_known(text)
     typer.echo(text if exact and not sys.stdout.isatty() else printable(text), nl=nl)
+
+
+def print_document(document: Document, form: str) -> None:
+    """Print a document in one of `FORMATS` that are text."""
+    from harness.rendering.formats import FORMATS
+
+    chosen = FORMATS[form]
+    if chosen.show is not None:
+        chosen.show(document)
+    elif chosen.text is not None:
+        text = chosen.text(document)
+        print_out(text, nl=not text.endswith("\n"), exact=True)
 
 
 def say(text: str) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from harness.documents.chart import Chart
 from harness.documents.page import Page
-from harness.documents.table import Column
-from harness.rendering.cells import is_number, readable
+from harness.documents.table import NUMBER_KINDS, Column
+from harness.rendering.cells import readable
 from harness.rendering.printable import printable
 from harness.rendering.svg.drawing import NARROW
 from harness.rendering.svg.svg_charts import to_svg
@@ -35,10 +35,10 @@ def to_html(page: Page) -> str:
         return Markup(both)  # noqa: S704  # every text inside is escaped by the SVG writer
 
     def sort_key(value: object, column: Column) -> str:
-        return number_in(readable(value, column)) if is_number(column) else readable(value, column).lower()
+        return number_in(readable(value, column)) if column.kind in NUMBER_KINDS else readable(value, column).lower()
 
     template = environment.get_template("page.html.j2")
-    return template.render(page=page, drawn=drawn, readable=readable, is_number=is_number, sort_key=sort_key)
+    return template.render(page=page, drawn=drawn, readable=readable, number_kinds=NUMBER_KINDS, sort_key=sort_key)
 
 
 _NUMBER = re.compile(r"([+\-−]?)\s*\$?\s*([+\-−]?)(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)([kMG](?![a-zA-Z]))?")

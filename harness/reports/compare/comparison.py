@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.documents.document import Document
 from harness.documents.table import Column, Table
 from harness.reports.compare.pairs import pair
 from harness.reports.spend import wording
@@ -200,6 +201,12 @@ def _cause(price_ratio: float | None, tokens: Estimate) -> str:
     low, high = tokens.ci_low, tokens.ci_high
     usage = low is not None and high is not None and not low <= 1 <= high
     return "price and usage" if price and usage else "price" if price else "usage" if usage else "none"
+
+
+def comparison_document(made: Comparison) -> Document:
+    """Give a comparison in every form."""
+    tables = (comparison_table(made),)
+    return Document(terminal=lambda _: tables, markdown=lambda: tables, fields=lambda: comparison_object(made))
 
 
 def comparison_object(made: Comparison) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from harness.documents.table import Column, Table
 from harness.reports.compare.pairs import Kind, Pairs, RowPair, all_pairs, by_suite
 from harness.reports.spend import wording
-from harness.reports.spend.report import SpendReport, SpendRow, float_money, report_object
+from harness.reports.spend.report import SpendReport, SpendRow, float_money
 from harness.reports.spend.spend_tables import label
 from harness.stats import Estimate
 
@@ -201,16 +201,6 @@ def _step_row(suite: str, found: RowPair) -> tuple[str | int, ...]:
         wording.ratio(found.cost_ratio),
         found.n_common,
     )
-
-
-def report_document(report: SpendReport) -> dict[str, Any]:
-    """Write the JSON document of `benchtab report --json`: `report_object`, the verdict and its pairs."""
-    made = all_pairs(report)
-    return {
-        **report_object(report),
-        "verdict": list(verdict(report, made)),
-        "pairs": [pair_object(found) for pairs in made.values() for found in pairs],
-    }
 
 
 def pair_object(found: RowPair) -> dict[str, Any]:

@@ -1,54 +1,57 @@
-"""The spend report as a page: what a manager reads in a minute first, what an analyst digs into below."""
+"""The spend report as a page and in every other form: what a manager reads in a minute first, the details below.
+
+Pure. Data flows SpendReport + `REPORTS` -> `Page`, `Document`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from harness.documents.document import Document
 from harness.documents.page import Figure, Page, Section
-from harness.documents.table import Table, without_repeated
+from harness.documents.table import Sentences, Table
 from harness.instants import from_us
 from harness.money import add
-from harness.reports.compare.pairs import all_pairs
-from harness.reports.compare.verdict import ladder_table, pairs_table, verdict
 from harness.reports.facts.report_facts import NOTHING
+from harness.reports.report_parts import Shown, paragraphs_on, pieces_on, report_document, tables_on
 from harness.reports.spend import wording
-from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.report import GROUPS, SpendReport
-from harness.reports.spend.spend_tables import (
-    label,
-    notes,
-    prices_table,
-    runs_table,
-    summary_table,
-    title,
-    totals_table,
-)
-from harness.reports.spend.task_table import tasks_table
-from harness.reports.spend_charts import report_charts
+from harness.reports.spend.spend_tables import label, spend_table, summary_table, title
 from harness.runner.options.command_line import command, run_words
 from harness.version import __version__
 
 
 def report_page(report: SpendReport) -> Page:
     """Lay out the page of a spend report."""
+    shown = Shown(report=report)
     whole = summary_table(report)
-    pairs = all_pairs(report)
-    extra = [pairs_table(report, pairs), ladder_table(report, pairs), statistics_table(report), repeats_table(report)]
-    details = [tasks_table(report), prices_table(report), runs_table(report)]
+    pieces = pieces_on("page", shown)
     return Page(
         title=title(report),
         subtitle=_subtitle(report),
         figures=tuple(_figures(report)),
-        charts=report_charts(report),
-        main=Table(name=whole.name, title="All rows", columns=whole.columns, rows=whole.rows),
+        charts=tuple(piece for piece in pieces if not isinstance(piece, Table | Sentences)),
+        main=replace(whole, title="All rows", notes=()),
         sections=(
-            Section(table=totals_table(report)),
-            *(Section(table=without_repeated(table, "suite")) for table in extra if table.rows),
-            *(Section(table=table, folded=True) for table in details if table.rows),
+            *(Section(table=piece) for piece in pieces if isinstance(piece, Table)),
+            *(Section(table=table, folded=True) for table in tables_on("page details", shown) if table.rows),
         ),
         marks=tuple(sorted({row.facts.mark for row in report.rows if row.facts.mark})),
-        verdict=verdict(report, pairs),
-        warnings=tuple(notes(report)),
+        verdict=tuple(line for piece in pieces if isinstance(piece, Sentences) for line in piece.lines),
+        warnings=whole.notes,
         commands=_commands(report),
         footer=(f"benchtab {__version__}", f"price book {report.price_book_sha256[:16]}"),
+    )
+
+
+def spend_document(report: SpendReport) -> Document:
+    """Give the report in every form."""
+    return Document(
+        terminal=lambda width: paragraphs_on("terminal", Shown(report=report, width=width)),
+        markdown=lambda: paragraphs_on("markdown", Shown(report=report)),
+        fields=lambda: report_document(report),
+        page=lambda: report_page(report),
+        rows=lambda: spend_table(report),
     )
 
 

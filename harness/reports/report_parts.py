@@ -1,0 +1,171 @@
+"""The parts of a spend report and where each is shown: terminal, Markdown, page, night and exports all read `REPORTS`.
+
+Pure. Data flows SpendReport -> `Shown` -> the parts of a place -> tables, sentences and charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from harness.documents.chart import Chart
+from harness.documents.table import Sentences, Table, without_repeated
+from harness.reports.compare.pairs import Pairs, all_pairs
+from harness.reports.compare.verdict import HEADING, ladder_table, pair_object, pairs_table, verdict
+from harness.reports.spend.cost_statistics import repeats_table, statistics_table
+from harness.reports.spend.report import SpendReport, report_object
+from harness.reports.spend.spend_charts import report_charts
+from harness.reports.spend.spend_tables import prices_table, runs_table, spend_table, summary_table, totals_table
+from harness.reports.spend.task_table import task_score_tables, tasks_table
+
+Place = Literal["terminal", "markdown", "page", "page details", "chart files", "json", "export", "night"]
+"""`page details` are folded below the page; a part in `export` is a table that `benchtab export` writes by its name."""
+Piece: TypeAlias = "Table | Sentences | Chart"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A report while it is laid out; what several parts rest on is made once.
+
+    Attributes:
+        width: characters of a line; None = any number.
+    """
+
+    report: SpendReport
+    width: int | None = None
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The rows of each suite against each other."""
+        return all_pairs(self.report)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPart:
+    """One part of a report.
+
+    Attributes:
+        make: gives one piece or several; tables without rows are left out.
+        on: where it is shown; a place shows what it can (a terminal no charts).
+        closes: where it stands below the parts that do not close.
+        is_always_shown: also without rows.
+    """
+
+    name: str
+    make: Callable[[Shown], Piece | Iterable[Piece]]
+    on: Set[Place]
+    closes: Set[Place] = frozenset()
+    is_always_shown: bool = False
+
+    def pieces(self, shown: Shown) -> list[Piece]:
+        """Make what there is to show."""
+        made = self.make(shown)
+        pieces = list(made) if isinstance(made, Iterable) else [made]
+        return [piece for piece in pieces if not isinstance(piece, Table) or piece.rows or self.is_always_shown]
+
+
+def _compared(table: Table) -> Table:
+    return without_repeated(table, "suite")
+
+
+REPORTS: dict[str, ReportPart] = {
+    part.name: part
+    for part in (
+        ReportPart(
+            name="verdict",
+            make=lambda shown: Sentences(title=HEADING, lines=verdict(shown.report, shown.pairs)),
+            on={"terminal", "markdown", "page"},
+        ),
+        ReportPart(
+            name="summary",
+            make=lambda shown: summary_table(shown.report),
+            on={"terminal", "markdown", "night"},
+            is_always_shown=True,
+        ),
+        ReportPart(
+            name="totals",
+            make=lambda shown: totals_table(shown.report),
+            on={"terminal", "markdown", "page", "night"},
+            closes={"terminal", "markdown"},
+            is_always_shown=True,
+        ),
+        ReportPart(
+            name="pairs",
+            make=lambda shown: _compared(pairs_table(shown.report, shown.pairs)),
+            on={"terminal", "markdown", "page"},
+        ),
+        ReportPart(
+            name="ladder",
+            make=lambda shown: _compared(ladder_table(shown.report, shown.pairs)),
+            on={"terminal", "markdown", "page"},
+        ),
+        ReportPart(
+            name="task_scores",
+            make=lambda shown: task_score_tables(shown.report, width=shown.width),
+            on={"terminal", "markdown"},
+        ),
+        ReportPart(
+            name="cost_statistics", make=lambda shown: _compared(statistics_table(shown.report)), on={"page"}
+        ),
+        ReportPart(name="pass_at_k", make=lambda shown: _compared(repeats_table(shown.report)), on={"page"}),
+        ReportPart(name="charts", make=lambda shown: report_charts(shown.report), on={"page", "chart files"}),
+        ReportPart(name="tasks", make=lambda shown: tasks_table(shown.report), on={"page details"}),
+        ReportPart(
+            name="prices_used",
+            make=lambda shown: prices_table(shown.report),
+            on={"markdown", "page details"},
+            closes={"markdown"},
+            is_always_shown=True,
+        ),
+        ReportPart(name="runs", make=lambda shown: runs_table(shown.report), on={"page details"}),
+        ReportPart(name="report", make=lambda shown: spend_table(shown.report), on={"export"}, is_always_shown=True),
+    )
+}  # fmt: skip
+"""By name, in the order in which they are shown."""
+
+
+def parts_on(place: Place) -> list[ReportPart]:
+    """Give the parts of a place in their order."""
+    return sorted((part for part in REPORTS.values() if place in part.on), key=lambda part: place in part.closes)
+
+
+def pieces_on(place: Place, shown: Shown) -> list[Piece]:
+    """Make everything that a place shows."""
+    return [piece for part in parts_on(place) for piece in part.pieces(shown)]
+
+
+def tables_on(place: Place, shown: Shown) -> list[Table]:
+    """Make the tables that a place shows."""
+    return [piece for piece in pieces_on(place, shown) if isinstance(piece, Table)]
+
+
+def paragraphs_on(place: Place, shown: Shown) -> list[Table | Sentences]:
+    """Make the tables and sentences that a place shows."""
+    return [piece for piece in pieces_on(place, shown) if isinstance(piece, Table | Sentences)]
+
+
+def charts_on(place: Place, report: SpendReport) -> tuple[Chart, ...]:
+    """Make the charts that a place shows."""
+    return tuple(piece for piece in pieces_on(place, Shown(report=report)) if not isinstance(piece, Table | Sentences))
+
+
+def report_document(report: SpendReport) -> dict[str, Any]:
+    """Write the JSON document of `benchtab report --json`: `report_object`, the verdict and its pairs.
+
+    Parts shown in `json` stand under `tables`, row by row.
+    """
+    shown = Shown(report=report)
+    document = {
+        **report_object(report),
+        "verdict": list(verdict(report, shown.pairs)),
+        "pairs": [pair_object(found) for pairs in shown.pairs.values() for found in pairs],
+    }
+    if tables := tables_on("json", shown):
+        document["tables"] = {table.name: [_row_object(table, row) for row in table.rows] for table in tables}
+    return document
+
+
+def _row_object(table: Table, row: Sequence[object]) -> dict[str, object]:
+    return {column.name: value for column, value in zip(table.columns, row, strict=True)}
