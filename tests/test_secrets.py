@@ -11,6 +11,7 @@ from harness.providers.base import Response
 from harness.providers.batch_api.batch_results import failure_in
 from harness.providers.batch_api.fields import is_usable_id
 from harness.providers.failures import failure_from_http
+from harness.providers.wire.raw_answers import Received
 from harness.secrets import MASK, learn, learn_environment, learn_url, redact, redact_known, redact_url, redact_values
 from tests.providers.test_provider_failures import NOW
 
@@ -160,15 +161,14 @@ def test_no_failed_line_of_a_batch_holds_a_key_of_ours_and_none_is_named_by_it()
     key = "Zq7EchoedByTheServer0123"
     learn(key)
 
-    def failure(status: int, content: bytes) -> ProviderError:
-        return failure_from_http(provider="openai", status=status, body=content, headers={}, now=NOW)
+    def failure(content: bytes, received: Received) -> ProviderError:
+        return failure_from_http(content, received, now=NOW)
 
     outcome = failure_in(
         {"error": {"message": key}, "model": key},
         failure,
-        status=400,
+        Received(provider="openai", status=400),
         usage={"prompt_tokens": 3, "note": key},
-        usage_kind="openai.chat",
     )
     assert isinstance(outcome.result, ProviderError)
     assert key not in repr(vars(outcome.result))

@@ -90,25 +90,31 @@ def endpoints(
     Raises:
         InputError: an address or a name is wrong, or it is not clear whose address it is.
     """
-    asked = [spec for spec in models if spec.provider != SIMULATED]
-    every = [*asked, *(judge for judge in judges if judge.provider != SIMULATED)]
+    asked = _reached(models)
+    every = [*asked, *_reached(judges)]
     named: dict[str, str] = {}
-    bare: str | None = None
     for text in listed(given):
-        name, url = _named(text) or (None, text)
+        name, url = _named(text) or (_BARE, text)
         check_base_url(url)
-        if (named.get(name) if name else bare) not in (None, url):
+        if named.setdefault(name, url) != url:
             raise InputError(f"two addresses for {name or 'no model by name'}", where="--base-url", fix=_FIX)
-        if name is None:
-            bare = url
-            continue
-        if check_names and not any(name in (str(spec), spec.name, spec.provider) for spec in every):
-            known = ", ".join(sorted({spec.name for spec in every}))
-            raise InputError(f"{name!r} names no model of this run ({known})", where="--base-url", fix=_FIX)
-        named[name] = url
+        if check_names and name != _BARE:
+            _check_name(name, every)
+    bare = named.pop(_BARE, None)
     return Endpoints(named=named, bare=bare, keyless=_keyless(bare, asked, every))
 
 
+def _reached(specs: Iterable[ModelSpec]) -> list[ModelSpec]:
+    return [spec for spec in specs if spec.provider != SIMULATED]
+
+
+def _check_name(name: str, every: Sequence[ModelSpec]) -> None:
+    if not any(name in (str(spec), spec.name, spec.provider) for spec in every):
+        known = ", ".join(sorted({spec.name for spec in every}))
+        raise InputError(f"{name!r} names no model of this run ({known})", where="--base-url", fix=_FIX)
+
+
+_BARE = ""
 _FIX = "write NAME=URL once for each, NAME being a provider or a model, for example --base-url openai=http://HOST/v1"
 
 

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urljoin
 
 from harness.errors import Billed, ErrorClass, ProviderError
@@ -18,7 +17,7 @@ from harness.providers.catalogue import entry_of
 from harness.providers.retry_after import retry_after_s
 from harness.providers.wire.bodies import decoded, read_body
 from harness.providers.wire.finish_reasons import broken_off, error_in, says_something
-from harness.providers.wire.raw_answers import RawAnswer, stated_in
+from harness.providers.wire.raw_answers import RawAnswer, Received, stated_in
 from harness.secrets import redact, redact_url
 
 MESSAGE_LIMIT = 400
@@ -160,7 +159,7 @@ class _ErrorBody:
     message: str
     codes: tuple[str, ...] = ()
     status: int | None = None
-    details: tuple[Mapping[str, Any], ...] = ()
+    details: tuple[Mapping[str, object], ...] = ()
     is_moderation: bool = False
 
 
@@ -173,23 +172,30 @@ def _read_error(document: object) -> _ErrorBody:
         error = error_in(document) or document
     if isinstance(error, list):
         error = next((part for part in error if isinstance(part, Mapping)), _words(error))
-    if not isinstance(error, Mapping):
-        named = [document.get(name) for name in ("code", "type", "status", "error_code", "error_type")]
-        return _ErrorBody(message=_words(error), codes=_codes(named), status=_status(named))
+    if isinstance(error, Mapping):
+        return _read_object(error, document)
+    named = [document.get(name) for name in ("code", "type", "status", "error_code", "error_type")]
+    return _ErrorBody(message=_words(error), codes=_codes(named), status=_status(named))
+
+
+def _read_object(error: Mapping[str, object], document: Mapping[str, object]) -> _ErrorBody:
     details = tuple(detail for detail in _rows(error.get("details")) if isinstance(detail, Mapping))
     inner = error.get("innererror")
     named = [error.get("code"), inner.get("code") if isinstance(inner, Mapping) else None, error.get("type")]
     named += [error.get("status"), *(detail.get("reason") for detail in details), error.get("status_code")]
     named += [error.get("statusCode"), error.get("__type"), document.get("code"), document.get("status_code")]
-    metadata = error.get("metadata")
     spoken = (error.get("message"), error.get("detail"), error.get("msg"), document.get("message"), document)
     return _ErrorBody(
         message=_words(next(words for words in spoken if words)) if document else "",
         codes=_codes(named),
         status=_status(named),
         details=details,
-        is_moderation=isinstance(metadata, Mapping) and bool(metadata.get("reasons") or metadata.get("flagged_input")),
+        is_moderation=_names_moderation(error.get("metadata")),
     )
+
+
+def _names_moderation(metadata: object) -> bool:
+    return isinstance(metadata, Mapping) and bool(metadata.get("reasons") or metadata.get("flagged_input"))
 
 
 def _codes(named: Iterable[object]) -> tuple[str, ...]:
@@ -214,28 +220,29 @@ def _words(value: object) -> str:
         return f"a {type(value).__name__} that cannot be shown"
 
 
-def _rows(value: object) -> list[Any]:
+def _rows(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
 def _classify(status: int | None, body: _ErrorBody) -> ErrorClass:
-    if any(
-        "PerDay" in str(violation.get("quotaId"))
-        for detail in body.details
-        for violation in _rows(detail.get("violations"))
-        if isinstance(violation, Mapping)
-    ):
+    if any(map(_is_daily_quota, body.details)):
         return ErrorClass.QUOTA_EXHAUSTED  # Gemini: a daily quota does not come back within a run
     lowered = body.message[:MESSAGE_READ].lower()
     by_phrase = next((found for phrase, found in PHRASE_CLASS if phrase in lowered), None)
-    by_code = next((CODE_CLASS[code] for code in body.codes if code in CODE_CLASS), None)
+    by_code = next(filter(None, map(CODE_CLASS.get, body.codes)), None)
     if status in (401, 403) and by_code not in _OTHER_REFUSALS:
-        # whatever else stands there, the key was refused; OpenRouter's 403 is moderation when it names reasons
-        return ErrorClass.CONTENT_FILTER if body.is_moderation else _quota_or_key(by_phrase)
-    if by_phrase is not None and (by_code is None or by_code is ErrorClass.RATE_LIMIT):
+        return _refused_key(body, by_phrase)
+    if by_phrase is not None and by_code in (None, ErrorClass.RATE_LIMIT):
         return by_phrase
-    if by_code is not None:
-        return by_code
+    return by_code or _class_of_status(status, lowered)
+
+
+def _is_daily_quota(detail: Mapping[str, object]) -> bool:
+    violations = (each for each in _rows(detail.get("violations")) if isinstance(each, Mapping))
+    return any("PerDay" in str(violation.get("quotaId")) for violation in violations)
+
+
+def _class_of_status(status: int | None, lowered: str) -> ErrorClass:
     if status in (None, 400, 407, 422) and any(phrase in lowered for phrase in REFUSED_KEY_PHRASES):
         return ErrorClass.AUTHENTICATION
     if status is None or (status >= 500 and status not in STATUS_CLASS):
@@ -243,7 +250,10 @@ def _classify(status: int | None, body: _ErrorBody) -> ErrorClass:
     return STATUS_CLASS.get(status, ErrorClass.BAD_REQUEST)
 
 
-def _quota_or_key(by_phrase: ErrorClass | None) -> ErrorClass:
+def _refused_key(body: _ErrorBody, by_phrase: ErrorClass | None) -> ErrorClass:
+    """Whatever else stands there, the key was refused; OpenRouter's 403 is moderation when it names reasons."""
+    if body.is_moderation:
+        return ErrorClass.CONTENT_FILTER
     return by_phrase if by_phrase is ErrorClass.QUOTA_EXHAUSTED else ErrorClass.AUTHENTICATION
 
 
@@ -265,43 +275,27 @@ def billed_by_rule(provider: str, error_class: ErrorClass, *, status: int | None
     return "no" if entry.free_failures and status >= 400 else "unknown"
 
 
-def failure_from_http(
-    *,
-    provider: str,
-    status: int,
-    body: bytes,
-    headers: Mapping[str, str],
-    now: datetime,
-    url: str = "",
-    usage_kind: str | None = None,
-) -> ProviderError:
+def failure_from_http(body: bytes, received: Received, *, now: datetime) -> ProviderError:
     """Turn an error answer, or one that points elsewhere, into a ProviderError with the facts that its body states.
 
     Args:
-        status: the answer's; below 400 the error stands inside, and the status that it names there is taken.
-        headers: answer headers with lower-cased names.
+        received: a status below 400 = the error stands inside, and the status that it names there is taken.
         now: for Retry-After values that are dates.
-        url: where the request went, empty when that is not known; only a redirect's message names it.
-        usage_kind: reader of a usage whose names tell no other; None = the provider's.
     """
     read = read_body(body)
-    stated = stated_in(read, usage_kind=usage_kind or entry_of(provider).usage_kind, headers=headers)
-    if 300 <= status < 400:
-        return _redirected(provider, status, url, headers, stated)
+    stated = stated_in(read, received)
+    if 300 <= received.status < 400:
+        return _redirected(stated, received)
     document = next((found for found in read.documents if error_in(found) is not None), None)
     if document is None and read.documents and read.fault is None:
         document = read.documents[0]
     error = _read_error(decoded(body[: 4 * MESSAGE_READ]).strip() if document is None else document)
-    return _failure(provider, status, error, stated, retry_after_s(headers, now=now, details=error.details))
+    return _failure(error, stated, received, now)
 
 
-def failure_inside(
-    document: object, stated: RawAnswer, *, provider: str, status: int, headers: Mapping[str, str]
-) -> ProviderError:
+def failure_inside(document: object, stated: RawAnswer, received: Received) -> ProviderError:
     """Turn a parsed answer with a good status that holds an error into a ProviderError; see `failure_from_http`."""
-    error = _read_error(document)
-    wait_s = retry_after_s(headers, now=datetime.now(UTC), details=error.details)
-    return _failure(provider, status, error, stated, wait_s)
+    return _failure(_read_error(document), stated, received, datetime.now(UTC))
 
 
 def broken_answer(stated: RawAnswer, why: str, *, status: int | None) -> ProviderError:
@@ -313,17 +307,17 @@ def broken_answer(stated: RawAnswer, why: str, *, status: int | None) -> Provide
     )
 
 
-def _failure(provider: str, status: int, error: _ErrorBody, stated: RawAnswer, wait_s: float | None) -> ProviderError:
-    meant = error.status if 200 <= status < 300 else status
+def _failure(error: _ErrorBody, stated: RawAnswer, received: Received, now: datetime) -> ProviderError:
+    meant = error.status if 200 <= received.status < 300 else received.status
     error_class = _classify(meant, error)
-    shown = meant or status
+    shown = meant or received.status
     return _with_facts(
         stated,
         shortened(f"HTTP {shown}: {error.message}" if error.message else f"HTTP {shown}"),
         error_class=error_class,
         http_status=shown,
-        retry_after_s=wait_s,
-        by_rule=billed_by_rule(provider, error_class, status=shown),
+        retry_after_s=retry_after_s(received.headers, now=now, details=error.details),
+        by_rule=billed_by_rule(received.provider, error_class, status=shown),
     )
 
 
@@ -350,20 +344,21 @@ def _with_facts(
     )
 
 
-def _redirected(provider: str, status: int, url: str, headers: Mapping[str, str], stated: RawAnswer) -> ProviderError:
+def _redirected(stated: RawAnswer, received: Received) -> ProviderError:
     """A redirect is never followed: the key and the question were meant for the first address."""
+    location = received.headers.get("location", "")
     try:
-        target = urljoin(url, headers.get("location", ""))
+        target = urljoin(received.url, location)
     except ValueError:
-        target = headers["location"]
-    asked = redact_url(url)[:150] or "the address"
-    place = f"redirects to {redact_url(target)[:150]}" if headers.get("location") else "names no other one"
+        target = location
+    asked = redact_url(received.url)[:150] or "the address"
+    place = f"redirects to {redact_url(target)[:150]}" if location else "names no other one"
     return _with_facts(
         stated,
-        f"HTTP {status}: {asked} {place}; redirects are not followed, as the key is for the first host only."
-        f" If the other address is right, pass it: --base-url {provider}=ADDRESS",
+        f"HTTP {received.status}: {asked} {place}; redirects are not followed, as the key is for the first host only."
+        f" If the other address is right, pass it: --base-url {received.provider}=ADDRESS",
         error_class=ErrorClass.NOT_FOUND,  # every request to this address would end so
-        http_status=status,
+        http_status=received.status,
         retry_after_s=None,
         by_rule="no",
     )

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,10 @@ from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.keys import refuse_missing_key
 from harness.providers.parameters import Mapped
 from harness.providers.settings import map_parameters
-from harness.providers.wire.answers import text_of
+from harness.providers.wire.answers import Said, response_of, text_of
 from harness.providers.wire.event_streams import stream_response
-from harness.providers.wire.finish_reasons import finish_reason
 from harness.providers.wire.headers import kept_headers
-from harness.providers.wire.raw_answers import RawAnswer, read_raw_answer
+from harness.providers.wire.raw_answers import RawAnswer, Received, read_raw_answer
 from harness.providers.wire.requests import chat_message
 from harness.secrets import redact_url
 from harness.usage.kinds import LITELLM
@@ -250,36 +249,27 @@ class LiteLLMProvider:
     def _response(self, message: _Message, exchange: Exchange) -> Response:
         if exchange.n_requests:
             self._is_recorded = True
-            raw = read_raw_answer(exchange.body, provider=self._spec.provider, headers=exchange.headers)
+            raw = read_raw_answer(exchange.body, self._received(exchange))
             if raw.error is not None or (raw.fault is not None and (self._stream or raw.is_broken_off)):
                 return self._own_reading(exchange)
             if not message.text and (own := self._own_text(exchange)) is not None:
                 return own
         else:  # a provider that litellm reaches by a way of its own: only its copy is left
             raw = RawAnswer(usage_kind=LITELLM, usage=message.usage, model=message.model)
-        return Response(
-            text=message.text,
-            finish_reason=finish_reason(raw.finish_reason or message.finish_reason),
-            usage_kind=raw.usage_kind,
-            raw_usage=raw.usage,
-            reasoning_text=message.reasoning_text or None,
-            model_served=raw.model,
-            service_tier=raw.service_tier,
-            provider_request_id=raw.request_id,
-            time_to_first_byte_s=exchange.first_byte_s,
-            refused=raw.refused,
-            headers=kept_headers(exchange.headers),
-        )
+        stated = replace(raw, finish_reason=raw.finish_reason or message.finish_reason)
+        return response_of(stated, Said(message.text, message.reasoning_text), self._received(exchange))
 
     def _own_reading(self, exchange: Exchange) -> Response:
         """Read the recorded bytes ourselves: litellm refused them, or took what is no whole answer."""
-        return stream_response(
-            exchange.body,
-            usage_kind=self._entry.usage_kind,
-            headers=kept_headers(exchange.headers),
-            time_to_first_byte_s=exchange.first_byte_s,
+        return stream_response(exchange.body, self._received(exchange))
+
+    def _received(self, exchange: Exchange) -> Received:
+        return Received(
             provider=self._spec.provider,
+            headers=kept_headers(exchange.headers),
             status=exchange.status or 200,
+            url=exchange.url,
+            time_to_first_byte_s=exchange.first_byte_s,
         )
 
     def _own_text(self, exchange: Exchange) -> Response | None:
@@ -305,7 +295,7 @@ class LiteLLMProvider:
                 billed="no",
             ) from error
         if exchange.status is not None and exchange.status >= 300:
-            raise self._failure(exchange.status, exchange.body, exchange.headers, url=exchange.url) from error
+            raise failure_from_http(exchange.body, self._received(exchange), now=datetime.now(UTC)) from error
         cause = exchange.error or error
         if isinstance(cause, TimeoutError):
             sent = exchange.n_requests > 0 or not self._is_recorded
@@ -317,17 +307,12 @@ class LiteLLMProvider:
             raise self._unrecorded(error) from error
         return self._own_reading(exchange)
 
-    def _failure(self, status: int, body: bytes, headers: Mapping[str, str], *, url: str = "") -> ProviderError:
-        return failure_from_http(
-            provider=self._spec.provider, status=status, body=body, headers=headers, now=datetime.now(UTC), url=url
-        )
-
     def _unanswered(
         self, error: BaseException, exchange: Exchange, error_class: ErrorClass, *, sent: bool
     ) -> ProviderError:
         provider, part = self._spec.provider, None
         if exchange.chunks:
-            part = read_raw_answer(exchange.body, provider=provider, headers=exchange.headers)
+            part = read_raw_answer(exchange.body, self._received(exchange))
         return failure_without_answer(error, provider=provider, error_class=error_class, sent=sent, part=part)
 
     def _unrecorded(self, error: Exception) -> ProviderError:
@@ -341,7 +326,8 @@ class LiteLLMProvider:
         status = status if isinstance(status, int) and 400 <= status < 600 else 500
         if isinstance(error, exceptions.APIConnectionError):
             status = 500
-        failure = self._failure(status, str(error).encode("utf-8", "replace"), {})
+        received = Received(provider=self._spec.provider, status=status)
+        failure = failure_from_http(str(error).encode("utf-8", "replace"), received, now=datetime.now(UTC))
         if self._is_recorded or isinstance(error, exceptions.UnsupportedParamsError):
             retried = failure.error_class if status < 500 else ErrorClass.BAD_REQUEST
             return ProviderError(failure.message, error_class=retried, billed="no")

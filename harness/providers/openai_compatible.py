@@ -24,9 +24,8 @@ from harness.providers.keys import key_for
 from harness.providers.parameters import Mapped
 from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import answer_in, responses_response
-from harness.providers.wire.bodies import read_body
 from harness.providers.wire.event_streams import stream_response
-from harness.providers.wire.raw_answers import stated_in
+from harness.providers.wire.raw_answers import Received, read_raw_answer
 from harness.providers.wire.requests import chat_message, dump_body, parse_answer, responses_message
 from harness.secrets import learn
 from harness.usage.kinds import RESPONSES
@@ -126,47 +125,34 @@ class OpenAICompatibleProvider:
             )
         except NoAnswerError as error:
             raise self._unanswered(error) from error
+        received = self._received(answer)
         if not 200 <= answer.status < 300:
-            raise self._failure(answer.status, answer.body, answer.headers)
-        return self._response(answer, stream=prepared.payload.stream)
-
-    def _response(self, answer: HttpAnswer, *, stream: bool) -> Response:
-        facts: dict[str, Any] = {
-            "usage_kind": self._usage_kind,
-            "headers": answer.headers,
-            "time_to_first_byte_s": answer.first_byte_s,
-            "provider": self._provider,
-            "status": answer.status,
-        }
-        if stream:
-            return stream_response(answer.body, **facts)
+            raise failure_from_http(answer.body, received, now=datetime.now(UTC))
+        if prepared.payload.stream:
+            return stream_response(answer.body, received)
         try:
             document = parse_answer(answer.body)
         except ValueError:  # perhaps a stream that nobody asked for; if not, it is said what it is
-            return stream_response(answer.body, **facts)
-        return (answer_in if self._interface == "chat" else responses_response)(document, **facts)
+            return stream_response(answer.body, received)
+        return (answer_in if self._interface == "chat" else responses_response)(document, received)
 
-    def _failure(self, status: int, body: bytes, headers: dict[str, str]) -> ProviderError:
-        return failure_from_http(
+    def _received(self, answer: HttpAnswer) -> Received:
+        return Received(
             provider=self._provider,
-            status=status,
-            body=body,
-            headers=headers,
-            now=datetime.now(UTC),
-            url=self._address,
             usage_kind=self._usage_kind,
+            headers=answer.headers,
+            status=answer.status,
+            url=self._address,
+            time_to_first_byte_s=answer.first_byte_s,
         )
 
     def _unanswered(self, error: NoAnswerError) -> ProviderError:
-        part = None
-        if error.part is not None:
-            part = stated_in(read_body(error.part.body), usage_kind=self._usage_kind, headers=error.part.headers)
         return failure_without_answer(
             str(error),
             provider=self._provider,
             error_class=ErrorClass.TIMEOUT if error.timed_out else ErrorClass.CONNECTION,
             sent=error.sent,
-            part=part,
+            part=None if error.part is None else read_raw_answer(error.part.body, self._received(error.part)),
         )
 
     async def aclose(self) -> None:

@@ -115,14 +115,13 @@ def map_openrouter(request: Request, setting: Setting) -> Mapped:
 
 
 def map_openai(request: Request, setting: Setting) -> Mapped:
+    """OpenAI's own shapes: `max_completion_tokens` for what reasons, and the responses interface for some."""
     spec = request.model
-    facts = facts_about(spec.provider, spec.model)
+    facts = _facts_of(spec)
     _check_effort(spec, setting, facts)
     _check_budget(spec, setting, facts)
-    parameters = _sampling(request)
-    notes: list[str] = []
-    fixed = facts is not None and facts.fixed_sampling and (facts.reasons or setting.effort is not None)
-    if fixed and setting.effort != "none" and parameters.get("temperature", 1) != 1:
+    parameters, notes = _sampling(request), list[str]()
+    if _fixes_temperature(facts, setting) and parameters.get("temperature", 1) != 1:
         notes.append(f"temperature={parameters.pop('temperature')} left out: {spec.model} takes only its default of 1")
     if facts is not None and facts.responses_api:
         return _as_responses(request, setting, parameters, notes)
@@ -134,6 +133,12 @@ def map_openai(request: Request, setting: Setting) -> Mapped:
     if setting.effort is not None:
         parameters["reasoning_effort"] = setting.effort
     return Mapped(parameters=parameters, notes=tuple(notes))
+
+
+def _fixes_temperature(facts: ModelFacts | None, setting: Setting) -> bool:
+    if facts is None or not facts.fixed_sampling or setting.effort == "none":
+        return False
+    return bool(facts.reasons) or setting.effort is not None
 
 
 def _as_responses(request: Request, setting: Setting, parameters: dict[str, Any], notes: list[str]) -> Mapped:
@@ -168,10 +173,13 @@ def map_anthropic(request: Request, setting: Setting) -> Mapped:
         )
     parameters["max_tokens"] = request.max_output_tokens
     parameters.update(_anthropic_thinking(request, setting, facts))
-    thinks = "type" in parameters.get("thinking", {}) and parameters["thinking"]["type"] != "disabled"
-    if (thinks or (facts is not None and facts.reasons)) and parameters.get("temperature", 1) != 1:
+    if (_thinks(parameters) or (facts is not None and facts.reasons)) and parameters.get("temperature", 1) != 1:
         notes.append(f"temperature={parameters.pop('temperature')} left out: thinking allows only 1")
     return Mapped(parameters=parameters, notes=tuple(notes))
+
+
+def _thinks(parameters: Mapping[str, Any]) -> bool:
+    return bool(parameters.get("thinking", {}).get("type", "disabled") != "disabled")
 
 
 def _anthropic_thinking(request: Request, setting: Setting, facts: ModelFacts | None) -> dict[str, Any]:
@@ -206,16 +214,21 @@ def map_google(request: Request, setting: Setting) -> Mapped:
     if default is not None and "temperature" not in generation:
         generation["temperature"] = default
         notes.append(f"temperature={default} is sent, Google's own default: litellm adds it for Gemini 3")
-    if setting.switches_off:
-        generation["thinkingConfig"] = {"thinkingBudget": 0}
-    elif setting.thinking_tokens is not None:
-        generation["thinkingConfig"] = {"thinkingBudget": setting.thinking_tokens, "includeThoughts": True}
-    elif setting.effort is not None:
-        generation["thinkingConfig"] = {"thinkingLevel": setting.effort, "includeThoughts": True}
+    generation |= _google_thinking(setting)
     parameters: dict[str, Any] = {"generationConfig": generation} if generation else {}
     if request.service_tier is not None:
         parameters["serviceTier"] = request.service_tier
     return Mapped(parameters=parameters, notes=tuple(notes))
+
+
+def _google_thinking(setting: Setting) -> dict[str, Any]:
+    if setting.switches_off:
+        return {"thinkingConfig": {"thinkingBudget": 0}}
+    if setting.thinking_tokens is not None:
+        return {"thinkingConfig": {"thinkingBudget": setting.thinking_tokens, "includeThoughts": True}}
+    if setting.effort is not None:
+        return {"thinkingConfig": {"thinkingLevel": setting.effort, "includeThoughts": True}}
+    return {}
 
 
 def map_deepseek(request: Request, setting: Setting) -> Mapped:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from harness.instants import parse_instant
 
@@ -20,7 +19,7 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:
 
 
 def retry_after_s(
-    headers: Mapping[str, str], *, now: datetime, details: Iterable[Mapping[str, Any]] = ()
+    headers: Mapping[str, str], *, now: datetime, details: Iterable[Mapping[str, object]] = ()
 ) -> float | None:
     """Read how long a provider asks to wait, in seconds; None when it does not say.
 

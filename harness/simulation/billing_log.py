@@ -7,13 +7,14 @@ nothing here is shared with the code that fills the ledger.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
+
+from harness.simulation.simulated_models import ChatUsage
 
 _FLUSH_EVERY_ROWS = 200
 
@@ -50,7 +51,7 @@ class BilledRequest:
     status: int | None
     fault: str | None
     billed: bool
-    usage: Mapping[str, Any] | None
+    usage: ChatUsage | None
     usage_sent: bool
     right: bool | None
     finish_reason: str | None
@@ -77,7 +78,7 @@ class BillingLog:
             if len(self._waiting) >= _FLUSH_EVERY_ROWS:
                 self.flush()
 
-    def sums(self) -> dict[str, Any]:
+    def sums(self) -> dict[str, object]:
         """Give the sums over all requests, by status sent and by model and effort."""
         everything = {name: sum(sums[name] for sums in self._sums.values()) for name in _ZEROS}
         models = {f"{model}@{effort}" if effort else model: sums for (model, effort), sums in self._sums.items()}

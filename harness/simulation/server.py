@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import orjson
 from aiohttp import web
@@ -30,9 +30,12 @@ from harness.simulation.simulated_models import (
     MODELS,
     Answer,
     AnswerKey,
+    ChatUsage,
     Draw,
+    Effort,
     Fault,
     Prompt,
+    SimulatedModel,
     answer,
     epoch_and_try,
     fault_of,
@@ -144,7 +147,7 @@ class SimulationServer:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, object]:
         """Give the books' sums, simulation settings included."""
         return {"fingerprint": FINGERPRINT, "seed": self._seed, "known_prompts": len(self._key), **self._books.sums()}
 
@@ -157,7 +160,7 @@ class SimulationServer:
             return _json(200, self._about(path.rpartition("/")[2]))
         return _json(404, _error_body(f"nothing at {request.method} {path}", "not_found"))
 
-    def _about(self, what: str) -> Mapping[str, Any]:
+    def _about(self, what: str) -> Mapping[str, object]:
         if what == "stats":
             return self.stats()
         if what == "health":
@@ -285,12 +288,6 @@ def _read_call(body: bytes, request_id: str | None, seed: int) -> ChatCall:
     model = find_model(str(asked))
     if model is None:
         raise _RefusedError(404, f"The model {asked!r} does not exist.", "model_not_found")
-    effort = given.get("reasoning_effort")
-    if effort is not None and (not model.reasons or effort not in EFFORTS):
-        raise _RefusedError(400, f"{asked} does not support reasoning_effort {effort!r}.", "unsupported_value")
-    cap = given.get("max_completion_tokens") or given.get("max_tokens")
-    if cap is not None and (not isinstance(cap, int) or cap < 1):
-        raise _RefusedError(400, f"max_completion_tokens must be a positive integer, not {cap!r}.", "invalid_value")
     options = given.get("stream_options") or {}
     if not isinstance(options, dict):
         raise _RefusedError(400, f"stream_options must be an object, not {options!r}.", "invalid_type")
@@ -298,12 +295,33 @@ def _read_call(body: bytes, request_id: str | None, seed: int) -> ChatCall:
     return ChatCall(
         request_id=request_id,
         model_asked=str(asked),
-        draw=Draw(seed=seed, model=model, effort=effort or "medium", epoch=epoch, try_number=try_number),
+        draw=Draw(
+            seed=seed,
+            model=model,
+            effort=_effort(asked, model, given.get("reasoning_effort")),
+            epoch=epoch,
+            try_number=try_number,
+        ),
         prompt=prompt,
-        max_output_tokens=cap,
+        max_output_tokens=_cap(given.get("max_completion_tokens") or given.get("max_tokens")),
         stream=bool(given.get("stream")),
         stream_usage=bool(options.get("include_usage")),
     )
+
+
+def _effort(asked: object, model: SimulatedModel, given: object) -> Effort:
+    if given is None:
+        return "medium"
+    effort = next((each for each in EFFORTS if model.reasons and each == given), None)
+    if effort is None:
+        raise _RefusedError(400, f"{asked} does not support reasoning_effort {given!r}.", "unsupported_value")
+    return effort
+
+
+def _cap(given: object) -> int | None:
+    if given is not None and (not isinstance(given, int) or given < 1):
+        raise _RefusedError(400, f"max_completion_tokens must be a positive integer, not {given!r}.", "invalid_value")
+    return given
 
 
 def _senseless(request_id: str | None, status: int) -> BilledRequest:
@@ -343,24 +361,24 @@ def _image(url: str) -> bytes:
     return base64.b64decode(url.partition(",")[2], validate=True) if url.startswith("data:") else url.encode()
 
 
-def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> web.Response:
+def _json(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(body), content_type=_JSON, headers=headers)
 
 
-def _error_body(message: str, code: str) -> dict[str, Any]:
+def _error_body(message: str, code: str) -> dict[str, object]:
     return {"error": {"message": message, "type": "simulated_error", "param": None, "code": code}}
 
 
-def _completion(call: ChatCall, given: Answer, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+def _completion(call: ChatCall, given: Answer, usage: ChatUsage | None) -> dict[str, object]:
     message = {"role": "assistant", "content": given.text, "refusal": None}
-    body: dict[str, Any] = {
+    body: dict[str, object] = {
         **_envelope(call, "chat.completion"),
         "choices": [{"index": 0, "message": message, "finish_reason": given.finish_reason, "logprobs": None}],
     }
     return body if usage is None else {**body, "usage": usage}
 
 
-def _envelope(call: ChatCall, kind: str) -> dict[str, Any]:
+def _envelope(call: ChatCall, kind: str) -> dict[str, object]:
     return {
         "id": f"chatcmpl-{call.prompt.sha256[:16]}-e{call.draw.epoch}-t{call.draw.try_number}",
         "object": kind,
@@ -372,7 +390,7 @@ def _envelope(call: ChatCall, kind: str) -> dict[str, Any]:
 
 
 async def _stream(
-    request: web.BaseRequest, call: ChatCall, given: Answer, usage: Mapping[str, Any] | None
+    request: web.BaseRequest, call: ChatCall, given: Answer, usage: ChatUsage | None
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await response.prepare(request)
@@ -390,5 +408,5 @@ async def _stream(
     return response
 
 
-def _delta(delta: Mapping[str, str], finish_reason: str | None) -> dict[str, Any]:
+def _delta(delta: Mapping[str, str], finish_reason: str | None) -> dict[str, object]:
     return {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}

@@ -295,13 +295,15 @@ def _program_of(sample: Sample, prompt: str) -> tuple[str | None, str | None]:
     metadata = sample.metadata
     program = metadata.get("reference_solution") or metadata.get("canonical_solution") or metadata.get("reference")
     entry_point = metadata.get("entry_point")
-    if program and not entry_point:
+    if not program:
+        return None, entry_point
+    if not entry_point:
         defined = re.findall(r"^(?:def|class) (\w+)", program, re.MULTILINE)
         entry_point = defined[-1] if defined else None
-    if program and entry_point and not re.search(rf"^(?:def|class) {re.escape(entry_point)}\b", program, re.MULTILINE):
+    if entry_point and not re.search(rf"^(?:def|class) {re.escape(entry_point)}\b", program, re.MULTILINE):
         # a body without its head, as HumanEval keeps them: the head stands in the prompt
         program = (metadata.get("prompt") or _code_in(prompt)) + program
-    return (program.rstrip("\n") if program else None), entry_point
+    return program.rstrip("\n"), entry_point
 
 
 def _code_in(prompt: str) -> str:

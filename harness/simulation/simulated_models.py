@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from harness.simulation.simulated_answers import AnswerText, Dice, KeyEntry, Outcome, entry_of, write_answer
 from harness.simulation.simulated_judge import asks_for_verdict, write_verdict
@@ -188,6 +188,16 @@ class AnswerKey:
         return len(self._entries)
 
 
+class ChatUsage(TypedDict):
+    """A usage in the shape of OpenAI's chat completions."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int]
+    completion_tokens_details: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a simulated model answered and used.
@@ -215,7 +225,7 @@ class Answer:
         """`length` when cut at the cap, else `stop`."""
         return "length" if self.cut else "stop"
 
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> ChatUsage:
         """Say what was used in the shape of OpenAI's chat completions."""
         completion = self.reasoning_tokens + self.answer_tokens
         return {

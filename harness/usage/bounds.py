@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from harness.usage.kinds import CHAT, CONVERSE, GEMINI, KINDS, MESSAGES, RESPONSES
 from harness.usage.payload import shown
@@ -30,9 +29,7 @@ COST_IN_DOUBT = frozenset({COST_BEYOND_SENSE, "amount_too_large"})
 
 def sensible(usage: Usage) -> Usage:
     """Drop what no single request can have used; totals that cannot be true are not known, and flags say so."""
-    tokens_are_sensible = (usage.input_tokens or 0) <= MOST_TOKENS and (usage.output_tokens or 0) <= MOST_TOKENS
-    unusual = usage.fees or usage.other_models or usage.stated_cost_usd is not None or usage.context_tokens is not None
-    if tokens_are_sensible and not unusual:
+    if _is_usual(usage):
         return usage  # nearly every request
     found = _without_nonsense_counts(usage)
     stated = found.stated_cost_usd
@@ -40,6 +37,12 @@ def sensible(usage: Usage) -> Usage:
         flag = Flag(name=COST_BEYOND_SENSE, detail=f"a cost of {shown(stated)} USD is stated for one request")
         found = replace(found, stated_cost_usd=None, stated_upstream_usd=None, flags=(*found.flags, flag))
     return found
+
+
+def _is_usual(usage: Usage) -> bool:
+    if usage.fees or usage.other_models or usage.stated_cost_usd is not None or usage.context_tokens is not None:
+        return False
+    return (usage.input_tokens or 0) <= MOST_TOKENS and (usage.output_tokens or 0) <= MOST_TOKENS
 
 
 def _without_nonsense_counts(usage: Usage) -> Usage:
@@ -76,15 +79,18 @@ def _nonsense(usage: Usage) -> list[Flag]:
     return [Flag(name=BEYOND_SENSE, detail=f"{name} of one request is {shown(count)}") for name, count in found]
 
 
-def likely_kind(provider: str, raw: Mapping[str, Any]) -> str:
+def likely_kind(provider: str, raw: Mapping[str, object]) -> str:
     """Name the reader of a payload that came without one (a failed answer's): by its words, else by the provider."""
-    if "promptTokenCount" in raw or "totalTokenCount" in raw:
+    names = raw.keys()
+    if names & {"promptTokenCount", "totalTokenCount"}:
         return GEMINI
-    if "inputTokens" in raw or "outputTokens" in raw:
+    if names & {"inputTokens", "outputTokens"}:
         return CONVERSE
-    if "prompt_tokens" not in raw and ("input_tokens" in raw or "output_tokens" in raw):
-        cache_words = ("cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation")
-        is_messages = f"{provider}.messages" in KINDS or any(word in raw for word in cache_words)
+    if "prompt_tokens" not in raw and names & {"input_tokens", "output_tokens"}:
+        is_messages = f"{provider}.messages" in KINDS or bool(names & _CACHE_WORDS)
         return MESSAGES if is_messages else RESPONSES
     own = f"{provider.split('_')[0]}.chat"
     return own if own in KINDS else CHAT
+
+
+_CACHE_WORDS = {"cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"}

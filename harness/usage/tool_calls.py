@@ -7,7 +7,7 @@ fees, or with a flag that makes its bill incomplete.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -78,28 +78,31 @@ def called_tools(counts: Mapping[str, Any]) -> dict[Meter, int]:
     return calls
 
 
-def calls_in_output(items: Iterable[Any]) -> dict[Meter, int]:
+def calls_in_output(items: Iterable[object]) -> dict[Meter, int]:
     """Count calls with a fee among the output items of a response.
 
     A web search is charged for searching, not for opening a page that was found; code is charged by its container
     (developers.openai.com/api/docs/pricing, 2026-11).
     """
     calls: dict[Meter, int] = {}
-    containers: set[Any] = set()
+    containers: list[object] = []
     for item in items:
-        kind = item.get("type") if isinstance(item, Mapping) else None
-        meter = tool_meter(kind) if isinstance(kind, str) and kind.endswith("_call") else None
-        if meter is None:
+        if not isinstance(item, Mapping) or (meter := _called(item)) is None:
             continue
-        action = item.get("action")
-        if meter is Meter.WEB_SEARCH and isinstance(action, Mapping) and action.get("type") not in (None, "search"):
-            continue
-        if meter is Meter.CODE_SESSION and item.get("container_id") is not None:
-            if item["container_id"] in containers:
-                continue
-            containers.add(item["container_id"])
-        calls[meter] = calls.get(meter, 0) + 1
+        container = item.get("container_id") if meter is Meter.CODE_SESSION else None
+        if container is None or container not in containers:
+            calls[meter] = calls.get(meter, 0) + 1
+            containers.append(container)
     return calls
+
+
+def _called(item: Mapping[str, object]) -> Meter | None:
+    """The meter of a call with a fee; None for other items."""
+    kind, action = item.get("type"), item.get("action")
+    meter = tool_meter(kind) if isinstance(kind, str) and kind.endswith("_call") else None
+    if meter is Meter.WEB_SEARCH and isinstance(action, Mapping) and action.get("type") not in (None, "search"):
+        return None
+    return meter
 
 
 def with_tool_fees(usage: Usage, *, kind: str, offered: Mapping[str, Meter], calls: Mapping[Meter, int]) -> Usage:
@@ -116,12 +119,12 @@ def with_tool_fees(usage: Usage, *, kind: str, offered: Mapping[str, Meter], cal
     fees, flags = dict(usage.fees), list(usage.flags)
     for meter, count in _merged(calls).items():
         counted = _counted(usage.fees, meter)
-        if counted is None and count:
-            fees[meter] = count
-        elif counted is not None and counted != count:
+        if counted is None:
+            fees |= {meter: count} if count else {}
+        elif counted != count:
             flags.append(Flag(name="tool_calls_disagree", detail=f"{meter.value}: usage {counted}, elsewhere {count}"))
     known = {*KINDS[kind].counts_calls, *calls, *fees}
-    missing = [name for name, meter in offered.items() if not known & (_SEARCHES if meter in _SEARCHES else {meter})]
+    missing = [name for name, meter in offered.items() if known.isdisjoint(_same(meter))]
     if missing and usage.stated_cost_usd is None:
         detail = f"the request offered {', '.join(missing)}, and nothing counts the calls: their fee is not in the bill"
         flags.append(Flag(name="fee_not_counted", detail=detail))
@@ -141,8 +144,12 @@ def _merged(calls: Mapping[Meter, int]) -> dict[Meter, int]:
 
 
 def _counted(fees: Mapping[Meter, int], meter: Meter) -> int | None:
-    same = _SEARCHES if meter in _SEARCHES else {meter}
-    return next((fees[known] for known in same if known in fees), None)
+    return next((fees[known] for known in _same(meter) if known in fees), None)
+
+
+def _same(meter: Meter) -> Set[Meter]:
+    """The meters under which a price row may sell what this one counts."""
+    return _SEARCHES if meter in _SEARCHES else {meter}
 
 
 def _names_of(tool: Any) -> list[str]:

@@ -19,17 +19,17 @@ from harness.providers.retry_after import retry_after_s
 from harness.providers.wire.answers import answer_in, chat_response, responses_response
 from harness.providers.wire.bodies import parse_tolerantly
 from harness.providers.wire.event_streams import stream_response
-from harness.providers.wire.raw_answers import read_raw_answer
+from harness.providers.wire.raw_answers import Received, read_raw_answer
 from harness.providers.wire.requests import parse_answer
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 USAGE = {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27}
 THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "maybe 5"}]}
-FACTS: dict[str, Any] = {"usage_kind": "openai.chat", "headers": {}, "time_to_first_byte_s": None}
+RECEIVED = Received(provider="x")
 
 
 def read(document: Any) -> Response:
-    return answer_in(document, **FACTS)
+    return answer_in(document, RECEIVED)
 
 
 def choice(**fields: Any) -> dict[str, Any]:
@@ -117,7 +117,7 @@ STREAMS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("dialect", STREAMS)
 def test_a_stream_of_every_dialect_is_read(dialect: str) -> None:
-    response = stream_response(STREAMS[dialect], **FACTS, provider="x")
+    response = stream_response(STREAMS[dialect], RECEIVED)
     assert (response.text, response.finish_reason) == ("Answer: 12", "stop")
     assert response.reasoning_text == (None if dialect in ("completions", "cohere") else "maybe 5")
 
@@ -154,7 +154,7 @@ def test_a_response_that_is_not_completed_is_a_failure_with_its_usage(status: st
     usage = {"input_tokens": 20, "output_tokens": 7}
     document = {"object": "response", "status": status, "output": [], "usage": usage, "model": "o1-pro"}
     with pytest.raises(ProviderError) as caught:
-        responses_response(document, usage_kind="openai.responses", headers={}, time_to_first_byte_s=None)
+        responses_response(document, Received(provider="openai", usage_kind="openai.responses"))
     error = caught.value
     assert (error.raw_usage, error.usage_kind, error.model_served) == (usage, "openai.responses", "o1-pro")
 
@@ -194,7 +194,7 @@ DEEP = "[" * 100_000 + "]" * 100_000
 
 def failed(status: int, body: str | bytes, headers: dict[str, str] | None = None) -> ProviderError:
     raw = body.encode() if isinstance(body, str) else body
-    return failure_from_http(provider="openai", status=status, body=raw, headers=headers or {}, now=NOW)
+    return failure_from_http(raw, Received(provider="openai", status=status, headers=headers or {}), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_usage_in_a_place_of_its_own_is_found(where: str) -> None:
 
 def test_json_lines_and_amazons_frames_state_their_usage() -> None:
     lines = b'{"message": {"content": "1"}, "done": false}\n{"done": true, "prompt_eval_count": 5, "eval_count": 2}\n'
-    raw = read_raw_answer(lines, provider="ollama", headers={})
+    raw = read_raw_answer(lines, Received(provider="ollama"))
     assert (raw.usage, raw.fault) == ({"prompt_eval_count": 5, "eval_count": 2}, None)
 
     def frame(payload: dict[str, Any]) -> bytes:
@@ -298,9 +298,9 @@ def test_json_lines_and_amazons_frames_state_their_usage() -> None:
 
     usage = {"inputTokens": 5, "outputTokens": 2, "totalTokens": 7}
     whole = frame({"contentBlockIndex": 0, "delta": {"text": "1"}}) + frame({"stopReason": "end_turn"})
-    raw = read_raw_answer(whole + frame({"usage": usage}), provider="bedrock", headers={})
+    raw = read_raw_answer(whole + frame({"usage": usage}), Received(provider="bedrock"))
     assert (raw.usage, raw.usage_kind, raw.fault) == (usage, "bedrock.converse", None)
-    assert read_raw_answer(frame({"contentBlockIndex": 0, "delta": {}}), provider="bedrock", headers={}).fault
+    assert read_raw_answer(frame({"contentBlockIndex": 0, "delta": {}}), Received(provider="bedrock")).fault
 
 
 NAMES = [
@@ -320,12 +320,12 @@ JSON = st.recursive(
 def test_no_document_can_break_the_readers(document: Any, status: int) -> None:
     body = json.dumps(document).encode()
     assert failed(status, body).error_class is not ErrorClass.INTERNAL
-    read_raw_answer(body, provider="openai", headers={})
+    read_raw_answer(body, Received(provider="openai"))
     for parse in (
-        lambda: answer_in(parse_tolerantly(body), **FACTS),
-        lambda: chat_response(document, **FACTS),
-        lambda: responses_response(document, **FACTS),
-        lambda: stream_response(b"data: " + body + b"\n\n", **FACTS, provider="openai"),
+        lambda: answer_in(parse_tolerantly(body), RECEIVED),
+        lambda: chat_response(document, RECEIVED),
+        lambda: responses_response(document, RECEIVED),
+        lambda: stream_response(b"data: " + body + b"\n\n", RECEIVED),
     ):
         outcome = outcome_of(parse)
         assert isinstance(outcome, Response) or (outcome.usage_kind is None) == (outcome.raw_usage is None)
@@ -343,4 +343,4 @@ def test_a_part_whose_type_is_no_text_breaks_nothing(odd: Any) -> None:
     parts = [{"type": odd, "text": "lost"}, {"type": "text", "text": "12"}]
     assert read(choice(message={"content": parts})).text == "12"
     chunk = {"type": odd, "choices": [{"delta": {"content": parts}, "finish_reason": "stop"}]}
-    assert stream_response(sse(chunk), **FACTS, provider="x").text == "12"
+    assert stream_response(sse(chunk), RECEIVED).text == "12"

@@ -231,7 +231,7 @@ async def test_a_line_whose_usage_cannot_be_read_counts_at_its_worst_case(
 
 
 @BOTH
-async def test_half_a_character_in_an_answer_is_kept(play: Callable[[str], Played], model: str) -> None:
+async def test_half_a_character_is_replaced_and_the_answer_kept(play: Callable[[str], Played], model: str) -> None:
     def change(lines: list[dict[str, Any]]) -> None:
         text = "7 \ud83d"
         answer = answer_of(lines[0])
@@ -244,7 +244,7 @@ async def test_half_a_character_in_an_answer_is_kept(play: Callable[[str], Playe
     played.books.spoil = of_the_first_batch(played.books, edited(change))
     await played.session()
     played.check_complete()
-    assert "7 \ud83d" in [row.answer for row in transcript_rows(played.ledger, "r")]
+    assert "7 \ufffd" in [row.answer for row in transcript_rows(played.ledger, "r")]
 
 
 # results that are not there at all

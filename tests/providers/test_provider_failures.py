@@ -11,13 +11,16 @@ import pytest
 from harness.errors import Billed, ErrorClass
 from harness.providers.failures import billed_by_rule, failure_from_http
 from harness.providers.retry_after import duration_s, retry_after_s
+from harness.providers.wire.raw_answers import Received
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 
 def classify(status: int, error: Any, *, provider: str = "openai", headers: dict[str, str] | None = None) -> ErrorClass:
     body = error if isinstance(error, bytes) else json.dumps({"error": error}).encode()
-    return failure_from_http(provider=provider, status=status, body=body, headers=headers or {}, now=NOW).error_class
+    return failure_from_http(
+        body, Received(provider=provider, status=status, headers=headers or {}), now=NOW
+    ).error_class
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_quota_exhaustion_is_not_a_rate_limit_at_google() -> None:
     assert classify(429, daily, provider="google") is ErrorClass.QUOTA_EXHAUSTED
     assert classify(429, minutely, provider="google") is ErrorClass.RATE_LIMIT
     body = json.dumps({"error": minutely}).encode()
-    error = failure_from_http(provider="google", status=429, body=body, headers={}, now=NOW)
+    error = failure_from_http(body, Received(provider="google", status=429), now=NOW)
     assert error.retry_after_s == 34.0
 
 
@@ -132,7 +135,7 @@ def test_billed_follows_the_providers_stated_rule(
 
 
 def test_a_page_of_html_is_cut() -> None:
-    error = failure_from_http(provider="x", status=502, body=b"<p>" * 5000, headers={}, now=NOW)
+    error = failure_from_http(b"<p>" * 5000, Received(provider="x", status=502), now=NOW)
     assert len(error.message) <= 400
 
 
@@ -145,6 +148,6 @@ def test_no_body_can_break_the_table(body: bytes) -> None:
 
 def test_usage_of_a_failed_answer_is_kept() -> None:
     body = b'{"error": {"message": "filtered"}, "usage": {"prompt_tokens": 9}}'
-    error = failure_from_http(provider="azure", status=400, body=body, headers={"apim-request-id": "r1"}, now=NOW)
+    error = failure_from_http(body, Received(provider="azure", status=400, headers={"apim-request-id": "r1"}), now=NOW)
     assert error.raw_usage == {"prompt_tokens": 9}
     assert error.provider_request_id == "r1"

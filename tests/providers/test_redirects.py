@@ -14,6 +14,7 @@ from harness.providers import make_provider
 from harness.providers.base import Request
 from harness.providers.failures import failure_from_http
 from harness.providers.http.recording import CURRENT, Exchange, RecordingTransport, SecondRequestError
+from harness.providers.wire.raw_answers import Received
 from tests.providers.test_provider_failures import NOW
 from tests.support.loopback import Loopback, Reply, serve
 
@@ -102,9 +103,8 @@ async def test_a_redirect_on_the_same_host_is_not_followed_either(first: Loopbac
     ],
 )
 def test_a_redirect_names_where_it_points_without_keys(location: str, said: str) -> None:
-    error = failure_from_http(
-        provider="openai", status=302, body=b"", headers={"location": location}, now=NOW, url="https://a/v1?key=abcdef"
-    )
+    received = Received(provider="openai", status=302, headers={"location": location}, url="https://a/v1?key=abcdef")
+    error = failure_from_http(b"", received, now=NOW)
     assert said in error.message
     assert error.message.startswith("HTTP 302: https://a/v1?key=[redacted] ")
 

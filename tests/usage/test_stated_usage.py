@@ -16,6 +16,7 @@ from harness.models import parse_model
 from harness.providers import make_provider
 from harness.providers.base import Request
 from harness.providers.failures import failure_from_http
+from harness.providers.wire.raw_answers import Received
 from harness.usage import READERS
 from tests.support.loopback import Loopback, Reply, serve
 from tests.support.loopback_raw import always, serve_raw
@@ -213,7 +214,7 @@ async def test_a_gemini_stream_without_a_finish_reason_is_a_failure_with_its_pro
 def test_not_billed_is_never_said_of_an_answer_that_states_a_bill(
     body: dict[str, Any], usage: bool, billed: str
 ) -> None:
-    error = failure_from_http(provider="openai", status=400, body=json.dumps(body).encode(), headers={}, now=NOW)
+    error = failure_from_http(json.dumps(body).encode(), Received(provider="openai", status=400), now=NOW)
     assert (error.raw_usage is not None, error.billed) == (usage, billed)
     assert (error.usage_kind is not None) is usage
 

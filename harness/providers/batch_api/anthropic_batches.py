@@ -5,8 +5,8 @@ Data flows prepared lines -> batch -> state -> results. Anthropic keeps no name 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from harness.messages import ImagePart, Message
 from harness.models import ModelSpec
@@ -32,6 +32,7 @@ from harness.providers.batch_api.batches import (
 from harness.providers.batch_api.endpoint import BatchEndpoint
 from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import anthropic_response
+from harness.providers.wire.raw_answers import Document, Received, usage_stated_in
 from harness.providers.wire.requests import image_base64
 
 
@@ -92,39 +93,32 @@ class AnthropicBatches:
         async for found in results_in(lines, "the results file", self._outcome, n_requests=handle.n_lines):
             yield found
 
-    def _outcome(self, line: Mapping[str, Any]) -> Outcome:
+    def _outcome(self, line: Document) -> Outcome:
         result = fields.mapping(line.get("result"))
-        word, message, kind = result.get("type"), result.get("message"), "anthropic.messages"
-        usage = fields.stated_usage(message, result, line)
+        word, message = result.get("type"), result.get("message")
+        usage, received = usage_stated_in(message, result, line), Received(provider=self.name)
         if word == "errored":
             stated = fields.mapping(result.get("error"))
             inner = fields.mapping(stated.get("error")) or stated
             status = 400 if inner.get("type") == "invalid_request_error" else 500
             body = {"error": inner or result.get("error")}
-            return failure_in(body, self._endpoint.failure, status=status, usage=usage, usage_kind=kind)
+            return failure_in(body, self._endpoint.failure, replace(received, status=status), usage=usage)
         if word in ("canceled", "expired") and usage is None:
             return ended_early(f"batch_{word}", f"the line {word} before it was answered")
-        return answer_in(
-            lambda: anthropic_response(
-                message, usage_kind=kind, headers={}, time_to_first_byte_s=None, provider=self.name
-            ),
-            answer=message,
-            usage=usage,
-            usage_kind=kind,
-        )
+        return answer_in(anthropic_response, message, received, usage=usage)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._endpoint.aclose()
 
 
-def _anthropic_message(message: Message) -> dict[str, Any]:
+def _anthropic_message(message: Message) -> dict[str, object]:
     if isinstance(message.content, str):
         return {"role": message.role, "content": message.content}
     return {"role": message.role, "content": [_anthropic_part(part) for part in message.content]}
 
 
-def _anthropic_part(part: str | ImagePart) -> dict[str, Any]:
+def _anthropic_part(part: str | ImagePart) -> dict[str, object]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     source = {"type": "base64", "media_type": part.media_type, "data": image_base64(part)}

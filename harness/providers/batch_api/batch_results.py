@@ -6,16 +6,17 @@ Data flows raw lines -> objects -> custom id + outcome. Whatever one line holds,
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from harness.errors import Billed, ErrorClass, ProviderError
 from harness.providers.base import Response
 from harness.providers.batch_api.fields import mapping
 from harness.providers.batch_api.result_lines import RawLine, UnreadableLineError, documents_in, looks_like_results
 from harness.providers.failures import shortened
+from harness.providers.wire.raw_answers import Document, Received
 from harness.secrets import redact, redact_known, redact_values
 from harness.usage.payload import shown
 
@@ -72,16 +73,14 @@ class Trouble:
         object.__setattr__(self, "reason", redact(self.reason))
 
 
-class Failure(Protocol):
-    """Classifies an error answer; see `BatchEndpoint.failure`."""
-
-    def __call__(self, status: int, content: bytes) -> ProviderError: ...
+Failure = Callable[[bytes, Received], ProviderError]
+"""Classifies an error answer; see `BatchEndpoint.failure`."""
 
 
 async def results_in(
     lines: AsyncIterator[RawLine],
     file: str,
-    read: Callable[[Mapping[str, Any]], Outcome],
+    read: Callable[[Document], Outcome],
     *,
     n_requests: int,
     needed: bool = True,
@@ -101,31 +100,37 @@ async def results_in(
     before: list[BatchResult | Trouble] = []
     try:
         async for line in lines:
-            if line.number > _MOST_LINES_EACH * n_requests + _MOST_LINES_BESIDE:
-                raise _no_results(f"{file} has more than {line.number - 1:,} lines")
-            resembles = resembles or looks_like_results(line)
+            _check_length(line, file, n_requests)
+            resembles |= looks_like_results(line)
             first = first or (line.content or b"").decode("utf-8", "replace")
             before += _found_in(line, file, read)
-            if resembles:
-                for found in before:
-                    yield found
-                before.clear()
+            while resembles and before:
+                yield before.pop(0)
     except ProviderError as error:
         if error.http_status not in _GONE:
             raise
         yield Trouble(place=file, reason=error.message, whole_file=True)
         return
     if first and not resembles:
-        if needed:
-            raise _no_results(f"{file} holds no results: {shown(first)}")
-        yield Trouble(place=file, reason=f"it holds no results: {shown(first)}", whole_file=True)
+        yield _not_results(file, first, needed=needed)
+
+
+def _not_results(file: str, first: str, *, needed: bool) -> Trouble:
+    if needed:
+        raise _no_results(f"{file} holds no results: {shown(first)}")
+    return Trouble(place=file, reason=f"it holds no results: {shown(first)}", whole_file=True)
+
+
+def _check_length(line: RawLine, file: str, n_requests: int) -> None:
+    if line.number > _MOST_LINES_EACH * n_requests + _MOST_LINES_BESIDE:
+        raise _no_results(f"{file} has more than {line.number - 1:,} lines")
 
 
 def _no_results(why: str) -> ProviderError:
     return ProviderError(why, error_class=ErrorClass.MALFORMED_RESPONSE, http_status=200)
 
 
-def _found_in(line: RawLine, file: str, read: Callable[[Mapping[str, Any]], Outcome]) -> list[BatchResult | Trouble]:
+def _found_in(line: RawLine, file: str, read: Callable[[Document], Outcome]) -> list[BatchResult | Trouble]:
     place = f"line {line.number} of {file}"
     try:
         documents = documents_in(line)
@@ -134,9 +139,7 @@ def _found_in(line: RawLine, file: str, read: Callable[[Mapping[str, Any]], Outc
     return [_result(document, place, read) for document in documents]
 
 
-def _result(
-    document: Mapping[str, Any], place: str, read: Callable[[Mapping[str, Any]], Outcome]
-) -> BatchResult | Trouble:
+def _result(document: Document, place: str, read: Callable[[Document], Outcome]) -> BatchResult | Trouble:
     custom_id = document.get("custom_id")
     if not isinstance(custom_id, str) or not custom_id:
         return Trouble(place=place, reason="no custom_id" if custom_id is None else "its custom_id is no text")
@@ -149,33 +152,30 @@ def _result(
 
 
 def answer_in(
-    read: Callable[[], Response], *, answer: object, usage: Mapping[str, Any] | None, usage_kind: str
+    read: Callable[[object, Received], Response], answer: object, received: Received, *, usage: Document | None
 ) -> Outcome:
     """Read an answer; one that cannot be scored keeps the usage that it states.
 
     Args:
-        answer: what `read` reads.
-        usage: what the line states, there or elsewhere; None = nothing.
+        usage: what the line states, in the answer or elsewhere; None = nothing.
     """
     try:
-        return Outcome(result=read())
+        return Outcome(result=read(answer, received))
     except ProviderError as error:
-        return Outcome(result=_with_usage(error, answer, usage, usage_kind))
+        failure = error
     except Exception as error:  # noqa: BLE001 - the boundary of one line, as above; here its usage is known
-        return Outcome(result=_with_usage(_unreadable(f"{type(error).__name__}: {error}"), answer, usage, usage_kind))
+        failure = _unreadable(f"{type(error).__name__}: {error}")
+    return Outcome(result=_with_usage(failure, answer, usage, received.usage_kind))
 
 
-def failure_in(
-    body: object, failure: Failure, *, status: int, usage: Mapping[str, Any] | None, usage_kind: str
-) -> Outcome:
+def failure_in(body: object, failure: Failure, received: Received, *, usage: Document | None) -> Outcome:
     """Classify the error body of a line; usage that it states is kept, as it is billed."""
     content = body if isinstance(body, str) else json.dumps(body, default=str)
-    return Outcome(result=_with_usage(failure(status, content.encode("utf-8", "replace")), body, usage, usage_kind))
+    error = failure(content.encode("utf-8", "replace"), received)
+    return Outcome(result=_with_usage(error, body, usage, received.usage_kind))
 
 
-def _with_usage(
-    error: ProviderError, answer: object, usage: Mapping[str, Any] | None, usage_kind: str
-) -> ProviderError:
+def _with_usage(error: ProviderError, answer: object, usage: Document | None, usage_kind: str) -> ProviderError:
     """Add the usage that a failed line states, and the model that it names: stated tokens are priced."""
     if usage is not None:
         error.raw_usage, error.usage_kind = redact_values(usage), usage_kind

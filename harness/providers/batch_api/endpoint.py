@@ -15,6 +15,7 @@ from harness.errors import ErrorClass, ProviderError
 from harness.providers.batch_api.result_lines import LineCutter, RawLine
 from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http import CONNECT_TIMEOUT_S, proxy_for
+from harness.providers.wire.raw_answers import Document, Received
 from harness.providers.wire.requests import dump_body, parse_answer
 from harness.usage.payload import shown
 
@@ -43,7 +44,9 @@ class BatchEndpoint:
         self._proxy = proxy_for(self._base_url)
         self._session: aiohttp.ClientSession | None = None
 
-    async def call(self, method: str, path: str, *, data: Any = None, body: Any = None) -> Mapping[str, Any]:
+    async def call(
+        self, method: str, path: str, *, data: aiohttp.FormData | None = None, body: Document | None = None
+    ) -> Document:
         """Send one request and parse its JSON object.
 
         Raises:
@@ -105,31 +108,23 @@ class BatchEndpoint:
         if 200 <= answer.status < 300:
             return
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        raise self.failure(answer.status, content, headers, url=str(answer.url))
+        received = Received(provider=self.provider, headers=headers, status=answer.status, url=str(answer.url))
+        raise self.failure(content, received)
 
     def _unanswered(self, error: Exception) -> ProviderError:
         error_class = ErrorClass.TIMEOUT if isinstance(error, TimeoutError) else ErrorClass.CONNECTION
         sent = not isinstance(error, _NEVER_SENT)
         return failure_without_answer(error, provider=self.provider, error_class=error_class, sent=sent)
 
-    def failure(
-        self, status: int, content: bytes, headers: Mapping[str, str] | None = None, *, url: str = ""
-    ) -> ProviderError:
+    def failure(self, content: bytes, received: Received) -> ProviderError:
         """Classify an error answer, of this endpoint or of one line."""
         try:
-            return failure_from_http(
-                provider=self.provider,
-                status=status,
-                body=content,
-                headers=headers or {},
-                now=datetime.now(UTC),
-                url=url,
-            )
+            return failure_from_http(content, received, now=datetime.now(UTC))
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             return ProviderError(
-                f"HTTP {status}, with a body that cannot be read ({type(error).__name__})",
-                error_class=ErrorClass.SERVER_ERROR if status >= 500 else ErrorClass.BAD_REQUEST,
-                http_status=status,
+                f"HTTP {received.status}, with a body that cannot be read ({type(error).__name__})",
+                error_class=ErrorClass.SERVER_ERROR if received.status >= 500 else ErrorClass.BAD_REQUEST,
+                http_status=received.status,
             )
 
     async def aclose(self) -> None:
@@ -149,7 +144,7 @@ async def _content(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(content)
 
 
-def _object_in(status: int, content: bytes) -> Mapping[str, Any]:
+def _object_in(status: int, content: bytes) -> Document:
     try:
         document = parse_answer(content)
     except (ValueError, RecursionError):

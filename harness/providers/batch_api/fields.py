@@ -6,13 +6,12 @@ Data flows parsed JSON of any shape -> a count, an instant, an id that may stand
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from harness.errors import ErrorClass, ProviderError
 from harness.instants import parse_instant
+from harness.providers.wire.raw_answers import Document
 from harness.secrets import redact_known
 from harness.usage.payload import shown
 
@@ -25,7 +24,7 @@ _LATEST_S = 253_402_300_799
 """The last second of the year 9999."""
 
 
-def mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> Document:
     """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
@@ -65,7 +64,7 @@ def is_usable_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None and redact_known(value) == value
 
 
-def id_in(answer: Mapping[str, Any], what: str) -> str:
+def id_in(answer: Document, what: str) -> str:
     """The id that an answer names.
 
     Raises:
@@ -84,12 +83,3 @@ def status_code(value: object) -> int | None:
         return None
     found = _STATUS.fullmatch(str(value))
     return int(found[1]) if found else None
-
-
-def stated_usage(*places: object) -> Mapping[str, Any] | None:
-    """The first usage object that one of these parts of a line holds, itself or in its `error`."""
-    for place in places:
-        for holder in (mapping(place), mapping(mapping(place).get("error"))):
-            if isinstance(holder.get("usage"), dict):
-                return mapping(holder["usage"])
-    return None

@@ -6,7 +6,6 @@ Data flows prepared lines -> uploaded file -> batch, named in its metadata -> st
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
 import aiohttp
 
@@ -37,7 +36,9 @@ from harness.providers.batch_api.endpoint import BatchEndpoint
 from harness.providers.failures import shortened
 from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import chat_response, responses_response
+from harness.providers.wire.raw_answers import Document, Received, usage_stated_in
 from harness.providers.wire.requests import chat_message, dump_body, responses_message
+from harness.usage.kinds import CHAT, RESPONSES
 from harness.usage.payload import shown
 
 _WITH_RESULTS = ("completed", "expired", "cancelled")
@@ -117,7 +118,7 @@ class OpenAIBatches:
             seen.add(last)
             page = f"/batches?limit=100&after={last}"
 
-    def _found(self, batch: Mapping[str, Any]) -> BatchHandle:
+    def _found(self, batch: Document) -> BatchHandle:
         if not fields.is_usable_id(batch.get("id")):
             raise ProviderError(
                 f"the batch is at {self.name} under an id that cannot be used ({shown(batch.get('id'))});"
@@ -127,7 +128,7 @@ class OpenAIBatches:
         n_lines = fields.count(fields.mapping(batch.get("request_counts")).get("total"))
         return BatchHandle(provider=self.name, batch_id=str(batch["id"]), n_lines=n_lines or 0)
 
-    async def _state(self, handle: BatchHandle) -> Mapping[str, Any]:
+    async def _state(self, handle: BatchHandle) -> Document:
         return await self._endpoint.call("GET", f"/batches/{id_in_path(handle)}")
 
     async def poll(self, handle: BatchHandle) -> BatchProgress:
@@ -167,45 +168,38 @@ class OpenAIBatches:
             ):
                 yield found
 
-    def _outcome(self, line: Mapping[str, Any]) -> Outcome:
+    def _outcome(self, line: Document) -> Outcome:
         answer = line.get("response")
         if not isinstance(answer, dict):
             return self._unanswered(line)
         status, body = fields.status_code(answer.get("status_code")), answer.get("body")
-        usage, kind = fields.stated_usage(body, answer, line), "openai.responses" if self._responses else "openai.chat"
-        if status is not None and not 200 <= status < 300:
-            return failure_in(body, self._endpoint.failure, status=status, usage=usage, usage_kind=kind)
         request_id = answer.get("request_id")
         headers = {"x-request-id": request_id} if isinstance(request_id, str) and request_id else {}
-        read = responses_response if self._responses else chat_response
-        return answer_in(
-            lambda: read(body, usage_kind=kind, headers=headers, time_to_first_byte_s=None),
-            answer=body,
-            usage=usage,
-            usage_kind=kind,
-        )
+        received = self._received(headers, status=status or 200)
+        usage = usage_stated_in(body, answer, line)
+        if not 200 <= received.status < 300:
+            return failure_in(body, self._endpoint.failure, received, usage=usage)
+        return answer_in(responses_response if self._responses else chat_response, body, received, usage=usage)
 
-    def _unanswered(self, line: Mapping[str, Any]) -> Outcome:
+    def _received(self, headers: Mapping[str, str], *, status: int) -> Received:
+        kind = RESPONSES if self._responses else CHAT
+        return Received(provider=self.name, usage_kind=kind, headers=headers, status=status)
+
+    def _unanswered(self, line: Document) -> Outcome:
         """A line that holds no response: it expired, was cancelled, or met an error before or while it was answered."""
         error = fields.mapping(line.get("error"))
-        code, kind = error.get("code"), "openai.responses" if self._responses else "openai.chat"
-        usage = fields.stated_usage(line)
+        code, usage = error.get("code"), usage_stated_in(line)
         if code in ("batch_expired", "batch_cancelled") and usage is None:
             return ended_early(str(code), error.get("message"))
-        return failure_in(
-            {"error": line.get("error") or "neither a response nor an error"},
-            self._endpoint.failure,
-            status=500,
-            usage=usage,
-            usage_kind=kind,
-        )
+        body = {"error": line.get("error") or "neither a response nor an error"}
+        return failure_in(body, self._endpoint.failure, self._received({}, status=500), usage=usage)
 
     async def aclose(self) -> None:
         """Close connections."""
         await self._endpoint.aclose()
 
 
-def _files(batch: Mapping[str, Any]) -> dict[str, object]:
+def _files(batch: Document) -> dict[str, object]:
     """The files of results that a batch of OpenAI names, by our names for them."""
     named = {"output file": batch.get("output_file_id"), "error file": batch.get("error_file_id")}
     return {name: file_id for name, file_id in named.items() if file_id}

@@ -5,21 +5,17 @@ Data flows chunks of bytes -> `LineCutter` -> `RawLine` -> `documents_in` -> par
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 import orjson
 
-from harness.providers.wire.bodies import has_fraction
+from harness.providers.wire.bodies import has_fraction, parse_several
+from harness.providers.wire.raw_answers import Document
 
 LINE_LIMIT_BYTES = 2**26
 """The longest line that is read: an answer of 100,000 tokens with all its log probabilities fits several times."""
 
 _BOM = b"\xef\xbb\xbf"
-_MOST_DIGITS = 4_000
-"""Whole numbers of more digits are kept as text: Python refuses to convert them (`sys.get_int_max_str_digits`)."""
 
 
 class UnreadableLineError(ValueError):
@@ -87,11 +83,10 @@ def looks_like_results(line: RawLine) -> bool:
     return line.content is None or line.content.startswith((b"{", b"[{"))
 
 
-def documents_in(line: RawLine) -> list[dict[str, Any]]:
+def documents_in(line: RawLine) -> list[Document]:
     """Read the objects of a line: one as a rule, several where line ends are missing or a list was sent.
 
-    Fractions become exact Decimals. Bytes that are no UTF-8 become the replacement character, and NaN, Infinity and
-    monstrous whole numbers become texts, which no reader of counts takes for a count.
+    Fractions become exact Decimals; what is odd is read as `parse_tolerantly` reads it.
 
     Raises:
         UnreadableLineError: it holds none, or something beside its objects.
@@ -99,38 +94,24 @@ def documents_in(line: RawLine) -> list[dict[str, Any]]:
     if line.content is None:
         raise UnreadableLineError(f"longer than {LINE_LIMIT_BYTES:,} bytes")
     try:
-        found = _quickly(line.content)
-        documents = _exactly(line.content) if found is None else [found]
+        documents = _parsed(line.content)
     except RecursionError as error:
         raise UnreadableLineError("nested too deep") from error
     except ValueError as error:
         raise UnreadableLineError("not JSON") from error
     listed = documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
-    objects = [each for each in listed if isinstance(each, dict)]
+    objects: list[Document] = [each for each in listed if isinstance(each, dict)]
     if not objects or len(objects) < len(listed):
         raise UnreadableLineError("not a JSON object")
     return objects
 
 
-def _quickly(content: bytes) -> Any:
-    """Parse an ordinary line; None where it takes the exact reader."""
+def _parsed(content: bytes) -> list[object]:
+    """Parse an ordinary line quickly, any other one exactly."""
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return None
-    return None if has_fraction(document) else document
-
-
-def _exactly(content: bytes) -> list[Any]:
-    text = content.decode("utf-8", "replace")
-    decoder = json.JSONDecoder(parse_float=Decimal, parse_int=_whole, parse_constant=str)
-    documents, at = [], 0
-    while at < len(text):
-        document, end = decoder.raw_decode(text, at)
-        documents.append(document)
-        at = end + len(text[end : end + 1_000]) - len(text[end : end + 1_000].lstrip())
-    return documents
-
-
-def _whole(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+        document = None
+    if document is None or has_fraction(document):
+        return parse_several(content.decode("utf-8", "replace"))
+    return [document]

@@ -5,13 +5,13 @@ Data flows parsed JSON -> what it states of itself, text, reasoning, refusal -> 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 from harness.providers.base import Response
 from harness.providers.failures import broken_answer, failure_inside
 from harness.providers.wire.finish_reasons import finish_reason, first_of
-from harness.providers.wire.raw_answers import RawAnswer, stated_by, text_or_none
+from harness.providers.wire.raw_answers import Document, RawAnswer, Received, stated_by, text_or_none
 
 _TEXT_PARTS = ("text", "output_text", "input_text", "summary_text", "reasoning_text", "message")
 _THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "thought")
@@ -50,7 +50,7 @@ def thoughts_of(content: object) -> str:
     return next((text for name in _THOUGHTS if (text := text_of(content.get(name)))), "")
 
 
-def reasoning_of(message: Mapping[str, Any]) -> str:
+def reasoning_of(message: Document) -> str:
     """The reasoning that a message shows, in whichever of the fields that servers have for it.
 
     vLLM from 0.12, OpenRouter, Groq: `reasoning`; DeepSeek, SGLang, older vLLM: `reasoning_content`; Ollama:
@@ -63,18 +63,19 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
     return "" if isinstance(content, str) else thoughts_of(content)
 
 
-def message_in(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def message_in(document: Document) -> Document | None:
     """The message of a chat answer, in any form that servers give it; None when there is none.
 
     A message may be an object, a bare text or a list of parts; it stands in the choice as `message`, as `delta` (a
     stream's word in a whole answer) or as `text` (completions), or beside no choices at all (Ollama, Cohere, Gemini).
     """
-    choice: Any = document.get("choices")
+    choice = document.get("choices")
     if isinstance(choice, list):
         choice = choice[0] if choice else {}
     if not isinstance(choice, dict):
         choice = {}
-    for found in (choice.get("message"), choice.get("delta"), choice.get("text")):
+    for name in ("message", "delta", "text"):
+        found = choice.get(name)
         if isinstance(found, dict):
             return found
         if isinstance(found, str | list):
@@ -82,181 +83,125 @@ def message_in(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     candidate = first_of(document, "candidates")
     if isinstance(candidate.get("content"), dict):
         return {"content": candidate["content"]}
-    if isinstance(document.get("message"), dict):
-        return document["message"]  # type: ignore[no-any-return]  # JSON
+    message = document.get("message")
+    if isinstance(message, dict):
+        return message
     text = document.get("output_text")
     return {"content": text} if isinstance(text, str) else None
 
 
-def answer_in(
-    document: object,
-    *,
-    usage_kind: str,
-    headers: Mapping[str, str],
-    time_to_first_byte_s: float | None,
-    provider: str = "",
-    status: int = 200,
-) -> Response:
-    """Read an answer of whichever of the three shapes it has; see `chat_response` for arguments and errors."""
+class Said(NamedTuple):
+    """What a model said in an answer; a refusal is its text where there is no other."""
+
+    text: str
+    reasoning: str = ""
+    refusal: str = ""
+
+
+def answer_in(document: object, received: Received) -> Response:
+    """Read an answer of whichever of the three shapes it has; see `chat_response` for errors."""
     read = chat_response
     if isinstance(document, dict) and not document.get("choices"):
         if isinstance(document.get("output"), list):
             read = responses_response
         elif isinstance(document.get("content"), list) and "stop_reason" in document:
             read = anthropic_response
-    return read(
-        document,
-        usage_kind=usage_kind,
-        headers=headers,
-        time_to_first_byte_s=time_to_first_byte_s,
-        provider=provider,
-        status=status,
-    )
+    return read(document, received)
 
 
-def chat_response(
-    document: object,
-    *,
-    usage_kind: str,
-    headers: Mapping[str, str],
-    time_to_first_byte_s: float | None,
-    provider: str = "",
-    status: int = 200,
-) -> Response:
+def chat_response(document: object, received: Received) -> Response:
     """Read a chat completion.
-
-    Args:
-        usage_kind: reader of its usage where the names in it tell no other.
-        headers: answer headers with lower-cased names.
-        provider: decides whether a failed answer is billed.
-        status: of the answer, a good one.
 
     Raises:
         ProviderError: there is no message, an error stands in its place, or the provider says that it broke off; the
             usage and everything else that the answer states goes along.
     """
-    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    stated = stated_by(answer, usage_kind=usage_kind, headers=headers)
-    message = message_in(answer)
-    _refuse_broken(answer, stated, message is not None, provider=provider, status=status, headers=headers)
-    assert message is not None
-    content = message.get("content")
-    refusal = text_of(message.get("refusal")) or _refusal_part(content)
-    return response_of(
-        stated,
-        text=text_of(content),
-        reasoning=reasoning_of(message),
-        refusal=refusal,
-        headers=headers,
-        time_to_first_byte_s=time_to_first_byte_s,
-    )
+    return _response(document, received, _said_in_chat)
 
 
-def responses_response(
-    document: object,
-    *,
-    usage_kind: str,
-    headers: Mapping[str, str],
-    time_to_first_byte_s: float | None,
-    provider: str = "",
-    status: int = 200,
-) -> Response:
+def responses_response(document: object, received: Received) -> Response:
     """Read an answer of OpenAI's responses interface: text and reasoning summaries are items of `output`.
 
-    Arguments and errors are those of `chat_response`.
+    Errors are those of `chat_response`.
     """
-    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    stated = stated_by({"object": "response", **answer}, usage_kind=usage_kind, headers=headers)
-    output = answer.get("output")
-    _refuse_broken(answer, stated, isinstance(output, list), provider=provider, status=status, headers=headers)
-    items = [item for item in output or () if isinstance(item, dict)]
-    parts = [part for item in items if item.get("type") == "message" for part in _parts(item.get("content"))]
-    refusal = "".join(_refusal_part(part) for part in parts)
-    thoughts = [
-        text_of(part)
-        for item in items
-        if item.get("type") == "reasoning"
-        for part in _parts(item.get("summary")) or _parts(item.get("content"))
-    ]
-    return response_of(
-        stated,
-        text=text_of(parts) or text_or_none(answer.get("output_text")) or "",
-        reasoning="\n".join(thoughts),
-        refusal=refusal,
-        headers=headers,
-        time_to_first_byte_s=time_to_first_byte_s,
-    )
+    return _response(document, received, _said_in_output, dialect={"object": "response"})
 
 
-def anthropic_response(
-    document: object,
-    *,
-    usage_kind: str,
-    headers: Mapping[str, str],
-    time_to_first_byte_s: float | None,
-    provider: str = "",
-    status: int = 200,
-) -> Response:
+def anthropic_response(document: object, received: Received) -> Response:
     """Read an Anthropic message: text and thinking are blocks of `content`.
 
-    Arguments and errors are those of `chat_response`.
+    Errors are those of `chat_response`.
     """
-    answer: Mapping[str, Any] = document if isinstance(document, dict) else {}
-    stated = stated_by(answer, usage_kind=usage_kind, headers=headers)
-    content = answer.get("content")
-    _refuse_broken(answer, stated, isinstance(content, list | str), provider=provider, status=status, headers=headers)
-    return response_of(
-        stated,
-        text=text_of(content),
-        reasoning=thoughts_of(content),
-        headers=headers,
-        time_to_first_byte_s=time_to_first_byte_s,
-    )
+    return _response(document, received, _said_in_blocks)
 
 
-def response_of(
-    stated: RawAnswer,
-    *,
-    text: str,
-    reasoning: str | None,
-    headers: Mapping[str, str],
-    time_to_first_byte_s: float | None,
-    refusal: str = "",
+def _response(
+    document: object, received: Received, read: Callable[[Document], Said | None], dialect: Document | None = None
 ) -> Response:
-    """Put what was read of an answer together; a refusal is its text where there is no other."""
+    """Read what an answer states of itself and what the model said in it; without either it is an error.
+
+    Args:
+        dialect: what tells the interface, should the answer itself not say it.
+    """
+    answer: Document = document if isinstance(document, dict) else {}
+    stated = stated_by({**dialect, **answer} if dialect else answer, received)
+    if stated.error is not None:
+        raise failure_inside(answer, stated, received)
+    if stated.fault is not None:
+        raise broken_answer(stated, stated.fault, status=received.status)
+    said = read(answer)
+    if said is not None:
+        return response_of(stated, said, received)
+    if stated.finish_reason is None and not _NAMES_OF_ERRORS.isdisjoint(answer):
+        raise failure_inside(answer, stated, received)
+    raise broken_answer(stated, "the answer holds no message", status=received.status)
+
+
+def _said_in_chat(answer: Document) -> Said | None:
+    message = message_in(answer)
+    if message is None:
+        return None
+    content = message.get("content")
+    refusal = text_of(message.get("refusal")) or _refusal_part(content)
+    return Said(text_of(content), reasoning_of(message), refusal)
+
+
+def _said_in_output(answer: Document) -> Said | None:
+    output = answer.get("output")
+    if not isinstance(output, list):
+        return None
+    messages, thoughts = _items(output, "message"), _items(output, "reasoning")
+    parts = [part for item in messages for part in _parts(item.get("content"))]
+    summaries = [_parts(item.get("summary")) or _parts(item.get("content")) for item in thoughts]
+    reasoning = "\n".join(text_of(part) for summary in summaries for part in summary)
+    text = text_of(parts) or text_or_none(answer.get("output_text")) or ""
+    return Said(text, reasoning, _refusal_part(parts))
+
+
+def _items(output: list[object], kind: str) -> list[Document]:
+    return [item for item in output if isinstance(item, dict) and item.get("type") == kind]
+
+
+def _said_in_blocks(answer: Document) -> Said | None:
+    content = answer.get("content")
+    return Said(text_of(content), thoughts_of(content)) if isinstance(content, list | str) else None
+
+
+def response_of(stated: RawAnswer, said: Said, received: Received) -> Response:
+    """Put what was read of an answer together."""
     return Response(
-        text=text or refusal,
+        text=said.text or said.refusal,
         finish_reason=finish_reason(stated.finish_reason),
         usage_kind=stated.usage_kind,
         raw_usage=stated.usage,
-        reasoning_text=reasoning or None,
+        reasoning_text=said.reasoning or None,
         model_served=stated.model,
         service_tier=stated.service_tier,
         provider_request_id=stated.request_id,
-        time_to_first_byte_s=time_to_first_byte_s,
-        refused=bool(refusal) or stated.refused,
-        headers=headers,
+        time_to_first_byte_s=received.time_to_first_byte_s,
+        refused=bool(said.refusal) or stated.refused,
+        headers=received.headers,
     )
-
-
-def _refuse_broken(
-    answer: Mapping[str, Any],
-    stated: RawAnswer,
-    has_message: bool,
-    *,
-    provider: str,
-    status: int,
-    headers: Mapping[str, str],
-) -> None:
-    """Raise for an answer that is an error, was broken off or holds no message."""
-    if stated.error is None and stated.fault is None and has_message:
-        return
-    is_error = stated.error is not None or (
-        not has_message and stated.finish_reason is None and not _NAMES_OF_ERRORS.isdisjoint(answer)
-    )
-    if is_error:
-        raise failure_inside(answer, stated, provider=provider, status=status, headers=headers)
-    raise broken_answer(stated, stated.fault or "the answer holds no message", status=status)
 
 
 def _refusal_part(content: object) -> str:
@@ -268,5 +213,5 @@ def _refusal_part(content: object) -> str:
     )
 
 
-def _parts(value: object) -> list[Any]:
+def _parts(value: object) -> list[object]:
     return value if isinstance(value, list) else ([] if value is None else [value])

@@ -9,10 +9,9 @@ import base64
 import json
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from harness.usage.stream_events import sse_messages
 
@@ -34,7 +33,7 @@ class Body:
         fault: what could not be decoded, in words; None = everything could.
     """
 
-    documents: tuple[Any, ...]
+    documents: tuple[object, ...]
     is_stream: bool
     fault: str | None = None
 
@@ -58,7 +57,7 @@ def read_body(body: bytes) -> Body:
     return Body(documents=(document,), is_stream=False)
 
 
-def parse_tolerantly(text: bytes | str) -> Any:
+def parse_tolerantly(text: bytes | str) -> object:
     """Parse JSON that is valid, or odd in a way that leaves its meaning alone; numbers with a fraction stay exact.
 
     A byte order mark, control characters inside strings, broken UTF-8 and halves of a character (they become U+FFFD),
@@ -76,6 +75,22 @@ def parse_tolerantly(text: bytes | str) -> Any:
         raise ValueError("nested too deep") from error
 
 
+def parse_several(text: str) -> list[object]:
+    """Parse documents that stand behind each other, as `parse_tolerantly` does one.
+
+    Raises:
+        ValueError: something there is not JSON.
+        RecursionError: it is nested too deep.
+    """
+    documents: list[object] = []
+    at = 0
+    while at < len(text):
+        document, end = _DECODER.raw_decode(text, at)
+        documents.append(_whole_characters(document) if _SURROGATE.search(text) else document)
+        at = end + len(text[end : end + 1_000]) - len(text[end : end + 1_000].lstrip())
+    return documents
+
+
 def decoded(body: bytes) -> str:
     """Decode bytes of JSON or of an event stream as text; what is not UTF-8 becomes U+FFFD."""
     return body.decode(json.detect_encoding(body), "replace")
@@ -84,7 +99,7 @@ def decoded(body: bytes) -> str:
 def has_fraction(value: object) -> bool:
     """Whether a parsed JSON value holds a float, whose exact decimal is then read again from the text."""
     if isinstance(value, dict):
-        parts: Any = value.values()
+        parts: Iterable[object] = value.values()
     elif isinstance(value, list):
         parts = value
     else:
@@ -110,42 +125,47 @@ def _whole(digits: str) -> int | str:
 _DECODER = json.JSONDecoder(parse_float=_exact, parse_int=_whole, parse_constant=str, strict=False)
 
 
-def _whole_characters(value: Any) -> Any:
+def _whole_characters(value: object) -> object:
     """Replace lone surrogates, which neither UTF-8 nor a database can hold."""
     if isinstance(value, str):
         return _LONE.sub("\ufffd", value)
     if isinstance(value, list):
         return [_whole_characters(part) for part in value]
     if isinstance(value, dict):
-        return {_whole_characters(name): _whole_characters(part) for name, part in value.items()}
+        return {_LONE.sub("\ufffd", name): _whole_characters(part) for name, part in value.items()}
     return value
 
 
 def _read_events(text: str) -> Body:
-    events: list[Any] = []
-    fault: str | None = None
+    events: list[object] = []
+    faults: list[str] = []
     for message in sse_messages(text):
         try:
-            event = parse_tolerantly(message.data)
+            event = _named_event(parse_tolerantly(message.data), message.name)
         except ValueError as error:
-            fault = fault or f"an event of the stream is not JSON: {error}"
+            faults.append(f"an event of the stream is not JSON: {error}")
             events += _salvaged(message.data)
             continue
-        if not isinstance(event, dict):
-            event = {"error": event} if message.name == "error" else event
-        elif message.name == "error" and not event.get("error"):
-            event = {**event, "error": dict(event)}
         if isinstance(event, dict):
             events.append(event)
         elif event is not None:
-            fault = fault or f"an event of the stream is {type(event).__name__}, not an object"
-    if not events and fault is None:
+            faults.append(f"an event of the stream is {type(event).__name__}, not an object")
+    if not events and not faults:
         events += _salvaged(text)
-        fault = "the answer is neither JSON nor a stream of events"
-    return Body(documents=tuple(events), is_stream=True, fault=fault)
+        faults.append("the answer is neither JSON nor a stream of events")
+    return Body(documents=tuple(events), is_stream=True, fault=faults[0] if faults else None)
 
 
-def _aws_events(body: bytes) -> Iterator[Any]:
+def _named_event(event: object, name: str | None) -> object:
+    """An event whose name says that it is an error, as one that holds an error."""
+    if name != "error":
+        return event
+    if not isinstance(event, dict):
+        return {"error": event}
+    return event if event.get("error") else {**event, "error": dict(event)}
+
+
+def _aws_events(body: bytes) -> Iterator[object]:
     """Payloads of Amazon's event stream (lengths, headers, JSON, checksum); exceptions become errors.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
@@ -163,7 +183,7 @@ def _aws_events(body: bytes) -> Iterator[Any]:
         body = body[max(length, 16) :]
 
 
-def _json_lines(body: bytes) -> tuple[Any, ...]:
+def _json_lines(body: bytes) -> tuple[object, ...]:
     """Events written one JSON object a line; empty unless every line is one and there are at least two."""
     lines = [line for line in body.splitlines() if line.strip()]
     try:
@@ -173,13 +193,13 @@ def _json_lines(body: bytes) -> tuple[Any, ...]:
     return tuple(events) if len(events) > 1 and all(isinstance(event, dict) for event in events) else ()
 
 
-def _salvaged(body: bytes | str) -> tuple[Any, ...]:
+def _salvaged(body: bytes | str) -> tuple[object, ...]:
     """What a text that is no JSON still states of its usage: the last such object that is whole."""
     text = decoded(body) if isinstance(body, bytes) else body
     return tuple({name: usage} for name, usage in _usages(text))[-1:]
 
 
-def _usages(text: str) -> Iterator[tuple[str, Any]]:
+def _usages(text: str) -> Iterator[tuple[str, object]]:
     for found in _STATED_USAGE.finditer(text):
         try:
             usage, _ = _DECODER.raw_decode(text, found.end())

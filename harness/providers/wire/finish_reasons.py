@@ -6,7 +6,6 @@ Data flows a finish reason, or an error beside or inside an answer -> our word, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from harness.errors import ErrorClass
 from harness.providers.base import FinishReason
@@ -98,7 +97,7 @@ def broken_off(word: object) -> ErrorClass | None:
     return BROKEN_OFF.get(word.lower()) if isinstance(word, str) else None
 
 
-def error_in(document: object) -> Any:
+def error_in(document: object) -> object:
     """The error that a body with a good status holds, in its choice or beside it; None when it holds none.
 
     Null and objects whose values are all empty are no errors: gateways fill the field in.
@@ -108,12 +107,15 @@ def error_in(document: object) -> Any:
     for holder in (document, first_of(document, "choices")):
         if (error := holder.get("error")) is not None and says_something(error):
             return error
-    if document.get("choices") or any(document.get(name) for name in ("output", "content", "candidates")):
+    if any(document.get(name) for name in ("choices", "output", "content", "candidates")):
         return None
     if says_something(document.get("errors")):
         return document["errors"]
-    is_error = "error" in (document.get("object"), document.get("type")) or document.get("success") is False
-    return document if is_error else None
+    return document if _calls_itself_an_error(document) else None
+
+
+def _calls_itself_an_error(document: Mapping[str, object]) -> bool:
+    return "error" in (document.get("object"), document.get("type")) or document.get("success") is False
 
 
 def says_something(error: object) -> bool:
@@ -125,7 +127,7 @@ def says_something(error: object) -> bool:
     return bool(error)
 
 
-def first_of(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def first_of(document: Mapping[str, object], name: str) -> Mapping[str, object]:
     """The first object of a list in a document; empty where there is none."""
     rows = document.get(name)
     return rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}

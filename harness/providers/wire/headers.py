@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 _KEPT_NAMES = frozenset({
-    "retry-after", "retry-after-ms", "x-request-id", "request-id", "apim-request-id", "cf-ray", "location"
+    "retry-after", "retry-after-ms", "x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "cf-ray",
+    "location",
 })  # fmt: skip
 _KEPT_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
