@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from sqlalchemy import insert, select, update
 
@@ -50,7 +49,7 @@ def close_batch(
     _change(ledger, batch_id, {"status": status, "closed_at_us": closed_at_us, "detail": shown})
 
 
-def _change(ledger: Ledger, batch_id: int, values: dict[str, Any]) -> None:
+def _change(ledger: Ledger, batch_id: int, values: dict[str, object]) -> None:
     with explained(ledger.database), writing(ledger.engine).begin() as connection:
         changed = connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(values))
     if changed.rowcount != 1:

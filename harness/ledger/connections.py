@@ -10,7 +10,6 @@ import shlex
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -126,7 +125,7 @@ def explain(error: Exception, database: str) -> LedgerError:
     """Turn a driver's error into a message that names the database and the remedy."""
     if isinstance(error, LedgerError):
         return error
-    cause: Any = getattr(error, "orig", None) or error
+    cause: object = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split())
     if not type(cause).__module__.startswith(("sqlite3", "psycopg")):
         text = f"{type(cause).__name__}: {text}"

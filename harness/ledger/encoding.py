@@ -15,7 +15,7 @@ LONGEST_PAYLOAD = 2**18
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """Write JSON with sorted keys and no spaces; decimals keep their digits; never raises on a provider's odd data."""
     try:
         return orjson.dumps(value, default=_exact, option=_OPTIONS).decode()
@@ -27,7 +27,7 @@ def canonical_json(value: Any) -> str:
         return orjson.dumps({"not_stored": f"{type(error).__name__}: {error}"[:200]}).decode()
 
 
-def stored_payload(value: Any) -> str:
+def stored_payload(value: object) -> str:
     """Write a provider's object for storing; one that is far larger than any real one leaves a note of its size."""
     text = canonical_json(value)
     if len(text) <= LONGEST_PAYLOAD:
@@ -35,7 +35,7 @@ def stored_payload(value: Any) -> str:
     return canonical_json({"not_stored": f"{len(text):,} characters"})
 
 
-def _exact(value: Any) -> Any:
+def _exact(value: object) -> object:
     if isinstance(value, Decimal):
         return orjson.Fragment(str(value)) if value.is_finite() else str(value)
     if isinstance(value, Mapping):
@@ -43,7 +43,7 @@ def _exact(value: Any) -> Any:
     return list(value) if isinstance(value, frozenset | set) else str(value)
 
 
-def _spelled_out(value: Any) -> Any:
+def _spelled_out(value: object) -> object:
     """Write each number and text on its own, as JSON allows and orjson does not."""
     if isinstance(value, Mapping):
         return {str(key).encode("utf-8", "replace").decode(): _spelled_out(part) for key, part in value.items()}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import Connection, Engine, case, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, Table, case, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from harness.errors import InputError, LedgerError
@@ -37,6 +37,9 @@ from harness.ledger.schema.versions import prepare_schema
 from harness.ledger.scopes import simulated_twin
 from harness.ledger.writing.drivers import Driver, open_driver
 from harness.ledger.writing.writer import Writer
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.sqlite import Insert
 
 ROWS_PER_STATEMENT = 1_000
 
@@ -140,7 +143,7 @@ class Ledger:
             warnings: replaces the stored warnings; None keeps them.
             budget_pico_usd: the cap of the latest invocation; None keeps the stored one.
         """
-        values: dict[str, Any] = {"status": status, "finished_at_us": finished_at_us}
+        values: dict[str, object] = {"status": status, "finished_at_us": finished_at_us}
         if warnings is not None:
             values["warnings"] = canonical_json(list(warnings))
         if budget_pico_usd is not None:
@@ -180,19 +183,20 @@ class Ledger:
             is_new = connection.execute(stored_ids.limit(1)).first() is None
             if not is_new:
                 planned = list(planned)  # to be compared with what is there
-            waiting, n_planned = iter(planned), 0
-            while some := list(itertools.islice(waiting, ROWS_PER_STATEMENT)):
-                _insert_new(connection, table, [row_forms.planned_values(run_id, sample) for sample in some])
-                n_planned += len(some)
+            n_planned = _insert_planned(connection, run_id, planned)
             ids = array("q", connection.execute(stored_ids).scalars() if is_new else ())
         if self.engine.dialect.name == "sqlite":
             with self.reading() as connection:
                 connection.exec_driver_sql("PRAGMA shrink_memory")  # a large plan fills the cache, and is written once
-        if is_new:  # nothing to compare with, and ids grow in the order of insertion
-            if len(ids) != n_planned:
-                raise LedgerError(f"run {run_id} plans a sample twice", where=self.database)
-            return ids
-        assert isinstance(planned, list)
+        if not is_new:
+            assert isinstance(planned, list)
+            return self._known_planned(run_id, planned)
+        if len(ids) != n_planned:  # nothing to compare with, and ids grow in the order of insertion
+            raise LedgerError(f"run {run_id} plans a sample twice", where=self.database)
+        return ids
+
+    def _known_planned(self, run_id: str, planned: Sequence[PlannedRecord]) -> list[int]:
+        """Give the ids of samples that are stored; LedgerError unless they are what the run planned before."""
         known = {_planned_key(sample): sample for sample in self.planned(run_id)}
         changed = [
             sample for sample in planned if row_forms.facts(sample) != row_forms.facts(known[_planned_key(sample)])
@@ -317,7 +321,7 @@ def _prepare_folder(path: Path, *, create: bool) -> None:
         ) from None
 
 
-def _upsert(connection: Connection, table: Any) -> Any:
+def _upsert(connection: Connection, table: Table) -> Insert:
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert
     else:
@@ -326,10 +330,19 @@ def _upsert(connection: Connection, table: Any) -> Any:
     return insert(table)
 
 
-def _insert_new(connection: Connection, table: Any, values: Sequence[Mapping[str, Any]]) -> None:
+def _insert_new(connection: Connection, table: Table, values: Sequence[row_forms.Values]) -> None:
     statement = _upsert(connection, table).on_conflict_do_nothing()
     for start in range(0, len(values), ROWS_PER_STATEMENT):
         connection.execute(statement, values[start : start + ROWS_PER_STATEMENT])
+
+
+def _insert_planned(connection: Connection, run_id: str, planned: Iterable[PlannedRecord]) -> int:
+    """Insert what is not there yet, in parts; returns how many were planned."""
+    waiting, n_planned = iter(planned), 0
+    while some := list(itertools.islice(waiting, ROWS_PER_STATEMENT)):
+        _insert_new(connection, tables.planned_samples, [row_forms.planned_values(run_id, one) for one in some])
+        n_planned += len(some)
+    return n_planned
 
 
 def _cell_key(cell: CellRecord) -> tuple[str, str, str, str | None]:
@@ -340,7 +353,7 @@ def _planned_key(sample: PlannedRecord) -> tuple[str, str, str, int]:
     return (sample.suite, sample.task, sample.sample_id, sample.epoch)
 
 
-def _outcomes_query(run_id: str, purpose: Purpose) -> Any:
+def _outcomes_query(run_id: str, purpose: Purpose) -> Select[tuple[object, ...]]:
     attempts, cells, scores = tables.attempts, tables.cells, tables.scores
     succeeded = attempts.c.status.in_(("succeeded", "reused"))
     standing = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from harness.declared import request_value
 from harness.errors import Billed, ErrorClass
@@ -85,22 +85,22 @@ class RunRecord:
     price_book_sha256: str
     status: RunStatus = "running"
     finished_at_us: int | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, object] = field(default_factory=dict)
     suites: tuple[SuiteRecord, ...] = ()
     models: tuple[str, ...] = ()
-    price_sources: Sequence[Mapping[str, Any]] = ()
+    price_sources: Sequence[Mapping[str, object]] = ()
     git_commit: str | None = None
     sample_seed: int = 0
     budget_pico_usd: int | None = None
     warnings: tuple[str, ...] = ()
 
     @property
-    def shown_config(self) -> dict[str, Any]:
+    def shown_config(self) -> dict[str, object]:
         """The config for people to see: runs of older versions may have stored an address with its keys."""
         return {name: _without_keys(value) for name, value in self.config.items()}
 
 
-def _without_keys(value: Any) -> Any:
+def _without_keys(value: object) -> object:
     if isinstance(value, list):
         return [_without_keys(part) for part in value]
     return redact_url(value) if isinstance(value, str) and "://" in value else value
@@ -125,7 +125,7 @@ class CellRecord:
     setting: str | None = None
     reasoning: bool | None = None
     simulated: bool = False
-    settings_sent: Mapping[str, Any] = field(default_factory=dict)
+    settings_sent: Mapping[str, object] = field(default_factory=dict)
     cell_id: int | None = None
     run_id: str | None = None
 
@@ -149,7 +149,7 @@ class PlannedRecord:
     draw_order: int
     inclusion_probability: float
     sample_sha256: str
-    presentation: Any = None
+    presentation: object = None
     reference: str | None = None
     planned_id: int | None = None
     run_id: str | None = None
@@ -179,7 +179,7 @@ class AttemptStart:
     purpose: Purpose = "solve"
     try_number: int = 1
     retry_of: int | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
     service_tier: str | None = None
     mode: str | None = None
     provider: str | None = None
@@ -200,8 +200,8 @@ class UsageFacts(TokenCounts["int | None"]):
         thinking: whether thinking was on; None = not known.
     """
 
-    other_meters: Mapping[str, Any] | None = None
-    raw_usage: Mapping[str, Any] | None = None
+    other_meters: Mapping[str, object] | None = None
+    raw_usage: Mapping[str, object] | None = None
     usage_kind: str | None = None
     usage_source: UsageSource = "missing"
     flags: tuple[tuple[str, str], ...] = ()
@@ -251,7 +251,7 @@ class AttemptOutcome:
 class Transcript:
     """What was said: the messages as sent (JSON values, images by digest) and the answer."""
 
-    messages: Sequence[Mapping[str, Any]]
+    messages: Sequence[Mapping[str, object]]
     answer: str
     reasoning: str | None = None
 

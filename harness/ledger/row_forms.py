@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from functools import cache
-from typing import Any, TypeVar
+from inspect import signature
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Row
 
@@ -19,9 +20,11 @@ from harness.ledger.records import Budget, CellRecord, PlannedRecord, RunRecord,
 Record = TypeVar("Record")
 Values = dict[str, object]
 """A row's contents by column."""
+StoredRow: TypeAlias = Row[Any]
+"""A row that a query gave: its columns by name."""
 
 
-def record_of(kind: Callable[..., Record], row: Row[Any], **read: object) -> Record:
+def record_of(kind: Callable[..., Record], row: StoredRow, **read: object) -> Record:
     """Make a record of a row's columns by the names of its fields; `read` = fields that are read from another form."""
     stored = row._mapping
     return kind(**{name: stored[name] for name in _names(kind) if name not in read}, **read)
@@ -33,8 +36,8 @@ def flag(stored: int | None) -> bool | None:
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _names(kind: Callable[..., object]) -> tuple[str, ...]:
+    return tuple(signature(kind).parameters)
 
 
 def _values(record: RunRecord | CellRecord | PlannedRecord, *left_out: str) -> Values:
@@ -53,22 +56,20 @@ def run_values(run: RunRecord) -> Values:
     }
 
 
-def run_record(row: Row[Any]) -> RunRecord:
+def run_record(row: StoredRow) -> RunRecord:
     """Read a run from its row."""
     return record_of(
         RunRecord,
         row,
         config=json.loads(row.config),
-        suites=tuple(_suite(stored) for stored in json.loads(row.suites)),
+        suites=tuple(
+            SuiteRecord(**{**stored, "tasks": tuple(TaskRecord(**task) for task in stored["tasks"])})
+            for stored in json.loads(row.suites)
+        ),
         models=tuple(json.loads(row.models)),
         price_sources=tuple(json.loads(row.price_sources)),
         warnings=tuple(json.loads(row.warnings)),
     )
-
-
-def _suite(stored: dict[str, Any]) -> SuiteRecord:
-    tasks = tuple(TaskRecord(**task) for task in stored["tasks"])
-    return SuiteRecord(name=stored["name"], version=stored["version"], sha256=stored["sha256"], tasks=tasks)
 
 
 def cell_values(run_id: str, cell: CellRecord) -> Values:
@@ -82,7 +83,7 @@ def cell_values(run_id: str, cell: CellRecord) -> Values:
     }
 
 
-def cell_record(row: Row[Any]) -> CellRecord:
+def cell_record(row: StoredRow) -> CellRecord:
     """Read a cell from its row."""
     return record_of(
         CellRecord,
@@ -103,7 +104,7 @@ def planned_values(run_id: str, sample: PlannedRecord) -> Values:
     }
 
 
-def planned_record(row: Row[Any]) -> PlannedRecord:
+def planned_record(row: StoredRow) -> PlannedRecord:
     """Read a planned sample from its row."""
     return record_of(
         PlannedRecord, row, presentation=None if row.presentation is None else json.loads(row.presentation)
@@ -120,12 +121,12 @@ def facts(sample: PlannedRecord) -> PlannedRecord:
     return replace(sample, planned_id=None, run_id=None, presentation=presentation, reference=None)
 
 
-def budget(row: Row[Any]) -> Budget:
+def budget(row: StoredRow) -> Budget:
     """Read a budget from its row."""
     return record_of(Budget, row)
 
 
-def sample_outcome(row: Row[Any]) -> SampleOutcome:
+def sample_outcome(row: StoredRow) -> SampleOutcome:
     """Read a sample's standing from a row of the outcomes query."""
     return record_of(
         SampleOutcome,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.documents.stream import RowStream
 from harness.documents.table import TEXT_KINDS, Column
 from harness.instants import from_us
 from harness.rendering.cells import QuotedLineEnds, exact, guarded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 USD_DIGITS, USD_SCALE = 38, 18
 """Dollars as decimal128(38, 18): exact for every rate per token that is published."""
@@ -30,7 +33,7 @@ def write_stream_csv(stream: RowStream, path: Path) -> int:
     return count
 
 
-def _cell(value: Any, kind: str) -> str:
+def _cell(value: object, kind: str) -> str:
     if value is None:
         return ""
     if kind == "timestamp" and isinstance(value, int):
@@ -53,7 +56,7 @@ def write_stream_parquet(stream: RowStream, path: Path) -> int:
     return count
 
 
-def arrow_schema(columns: Sequence[Column]) -> Any:
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """Give the Arrow schema of typed columns, with units and descriptions as metadata."""
     import pyarrow as pa
 
@@ -67,7 +70,7 @@ def arrow_schema(columns: Sequence[Column]) -> Any:
     )
 
 
-def _arrow_type(column: Column) -> Any:
+def _arrow_type(column: Column) -> pa.DataType:
     import pyarrow as pa
 
     types = {

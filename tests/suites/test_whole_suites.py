@@ -114,7 +114,7 @@ def test_a_users_suite_file_makes_video_questions_into_text_questions(sqlite: Le
     assert len(found) == 40
     assert {one.sample_id for one in found} >= {"4010069381-6", "4882821564-1"}
     assert {one.reason for one in found} <= {None, "no_answer", "truncated"}
-    shown = {row.messages[-1]["content"] for row in transcript_rows(sqlite, "run-1")}
+    shown = {str(row.messages[-1]["content"]) for row in transcript_rows(sqlite, "run-1")}
     assert any("how do the two man play the instrument?" in text and "A) roll the handle" in text for text in shown)
 
 

@@ -9,9 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
-
-from sqlalchemy import Row
+from typing import Literal
 
 from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
@@ -19,7 +17,7 @@ from harness.ledger.encoding import Compression, canonical_json, read_json
 from harness.ledger.ledger import Ledger
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.records import UsageFacts, UsageSource
-from harness.ledger.row_forms import flag, record_of
+from harness.ledger.row_forms import StoredRow, flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_ONE_BY_ONE
 
 Which = Literal["all", "one_by_one", "bill_unknown"]
@@ -144,7 +142,7 @@ def _attempts_query(chosen: str, of_runs: str) -> str:
     """
 
 
-def _attempt_row(row: Row[Any]) -> AttemptRow:
+def _attempt_row(row: StoredRow) -> AttemptRow:
     return record_of(
         AttemptRow,
         row,
@@ -215,7 +213,7 @@ class TranscriptRow:
     status: str
     finish_reason: str | None
     refused: bool
-    messages: Sequence[Mapping[str, Any]]
+    messages: Sequence[Mapping[str, object]]
     answer: str
     reasoning: str | None
 
@@ -296,8 +294,8 @@ class Asked:
 
     provider: str
     model: str
-    parameters: Mapping[str, Any]
-    messages: Sequence[Mapping[str, Any]]
+    parameters: Mapping[str, object]
+    messages: Sequence[Mapping[str, object]]
     epoch: int
 
 
@@ -323,7 +321,7 @@ def find_answer(ledger: Ledger, asked: Asked, *, outside_run: str = "") -> Trans
     return next((_transcript(row, Compression()) for row in found), None)
 
 
-def _transcript(row: Row[Any], compression: Compression) -> TranscriptRow:
+def _transcript(row: StoredRow, compression: Compression) -> TranscriptRow:
     return record_of(
         TranscriptRow,
         row,

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Row, TextClause, bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 
 from harness.ledger.ledger import Ledger
+from harness.ledger.row_forms import StoredRow
 
+DriverRows: TypeAlias = Sequence[Any]
+"""Rows as the driver gives them: sequences of values in the order of the query."""
 ROWS_AT_A_TIME = 1_000
 ROWS_PER_BATCH = 20_000
 IDS_PER_QUERY = 5_000
@@ -20,7 +23,7 @@ IDS_PER_QUERY = 5_000
 
 def select_rows(
     ledger: Ledger, query: str, run_ids: Sequence[str] | None = None, **values: object
-) -> Iterator[Row[Any]]:
+) -> Iterator[StoredRow]:
     """Run a query and stream its rows; `:run_ids` stands for the list of runs."""
     statement = _bound(query, run_ids, values)
     with ledger.reading() as connection:
@@ -28,7 +31,7 @@ def select_rows(
             yield from rows
 
 
-def rows_by_id(ledger: Ledger, query: str, ids: Sequence[int]) -> Iterator[Row[Any]]:
+def rows_by_id(ledger: Ledger, query: str, ids: Sequence[int]) -> Iterator[StoredRow]:
     """Run a query for some ids at a time, which `:ids` stands for, and stream its rows."""
     for start in range(0, len(ids), IDS_PER_QUERY):
         yield from select_rows(ledger, query.replace(":ids", listed(ids[start : start + IDS_PER_QUERY])))
@@ -41,7 +44,7 @@ def listed(ids: Sequence[int]) -> str:
 
 def batches(
     ledger: Ledger, query: str, *, run_ids: Sequence[str] | None = None, values: Mapping[str, object] | None = None
-) -> Iterator[Sequence[Any]]:
+) -> Iterator[DriverRows]:
     """Run a query and give its rows a batch at a time; `:run_ids` stands for the list of runs."""
     statement = _bound(query, run_ids, values or {})
     with ledger.reading() as connection:
@@ -74,9 +77,9 @@ class Lookup:
     ledger: Ledger
     table: str
     columns: tuple[str, ...]
-    known: dict[int | None, tuple[Any, ...]] = field(default_factory=dict)
+    known: dict[int | None, tuple[object, ...]] = field(default_factory=dict)
 
-    def rows(self, ids: Sequence[int | None]) -> list[tuple[Any, ...]]:
+    def rows(self, ids: Sequence[int | None]) -> list[tuple[object, ...]]:
         """Give the row of every id; all None where the id is None."""
         wanted = set(ids)
         if len(self.known) > MOST_KNOWN:

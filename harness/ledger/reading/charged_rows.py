@@ -6,11 +6,11 @@ Data flows `attempts` a batch at a time, cells and usage groups looked up by id 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts, token_counts
 from harness.ledger.ledger import Ledger
-from harness.ledger.reading.batch_rows import Lookup, batches
+from harness.ledger.reading.batch_rows import DriverRows, Lookup, batches
 from harness.ledger.reading.sample_rows import OWN_CONTEXT
 from harness.ledger.reading.sums import UsageGroup, usage_groups
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
@@ -69,7 +69,7 @@ def sample_attempts(ledger: Ledger, cell_id: int) -> Iterator[list[ChargedRow]]:
     return _charged(ledger, batches(ledger, query, values={"cell_id": cell_id}))
 
 
-def _charged(ledger: Ledger, found: Iterator[Sequence[Sequence[Any]]]) -> Iterator[list[ChargedRow]]:
+def _charged(ledger: Ledger, found: Iterator[DriverRows]) -> Iterator[list[ChargedRow]]:
     cells = Lookup(ledger, "cells", ("provider", "model"))
     groups: dict[int | None, UsageGroup | None] = {None: None}
     for rows in found:
@@ -79,7 +79,7 @@ def _charged(ledger: Ledger, found: Iterator[Sequence[Sequence[Any]]]) -> Iterat
         yield [_row(row, cell, groups[row[len(_READ) - 1]]) for row, cell in zip(rows, asked, strict=True)]
 
 
-def _row(row: Sequence[Any], cell: Sequence[Any], group: UsageGroup | None) -> ChargedRow:
+def _row(row: DriverRows, cell: Sequence[object], group: UsageGroup | None) -> ChargedRow:
     one = ChargedRow._make((*row[: len(_READ)], *cell, group, token_counts(row[len(_READ) :])))
     if one.other_provider is None and one.purpose != "judge":
         return one

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row
 
 from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.ledger import Ledger
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.records import AttemptStatus, Purpose
-from harness.ledger.row_forms import flag, record_of
+from harness.ledger.row_forms import StoredRow, flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
 
 
@@ -115,7 +112,7 @@ def usage_sums(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[Usa
     return [_usage_sum(row) for row in select_rows(ledger, query, run_ids)]
 
 
-def _usage_sum(row: Row[Any]) -> UsageSum:
+def _usage_sum(row: StoredRow) -> UsageSum:
     """Read a sum: what its attempts share says of how many it counts them."""
     n_attempts, output_tokens = row.n_attempts, int(row.output_tokens or 0)
     return record_of(
@@ -136,7 +133,7 @@ def usage_groups(ledger: Ledger, usage_group_ids: Sequence[int]) -> Iterator[Usa
     return map(_group, rows_by_id(ledger, "SELECT * FROM usage_groups WHERE usage_group_id IN :ids", usage_group_ids))
 
 
-def _group(row: Row[Any]) -> UsageGroup:
+def _group(row: StoredRow) -> UsageGroup:
     return record_of(UsageGroup, row, thinking=flag(row.thinking))
 
 

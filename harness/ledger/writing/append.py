@@ -11,7 +11,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from harness.errors import LedgerError
 from harness.ledger.columns import (
@@ -50,7 +49,7 @@ class Appender:
 
     def _forget(self) -> None:
         self._parameter_sets: dict[str, int] = {}
-        self._newest_parameters: tuple[Mapping[str, Any] | None, int] = (None, 0)
+        self._newest_parameters: tuple[Mapping[str, object] | None, int] = (None, 0)
         self._budget_sets: dict[tuple[str, ...], int] = {}
         self._groups: dict[GroupDimensions, int] = {}
         self._providers: dict[int, str] = {}

@@ -53,7 +53,7 @@ class Driver(Protocol):
         """Run a statement once per row; returns the number of rows changed."""
         ...
 
-    def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
+    def fetch(self, statement: str, values: Iterable[object] = ()) -> list[Row]:
         """Run a query."""
         ...
 
@@ -156,7 +156,7 @@ class SqliteDriver:
                 start += size
         return changed
 
-    def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
+    def fetch(self, statement: str, values: Iterable[object] = ()) -> list[Row]:
         return self._execute(statement, tuple(values)).fetchall()
 
     def ids(self, table: str, column: str, count: int) -> list[int]:
@@ -250,7 +250,7 @@ class PostgresDriver:
         self._cursor.executemany(_percent(statement), rows)
         return self._cursor.rowcount
 
-    def fetch(self, statement: str, values: Iterable[Any] = ()) -> list[Row]:
+    def fetch(self, statement: str, values: Iterable[object] = ()) -> list[Row]:
         return self._connection.execute(_percent(statement), tuple(values)).fetchall()
 
     def ids(self, table: str, column: str, count: int) -> list[int]:
@@ -282,8 +282,8 @@ class PostgresDriver:
 
 
 @cache
-def _percent(statement: str) -> Any:
-    return statement.replace("%", "%%").replace("?", "%s")
+def _percent(statement: str) -> bytes:
+    return statement.replace("%", "%%").replace("?", "%s").encode()
 
 
 def open_driver(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
 from harness.ledger.encoding import storable
@@ -19,7 +18,7 @@ def usage_facts(
     usage: Usage,
     quantities: Mapping[Meter, int],
     *,
-    raw_usage: Mapping[str, Any] | None,
+    raw_usage: Mapping[str, object] | None,
     usage_kind: str,
     thinking_asked: bool | None = None,
 ) -> UsageFacts:
@@ -63,16 +62,17 @@ def _counts(usage: Usage, quantities: Mapping[Meter, int]) -> dict[str, int | No
     }
 
 
-def _own_bill(usage: Usage, quantities: Mapping[Meter, int]) -> dict[str, Any] | None:
+def _own_bill(usage: Usage, quantities: Mapping[Meter, int]) -> dict[str, object] | None:
     """Give what sums cannot carry, so that it is charged by itself: other meters, other models, several tiers, an
     incomplete bill; None for all other usages."""
-    others = {}
-    if not quantities.keys() <= COLUMN_METERS:
-        others = {str(meter): count for meter, count in quantities.items() if meter not in COLUMN_METERS and count}
-    models = [
-        {"model": storable(model, 200), "meters": {str(meter): count for meter, count in meters(part).items()}}
-        for model, part in usage.other_models
-    ]
+    others = _named(quantities, besides=COLUMN_METERS)
+    models = [{"model": storable(model, 200), "meters": _named(meters(part))} for model, part in usage.other_models]
     if others or models or usage.calls or (usage.flags and usage.is_incomplete):
         return {"meters": others, "other_models": models}
     return None
+
+
+def _named(quantities: Mapping[Meter, int], besides: frozenset[Meter] = frozenset()) -> dict[str, int]:
+    if quantities.keys() <= besides:
+        return {}
+    return {str(meter): count for meter, count in quantities.items() if count and meter not in besides}

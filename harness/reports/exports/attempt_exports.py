@@ -13,10 +13,10 @@ from harness.documents.table import Column
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
-from harness.ledger.reading.charged_rows import charged_rows
+from harness.ledger.reading.charged_rows import ChargedRow, charged_rows
 from harness.ledger.reading.export_rows import NAMES, STORED, Columns, Names, stored_columns
 from harness.pricing.book import PriceBook
-from harness.reports.exports.attempt_rates import AttemptRates, Line, price_used, rate_lines
+from harness.reports.exports.attempt_rates import AttemptRates, Line, price_used
 from harness.reports.facts.charger import usage_of_row
 from harness.reports.facts.report_facts import COUNTED_WRONG
 
@@ -78,24 +78,19 @@ def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> 
     """Charge every settled attempt, meter by meter: by group where sums may, one by one elsewhere; in order sent."""
     rates, names = AttemptRates(book), Names(ledger)
     for rows in charged_rows(ledger, run_ids):
-        ids: dict[str, list[int | None]] = {
-            "cell_id": [row.cell_id for row in rows],
-            "planned_id": [row.planned_id for row in rows],
-        }
-        singles = {
-            row.attempt_id: row for row in attempts_by_id(ledger, [row.attempt_id for row in rows if not row.summable])
-        }
+        cells, planned = [row.cell_id for row in rows], [row.planned_id for row in rows]
+        named = zip(*names.columns({"cell_id": cells, "planned_id": planned}), strict=True)
+        alone = {one.attempt_id: one for one in attempts_by_id(ledger, _apart(rows))}
         charged: list[tuple[object, ...]] = []
-        for row, named in zip(rows, zip(*names.columns(ids), strict=True), strict=True):
-            lines: Iterator[Line]
-            if row.summable:
-                quantities = row.tokens.quantities()
-                lines = rate_lines(quantities, rates.of(row, quantities))
-            else:
-                lines = _single_lines(book, singles[row.attempt_id])
-            charged += [(row.attempt_id, *named, row.purpose, row.status, *line) for line in lines]
+        for row, its_names in zip(rows, named, strict=True):
+            lines = rates.lines(row) if row.summable else _single_lines(book, alone[row.attempt_id])
+            charged += [(row.attempt_id, *its_names, row.purpose, row.status, *line) for line in lines]
         if charged:
             yield list(zip(*charged, strict=True))
+
+
+def _apart(rows: Sequence[ChargedRow]) -> list[int]:
+    return [row.attempt_id for row in rows if not row.summable]
 
 
 def _single_lines(book: PriceBook, row: AttemptRow) -> Iterator[Line]:

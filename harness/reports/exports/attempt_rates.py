@@ -76,6 +76,11 @@ class AttemptRates:
     def __post_init__(self) -> None:
         self.charger = Charger(book=self.book)
 
+    def lines(self, row: ChargedRow) -> Iterator[Line]:
+        """Charge an attempt whose charge depends on its tokens and its usage group alone."""
+        quantities = row.tokens.quantities()
+        return rate_lines(quantities, self.of(row, quantities))
+
     def of(self, row: ChargedRow, quantities: Quantities) -> Rates:
         """Give the rates of an attempt whose charge depends on its tokens and its usage group alone."""
         assert row.group is not None  # it is settled

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
@@ -73,7 +72,7 @@ SAMPLES: tuple[Column, ...] = (
     Column(name="request_id", description="Our id of that attempt."),
 )  # fmt: skip
 
-Row = tuple[Any, ...]
+Row = tuple[object, ...]
 _Texts = tuple[str, str, str | None]
 """Question, reply, reasoning."""
 _NO_SCORE = (None,) * 6
@@ -85,7 +84,7 @@ def sample_stream(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None
     return RowStream(name="samples", columns=SAMPLES, batches=_gathered(_parts(ledger, book, run_ids)))
 
 
-def _gathered(parts: Iterator[list[Row]]) -> Iterator[list[Sequence[Any]]]:
+def _gathered(parts: Iterator[list[Row]]) -> Iterator[list[Sequence[object]]]:
     """Join parts to batches, as many rows as a file is written in well, fewer where texts are long."""
     rows: list[Row] = []
     n_characters = 0
@@ -189,7 +188,7 @@ def _storable_text(text: str) -> str:
     return redact_known(text).encode("utf-8", "replace").decode()
 
 
-def question_text(messages: Sequence[Mapping[str, Any]]) -> str:
+def question_text(messages: Sequence[Mapping[str, object]]) -> str:
     """Write the messages of a conversation as one text; roles are named where there are several.
 
     Args:
@@ -201,6 +200,6 @@ def question_text(messages: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(f"{message['role']}: {text}" for message, text in zip(messages, texts, strict=True))
 
 
-def _content(content: Any) -> str:
-    parts = [content] if isinstance(content, str) else content
+def _content(content: object) -> str:
+    parts = content if isinstance(content, list | tuple) else [content]
     return "\n".join(part if isinstance(part, str) else "[image]" for part in parts)
