@@ -196,7 +196,7 @@ BILL_UNKNOWN = "status = 'sent' OR (input_tokens IS NULL AND billed <> 'no')"
 
 
 def _partial(name: str, columns: tuple[str, ...], where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where))  # for PostgreSQL `schema.py` repeats the condition
+    return Index(name, *columns, sqlite_where=text(where))  # for PostgreSQL `versions.py` repeats the condition
 
 
 attempts = Table(

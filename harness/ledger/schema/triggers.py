@@ -1,7 +1,7 @@
 """Append-only in the database itself: triggers that refuse to change or delete facts, for SQLite and PostgreSQL.
 
 A `sent` attempt may be settled once; after that nothing about it changes. Transcripts may be deleted (they are
-separable), never edited. Data flows rules -> DDL statements -> `schema.py` and the migration that introduced them.
+separable), never edited. Data flows rules -> DDL statements -> `versions.py`; migrations hold their own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Append-only in the database: triggers that refuse to change or delete facts.
 
-Frozen: what holds now is in `ledger/triggers.py`.
+Frozen: what holds now is in `ledger/schema/triggers.py`.
 """
 
 from __future__ import annotations
