@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from harness.pricing.lists.listed_providers import listed_provider, of_genai
-from harness.pricing.lists.quotes import PriceList, Quote, Refusal, RefusedError, Sale, check_chat_rates, published
+from harness.pricing.lists.quotes import (
+    Entry,
+    PriceList,
+    Quote,
+    Rates,
+    Refusal,
+    RefusedError,
+    Sale,
+    check_chat_rates,
+    published,
+    without_repeated,
+)
 
 DATA_FILE = "data.py"
 
@@ -39,7 +50,11 @@ _METERS = {
 }
 _STANDARD = {"default", "standard"}
 _CONVERTED = re.compile(r"\b(CNY|RMB|EUR|RUB|INR)\b|[¥€]|[Cc]onverted (to|from)|exchange rate")
-_Place = tuple[Sale | None, int]
+_Step = tuple[date | None, Entry]
+"""The day from which a price holds, and the price."""
+
+_Sizes = dict[int, dict[str, Decimal]]
+"""Rates by the prompt size above which they hold; 0 = of any size."""
 
 
 def read_genai(source: str, version: str, stated_on: date) -> PriceList:
@@ -53,20 +68,14 @@ def read_genai(source: str, version: str, stated_on: date) -> PriceList:
     ids: dict[tuple[str, str], str] = {}
     for listed in _providers(source):
         provider = of_genai(listed["id"]).name
-        page = (listed.get("pricing_urls") or [""])[0]
-        own = {model["id"] for model in listed["models"]}
-        for model in listed["models"]:
+        for model, names in _named(listed):
             ids[provider, model["id"]] = f"{listed['id']}/{model['id']}"
-            names = dict.fromkeys(
-                [model["id"], *(name for name in _exact_names(model.get("match")) if name not in own)]
-            )
             try:
-                dated = _dated(listed["id"], provider, model, page, stated_on)
+                dated = _dated(listed, provider, model, stated_on)
             except RefusedError as refused:
                 refusals += [_refusal(listed["id"], model["id"], provider, name, str(refused)) for name in names]
                 continue
-            for name in names:
-                quotes += [_renamed(quote, name) for quote in dated]
+            quotes += [_renamed(quote, name) for name in names for quote in dated]
     return PriceList(
         project="genai-prices",
         version=version,
@@ -77,6 +86,14 @@ def read_genai(source: str, version: str, stated_on: date) -> PriceList:
     )
 
 
+def _named(listed: Entry) -> Iterator[tuple[Entry, list[str]]]:
+    """Give a provider's models, each with its id and the other names that it is equal to."""
+    own = {model["id"] for model in listed["models"]}
+    for model in listed["models"]:
+        others = (name for name in _exact_names(model.get("match")) if name not in own)
+        yield model, list(dict.fromkeys([model["id"], *others]))
+
+
 def _refusal(listed: str, model_id: str, provider: str, model: str, reason: str) -> Refusal:
     return Refusal(listed_as=f"{listed}/{model_id}", provider=provider, model=model, reason=reason)
 
@@ -85,7 +102,7 @@ def _renamed(quote: Quote, model: str) -> Quote:
     return quote if quote.model == model else replace(quote, model=model)
 
 
-def _providers(source: str) -> list[Mapping[str, Any]]:
+def _providers(source: str) -> list[Entry]:
     for node in ast.parse(source).body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "providers":
             found = _literal(node.value)
@@ -119,7 +136,7 @@ def _call(node: ast.Call) -> Any:
     return {"is": name, "args": values, **{word.arg: _literal(word.value) for word in node.keywords if word.arg}}
 
 
-def _exact_names(match: Mapping[str, Any] | None) -> Iterator[str]:
+def _exact_names(match: Entry | None) -> Iterator[str]:
     """List the names that an entry is equal to; what it only begins with or contains is a guess."""
     if match is None:
         return
@@ -130,100 +147,137 @@ def _exact_names(match: Mapping[str, Any] | None) -> Iterator[str]:
             yield from _exact_names(clause)
 
 
-def _dated(listed: str, provider: str, model: Mapping[str, Any], page: str, stated_on: date) -> list[Quote]:
+def _dated(listed: Entry, provider: str, model: Entry, stated_on: date) -> list[Quote]:
     """Make a quote for each date of a model.
 
     What held before the first date has no start of its own, so it is left out: the model is unpriced then. A price of a
     day to come is only announced; the one of today ends there, since the rise may be cancelled or may come.
     """
-    comments = str(model.get("price_comments") or "")
+    now, later = _now_and_later(_steps(provider, model), stated_on)
+    held = [_quote(listed, provider, model, since, price) for since, price in now]
+    announced = [_quote(listed, provider, model, since, price) for since, price in later]
+    if held:
+        held[-1] = replace(held[-1], until=min((quote.since for quote in announced if quote.since), default=None))
+    return [*held, *(replace(quote, announced=True) for quote in announced)]
+
+
+def _now_and_later(dated: Sequence[_Step], stated_on: date) -> tuple[list[_Step], list[_Step]]:
+    """Part the prices that have begun, or the last one without a date, from those of days to come."""
+    undated = [step for step in dated if step[0] is None]
+    begun = [step for step in dated if step[0] is not None and step[0] <= stated_on]
+    later = [step for step in dated if step[0] is not None and step[0] > stated_on]
+    return begun or undated[-1:], later
+
+
+def _steps(provider: str, model: Entry) -> list[_Step]:
+    """Give a model's prices with their first days.
+
+    Raises:
+        RefusedError: they are converted, or hold at hours of the day.
+    """
     if (currency := listed_provider(provider).currency) is not None:
         raise RefusedError(f"converted currency: the provider's list is in {currency}")
-    if _CONVERTED.search(comments):
+    if _CONVERTED.search(str(model.get("price_comments") or "")):
         raise RefusedError("converted currency: the entry says so")
     prices = model["prices"]
-    listed_prices = [{"prices": prices}] if isinstance(prices, dict) else prices
-    steps = [(step.get("constraint"), step["prices"]) for step in listed_prices]
-    if any(constraint is not None and constraint["is"] != "StartDateConstraint" for constraint, _ in steps):
-        raise RefusedError("peak and off-peak hours without their weekdays: a row that knows them decides")
-    dated = [(None if constraint is None else constraint["start_date"], price) for constraint, price in steps]
-    later = [(since, price) for since, price in dated if since is not None and since > stated_on]
-    begun = [(since, price) for since, price in dated if since is not None and since <= stated_on]
-    now = begun or [step for step in dated if step[0] is None][-1:]
-    quotes = [_quote(listed, provider, model, page, since, price) for since, price in (*now, *later)]
-    end = min((since for since, _ in later), default=None)
-    return [
-        replace(quote, announced=True)
-        if number >= len(now)
-        else replace(quote, until=end)
-        if number == len(now) - 1
-        else quote
-        for number, quote in enumerate(quotes)
-    ]
+    steps: list[_Step] = []
+    for step in [{"prices": prices}] if isinstance(prices, dict) else prices:
+        constraint = step.get("constraint") or _ALWAYS
+        if constraint["is"] != _ALWAYS["is"]:
+            raise RefusedError("peak and off-peak hours without their weekdays: a row that knows them decides")
+        steps.append((constraint["start_date"], step["prices"]))
+    return steps
 
 
-def _quote(
-    listed: str, provider: str, model: Mapping[str, Any], page: str, since: date | None, price: Mapping[str, Any]
-) -> Quote:
-    found: dict[_Place, dict[str, Decimal]] = {}
-    left_out = list(_place(price, None, provider, found))
-    sold_since: dict[Sale, date] = {}
-    for variant in model.get("price_variants") or ():
-        constraint = variant.get("constraint") or {"is": "StartDateConstraint", "start_date": None}
-        sale = _sale(variant["when"])
-        if constraint["is"] != "StartDateConstraint":
-            left_out.append("a way of selling at hours of the day")
-        elif sale is None:
-            left_out += [] if _is_standard(variant["when"]) else [f"rates for {variant['when']}"]
-        elif not any(place[0] == sale for place in found):  # the first that holds counts
-            left_out += _place(variant["prices"], sale, provider, found)
-            if (start := constraint["start_date"]) and (since is None or start > since):
-                sold_since[sale] = start
-    rates = published(found.pop((None, 0), {}))
-    whole = {part: rates.get(part) for part in ("input", "output")}
-    for part, same in (("reasoning", "output"), ("input_image", "input")):
-        if rates.get(part) is not None and rates.get(part) == whole[same]:
-            del rates[part]
-    if "request_per_1k" in rates and listed_provider(provider).searches == "request":
-        raise RefusedError("not expressible: a fee on every request that depends on the size of its search")
-    if not rates and left_out:
-        raise RefusedError(f"not expressible: {', '.join(dict.fromkeys(left_out))}")
-    check_chat_rates(rates, needs_output=any(key == "output_mtok" for key in price))
+_ALWAYS: Entry = {"is": "StartDateConstraint", "start_date": None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sold:
+    """What a way of selling costs, and from when on."""
+
+    sizes: _Sizes
+    since: date | None
+
+
+def _quote(listed: Entry, provider: str, model: Entry, since: date | None, price: Entry) -> Quote:
+    sizes, unread = _sizes(price, provider)
+    sold, unread_sold = _ways_of_selling(model, provider)
+    left_out = tuple(dict.fromkeys((*unread, *unread_sold)))
+    rates = without_repeated(published(sizes.pop(0, {})))
+    _check(rates, provider, price, left_out)
     return Quote(
         provider=provider,
         model=model["id"],
-        listed_as=f"{listed}/{model['id']}",
+        listed_as=f"{listed['id']}/{model['id']}",
         since=since,
         rates=rates,
-        sales={sale: published(part) for (sale, size), part in found.items() if sale and not size},
-        sizes={size: published(part) for (sale, size), part in found.items() if size and not sale},
-        sized_sales={(sale, size): published(part) for (sale, size), part in found.items() if size and sale},
-        sold_since=sold_since,
-        page=page,
-        left_out=tuple(dict.fromkeys(left_out)),
+        sales={sale: published(each.sizes[0]) for sale, each in sold.items()},
+        sizes={size: published(part) for size, part in sizes.items()},
+        sized_sales={place: published(part) for place, part in _sized(sold)},
+        sold_since={sale: each.since for sale, each in sold.items() if each.since and each.since > (since or date.min)},
+        page=(listed.get("pricing_urls") or [""])[0],
+        left_out=left_out,
     )
 
 
-def _place(
-    price: Mapping[str, Any], sale: Sale | None, provider: str, found: dict[_Place, dict[str, Decimal]]
-) -> Iterator[str]:
-    """Sort the amounts of a price by prompt size; give the names of those that no price file can hold."""
+def _sized(sold: Mapping[Sale, _Sold]) -> Iterator[tuple[tuple[Sale, int], Rates]]:
+    for sale, each in sold.items():
+        yield from (((sale, size), part) for size, part in each.sizes.items() if size)
+
+
+def _check(rates: Rates, provider: str, price: Entry, left_out: Sequence[str]) -> None:
+    if "request_per_1k" in rates and listed_provider(provider).searches == "request":
+        raise RefusedError("not expressible: a fee on every request that depends on the size of its search")
+    if not rates and left_out:
+        raise RefusedError(f"not expressible: {', '.join(left_out)}")
+    check_chat_rates(rates, needs_output=any(key == "output_mtok" for key in price))
+
+
+def _ways_of_selling(model: Entry, provider: str) -> tuple[dict[Sale, _Sold], list[str]]:
+    """Read the variants of a model's price, and name what no price file can hold; the first that holds counts."""
+    sold: dict[Sale, _Sold] = {}
+    left_out: list[str] = []
+    for variant in model.get("price_variants") or ():
+        constraint = variant.get("constraint") or _ALWAYS
+        sale = _sale(variant["when"])
+        if constraint["is"] != _ALWAYS["is"]:
+            left_out.append("a way of selling at hours of the day")
+        elif sale is None:
+            left_out += [] if _is_standard(variant["when"]) else [f"rates for {variant['when']}"]
+        elif sale not in sold:
+            sizes, unread = _sizes(variant["prices"], provider)
+            left_out += unread
+            if sizes:
+                sold[sale] = _Sold(sizes, constraint["start_date"])
+    return sold, left_out
+
+
+def _sizes(price: Entry, provider: str) -> tuple[_Sizes, list[str]]:
+    """Sort the amounts of a price by prompt size; name those that no price file can hold."""
+    found: _Sizes = {}
+    unread = []
     for key, amount in price.items():
         if key in ("is", "args") or amount is None:
             continue
         meter = _METERS.get(key)
         if meter is None:
-            yield key
-            continue
-        if meter == "web_search_per_1k" and listed_provider(provider).searches == "grounding":
-            yield f"{key} (per query or per prompt)"
-            continue
-        if isinstance(amount, Decimal):
-            found.setdefault((sale, 0), {})[meter] = amount
-            continue
-        found.setdefault((sale, 0), {})[meter] = amount["base"]
-        for tier in amount["tiers"]:
-            found.setdefault((sale, tier["start"]), {})[meter] = tier["price"]
+            unread.append(key)
+        elif meter == "web_search_per_1k" and listed_provider(provider).searches == "grounding":
+            unread.append(f"{key} (per query or per prompt)")
+        else:
+            for size, rate in _by_size(amount):
+                found.setdefault(size, {})[meter] = rate
+    return found, unread
+
+
+def _by_size(amount: Any) -> Iterator[tuple[int, Decimal]]:
+    if isinstance(amount, Decimal):
+        yield 0, amount
+        return
+    yield 0, amount["base"]
+    for tier in amount["tiers"]:
+        yield tier["start"], tier["price"]
 
 
 def _sale(when: Mapping[str, str]) -> Sale | None:

@@ -7,12 +7,13 @@ files do not have yet -> pricing/imported/<provider>.toml, at the end: rows are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER
@@ -29,14 +30,21 @@ price = [
 """
 _FOOTER = "]\n"
 _ANY_DAY = date(2000, 1, 1)
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One row to write: the table as a price file has it, and its value."""
 
-    table: Mapping[str, Any]
+    table: Mapping[str, object]
     price: Price
+
+    @property
+    def checked_on(self) -> date:
+        """The day on which the lists said so."""
+        return self.price.checked_on or date.min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +88,29 @@ def import_lists(lists: Sequence[PriceList], known: Mapping[str, Shelf]) -> Impo
         lists: one or two, of different projects.
         known: the files of imported rows so far, by provider.
     """
+    quoted, second = _by_name(lists)
+    by_project = {each.project: each for each in lists}
+    appended: dict[str, tuple[Row, ...]] = {}
+    differences: list[Difference] = []
+    for (provider, model), found in sorted(quoted.items()):
+        rows, differing = _rows_of(found, by_project)
+        differences += differing
+        earlier = list(known[provider].rows(model)) if provider in known else []
+        if new := tuple(_not_yet(rows, earlier)):
+            appended[provider] = (*appended.get(provider, ()), *new)
+    undecided = {(item.provider, item.model) for item in differences if item.decides_model}
+    return Imported(
+        appended=appended,
+        differences=tuple(differences),
+        refusals=(*chain.from_iterable(each.refusals for each in lists), *second),
+        n_models=len(quoted) - len(undecided),
+    )
+
+
+def _by_name(lists: Sequence[PriceList]) -> tuple[dict[tuple[str, str], dict[str, list[Quote]]], list[Refusal]]:
+    """Sort quotes by provider and model, then by project; refuse a second entry of a name in one list."""
     quoted: dict[tuple[str, str], dict[str, list[Quote]]] = {}
-    refusals = [refusal for each in lists for refusal in each.refusals]
+    refusals = []
     for each in lists:
         for quote in each.quotes:
             quotes = quoted.setdefault(quote.name, {}).setdefault(each.project, [])
@@ -89,22 +118,7 @@ def import_lists(lists: Sequence[PriceList], known: Mapping[str, Shelf]) -> Impo
                 refusals.append(_second(quote, quotes[0]))
             else:
                 quotes.append(quote)
-    by_project = {each.project: each for each in lists}
-    appended: dict[str, list[Row]] = {}
-    differences: list[Difference] = []
-    for (provider, model), found in sorted(quoted.items()):
-        rows, differing = _rows_of(found, by_project)
-        differences += differing
-        earlier = list(known[provider].rows(model)) if provider in known else []
-        new = tuple(_not_yet(rows, earlier))
-        if new:
-            appended.setdefault(provider, []).extend(new)
-    return Imported(
-        appended={provider: tuple(rows) for provider, rows in appended.items()},
-        differences=tuple(differences),
-        refusals=tuple(refusals),
-        n_models=len(quoted) - len({(item.provider, item.model) for item in differences if item.decides_model}),
-    )
+    return quoted, refusals
 
 
 def _second(quote: Quote, first: Quote) -> Refusal:
@@ -121,28 +135,28 @@ def _rows_of(
     """Make the rows of a name; of two lists that differ, one row that says so in place of a price."""
     if len(found) == 1:
         ((project, quotes),) = found.items()
-        each = lists[project]
-        return [_row(quote, quote.since or each.stated_on, (each,), "imported") for quote in quotes], []
+        return _rows_of_one(quotes, lists[project]), []
     (first, undated), (second, dated) = sorted(found.items(), key=lambda item: any(quote.since for quote in item[1]))
     one, other = lists[first], lists[second]
-    plain_quote = undated[-1]
     then = _in_force(dated, one.stated_on)
     if then is None:  # the dated list begins after the other spoke: there is nothing to compare on one day
-        return [_row(quote, quote.since or other.stated_on, (other,), "imported") for quote in dated], []
-    differing = _differing(plain_quote, then, one, other)
+        return _rows_of_one(dated, other), []
+    differing = _differing(undated[-1], then, one, other)
     if any(item.decides_model for item in differing):
-        return [_unpriced(differing, plain_quote, one, other)], differing
-    both = (one, other)
-    plain_quote, undisputed = _without(plain_quote, differing), _without(then, differing)
-    rows = []
-    for quote in dated:
-        start = quote.since or min(one.stated_on, other.stated_on)
-        if quote is then:
-            merged, word = _merged(plain_quote, undisputed, one, other)
-            rows.append(_row(merged, start, both, word))
-        else:
-            rows.append(_row(quote, start, (other,), "imported"))
+        return [_unpriced(differing, undated[-1], one, other)], differing
+    merged, word = _merged(_without(undated[-1], differing), _without(then, differing), one, other)
+    begin = min(one.stated_on, other.stated_on)
+    rows = [
+        _row(merged, quote.since or begin, (one, other), word)
+        if quote is then
+        else _row(quote, quote.since or begin, (other,), "imported")
+        for quote in dated
+    ]
     return rows, differing
+
+
+def _rows_of_one(quotes: Sequence[Quote], listed: PriceList) -> list[Row]:
+    return [_row(quote, quote.since or listed.stated_on, (listed,), "imported") for quote in quotes]
 
 
 def _in_force(quotes: Sequence[Quote], day: date) -> Quote | None:
@@ -169,15 +183,19 @@ def _differing(quote: Quote, other: Quote, one: PriceList, two: PriceList) -> li
 def _without(quote: Quote, differing: Sequence[Difference]) -> Quote:
     """Leave out disputed fees and ways of selling: a request that needs one stays unpriced."""
     disputed = {item.key for item in differing}
-    sales = {item.sale for item in rate_keys(quote) if item.key in disputed}
-    names = [key for key in quote.rates if key in disputed] + [sale[1] for sale in sales if sale is not None]
+    sales = [*dict.fromkeys(item.sale for item in rate_keys(quote) if item.key in disputed and item.sale is not None)]
+    names = [*filter(disputed.__contains__, quote.rates), *(word for _, word in sales)]
     return replace(
         quote,
-        rates={key: rate for key, rate in quote.rates.items() if key not in disputed},
-        sales={sale: rates for sale, rates in quote.sales.items() if sale not in sales},
-        sized_sales={place: rates for place, rates in quote.sized_sales.items() if place[0] not in sales},
+        rates=_but(quote.rates, disputed),
+        sales=_but(quote.sales, sales),
+        sized_sales=_but(quote.sized_sales, [place for place in quote.sized_sales if place[0] in sales]),
         left_out=(*quote.left_out, *(f"{name} (disputed)" for name in names)),
     )
+
+
+def _but(whole: Mapping[_Key, _Value], keys: Collection[_Key]) -> dict[_Key, _Value]:
+    return {key: value for key, value in whole.items() if key not in keys}
 
 
 def _merged(quote: Quote, other: Quote, one: PriceList, two: PriceList) -> tuple[Quote, str]:
@@ -212,23 +230,29 @@ def quoted_price(quote: Quote) -> Price:
 
 
 def _row(quote: Quote, start: date, sources: Sequence[PriceList], confidence: str) -> Row:
-    notes = []
-    if left_out := (*quote.left_out, *(f"{word} (not for every size, or uneven)" for word in quote.dropped_sales())):
-        notes.append(f"without {', '.join(left_out)}")
-    whens = quote.whens()
+    left_out = _left_out(quote)
     table = {
         "model": quote.model,
         "effective_from": start.isoformat(),
-        **({"effective_until": quote.until.isoformat()} if quote.until is not None else {}),
-        **({"status": "announced"} if quote.announced else {}),
+        "effective_until": None if quote.until is None else quote.until.isoformat(),
+        "status": "announced" if quote.announced else None,
         **{key: plain(rate) for key, rate in quote.rates.items()},
-        **({"when": whens} if whens else {}),
-        "source": f"{'; '.join(each.label for each in sources)}: {quote.page or 'no page named'}",
+        "when": quote.whens() or None,
+        "source": _source(sources, quote),
         "checked_on": max((each.stated_on for each in sources), default=start),
         "confidence": confidence,
-        **({"note": "; ".join(notes)} if notes else {}),
+        "note": f"without {left_out}" if left_out else None,
     }
-    return _checked(table, quote.provider)
+    return _checked({key: value for key, value in table.items() if value is not None}, quote.provider)
+
+
+def _source(sources: Sequence[PriceList], quote: Quote) -> str:
+    return f"{'; '.join(each.label for each in sources)}: {quote.page or 'no page named'}"
+
+
+def _left_out(quote: Quote) -> str:
+    uneven = (f"{word} (not for every size, or uneven)" for word in quote.dropped_sales())
+    return ", ".join((*quote.left_out, *uneven))
 
 
 def _unpriced(differing: Sequence[Difference], quote: Quote, one: PriceList, two: PriceList) -> Row:
@@ -240,7 +264,7 @@ def _unpriced(differing: Sequence[Difference], quote: Quote, one: PriceList, two
         "model": quote.model,
         "effective_from": max(one.stated_on, two.stated_on).isoformat(),
         "status": "unpriced",
-        "source": f"{one.label}; {two.label}: {quote.page or 'no page named'}",
+        "source": _source((one, two), quote),
         "checked_on": max(one.stated_on, two.stated_on),
         "confidence": "imported, the sources differ",
         "note": f"the sources differ: {figures}; a row of your own decides",
@@ -248,7 +272,7 @@ def _unpriced(differing: Sequence[Difference], quote: Quote, one: PriceList, two
     return _checked(table, quote.provider)
 
 
-def _checked(table: Mapping[str, Any], provider: str) -> Row:
+def _checked(table: Mapping[str, object], provider: str) -> Row:
     return Row(table=table, price=price_of(PriceRow.model_validate(table), provider, "", IMPORTED_LAYER))
 
 
@@ -260,15 +284,21 @@ def _not_yet(rows: Sequence[Row], known: Sequence[Price]) -> Iterator[Row]:
     """
     said = [price for price in known if price.status != "announced"]
     announced = {_key(price) for price in known if price.status == "announced"}
-    begun = [row for row in rows if row.price.status != "announced" and _start_day(row) <= row.table["checked_on"]]
-    again = [_checked({**row.table, "effective_from": _day_text(row)}, row.price.provider) for row in begun[-1:]]
-    for row in (*rows, *again):
+    for row in (*rows, *_again(rows)):
         if row.price.status == "announced":
             if _key(row.price) not in announced:
                 yield row
         elif (new := _appended(row, said)) is not None:
             said.append(new.price)
             yield new
+
+
+def _again(rows: Sequence[Row]) -> list[Row]:
+    """Give the last row that had begun when its list was made once more, from that day on."""
+    begun = [row for row in rows if row.price.status != "announced" and _start_day(row) <= row.checked_on]
+    return [
+        _checked({**row.table, "effective_from": row.checked_on.isoformat()}, row.price.provider) for row in begun[-1:]
+    ]
 
 
 def _appended(row: Row, said: Sequence[Price]) -> Row | None:
@@ -280,19 +310,17 @@ def _appended(row: Row, said: Sequence[Price]) -> Row | None:
         return None
     if latest is None or latest.effective_from != start:
         return row
-    day = row.table["checked_on"]
-    if day <= max(each for each in (latest.checked_on, latest.corrected_on, date.min) if each is not None):
+    if row.checked_on <= _said_on(latest):
         return None
-    return _checked({**row.table, "corrected_on": day}, row.price.provider)
+    return _checked({**row.table, "corrected_on": row.checked_on}, row.price.provider)
+
+
+def _said_on(price: Price) -> date:
+    return max(price.checked_on or date.min, price.corrected_on or date.min)
 
 
 def _start_day(row: Row) -> date:
     return row.price.effective_from.date() if row.price.effective_from is not None else date.min
-
-
-def _day_text(row: Row) -> str:
-    day: date = row.table["checked_on"]
-    return day.isoformat()
 
 
 def _key(price: Price) -> tuple[datetime | None, str]:

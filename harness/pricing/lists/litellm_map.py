@@ -7,13 +7,24 @@ is never imported (seconds, and a download unless forbidden).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TypeAlias, TypedDict, TypeGuard
 
 from harness.pricing.lists.listed_providers import listed_provider, of_litellm
-from harness.pricing.lists.quotes import PriceList, Quote, Refusal, RefusedError, Sale, check_chat_rates, published
+from harness.pricing.lists.quotes import (
+    Entry,
+    PriceList,
+    Quote,
+    Rates,
+    Refusal,
+    RefusedError,
+    Sale,
+    check_chat_rates,
+    published,
+    without_repeated,
+)
 
 MAP_FILE = "model_prices_and_context_window_backup.json"
 """The copy of its price map that litellm carries for work without a network."""
@@ -54,10 +65,10 @@ _TIERS = {"batches": "batch", "priority": "priority", "flex": "flex"}
 _MTOK = 1_000_000
 
 
-def read_litellm(prices: Mapping[str, Mapping[str, Any]], version: str, stated_on: date) -> PriceList:
+def read_litellm(prices: Mapping[str, Entry], version: str, stated_on: date) -> PriceList:
     """Read the map; amounts must have been parsed as Decimal."""
     quotes, refusals = [], []
-    facts: dict[tuple[str, str], Mapping[str, Any]] = {}
+    facts: dict[tuple[str, str], Entry] = {}
     ids: dict[tuple[str, str], str] = {}
     for key, entry in prices.items():
         if key == "sample_spec" or not entry.get("litellm_provider"):
@@ -95,23 +106,16 @@ def _vertex_last(quote: Quote) -> bool:
     return "_ai/" in quote.listed_as if preferred is None else not quote.listed_as.startswith(preferred)
 
 
-def _quote(
-    key: str, provider: str, model: str, entry: Mapping[str, Any], prices: Mapping[str, Mapping[str, Any]]
-) -> Quote:
+def _quote(key: str, provider: str, model: str, entry: Entry, prices: Mapping[str, Entry]) -> Quote:
     mode = str(entry.get("mode"))
     _check_entry(key, provider, mode, entry)
-    found: dict[tuple[str, int], dict[str, Decimal]] = {}
-    left_out = _read_rates(entry, found) if "tiered_pricing" not in entry else _read_ranges(entry, found)
-    base = found.pop(("", 0), {})
+    found, left_out = _read_ranges(entry) if "tiered_pricing" in entry else _read_rates(entry)
     fees, unread = _fees(entry, provider, mode)
     if mode not in _CHAT and (left_out := [name for name in left_out if not name.startswith("output_cost_per_image")]):
         raise RefusedError(f"not expressible: {', '.join(left_out)}")
-    rates = published({**base, **fees})
-    if "output_cost_per_image" in entry and not any(part in rates for part in ("output", "output_image")):
+    rates = without_repeated(published({**found.pop(("", 0), {}), **fees}))
+    if "output_cost_per_image" in entry and rates.keys().isdisjoint({"output", "output_image"}):
         raise RefusedError("not expressible: a price per image, whatever its size")
-    for part, same in (("reasoning", "output"), ("input_image", "input")):
-        if part in rates and rates[part] == rates.get(same):
-            del rates[part]
     check_chat_rates(rates, needs_output=mode not in _NO_OUTPUT)
     _check_twin(key, provider, entry, prices)
     return Quote(
@@ -119,16 +123,14 @@ def _quote(
         model=model,
         listed_as=key,
         rates=rates,
-        sales={_sale(tier): published(part) for (tier, size), part in found.items() if tier and not size},
-        sizes={size: published(part) for (tier, size), part in found.items() if size and not tier},
-        sized_sales={(_sale(tier), size): published(part) for (tier, size), part in found.items() if size and tier},
+        **_sold(found),
         factors=_factors(entry),
         page=_page(str(entry.get("source") or "")),
         left_out=(*unread, *left_out),
     )
 
 
-def _check_entry(key: str, provider: str, mode: str, entry: Mapping[str, Any]) -> None:
+def _check_entry(key: str, provider: str, mode: str, entry: Entry) -> None:
     if mode not in _MODES:
         raise RefusedError(f"not a model that answers: mode {mode}")
     if "off_peak_pricing" in entry:
@@ -146,7 +148,7 @@ def _check_entry(key: str, provider: str, mode: str, entry: Mapping[str, Any]) -
         raise RefusedError("the name of a base model, under which no fine-tuned one is called")
 
 
-def _check_twin(key: str, provider: str, entry: Mapping[str, Any], prices: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_twin(key: str, provider: str, entry: Entry, prices: Mapping[str, Entry]) -> None:
     """Bedrock sells Claude from Sonnet 4.5 on at +10 % in a region; the map often has the global rate there."""
     dearer = listed_provider(provider).dearer_in_region
     bare = key.rpartition("/")[2]
@@ -157,31 +159,59 @@ def _check_twin(key: str, provider: str, entry: Mapping[str, Any], prices: Mappi
         raise RefusedError("an in-region id at the global rate: in-region costs 10 % more")
 
 
-def _read_rates(entry: Mapping[str, Any], found: dict[tuple[str, int], dict[str, Decimal]]) -> list[str]:
-    """Sort per-token amounts by tier and size; give the names of amounts that no price file can hold."""
+_Places: TypeAlias = dict[tuple[str, int], dict[str, Decimal]]
+"""Rates by tier and by the prompt size above which they hold; ("", 0) = always."""
+
+
+class _Sold(TypedDict):
+    """The rates of a `Quote` that replace the usual ones."""
+
+    sales: dict[Sale, Rates]
+    sizes: dict[int, Rates]
+    sized_sales: dict[tuple[Sale, int], Rates]
+
+
+def _sold(found: _Places) -> _Sold:
+    sold: _Sold = {"sales": {}, "sizes": {}, "sized_sales": {}}
+    for (tier, size), part in found.items():
+        rates = published(part)
+        if not tier:
+            sold["sizes"][size] = rates
+        elif size:
+            sold["sized_sales"][("tier", _TIERS[tier]), size] = rates
+        else:
+            sold["sales"]["tier", _TIERS[tier]] = rates
+    return sold
+
+
+def _read_rates(entry: Entry) -> tuple[_Places, list[str]]:
+    """Sort per-token amounts by tier and size, and name the amounts that no price file can hold."""
+    found: _Places = {}
     unread = []
     threshold_is_long = of_litellm(entry["litellm_provider"]).threshold_is_long
-    for name, amount in entry.items():
-        if not _is_amount(amount) or ("cost" not in name and "price" not in name):
-            continue
+    for name, amount in _amounts(entry):
         key = _KEY.fullmatch(name)
-        tier = key["tier"] if key is not None else None
-        if key is None or (tier is not None and tier not in _TIERS):
-            if amount and name not in _FEES and name != "input_cost_per_token_cache_hit" and "uplift" not in name:
-                unread.append(name)
-            continue
-        meter = _METERS[key["base"]]
-        if key["hour"]:
-            meter = "cache_write_1h"
-        size = int(key["size"] or 0) * 1000
-        if size and threshold_is_long:
-            size -= 1
-        place = (tier or "", size)
-        found.setdefault(place, {})[meter] = Decimal(amount) * _MTOK
-    return unread
+        if key is not None and (key["tier"] or "batches") in _TIERS:
+            size = max(0, int(key["size"] or 0) * 1000 - threshold_is_long)
+            meter = "cache_write_1h" if key["hour"] else _METERS[key["base"]]
+            found.setdefault((key["tier"] or "", size), {})[meter] = amount * _MTOK
+        elif amount and not _is_read_elsewhere(name):
+            unread.append(name)
+    return found, unread
 
 
-def _read_ranges(entry: Mapping[str, Any], found: dict[tuple[str, int], dict[str, Decimal]]) -> list[str]:
+def _amounts(entry: Entry) -> Iterator[tuple[str, Decimal]]:
+    for name, amount in entry.items():
+        if _is_amount(amount) and ("cost" in name or "price" in name):
+            yield name, Decimal(amount)
+
+
+def _is_read_elsewhere(name: str) -> bool:
+    return name in _FEES or name == "input_cost_per_token_cache_hit" or "uplift" in name
+
+
+def _read_ranges(entry: Entry) -> tuple[_Places, list[str]]:
+    found: _Places = {}
     end = 0
     for step in entry["tiered_pricing"]:
         bounds = step.get("range")
@@ -192,42 +222,41 @@ def _read_ranges(entry: Mapping[str, Any], found: dict[tuple[str, int], dict[str
         if rates.get("reasoning") == rates.get("output"):
             rates.pop("reasoning", None)
         found["", int(bounds[0])] = rates
-    return []
+    return found, []
 
 
-def _is_amount(value: object) -> bool:
+def _is_amount(value: object) -> TypeGuard[int | Decimal]:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def _sale(tier: str) -> Sale:
-    return "tier", _TIERS[tier]
-
-
-def _fees(entry: Mapping[str, Any], provider: str, mode: str) -> tuple[dict[str, Decimal], tuple[str, ...]]:
-    fees = {
-        key: Decimal(entry[name]) * scale
-        for name, (key, scale) in _FEES.items()
-        if _is_amount(entry.get(name)) and mode in _CHAT
-    }
+def _fees(entry: Entry, provider: str, mode: str) -> tuple[dict[str, Decimal], tuple[str, ...]]:
+    fees = {}
+    for name, (key, scale) in _FEES.items():
+        amount = entry.get(name)
+        if mode in _CHAT and _is_amount(amount):
+            fees[key] = Decimal(amount) * scale
     search = entry.get("search_context_cost_per_query")
     if not isinstance(search, Mapping):
         return fees, ()
-    amounts = {Decimal(amount) * 1000 for amount in search.values()}
-    listed = listed_provider(provider)
-    if listed.searches == "request":
+    if listed_provider(provider).searches == "request":
         raise RefusedError("not expressible: a fee on every request that depends on the size of its search")
+    amounts = {Decimal(amount) * 1000 for amount in search.values()}
     if len(amounts) != 1:
         return fees, ("a search fee by the size of its context",)
-    (fee,) = amounts
+    return {**fees, _search_meter(entry, provider): amounts.pop()}, ()
+
+
+def _search_meter(entry: Entry, provider: str) -> str:
+    """Say by what a provider sells its search: by the call, by the query or by the prompt."""
+    listed = listed_provider(provider)
     if listed.searches is None or entry["litellm_provider"] in listed.searches_as_usual:
-        return {**fees, "web_search_per_1k": fee}, ()
-    per_query = entry.get("web_search_billing_unit") == "per_query"
-    return {**fees, "grounding_per_1k" if per_query else "grounded_prompt_per_1k": fee}, ()
+        return "web_search_per_1k"
+    return "grounding_per_1k" if entry.get("web_search_billing_unit") == "per_query" else "grounded_prompt_per_1k"
 
 
-def _factors(entry: Mapping[str, Any]) -> dict[Sale, Decimal]:
+def _factors(entry: Entry) -> dict[Sale, Decimal]:
     own = entry.get("provider_specific_entry") or {}
-    given: dict[Sale, Any] = {
+    given: dict[Sale, object] = {
         ("speed", "fast"): own.get("fast"),
         ("geo", "us"): own.get("us") or entry.get("regional_processing_uplift_multiplier_us"),
         ("geo", "eu"): entry.get("regional_processing_uplift_multiplier_eu"),
@@ -242,7 +271,7 @@ def _page(address: str) -> str:
     return page.partition("/subscriptions/")[0]
 
 
-def _facts(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(entry: Entry) -> dict[str, object]:
     """Keep what harness.pricing.lists.fact_importing reads, and whether the entry has a price per token at all."""
     kept = {key: value for key, value in entry.items() if key in _FACTS or key.endswith("_reasoning_effort")}
     return {**kept, "priced": bool(entry.get("input_cost_per_token") or entry.get("tiered_pricing"))}

@@ -9,9 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from harness.money import plain
+
+Entry: TypeAlias = Mapping[str, Any]
+"""What a list says of a model, as it says it: JSON values, amounts as Decimal; its reader checks what it takes."""
 
 Rates = Mapping[str, Decimal]
 Sale = tuple[str, str]
@@ -65,7 +68,7 @@ class Quote:
         """Provider and model."""
         return self.provider, self.model
 
-    def whens(self) -> list[dict[str, Any]]:
+    def whens(self) -> list[dict[str, object]]:
         """Write the conditions as [[price.when]] tables, in an order in which each one's rates survive.
 
         A way of selling that the entry does not price above a context tier is kept only where it is one factor of the
@@ -82,7 +85,9 @@ class Quote:
             elif when := self._factor(sale, rates):
                 factored.append(when)
         sizes = [_when(self.sizes[size], over=size) for size in sorted(self.sizes)]
-        regions = [{kind: [word], "multiply": plain(factor)} for (kind, word), factor in self.factors.items()]
+        regions: list[dict[str, object]] = [
+            {kind: [word], "multiply": plain(factor)} for (kind, word), factor in self.factors.items()
+        ]
         return [*plain_sales, *sizes, *sized_sales, *factored, *regions]
 
     def dropped_sales(self) -> tuple[str, ...]:
@@ -98,19 +103,20 @@ class Quote:
         shares = {rate / self.rates[key] for key, rate in rates.items() if self.rates.get(key)} - {Decimal(1)}
         return sale != ("tier", "batch") or not shares or max(shares) <= min(shares) * _ROUNDING
 
-    def _sold(self, sale: Sale) -> dict[str, Any]:
+    def _sold(self, sale: Sale) -> dict[str, object]:
         start = self.sold_since.get(sale)
         return {sale[0]: [sale[1]], **({} if start is None else {"effective_from": start.isoformat()})}
 
-    def _factor(self, sale: Sale, rates: Rates) -> dict[str, Any] | None:
+    def _factor(self, sale: Sale, rates: Rates) -> dict[str, object] | None:
+        """Write a way of selling as one factor of the list price; None where it is no published one for all parts."""
         shares = {key: rate / self.rates[key] for key, rate in rates.items() if self.rates.get(key)}
-        changed = {share for share in shares.values() if share != 1}
+        changed = set(shares.values()) - {Decimal(1)}
         if len(changed) != 1 or shares.keys() != rates.keys():
             return None
         (factor,) = changed
-        spared = [key for key in self.rates if shares.get(key, Decimal(1)) == 1 and not is_fee(key)]
         if factor.as_tuple().exponent not in range(-4, 1):
             return None
+        spared = [key for key in self.rates if shares.get(key, Decimal(1)) == 1 and not is_fee(key)]
         return {**self._sold(sale), "multiply": plain(factor), **({"spare": spared} if spared else {})}
 
 
@@ -119,7 +125,7 @@ def is_fee(key: str) -> bool:
     return key.endswith(("_per_1k", "_each"))
 
 
-def _when(rates: Rates, **conditions: Any) -> dict[str, Any]:
+def _when(rates: Rates, **conditions: object) -> dict[str, object]:
     return {**conditions, **{key: plain(rate) for key, rate in rates.items()}}
 
 
@@ -149,7 +155,7 @@ class PriceList:
     stated_on: date
     quotes: tuple[Quote, ...]
     refusals: tuple[Refusal, ...]
-    facts: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    facts: Mapping[tuple[str, str], Entry] = field(default_factory=dict)
     ids: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -176,6 +182,12 @@ def published(rates: Mapping[str, Decimal]) -> dict[str, Decimal]:
             raise RefusedError(f"not a published figure: {key} {plain(rate)}")
         kept[key] = short
     return kept
+
+
+def without_repeated(rates: Rates) -> dict[str, Decimal]:
+    """Leave out parts that cost what their whole costs: a price file has them once."""
+    wholes = {"reasoning": "output", "input_image": "input"}
+    return {key: rate for key, rate in rates.items() if key not in wholes or rate != rates.get(wholes[key])}
 
 
 def check_chat_rates(rates: Rates, *, needs_output: bool) -> None:
