@@ -206,6 +206,60 @@ def test_a_provider_is_an_entry_and_its_prices(copy: Copy, monkeypatch: pytest.M
     assert copy.touched() == ["harness/providers/catalogue.py", "pricing/newai.toml"]
 
 
+def test_a_report_is_a_table_and_a_line(copy: Copy) -> None:
+    table = "harness/reports/spend/waste_table.py"
+    (copy.root / table).write_text(
+        "from harness.documents.table import Column, Table\n\n\n"
+        "def waste_table(report):\n"
+        "    columns = (Column(name='model'), Column(name='wasted', kind='usd'))\n"
+        "    rows = [(row.facts.model, row.facts.solve.wasted_usd) for row in report.rows]\n"
+        "    return Table(name='waste', title='Money down the drain', columns=columns, rows=rows)\n",
+        encoding="utf-8",
+    )
+    copy.replace(
+        "harness/reports/report_parts.py",
+        "REPORTS: dict[str, ReportPart] = {",
+        "from harness.reports.spend.waste_table import waste_table\n\n"
+        "WASTE = ReportPart(\n"
+        '    name="waste",\n'
+        "    make=lambda shown: waste_table(shown.report),\n"
+        '    on={"terminal", "markdown", "page", "export"},\n'
+        ")\n"
+        'REPORTS: dict[str, ReportPart] = {"waste": WASTE} | {',
+    )
+    copy.run("run", "starter", "-m", "sim/reasoner", "--limit", "1")
+    for form in ("table", "md", "html"):
+        assert "Money down the drain" in copy.run("report", "--format", form)
+    copy.run("export", "waste", "-o", "waste.csv")
+    assert (copy.root / "waste.csv").read_text(encoding="utf-8").startswith("model,wasted\nreasoner,")
+    assert copy.touched() == ["harness/reports/report_parts.py", table]
+
+
+def test_an_output_format_is_a_function_and_a_line(copy: Copy) -> None:
+    writer = "harness/rendering/tab_separated.py"
+    (copy.root / writer).write_text(
+        "import io\n\n"
+        "from harness.rendering.csv_text import write_csv\n\n\n"
+        "def to_tabs(document):\n"
+        "    out = io.StringIO()\n"
+        "    write_csv(document.rows(), out)\n"
+        "    return out.getvalue().replace(',', '\\t')\n",
+        encoding="utf-8",
+    )
+    copy.replace(
+        "harness/rendering/formats.py",
+        "FORMATS: dict[str, Format] = {",
+        "from harness.rendering.tab_separated import to_tabs\n\n"
+        "FORMATS: dict[str, Format] = {\n"
+        '    "tsv": Format(form="rows", endings=(".tsv",), text=to_tabs),',
+    )
+    copy.run("run", "starter", "-m", "sim/reasoner", "--limit", "1")
+    assert copy.run("report", "--format", "tsv").startswith("suite\t")
+    copy.run("report", "-o", "report.tsv")
+    assert (copy.root / "report.tsv").read_text(encoding="utf-8").startswith("suite\t")
+    assert copy.touched() == ["harness/rendering/formats.py", writer]
+
+
 def test_the_table_names_what_these_tests_touch() -> None:
     table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for row in (
@@ -213,5 +267,7 @@ def test_the_table_names_what_these_tests_touch() -> None:
         r"what a model takes.*`\[\[model\]\]`",
         r"a scorer.*`SCORERS`",
         r"a provider.*`PROVIDERS`",
+        r"a report.*`REPORTS`",
+        r"an output format.*`FORMATS`",
     ):
         assert re.search(rf"^\| {row}", table, re.MULTILINE), row
