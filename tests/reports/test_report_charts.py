@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.documents.chart import Chart, Point, Scatter
-from harness.rendering.svg.drawing import LETTER, NARROW, OTHER, REASONING, WIDE, Frame
+from harness.rendering.svg.axes import LETTER, NARROW, OTHER, REASONING, WIDE, Frame
 from harness.rendering.svg.svg_charts import to_svg
 from harness.reports.spend.spend_charts import report_charts
 from tests.support.spend_cases import direct, outcomes, reasoner, report

@@ -19,7 +19,7 @@ from harness.documents.chart import Bars, Scatter
 from harness.pricing import Price, PriceBook
 from harness.rendering.chart_files import write_charts
 from harness.rendering.html.html_page import number_in, to_html
-from harness.rendering.svg.drawing import COLOURS
+from harness.rendering.svg.axes import COLOURS
 from harness.rendering.svg.svg_charts import to_svg
 from harness.reports.compare.verdict import ladder_table, pairs_table
 from harness.reports.facts.report_facts import RunCost

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from harness.documents.trend import Night, Trend, TrendPoint
 from harness.rendering.printable import as_xml
+from harness.rendering.svg.axes import BLUE, SKY, VERMILION, LinearScale
 
 WIDTH, HEIGHT, LEFT, TOP, FLOOR = 352, 150, 78, 14, 120
-LINE, WHISKER, BAD = "#0072B2", "#56B4E9", "#D55E00"
 STYLE = """
 :root { --text: #1f2328; --mute: #59636e; --line: #d1d9e0; --back: #ffffff; --card: #f6f8fa; }
 @media (prefers-color-scheme: dark) {
@@ -66,35 +66,38 @@ def _line(trend: Trend, nights: Sequence[Night], title: str, value: Value, write
     known = [(point, found) for point in trend.points if (found := value(point)) is not None]
     if not known:
         return "<p>not known</p>"
-    whiskers = title.startswith("score")
-    limits = [100 * limit for point, _ in known for limit in (point.score_low, point.score_high)
-              if whiskers and limit is not None]  # fmt: skip
-    low, high = _range([found for _, found in known] + limits)
-    step = (WIDTH - LEFT - 16) / max(1, len(nights) - 1)
-
-    def x(point: TrendPoint) -> float:
-        return LEFT + 6 + step * point.night
-
-    def y(number: float) -> float:
-        return FLOOR - (FLOOR - TOP) * (number - low) / (high - low)
-
-    parts = [
-        f'<line class="g" x1="{LEFT}" x2="{WIDTH - 6}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{as_xml(write(tick))}</text>'
-        for tick in (low, (low + high) / 2, high)
-    ]
-    path = " ".join(f"{x(point):.1f},{y(found):.1f}" for point, found in known)
-    parts.append(f'<polyline points="{path}" fill="none" stroke="{LINE}" stroke-width="2"/>')
+    limits = {point.night: limits for point, _ in known if title.startswith("score") and (limits := _limits(point))}
+    low, high = _range([found for _, found in known] + [limit for pair in limits.values() for limit in pair])
+    x = LinearScale(0, max(1, len(nights) - 1), LEFT + 6, WIDTH - 10)
+    y = LinearScale(low, high, FLOOR, TOP)
+    parts = [_tick(y(tick), write(tick)) for tick in (low, (low + high) / 2, high)]
+    path = " ".join(f"{x(point.night):.1f},{y(found):.1f}" for point, found in known)
+    parts.append(f'<polyline points="{path}" fill="none" stroke="{BLUE}" stroke-width="2"/>')
     for point, found in known:
-        if whiskers and point.score_low is not None and point.score_high is not None:
-            parts.append(
-                f'<line x1="{x(point):.1f}" x2="{x(point):.1f}" y1="{y(100 * point.score_low):.1f}" '
-                f'y2="{y(100 * point.score_high):.1f}" stroke="{WHISKER}"/>'
-            )
-        parts.append(_mark(x(point), y(found), nights[point.night], write(found), bound=point.is_lower_bound))
-    parts.append(_dates(nights, step))
+        if ends := limits.get(point.night):
+            parts.append(_whisker(x(point.night), y(ends[0]), y(ends[1])))
+        parts.append(_mark(x(point.night), y(found), nights[point.night], write(found), bound=point.is_lower_bound))
+    parts.append(_dates(nights, x(len(nights) - 1)))
     told = f"{title} of {trend.model} on {trend.suite}: from {write(known[0][1])} to {write(known[-1][1])}"
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{as_xml(told)}">{"".join(parts)}</svg>'
+
+
+def _limits(point: TrendPoint) -> tuple[float, float] | None:
+    """The interval of a score in percent."""
+    if point.score_low is None or point.score_high is None:
+        return None
+    return 100 * point.score_low, 100 * point.score_high
+
+
+def _tick(y: float, text: str) -> str:
+    return (
+        f'<line class="g" x1="{LEFT}" x2="{WIDTH - 6}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{as_xml(text)}</text>'
+    )
+
+
+def _whisker(x: float, low: float, high: float) -> str:
+    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{SKY}"/>'
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -107,15 +110,14 @@ def _mark(x: float, y: float, night: Night, text: str, *, bound: bool) -> str:
     tip = f"{night.started_at:%Y-%m-%d %H:%M}: {'at least ' if bound else ''}{text}, {night.verdict}"
     tip = f"<title>{as_xml(tip)}</title>"
     if night.verdict == "good":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{LINE}">{tip}</circle>'
-    return f'<path d="M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z" fill="{BAD}">{tip}</path>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{BLUE}">{tip}</circle>'
+    return f'<path d="M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z" fill="{VERMILION}">{tip}</path>'
 
 
-def _dates(nights: Sequence[Night], step: float) -> str:
+def _dates(nights: Sequence[Night], end: float) -> str:
     first = f'<text x="{LEFT}" y="{HEIGHT - 8}">{nights[0].started_at:%m-%d}</text>'
     if len(nights) < 2:
         return first
-    end = LEFT + 6 + step * (len(nights) - 1)
     return first + f'<text x="{end:.1f}" y="{HEIGHT - 8}" text-anchor="end">{nights[-1].started_at:%m-%d}</text>'
 
 

@@ -10,7 +10,7 @@ from harness.documents.page import Page
 from harness.documents.table import NUMBER_KINDS, Column
 from harness.rendering.cells import readable
 from harness.rendering.printable import printable
-from harness.rendering.svg.drawing import NARROW
+from harness.rendering.svg.axes import NARROW
 from harness.rendering.svg.svg_charts import to_svg
 
 TEMPLATES = Path(__file__).parent

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.documents.chart import Bars, Spreads
+from harness.documents.chart import Bars, Spread, Spreads, Unit
 from harness.rendering.printable import as_xml
 from harness.rendering.short_names import short_names
-from harness.rendering.svg.drawing import (
+from harness.rendering.svg.axes import (
     COLOURS,
     LETTER,
     OTHER,
@@ -17,6 +17,7 @@ from harness.rendering.svg.drawing import (
     legend,
     log_axis,
     precise,
+    square,
     text_at,
     ticks,
 )
@@ -31,7 +32,7 @@ def draw_bars(chart: Bars, frame: Frame) -> tuple[str, int]:
     thick = BAR if chart.stacked else 10
     above = NAME if frame.is_narrow else 0
     step = above + per_row * thick + GAP
-    key, key_y = legend([(part.name, COLOURS[part.role]) for part in chart.series], frame)
+    key, key_y = legend([(part.name, square(COLOURS[part.role])) for part in chart.series], frame)
     top = key_y + TOP - 16
     floor = top + step * len(chart.categories)
     ends = _ends(chart)
@@ -39,11 +40,7 @@ def draw_bars(chart: Bars, frame: Frame) -> tuple[str, int]:
     space = frame.width - frame.labels - 20 - LETTER * max(map(len, chart.totals), default=0)
     scale = space / most if most > 0 else 0.0
     parts = [key]
-    for tick in ticks(most, 3 if frame.is_narrow else 5):
-        x = frame.labels + tick * scale
-        parts.append(f'<line class="g" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}"/>')
-        anchor = "start" if frame.is_narrow and not tick else "middle"
-        parts.append(text_at(x, floor + 18, amount(tick, chart.unit), anchor=anchor, kind="m"))
+    parts.append(_axis(chart, most, scale, (top, floor), frame))
     for row, name in enumerate(short_names(chart.categories, frame.letters)):
         y = top + row * step + GAP / 2
         middle = y + above + per_row * thick / 2 + 4
@@ -51,6 +48,17 @@ def draw_bars(chart: Bars, frame: Frame) -> tuple[str, int]:
         parts.append(_bar(chart, row, y + above, thick, scale, frame.labels))
         parts.append(text_at(frame.labels + ends[row] * scale + 8, middle, chart.totals[row]))
     return "".join(parts), int(floor + 30)
+
+
+def _axis(chart: Bars, most: float, scale: float, ends: tuple[float, float], frame: Frame) -> str:
+    top, floor = ends
+    parts = []
+    for tick in ticks(most, 3 if frame.is_narrow else 5):
+        x = frame.labels + tick * scale
+        parts.append(f'<line class="g" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}"/>')
+        anchor = "start" if frame.is_narrow and not tick else "middle"
+        parts.append(text_at(x, floor + 18, amount(tick, chart.unit), anchor=anchor, kind="m"))
+    return "".join(parts)
 
 
 def _ends(chart: Bars) -> list[float]:
@@ -95,15 +103,19 @@ def draw_spreads(chart: Spreads, frame: Frame) -> tuple[str, int]:
     names = short_names([spread.label for spread in chart.spreads], frame.letters)
     for row, (spread, name) in enumerate(zip(chart.spreads, names, strict=True)):
         y = top + row * step + above + 14
-        low, quarter, median, three, high = (x(max(value, x.low)) for value in spread.quantiles)
-        mean = x(max(spread.mean, x.low))
-        colour = REASONING if spread.reasoning else OTHER
         parts.append(_name(name, spread.label, y - 12 if frame.is_narrow else y + 4, frame))
-        parts.append(f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>')
-        parts.append(
-            f'<rect x="{quarter:.1f}" y="{y - 6}" width="{max(three - quarter, 1):.1f}" height="12" fill="{colour}">'
-            f"<title>{as_xml(spread.label)}: median {precise(spread.quantiles[2], chart.unit)}</title></rect>"
-        )
-        parts.append(f'<rect class="b" x="{median - 1:.1f}" y="{y - 8}" width="2.5" height="16"/>')
-        parts.append(f'<path class="d" d="M{mean:.1f} {y - 6}l6 6l-6 6l-6 -6z"/>')
+        parts.append(_spread(spread, x, y, chart.unit))
     return "".join(parts), int(floor + 30)
+
+
+def _spread(spread: Spread, x: LogScale, y: float, unit: Unit) -> str:
+    low, quarter, median, three, high = map(x, spread.quantiles)
+    mean = x(spread.mean)
+    colour = REASONING if spread.reasoning else OTHER
+    return (
+        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>'
+        f'<rect x="{quarter:.1f}" y="{y - 6}" width="{max(three - quarter, 1):.1f}" height="12" fill="{colour}">'
+        f"<title>{as_xml(spread.label)}: median {precise(spread.quantiles[2], unit)}</title></rect>"
+        f'<rect class="b" x="{median - 1:.1f}" y="{y - 8}" width="2.5" height="16"/>'
+        f'<path class="d" d="M{mean:.1f} {y - 6}l6 6l-6 6l-6 -6z"/>'
+    )

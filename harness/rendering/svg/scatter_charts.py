@@ -6,42 +6,43 @@ On phones, points carry numbers and their names stand below.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from harness.documents.chart import Point, Scatter
 from harness.rendering.printable import as_xml
 from harness.rendering.short_names import short_names
-from harness.rendering.svg.drawing import LETTER, OTHER, REASONING, TOP, Frame, LogScale, legend, log_axis, text_at
+from harness.rendering.svg.axes import (
+    LETTER,
+    OTHER,
+    REASONING,
+    TOP,
+    Frame,
+    LinearScale,
+    LogScale,
+    legend,
+    log_axis,
+    square,
+    text_at,
+)
 
 MOST_LABELS = 30
-Y = Callable[[float], float]
+_KINDS = ((True, "reasoning models", REASONING), (False, "other models", OTHER))
+_LINES = "dashed: Pareto front, solid: convex hull"
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
 
 def draw_scatter(chart: Scatter, frame: Frame) -> tuple[str, int]:
     """Draw the body of a scatter; gives its height too."""
-    entries = [("reasoning models", REASONING), ("other models", OTHER)]
-    kinds = {point.reasoning for point in chart.points}
-    key, key_y = legend([entry for entry, kind in zip(entries, (True, False), strict=True) if kind in kinds], frame)
-    parts, words = [key], "dashed: Pareto front, solid: convex hull"
-    if chart.front and frame.is_narrow:
-        key_y += 18
-        parts.append(text_at(8, key_y, words, kind="m"))
-    elif chart.front:
-        parts.append(text_at(frame.width - 12, key_y, words, anchor="end", kind="m"))
+    key, key_y = _key(chart, frame)
     top = key_y + TOP - 10
     bottom = top + (220 if frame.is_narrow else 332)
     left, right = (40 if frame.is_narrow else 52), frame.width - 16
     x = LogScale([point.x for point in chart.points], left, right)
-    y_low, y_high = _range(chart.points)
-
-    def y(value: float) -> float:
-        return bottom - (value - y_low) / (y_high - y_low) * (bottom - top)
-
-    parts.append(_axes(chart, x, y, (y_low, y_high), (top, bottom), frame))
+    y = LinearScale(*_range(chart.points), bottom, top)
+    parts = [key, _axes(chart, x, y, frame)]
     lines = [[(x(chart.points[place].x), y(chart.points[place].y)) for place in places]
              for places in (*chart.ladders, chart.front, chart.hull)]  # fmt: skip
     styles = ["stroke-width='1.5'"] * len(chart.ladders)
@@ -55,6 +56,18 @@ def draw_scatter(chart: Scatter, frame: Frame) -> tuple[str, int]:
     return "".join(parts), int(bottom + 52)
 
 
+def _key(chart: Scatter, frame: Frame) -> tuple[str, float]:
+    """Draw the legend, with what the lines mean; gives the height of its last line."""
+    kinds = {point.reasoning for point in chart.points}
+    entries = [(name, square(colour)) for kind, name, colour in _KINDS if kind in kinds]
+    key, y = legend(entries, frame)
+    if not chart.front:
+        return key, y
+    if frame.is_narrow:
+        return key + text_at(8, y + 18, _LINES, kind="m"), y + 18
+    return key + text_at(frame.width - 12, y, _LINES, anchor="end", kind="m"), y
+
+
 def _range(points: Sequence[Point]) -> tuple[float, float]:
     lows = [point.y if point.low is None else point.low for point in points]
     highs = [point.y if point.high is None else point.high for point in points]
@@ -62,16 +75,14 @@ def _range(points: Sequence[Point]) -> tuple[float, float]:
     return low, max(high, low + 10)
 
 
-def _axes(
-    chart: Scatter, x: LogScale, y: Y, scores: tuple[float, float], ends: tuple[float, float], frame: Frame
-) -> str:
-    (low, high), (top, bottom) = scores, ends
+def _axes(chart: Scatter, x: LogScale, y: LinearScale, frame: Frame) -> str:
+    low, high, top, bottom = y.low, y.high, y.end, y.start
     parts = [log_axis(x, chart.x_unit, top, bottom, frame)]
     step = 20 if high - low > 50 else 10 if high - low > 20 else 5
     for tick in range(int(low), int(high) + 1, step):
-        parts.append(f'<line class="g" x1="{x.left}" x2="{x.right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
-        parts.append(text_at(x.left - 8, y(tick) + 4, f"{tick}", anchor="end", kind="m"))
-    parts.append(text_at((x.left + x.right) / 2, bottom + 40, chart.x_title, anchor="middle", kind="m"))
+        parts.append(f'<line class="g" x1="{x.start}" x2="{x.end}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
+        parts.append(text_at(x.start - 8, y(tick) + 4, f"{tick}", anchor="end", kind="m"))
+    parts.append(text_at((x.start + x.end) / 2, bottom + 40, chart.x_title, anchor="middle", kind="m"))
     middle = (top + bottom) / 2
     parts.append(text_at(12, middle, chart.y_title, anchor="middle", kind="m",
                          extra=f' transform="rotate(-90 12 {middle})"'))  # fmt: skip
@@ -85,7 +96,7 @@ def _line(points: Sequence[tuple[float, float]], style: str) -> str:
     return f'<polyline class="a" points="{path}" fill="none" {style}/>'
 
 
-def _marker(point: Point, x: float, y: Y, in_usd: bool) -> str:
+def _marker(point: Point, x: float, y: LinearScale, in_usd: bool) -> str:
     """A circle for reasoning models, a square for the others: shape as well as colour tells them apart."""
     colour, at = (REASONING if point.reasoning else OTHER), y(point.y)
     whisker = ""
@@ -98,12 +109,12 @@ def _marker(point: Point, x: float, y: Y, in_usd: bool) -> str:
     return f'{whisker}<rect x="{x - 5:.1f}" y="{at - 5:.1f}" width="10" height="10" fill="{colour}">{tip}</rect>'
 
 
-def _numbers(points: Sequence[Point], x: LogScale, y: Y, below: float, frame: Frame) -> tuple[str, int]:
+def _numbers(points: Sequence[Point], x: LogScale, y: LinearScale, below: float, frame: Frame) -> tuple[str, int]:
     """Number the points from the left, and list their names below the axis."""
     parts = []
     names = short_names([point.label for point in points], frame.letters - 4)
     ordered = sorted(zip(points, names, strict=True), key=lambda entry: entry[0].x)
-    places = _Places(points, x, y, [], (x.left, 0.0, float(frame.width), below))
+    places = _Places(points, x, y, [], (x.start, 0.0, float(frame.width), below))
     for number, (point, name) in enumerate(ordered, 1):
         at_x, at_y = places.put(f"{number}", x(point.x), y(point.y))
         parts.append(text_at(at_x, at_y, f"{number}", kind="t h", extra=' font-weight="600"'))
@@ -113,7 +124,7 @@ def _numbers(points: Sequence[Point], x: LogScale, y: Y, below: float, frame: Fr
 
 
 def _names(
-    points: Sequence[Point], x: LogScale, y: Y, lines: Sequence[Sequence[tuple[float, float]]], plot: Box
+    points: Sequence[Point], x: LogScale, y: LinearScale, lines: Sequence[Sequence[tuple[float, float]]], plot: Box
 ) -> str:
     """Write names beside their points where they cover least; none where there are too many."""
     if len(points) > MOST_LABELS:
@@ -133,7 +144,7 @@ class _Places:
 
     points: Sequence[Point]
     x: LogScale
-    y: Y
+    y: LinearScale
     lines: Sequence[Sequence[tuple[float, float]]]
     plot: Box
     taken: list[Box] = field(default_factory=list)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from harness.documents.chart import Bars, Chart, Scatter, Timeline
 from harness.rendering.printable import as_xml
+from harness.rendering.svg.axes import WIDE, Frame, text_at
 from harness.rendering.svg.bar_charts import draw_bars, draw_spreads
-from harness.rendering.svg.drawing import WIDE, Frame, text_at
 from harness.rendering.svg.scatter_charts import draw_scatter
 from harness.rendering.svg.timeline import draw_timeline
 

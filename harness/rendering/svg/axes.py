@@ -1,4 +1,4 @@
-"""What all charts are drawn from: frames of two widths, colours with one meaning each, text, legends and axes.
+"""What all charts are drawn from: frames of two widths, colours with one meaning each, text, scales, legends and axes.
 
 Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart. Text and grid lines carry classes (`t`,
 `g`, ...), so that a page sets them for light and dark.
@@ -7,24 +7,27 @@ Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart. 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.documents.chart import Role, Unit
 from harness.rendering.printable import as_xml
 
+SKY, GREEN, VERMILION, BLUE, PINK, ORANGE = "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#E69F00"
 COLOURS: dict[Role, str] = {
-    "input": "#56B4E9",
-    "cache": "#009E73",
-    "reasoning": "#D55E00",
-    "answer": "#0072B2",
+    "input": SKY,
+    "cache": GREEN,
+    "reasoning": VERMILION,
+    "answer": BLUE,
     "output": "#8C8C8C",
-    "fees": "#CC79A7",
+    "fees": PINK,
     "first": "#6A4C93",
     "second": "#B79FD1",
 }
-REASONING, OTHER = "#D55E00", "#0072B2"
+REASONING, OTHER = VERMILION, BLUE
 """Of reasoning models and of the others, in every chart that tells models apart."""
+REASONING_SHADES, OTHER_SHADES = (VERMILION, ORANGE, "#A63603", PINK), (BLUE, SKY, GREEN, "#4B5D8C")
+"""Warm and cold, where each model has a colour of its own."""
 LETTER = 7.2
 """Widest that a letter of a label is taken to be, on average."""
 TOP = 34
@@ -73,14 +76,23 @@ def precise(value: float, unit: Unit) -> str:
     return f"${value:,.6g}" if unit == "usd" else f"{value:,.0f} tokens" if unit == "tokens" else f"{value:.1f} %"
 
 
-def legend(entries: Sequence[tuple[str, str]], frame: Frame, y: float = 16) -> tuple[str, float]:
-    """Draw coloured squares with names, over several lines where needed; gives the height of the last line."""
+Mark = Callable[[float, float], str]
+"""Draws the sign of a legend's entry around a point."""
+
+
+def square(colour: str) -> Mark:
+    """Make the sign of a part of bars, or of a kind of models."""
+    return lambda x, y: f'<rect x="{x - 6}" y="{y - 6}" width="12" height="12" rx="2" fill="{colour}"/>'
+
+
+def legend(entries: Sequence[tuple[str, Mark]], frame: Frame, y: float = 16) -> tuple[str, float]:
+    """Draw signs with names, over several lines where needed; gives the height of the last line."""
     parts, x = [], 8.0
-    for name, colour in entries:
+    for name, mark in entries:
         wide = 34 + 6.6 * len(name)
         if x + wide > frame.width + 12 and x > 8:
             x, y = 8.0, y + 18
-        parts.append(f'<rect x="{x}" y="{y - 10}" width="12" height="12" rx="2" fill="{colour}"/>')
+        parts.append(mark(x + 6, y - 4))
         parts.append(text_at(x + 17, y, name))
         x += wide
     return "".join(parts), y
@@ -95,32 +107,42 @@ def ticks(top: float, most: int = 5) -> list[float]:
     return [step * place for place in range(int(top / step) + 1)]
 
 
-def log_ticks(low: float, high: float, *, few: bool = False) -> list[float]:
-    """Choose 1, 2 and 5 of every decade, or the decades alone where there are many."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    factors = (1, 2, 5) if last - first <= (2 if few else 3) else (1,)
-    return [f * 10.0**e for e in range(first, last + 1) for f in factors if low <= f * 10.0**e <= high]
+class LinearScale:
+    """Maps values to places between the start and the end of an axis."""
+
+    def __init__(self, low: float, high: float, start: float, end: float) -> None:
+        self.low, self.high, self.start, self.end = low, high, start, end
+
+    def __call__(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
 class LogScale:
-    """Maps values to x on a logarithmic axis with a little room on both sides."""
+    """Maps values to places on a logarithmic axis with a little room on both sides; what lies below is at its start."""
 
-    def __init__(self, values: Sequence[float], left: float, right: float) -> None:
+    def __init__(self, values: Sequence[float], start: float, end: float, *, room: float = 1.25) -> None:
         low, high = min(values), max(values)
         if high / low < 4:
             low, high = low / 2, high * 2
-        self.low, self.high = low / 1.25, high * 1.25
-        self.left, self.right = left, right
+        self.low, self.high = low / room, high * room
+        self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
-        share = math.log(value / self.low) / math.log(self.high / self.low)
-        return self.left + share * (self.right - self.left)
+        share = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, *, few: bool = False) -> list[float]:
+        """Choose 1, 2 and 5 of every decade, or the decades alone where there are many."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        factors = (1, 2, 5) if last - first <= (2 if few else 3) else (1,)
+        found = [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
+        return [value for value in found if self.low <= value <= self.high]
 
 
 def log_axis(x: LogScale, unit: Unit, top: float, floor: float, frame: Frame) -> str:
     """Draw the grid lines and values of a logarithmic axis; values that would touch are left out."""
     parts, last = [], -4.0
-    for tick in log_ticks(x.low, x.high, few=frame.is_narrow):
+    for tick in x.ticks(few=frame.is_narrow):
         at, name = x(tick), amount(tick, unit)
         parts.append(f'<line class="g" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{floor}"/>')
         half = LETTER * len(name) / 2
