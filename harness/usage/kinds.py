@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.errors import InputError
 from harness.usage.families.anthropic_messages import read_anthropic_messages
@@ -51,7 +50,7 @@ COHERE = "cohere.v2"
 OLLAMA = "ollama.native"
 LITELLM = "litellm.usage"
 
-Reader = Callable[[Mapping[str, Any]], Usage]
+Reader = Callable[[Mapping[str, object]], Usage]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,7 @@ READERS: Mapping[str, Reader] = {name: kind.read for name, kind in KINDS.items()
 FOLDS: Mapping[str, Fold] = {name: kind.fold for name, kind in KINDS.items() if kind.fold is not None}
 
 
-def read_usage(kind: str, raw: Mapping[str, Any] | None) -> Usage:
+def read_usage(kind: str, raw: Mapping[str, object] | None) -> Usage:
     """Read a provider's usage payload of a known kind.
 
     Args:

@@ -40,7 +40,7 @@ class Fields:
     def __init__(self, raw: object, *, path: str = "", flags: list[Flag] | None = None) -> None:
         self.path = path
         self.flags: list[Flag] = [] if flags is None else flags
-        self._raw: Mapping[Any, Any] = raw if type(raw) is dict or isinstance(raw, Mapping) else {}
+        self._raw: Mapping[str, Any] = raw if type(raw) is dict or isinstance(raw, Mapping) else {}
         self.is_object = self._raw is raw
         self._known: set[str] = set()
         self._parts: list[Fields] = []
@@ -175,9 +175,9 @@ class Fields:
         self._parts.extend(rows)
         return rows
 
-    def unknown(self) -> dict[str, Any]:
+    def unknown(self) -> dict[str, object]:
         """Return what nobody asked for, by path, as received."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         if not self._raw.keys() <= self._known:
             found = {self.where(str(name)): value for name, value in self._raw.items() if name not in self._known}
         for part in self._parts:

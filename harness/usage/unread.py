@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from harness.usage.payload import LARGEST_COUNT, Fields
 
@@ -51,7 +50,7 @@ def flag_unread_counts(fields: Fields, totals: Iterable[int | None]) -> None:
         fields.flag("unread_counts", f"no reader knows {shown}{more}: what they cost is not in the bill")
 
 
-def _numbers(path: str, value: Any, level: int = 0) -> Iterator[tuple[str, int]]:
+def _numbers(path: str, value: object, level: int = 0) -> Iterator[tuple[str, int]]:
     """Walk an unknown value down to its whole numbers."""
     if level > DEEPEST_LEVEL:
         return

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from harness.declared import request_value
 
@@ -107,7 +106,7 @@ class Usage:
     other_models: tuple[tuple[str, Usage], ...] = ()
     calls: tuple[Usage, ...] = ()
     flags: tuple[Flag, ...] = ()
-    unknown_fields: Mapping[str, Any] = field(default_factory=dict)
+    unknown_fields: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse states that no reader may produce: negative counts, and parts that exceed their total."""

@@ -6,7 +6,6 @@ Data flows one payload -> the calls inside it (`iterations`) -> `Usage`, with ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harness.usage.draft import Draft
 from harness.usage.families.context import largest_unlisted
@@ -15,7 +14,7 @@ from harness.usage.payload import Fields
 from harness.usage.values import Meter, Usage
 
 
-def read_anthropic_messages(raw: Mapping[str, Any]) -> Usage:
+def read_anthropic_messages(raw: Mapping[str, object]) -> Usage:
     """Read `anthropic.messages`.
 
     The top level leaves compaction out, so the iterations are what is billed where they are listed. Server tools make

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.usage.draft import Draft
 from harness.usage.payload import Fields
@@ -24,7 +23,7 @@ _INTERACTION_THOUGHTS = ("total_thought_tokens", "total_reasoning_tokens")
 _GROUNDING_TOOLS = {"google_search": Meter.GROUNDING, "google_maps": Meter.MAPS_GROUNDING}
 
 
-def read_gemini(raw: Mapping[str, Any]) -> Usage:
+def read_gemini(raw: Mapping[str, object]) -> Usage:
     """Read `gemini.usageMetadata`, in REST spelling, in the Python SDK's, and of the Live API.
 
     total = prompt + candidates + thoughts + tool-use prompt. Protocol buffers leave zeros out, so an absent count is 0
@@ -56,7 +55,7 @@ def read_gemini(raw: Mapping[str, Any]) -> Usage:
     )
 
 
-def read_gemini_interactions(raw: Mapping[str, Any]) -> Usage:
+def read_gemini_interactions(raw: Mapping[str, object]) -> Usage:
     """Read `gemini.interactions`: total = input + output + thoughts + tool use; cached tokens are inside the input.
 
     Grounding is counted here, tool by tool: ai.google.dev/gemini-api/docs/interactions (2026-08).

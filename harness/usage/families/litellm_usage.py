@@ -6,7 +6,6 @@ Data flows one payload -> `Draft` -> `Usage`; cached tokens are inside the promp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from harness.usage.draft import Draft
 from harness.usage.families.cache_counts import agreed, read_cache_counts
@@ -18,7 +17,7 @@ from harness.usage.payload import Fields
 from harness.usage.values import CACHE_PARTS, Meter, Usage
 
 
-def read_litellm_usage(raw: Mapping[str, Any]) -> Usage:
+def read_litellm_usage(raw: Mapping[str, object]) -> Usage:
     """Read `litellm.usage`.
 
     litellm writes 0 where the provider sent no usage (`prompt_tokens or 0`), so three zeros are unknown usage. It sums

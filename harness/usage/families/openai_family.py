@@ -7,7 +7,6 @@ Input includes cached tokens and output includes reasoning, except where a provi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from harness.usage.draft import Draft
 from harness.usage.families.cache_counts import read_cache_counts
@@ -32,17 +31,17 @@ _TOOL_CALLS = frozenset({
 })  # fmt: skip
 
 
-def read_openai_chat(raw: Mapping[str, Any]) -> Usage:
+def read_openai_chat(raw: Mapping[str, object]) -> Usage:
     """Read `openai.chat`; also right for Azure, Cerebras, vLLM, SGLang and other servers with this shape."""
     return read_plain_chat(raw) or read_any_openai_chat(raw)
 
 
-def read_any_openai_chat(raw: Mapping[str, Any]) -> Usage:
+def read_any_openai_chat(raw: Mapping[str, object]) -> Usage:
     """Read `openai.chat` with every check, whatever it holds."""
     return _chat(Fields(raw))
 
 
-def read_openai_responses(raw: Mapping[str, Any]) -> Usage:
+def read_openai_responses(raw: Mapping[str, object]) -> Usage:
     """Read `openai.responses`, and the same counts of the Realtime API, of image endpoints and of Codex's logs.
 
     Calls of built-in tools are output items, not usage, so their fees are not in here (harness.usage.tool_calls).
@@ -50,7 +49,7 @@ def read_openai_responses(raw: Mapping[str, Any]) -> Usage:
     return _chat(Fields(raw))
 
 
-def read_deepseek_chat(raw: Mapping[str, Any]) -> Usage:
+def read_deepseek_chat(raw: Mapping[str, object]) -> Usage:
     """Read `deepseek.chat`: prompt_tokens = prompt_cache_hit_tokens + prompt_cache_miss_tokens."""
     fields = Fields(raw)
     hit, miss = fields.count("prompt_cache_hit_tokens"), fields.count("prompt_cache_miss_tokens")
@@ -60,7 +59,7 @@ def read_deepseek_chat(raw: Mapping[str, Any]) -> Usage:
     return _chat(fields)
 
 
-def read_xai_chat(raw: Mapping[str, Any]) -> Usage:
+def read_xai_chat(raw: Mapping[str, object]) -> Usage:
     """Read `xai.chat`: reasoning lies beside completion_tokens when the total says so, else inside.
 
     Without a total the usual way of xAI's own chat API (beside) is taken and flagged.
@@ -68,12 +67,12 @@ def read_xai_chat(raw: Mapping[str, Any]) -> Usage:
     return _chat(Fields(raw), reasoning_is_outside=True)
 
 
-def read_openrouter_chat(raw: Mapping[str, Any]) -> Usage:
+def read_openrouter_chat(raw: Mapping[str, object]) -> Usage:
     """Read `openrouter.chat`: OpenAI's counts for every model, and the cost that was charged."""
     return _chat(Fields(raw))
 
 
-def read_mistral_chat(raw: Mapping[str, Any]) -> Usage:
+def read_mistral_chat(raw: Mapping[str, object]) -> Usage:
     """Read `mistral.chat`: reasoning is inside completion_tokens and not itemised.
 
     `prompt_audio_seconds` is billed by the minute, for which no rate can be written: it stays unread and is flagged.
@@ -81,17 +80,17 @@ def read_mistral_chat(raw: Mapping[str, Any]) -> Usage:
     return _chat(Fields(raw))
 
 
-def read_groq_chat(raw: Mapping[str, Any]) -> Usage:
+def read_groq_chat(raw: Mapping[str, object]) -> Usage:
     """Read `groq.chat`: OpenAI's shape with timings."""
     return _chat(Fields(raw))
 
 
-def read_together_chat(raw: Mapping[str, Any]) -> Usage:
+def read_together_chat(raw: Mapping[str, object]) -> Usage:
     """Read `together.chat`: totals, and cached tokens where the model has a cache."""
     return _chat(Fields(raw))
 
 
-def read_fireworks_chat(raw: Mapping[str, Any]) -> Usage:
+def read_fireworks_chat(raw: Mapping[str, object]) -> Usage:
     """Read `fireworks.chat`: totals and cached tokens; reasoning is not itemised."""
     return _chat(Fields(raw))
 

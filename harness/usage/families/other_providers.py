@@ -6,14 +6,13 @@ Each public function reads one kind; data flows one payload -> `Draft` -> `Usage
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from harness.usage.draft import Draft
 from harness.usage.payload import Fields
 from harness.usage.values import Meter, Usage
 
 
-def read_bedrock_converse(raw: Mapping[str, Any]) -> Usage:
+def read_bedrock_converse(raw: Mapping[str, object]) -> Usage:
     """Read `bedrock.converse`: inputTokens excludes the cache; total = input + read + write + output."""
     fields = Fields(raw)
     plain, output, total = fields.count("inputTokens"), fields.count("outputTokens"), fields.count("totalTokens")
@@ -50,7 +49,7 @@ def _split_bedrock_writes(fields: Fields, written: int | None) -> tuple[int | No
     return written - one_hour, one_hour
 
 
-def read_cohere_v2(raw: Mapping[str, Any]) -> Usage:
+def read_cohere_v2(raw: Mapping[str, object]) -> Usage:
     """Read `cohere.v2`: `billed_units` are billed; `tokens` (with the hidden prompt) and `cached_tokens` are not."""
     fields = Fields(raw)
     billed = fields.part("billed_units")
@@ -67,7 +66,7 @@ def read_cohere_v2(raw: Mapping[str, Any]) -> Usage:
     return draft.usage()
 
 
-def read_perplexity_chat(raw: Mapping[str, Any]) -> Usage:
+def read_perplexity_chat(raw: Mapping[str, object]) -> Usage:
     """Read `perplexity.chat`: deep research puts reasoning, citations and searches beside the completion.
 
     They have prices of their own, so they are fees here. `usage.cost` is an object, or a number behind gateways.
@@ -125,7 +124,7 @@ def _searched_request(fields: Fields, fees: Mapping[Meter, int | None]) -> int |
     return 1
 
 
-def read_ollama_native(raw: Mapping[str, Any]) -> Usage:
+def read_ollama_native(raw: Mapping[str, object]) -> Usage:
     """Read `ollama.native`: counts beside durations in ns; a prompt that was in its cache is not counted at all."""
     fields = Fields(raw)
     fields.ignore("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
@@ -134,7 +133,7 @@ def read_ollama_native(raw: Mapping[str, Any]) -> Usage:
     ).usage()
 
 
-def read_image_count(raw: Mapping[str, Any]) -> Usage:
+def read_image_count(raw: Mapping[str, object]) -> Usage:
     """Read `image.count`, `{"images": 3}`: priced per image, so there are no tokens."""
     fields = Fields(raw)
     images = fields.count("images")

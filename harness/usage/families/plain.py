@@ -7,7 +7,7 @@ one payload -> `Usage`, equal to what `read_openai_chat` makes of it; None whene
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeGuard
 
 from harness.usage.payload import LARGEST_COUNT
 from harness.usage.values import Usage
@@ -17,7 +17,7 @@ _TOP = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", "prompt_
 _INPUT = frozenset({"cached_tokens", "audio_tokens", "text_tokens"})
 _OUTPUT = frozenset({"reasoning_tokens", "audio_tokens", "text_tokens", "accepted_prediction_tokens",
                      "rejected_prediction_tokens"})  # fmt: skip
-_NO_DETAILS: Mapping[str, Any] = {}
+_NO_DETAILS: Mapping[str, object] = {}
 
 
 def read_plain_chat(raw: object) -> Usage | None:
@@ -54,6 +54,6 @@ def read_plain_chat(raw: object) -> Usage | None:
     )
 
 
-def _is_part(count: object, whole: int) -> bool:
+def _is_part(count: object, whole: int) -> TypeGuard[int | None]:
     """Whether a count is not stated, or is a whole number within its total."""
     return count is None or (type(count) is int and 0 <= count <= whole)
