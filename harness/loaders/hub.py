@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from harness.suites.suite import DatasetRef
 CACHE_VERSION = 1
 HUB_TIMEOUT_S = 30.0
 _BYTES = "__bytes__"
-NumberedRow = tuple[int, Mapping[str, Any]]
+NumberedRow = tuple[int, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,15 +101,17 @@ def _selected(dataset: DatasetRef, rows: Iterable[NumberedRow]) -> Iterator[Numb
     if dataset.shape != "plain":
         yield from rows
         return
-    needed = {
-        name.split(".")[0]
-        for columns in dataset.fields.values()
-        for path in ([columns] if isinstance(columns, str) else columns)
-        for name in path.removesuffix("?").split("|")
-    }
+    needed = _columns(dataset) | dataset.filters.keys()
     for number, row in rows:
         if samples.passes(row, dataset.filters):
-            yield number, {name: value for name, value in row.items() if name in needed or name in dataset.filters}
+            yield number, {name: value for name, value in row.items() if name in needed}
+
+
+def _columns(dataset: DatasetRef) -> set[str]:
+    """The columns that the suite maps, by the first part of their path."""
+    mapped = (columns if isinstance(columns, tuple) else (columns,) for columns in dataset.fields.values())
+    names = (name for path in chain.from_iterable(mapped) for name in path.removesuffix("?").split("|"))
+    return {name.split(".")[0] for name in names}
 
 
 def _file(folder: Path, dataset: DatasetRef, commit: str) -> Path:
@@ -129,11 +132,11 @@ def _read_kept(path: Path) -> Iterator[NumberedRow]:
             yield number, row
 
 
-def _with_bytes(value: dict[str, Any]) -> Any:
+def _with_bytes(value: dict[str, Any]) -> object:
     return base64.b64decode(value[_BYTES]) if value.keys() == {_BYTES} else value
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     return {_BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
 
 

@@ -37,7 +37,7 @@ LONGEST_ROW = 256 * 2**20
 PARQUET_ROWS = 1000
 """Rows decoded at a time: a file with images does not lie in memory twice."""
 _HALF = re.compile("[\ud800-\udfff]")
-Row = tuple[int, Mapping[str, Any]]
+Row = tuple[int, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +162,17 @@ def rows_of(
         data = file.read()
         if suffix == ".parquet":
             yield from _parquet_rows(data)
-            return
-        text = data.decode("utf-8-sig")
+        else:
+            yield from _text_rows(file, data.decode("utf-8-sig"), suffix, rows_key, columns)
     except UnreadableError as error:
         yield error
-        return
     except UnicodeDecodeError as error:
         yield UnreadableError(0, f"is not UTF-8 text: {error}")
-        return
+
+
+def _text_rows(
+    file: LocalFile, text: str, suffix: str, rows_key: str | None, columns: Sequence[str] | None
+) -> Iterator[Row | UnreadableError]:
     if suffix in (".csv", ".tsv"):
         yield from _csv_rows(text, delimiter="\t" if suffix == ".tsv" else ",", columns=columns)
     elif suffix == ".json":
@@ -277,7 +280,7 @@ def _parquet_rows(data: bytes) -> Iterator[Row | UnreadableError]:
         yield UnreadableError(number + 1 if number else 0, f"is not Parquet: {error}")
 
 
-def image_part(value: Any, folder: Path | None) -> ImagePart:
+def image_part(value: object, folder: Path | None) -> ImagePart:
     """Make an image part of a file name, a data URL, raw bytes or the hub's {"bytes": ...} table.
 
     Raises:
@@ -286,17 +289,16 @@ def image_part(value: Any, folder: Path | None) -> ImagePart:
     """
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
-    if isinstance(value, str):
-        value = _image_bytes(value, folder)
-    if isinstance(value, bytes) and value.startswith(LFS_POINTER):
+    data = _image_bytes(value, folder) if isinstance(value, str) else value
+    if not isinstance(data, bytes):
+        raise ValueError(f"not an image: {type(data).__name__}")
+    if data.startswith(LFS_POINTER):
         raise ValueError("a Git LFS pointer, not the image: run `git lfs pull` in its repository")
-    if not isinstance(value, bytes):
-        raise ValueError(f"not an image: {type(value).__name__}")
     for magic, media_type in _MAGIC.items():
-        if value.startswith(magic):
-            return ImagePart(media_type=media_type, data=value)
-    if value[:4] == b"RIFF" and value[8:12] == b"WEBP":
-        return ImagePart(media_type="image/webp", data=value)
+        if data.startswith(magic):
+            return ImagePart(media_type=media_type, data=data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return ImagePart(media_type="image/webp", data=data)
     raise ValueError("not a PNG, JPEG, GIF or WebP image")
 
 

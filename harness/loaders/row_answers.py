@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TypeGuard
 
 from harness.suites.prompts import LETTERS
 from harness.suites.suite import DatasetRef
@@ -39,23 +39,23 @@ class Options:
     labels: tuple[str, ...] | None = None
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Say whether a cell holds nothing: None or not-a-number, as tables of floats write it."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Say whether a value has one obvious text: a text, a number, a truth value or a date."""
     return isinstance(value, str | int | float | bool | Decimal | date) and not is_missing(value)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Show a value in an error, shortened."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def options_of(value: Any) -> Options:
+def options_of(value: object) -> Options:
     """Read options from a list, a list written as text, a table of labels and texts, or a list of such pairs.
 
     Raises:
@@ -66,22 +66,34 @@ def options_of(value: Any) -> Options:
         return Options(texts=plain)
     labels, texts = _labels_and_texts(value)
     if len(texts) == 1 and isinstance(texts[0], list | tuple):  # [["a", "b"]], a list in a list
-        texts = list(texts[0])
-    while texts and is_missing(texts[-1]):  # a last column that only few rows fill
-        texts = texts[:-1]
+        texts = texts[0]
+    texts = _filled(texts)
     if not 2 <= len(texts) <= len(LETTERS):
         raise BadRowError([("choices", f"needs a list of 2 to {len(LETTERS)} options, got {shown(value)}")])
     for number, text in enumerate(texts, start=1):
         if not is_plain(text) or not str(text).strip():
             raise BadRowError([("choices", f"option {number} is no text: {shown(text)}")])
-    kept = tuple(str(label).strip(" ().:") for label in labels[: len(texts)]) if labels else None
-    if kept is not None and (len(kept) != len(texts) or len(set(kept)) != len(kept)):
+    return Options(texts=tuple(str(text).strip() for text in texts), labels=_other_labels(labels, len(texts)))
+
+
+def _filled(texts: Sequence[object]) -> Sequence[object]:
+    """Options without the last columns, which only few rows fill."""
+    while texts and is_missing(texts[-1]):
+        texts = texts[:-1]
+    return texts
+
+
+def _other_labels(labels: Sequence[object] | None, n_options: int) -> tuple[str, ...] | None:
+    """What the data set calls its options; None where that is nothing, or A, B, ..."""
+    if not labels:
+        return None
+    kept = tuple(str(label).strip(" ().:") for label in labels[:n_options])
+    if len(set(kept)) != n_options:
         raise BadRowError([("choices", f"the labels do not name the options one by one: {shown(labels)}")])
-    own = kept == tuple(LETTERS[: len(texts)])
-    return Options(texts=tuple(str(text).strip() for text in texts), labels=None if own else kept)
+    return None if kept == tuple(LETTERS[:n_options]) else kept
 
 
-def _plain_texts(value: Any) -> tuple[str, ...] | None:
+def _plain_texts(value: object) -> tuple[str, ...] | None:
     """Read what nearly all rows hold, a list of texts; None for anything else."""
     if type(value) is not list or not 2 <= len(value) <= len(LETTERS) or any(type(one) is not str for one in value):
         return None
@@ -89,35 +101,38 @@ def _plain_texts(value: Any) -> tuple[str, ...] | None:
     return texts if all(texts) else None
 
 
-def _labels_and_texts(value: Any) -> tuple[list[Any] | None, list[Any]]:
+def _labels_and_texts(value: object) -> tuple[Sequence[object] | None, Sequence[object]]:
     """Take options apart: {"text": [...], "label": [...]}, {"A": ..., "B": ...}, [{"label": ..., "text": ...}, ...]."""
     if isinstance(value, Mapping):
-        if "text" in value:
-            labels = value.get("label", value.get("labels"))
-            return (list(labels) if _is_list(labels) else None), list(value["text"]) if _is_list(value["text"]) else []
-        return list(value), list(value.values())
+        return _columns_of(value) if "text" in value else (list(value), list(value.values()))
     if not _is_list(value):
         return None, []
-    pairs = [_pair(one) for one in value if isinstance(one, Mapping)]
-    found = [pair for pair in pairs if pair is not None]
-    if not found or len(found) != len(value):
+    pairs = [pair for pair in map(_pair, value) if pair is not None]
+    if not pairs or len(pairs) != len(value):
         return None, list(value)
-    labels = [label for label, _ in found]
-    return (None if any(map(is_missing, labels)) else labels), [text for _, text in found]
+    labels, texts = zip(*pairs, strict=True)
+    return (None if any(map(is_missing, labels)) else labels), texts
 
 
-def _pair(option: Mapping[str, Any]) -> tuple[Any, Any] | None:
+def _columns_of(table: Mapping[str, object]) -> tuple[Sequence[object] | None, Sequence[object]]:
+    labels, texts = table.get("label", table.get("labels")), table["text"]
+    return (list(labels) if _is_list(labels) else None), list(texts) if _is_list(texts) else []
+
+
+def _pair(option: object) -> tuple[object, object] | None:
     """The label (None where there is none) and the text of one option; None where it is no such table."""
+    if not isinstance(option, Mapping):
+        return None
     text = next((option[name] for name in ("text", "content", "value", "option") if name in option), None)
     label = next((option[name] for name in ("label", "key", "id", "letter", "name") if name in option), None)
     return None if text is None else (label, text)
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _list_in_text(text: str) -> Any:
+def _list_in_text(text: str) -> object:
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
@@ -126,7 +141,7 @@ def _list_in_text(text: str) -> Any:
     return text
 
 
-def references_of(dataset: DatasetRef, value: Any, options: Options | None) -> tuple[str, ...]:
+def references_of(dataset: DatasetRef, value: object, options: Options | None) -> tuple[str, ...]:
     """Read the reference answer in the form that its scorer takes; several where a row lists several right ones.
 
     Raises:
@@ -143,7 +158,7 @@ def references_of(dataset: DatasetRef, value: Any, options: Options | None) -> t
     return tuple(dict.fromkeys(found))
 
 
-def _listed(value: Any) -> Sequence[Any]:
+def _listed(value: object) -> Sequence[object]:
     """One right answer, or several: a list, TriviaQA's {"value", "aliases"}, SQuAD's {"text": [...]}."""
     if isinstance(value, Mapping):
         first = value.get("value", value.get("text"))
@@ -157,7 +172,7 @@ def _listed(value: Any) -> Sequence[Any]:
     return listed
 
 
-def _reference(dataset: DatasetRef, value: Any, options: Options | None) -> str:
+def _reference(dataset: DatasetRef, value: object, options: Options | None) -> str:
     text = str(value)
     if dataset.target_after is not None:
         _, mark, text = text.rpartition(dataset.target_after)

@@ -22,7 +22,7 @@ from harness.suites import prompts
 from harness.suites.sample import Sample
 from harness.suites.suite import DatasetRef, Task
 
-ReadImage = Callable[[Any], ImagePart]
+ReadImage = Callable[[object], ImagePart]
 ALWAYS_NEEDED = frozenset({"id", "question", "target", "choices"})
 TAKES_SEVERAL = frozenset({"text"})
 """Scorers that read `metadata["targets"]`: each of several right answers counts."""
@@ -30,7 +30,7 @@ NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "qu
 FILTER_TESTS = frozenset({"from", "to", "not", "missing"})
 
 
-def column(row: Mapping[str, Any], path: str) -> Any:
+def column(row: Mapping[str, object], path: str) -> object:
     """Read a column; a dotted path goes into nested tables and lists (`meta.level`, `messages.-1.content`).
 
     A full name wins over a path.
@@ -40,12 +40,11 @@ def column(row: Mapping[str, Any], path: str) -> Any:
     Raises:
         KeyError: there is no such column.
     """
-    if "|" in path and path not in row:
-        names = path.split("|")
-        path = next((name for name in names if name in row), names[0])
+    names = [path] if path in row else path.split("|")
+    path = next((name for name in names if name in row), names[0])
     if path in row:
         return row[path]
-    value: Any = row
+    value: object = row
     for part in path.split("."):
         if isinstance(value, Mapping) and part in value:
             value = value[part]
@@ -61,7 +60,7 @@ def _is_place(part: str, length: int) -> bool:
     return digits.isascii() and digits.isdigit() and -length <= int(part) < length
 
 
-def passes(row: Mapping[str, Any], filters: Mapping[str, Any]) -> bool:
+def passes(row: Mapping[str, object], filters: Mapping[str, object]) -> bool:
     """Decide whether a row passes all filters.
 
     Raises:
@@ -75,12 +74,12 @@ def passes(row: Mapping[str, Any], filters: Mapping[str, Any]) -> bool:
         raise BadRowError([(", ".join(filters), f"cannot be compared with the filter: {error}")]) from None
 
 
-def _matches(value: Any, wanted: Any) -> bool:
+def _matches(value: object, wanted: object) -> bool:
     if isinstance(wanted, list | tuple):
         return value in wanted
     if not isinstance(wanted, Mapping):
         return bool(value == wanted)
-    tests: dict[str, Callable[[Any], bool]] = {
+    tests: dict[str, Callable[[object], bool]] = {
         "from": lambda bound: _ordered(value, bound) >= _ordered(bound, bound),
         "to": lambda bound: _ordered(value, bound) <= _ordered(bound, bound),
         "not": lambda other: value not in other if isinstance(other, list | tuple) else value != other,
@@ -89,7 +88,7 @@ def _matches(value: Any, wanted: Any) -> bool:
     return all(tests[name](argument) for name, argument in wanted.items())
 
 
-def _ordered(value: Any, bound: Any) -> Any:
+def _ordered(value: Any, bound: object) -> Any:
     """Make a value comparable with a bound: with a number as a number, else as a UTC instant in ISO form."""
     if isinstance(bound, int | float):
         return float(value)
@@ -102,11 +101,11 @@ def _ordered(value: Any, bound: Any) -> Any:
     return value
 
 
-_NO_METADATA: Mapping[str, Any] = {}
+_NO_METADATA: Mapping[str, object] = {}
 """Shared by all samples that have none: a dictionary of their own would be a twentieth of what they take."""
 
 
-def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -> Sample:
+def build_sample(task: Task, row: Mapping[str, object], *, read_image: ReadImage) -> Sample:
     """Make one sample of one row.
 
     Raises:
@@ -115,12 +114,12 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
     fields = _mapped(task, row)
     options = options_of(fields["choices"]) if not is_missing(fields.get("choices")) else None
     choices = list(options.texts) if options is not None else None
-    sample_id = _digest_id(task, fields, choices) if fields.get("id") is None else _id_text(fields["id"])
+    sample_id = _sample_id(task, fields, choices)
     target, *others = references_of(task.dataset, fields.get("target"), options)
-    metadata = {name: _plain(value) for name, value in fields.items() if name not in NOT_METADATA}
+    metadata = _metadata(fields)
     if choices is not None and task.shuffle_options_seed is not None:
         order = _shuffled(len(choices), seed=task.shuffle_options_seed, sample_id=sample_id)
-        choices = [choices[index] for index in order]
+        choices = list(map(choices.__getitem__, order))
         target = prompts.LETTERS[order.index(prompts.LETTERS.index(target))]
         metadata["option_order"] = order
     if others:
@@ -140,9 +139,9 @@ def build_sample(task: Task, row: Mapping[str, Any], *, read_image: ReadImage) -
     return sample
 
 
-def _mapped(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
+def _mapped(task: Task, row: Mapping[str, object]) -> dict[str, object]:
     """Our fields of a row; images and `column?` may be absent or empty, everything that is asked may not."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     problems: list[tuple[str, str]] = []
     needed = ALWAYS_NEEDED | prompts.placeholders(task.prompt)
     for ours, theirs in task.dataset.fields.items():
@@ -155,7 +154,7 @@ def _mapped(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
                 fields[ours] = value
             continue
         try:
-            fields[ours] = column(row, theirs) if isinstance(theirs, str) else [column(row, one) for one in theirs]
+            fields[ours] = _value(row, theirs)
         except KeyError as error:
             has = ", ".join(map(str, row))[:200]
             problems.append((ours, f"column {error.args[0]!r} is missing; the row has {has}"))
@@ -167,14 +166,22 @@ def _mapped(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _optional(row: Mapping[str, Any], path: str) -> Any:
+def _value(row: Mapping[str, object], columns: str | Sequence[str]) -> object:
+    return column(row, columns) if isinstance(columns, str) else [column(row, one) for one in columns]
+
+
+def _metadata(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: _plain(value) for name, value in fields.items() if name not in NOT_METADATA}
+
+
+def _optional(row: Mapping[str, object], path: str) -> object:
     try:
         return column(row, path)
     except KeyError:
         return None
 
 
-def _problem(field: str, value: Any) -> str | None:
+def _problem(field: str, value: object) -> str | None:
     """Say why a value that is asked or scored by cannot be used; None when it can."""
     if type(value) is str:
         return None if value.strip() else "is empty"
@@ -188,7 +195,7 @@ def _problem(field: str, value: Any) -> str | None:
     return f"is no text: {shown(value)}; name the part that is, such as 'messages.0.content'"
 
 
-def _accept_several(task: Task, metadata: dict[str, Any], targets: list[str]) -> None:
+def _accept_several(task: Task, metadata: dict[str, object], targets: list[str]) -> None:
     """Keep all right answers of a row for a scorer that can take more than one."""
     if task.scorer.name not in TAKES_SEVERAL:
         known = ", ".join(sorted(TAKES_SEVERAL))
@@ -196,7 +203,7 @@ def _accept_several(task: Task, metadata: dict[str, Any], targets: list[str]) ->
     metadata["targets"] = targets
 
 
-def _listed_images(row: Mapping[str, Any], columns: str | Sequence[str]) -> list[Any]:
+def _listed_images(row: Mapping[str, object], columns: str | Sequence[str]) -> list[object]:
     values = [row.get(name) for name in ([columns] if isinstance(columns, str) else columns)]
     flat = [one for value in values for one in (value if isinstance(value, list) else [value])]
     return [one for one in flat if one is not None and one != ""]
@@ -237,20 +244,18 @@ def _difficulty(dataset: DatasetRef, value: Any, sample_id: str) -> float:
     return int.from_bytes(hashlib.sha256(sample_id.encode()).digest()[:4]) / 2**32
 
 
-def _id_text(value: Any) -> str:
-    """Write an id; one of several columns joins them."""
-    return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _digest_id(task: Task, fields: Mapping[str, Any], choices: list[str] | None) -> str:
-    """An id from what is asked, so that it does not depend on the row's place in the file."""
+def _sample_id(task: Task, fields: Mapping[str, object], choices: list[str] | None) -> str:
+    """The stated id, its columns joined; else one from what is asked: it does not depend on the row's place."""
+    stated = fields.get("id")
+    if stated is not None:
+        return "-".join(map(str, stated)) if isinstance(stated, list | tuple) else str(stated)
     asked = {name: _plain(fields[name]) for name in sorted(prompts.placeholders(task.prompt)) if name in fields}
     if choices is not None:
         asked["choices"] = choices
     return hashlib.sha256(canonical(asked).encode()).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Keep JSON values; dates and the like become text."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
@@ -261,7 +266,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Canonical JSON: sorted keys, no spaces, for digests."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

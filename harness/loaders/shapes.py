@@ -51,12 +51,7 @@ def big_bench_hard(row: Row) -> Iterator[Row]:
 
 def scicode(row: Row) -> Iterator[Row]:
     """Give each sub-step of a problem its own row, with the ids of the steps before it and their signatures."""
-    missing = [(name, "is missing") for name in ("problem_id", "sub_steps", "required_dependencies") if name not in row]
-    if missing:
-        raise BadRowError(missing)
-    steps = enumerate(row["sub_steps"], start=1)
-    if problems := [problem for number, step in steps for problem in _missing(number, step)]:
-        raise BadRowError(problems)
+    _refuse_incomplete(row)
     earlier: list[str] = []
     signatures: dict[str, str] = {}
     supplied: list[str] = []
@@ -79,7 +74,16 @@ def scicode(row: Row) -> Iterator[Row]:
         signatures[number] = step["function_header"]
 
 
-def _missing(number: int, step: Any) -> list[tuple[str, str]]:
+def _refuse_incomplete(row: Row) -> None:
+    needed = ("problem_id", "sub_steps", "required_dependencies")
+    problems = [(name, "is missing") for name in needed if name not in row]
+    if not problems:
+        problems = [one for number, step in enumerate(row["sub_steps"], start=1) for one in _missing(number, step)]
+    if problems:
+        raise BadRowError(problems)
+
+
+def _missing(number: int, step: object) -> list[tuple[str, str]]:
     needed = ("step_number", "step_description_prompt", "function_header")
     has = step if isinstance(step, Mapping) else {}
     return [(f"sub_steps[{number}].{name}", "is missing") for name in needed if not has.get(name)]
@@ -109,7 +113,7 @@ def arc(row: Row) -> Iterator[Row]:
     yield {**row, "examples": "\n\n".join(shown), "tests": "\n\n".join(asked), "outputs": outputs}
 
 
-def _grid(grid: Any) -> str:
+def _grid(grid: object) -> str:
     return json.dumps(grid, separators=(",", ":")).replace("],[", "],\n[")
 
 

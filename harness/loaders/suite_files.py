@@ -109,7 +109,7 @@ def suite_sha256(suite: Suite) -> str:
     return hashlib.sha256(canonical(facts).encode()).hexdigest()
 
 
-def _with_defaults(document: dict[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+def _with_defaults(document: dict[str, object]) -> tuple[dict[str, object], list[Finding]]:
     """Lay each task over the file's [defaults] table; `dataset` and `scorer` are merged key by key."""
     defaults = document.pop("defaults", {})
     tasks = document.get("tasks", [])
@@ -120,16 +120,17 @@ def _with_defaults(document: dict[str, Any]) -> tuple[dict[str, Any], list[Findi
     return document, []
 
 
-def _laid_over(defaults: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+def _laid_over(defaults: Mapping[str, object], task: Mapping[str, object]) -> dict[str, object]:
     merged = {**defaults, **task}
     for table in ("dataset", "scorer"):
-        if isinstance(defaults.get(table), dict) and isinstance(task.get(table), dict):
-            same_scorer = table == "dataset" or task[table].get("name") in (None, defaults[table].get("name"))
-            merged[table] = {**defaults[table], **task[table]} if same_scorer else task[table]
+        general, own = defaults.get(table), task.get(table)
+        if isinstance(general, dict) and isinstance(own, dict):
+            same_scorer = table == "dataset" or own.get("name") in (None, general.get("name"))
+            merged[table] = {**general, **own} if same_scorer else own
     return merged
 
 
-def _loose_findings(document: Mapping[str, Any]) -> list[Finding]:
+def _loose_findings(document: Mapping[str, object]) -> list[Finding]:
     """Mistakes inside the tasks of a file that is wrong elsewhere, so that one look shows them all."""
     tasks = document.get("tasks")
     found: list[Finding] = []
@@ -139,12 +140,12 @@ def _loose_findings(document: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def _without_mistakes(stated: Any) -> Task | None:
+def _without_mistakes(stated: object) -> Task | None:
     """Read a task with the values left out that are wrong; None when it cannot be read without them."""
     try:
         return Task.model_validate(stated)
     except ValidationError as error:
-        kept = copy.deepcopy(stated)
+        kept: Any = copy.deepcopy(stated)
         for one in error.errors():
             *place, last = one["loc"] or ("",)
             with contextlib.suppress(KeyError, IndexError, TypeError):
@@ -155,11 +156,13 @@ def _without_mistakes(stated: Any) -> Task | None:
         return None
 
 
-def _scorer_alone(task: Any) -> list[Finding]:
+def _scorer_alone(task: object) -> list[Finding]:
     """What is wrong with the scorer of a task that is wrong elsewhere."""
+    if not isinstance(task, Mapping):
+        return []
     try:
-        scorer = ScorerRef.model_validate(task["scorer"])
-    except (ValidationError, KeyError, TypeError):
+        scorer = ScorerRef.model_validate(task.get("scorer"))
+    except ValidationError:
         return []
     return _scorer_findings(scorer, below=("tasks", str(task.get("name", "?"))))
 
@@ -244,8 +247,7 @@ def _member_tasks(member: Member, path: Path) -> list[Task]:
     chosen = [task for task in source.tasks if member.task in (None, task.name)]
     if source.is_index or not chosen:
         raise InputError("is an index itself" if source.is_index else f"has no task {member.task!r}")
-    changed: dict[str, Any] = {"weight": member.weight / len(chosen), "origin": f"{source.name} {source.version}"}
-    if member.epochs is not None:
-        changed["epochs"] = member.epochs
-    rows = {"expected_rows": member.expected_rows} if member.expected_rows is not None else {}
+    epochs = member.model_dump(include={"epochs"}, exclude_none=True)
+    rows = member.model_dump(include={"expected_rows"}, exclude_none=True)
+    changed = {"weight": member.weight / len(chosen), "origin": f"{source.name} {source.version}", **epochs}
     return [task.model_copy(update={**changed, "dataset": task.dataset.model_copy(update=rows)}) for task in chosen]

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import Finding, InputError
 from harness.loaders import local_files, samples
@@ -28,7 +27,7 @@ from harness.typed_files import MOST_SHOWN, refusal
 class _Rows:
     """Rows from somewhere: `(place, row number, row)`, the revision, and what must be said about it."""
 
-    rows: Iterable[tuple[str, int, Mapping[str, Any] | UnreadableError]]
+    rows: Iterable[tuple[str, int, Mapping[str, object] | UnreadableError]]
     revision: str
     folder: Path | None
     warnings: tuple[str, ...] = ()
@@ -83,7 +82,7 @@ def _read_samples(task: Task, source: _Rows) -> tuple[list[Sample], list[Finding
     findings: list[Finding] = []
     shape = SHAPES[task.dataset.shape]
 
-    def read_image(value: Any) -> ImagePart:
+    def read_image(value: object) -> ImagePart:
         return local_files.image_part(value, source.folder)
 
     for place, number, stored in source.rows:
@@ -154,7 +153,7 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
 
 def _file_rows(
     files: Sequence[LocalFile], dataset: DatasetRef
-) -> Iterable[tuple[str, int, Mapping[str, Any] | UnreadableError]]:
+) -> Iterable[tuple[str, int, Mapping[str, object] | UnreadableError]]:
     for file in files:
         for row in local_files.rows_of(file, dataset.rows_key, dataset.columns):
             yield (file.name, row.row, row) if isinstance(row, UnreadableError) else (file.name, *row)
