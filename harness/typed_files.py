@@ -7,10 +7,11 @@ model that refused -> `mistakes` -> findings.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from harness.errors import Finding, InputError, did_you_mean
 
@@ -69,7 +70,7 @@ def key_path(loc: Sequence[int | str]) -> str:
     return text or "the file"
 
 
-def _in_plain_words(error: Any, model: type[BaseModel]) -> str:
+def _in_plain_words(error: ErrorDetails, model: type[BaseModel]) -> str:
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         *place, key = error["loc"]
@@ -81,7 +82,7 @@ def _in_plain_words(error: Any, model: type[BaseModel]) -> str:
     return f"{_asked(kind, limits) or error['msg']} (got {_shown(error.get('input'))})"
 
 
-def _asked(kind: str, limits: dict[str, Any]) -> str | None:
+def _asked(kind: str, limits: Mapping[str, object]) -> str | None:
     """What would have been right; None for kinds that pydantic's own words tell as well."""
     bounds = {
         "greater_than_equal": ("ge", "must be {} or more"),
@@ -125,7 +126,7 @@ def _keys(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
     return list(here.model_fields)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
     """Find the models inside an annotation such as `tuple[Task, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -92,7 +92,7 @@ class Matrix(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _names_are_models(cls, value: Any) -> Any:
+    def _names_are_models(cls, value: object) -> object:
         """Let a plain name stand for a table with that model."""
         if not isinstance(value, dict) or not isinstance(value.get("models"), list):
             return value
@@ -261,7 +261,7 @@ def read_config(path: Path) -> NightlyConfig:
     return config
 
 
-def _wrong_suites(document: Mapping[str, Any], folder: Path) -> list[Finding]:
+def _wrong_suites(document: Mapping[str, object], folder: Path) -> list[Finding]:
     """Suites of the matrix that are not there, whatever else is wrong with the file."""
     matrix = document.get("matrix")
     suites = matrix.get("suites") if isinstance(matrix, Mapping) else None

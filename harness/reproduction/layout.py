@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from harness.documents.table import Column, Table
 from harness.instants import exact_utc_text
@@ -16,7 +15,7 @@ from harness.reproduction.results import Reproduction
 Rebuilt = Sequence[tuple[str, int, Decimal]]
 
 
-def reproduction_object(solved: Reproduction, rebuilt: Rebuilt) -> dict[str, Any]:
+def reproduction_object(solved: Reproduction, rebuilt: Rebuilt) -> dict[str, object]:
     """Write the JSON contract of `reproduce --json`; fields are only ever added.
 
     Args:
@@ -60,7 +59,7 @@ def reproduction_object(solved: Reproduction, rebuilt: Rebuilt) -> dict[str, Any
     }
 
 
-def _row(result: RowResult) -> dict[str, Any]:
+def _row(result: RowResult) -> dict[str, object]:
     stated = result.row.stated_output_tokens
     return {
         "model": result.row.model,
@@ -72,7 +71,7 @@ def _row(result: RowResult) -> dict[str, Any]:
     }
 
 
-def _candidate(candidate: Candidate) -> dict[str, Any]:
+def _candidate(candidate: Candidate) -> dict[str, object]:
     vintage, stated = candidate.vintage, candidate.stated_output_usd
     return {
         "price": {

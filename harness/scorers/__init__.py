@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.replies.thinking import separate
 from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_target, score_choice
@@ -45,7 +45,7 @@ GUESSES = WEAK_RULES | {"last_number", "last_line", "open_code_block"}
 class ScoreReply(Protocol):
     """A scorer's own work on a reply that is not empty; None = it found no answer."""
 
-    def __call__(self, options: Mapping[str, Any], *, text: str, sample: Sample) -> Outcome | None: ...
+    def __call__(self, options: Mapping[str, object], *, text: str, sample: Sample) -> Outcome | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

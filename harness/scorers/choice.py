@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import Field
 
@@ -201,7 +200,7 @@ def _corrected(reply: str, stated: Statement) -> Statement | None:
     return Statement(place + last[0], last[1], last[2]) if last is not None else None
 
 
-def score_choice(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
+def score_choice(options: Mapping[str, object], *, text: str, sample: Sample) -> Score | None:
     """Score a reply to a multiple-choice question; None when it settles on no option."""
     n_options = len(sample.choices) if sample.choices else ChoiceOptions.model_validate(options).n_options or 26
     settled = _plain_ending(text) or settle(text, sample.choices or ())

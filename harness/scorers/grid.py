@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from harness.replies.code_blocks import code_block
 from harness.scorers.values import Score
@@ -26,7 +25,7 @@ class GridOptions(Strict):
     """`grid_match` has no options."""
 
 
-def _as_grid(value: Any) -> Grid | None:
+def _as_grid(value: object) -> Grid | None:
     """A rectangle of integers, or None."""
     if not isinstance(value, list) or not value or not all(isinstance(row, list) and row for row in value):
         return None
@@ -35,7 +34,7 @@ def _as_grid(value: Any) -> Grid | None:
     return value if len(widths) == 1 and whole else None
 
 
-def _grids_of(value: Any) -> list[Grid] | None:
+def _grids_of(value: object) -> list[Grid] | None:
     """A grid, a list of grids, or None."""
     if (grid := _as_grid(value)) is not None:
         return [grid]
@@ -67,7 +66,7 @@ def find_grids(text: str, wanted: int) -> list[Grid] | None:
     return single[-wanted:] if len(single) >= wanted else found[-1]
 
 
-def score_grid(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
+def score_grid(options: Mapping[str, object], *, text: str, sample: Sample) -> Score | None:
     """Score grids; None when the reply holds none."""
     GridOptions.model_validate(options)
     target: list[Grid] = json.loads(sample.target)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
@@ -60,7 +60,7 @@ class JudgeOptions(Strict):
         return verdicts
 
 
-def score_by_judge(options: Mapping[str, Any], *, text: str, sample: Sample) -> JudgeCall:
+def score_by_judge(options: Mapping[str, object], *, text: str, sample: Sample) -> JudgeCall:
     """Ask a judge about one reply; long replies are cut in the middle, which the judge is told."""
     chosen = JudgeOptions.model_validate(options)
     facts = {"question": prompts.text_of(sample.input), "reference": sample.target, "reply": _shortened(text)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -91,7 +90,7 @@ def _number(text: str) -> tuple[Fraction | None, str | None]:
     return parse_number(bare) if _PLAIN_NUMBER.fullmatch(bare) else None, unit["unit"].strip() if unit else None
 
 
-def score_math(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | MathCheck | None:
+def score_math(options: Mapping[str, object], *, text: str, sample: Sample) -> Score | MathCheck | None:
     """Score a formula, or hand the comparison on; None when the reply holds no answer."""
     chosen = MathOptions.model_validate(options)
     found = extraction.find(text, chosen.find)

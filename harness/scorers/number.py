@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -183,7 +182,7 @@ def _spelled(clause: str) -> Fraction | None:
     return None if goes_on else Fraction(total + group)
 
 
-def score_number(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
+def score_number(options: Mapping[str, object], *, text: str, sample: Sample) -> Score | None:
     """Score a numeric reply; None when it holds no number."""
     chosen = NumberOptions.model_validate(options)
     target = parse_number(sample.target)

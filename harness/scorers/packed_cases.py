@@ -11,7 +11,6 @@ import io
 import json
 import pickle
 import zlib
-from typing import Any
 
 from harness.scorers.values import ProgramCase
 
@@ -21,18 +20,20 @@ LARGEST_BYTES = 512 * 1024 * 1024
 class _TextOnly(pickle.Unpickler):
     """Refuses every class and function: a pickled text needs none."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         raise pickle.UnpicklingError(f"a test case asks for {module}.{name}")
 
 
-def unpack(packed: str) -> list[dict[str, Any]]:
+def unpack(packed: str) -> list[dict[str, object]]:
     """Read cases as stored: plain JSON, or packed.
 
     Raises:
         ValueError: this is neither, or larger than `LARGEST_BYTES`.
     """
     try:
-        text: Any = packed if packed.lstrip().startswith("[") else _unpacked(packed)
+        text = packed if packed.lstrip().startswith("[") else _unpacked(packed)
+        if not isinstance(text, str | bytes):
+            raise TypeError(f"{type(text).__name__} in place of a text")
         cases = json.loads(text)
     except (binascii.Error, zlib.error, pickle.UnpicklingError, EOFError, UnicodeDecodeError, TypeError) as error:
         raise ValueError(f"the packed test cases cannot be read: {error}") from None
@@ -41,7 +42,7 @@ def unpack(packed: str) -> list[dict[str, Any]]:
     return cases
 
 
-def _unpacked(packed: str) -> Any:
+def _unpacked(packed: str) -> object:
     decompressor = zlib.decompressobj()
     data = decompressor.decompress(base64.b64decode(packed, validate=True), LARGEST_BYTES)
     if decompressor.unconsumed_tail:
@@ -49,7 +50,7 @@ def _unpacked(packed: str) -> Any:
     return _TextOnly(io.BytesIO(data)).load()
 
 
-def program_case(case: dict[str, Any], *, functional: bool) -> ProgramCase:
+def program_case(case: dict[str, object], *, functional: bool) -> ProgramCase:
     """A stored case as the sandbox takes it; a functional one has one JSON argument a line."""
     given, expected = str(case["input"]), str(case["output"])
     if functional:

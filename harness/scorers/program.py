@@ -8,14 +8,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from harness.replies.reply_code import defines, find_code, has_method
 from harness.scorers import packed_cases
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
-from harness.suites.sample import Sample
+from harness.suites.sample import Metadata, Sample
 from harness.typed_files import Strict
 
 
@@ -36,7 +36,7 @@ class ProgramOptions(Strict):
     timeout_s: float = Field(default=10.0, gt=0, le=3600)
 
 
-def _wanted(facts: Mapping[str, Any], tests: str) -> set[str]:
+def _wanted(facts: Metadata, tests: str) -> set[str]:
     """Names that the program is to define, one of them at least: the entry point, or what the tests use."""
     if facts.get("entry_point"):
         return {facts["entry_point"]}
@@ -90,7 +90,7 @@ def _lines_inside_strings(code: str) -> set[int]:
     return {number for node in strings for number in range(node.lineno + 1, (node.end_lineno or 0) + 1)}
 
 
-def score_program(options: Mapping[str, Any], *, text: str, sample: Sample) -> ProgramCheck | Score | None:
+def score_program(options: Mapping[str, object], *, text: str, sample: Sample) -> ProgramCheck | Score | None:
     """Build the check of a reply's program; None when the reply holds no code."""
     chosen = ProgramOptions.model_validate(options)
     facts = sample.metadata
@@ -133,7 +133,7 @@ def _support(prompt: str) -> str:
 
 
 def _cases_check(
-    code: str, facts: Mapping[str, Any], *, entry_point: str | None, timeout_s: float, rule: str
+    code: str, facts: Metadata, *, entry_point: str | None, timeout_s: float, rule: str
 ) -> ProgramCheck | Score:
     try:
         cases = _cases(facts, functional=bool(entry_point))
@@ -150,7 +150,7 @@ def _cases_check(
     )
 
 
-def _cases(facts: Mapping[str, Any], *, functional: bool) -> tuple[ProgramCase, ...]:
+def _cases(facts: Metadata, *, functional: bool) -> tuple[ProgramCase, ...]:
     """A sample's own cases, and those that a data set keeps packed."""
     plain = [ProgramCase(input=case["input"], expected=case["expected"]) for case in facts.get("cases", ())]
     packed = [facts[name] for name in ("public_cases", "private_cases") if facts.get(name)]
@@ -158,9 +158,9 @@ def _cases(facts: Mapping[str, Any], *, functional: bool) -> tuple[ProgramCase, 
     return (*plain, *(packed_cases.program_case(case, functional=functional) for case in stored))
 
 
-def _joined(value: Any) -> str:
+def _joined(value: object) -> str:
     """Tests come as one text or as a list of lines."""
-    return "\n".join(value) if isinstance(value, list | tuple) else value or ""
+    return "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
 
 
 def check_program_target(sample: Sample) -> str | None:

@@ -9,7 +9,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import field_validator
 
@@ -84,7 +84,7 @@ def normalise(text: str, steps: tuple[Normalisation, ...]) -> str:
     return text
 
 
-def score_text(options: Mapping[str, Any], *, text: str, sample: Sample) -> Score | None:
+def score_text(options: Mapping[str, object], *, text: str, sample: Sample) -> Score | None:
     """Score a short text; None when nothing was found."""
     chosen = TextOptions.model_validate(options)
     found = extraction.find(text, chosen.find)

@@ -9,7 +9,6 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from harness.messages import ContentPart, ImagePart
 from harness.replies.reply_code import find_code
@@ -36,7 +35,7 @@ def lettered(choices: Sequence[str]) -> str:
     return "\n".join(f"{letter}) {choice}" for letter, choice in zip(LETTERS, choices, strict=False))
 
 
-def render(template: str, fields: Mapping[str, Any], *, choices: Sequence[str] | None = None) -> str:
+def render(template: str, fields: Mapping[str, object], *, choices: Sequence[str] | None = None) -> str:
     """Fill a template's placeholders.
 
     Args:

@@ -9,6 +9,9 @@ from typing import Any
 from harness.messages import ContentPart
 from harness.suites.suite import Task
 
+Metadata = Mapping[str, Any]
+"""What a scorer needs besides the reference: JSON values, each key known to its scorer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -34,7 +37,7 @@ class Sample:
     system: str | None = None
     choices: tuple[str, ...] | None = None
     difficulty: float = 0.5
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ MOST_OUTPUT_TOKENS = 10_000_000
 _FRACTION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 
 
-def _weight(value: Any) -> Any:
+def _weight(value: object) -> object:
     """Read "1/6" as a fraction; leave everything else to pydantic, which takes numbers only."""
     if not isinstance(value, str) or _FRACTION.fullmatch(value.replace(" ", "")) is None:
         return value
