@@ -5,10 +5,9 @@ Data flows queues of the session (or the ledger's outcomes of a run that was fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from harness.errors import BudgetReached, HarnessError
 from harness.ledger.reading.causes import FailureCause, told
@@ -66,6 +65,7 @@ class RunResult:
         notes: what this session did that a report of the run does not show.
         causes: why requests of the run failed, over all its sessions, the most frequent first.
         rest: what the samples left need, where the run's own budget stopped it.
+        score_command: what has answers without a verdict judged again; None when there are none.
     """
 
     run_id: str
@@ -78,6 +78,7 @@ class RunResult:
     notes: tuple[str, ...] = ()
     causes: tuple[FailureCause, ...] = ()
     rest: Rest | None = None
+    score_command: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,35 +123,37 @@ def run_result(
     models: Sequence[ModelResult],
     session: Ending,
     *,
-    stored_config: Mapping[str, Any],
+    stored_config: Mapping[str, object],
     causes: Sequence[FailureCause],
 ) -> RunResult:
     """Put together how a session ended; `stored_config` is what the ledger holds as the run's options."""
-    spec = prepared.spec
-    status = status_of(models, spec.max_failed)
-    full = [model.stopped_by.where for model in models if isinstance(model.stopped_by, BudgetReached)]
-    words = resume_words(prepared.run_id, spec, stored_config)
+    status = status_of(models, prepared.spec.max_failed)
+    is_done = status in FINISHED and not any(model.n_to_ask for model in models)
+    is_unjudged = any(model.n_unjudged for model in models)
+    words = resume_words(prepared.run_id, prepared.spec, stored_config)
     if session.rest is not None:
         words = _with_budget(words, session.rest.cap_usd)
-    is_done = status == "complete" and not any(model.n_to_ask for model in models)
-    if session.interrupted and status == "partial":
-        exit_code = 130
-    elif full:
-        exit_code = BudgetReached.exit_code
-    else:
-        exit_code = 0 if status == "complete" else 1
     return RunResult(
         run_id=prepared.run_id,
         status=status,
         models=tuple(models),
         warnings=prepared.warnings,
-        exit_code=exit_code,
+        exit_code=_exit_code(status, models, interrupted=session.interrupted),
         resume_command=None if is_done else command([*words, *session.places]),
         most_in_flight=session.most_in_flight,
         notes=session.notes,
         causes=tuple(causes),
         rest=session.rest,
+        score_command=command(["score", prepared.run_id, *session.places]) if is_unjudged else None,
     )
+
+
+def _exit_code(status: RunStatus, models: Sequence[ModelResult], *, interrupted: bool) -> int:
+    if interrupted and status == "partial":
+        return 130
+    if any(isinstance(model.stopped_by, BudgetReached) for model in models):
+        return BudgetReached.exit_code
+    return 0 if status == "complete" else 1
 
 
 def _with_budget(words: Sequence[str], budget_usd: Decimal) -> list[str]:
@@ -166,11 +169,9 @@ def ending_lines(result: RunResult) -> list[str]:
     lines = list(result.notes)
     if result.causes:
         lines += ["failed requests:", *(f"  {line}" for line in told(result.causes, most=5))]
-    for model in result.models:
-        if model.stopped_by is not None:
-            lines.append(f"{model.spec} stopped: {model.stopped_by}")
-        elif model.n_failed:
-            lines.append(f"{model.spec}: {model.n_failed:,} of {model.n_samples:,} samples failed for good")
+    lines += [line for model in result.models for line in _model_lines(model)]
+    if result.score_command is not None:
+        lines += ["have the judge asked again with:", f"  {result.score_command}"]
     if result.rest is not None:
         lines.append(_needed(result.rest))
     if result.resume_command is not None:
@@ -180,6 +181,15 @@ def ending_lines(result: RunResult) -> list[str]:
         lines.append(f"run {result.run_id} {stands}: {n_to_ask:,} {_samples(n_to_ask)}; {verb} with:")
         lines.append(f"  {result.resume_command}")
     return lines
+
+
+def _model_lines(model: ModelResult) -> Iterator[str]:
+    if model.stopped_by is not None:
+        yield f"{model.spec} stopped: {model.stopped_by}"
+    elif model.n_failed:
+        yield f"{model.spec}: {model.n_failed:,} of {model.n_samples:,} samples failed for good"
+    if model.n_unjudged:
+        yield f"{model.spec}: {model.n_unjudged:,} of {model.n_samples:,} answers got no verdict ({model.why_unjudged})"
 
 
 def _needed(rest: Rest) -> str:

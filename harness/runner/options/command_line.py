@@ -10,7 +10,6 @@ import dataclasses
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.errors import Finding, InputError
 from harness.runner.spec import DECIDING, RunSpec
@@ -30,21 +29,26 @@ class Option:
     flag: str
     off: str | None = None
 
-    def words(self, value: Any) -> list[str]:
+    def words(self, value: object) -> list[str]:
         """What is typed for a value, as stored in a run's config."""
         if self.field == "keep_transcripts":
             return [] if value else [self.flag]
         if isinstance(value, bool):
-            return [self.flag] if value else [self.off] if self.off else []
-        if value is None:
-            return []
-        if isinstance(value, Mapping):
-            value = [f"{name}={one}" for name, one in value.items()]
-        listed = value if isinstance(value, list | tuple) else [value]
-        return [word for one in listed for word in (self.flag, _number(one))]
+            typed = self.flag if value else self.off
+            return [] if typed is None else [typed]
+        return [word for one in _listed(value) for word in (self.flag, _number(one))]
 
 
-def _number(value: Any) -> str:
+def _listed(value: object) -> list[object]:
+    """One value for each time that its option is typed."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        return [f"{name}={one}" for name, one in value.items()]
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _number(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -81,20 +85,20 @@ def command(words: Iterable[str]) -> str:
     return shlex.join(["benchtab", *words])
 
 
-def run_words(config: Mapping[str, Any]) -> list[str]:
+def run_words(config: Mapping[str, object]) -> list[str]:
     """The words that ask a stored run's question again: every option that differs from its default."""
     usual = RunSpec(suites=(), models=()).to_json()
-    models = [word for model in config.get("models", ()) for word in ("-m", str(model))]
-    return ["run", *map(str, config.get("suites", ())), *models, *_changed(config, usual)]
+    models = [word for model in _listed(config.get("models")) for word in ("-m", str(model))]
+    return ["run", *map(str, _listed(config.get("suites"))), *models, *_changed(config, usual)]
 
 
-def resume_words(run_id: str, spec: RunSpec, stored: Mapping[str, Any]) -> list[str]:
+def resume_words(run_id: str, spec: RunSpec, stored: Mapping[str, object]) -> list[str]:
     """The words that go on with a run as this session went on with it; `stored` is the run's config."""
     usual = RunSpec(suites=(), models=()).to_json() | dict(stored)
     return ["run", "--resume", run_id, *_changed(spec.to_json(), usual)]
 
 
-def _changed(config: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+def _changed(config: Mapping[str, object], usual: Mapping[str, object]) -> list[str]:
     return [
         word
         for option in OPTIONS
@@ -119,7 +123,9 @@ def resumed(stored: RunSpec, asked: RunSpec, given: Collection[str], *, run_id: 
     return dataclasses.replace(stored, **{name: getattr(asked, name) for name in given})
 
 
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], names: Iterable[str] = DECIDING) -> list[Finding]:
+def differences(
+    stored: Mapping[str, object], asked: Mapping[str, object], names: Iterable[str] = DECIDING
+) -> list[Finding]:
     """Options that decide what is asked and have another value than the run's."""
     usual = RunSpec(suites=(), models=()).to_json()
     return [
@@ -131,11 +137,11 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], names: Iter
     ]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return list(value) if isinstance(value, list | tuple) else value
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if value is None:
         return "not given"
     if isinstance(value, bool):
