@@ -19,6 +19,8 @@ from harness.ledger.records import BatchRecord, BatchStatus, OpenLine
 from harness.ledger.schema.tables import attempts, batch_lines, batches, cells
 from harness.secrets import redact
 
+_IN_DOUBT = "in doubt: "
+
 
 def add_batch(ledger: Ledger, batch: BatchRecord, attempt_ids: Sequence[int]) -> int:
     """Store a batch that is about to be handed over, with its lines, in one transaction; returns its id."""
@@ -39,6 +41,16 @@ def name_batch(ledger: Ledger, batch_id: int, provider_batch_id: str, *, submitt
         batch_id,
         {"status": "submitted", "provider_batch_id": provider_batch_id, "submitted_at_us": submitted_at_us},
     )
+
+
+def doubt_batch(ledger: Ledger, batch_id: int, why: str) -> None:
+    """Store that the results of an open batch could not be had, and why."""
+    _change(ledger, batch_id, {"detail": storable(redact(f"{_IN_DOUBT}{why}"), 2_000)})
+
+
+def is_in_doubt(batch: BatchRecord) -> bool:
+    """Whether an earlier session could not have the results of an open batch."""
+    return batch.closed_at_us is None and (batch.detail or "").startswith(_IN_DOUBT)
 
 
 def close_batch(

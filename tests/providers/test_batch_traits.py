@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,7 +19,8 @@ import pytest
 from aiohttp import web
 
 from harness.ledger import Ledger
-from tests.support.batch_traits import BOTH, CLAUDE, LINES, OPENAI, Played, edited, page
+from harness.ledger.batch_states import open_batches
+from tests.support.batch_traits import BOTH, CLAUDE, LINES, OPENAI, Played, edited, gone, of_the_first_batch, page
 from tests.support.loopback_batches import Batches, serve_batches
 
 
@@ -115,7 +117,7 @@ async def test_no_redirect_is_followed_and_no_key_leaves_with_it(
         played = play(model)
         played.books.spoil = lambda asked, body: web.Response(status=status, headers=headers) if asked == what else body
         stopped = await played.session()
-        assert stopped.result.exit_code == (0 if (what, model) == ("create", OPENAI) and status < 307 else 1)
+        assert stopped.result.exit_code == (0 if what == "create" and status < 307 else 1)
         assert elsewhere.seen == []
     if stopped.result.exit_code:
         assert "redirect" in str(stopped.result.models[0].stopped_by)
@@ -136,6 +138,67 @@ async def test_a_look_that_is_refused_for_good_stops_the_run_and_keeps_the_batch
     played.books.spoil = None
     assert (await played.session()).result.exit_code == 0
     played.check_complete()
+
+
+BROKEN: dict[str, Callable[[bytes], bytes | web.Response]] = {
+    "a page of HTML": lambda _: page(),
+    "refused": lambda _: page(400),
+    "an error of the server": lambda _: page(500),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("trait", BROKEN)
+async def test_results_that_are_broken_for_good_stop_two_sessions_and_no_more(
+    play: Callable[[str], Played], model: str, trait: str
+) -> None:
+    """They stopped every session, and the run could never end."""
+    played = play(model)
+    played.books.spoil = of_the_first_batch(played.books, BROKEN[trait])
+    first = await played.session()
+    assert (first.result.exit_code, first.result.models[0].n_left) == (1, LINES)
+    assert "tries once more" in str(first.result.models[0].stopped_by)
+    assert len(open_batches(played.ledger, "r")) == 1
+    await played.check_bought_again_on_resume()
+
+
+@BOTH
+async def test_results_that_come_when_they_are_asked_for_once_more_are_taken(
+    play: Callable[[str], Played], model: str
+) -> None:
+    played = play(model)
+    played.books.spoil = lambda what, body: page(400) if what == "results" else body
+    assert (await played.session()).result.exit_code == 1
+    played.books.spoil = None
+    assert (await played.session()).result.exit_code == 0
+    played.check_complete()
+
+
+@BOTH
+@pytest.mark.parametrize("status", [401, 429])
+async def test_a_provider_that_refuses_the_account_is_no_reason_to_give_a_batch_up(
+    play: Callable[[str], Played], model: str, status: int
+) -> None:
+    played = play(model)
+    played.books.spoil = lambda what, body: page(status) if what == "results" else body
+    for _ in range(3):
+        assert (await played.session()).result.exit_code == 1
+    played.books.spoil = None
+    assert (await played.session()).result.exit_code == 0
+    played.check_complete()
+
+
+@BOTH
+async def test_a_batch_that_the_provider_does_not_know_any_more_stops_two_sessions_and_no_more(
+    play: Callable[[str], Played], model: str
+) -> None:
+    played = play(model)
+    played.books.spoil = lambda what, body: (
+        gone() if what in ("poll", "results") and len(played.books.batches) == 1 else body
+    )
+    first = await played.session()
+    assert "tries once more" in str(first.result.models[0].stopped_by)
+    await played.check_bought_again_on_resume()
 
 
 @pytest.mark.parametrize("state", [{}, {"status": "pondering"}, {"status": "in_progress"}, {"status": [1]}])
@@ -270,26 +333,35 @@ async def test_uploads_that_never_work_stop_the_run_and_cost_nothing(play: Calla
     assert played.books.batches == {}
 
 
+@BOTH
 @pytest.mark.parametrize("trait", NAMELESS)
-async def test_a_batch_whose_id_was_not_said_is_found_by_its_name(play: Callable[[str], Played], trait: str) -> None:
-    played = play(OPENAI)
+async def test_a_batch_whose_id_was_not_said_is_found_by_its_name(
+    play: Callable[[str], Played], model: str, trait: str
+) -> None:
+    played = play(model)
     played.books.spoil = lambda what, body: NAMELESS[trait]() if what == "create" else body
     assert (await played.session()).result.exit_code == 0
     played.check_complete()
     assert len(played.books.batches) == 1
 
 
-@pytest.mark.parametrize("trait", ["an empty object", "a page of HTML", "an id that leads elsewhere", "504"])
-async def test_a_batch_whose_id_was_not_said_and_that_has_no_name_is_possibly_billed(
-    play: Callable[[str], Played], trait: str
+async def test_a_batch_that_version_0_1_lost_at_anthropic_is_possibly_billed(
+    play: Callable[[str], Played], tmp_path: Path
 ) -> None:
+    """Its lines do not carry its key, so nobody can say whether it arrived."""
     played = play(CLAUDE)
-    played.books.spoil = lambda what, body: NAMELESS[trait]() if what == "create" else body
+    played.books.spoil = lambda what, body: page(500) if what in ("create", "list") else body
     stopped = await played.session()
     assert (stopped.result.exit_code, stopped.result.models[0].n_left) == (1, LINES)
-    assert "possibly billed" in str(stopped.result.models[0].stopped_by)
+    database = sqlite3.connect(tmp_path / "ledger.db")
+    database.execute("DROP TRIGGER batches_facts")
+    database.execute("UPDATE batches SET submission_key = '0123456789abcdef0123456789abcdef'")
+    database.commit()
+    database.close()
     played.books.spoil = None
-    assert (await played.session()).result.exit_code == 0
+    resumed = await played.session()
+    assert resumed.result.exit_code == 0
+    assert any("4 lines" in text and "possibly billed" in text for text in resumed.notices)
     played.check_complete(lost=LINES)
 
 
@@ -305,11 +377,12 @@ LISTS: dict[str, Callable[[], web.Response]] = {
 }
 
 
+@BOTH
 @pytest.mark.parametrize("trait", LISTS)
 async def test_a_list_of_batches_that_cannot_be_read_is_no_reason_to_hand_over_again(
-    play: Callable[[str], Played], trait: str
+    play: Callable[[str], Played], model: str, trait: str
 ) -> None:
-    played = play(OPENAI)
+    played = play(model)
     played.books.spoil = lambda what, body: (
         web.json_response({}) if what == "create" else LISTS[trait]() if what == "list" else body
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +14,14 @@ from harness.models import ModelSpec, parse_model
 from harness.providers import make_batch_provider
 from harness.providers.base import Request, Response
 from harness.providers.batch_api.batch_results import BatchResult
-from harness.providers.batch_api.batches import BatchHandle, BatchLine, BatchProvider
+from harness.providers.batch_api.batches import (
+    BatchHandle,
+    BatchLine,
+    BatchProvider,
+    BatchSearch,
+    SoughtBatch,
+    new_key,
+)
 from harness.providers.endpoints import Endpoint
 from tests.support.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER
 from tests.support.loopback_batches import Batches, serve_batches
@@ -107,12 +116,36 @@ async def test_a_batch_survives_a_restart_of_both_sides(spec: ModelSpec) -> None
     assert len(books.batches) == 1
 
 
-async def test_a_process_killed_before_it_stored_the_handle_finds_its_batch(books: Batches) -> None:
-    provider = provider_for(OPENAI, books)
-    assert await provider.find("run-7") is None
-    handle = await provider.submit(lines_for(provider, OPENAI, 3), key="run-7")
-    assert await provider.find("run-7") == handle
+@pytest.mark.parametrize("spec", [OPENAI, CLAUDE], ids=str)
+async def test_a_process_killed_before_it_stored_the_handle_finds_its_batch(books: Batches, spec: ModelSpec) -> None:
+    provider = provider_for(spec, books)
+    sought, other = _sought(new_key()), _sought(new_key())
+    assert provider.finds(sought.key)
+    assert await provider.find(sought) == BatchSearch()
+    handle = await provider.submit(lines_for(provider, spec, 3), key=sought.key)
+    books.finished = True
+    assert (await provider.find(sought)).handle == handle
+    assert await provider.find(other) == BatchSearch()
     await provider.aclose()
+
+
+async def test_anthropics_batch_cannot_be_told_from_others_before_it_has_ended(books: Batches) -> None:
+    provider = provider_for(CLAUDE, books)
+    sought = _sought(new_key())
+    await provider.submit(lines_for(provider, CLAUDE, 3), key=sought.key)
+    assert await provider.find(sought) == BatchSearch(is_open=True)
+    assert await provider.find(replace(sought, n_lines=4)) == BatchSearch()
+    later = replace(sought, since=datetime.now(UTC) + timedelta(days=1))
+    assert await provider.find(later) == BatchSearch()
+    await provider.aclose()
+
+
+def test_a_batch_that_version_0_1_handed_to_anthropic_cannot_be_found(books: Batches) -> None:
+    assert not provider_for(CLAUDE, books).finds("0123456789abcdef0123456789abcdef")
+
+
+def _sought(key: str) -> SoughtBatch:
+    return SoughtBatch(key=key, n_lines=3, since=datetime.now(UTC))
 
 
 async def test_lines_carry_what_was_prepared(books: Batches, monkeypatch: pytest.MonkeyPatch) -> None:

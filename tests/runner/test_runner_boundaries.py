@@ -20,7 +20,7 @@ from harness.runner import RunResult
 from harness.runner.endings import ending_lines
 from harness.runner.scoring.rescoring import RescoreOptions, rescore
 from tests.support.loopback import CHAT_ANSWER, Loopback, Reply, serve
-from tests.support.runs import Watcher, run, suite_file
+from tests.support.runs import Watcher, run, suite_file, suite_with_a_broken_row
 
 PROMPT = "{question}\\nReference: {reference}\\nReply: {reply}\\nVerdict: CORRECT or INCORRECT"
 JUDGE = parse_model("openai-compatible/judge")
@@ -33,20 +33,6 @@ BAD_KEY = Reply(status=401, body={"error": {"message": "bad key"}})
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger.open(tmp_path / "ledger.db") as opened:
         yield opened
-
-
-def suite_with_a_broken_row(folder: Path, count: int) -> str:
-    """A suite of sums, the second of which has a number where signatures of earlier steps should be."""
-    rows: list[dict[str, Any]] = [
-        {"id": f"q{i}", "question": f"What is {i} + 1?", "answer": str(i + 1), "needs": ["q0"], "signed": {}}
-        for i in range(count)
-    ]
-    rows[1]["signed"] = 7
-    path = Path(suite_file(folder, rows, scorer="number"))
-    text = path.read_text(encoding="utf-8")
-    fields = 'sample_id = "id", depends_on = "needs", earlier_signatures = "signed"'
-    path.write_text(text.replace('sample_id = "id"', fields), encoding="utf-8")
-    return str(path)
 
 
 # a question that cannot be made

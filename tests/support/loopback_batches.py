@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -210,8 +211,11 @@ class Batches:
         assert request.headers["anthropic-version"] == "2023-06-01"
         if request.method == "POST":
             batch_id = f"msgbatch_{len(self.batches)}"
-            self.batches[batch_id] = {"lines": (await request.json())["requests"]}
+            begun = datetime.now(UTC).isoformat()
+            self.batches[batch_id] = {"lines": (await request.json())["requests"], "created_at": begun}
             return web.json_response(self._anthropic_state(batch_id))
+        if not parts:
+            return web.json_response({"data": [self._anthropic_state(each) for each in reversed(self.batches)]})
         batch_id, *rest = parts
         if rest == ["results"]:
             return await self._results(request, [self._anthropic_row(line) for line in self.lines_of(batch_id)])
@@ -222,7 +226,8 @@ class Batches:
         finished = self._has_ended(batch_id)
         counts = {"processing": 0 if finished else total, "succeeded": total if finished else 0}
         state = "ended" if finished else "in_progress"
-        return {"id": batch_id, "processing_status": state, "request_counts": counts}
+        begun = self.batches[batch_id]["created_at"]
+        return {"id": batch_id, "processing_status": state, "request_counts": counts, "created_at": begun}
 
     def _anthropic_row(self, line: dict[str, Any]) -> dict[str, Any]:
         custom_id = line["custom_id"]
@@ -232,10 +237,10 @@ class Batches:
             if self.tokens is not None:
                 n_input, n_output = self.tokens(_question(line))
                 result["message"]["usage"] = {"input_tokens": n_input, "output_tokens": n_output}
-        if custom_id in self.fails:
+        if custom_id.partition("-")[0] in self.fails:
             error = {"type": "invalid_request_error", "message": "prompt is too long: 250000 tokens > 200000"}
             result = {"type": "errored", "error": {"type": "error", "error": error}}
-        if custom_id in self.expires:
+        if custom_id.partition("-")[0] in self.expires:
             result = {"type": "expired"}
         return {"custom_id": custom_id, "result": result}
 

@@ -82,6 +82,20 @@ fields = {{ sample_id = "id", question = "question", target = "answer" }}
     return str(path)
 
 
+def suite_with_a_broken_row(folder: Path, count: int) -> str:
+    """A suite of sums, the second of which has a number where signatures of earlier steps should be."""
+    rows: list[dict[str, Any]] = [
+        {"id": f"q{i}", "question": f"What is {i} + 1?", "answer": str(i + 1), "needs": ["q0"], "signed": {}}
+        for i in range(count)
+    ]
+    rows[1]["signed"] = 7
+    path = Path(suite_file(folder, rows, scorer="number"))
+    text = path.read_text(encoding="utf-8")
+    fields = 'sample_id = "id", depends_on = "needs", earlier_signatures = "signed"'
+    path.write_text(text.replace('sample_id = "id"', fields), encoding="utf-8")
+    return str(path)
+
+
 def run(
     suite: str,
     models: list[str],

@@ -1,13 +1,16 @@
 """Anthropic's message batches: one POST with all lines, one results file.
 
-Data flows prepared lines -> batch -> state -> results. Anthropic keeps no name of ours for a batch.
+Data flows prepared lines -> batch -> state -> results. Anthropic keeps no name of ours for a batch, so each line's id
+carries it: when a batch has ended, its results say whose it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
+from harness.errors import ErrorClass, ProviderError
 from harness.messages import ImagePart, Message
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request
@@ -25,8 +28,11 @@ from harness.providers.batch_api.batches import (
     BatchHandle,
     BatchLine,
     BatchProgress,
+    BatchSearch,
+    SoughtBatch,
     check_lines,
     id_in_path,
+    is_key,
     unknown_state,
 )
 from harness.providers.batch_api.endpoint import BatchEndpoint
@@ -35,6 +41,8 @@ from harness.providers.wire.answers import anthropic_response
 from harness.providers.wire.raw_answers import Document, Received, usage_stated_in
 from harness.providers.wire.requests import image_base64
 
+_CLOCKS_DIFFER = timedelta(minutes=10)
+
 
 class AnthropicBatches:
     """Anthropic's message batches: one POST with all lines, one results file."""
@@ -42,7 +50,6 @@ class AnthropicBatches:
     name = "anthropic"
     max_lines = 100_000
     max_bytes = 256_000_000
-    keeps_names = False
 
     def __init__(self, spec: ModelSpec, *, base_url: str, api_key: str | None) -> None:
         del spec  # every model is served alike
@@ -60,17 +67,45 @@ class AnthropicBatches:
         return Prepared(request=request, parameters=mapped.parameters, notes=mapped.notes, payload=body)
 
     async def submit(self, lines: Sequence[BatchLine], *, key: str) -> BatchHandle:
-        """Start a batch; Anthropic keeps no name for it, so the key is not sent."""
-        del key
+        """Start a batch; its key goes into the ids of its lines."""
         check_lines(lines, self.max_lines)
-        requests = [{"custom_id": line.custom_id, "params": line.prepared.payload} for line in lines]
+        suffix = f"-{key}" if is_key(key) else ""
+        requests = [{"custom_id": line.custom_id + suffix, "params": line.prepared.payload} for line in lines]
         batch = await self._endpoint.call("POST", "/v1/messages/batches", body={"requests": requests})
         return BatchHandle(provider=self.name, batch_id=fields.id_in(batch, "batch"), n_lines=len(lines))
 
-    async def find(self, key: str) -> BatchHandle | None:
-        """None: Anthropic's batches carry no name to look for."""
-        del key
-        return None
+    def finds(self, key: str) -> bool:
+        """Lines of version 0.1 do not carry the key of their batch."""
+        return is_key(key)
+
+    async def find(self, sought: SoughtBatch) -> BatchSearch:
+        """Look through batches of as many lines, begun since: one that has ended shows the key in its results.
+
+        The list is newest first (docs.claude.com/en/api/listing-message-batches, read 2026-11).
+        """
+        is_open = False
+        async for batch in self._endpoint.listed("/v1/messages/batches", cursor="after_id"):
+            begun = fields.instant_of_text(batch.get("created_at"))
+            if begun is not None and begun < sought.since - _CLOCKS_DIFFER:
+                break
+            counts = fields.mapping(batch.get("request_counts"))
+            if fields.total(*map(fields.count, counts.values())) not in (None, sought.n_lines):
+                continue
+            handle = BatchHandle(provider=self.name, batch_id=fields.id_in(batch, "batch"), n_lines=sought.n_lines)
+            if batch.get("processing_status") != "ended":
+                is_open = True
+            elif await self._carries(handle, sought.key):
+                return BatchSearch(handle=handle)
+        return BatchSearch(is_open=is_open)
+
+    async def _carries(self, handle: BatchHandle, key: str) -> bool:
+        """Whether the lines of a batch that has ended carry a key; those of one hand-over all do."""
+        async for found in self._results(handle):
+            if isinstance(found, BatchResult):
+                return found.custom_id.endswith(f"-{key}")
+        raise ProviderError(
+            f"the results of batch {handle.batch_id} do not say whose it is", error_class=ErrorClass.MALFORMED_RESPONSE
+        )
 
     async def poll(self, handle: BatchHandle) -> BatchProgress:
         """Ask how far a batch is."""
@@ -88,10 +123,17 @@ class AnthropicBatches:
         raise unknown_state(word)
 
     async def collect(self, handle: BatchHandle) -> AsyncIterator[BatchResult | Trouble]:
-        """Yield the lines of the results file."""
+        """Yield the lines of the results file, with the ids that they were handed over with."""
+        async for found in self._results(handle):
+            if isinstance(found, BatchResult):
+                own_id, _, key = found.custom_id.rpartition("-")
+                yield replace(found, custom_id=own_id) if is_key(key) else found
+            else:
+                yield found
+
+    def _results(self, handle: BatchHandle) -> AsyncIterator[BatchResult | Trouble]:
         lines = self._endpoint.lines(f"/v1/messages/batches/{id_in_path(handle)}/results")
-        async for found in results_in(lines, "the results file", self._outcome, n_requests=handle.n_lines):
-            yield found
+        return results_in(lines, "the results file", self._outcome, n_requests=handle.n_lines)
 
     def _outcome(self, line: Document) -> Outcome:
         result = fields.mapping(line.get("result"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from harness.usage.payload import shown
 
 BatchStatus = Literal["in_progress", "ended", "failed"]
 
+_KEY = re.compile(r"b[0-9a-f]{24}")
 CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The narrower of both providers' rules (Anthropic's)."""
 
@@ -50,6 +52,33 @@ class BatchHandle:
         """Read what `as_json` wrote."""
         stored = json.loads(text)
         return cls(provider=stored["provider"], batch_id=stored["batch_id"], n_lines=stored["n_lines"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoughtBatch:
+    """A hand-over whose answer was lost.
+
+    Attributes:
+        key: the name under which it was handed over.
+        since: it was not begun before.
+    """
+
+    key: str
+    n_lines: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSearch:
+    """What a look at the list of batches found.
+
+    Attributes:
+        handle: the batch; None = it is not there, or cannot be told from others yet.
+        is_open: a batch that has not ended may be the one: its lines name it when it has.
+    """
+
+    handle: BatchHandle | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +118,11 @@ class BatchProvider(Protocol):
 
     Attributes:
         max_lines, max_bytes: limits of one batch.
-        keeps_names: whether `find` can tell that a batch never arrived.
     """
 
     name: str
     max_lines: int
     max_bytes: int
-    keeps_names: bool
 
     def prepare(self, request: Request) -> Prepared:
         """Map a request to a line's body; see `Provider.prepare`."""
@@ -110,11 +137,12 @@ class BatchProvider(Protocol):
         """
         ...
 
-    async def find(self, key: str) -> BatchHandle | None:
-        """Find a batch handed over under this key, for a process killed before it could store the handle.
+    def finds(self, key: str) -> bool:
+        """Whether `find` can tell what became of a batch handed over under this key; else its lines may be billed."""
+        ...
 
-        None also where the provider keeps no names (Anthropic): then its lines are possibly billed.
-        """
+    async def find(self, sought: SoughtBatch) -> BatchSearch:
+        """Look for a batch, for a process that was killed or got no answer before it could store the handle."""
         ...
 
     async def poll(self, handle: BatchHandle) -> BatchProgress:
@@ -135,6 +163,16 @@ class BatchProvider(Protocol):
     async def aclose(self) -> None:
         """Close connections; safe to call twice."""
         ...
+
+
+def new_key() -> str:
+    """Make a name for a batch that no other has."""
+    return f"b{secrets.token_hex(12)}"
+
+
+def is_key(text: str) -> bool:
+    """Whether a text was made by `new_key`; version 0.1 made other names."""
+    return _KEY.fullmatch(text) is not None
 
 
 def check_lines(lines: Sequence[BatchLine], limit: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from harness.errors import ErrorClass, ProviderError
+from harness.providers.batch_api.fields import id_in
 from harness.providers.batch_api.result_lines import LineCutter, RawLine
 from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http import CONNECT_TIMEOUT_S, proxy_for
@@ -62,6 +63,31 @@ class BatchEndpoint:
             raise self._unanswered(error) from error
         self._check(answer, content)
         return _object_in(answer.status, content)
+
+    async def listed(self, path: str, *, cursor: str) -> AsyncIterator[Mapping[str, Any]]:
+        """Give the batches of an account, newest first, page by page.
+
+        Args:
+            cursor: the parameter that asks for what comes after a batch.
+
+        Raises:
+            ProviderError: a page cannot be had, or is no list of batches.
+        """
+        page, seen = f"{path}?limit=100", set[str]()
+        while True:
+            answer = await self.call("GET", page)
+            batches = answer.get("data")
+            if not isinstance(batches, list) or not all(isinstance(batch, dict) for batch in batches):
+                raise _unlisted("its list of batches is none")
+            for batch in batches:
+                yield batch
+            if not batches or answer.get("has_more") is not True:
+                return
+            last = id_in(batches[-1], "last batch of a page")
+            if last in seen:
+                raise _unlisted("its list of batches goes round in a circle")
+            seen.add(last)
+            page = f"{path}?limit=100&{cursor}={last}"
 
     async def lines(self, path: str) -> AsyncIterator[RawLine]:
         """Stream the lines of a file, each as it comes; what came before a failure has been given.
@@ -155,4 +181,10 @@ def _object_in(status: int, content: bytes) -> Document:
         f"HTTP {status}, and not the JSON object that was expected: {shown(document)}",
         error_class=ErrorClass.MALFORMED_RESPONSE,
         http_status=status,
+    )
+
+
+def _unlisted(why: str) -> ProviderError:
+    return ProviderError(
+        f"whether the batch arrived cannot be found out: {why}", error_class=ErrorClass.MALFORMED_RESPONSE
     )

@@ -27,7 +27,9 @@ from harness.providers.batch_api.batches import (
     BatchHandle,
     BatchLine,
     BatchProgress,
+    BatchSearch,
     NotBegunError,
+    SoughtBatch,
     check_lines,
     id_in_path,
     unknown_state,
@@ -57,7 +59,6 @@ class OpenAIBatches:
     name = "openai"
     max_lines = 50_000
     max_bytes = 200_000_000
-    keeps_names = True
 
     def __init__(self, spec: ModelSpec, *, base_url: str, api_key: str | None) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -99,24 +100,17 @@ class OpenAIBatches:
         batch = await self._endpoint.call("POST", "/batches", body=wanted)
         return BatchHandle(provider=self.name, batch_id=fields.id_in(batch, "batch"), n_lines=len(lines))
 
-    async def find(self, key: str) -> BatchHandle | None:
+    def finds(self, key: str) -> bool:
+        """Every batch is listed with its key."""
+        del key
+        return True
+
+    async def find(self, sought: SoughtBatch) -> BatchSearch:
         """Look through all batches, newest first, for the key in their metadata."""
-        page, seen = "/batches?limit=100", set[str]()
-        while True:
-            listed = await self._endpoint.call("GET", page)
-            batches = listed.get("data")
-            if not isinstance(batches, list) or not all(isinstance(batch, dict) for batch in batches):
-                raise _unlisted("its list of batches is none")
-            for batch in batches:
-                if fields.mapping(batch.get("metadata")).get("benchtab") == key:
-                    return self._found(batch)
-            if not batches or listed.get("has_more") is not True:
-                return None
-            last = fields.id_in(batches[-1], "last batch of a page")
-            if last in seen:
-                raise _unlisted("its list of batches goes round in a circle")
-            seen.add(last)
-            page = f"/batches?limit=100&after={last}"
+        async for batch in self._endpoint.listed("/batches", cursor="after"):
+            if fields.mapping(batch.get("metadata")).get("benchtab") == sought.key:
+                return BatchSearch(handle=self._found(batch))
+        return BatchSearch()
 
     def _found(self, batch: Document) -> BatchHandle:
         if not fields.is_usable_id(batch.get("id")):
@@ -210,9 +204,3 @@ def _reasons(errors: object) -> str:
     listed = fields.mapping(errors).get("data")
     messages = [fields.mapping(each).get("message") for each in listed] if isinstance(listed, list) else []
     return "; ".join(message for message in messages if isinstance(message, str)) or shown(errors)
-
-
-def _unlisted(why: str) -> ProviderError:
-    return ProviderError(
-        f"whether the batch arrived cannot be found out: {why}", error_class=ErrorClass.MALFORMED_RESPONSE
-    )

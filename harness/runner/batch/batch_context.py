@@ -27,6 +27,22 @@ AT_ONCE = 500
 """Rows that are put to the ledger's writer together."""
 
 
+class OutOfReachError(HarnessError):
+    """A provider does not give what it is asked for, however often.
+
+    Attributes:
+        last: its last failure.
+    """
+
+    def __init__(self, what: str, last: ProviderError, failures: int) -> None:
+        times = "" if failures == 1 else f", {failures} times in a row"
+        super().__init__(
+            f"{what} cannot be had{times}: {last.message}",
+            fix="what was handed over stays at the provider and in the ledger; resume the run to collect it",
+        )
+        self.last = last
+
+
 @dataclasses.dataclass(slots=True, kw_only=True)
 class BatchContext:
     """What all models of a batch run share.
@@ -69,6 +85,19 @@ class BatchContext:
             SampleLeft: the run is stopping, the provider refuses for good, or patience is at its end; in the latter
                 two cases the model is stopped, and a later session can ask again.
         """
+        try:
+            return await self.persistently(what, ask)
+        except OutOfReachError as error:
+            queue.stop(error)
+            raise SampleLeft from error
+
+    async def persistently(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask likewise.
+
+        Raises:
+            OutOfReachError: the provider refuses for good, or patience is at its end.
+            SampleLeft: the run is stopping.
+        """
         failures = 0
         while True:
             try:
@@ -77,19 +106,10 @@ class BatchContext:
                 failures += 1
                 again = ACTIONS[error.error_class] is Action.RETRY and failures <= self.waits.most_failures
                 if not again:
-                    queue.stop(_out_of_reach(what, error, failures))
-                    raise SampleLeft from error
+                    raise OutOfReachError(what, error, failures) from error
                 if failures == 1:
                     self.observer.notice(f"{what} cannot be had at the moment, trying again: {error.message}")
                 await self.pause(self.waits.after_failure(failures - 1, asked_s=error.retry_after_s))
-
-
-def _out_of_reach(what: str, error: ProviderError, failures: int) -> HarnessError:
-    times = "" if failures == 1 else f", {failures} times in a row"
-    return HarnessError(
-        f"{what} cannot be had{times}: {error.message}",
-        fix="what was handed over stays at the provider and in the ledger; resume the run to collect it",
-    )
 
 
 async def all_of(work: Sequence[Awaitable[object]]) -> None:

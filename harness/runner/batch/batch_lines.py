@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from harness.errors import ErrorClass, InputError, ProviderError
+from harness.instants import from_us
 from harness.models import ModelSpec
 from harness.providers import make_batch_provider
 from harness.providers.base import Prepared, Request, Response
@@ -124,17 +126,25 @@ class OpenBatch:
         provider_batch_id: None while it is not known.
         digests: of the first result that was read for each line.
         cancelled: a line says that it was cancelled.
+        in_doubt: an earlier session could not have its results either, and said so.
     """
 
     batch_id: int
     key: str
     n_lines: int
+    created_at_us: int
     chains: dict[str, OpenChain]
     custom_ids: frozenset[str]
     provider_batch_id: str | None = None
     submitted_at_us: int = 0
     digests: dict[str, bytes] = field(default_factory=dict)
     cancelled: bool = False
+    in_doubt: bool = False
+
+    @property
+    def since(self) -> datetime:
+        """It was not handed over before."""
+        return from_us(self.created_at_us)
 
 
 Ready = tuple[OpenChain, Line, Prepared]

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 
 from harness.errors import ErrorClass, HarnessError, ProviderError
 from harness.instants import to_us
-from harness.ledger.batch_states import close_batch
+from harness.ledger.batch_states import close_batch, doubt_batch
 from harness.ledger.records import BatchStatus
 from harness.providers.base import Response
 from harness.providers.batch_api.batch_results import BatchResult, Trouble
 from harness.providers.batch_api.batches import BatchHandle, BatchProgress, BatchProvider
 from harness.runner.attempts import Answer
 from harness.runner.batch.batch_chains import BatchChains
-from harness.runner.batch.batch_context import AT_ONCE, BatchContext, all_of
+from harness.runner.batch.batch_context import AT_ONCE, BatchContext, OutOfReachError, all_of
 from harness.runner.batch.batch_lines import Line, OpenBatch, OpenChain
 from harness.runner.batch.batch_reading import DETAIL_SEPARATOR, Reading, missing_result
 from harness.runner.model_queues import ModelQueue
@@ -26,6 +26,15 @@ from harness.runner.requests.policy import ACTIONS, Action
 from harness.runner.traffic.limiter import SampleLeft
 
 _SCORED_AT_ONCE = 32
+_GONE = (404, 410)
+_NOT_THERE = "the provider does not know the batch any more"
+_NOT_THE_RESULTS = (
+    ErrorClass.AUTHENTICATION,
+    ErrorClass.QUOTA_EXHAUSTED,
+    ErrorClass.RATE_LIMIT,
+    ErrorClass.OVERLOADED,
+)
+"""What a provider answers about an account, whatever it is asked for."""
 
 
 class BatchCollector:
@@ -53,35 +62,52 @@ class BatchCollector:
         await self.dismiss(batch, failure, "failed")
 
     async def _ended(self, batch: OpenBatch) -> BatchProgress:
-        """Look until the batch has ended, more and more rarely."""
+        """Look until the batch has ended, more and more rarely; one that is gone for good has ended as well."""
         handle, what, looks = _handle(self._provider, batch), f"the state of batch {batch.provider_batch_id}", 0
         while True:
-            progress = await self._context.patiently(self._queue, what, lambda: self._provider.poll(handle))
+            try:
+                progress = await self._context.persistently(what, lambda: self._provider.poll(handle))
+            except OutOfReachError as error:
+                await self._give_up_or_stop(batch, error, is_broken=error.last.http_status in _GONE)
+                return BatchProgress(status="ended", detail=_NOT_THERE)
             if progress.status != "in_progress":
                 return progress
             await self._context.pause(self._context.waits.after(looks))
             looks += 1
 
+    async def _give_up_or_stop(self, batch: OpenBatch, error: OutOfReachError, *, is_broken: bool) -> None:
+        """Return where an earlier session could not have the same either; then it will not come any more.
+
+        The first session that meets it leaves the batch in place and says what the next one does.
+
+        Args:
+            is_broken: the provider can be reached, so it is this batch that cannot be had.
+
+        Raises:
+            SampleLeft: a later session tries again.
+        """
+        if is_broken and batch.in_doubt:
+            return
+        if is_broken:
+            await asyncio.to_thread(doubt_batch, self._context.ledger, batch.batch_id, error.message)
+        self._queue.stop(_tried_once_more(error) if is_broken else error)
+        raise SampleLeft from error
+
     async def _take_in(self, batch: OpenBatch, progress: BatchProgress) -> None:
         """Settle and score every line of a batch that has ended."""
-        self._context.session.limiter.unsettled += len(batch.chains)
-        ended_us = None if progress.ended_at is None else to_us(progress.ended_at)
-        if ended_us is not None and not batch.submitted_at_us <= ended_us <= self._context.session.clocks.wall_us():
-            ended_us = None  # their clock and ours disagree: our own says when it was collected
+        limiter = self._context.session.limiter
+        limiter.unsettled += len(batch.chains)
+        ended_us = self._ended_us(batch, progress)
         try:
             reading = await self._read(batch, progress, ended_us)
-            said = reading.said()
             missing = missing_result(progress, reading)
-            if batch.chains and missing.billed != "no":
-                said.append(_possibly_billed(len(batch.chains)))
-            if said:
-                self._context.observer.notice(f"batch {batch.provider_batch_id}: {DETAIL_SEPARATOR.join(said)}")
-            nothing_read = reading.is_empty and len(batch.chains) == len(batch.custom_ids)
+            said = self._tell(batch, reading, missing)
+            is_lost = reading.is_empty and len(batch.chains) == len(batch.custom_ids) and missing.billed != "no"
             await all_of([self.take(batch, custom_id, missing, ended_us) for custom_id in list(batch.chains)])
         finally:
-            self._context.session.limiter.unsettled -= len(batch.chains)
+            limiter.unsettled -= len(batch.chains)
         await self.close(batch, "collected", DETAIL_SEPARATOR.join([progress.detail, *said]))
-        if nothing_read and missing.billed != "no":
+        if is_lost:
             self._queue.stop(_lost_whole(batch))
         if progress.detail == "cancelled" or batch.cancelled:
             self._queue.stop(
@@ -91,16 +117,48 @@ class BatchCollector:
                 )
             )
 
+    def _ended_us(self, batch: OpenBatch, progress: BatchProgress) -> int | None:
+        """When a batch ended; None where their clock and ours disagree: our own says when it was collected."""
+        if progress.ended_at is None:
+            return None
+        ended_us = to_us(progress.ended_at)
+        return ended_us if batch.submitted_at_us <= ended_us <= self._context.session.clocks.wall_us() else None
+
+    def _tell(self, batch: OpenBatch, reading: Reading, missing: ProviderError) -> list[str]:
+        """Say what was odd about the results."""
+        said = reading.said()
+        if batch.chains and missing.billed != "no":
+            said.append(_possibly_billed(len(batch.chains)))
+        if said:
+            self._context.observer.notice(f"batch {batch.provider_batch_id}: {DETAIL_SEPARATOR.join(said)}")
+        return said
+
     async def _read(self, batch: OpenBatch, progress: BatchProgress, ended_us: int | None) -> Reading:
         """Read the results; some times more where a line lacks one that may have been answered."""
+        if progress.detail == _NOT_THERE:
+            return _no_results(_NOT_THERE)
         what = f"the results of batch {batch.provider_batch_id}"
         for readings in range(self._context.waits.most_readings):
-            reading = await self._context.patiently(self._queue, what, lambda: self._read_once(batch, ended_us))
+            try:
+                reading = await self._context.persistently(what, lambda: self._read_once(batch, ended_us))
+            except OutOfReachError as error:
+                await self._give_up_or_stop(batch, error, is_broken=await self._is_broken(batch, error))
+                return _no_results(error.last.message)
             if not batch.chains or missing_result(progress, reading).billed == "no":
                 break
             if readings + 1 < self._context.waits.most_readings:
                 await self._context.pause(self._context.waits.after(readings))
         return reading
+
+    async def _is_broken(self, batch: OpenBatch, error: OutOfReachError) -> bool:
+        """Whether it is the results that cannot be had, and not the provider."""
+        if error.last.error_class in _NOT_THE_RESULTS:
+            return False
+        try:
+            await self._provider.poll(_handle(self._provider, batch))
+        except ProviderError:
+            return False
+        return True
 
     async def _read_once(self, batch: OpenBatch, ended_us: int | None) -> Reading:
         """Read the results once; lines that an earlier reading took are known no more and are passed over."""
@@ -220,6 +278,20 @@ def _possibly_billed(number: int) -> str:
     return (
         f"{lines} no result that can be read: possibly billed, counted at the worst case, and asked again while"
         " attempts are left"
+    )
+
+
+def _no_results(why: str) -> Reading:
+    reading = Reading()
+    reading.trouble(Trouble(place="the file of results", reason=why, whole_file=True))
+    return reading
+
+
+def _tried_once_more(error: OutOfReachError) -> HarnessError:
+    return HarnessError(
+        error.message,
+        fix="look at the batch at the provider and at --base-url, then resume the run, which tries once more; what"
+        " cannot be had then either is given up: possibly billed, counted at the worst case, and asked again",
     )
 
 

@@ -7,14 +7,13 @@ durable before the next: a process killed anywhere can be followed by one that h
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 
 from harness.errors import BudgetReached, ProviderError
 from harness.ledger.batch_states import add_batch, name_batch
 from harness.ledger.records import AttemptStart, BatchRecord
 from harness.providers.base import Prepared
-from harness.providers.batch_api.batches import BatchHandle, BatchLine, BatchProvider
+from harness.providers.batch_api.batches import BatchHandle, BatchLine, BatchProvider, SoughtBatch, new_key
 from harness.runner.batch.batch_chains import BatchChains
 from harness.runner.batch.batch_context import AT_ONCE, BatchContext, all_of
 from harness.runner.batch.batch_lines import Line, OpenBatch, Ready, grouped, surely_refused
@@ -99,7 +98,7 @@ class HandOver:
             provider=spec.provider,
             model=spec.model,
             setting=spec.setting,
-            submission_key=secrets.token_hex(16),
+            submission_key=new_key(),
             n_lines=len(taken),
             created_at_us=self._context.session.clocks.wall_us(),
         )
@@ -110,6 +109,7 @@ class HandOver:
             batch_id=batch_id,
             key=record.submission_key,
             n_lines=len(taken),
+            created_at_us=record.created_at_us,
             chains=chains,
             custom_ids=frozenset(chains),
         )
@@ -131,17 +131,7 @@ class HandOver:
 
     async def _after_failed_submit(self, batch: OpenBatch, error: ProviderError, *, last: bool) -> BatchHandle | None:
         """Find out what became of a hand-over that failed; None = hand it over again, unless the model was stopped."""
-        spec = self._spec
         if not surely_refused(error):
-            if not self._provider.keeps_names:
-                self._queue.stop(
-                    ProviderError(
-                        f"{len(batch.chains)} lines of {spec} were handed over and no answer came ({error.message});"
-                        " they are possibly billed, and resuming the run asks them again",
-                        error_class=error.error_class,
-                    ),
-                )
-                return None
             found = await self.find(batch, self._context.waits.doubt_s)
             if found is not None:
                 return found
@@ -159,13 +149,25 @@ class HandOver:
             raise
 
     async def find(self, batch: OpenBatch, doubt_s: float) -> BatchHandle | None:
-        """Look for a batch by its name; None = not listed when `doubt_s` were over, so it never arrived."""
+        """Look for a batch by its name; None = not listed when `doubt_s` were over, so it never arrived.
+
+        Where only a batch that has ended can be told from others, it waits until those have that may be the one.
+        """
         what, looks, left_s = f"the list of batches that may hold {self._lines_of(batch)}", 0, max(0.0, doubt_s)
+        sought = SoughtBatch(key=batch.key, n_lines=batch.n_lines, since=batch.since)
+        was_open = False
         while True:
-            handle = await self._context.patiently(self._queue, what, lambda: self._provider.find(batch.key))
-            if handle is not None or left_s <= 0:
-                return handle
-            wait_s = min(left_s, self._context.waits.after(looks))
+            found = await self._context.patiently(self._queue, what, lambda: self._provider.find(sought))
+            if found.handle is not None or (left_s <= 0 and not found.is_open):
+                return found.handle
+            if found.is_open and not was_open:
+                was_open = True
+                self._context.observer.notice(
+                    f"{self._lines_of(batch)} may be in a batch that has not ended: waiting to see whether they are"
+                )
+            wait_s = self._context.waits.after(looks)
+            if not found.is_open:
+                wait_s = min(left_s, wait_s)
             await self._context.pause(wait_s)
             left_s, looks = left_s - wait_s, looks + 1
 

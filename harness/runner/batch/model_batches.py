@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from harness.errors import ErrorClass, ProviderError
-from harness.ledger.batch_states import attempts_in, open_batches, open_lines
+from harness.ledger.batch_states import attempts_in, is_in_doubt, open_batches, open_lines
 from harness.ledger.records import BatchRecord
 from harness.providers.batch_api.batches import BatchProvider
 from harness.runner.batch.batch_chains import BatchChains
@@ -87,7 +87,7 @@ class ModelBatches:
                 if record.status == "submitted":
                     self._batches.append(batch)
                 else:
-                    await self._resolve(batch, record.created_at_us)
+                    await self._resolve(batch)
 
     async def _taken_up(self, record: BatchRecord, chains: dict[str, OpenChain]) -> OpenBatch:
         assert record.batch_id is not None
@@ -96,18 +96,20 @@ class ModelBatches:
             batch_id=record.batch_id,
             key=record.submission_key,
             n_lines=record.n_lines,
+            created_at_us=record.created_at_us,
             chains=chains,
             custom_ids=frozenset(map(custom_id_of, attempt_ids)),
             provider_batch_id=record.provider_batch_id,
             submitted_at_us=record.submitted_at_us or 0,
+            in_doubt=is_in_doubt(record),
         )
 
-    async def _resolve(self, batch: OpenBatch, created_at_us: int) -> None:
+    async def _resolve(self, batch: OpenBatch) -> None:
         """Find out what became of a batch whose id was never stored."""
-        if not self._provider.keeps_names:
+        if not self._provider.finds(batch.key):
             await self._lose(batch)
             return
-        age_s = max(0.0, (self._context.session.clocks.wall_us() - created_at_us) / 1e6)
+        age_s = max(0.0, (self._context.session.clocks.wall_us() - batch.created_at_us) / 1e6)
         handle = await self._hand_over.find(batch, self._context.waits.doubt_s - age_s)
         if handle is not None:
             await self._hand_over.name(batch, handle)
