@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from harness.instants import exact_utc_text
 from harness.ledger import RunRecord
 from harness.ledger.reading.causes import cause_objects
 from harness.money import plain
@@ -197,7 +198,7 @@ def _group(name: str, rows: Sequence[SpendRow]) -> SpendGroup:
 
 
 def _instant(when: datetime | None) -> str | None:
-    return None if when is None else when.isoformat().replace("+00:00", "Z")
+    return None if when is None else exact_utc_text(when)
 
 
 def money(amount: Decimal | None) -> str | None:
