@@ -1,7 +1,6 @@
 """An attempt's columns, declared once: its table, the statements and rows that write it, its sums and its export.
 
-Data flows `AttemptStart`, `AttemptOutcome` + ids -> `sent_row`, `settled_row` (in the order of `SENT_COLUMNS`,
-`SETTLED_COLUMNS`) -> `writing.statements`; names and kinds -> `schema.tables` and `reading`.
+Data flows these declarations -> `schema.tables`, `writing.statements` and `reading`.
 """
 
 from __future__ import annotations
@@ -10,17 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from harness.declared import request_value
 from harness.documents.table import Column, ColumnKind
 from harness.ledger.encoding import canonical_json, storable, stored_payload
 from harness.money import plain
 from harness.secrets import redact
-from harness.usage.values import NORMALISER_VERSION, Meter, Usage
-
-if TYPE_CHECKING:
-    from harness.ledger.records import AttemptOutcome, AttemptStart
+from harness.usage.values import Meter, Usage
 
 LONGEST_NAME = 200
 """Characters of a served model's name or an id that are kept: such names are part of an index."""
@@ -30,7 +26,6 @@ LONGEST_MESSAGE = 2_000
 Count = TypeVar("Count", bound="int | None", covariant=True)
 _NOT_KNOWN: Any = None
 Stored = Callable[[Any], object]
-Row = tuple[object, ...]
 
 
 @request_value
@@ -115,7 +110,7 @@ class AttemptColumn:
         kind: how it is stored; `flag` is 0 or 1, `json` a text.
         required: whether it is never null.
         points_to: `table.column` of its foreign key; empty = none.
-        sent: what an inserted row takes it from, by the names of `sent_row`; empty = it is not known then.
+        sent: what an inserted row takes it from, by the names of `statements.sent_row`; empty = it is not known then.
         settled: likewise when the row is settled, by those of `settled_row`; empty = it stays as it was sent.
         stored: what a settled row holds of that attribute; None = the attribute itself. What is not known is null.
         about: what the export says of it; empty = it is not exported.
@@ -224,36 +219,6 @@ ATTEMPT_COLUMNS: tuple[AttemptColumn, ...] = (
                   about="Whether the model refused."),
     _integer(name="usage_group_id", points_to="usage_groups.usage_group_id", settled="usage_group_id"),
 )  # fmt: skip
-
-_SENT = tuple(column for column in ATTEMPT_COLUMNS if column.sent)
-_SETTLED = tuple(column for column in ATTEMPT_COLUMNS if column.settled)
-SENT_COLUMNS = tuple(column.name for column in _SENT)
-SETTLED_COLUMNS = tuple(column.name for column in _SETTLED)
-
-
-def _row_of(parameters: str, taken: Sequence[str], stored: Sequence[Stored | None]) -> Callable[..., Row]:
-    """Make the function that gives a row: one expression, in a third of the time of `attrgetter` and a loop."""
-    values = [
-        source if changed is None else f"None if (value := {source}) is None else stored[{place}](value)"
-        for place, (source, changed) in enumerate(zip(taken, stored, strict=True))
-    ]
-    written = f"lambda {parameters}: ({', '.join(f'({value})' for value in values)},)"
-    names = {"stored": stored, "normaliser_version": NORMALISER_VERSION}
-    made: Callable[..., Row] = eval(written, names)  # noqa: S307  # as dataclasses are made; of what stands above alone
-    return made
-
-
-sent_row: Callable[[AttemptStart, int, int, int | None], Row] = _row_of(
-    "start, attempt_id, parameter_set_id, budget_set_id", [column.sent for column in _SENT], [None] * len(_SENT)
-)
-"""What is inserted of a request that is about to leave, with the ids that the ledger gives; as `SENT_COLUMNS` say."""
-
-settled_row: Callable[[AttemptOutcome, str | None, str | None, int], Row] = _row_of(
-    "outcome, model_served, service_tier, usage_group_id",
-    [column.settled for column in _SETTLED],
-    [column.stored for column in _SETTLED],
-)
-"""What an attempt is settled with, with what its usage group holds of it, too; as `SETTLED_COLUMNS` say."""
 
 
 class GroupDimensions(NamedTuple):

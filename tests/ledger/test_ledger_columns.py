@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.ledger import AttemptOutcome, AttemptStart, UsageFacts
-from harness.ledger.columns import (
-    ATTEMPT_COLUMNS,
-    SENT_COLUMNS,
-    SETTLED_COLUMNS,
-    TOKEN_COLUMNS,
-    TokenCounts,
-    sent_row,
-    settled_row,
-    token_counts,
-)
+from harness.ledger.columns import ATTEMPT_COLUMNS, TOKEN_COLUMNS, TokenCounts, token_counts
+from harness.ledger.writing.statements import SENT_COLUMNS, SETTLED_COLUMNS, sent_row, settled_row
 from harness.usage import Meter, meters
 
 COUNT = st.integers(0, 10**6)

@@ -13,14 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.errors import LedgerError
-from harness.ledger.columns import (
-    LONGEST_NAME,
-    LONGEST_WORD,
-    GroupDimensions,
-    compared,
-    sent_row,
-    settled_row,
-)
+from harness.ledger.columns import LONGEST_NAME, LONGEST_WORD, GroupDimensions, compared
 from harness.ledger.encoding import Compression, canonical_json, read_json, storable, text_bytes
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 from harness.ledger.writing import statements as sql
@@ -177,7 +170,7 @@ class Appender:
         self._write_sends(sends, movements, results)
         self._write_reused(reused, movements, results)
         if scores:
-            self._driver.many(sql.INSERT_SCORE, [_score_row(score) for score in scores])
+            self._driver.many(sql.INSERT_SCORE, [sql.score_row(score) for score in scores])
         if changed := movements.changes():
             self._driver.many(sql.MOVE_BUDGET, changed)
         return results
@@ -255,7 +248,7 @@ class Appender:
 
     def _start_row(self, attempt_id: int, start: AttemptStart) -> Row:
         parameters, budgets = self._parameter_set(start), self._budget_set(start.budget_scopes)
-        return sent_row(start, attempt_id, parameters, budgets)
+        return sql.sent_row(start, attempt_id, parameters, budgets)
 
     def _parameter_set(self, start: AttemptStart) -> int:
         # a provider shares one mapping between the requests that agree on it: as long as it comes again it is known
@@ -302,7 +295,7 @@ class Appender:
             truncated=int(outcome.finish_reason == "length"),
             refused=int(outcome.refused),
         )
-        row = settled_row(outcome, served, tier, self._usage_group(group))
+        row = sql.settled_row(outcome, served, tier, self._usage_group(group))
         return (*row, outcome.attempt_id)
 
     def _provider(self, cell_id: int) -> str:
@@ -389,22 +382,6 @@ def _in_flight(start: AttemptStart) -> InFlight:
 
 def _size(packed: Packed) -> int:
     return sum(len(part) for part in packed if part is not None)
-
-
-def _score_row(score: ScoreRecord) -> Row:
-    return (
-        score.attempt_id,
-        score.planned_id,
-        score.cell_id,
-        score.scorer,
-        score.scorer_version,
-        score.value_millionths,
-        score.reason,
-        storable(score.answer),
-        storable(score.explanation),
-        storable(score.rule),
-        score.scored_at_us,
-    )
 
 
 def _refused(operation: Operation, error: Exception) -> LedgerError:

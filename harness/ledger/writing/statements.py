@@ -1,10 +1,58 @@
-"""The writer's SQL, the same text for SQLite and PostgreSQL; values are always bound."""
+"""The writer's SQL, the same text for SQLite and PostgreSQL, and the rows of attempts; values are always bound.
+
+Data flows `AttemptStart`, `AttemptOutcome` + ids -> `sent_row`, `settled_row` -> `INSERT_ATTEMPT`, `SETTLE_ATTEMPT`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
 
-from harness.ledger.columns import SENT_COLUMNS, SETTLED_COLUMNS, UNKNOWN_DIMENSIONS, GroupDimensions
+from harness.ledger.columns import ATTEMPT_COLUMNS, UNKNOWN_DIMENSIONS, GroupDimensions, Stored
+from harness.ledger.encoding import storable
+from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord
+from harness.usage.values import NORMALISER_VERSION
+
+Row = tuple[object, ...]
+_SENT = tuple(column for column in ATTEMPT_COLUMNS if column.sent)
+_SETTLED = tuple(column for column in ATTEMPT_COLUMNS if column.settled)
+SENT_COLUMNS = tuple(column.name for column in _SENT)
+SETTLED_COLUMNS = tuple(column.name for column in _SETTLED)
+
+
+def _row_of(parameters: str, taken: Sequence[str], stored: Sequence[Stored | None]) -> Callable[..., Row]:
+    """Make the function that gives a row: one expression, in a third of the time of `attrgetter` and a loop."""
+    values = [
+        source if changed is None else f"None if (value := {source}) is None else stored[{place}](value)"
+        for place, (source, changed) in enumerate(zip(taken, stored, strict=True))
+    ]
+    written = f"lambda {parameters}: ({', '.join(f'({value})' for value in values)},)"
+    names = {"stored": stored, "normaliser_version": NORMALISER_VERSION}
+    made: Callable[..., Row] = eval(written, names)  # noqa: S307  # as dataclasses are made, of declarations alone
+    return made
+
+
+sent_row: Callable[[AttemptStart, int, int, int | None], Row] = _row_of(
+    "start, attempt_id, parameter_set_id, budget_set_id", [column.sent for column in _SENT], [None] * len(_SENT)
+)
+"""What is inserted of a request that is about to leave, with the ids that the ledger gives; as `SENT_COLUMNS` say."""
+
+settled_row: Callable[[AttemptOutcome, str | None, str | None, int], Row] = _row_of(
+    "outcome, model_served, service_tier, usage_group_id",
+    [column.settled for column in _SETTLED],
+    [column.stored for column in _SETTLED],
+)
+"""What an attempt is settled with, with what its usage group holds of it, too; as `SETTLED_COLUMNS` say."""
+
+_SCORE: dict[str, Stored | None] = {
+    "attempt_id": None, "planned_id": None, "cell_id": None, "scorer": None, "scorer_version": None,
+    "value_millionths": None, "reason": None, "answer": storable, "explanation": storable, "rule": storable,
+    "scored_at_us": None,
+}  # fmt: skip
+score_row: Callable[[ScoreRecord], Row] = _row_of(
+    "score", [f"score.{column}" for column in _SCORE], list(_SCORE.values())
+)
+"""What is inserted of a score."""
 
 
 def _marks(n_values: int) -> str:
@@ -42,10 +90,7 @@ ADD_BUDGET_SET = _insert("budget_sets", "scopes", otherwise=_UNLESS_KNOWN)
 BUDGET_SET = "SELECT budget_set_id FROM budget_sets WHERE scopes = ?"
 ADD_PROMPT = _insert("prompts", "sha256", "body", otherwise=_UNLESS_KNOWN)
 INSERT_TRANSCRIPT = _insert("transcripts", "attempt_id", "prompt_id", "answer", "reasoning")
-INSERT_SCORE = _insert(
-    "scores", "attempt_id", "planned_id", "cell_id", "scorer", "scorer_version", "value_millionths", "reason",
-    "answer", "explanation", "rule", "scored_at_us",
-)  # fmt: skip
+INSERT_SCORE = _insert("scores", *_SCORE)
 
 ADD_USAGE_GROUP = _insert("usage_groups", *GroupDimensions._fields, otherwise=_UNLESS_KNOWN)
 _COMPARED = (
