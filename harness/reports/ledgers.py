@@ -15,8 +15,9 @@ from harness.documents.table import Column, Table
 from harness.errors import InputError
 from harness.instants import from_us
 from harness.ledger import Ledger
-from harness.ledger.reading.causes import CauseObject, cause_objects, failure_causes, over_cells
+from harness.ledger.reading.causes import CauseObject, cause_objects, over_cells
 from harness.ledger.reading.holdings import CellCounts, LedgerFacts, cell_counts, status_counts
+from harness.ledger.reading.sums import failure_causes
 from harness.ledger.records import CellRecord, RunRecord
 from harness.money import from_pico
 

@@ -18,7 +18,8 @@ from datetime import datetime
 from harness.errors import LedgerError
 from harness.instants import from_us
 from harness.ledger import Ledger
-from harness.ledger.reading.causes import failure_causes, over_cells
+from harness.ledger.reading.causes import over_cells
+from harness.ledger.reading.sums import failure_causes
 from harness.ledger.records import NO_BASELINE_NOTE, Purpose, RunRecord
 from harness.models import ModelSpec
 from harness.money import to_pico_ceiling

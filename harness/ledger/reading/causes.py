@@ -1,7 +1,7 @@
 """Why requests of a run failed, counted: attempts with the same cause are told once, however many there were.
 
 Data flows attempts that failed -> (class, message, count) -> causes, the most frequent first. Messages that differ only
-in numbers and ids (a request's id, a number of tokens) are one cause; what differs between them is left out.
+in numbers and ids (a request's id, a number of tokens) are one cause; what differs between them is left out. Pure.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
-from harness.ledger.ledger import Ledger
-from harness.ledger.reading.batch_rows import select_rows
 from harness.ledger.records import Purpose
-from harness.ledger.row_forms import record_of
 
 MOST_TOLD = 3
 """So many causes are told in a line or a table; how many requests the others took is said."""
@@ -38,23 +35,6 @@ class FailureCause:
     error_class: str
     message: str
     n_attempts: int
-
-
-_CAUSES = """
-    SELECT cell_id, purpose, coalesce(error_class, 'not stated') AS error_class,
-        coalesce(error_message, '') AS message, count(*) AS n_attempts
-    FROM attempts
-    WHERE status IN ('failed', 'timed_out') AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)
-    GROUP BY cell_id, purpose, coalesce(error_class, 'not stated'), coalesce(error_message, '')
-"""
-
-
-def failure_causes(ledger: Ledger, run_ids: Sequence[str]) -> list[FailureCause]:
-    """Count the causes of failed attempts by cell and purpose, the most frequent first."""
-    found = (
-        record_of(FailureCause, row, message=one_line(row.message)) for row in select_rows(ledger, _CAUSES, run_ids)
-    )
-    return joined(found)
 
 
 def one_line(message: str) -> str:

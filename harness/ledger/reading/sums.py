@@ -1,4 +1,4 @@
-"""Reading the ledger for reports: token sums by everything a price depends on, and unknown bills.
+"""Reading the ledger for reports: token sums by everything a price depends on, unknown bills, causes of failures.
 
 Data flows tables -> grouped queries -> records; money is not computed here. A report prices `usage_sums` by group and
 the few attempts that sums cannot carry one by one (`attempt_rows(only="one_by_one")`).
@@ -13,6 +13,7 @@ from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.ledger import Ledger
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
+from harness.ledger.reading.causes import FailureCause, joined, one_line
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.row_forms import StoredRow, flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
@@ -161,3 +162,20 @@ def unknown_bills(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[
 
 def _in_runs(run_ids: Sequence[str] | None) -> str:
     return "" if run_ids is None else "AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)"
+
+
+_CAUSES = """
+    SELECT cell_id, purpose, coalesce(error_class, 'not stated') AS error_class,
+        coalesce(error_message, '') AS message, count(*) AS n_attempts
+    FROM attempts
+    WHERE status IN ('failed', 'timed_out') AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)
+    GROUP BY cell_id, purpose, coalesce(error_class, 'not stated'), coalesce(error_message, '')
+"""
+
+
+def failure_causes(ledger: Ledger, run_ids: Sequence[str]) -> list[FailureCause]:
+    """Count the causes of failed attempts by cell and purpose, the most frequent first."""
+    found = (
+        record_of(FailureCause, row, message=one_line(row.message)) for row in select_rows(ledger, _CAUSES, run_ids)
+    )
+    return joined(found)

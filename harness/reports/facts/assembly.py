@@ -17,9 +17,8 @@ from harness.errors import InputError
 from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
-from harness.ledger.reading.causes import failure_causes
 from harness.ledger.reading.sample_rows import run_rows, split_rows, timings
-from harness.ledger.reading.sums import UnknownBill, UsageSum, unknown_bills, usage_sums
+from harness.ledger.reading.sums import UnknownBill, UsageSum, failure_causes, unknown_bills, usage_sums
 from harness.money import from_pico
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import ServedSum, taken_apart

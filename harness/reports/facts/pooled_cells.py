@@ -12,9 +12,8 @@ from functools import reduce
 from typing import TypeVar
 
 from harness.instants import from_us
-from harness.ledger import CellRecord, RunRecord
 from harness.ledger.reading.causes import FailureCause, over_cells
-from harness.ledger.reading.sample_rows import Timing
+from harness.ledger.records import CellRecord, RunRecord, Timing
 from harness.reports.facts.report_facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes
 from harness.reports.facts.sample_columns import CellSamples, Samples
 from harness.reports.facts.weights import task_weights

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import reduce
 
 from harness.ledger.reading.causes import FailureCause
-from harness.ledger.reading.sample_rows import Timing
+from harness.ledger.records import Timing
 from harness.money import EXACT
 
 ZERO = Decimal(0)

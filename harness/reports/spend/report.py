@@ -13,8 +13,8 @@ from functools import reduce
 from typing import Any
 
 from harness.instants import exact_utc_text
-from harness.ledger import RunRecord
 from harness.ledger.reading.causes import cause_objects
+from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.pricing.book import PriceBook
 from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.documents.table import Column, ColumnKind, Table
 from harness.instants import from_us
-from harness.ledger import RunRecord
+from harness.ledger.records import RunRecord
 from harness.money import add
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
