@@ -1,6 +1,6 @@
-"""Databases for tests: a SQLite file, and a real PostgreSQL server that the test session starts and stops.
+"""Servers for tests: databases (a SQLite file, and a PostgreSQL server of the test session's own), a batch interface.
 
-The server is Debian's package, made in a temporary folder, reached through a Unix socket only.
+The database server is Debian's package, made in a temporary folder, reached through a Unix socket only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +22,9 @@ import hypothesis
 import psycopg
 import pytest
 import uvloop
+
+from harness.ledger import Ledger
+from tests.support.loopback_batches import Batches, serve_batches
 
 SERVER_USER = "postgres"
 
@@ -153,3 +156,19 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "ledger.db")
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """Open an empty ledger in a SQLite file."""
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def books() -> AsyncIterator[Batches]:
+    """Serve a batch interface on loopback that answers at once and knows its sums; gives its books."""
+    made = Batches()
+    made.finished = made.sums = True
+    async with serve_batches(made) as served:
+        yield served

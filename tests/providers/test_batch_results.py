@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import transcript_rows
 from tests.support.batch_traits import (
     BOTH,
@@ -33,27 +31,6 @@ from tests.support.batch_traits import (
     with_answer,
     without,
 )
-from tests.support.loopback_batches import Batches, serve_batches
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(tmp_path / "ledger.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def books() -> AsyncIterator[Batches]:
-    made = Batches()
-    made.finished = made.sums = True
-    async with serve_batches(made) as served:
-        yield served
-
-
-@pytest.fixture
-def play(books: Batches, ledger: Ledger, tmp_path: Path) -> Callable[[str], Played]:
-    return lambda model: Played(books, model, ledger, tmp_path)
-
 
 READ_WHOLE: dict[str, Spoil] = {
     "a broken line first": beside(b"{broken", at=0),

@@ -11,37 +11,16 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from harness.ledger import Ledger
 from harness.ledger.batch_states import open_batches
 from tests.support.batch_traits import BOTH, CLAUDE, LINES, OPENAI, Played, edited, gone, of_the_first_batch, page
 from tests.support.loopback_batches import Batches, serve_batches
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(tmp_path / "ledger.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def books() -> AsyncIterator[Batches]:
-    made = Batches()
-    made.finished = made.sums = True
-    async with serve_batches(made) as served:
-        yield served
-
-
-@pytest.fixture
-def play(books: Batches, ledger: Ledger, tmp_path: Path) -> Callable[[str], Played]:
-    return lambda model: Played(books, model, ledger, tmp_path)
-
 
 # looking
 

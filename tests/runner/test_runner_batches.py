@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,35 +22,14 @@ from harness.ledger.batch_states import open_batches, stored_batches
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows, score_rows, transcript_rows
 from harness.models import parse_model
 from harness.money import from_pico, plain
-from harness.pricing.price_files import load_price_book
-from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
+from harness.runner import RunResult, RunSpec
 from harness.runner.batch.batch_lines import Waits
 from harness.usage import parse_json, read_usage
-from tests.support.loopback_batches import Batches, serve_batches
+from tests.support.batch_traits import BOOK, BOTH, CLAUDE, OPENAI, address, run_on_thread
+from tests.support.loopback_batches import Batches
 from tests.support.runs import Watcher, number_suite, suite_file, suite_with_a_broken_row
 
-OPENAI, CLAUDE = "openai/gpt-4o", "anthropic/claude-3-7-sonnet-20250219"
-BOTH = pytest.mark.parametrize("model", [OPENAI, CLAUDE])
-BOOK = load_price_book()
 WAITS = Waits(first_s=0.005, longest_s=0.02, doubt_s=0.05, most_failures=20)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger.open(tmp_path / "ledger.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def books() -> AsyncIterator[Batches]:
-    made = Batches()
-    made.finished = made.sums = True
-    async with serve_batches(made) as served:
-        yield served
-
-
-def address(books: Batches, model: str) -> str:
-    return books.url + ("/v1" if model.startswith("openai") else "")
 
 
 async def batch_run(
@@ -66,12 +43,6 @@ async def batch_run(
     **options: Any,
 ) -> RunResult:
     """Run in batch mode on a thread, as the server lives on this test's loop."""
-    seen = watcher or Watcher()
-
-    @contextlib.contextmanager
-    def observe(prepared: PreparedRun) -> Iterator[Watcher]:
-        yield seen
-
     spec = RunSpec(
         suites=(suite,),
         models=tuple(parse_model(name) for name in (model, beside) if name is not None),
@@ -79,11 +50,7 @@ async def batch_run(
         batch=True,
         **options,
     )
-    return await asyncio.to_thread(
-        lambda: run_suites(
-            spec, ledger=ledger, book=BOOK, run_id="run-1", observe=observe, session=SessionOptions(batch_waits=WAITS)
-        )
-    )
+    return await run_on_thread(spec, ledger, "run-1", watcher or Watcher(), WAITS)
 
 
 def list_and_charged(row: AttemptRow) -> tuple[Decimal, Decimal]:

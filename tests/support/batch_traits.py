@@ -45,6 +45,24 @@ class Session:
     notices: list[str]
 
 
+def address(books: Batches, model: str) -> str:
+    """Where a model's batches are taken on the loopback server."""
+    return books.url + ("/v1" if model == OPENAI else "")
+
+
+async def run_on_thread(spec: RunSpec, ledger: Ledger, run_id: str, watcher: Watcher, waits: Waits) -> RunResult:
+    """Run or resume on a thread, as the server lives on the test's loop."""
+
+    @contextlib.contextmanager
+    def observe(prepared: PreparedRun) -> Iterator[Watcher]:
+        yield watcher
+
+    session = SessionOptions(batch_waits=waits)
+    return await asyncio.to_thread(
+        lambda: run_suites(spec, ledger=ledger, book=BOOK, run_id=run_id, observe=observe, session=session)
+    )
+
+
 class Played:
     """A run against a spoilt server, session by session."""
 
@@ -55,30 +73,15 @@ class Played:
     async def session(self, **options: Any) -> Session:
         """Run or resume."""
         watcher = Watcher()
-
-        @contextlib.contextmanager
-        def observe(prepared: PreparedRun) -> Iterator[Watcher]:
-            yield watcher
-
         spec = RunSpec(
             suites=(self._suite,),
             models=(parse_model(self.model),),
-            base_url=f"{self.model.partition('/')[0]}={self.books.url}" + ("/v1" if self.model == OPENAI else ""),
+            base_url=f"{self.model.partition('/')[0]}={address(self.books, self.model)}",
             batch=True,
             budget_usd=Decimal(5),
             **options,
         )
-        result = await asyncio.to_thread(
-            lambda: run_suites(
-                spec,
-                ledger=self.ledger,
-                book=BOOK,
-                run_id="r",
-                observe=observe,
-                session=SessionOptions(batch_waits=WAITS),
-            )
-        )
-        return Session(result, watcher.notices)
+        return Session(await run_on_thread(spec, self.ledger, "r", watcher, WAITS), watcher.notices)
 
     @property
     def rows(self) -> list[AttemptRow]:
