@@ -55,7 +55,7 @@ class Prepared:
     """
 
     request: Request
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     notes: tuple[str, ...] = ()
     payload: Any = None
 
@@ -81,7 +81,7 @@ class Response:
     text: str
     finish_reason: FinishReason
     usage_kind: str
-    raw_usage: Mapping[str, Any] | None
+    raw_usage: Mapping[str, object] | None
     reasoning_text: str | None = None
     model_served: str | None = None
     service_tier: str | None = None

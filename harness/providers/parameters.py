@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.errors import InputError
 from harness.models import ModelSpec
@@ -21,7 +20,7 @@ from harness.providers.base import Request
 class Mapped:
     """Parameters as they go over the wire (model and messages excluded), and one sentence for each change."""
 
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     notes: tuple[str, ...] = ()
 
 
@@ -75,7 +74,7 @@ def _facts_of(spec: ModelSpec) -> ModelFacts | None:
     return facts_about(spec.provider, spec.model)
 
 
-def _sampling(request: Request) -> dict[str, Any]:
+def _sampling(request: Request) -> dict[str, object]:
     wanted = {"temperature": request.temperature, "seed": request.seed, "service_tier": request.service_tier}
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -107,7 +106,7 @@ def map_mistral(request: Request, setting: Setting) -> Mapped:
 def map_openrouter(request: Request, setting: Setting) -> Mapped:
     """The chat shape; the cost comes only when asked for, and every model takes a number of thinking tokens."""
     mapped = _as_chat(request, setting)
-    asked: dict[str, Any] = {"usage": {"include": True}}
+    asked: dict[str, object] = {"usage": {"include": True}}
     if setting.thinking_tokens is not None:  # 0 switches reasoning off
         budget = {"max_tokens": setting.thinking_tokens} if setting.thinking_tokens else {"enabled": False}
         asked["reasoning"] = budget
@@ -141,7 +140,7 @@ def _fixes_temperature(facts: ModelFacts | None, setting: Setting) -> bool:
     return bool(facts.reasons) or setting.effort is not None
 
 
-def _as_responses(request: Request, setting: Setting, parameters: dict[str, Any], notes: list[str]) -> Mapped:
+def _as_responses(request: Request, setting: Setting, parameters: dict[str, object], notes: list[str]) -> Mapped:
     """OpenAI's responses interface: other names, and no seed."""
     notes.append("sent to the responses interface: the model is not served by chat completions")
     if "seed" in parameters:
@@ -178,11 +177,12 @@ def map_anthropic(request: Request, setting: Setting) -> Mapped:
     return Mapped(parameters=parameters, notes=tuple(notes))
 
 
-def _thinks(parameters: Mapping[str, Any]) -> bool:
-    return bool(parameters.get("thinking", {}).get("type", "disabled") != "disabled")
+def _thinks(parameters: Mapping[str, object]) -> bool:
+    thinking = parameters.get("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled")
 
 
-def _anthropic_thinking(request: Request, setting: Setting, facts: ModelFacts | None) -> dict[str, Any]:
+def _anthropic_thinking(request: Request, setting: Setting, facts: ModelFacts | None) -> dict[str, object]:
     if request.model.setting is None or facts is None:
         return {}
     if setting.switches_off:
@@ -195,7 +195,7 @@ def _anthropic_thinking(request: Request, setting: Setting, facts: ModelFacts | 
                 fix=f"pass --max-output-tokens above {setting.thinking_tokens}; thinking counts against it",
             )
         return {"thinking": {"type": "enabled", "budget_tokens": setting.thinking_tokens}}
-    effort = {"output_config": {"effort": setting.effort}}
+    effort: dict[str, object] = {"output_config": {"effort": setting.effort}}
     return {"thinking": {"type": "adaptive"}, **effort} if facts.adaptive else effort
 
 
@@ -207,7 +207,7 @@ def map_google(request: Request, setting: Setting) -> Mapped:
     _check_effort(spec, setting, facts)
     _check_budget(spec, setting, facts)
     named = {"temperature": request.temperature, "seed": request.seed, "max_output_tokens": request.max_output_tokens}
-    generation: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    generation: dict[str, object] = {name: value for name, value in named.items() if value is not None}
     notes: list[str] = []
     family = family_of(spec.model)
     default = family.default_temperature if family else None
@@ -215,13 +215,13 @@ def map_google(request: Request, setting: Setting) -> Mapped:
         generation["temperature"] = default
         notes.append(f"temperature={default} is sent, Google's own default: litellm adds it for Gemini 3")
     generation |= _google_thinking(setting)
-    parameters: dict[str, Any] = {"generationConfig": generation} if generation else {}
+    parameters: dict[str, object] = {"generationConfig": generation} if generation else {}
     if request.service_tier is not None:
         parameters["serviceTier"] = request.service_tier
     return Mapped(parameters=parameters, notes=tuple(notes))
 
 
-def _google_thinking(setting: Setting) -> dict[str, Any]:
+def _google_thinking(setting: Setting) -> dict[str, object]:
     if setting.switches_off:
         return {"thinkingConfig": {"thinkingBudget": 0}}
     if setting.thinking_tokens is not None:

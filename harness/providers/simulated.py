@@ -6,7 +6,7 @@ Data flows Request -> `prepare` -> Prepared -> `send` -> Response or ProviderErr
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 from harness.errors import Billed, ErrorClass, InputError, ProviderError
 from harness.messages import Message
@@ -59,7 +59,7 @@ class SimulatedProvider:
         """
         model = _known(request.model)
         effort = _effort(model, request.model)
-        parameters: dict[str, Any] = {"model": model.name}
+        parameters: dict[str, object] = {"model": model.name}
         if model.reasons and request.model.setting is not None:
             parameters["reasoning_effort"] = effort
         asked = {

@@ -38,7 +38,7 @@ TOOLS: Mapping[str, Meter] = {
 _SEARCHES = frozenset({Meter.WEB_SEARCH, Meter.GROUNDING})
 
 
-def offered_tools(request: Mapping[str, Any]) -> dict[str, Meter]:
+def offered_tools(request: Mapping[str, object]) -> dict[str, Meter]:
     """List the tools with a fee that a request offered: its `tools`, OpenRouter's `plugins`, and search options.
 
     Args:
@@ -63,7 +63,7 @@ def tool_meter(name: str) -> Meter | None:
     return TOOLS.get(bare) or TOOLS.get(stem) or TOOLS.get(_snake(name))
 
 
-def called_tools(counts: Mapping[str, Any]) -> dict[Meter, int]:
+def called_tools(counts: Mapping[str, object]) -> dict[Meter, int]:
     """Add up calls by meter, given by tool name; names without a fee are left out.
 
     Raises:

@@ -36,6 +36,7 @@ from harness.simulation import (
 from harness.simulation.simulated_answers import Dice, entry_of, write_answer, wrong_value
 from harness.suites import Sample
 from harness.suites.prompts import earlier_marks, with_earlier_answers
+from harness.usage import read_usage
 from tests.support.shared_data import shared
 
 
@@ -452,8 +453,7 @@ async def test_the_provider_answers_with_usage_in_openai_shape() -> None:
     assert prepared.parameters == {"model": "reasoner", "reasoning_effort": "high", "max_completion_tokens": 5_000}
     response = await provider.send(prepared, timeout_s=1)
     assert response.usage_kind == "openai.chat"
-    assert response.raw_usage is not None
-    assert response.raw_usage["completion_tokens_details"]["reasoning_tokens"] > 0
+    assert (read_usage(response.usage_kind, response.raw_usage).reasoning_tokens or 0) > 0
     await provider.aclose()
 
 

@@ -16,17 +16,21 @@ from harness.messages import ImagePart, Message
 from harness.providers.wire.bodies import has_fraction, parse_tolerantly
 
 
-def chat_message(message: Message) -> dict[str, Any]:
+def chat_message(message: Message) -> dict[str, object]:
     """Write a message in OpenAI's chat form; images become data URLs."""
     if isinstance(message.content, str):
         return {"role": message.role, "content": message.content}
     return {"role": message.role, "content": [_chat_part(part) for part in message.content]}
 
 
-def _chat_part(part: str | ImagePart) -> dict[str, Any]:
+def _chat_part(part: str | ImagePart) -> dict[str, object]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{image_base64(part)}"}}
+    return {"type": "image_url", "image_url": {"url": _data_url(part)}}
+
+
+def _data_url(part: ImagePart) -> str:
+    return f"data:{part.media_type};base64,{image_base64(part)}"
 
 
 def image_base64(part: ImagePart) -> str:
@@ -34,17 +38,20 @@ def image_base64(part: ImagePart) -> str:
     return base64.b64encode(part.data).decode("ascii")
 
 
-def responses_message(message: Message) -> dict[str, Any]:
+def responses_message(message: Message) -> dict[str, object]:
     """Write a message as an input item of OpenAI's responses interface."""
     if isinstance(message.content, str):
         return {"role": message.role, "content": message.content}
-    parts = [_chat_part(part) for part in message.content]
-    named = {"text": "input_text", "image_url": "input_image"}
-    flat = [{**part, "image_url": part["image_url"]["url"]} if "image_url" in part else part for part in parts]
-    return {"role": message.role, "content": [{**part, "type": named[part["type"]]} for part in flat]}
+    return {"role": message.role, "content": [_responses_part(part) for part in message.content]}
 
 
-def dump_body(body: Mapping[str, Any]) -> bytes:
+def _responses_part(part: str | ImagePart) -> dict[str, object]:
+    if isinstance(part, str):
+        return {"type": "input_text", "text": part}
+    return {"type": "input_image", "image_url": _data_url(part)}
+
+
+def dump_body(body: Mapping[str, object]) -> bytes:
     """Write a body as JSON."""
     try:
         return orjson.dumps(body)
