@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import ErrorClass
+from harness.providers.endpoints import COMPATIBLE, SIMULATED
 from harness.providers.parameters import (
     Mapper,
     map_anthropic,
@@ -22,12 +23,8 @@ from harness.providers.parameters import (
     map_openai,
     map_openrouter,
 )
-from harness.usage.kinds import CHAT, COHERE, GEMINI, MESSAGES
 
-COMPATIBLE = "openai-compatible"
-"""Endpoints of the user's own, which `--base-url` names."""
-SIMULATED = "sim"
-"""The models of this package, which cost nothing."""
+_CHAT = "openai.chat"
 
 Failure = tuple[int | None, ErrorClass | None]
 """A status, None = no answer came; and what kind of failure it was, None = any."""
@@ -66,7 +63,7 @@ class ProviderEntry:
     litellm: str | None = None
     base_url: str | None = None
     keys: tuple[str, ...] = ()
-    usage_kind: str = CHAT
+    usage_kind: str = _CHAT
     settings: Mapper = map_chat
     settings_of_families: Mapping[str, Mapper] = field(default_factory=dict)
     serves_responses: bool = False
@@ -105,7 +102,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         source="https://platform.claude.com/docs/en/api/errors",
         base_url="https://api.anthropic.com",
         keys=("ANTHROPIC_API_KEY",),
-        usage_kind=MESSAGES,
+        usage_kind="anthropic.messages",
         settings=map_anthropic,
         batches="messages",
         billed=frozenset({(None, ErrorClass.TIMEOUT)}),  # it charges when the client disconnects or times out
@@ -116,7 +113,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         other_names=("gemini",),
         litellm="gemini",
         keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        usage_kind=GEMINI,
+        usage_kind="gemini.usageMetadata",
         settings=map_google,
         settings_of_families=_CLAUDE,
         free_failures=True,
@@ -183,7 +180,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         source="https://docs.cohere.com/reference/chat",
         other_names=("cohere_chat",),
         keys=("COHERE_API_KEY", "CO_API_KEY"),
-        usage_kind=COHERE,
+        usage_kind="cohere.v2",
         renames=True,
     ),
     "azure": ProviderEntry(
@@ -258,4 +255,4 @@ def provider_names() -> tuple[str, ...]:
 
 def usage_kind_at(host: str) -> str:
     """The reader of the usage that a host's chat interface states, where the names in it tell no other."""
-    return _KIND_AT_HOST.get(host, CHAT)
+    return _KIND_AT_HOST.get(host, _CHAT)

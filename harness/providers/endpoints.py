@@ -13,8 +13,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from harness.errors import InputError
 from harness.models import ModelSpec
-from harness.providers.catalogue import COMPATIBLE, SIMULATED
 from harness.secrets import holds_mask, learn_url, redact_url
+
+COMPATIBLE = "openai-compatible"
+"""The provider of endpoints of the user's own, which `--base-url` names."""
+SIMULATED = "sim"
+"""The provider of the models of this package, which cost nothing."""
 
 BaseUrls = str | Sequence[str] | None
 """`--base-url` as given: URL, NAME=URL, or several of them; a NAME is a provider or a model."""

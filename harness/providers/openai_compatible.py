@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from harness.errors import ErrorClass, InputError, ProviderError
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
-from harness.providers.catalogue import COMPATIBLE, entry_of, usage_kind_at
-from harness.providers.endpoints import Endpoint, check_base_url
+from harness.providers.catalogue import entry_of, usage_kind_at
+from harness.providers.endpoints import COMPATIBLE, Endpoint, check_base_url
 from harness.providers.failures import failure_from_http, failure_without_answer
 from harness.providers.http import HttpAnswer, NoAnswerError, open_client
 from harness.providers.keys import key_for

@@ -70,7 +70,8 @@ def _sandbox() -> Check:
 
 
 def _keys(models: Sequence[ModelSpec], environment: Mapping[str, str]) -> Iterator[Check]:
-    from harness.providers.catalogue import COMPATIBLE, PROVIDERS, SIMULATED, entry_of
+    from harness.providers.catalogue import PROVIDERS, entry_of
+    from harness.providers.endpoints import COMPATIBLE, SIMULATED
 
     known = [name for entry in PROVIDERS.values() if entry.adapter == "litellm" for name in entry.keys]
     held = [name for name in known if environment.get(name)]

@@ -21,8 +21,7 @@ from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.pricing.known_names import where_prices_go, why_no_price
-from harness.providers.catalogue import SIMULATED
-from harness.providers.endpoints import Endpoints, endpoints
+from harness.providers.endpoints import SIMULATED, Endpoints, endpoints
 from harness.providers.settings import reasons
 from harness.runner.options.option_bounds import refuse_out_of_bounds, refuse_too_many
 from harness.runner.plan import Chain, LoadedSuite, ModelPlan, PlannedItem, plan, plan_sha256, sample_sha256

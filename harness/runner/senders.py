@@ -13,7 +13,7 @@ from harness.instants import from_us
 from harness.models import ModelSpec
 from harness.providers import make_provider
 from harness.providers.base import Provider
-from harness.providers.catalogue import SIMULATED
+from harness.providers.endpoints import SIMULATED
 from harness.runner.attempts import RequestSender
 from harness.runner.budgets import budget_scopes
 from harness.runner.preparation import PreparedRun, is_simulated, streams

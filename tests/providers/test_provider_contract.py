@@ -15,7 +15,8 @@ from harness.messages import Message
 from harness.models import ModelSpec, parse_model
 from harness.providers import make_provider
 from harness.providers.base import Provider, Request
-from harness.providers.catalogue import PROVIDERS, SIMULATED, entry_of
+from harness.providers.catalogue import PROVIDERS, entry_of
+from harness.providers.endpoints import SIMULATED
 from harness.providers.parameters import map_openrouter
 from harness.simulation import AnswerKey
 from harness.suites import Sample

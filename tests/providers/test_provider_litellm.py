@@ -18,7 +18,8 @@ from harness.messages import Message
 from harness.models import parse_model
 from harness.providers import make_provider
 from harness.providers.base import Provider, Request, Response
-from harness.providers.catalogue import COMPATIBLE, SIMULATED, entry_of, provider_names
+from harness.providers.catalogue import entry_of, provider_names
+from harness.providers.endpoints import COMPATIBLE, SIMULATED
 from harness.providers.litellm import HTTP_PATH_VARIABLE
 from tests.support.loopback import ANTHROPIC_ANSWER, CHAT_ANSWER, GEMINI_ANSWER, Loopback, Reply, serve
 

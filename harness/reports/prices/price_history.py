@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from harness.documents.chart import TimeLine, Timeline, TimeStep
 from harness.pricing.book import PriceBook
-from harness.providers.catalogue import SIMULATED
+from harness.providers.endpoints import SIMULATED
 from harness.reports.facts.report_facts import CellFacts
 from harness.reports.spend import wording
 from harness.usage.values import Meter

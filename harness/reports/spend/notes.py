@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from harness.ledger.reading.causes import told
 from harness.ledger.records import Purpose
-from harness.providers.catalogue import SIMULATED
+from harness.providers.endpoints import SIMULATED
 from harness.reports.facts.report_facts import Spend
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow

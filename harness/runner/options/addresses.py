@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from harness.models import ModelSpec
-from harness.providers.catalogue import SIMULATED, entry_of
-from harness.providers.endpoints import Endpoints
+from harness.providers.catalogue import entry_of
+from harness.providers.endpoints import SIMULATED, Endpoints
 from harness.providers.http import PROXY_VARIABLE, idle_proxy_variables
 
 

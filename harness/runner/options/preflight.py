@@ -14,7 +14,7 @@ from harness.ledger.records import RunRecord, SuiteRecord
 from harness.messages import Message
 from harness.models import ModelSpec
 from harness.providers.base import Request
-from harness.providers.catalogue import SIMULATED
+from harness.providers.endpoints import SIMULATED
 from harness.providers.settings import map_parameters
 from harness.runner.event_loop import fast_loop
 from harness.runner.options.command_line import asked_otherwise, differences

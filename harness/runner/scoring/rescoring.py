@@ -29,8 +29,7 @@ from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.providers import make_provider
 from harness.providers.base import Provider
-from harness.providers.catalogue import SIMULATED
-from harness.providers.endpoints import BaseUrls, endpoints
+from harness.providers.endpoints import SIMULATED, BaseUrls, endpoints
 from harness.runner.budgets import capped_scopes
 from harness.runner.plan import PlannedItem, sample_sha256
 from harness.runner.preparation import load_suites
