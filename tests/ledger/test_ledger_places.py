@@ -118,7 +118,8 @@ async def test_a_run_stays_held_when_the_server_ends_the_session_that_waits(post
             with second.engine.connect() as connection:
                 n_ended = connection.execute(
                     text(
-                        "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                        "SELECT count(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity"
+                        " WHERE pid <> pg_backend_pid()"
                         " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
                         " AND query NOT LIKE '%attempts%' AND query <> 'COMMIT'"
                     )
