@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,8 @@ from harness.cli.terminal.options import DbOption, JsonOption, open_ledger
 from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from harness.documents.table import Table
     from harness.ledger.records import Budget
 
@@ -93,7 +95,7 @@ def _table(budgets: list[Budget], database: str) -> Table:
     from harness.documents.table import Column, Table
     from harness.money import from_pico
 
-    def dollars(pico: int | None) -> Any:
+    def dollars(pico: int | None) -> Decimal | None:
         return None if pico is None else from_pico(pico)
 
     return Table(

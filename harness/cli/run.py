@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +11,18 @@ import typer
 
 from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
-from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger, place_words, verbosity
+from harness.cli.terminal.options import (
+    DbOption,
+    JsonOption,
+    PricingOption,
+    open_ledger,
+    optional,
+    place_words,
+    verbosity,
+)
 from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from decimal import Decimal
-
     from harness.ledger import Ledger
     from harness.pricing.book import PriceBook
     from harness.runner import RunResult, RunSpec
@@ -113,6 +119,7 @@ def run(
 
     API keys come from the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, ...).
     """
+    from harness.money import parse_usd
     from harness.pricing.model_facts import lay_over
     from harness.pricing.model_names import read_model
     from harness.pricing.price_files import load_price_book
@@ -127,12 +134,12 @@ def run(
         limit=limit,
         sample_seed=sample_seed,
         concurrency=concurrency,
-        budget_usd=parse_usd(budget_usd),
+        budget_usd=optional(budget_usd, partial(parse_usd, where="--budget-usd")),
         budget_mode=parse_budget_mode(budget_mode),
         timeout_s=timeout_s,
         max_attempts=max_attempts,
         max_failed=parse_max_failed(max_failed),
-        data_dir=None if data is None else existing_folder(data, "--data"),
+        data_dir=optional(data, partial(existing_folder, where="--data")),
         temperature=temperature,
         max_output_tokens=max_output_tokens,
         service_tier=service_tier,
@@ -141,7 +148,7 @@ def run(
         requests_per_minute=rpm,
         tokens_per_minute=tpm,
         unsafe_exec=unsafe_exec,
-        judge=None if judge is None else read_model(judge, where="--judge"),
+        judge=optional(judge, partial(read_model, where="--judge")),
         reuse=reuse,
         batch=batch,
         batch_poll_s=batch_poll_s,
@@ -152,31 +159,55 @@ def run(
     command = _Command(
         book=book,
         run_id=_one_run(run_id, resume),
+        goes_on=resume is not None,
         retry_failed=retry_failed or resume is not None,
+        dry_run=dry_run,
+        db=db,
         places=place_words(db, pricing),
         json_output=json_output,
     )
-    if resume is None:
-        _require(asked)
-    if resume is not None or not dry_run or _holds(db, run_id):
-        with open_ledger(db, create=resume is None and not dry_run) as ledger:
-            spec = asked if resume is None else stored_spec(ledger, resume, asked, _given(context))
-            if not dry_run:
-                raise typer.Exit(_run(spec, ledger, command))
-            _print_estimate(spec, command, ledger)
-    else:
-        _print_estimate(asked, command, None)
+    exit_code = _carry_out(asked, _given(context), command)
+    if exit_code is not None:
+        raise typer.Exit(exit_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Command:
-    """What a run is told besides its options: prices, its name, how to print, and what the printed command needs."""
+    """What a run is told besides its options.
+
+    Attributes:
+        goes_on: `--resume`: the run is stored, and its options hold where none is given now.
+        db: where the ledger is, as typed.
+        places: words that the printed command needs.
+    """
 
     book: PriceBook
     run_id: str | None
+    goes_on: bool
     retry_failed: bool
+    dry_run: bool
+    db: str | None
     places: list[str]
     json_output: bool
+
+
+def _carry_out(asked: RunSpec, given: set[str], command: _Command) -> int | None:
+    """Run, or estimate; gives the run's exit code, None for an estimate."""
+    from harness.runner.options.option_bounds import refuse_nothing_to_ask
+    from harness.runner.options.resuming import stored_spec
+
+    if not command.goes_on:
+        refuse_nothing_to_ask(asked)
+        if command.dry_run and not _holds(command.db, command.run_id):
+            _print_estimate(asked, command, None)
+            return None
+    with open_ledger(command.db, create=not (command.goes_on or command.dry_run)) as ledger:
+        stored = command.run_id if command.goes_on else None
+        spec = asked if stored is None else stored_spec(ledger, stored, asked, given)
+        if not command.dry_run:
+            return _run(spec, ledger, command)
+        _print_estimate(spec, command, ledger)
+    return None
 
 
 def _one_run(run_id: str | None, resume: str | None) -> str | None:
@@ -224,41 +255,6 @@ def _holds(db: str | None, run_id: str | None) -> bool:
             return ledger.run(run_id) is not None
     except LedgerError:
         return False
-
-
-def _require(spec: RunSpec) -> None:
-    from harness.errors import InputError
-
-    if not spec.suites:
-        raise InputError("no suite named", where="SUITE", fix="benchtab run starter -m sim/reasoner; see: suites list")
-    if not spec.models:
-        raise InputError("no model named", where="--model", fix="add -m provider/model, for example -m openai/o1")
-
-
-def parse_usd(text: str | None) -> Decimal | None:
-    """Read a budget; None stays None."""
-    from harness import money
-
-    return None if text is None else money.parse_usd(text, where="--budget-usd")
-
-
-def stored_spec(ledger: Ledger, run_id: str, asked: RunSpec, given: Collection[str]) -> RunSpec:
-    """What a stored run does when it goes on with the options given now; its budget is the latest one."""
-    import dataclasses
-
-    from harness.errors import InputError
-    from harness.money import from_pico
-    from harness.runner import RunSpec
-    from harness.runner.options.command_line import resumed
-
-    stored = ledger.run(run_id)
-    if stored is None:
-        raise InputError(f"there is no run {run_id}", where=ledger.database, fix="see: benchtab runs list")
-    spec = RunSpec.from_json(stored.config)
-    budget = ledger.budget(f"run:{run_id}")
-    if budget is not None and spec.budget_usd is not None and budget.cap_pico_usd is not None:
-        spec = dataclasses.replace(spec, budget_usd=from_pico(budget.cap_pico_usd))
-    return resumed(spec, asked, given, run_id=run_id)
 
 
 def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:

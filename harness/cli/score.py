@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
-from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
+from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger, optional
 from harness.cli.terminal.output import print_document, say
 from harness.rendering.formats import PEOPLE, checked, in_words, text_formats
 
@@ -70,8 +71,8 @@ def score(
     Sends no request unless a scorer is a judge. Old scores are kept in the ledger; the newest of an answer counts.
     With --against, what now counts is laid beside verdicts of another grader or of people.
     """
-    from harness.cli.run import parse_usd
     from harness.models import parse_model
+    from harness.money import parse_usd
     from harness.pricing.price_files import load_price_book
     from harness.reports.facts.assembly import spend_report
     from harness.reports.rescored import Rescoring, rescored_document
@@ -79,8 +80,8 @@ def score(
 
     chosen = checked("json" if json_output else output_format, PEOPLE)
     options = RescoreOptions(
-        judge=None if judge is None else parse_model(judge),
-        budget_usd=parse_usd(budget_usd),
+        judge=optional(judge, parse_model),
+        budget_usd=optional(budget_usd, partial(parse_usd, where="--budget-usd")),
         data_dir=data,
         base_url=tuple(base_url or ()) or None,
         concurrency=concurrency,

@@ -93,16 +93,14 @@ def refuse_unbounded(prepared: PreparedRun, ledger: Ledger | None, book: PriceBo
     Raises:
         UnpricedModelError: a model under a budget has no price, or a task of it no output cap.
     """
-    spec, own = prepared.spec, f"run:{prepared.run_id}"
-    capped = frozenset() if ledger is None else capped_scopes(ledger)
-    if spec.budget_usd is not None:
-        capped |= {own}
+    stored = frozenset() if ledger is None else capped_scopes(ledger)
+    own = {f"run:{prepared.run_id}"} if prepared.spec.budget_usd is not None else set()
     found: dict[str, list[NoBound]] = {}
     for model in prepared.models:
         counted = budget_scopes(prepared.run_id, model.spec, to_us(now), simulated=model.simulated)
-        scope = next((scope for scope in counted if scope in capped), None)
+        scope = next((scope for scope in counted if scope in stored | own), None)
         if scope is not None:
-            where = "--budget-usd" if scope == own and spec.budget_usd is not None else set_scope(scope)
+            where = "--budget-usd" if scope in own else set_scope(scope)
             found.setdefault(where, []).extend(_unbounded(prepared, model, book, now))
     for where, reasons in found.items():
         if reasons:

@@ -174,13 +174,19 @@ def ending_lines(result: RunResult) -> list[str]:
         lines += ["have the judge asked again with:", f"  {result.score_command}"]
     if result.rest is not None:
         lines.append(_needed(result.rest))
-    if result.resume_command is not None:
-        n_to_ask = sum(model.n_to_ask for model in result.models)
-        verb = "ask them again" if result.status in FINISHED else "go on"
-        stands = "failed" if result.status == "failed" else f"is {result.status}"
-        lines.append(f"run {result.run_id} {stands}: {n_to_ask:,} {_samples(n_to_ask)}; {verb} with:")
-        lines.append(f"  {result.resume_command}")
-    return lines
+    return [*lines, *_resume_lines(result)]
+
+
+def _resume_lines(result: RunResult) -> list[str]:
+    if result.resume_command is None:
+        return []
+    n_to_ask = sum(model.n_to_ask for model in result.models)
+    verb = "ask them again" if result.status in FINISHED else "go on"
+    stands = "failed" if result.status == "failed" else f"is {result.status}"
+    return [
+        f"run {result.run_id} {stands}: {n_to_ask:,} {_samples(n_to_ask)}; {verb} with:",
+        f"  {result.resume_command}",
+    ]
 
 
 def _model_lines(model: ModelResult) -> Iterator[str]:

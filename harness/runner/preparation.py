@@ -31,6 +31,11 @@ from harness.scorers.judge import JudgeOptions
 from harness.suites.sample import Sample
 from harness.version import __version__
 
+JUDGED = "judge"
+"""The scorer that asks a model."""
+_LONG_OUTPUT_TOKENS = 16_384
+"""Above this output cap a reasoning answer can take longer than proxies keep a silent connection open."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRun:
@@ -56,9 +61,10 @@ class PreparedRun:
         """All planned samples, in draw order."""
         return [item for chain in self.chains for item in chain]
 
-
-_LONG_OUTPUT_TOKENS = 16_384
-"""Above this output cap a reasoning answer can take longer than proxies keep a silent connection open."""
+    @property
+    def is_judged(self) -> bool:
+        """Whether a judge is to score answers of any task."""
+        return any(task.scorer.name == JUDGED for loaded in self.suites for task in loaded.suite.tasks)
 
 
 def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -> PreparedRun:
@@ -123,7 +129,7 @@ def judges(run: PreparedRun) -> dict[ModelSpec, int | None]:
 def _judge_options(suites: Sequence[LoadedSuite]) -> Iterator[JudgeOptions]:
     for loaded in suites:
         for task in loaded.suite.tasks:
-            if task.scorer.name == "judge":
+            if task.scorer.name == JUDGED:
                 yield JudgeOptions.model_validate(task.scorer.options)
 
 

@@ -6,8 +6,8 @@ Data flows session context + model -> `RequestSender`, closed with its connectio
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Literal
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Literal
 
 from harness.instants import from_us
 from harness.models import ModelSpec
@@ -16,12 +16,16 @@ from harness.providers.base import Provider
 from harness.providers.endpoints import SIMULATED
 from harness.runner.attempts import RequestSender
 from harness.runner.budgets import budget_scopes
+from harness.runner.plan import PlannedItem
 from harness.runner.preparation import PreparedRun, is_simulated, streams
 from harness.runner.pricer import Pricer
 from harness.runner.requests.reservations import Reservations
 from harness.runner.requests.session_context import SessionContext
 from harness.runner.traffic.gate import Gate
 from harness.runner.traffic.limiter import WaitingLine
+
+if TYPE_CHECKING:
+    from harness.simulation.simulated_models import AnswerKey
 
 
 @contextlib.asynccontextmanager
@@ -79,17 +83,17 @@ def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool, checking
         from harness.runner.batch.batch_lines import BatchOnly, batch_provider
 
         return BatchOnly(batch_provider(prepared.spec, spec, prepared.endpoints.of(spec)))
-    key = None
-    if spec.provider == SIMULATED:
-        from harness.simulation.simulated_models import AnswerKey
-
-        items = () if checking else prepared.items
-        key = AnswerKey.from_samples((item.sample, item.task.scorer.name) for item in items if item.epoch == 0)
     plan = next((model for model in prepared.models if model.spec == spec), None)
     return make_provider(
         spec,
         base_url=prepared.endpoints.of(spec),
         concurrency=1 if checking else prepared.spec.concurrency,
-        answer_key=key,
+        answer_key=_answer_key(() if checking else prepared.items) if spec.provider == SIMULATED else None,
         stream=not checking and plan is not None and streams(prepared, plan),
     )
+
+
+def _answer_key(items: Iterable[PlannedItem]) -> AnswerKey:
+    from harness.simulation.simulated_models import AnswerKey
+
+    return AnswerKey.from_samples((item.sample, item.task.scorer.name) for item in items if item.epoch == 0)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.declared import JsonObject
 from harness.errors import InputError
 from harness.models import ModelSpec, parse_model
 from harness.money import plain
@@ -105,7 +106,7 @@ class RunSpec:
     batch_poll_s: float = 60.0
     stream: bool | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """JSON values from which `from_json` builds the same spec."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["models"] = [str(model) for model in self.models]
@@ -132,7 +133,7 @@ class RunSpec:
             values["data_dir"] = Path(values["data_dir"])
         return cls(**values)
 
-    def deciding(self) -> dict[str, Any]:
+    def deciding(self) -> JsonObject:
         """The options that decide what is asked; a resumed run must have the same."""
         values = self.to_json()
         return {name: values[name] for name in DECIDING}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,6 +13,9 @@ from harness.resources import DEFAULT_LEDGER, ledger_name
 
 if TYPE_CHECKING:
     from harness.ledger import Ledger
+
+G = TypeVar("G")
+T = TypeVar("T")
 
 VERBOSITY_WORDS = {"-q", "--quiet", "-v", "-vv"}
 
@@ -39,6 +43,11 @@ PricingOption = Annotated[
     typer.Option("--pricing", metavar="DIR", help="Your own price files, laid over the shipped ones.", exists=True),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def optional(given: G | None, read: Callable[[G], T]) -> T | None:
+    """Read an option that may be left out."""
+    return None if given is None else read(given)
 
 
 def open_ledger(db: str | None, *, create: bool = False) -> Ledger:

@@ -58,50 +58,58 @@ def estimate_run(
     asks: Callable[[ModelSpec, PlannedItem], bool] | None = None,
 ) -> list[CostEstimate]:
     """Estimate each suite on each model of a run; `asks` says which items a model would still be asked, None = all."""
-    items_of = {
-        loaded.suite.name: [item for item in run.items if item.suite.name == loaded.suite.name] for loaded in run.suites
-    }
+    by_suite: dict[str, list[PlannedItem]] = {loaded.suite.name: [] for loaded in run.suites}
+    for item in run.items:
+        by_suite[item.suite.name].append(item)
+    estimator = _Estimator(run, book, now)
     estimates = []
-    for name, items in items_of.items():
-        tokens = estimate_samples([item.sample for item in items])
+    for name, items in by_suite.items():
+        tokens = _tokens(items)
         for model in run.models:
             left = items if asks is None else [item for item in items if asks(model.spec, item)]
-            counted = tokens if len(left) == len(items) else estimate_samples([item.sample for item in left])
-            estimates.append(_estimate(name, left, counted, model, run, book, now))
+            counted = tokens if len(left) == len(items) else _tokens(left)
+            estimates.append(estimator.estimate(name, left, counted, model))
     return estimates
 
 
-def _estimate(
-    suite: str,
-    items: Sequence[PlannedItem],
-    tokens: TokenEstimate,
-    model: ModelPlan,
-    run: PreparedRun,
-    book: PriceBook,
-    now: datetime,
-) -> CostEstimate:
-    caps = [output_cap(item, model, run.spec.max_output_tokens) for item in items]
-    usual = USUAL_OUTPUT_TOKENS[model.reasons is not False]
-    output_tokens = sum(min(usual, cap) if cap is not None else usual for cap in caps)
-    usage = Usage(input_tokens=tokens.total, output_tokens=output_tokens, context_tokens=0)
-    served = Served(
-        provider=model.spec.provider,
-        model=model.spec.model,
-        at=now,
-        service_tier=run.spec.service_tier,
-        mode="batch" if run.spec.batch else None,
-        thinking=model.reasons,
-    )
-    return CostEstimate(
-        suite=suite,
-        model=model,
-        n_requests=len(items),
-        input_tokens=tokens.total,
-        is_rough=tokens.method != "o200k",
-        output_tokens=output_tokens,
-        estimated_usd=price_request(book, usage, served).list_usd,
-        upper_bound_usd=_bound(items, caps, book, served),
-    )
+def _tokens(items: Sequence[PlannedItem]) -> TokenEstimate:
+    return estimate_samples([item.sample for item in items])
+
+
+class _Estimator:
+    """Prices what models of one run would be asked."""
+
+    def __init__(self, run: PreparedRun, book: PriceBook, now: datetime) -> None:
+        self._options = run.spec
+        self._book = book
+        self._now = now
+
+    def estimate(
+        self, suite: str, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
+    ) -> CostEstimate:
+        """Estimate one suite on one model."""
+        caps = [output_cap(item, model, self._options.max_output_tokens) for item in items]
+        usual = USUAL_OUTPUT_TOKENS[model.reasons is not False]
+        output_tokens = sum(min(usual, cap) if cap is not None else usual for cap in caps)
+        usage = Usage(input_tokens=tokens.total, output_tokens=output_tokens, context_tokens=0)
+        served = Served(
+            provider=model.spec.provider,
+            model=model.spec.model,
+            at=self._now,
+            service_tier=self._options.service_tier,
+            mode="batch" if self._options.batch else None,
+            thinking=model.reasons,
+        )
+        return CostEstimate(
+            suite=suite,
+            model=model,
+            n_requests=len(items),
+            input_tokens=tokens.total,
+            is_rough=tokens.method != "o200k",
+            output_tokens=output_tokens,
+            estimated_usd=price_request(self._book, usage, served).list_usd,
+            upper_bound_usd=_bound(items, caps, self._book, served),
+        )
 
 
 def _bound(items: Sequence[PlannedItem], caps: Sequence[int | None], book: PriceBook, served: Served) -> Decimal | None:

@@ -49,23 +49,19 @@ class Rest:
 
 def rest_of(ledger: Ledger, run_id: str, models: Sequence[StoppedModel]) -> Rest | None:
     """Say what the rest needs; None unless the run's own budget stopped it."""
-    stops = [
-        (model.stopped_by.asked_pico_usd, model.stopped_by.used_pico_usd)
-        for model in models
-        if isinstance(model.stopped_by, BudgetReached) and model.stopped_by.where == f"run:{run_id}"
-    ]
-    asked = max((one for one, _ in stops if one is not None), default=None)
-    used = max((one for _, one in stops if one is not None), default=0)
+    found = [model.stopped_by for model in models if isinstance(model.stopped_by, BudgetReached)]
+    stops = [stop for stop in found if stop.where == f"run:{run_id}"]
+    asked = max((stop.asked_pico_usd for stop in stops if stop.asked_pico_usd is not None), default=None)
     if asked is None:
         return None
+    used = max((stop.used_pico_usd for stop in stops if stop.used_pico_usd is not None), default=0)
     means = _mean_pico_usd(ledger, run_id)
-    left = [(model.n_left, means.get(model.spec)) for model in models if model.n_left]
-    known = [n_left * mean for n_left, mean in left if mean is not None]
+    known = int(sum(model.n_left * means[model.spec] for model in models if model.spec in means))
+    n_unknown = sum(model.n_left for model in models if model.spec not in means)
     # a model without any answer is held at the worst case of the request that did not fit
-    unknown = sum(n_left for n_left, mean in left if mean is None) * asked
-    needed = from_pico(used + int(sum(known)) + unknown + asked)
+    needed = from_pico(used + known + n_unknown * asked + asked)
     return Rest(
-        estimate_usd=from_pico(int(sum(known))) if len(known) == len(left) else None,
+        estimate_usd=None if n_unknown else from_pico(known),
         next_usd=from_pico(asked),
         cap_usd=_TWO_DIGITS.plus(needed),
     )

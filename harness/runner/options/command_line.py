@@ -1,18 +1,16 @@
 """A run's options as words of a command line: what is printed to go on with a run or to make it again.
 
-Data flows stored options -> words -> one line quoted for the shell; options given now + stored ones -> what a resumed
-run does, or a refusal that names what differs. The only place that writes commands for people to paste.
+Data flows stored options -> words -> one line quoted for the shell. The only place that writes commands for people to
+paste.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.errors import Finding, InputError
-from harness.runner.spec import DECIDING, RunSpec
+from harness.runner.spec import RunSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class Option:
         if isinstance(value, bool):
             typed = self.flag if value else self.off
             return [] if typed is None else [typed]
-        return [word for one in _listed(value) for word in (self.flag, _number(one))]
+        return [word for one in _listed(value) for word in (self.flag, number_word(one))]
 
 
 def _listed(value: object) -> list[object]:
@@ -48,7 +46,8 @@ def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _number(value: object) -> str:
+def number_word(value: object) -> str:
+    """Write a value as it is typed."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -105,55 +104,3 @@ def _changed(config: Mapping[str, object], usual: Mapping[str, object]) -> list[
         if option.field in config and config[option.field] != usual[option.field]
         for word in option.words(config[option.field])
     ]
-
-
-def resumed(stored: RunSpec, asked: RunSpec, given: Collection[str], *, run_id: str) -> RunSpec:
-    """What a run does when it goes on: as stored, with the options given now.
-
-    Args:
-        asked: this command's options.
-        given: fields of it that the user named.
-
-    Raises:
-        InputError: an option that decides what is asked differs; every such option with both values.
-    """
-    named = [name for name in DECIDING if name in given]
-    if found := differences(stored.to_json(), asked.to_json(), named):
-        raise asked_otherwise(run_id, found, where="--resume")
-    return dataclasses.replace(stored, **{name: getattr(asked, name) for name in given})
-
-
-def differences(
-    stored: Mapping[str, object], asked: Mapping[str, object], names: Iterable[str] = DECIDING
-) -> list[Finding]:
-    """Options that decide what is asked and have another value than the run's."""
-    usual = RunSpec(suites=(), models=()).to_json()
-    return [
-        Finding(
-            where=FLAGS[name], message=f"{_shown(asked[name])} now, {_shown(stored.get(name, usual[name]))} in the run"
-        )
-        for name in names
-        if _plain(asked[name]) != _plain(stored.get(name, usual[name]))
-    ]
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, list | tuple) else value
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not given"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else _number(value)
-
-
-def asked_otherwise(run_id: str, findings: Sequence[Finding], *, where: str) -> InputError:
-    """Refuse to go on with a run that asked something else."""
-    return InputError(
-        f"run {run_id} asked something else: these differ from what it asked",
-        where=where,
-        findings=findings,
-        fix=f"leave them out ({command(['run', '--resume', run_id])}), or start a new run with another --run-id",
-    )

@@ -33,6 +33,18 @@ _LARGEST_SEED = 2**63 - 1
 _FLAGS = {"requests_per_minute": "rpm", "tokens_per_minute": "tpm"}
 
 
+def refuse_nothing_to_ask(spec: RunSpec) -> None:
+    """Refuse a new run without suites or models.
+
+    Raises:
+        InputError: with an example of what is missing.
+    """
+    if not spec.suites:
+        raise InputError("no suite named", where="SUITE", fix="benchtab run starter -m sim/reasoner; see: suites list")
+    if not spec.models:
+        raise InputError("no model named", where="--model", fix="add -m provider/model, for example -m openai/o1")
+
+
 def refuse_out_of_bounds(spec: RunSpec) -> None:
     """Refuse numbers that are none, below nothing or past any use.
 

@@ -17,7 +17,7 @@ from harness.providers.base import Request
 from harness.providers.endpoints import SIMULATED
 from harness.providers.settings import map_parameters
 from harness.runner.event_loop import fast_loop
-from harness.runner.options.command_line import asked_otherwise, differences
+from harness.runner.options.resuming import asked_otherwise, differences
 from harness.runner.preparation import PreparedRun, judges, suite_record
 from harness.runner.requests.item_questions import output_cap
 from harness.runner.senders import provider_of

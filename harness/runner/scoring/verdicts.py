@@ -13,20 +13,19 @@ from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import score_rows
 from harness.models import ModelSpec
 from harness.runner.endings import ModelResult
-from harness.runner.preparation import PreparedRun
+from harness.runner.preparation import JUDGED, PreparedRun
 from harness.runner.scoring.scores import NO_JUDGE
 
-_JUDGED = "judge"
 _REASON_LENGTH = 200
 
 
 def with_verdicts(models: Sequence[ModelResult], prepared: PreparedRun, ledger: Ledger) -> list[ModelResult]:
     """Count the answers of each model whose judge gave no verdict; where no judge was named, none was to come."""
-    if not any(task.scorer.name == _JUDGED for loaded in prepared.suites for task in loaded.suite.tasks):
+    if not prepared.is_judged:
         return list(models)
     found: dict[ModelSpec, Counter[str]] = {model.spec: Counter() for model in models}
     for row in score_rows(ledger, [prepared.run_id]):
-        if row.scorer == _JUDGED and row.reason == "undecided" and row.explanation != NO_JUDGE:
+        if row.scorer == JUDGED and row.reason == "undecided" and row.explanation != NO_JUDGE:
             spec = ModelSpec(provider=row.provider, model=row.model, setting=row.setting)
             found[spec][(row.explanation or "")[:_REASON_LENGTH]] += 1
     return [_with_reasons(model, found[model.spec]) for model in models]
