@@ -94,13 +94,17 @@ def _tell(suite: Suite, shown: list[ShownTask]) -> None:
     if methods:
         print_out(f"Input tokens are estimates ({', '.join(sorted(methods))}); runs record what the provider counts.")
     for one in shown:
-        if one.problem is not None:
-            say(f"benchtab: {one.task.name}: {one.problem}")
-        for warning in one.loaded.warnings if one.loaded else ():
-            say(f"benchtab: {warning}")
+        _warn(one)
     first = next((one.loaded for one in shown if one.loaded is not None), None)
     if first is not None:
         _show_first_prompt(first)
+
+
+def _warn(shown: ShownTask) -> None:
+    if shown.problem is not None:
+        say(f"benchtab: {shown.task.name}: {shown.problem}")
+    for warning in shown.loaded.warnings if shown.loaded else ():
+        say(f"benchtab: {warning}")
 
 
 def _show_first_prompt(loaded: LoadedTask) -> None:

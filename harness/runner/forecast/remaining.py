@@ -49,12 +49,20 @@ class Rest:
 
 def rest_of(ledger: Ledger, run_id: str, models: Sequence[StoppedModel]) -> Rest | None:
     """Say what the rest needs; None unless the run's own budget stopped it."""
-    found = [model.stopped_by for model in models if isinstance(model.stopped_by, BudgetReached)]
-    stops = [stop for stop in found if stop.where == f"run:{run_id}"]
-    asked = max((stop.asked_pico_usd for stop in stops if stop.asked_pico_usd is not None), default=None)
-    if asked is None:
+    stops = _own_stops(run_id, models)
+    if not stops:
         return None
-    used = max((stop.used_pico_usd for stop in stops if stop.used_pico_usd is not None), default=0)
+    asked = max(stop.asked_pico_usd or 0 for stop in stops)
+    used = max(stop.used_pico_usd or 0 for stop in stops)
+    return _rest(ledger, run_id, models, asked=asked, used=used)
+
+
+def _own_stops(run_id: str, models: Sequence[StoppedModel]) -> list[BudgetReached]:
+    stops = [model.stopped_by for model in models if isinstance(model.stopped_by, BudgetReached)]
+    return [stop for stop in stops if stop.where == f"run:{run_id}" and stop.asked_pico_usd is not None]
+
+
+def _rest(ledger: Ledger, run_id: str, models: Sequence[StoppedModel], *, asked: int, used: int) -> Rest:
     means = _mean_pico_usd(ledger, run_id)
     known = int(sum(model.n_left * means[model.spec] for model in models if model.spec in means))
     n_unknown = sum(model.n_left for model in models if model.spec not in means)
