@@ -8,6 +8,7 @@ identity need not be found by rewriting.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import sympy
 
@@ -19,49 +20,58 @@ _CLOSE = sympy.Rational(1, 10**45)
 _POINTS = tuple(sympy.Rational(*point) for point in ((7, 5), (-13, 11), (19, 7), (3, 17), (-29, 9)))
 _MOST_ITEMS = 60
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_BRACKETS = {"<": "()", "<=": "[]"}
 _FEWEST_DIGITS = 3
 
 
 def same(target: Value, answer: Value) -> bool:
     """Whether an answer is what the reference says."""
-    if isinstance(target, Relation) or isinstance(answer, Relation):
-        sets = _as_set(target), _as_set(answer)
-        if sets[0] is not None and sets[1] is not None:
-            return same(sets[0], sets[1])
-    target, answer = _unwrapped(target, answer), _unwrapped(answer, target)
-    if isinstance(target, Scalar) and isinstance(answer, Scalar):
-        return _same_scalar(target, answer)
-    if isinstance(target, Based) or isinstance(answer, Based):
-        return target == answer
-    if isinstance(target, Several) and isinstance(answer, Several):
-        return _same_several(target, answer)
-    if isinstance(target, Union) and isinstance(answer, Union):
-        return _matched(target.parts, answer.parts)
-    if isinstance(target, Matrix) and isinstance(answer, Matrix):
-        return len(target.rows) == len(answer.rows) and all(
-            len(one) == len(other)
-            and all(_same_expression(left, right) for left, right in zip(one, other, strict=True))
-            for one, other in zip(target.rows, answer.rows, strict=True)
-        )
-    if isinstance(target, Relation) and isinstance(answer, Relation):
-        return _same_relation(target, answer)
-    return False
+    if (sets := _as_sets(target, answer)) is not None:
+        return same(*sets)
+    match _unwrapped(target, answer), _unwrapped(answer, target):
+        case Scalar() as one, Scalar() as other:
+            return _same_scalar(one, other)
+        case Several() as one, Several() as other:
+            return _same_several(one, other)
+        case Union() as one, Union() as other:
+            return _matched(one.parts, other.parts)
+        case Matrix() as one, Matrix() as other:
+            return _same_matrix(one, other)
+        case Relation() as one, Relation() as other:
+            return _same_relation(one, other)
+        case one, other:
+            return isinstance(one, Based) and one == other
+
+
+def _as_sets(target: Value, answer: Value) -> tuple[Value, Value] | None:
+    """Both as sets, where one of them is a relation and both are sets."""
+    if not isinstance(target, Relation) and not isinstance(answer, Relation):
+        return None
+    one, other = _as_set(target), _as_set(answer)
+    return None if one is None or other is None else (one, other)
+
+
+def _same_matrix(target: Matrix, answer: Matrix) -> bool:
+    if [len(row) for row in target.rows] != [len(row) for row in answer.rows]:
+        return False
+    pairs = zip(chain(*target.rows), chain(*answer.rows), strict=True)
+    return all(_same_expression(one, other) for one, other in pairs)
 
 
 def _unwrapped(value: Value, other: Value) -> Value:
     """An equation that names its value ("x = 5") as that value, where the other side is no other equation."""
-    if not isinstance(value, Relation):
+    if not isinstance(value, Relation) or not _names_a_value(value, other):
         return value
-    if set(value.signs) <= {"=", "~"} and (not isinstance(other, Relation) or (_names(value) and _names(other))):
-        if not _names(value):
-            return value
-        if isinstance(other, Relation) and value.sides[0] != other.sides[0]:
-            return value
-        first = value.sides[0]
-        exact: list[Value] = [first] if isinstance(first, Scalar) and first.expression.is_number else []
-        exact += [side for side, sign in zip(value.sides[1:], value.signs, strict=True) if sign == "="]
-        return exact[-1] if exact else value.sides[-1]
-    return value
+    first = value.sides[0]
+    exact: list[Value] = [first] if isinstance(first, Scalar) and first.expression.is_number else []
+    exact += [side for side, sign in zip(value.sides[1:], value.signs, strict=True) if sign == "="]
+    return exact[-1] if exact else value.sides[-1]
+
+
+def _names_a_value(value: Relation, other: Value) -> bool:
+    if not set(value.signs) <= {"=", "~"} or not _names(value):
+        return False
+    return not isinstance(other, Relation) or (_names(other) and value.sides[0] == other.sides[0])
 
 
 def _as_set(value: Value) -> Value | None:
@@ -91,29 +101,33 @@ def _is_application(expression: Expression) -> bool:
 
 def _interval(value: Relation) -> Several | None:
     """The interval that inequalities around one letter describe; None for other relations."""
-    sides, signs = list(value.sides), list(value.signs)
+    sides, signs = value.sides, value.signs
     if not all(isinstance(side, Scalar) for side in sides) or not set(signs) <= set(_MIRRORED):
         return None
-    if (
-        len(sides) == 2
-        and isinstance(sides[1], Scalar)
-        and sides[1].expression.is_Symbol
-        and sides[1].expression != sympy.oo
-    ):
-        sides, signs = sides[::-1], [_MIRRORED[signs[0]]]
-    first = sides[0]
-    if len(sides) == 2 and isinstance(first, Scalar) and first.expression.is_Symbol:
-        if signs[0] in ("<", "<="):
-            return Several((Scalar(-sympy.oo), sides[1]), "(", "]" if signs[0] == "<=" else ")")
-        return Several((sides[1], Scalar(sympy.oo)), "[" if signs[0] == ">=" else "(", ")")
-    middle = sides[1] if len(sides) == 3 else None
-    if not isinstance(middle, Scalar) or not middle.expression.is_Symbol:
+    if len(sides) == 2:
+        return _half_line(*sides, signs[0])
+    if len(sides) != 3 or not _is_letter(sides[1]):
         return None
     if signs[0] in (">", ">="):
-        sides, signs = sides[::-1], [_MIRRORED[sign] for sign in signs[::-1]]
-    if not set(signs) <= {"<", "<="}:
+        sides, signs = sides[::-1], tuple(_MIRRORED[sign] for sign in signs[::-1])
+    if not set(signs) <= _BRACKETS.keys():
         return None
-    return Several((sides[0], sides[2]), "[" if signs[0] == "<=" else "(", "]" if signs[1] == "<=" else ")")
+    return Several((sides[0], sides[2]), _BRACKETS[signs[0]][0], _BRACKETS[signs[1]][1])
+
+
+def _half_line(first: Value, second: Value, sign: str) -> Several | None:
+    """All on one side of a bound, given the relation of a letter with it."""
+    if _is_letter(second):
+        first, second, sign = second, first, _MIRRORED[sign]
+    if not _is_letter(first):
+        return None
+    if sign in _BRACKETS:
+        return Several((Scalar(-sympy.oo), second), "(", _BRACKETS[sign][1])
+    return Several((second, Scalar(sympy.oo)), _BRACKETS[_MIRRORED[sign]][0], ")")
+
+
+def _is_letter(value: Value) -> bool:
+    return isinstance(value, Scalar) and bool(value.expression.is_Symbol)
 
 
 def _same_several(target: Several, answer: Several) -> bool:
@@ -152,23 +166,25 @@ def _same_relation(target: Relation, answer: Relation) -> bool:
 
 def _same_equation(target: Relation, answer: Relation) -> bool:
     """Whether two equations differ by a constant factor only."""
-    differences = []
-    for relation in (target, answer):
-        left, right = relation.sides
-        if not isinstance(left, Scalar) or not isinstance(right, Scalar):
-            return False
-        differences.append(left.expression - right.expression)
-    letters = sorted(differences[0].free_symbols | differences[1].free_symbols, key=str)
+    one, other = _difference(target), _difference(answer)
+    if one is None or other is None:
+        return False
+    letters = sorted(one.free_symbols | other.free_symbols, key=str)
     ratios = []
     for shift in _POINTS:
         at = {letter: shift + sympy.Rational(index, 3) for index, letter in enumerate(letters)}
-        one, other = (difference.subs(at) for difference in differences)
-        if other == 0 or one == 0:
-            if one != other:
+        left, right = one.subs(at), other.subs(at)
+        if left == 0 or right == 0:
+            if left != right:
                 return False
             continue
-        ratios.append(one / other)
+        ratios.append(left / right)
     return bool(ratios) and all(_same_expression(ratios[0], ratio) for ratio in ratios[1:])
+
+
+def _difference(equation: Relation) -> Expression | None:
+    left, right = equation.sides
+    return left.expression - right.expression if isinstance(left, Scalar) and isinstance(right, Scalar) else None
 
 
 def _same_scalar(target: Scalar, answer: Scalar) -> bool:

@@ -30,18 +30,26 @@ def fraction(top: Expression, bottom: Expression) -> Expression:
 def power(base: Expression, exponent: Expression) -> Expression:
     """A power whose exact value has at most `MOST_BITS` bits."""
     if exponent.is_Rational and base.is_Rational:
-        size = math.log2(max(abs(base.p), base.q)) if base else 0.0
-        if size * abs(float(exponent)) > MOST_BITS:
-            raise TooLargeError(f"a power of more than {MOST_BITS} bits")
-        if base == 0 and exponent < 0:
-            raise UnreadableError("a division by zero")
-        if not exponent.is_Integer:
-            _refuse_large_root(base)
-    elif (exponent.is_number and not exponent.is_Rational and exponent.is_finite and _magnitude(exponent) > 5_000) or (
-        exponent.is_Rational and abs(exponent) > 10_000
-    ):
+        _refuse_large_power(base, exponent)
+    elif _is_huge(exponent):
         raise TooLargeError("an exponent that is too large")
     return base**exponent
+
+
+def _refuse_large_power(base: Expression, exponent: Expression) -> None:
+    size = math.log2(max(abs(base.p), base.q)) if base else 0.0
+    if size * abs(float(exponent)) > MOST_BITS:
+        raise TooLargeError(f"a power of more than {MOST_BITS} bits")
+    if base == 0 and exponent < 0:
+        raise UnreadableError("a division by zero")
+    if not exponent.is_Integer:
+        _refuse_large_root(base)
+
+
+def _is_huge(exponent: Expression) -> bool:
+    if exponent.is_Rational:
+        return bool(abs(exponent) > 10_000)
+    return bool(exponent.is_number and exponent.is_finite and _magnitude(exponent) > 5_000)
 
 
 def root(inner: Expression, degree: Expression) -> Expression:

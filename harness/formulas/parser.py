@@ -35,6 +35,7 @@ from harness.formulas.vocabulary import (
     MATRICES,
     OPENING,
     RELATIONS,
+    ROUNDED,
     UNIT_ENDS,
 )
 
@@ -141,28 +142,31 @@ class _Reading(Cursor):
         value = self._factor()
         if isinstance(value, Scalar) and (mixed := self._mixed_part(value)) is not None:
             value = Scalar(value.expression + mixed)
-        while True:
-            if self._at("*", "\\cdot", "\\times"):
-                self._place += 1
-                value = Scalar(_expression(value) * self._leading_sign() * _expression(self._factor()))
-            elif self._at("/", "\\div"):
-                self._place += 1
-                value = Scalar(fraction(_expression(value), self._leading_sign() * _expression(self._factor())))
-            elif isinstance(value, Scalar) and self._unit_follows():
-                value = self._with_unit(value)
-            elif self._begins_factor() and isinstance(value, Scalar):
-                token = self._peek()
-                assert token is not None
-                if token.kind == "number":
-                    raise UnreadableError("two numbers without a sign between them")
-                value = Scalar(_expression(value) * _expression(self._factor()))
-            else:
-                break
+        while (longer := self._longer(value)) is not None:
+            value = longer
         if sign == 1:
             return value
         if isinstance(value, Scalar):
             return Scalar(-value.expression, value.decimals, value.unit)
         return Scalar(-_expression(value))
+
+    def _longer(self, value: Value) -> Value | None:
+        """A product with its next factor, divisor or unit; None where it ends."""
+        if self._at("*", "\\cdot", "\\times"):
+            self._place += 1
+            return Scalar(_expression(value) * self._leading_sign() * _expression(self._factor()))
+        if self._at("/", "\\div"):
+            self._place += 1
+            return Scalar(fraction(_expression(value), self._leading_sign() * _expression(self._factor())))
+        if not isinstance(value, Scalar):
+            return None
+        if self._unit_follows():
+            return self._with_unit(value)
+        if not self._begins_factor():
+            return None
+        if (token := self._peek()) is not None and token.kind == "number":
+            raise UnreadableError("two numbers without a sign between them")
+        return Scalar(value.expression * _expression(self._factor()))
 
     def _mixed_part(self, whole: Scalar) -> Expression | None:
         r"""The fraction of a mixed number: `3\frac{1}{2}`, `3 1/2`; None when none follows."""
@@ -170,18 +174,23 @@ class _Reading(Cursor):
         if before is None or before.kind != "number" or not whole.expression.is_Integer or token is None:
             return None
         start = self._place
-        if token.text == "\\frac":
-            part = self._factor()
-            if isinstance(part, Scalar) and _is_proper(part.expression):
-                return part.expression
-        elif token.kind == "number" and token.spaced and (after := self._peek(1)) is not None and after.text == "/":
-            top, _, bottom = self._take(), self._take(), self._take()
-            if bottom.kind == "number" and "." not in top.text + bottom.text:
-                part_of_one = sympy.Rational(int(top.text), int(bottom.text) or 1)
-                if _is_proper(part_of_one):
-                    return part_of_one
+        part = self._written_fraction(token)
+        if part is not None and _is_proper(part):
+            return part
         self._place = start
         return None
+
+    def _written_fraction(self, token: Token) -> Expression | None:
+        if token.text == "\\frac":
+            part = self._factor()
+            return part.expression if isinstance(part, Scalar) else None
+        after = self._peek(1)
+        if token.kind != "number" or not token.spaced or after is None or after.text != "/":
+            return None
+        top, _, bottom = self._take(), self._take(), self._take()
+        if bottom.kind != "number" or "." in top.text + bottom.text:
+            return None
+        return sympy.Rational(int(top.text), int(bottom.text) or 1)
 
     def _begins_factor(self) -> bool:
         token = self._peek()
@@ -265,10 +274,7 @@ class _Reading(Cursor):
     def _number(self, token: Token) -> Value:
         if self._at("\\overline"):
             self._place += 1
-            self._expect("{")
-            digits = self._take().text
-            self._expect("}")
-            return Scalar(repeating(token.text, digits))
+            return Scalar(repeating(token.text, self._braced()))
         if self._at("_") and "." not in token.text:
             self._place += 1
             base = self._argument()
@@ -309,32 +315,38 @@ class _Reading(Cursor):
         return sympy.Symbol(f"{name}_{self._argument()}")
 
     def _command(self, name: str) -> Value:
-        if name in ("frac", "dfrac", "tfrac"):
-            return Scalar(fraction(self._frac_part(), self._frac_part()))
-        if name == "sqrt":
-            return Scalar(self._root())
-        if name in ("binom", "dbinom", "tbinom"):
-            return Scalar(binomial(self._argument(), self._argument()))
-        if name in CONSTANTS:
-            return Scalar(CONSTANTS[name])
-        if name in GREEK:
-            return Scalar(self._indexed(name))
-        if name in FUNCTIONS or name == "log":
-            return Scalar(self._function(name))
-        if name in ("lfloor", "lceil"):
-            inner = _expression(self._sum())
-            self._expect("\\rfloor" if name == "lfloor" else "\\rceil")
-            return Scalar(sympy.floor(inner) if name == "lfloor" else sympy.ceiling(inner))
         if name == "lvert":
             return self._absolute("\\rvert")
-        if name == "begin":
-            return self._matrix()
+        return self._matrix() if name == "begin" else Scalar(self._value_of(name))
+
+    def _value_of(self, name: str) -> Expression:
+        if name in ("frac", "dfrac", "tfrac"):
+            return fraction(self._frac_part(), self._frac_part())
+        if name == "sqrt":
+            return self._root()
+        if name in ("binom", "dbinom", "tbinom"):
+            return binomial(self._argument(), self._argument())
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        if name in GREEK:
+            return self._indexed(name)
+        if name in FUNCTIONS or name == "log":
+            return self._function(name)
+        if name in ROUNDED:
+            closing, rounded = ROUNDED[name]
+            inner = _expression(self._sum())
+            self._expect(closing)
+            return rounded(inner)
         if name == "mathbb":
-            self._expect("{")
-            letter = self._take().text
-            self._expect("}")
-            return Scalar(sympy.Symbol(f"set {letter}"))
+            return sympy.Symbol(f"set {self._braced()}")
         raise UnreadableError(f"\\{name} is not known")
+
+    def _braced(self) -> str:
+        """One token in braces."""
+        self._expect("{")
+        text = self._take().text
+        self._expect("}")
+        return text
 
     def _frac_part(self) -> Expression:
         r"""A part of `\frac`: a brace group, or one digit or letter (`\frac43` is 4/3)."""
@@ -409,14 +421,18 @@ class _Reading(Cursor):
         return Scalar(sympy.Abs(inner))
 
     def _matrix(self) -> Value:
-        self._expect("{")
-        name = self._take().text
-        self._expect("}")
+        name = self._braced()
         if name not in MATRICES:
             raise UnreadableError(f"the environment {name!r} is not known")
         if name == "array" and self._at("{"):
             while self._take().text != "}":
                 pass
+        rows = self._rows()
+        for text in ("\\end", "{", name, "}"):
+            self._expect(text)
+        return Matrix(tuple(tuple(row) for row in rows if row))
+
+    def _rows(self) -> list[list[Expression]]:
         rows: list[list[Expression]] = [[]]
         while not self._at("\\end"):
             if self._at("\\\\"):
@@ -426,9 +442,7 @@ class _Reading(Cursor):
                 self._place += 1
             else:
                 rows[-1].append(_expression(self._sum()))
-        for text in ("\\end", "{", name, "}"):
-            self._expect(text)
-        return Matrix(tuple(tuple(row) for row in rows if row))
+        return rows
 
     def _unit_follows(self) -> bool:
         token = self._peek()
@@ -453,10 +467,13 @@ class _Reading(Cursor):
             if self._at("^"):
                 self._place += 1
                 name += f"^{self._argument()}"
+        self._expect_end_of_unit()
+        return Scalar(value.expression, value.decimals, name)
+
+    def _expect_end_of_unit(self) -> None:
         following = self._peek()
         if not (following is None or following.text.lower() in UNIT_ENDS or self._unit_follows()):
             raise UnreadableError(f"{following.text!r} behind a unit")
-        return Scalar(value.expression, value.decimals, name)
 
 
 def _expression(value: Value) -> Expression:

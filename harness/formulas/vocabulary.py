@@ -14,6 +14,11 @@ FUNCTIONS: dict[str, Callable[[Expression], Expression]] = {
     "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan, "sinh": sympy.sinh, "cosh": sympy.cosh,
     "tanh": sympy.tanh, "ln": sympy.log, "exp": sympy.exp,
 }  # fmt: skip
+ROUNDED: dict[str, tuple[str, Callable[[Expression], Expression]]] = {
+    "lfloor": ("\\rfloor", sympy.floor),
+    "lceil": ("\\rceil", sympy.ceiling),
+}
+"""Brackets that round what is in them, each with its closing one."""
 INVERSE = {"sin": sympy.asin, "cos": sympy.acos, "tan": sympy.atan}
 CONSTANTS = {
     "pi": sympy.pi,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from harness.nightly.night import Night
 from harness.nightly.summary import explain, failures
+from harness.reports.compare.gate_rules import OnInconclusive
 from harness.reports.spend.spend_tables import label
 
 
@@ -20,13 +21,15 @@ def workflow_commands(night: Night) -> Iterator[str]:
     if night.result.exit_code != 0:
         yield _command("error", f"{night.name}: {night.verdict}", "; ".join(failures(night)) or night.verdict)
     for row in night.comparison.rows if night.comparison else ():
-        if row.verdict not in ("regression", "inconclusive") or (
-            row.verdict == "inconclusive" and night.on_inconclusive == "pass"
-        ):
-            continue
-        closes = row.verdict == "regression" or night.on_inconclusive == "fail"
-        title = f"{row.verdict}: {label(row.head)}, {row.head.facts.suite}"
-        yield _command("error" if closes else "warning", title, explain(row))
+        if (kind := _annotation(row.verdict, night.on_inconclusive)) is not None:
+            yield _command(kind, f"{row.verdict}: {label(row.head)}, {row.head.facts.suite}", explain(row))
+
+
+def _annotation(verdict: str, on_inconclusive: OnInconclusive) -> str | None:
+    """How a row is shown: an error closes the gate; None = not at all."""
+    if verdict == "inconclusive":
+        return {"fail": "error", "warn": "warning", "pass": None}[on_inconclusive]
+    return "error" if verdict == "regression" else None
 
 
 def _command(kind: str, title: str, message: str) -> str:

@@ -162,13 +162,9 @@ def find_baseline(config: NightlyConfig, ledger: Ledger, head: RunRecord) -> Run
     """Choose what a night is compared with: the named run, else the job's last good run of the same suites."""
     if config.baseline.run is not None:
         return ledger.run(config.baseline.run)
-    earlier = [run for run in ledger.runs() if is_night_of(run, config.name) and run.run_id != head.run_id]
-    good = (
-        run
-        for run in reversed(earlier)
-        if run.created_at_us < head.created_at_us and is_good(run) and _same_suites(run, head)
-    )
-    return next((run for run in good if mostly_answered(ledger, run)), None)
+    earlier = [run for run in ledger.runs() if is_night_of(run, config.name) and run.created_at_us < head.created_at_us]
+    good = (run for run in reversed(earlier) if is_good(run))
+    return next((run for run in good if _same_suites(run, head) and mostly_answered(ledger, run)), None)
 
 
 def is_good(run: RunRecord) -> bool:

@@ -122,14 +122,12 @@ class Solver:
         self, row: PublishedRow, vintage: Vintage, models: Sequence[str]
     ) -> tuple[TokenBounds | None, TokenBounds | None]:
         """Unite the ranges over every choice of the other rows' prices."""
-        inputs: list[Interval] = []
-        outputs: list[Interval] = []
+        inputs: list[Interval | None] = []
+        outputs: list[Interval | None] = []
         for chosen in self._choices(models, {row.model: vintage}):
-            constraints = [fact for model in models for fact in self.facts(model, chosen[model], models)]
+            constraints = self.all_facts(models, chosen)
             for name, found in ((input_name(row), inputs), (output_name(row.model), outputs)):
-                interval = value_range(name, constraints)
-                if interval is not None:
-                    found.append(interval)
+                found.append(value_range(name, constraints))
         return _union(inputs), _union(outputs)
 
     def _choices(self, models: Sequence[str], fixed: Chosen) -> Iterator[Chosen]:
@@ -142,6 +140,10 @@ class Solver:
             )
         for combination in product(*options):
             yield dict(zip(models, combination, strict=True))
+
+    def all_facts(self, models: Sequence[str], chosen: Chosen, *, exact: bool = False) -> list[Constraint]:
+        """List what the figures of rows say together, each at its chosen price."""
+        return [fact for model in models for fact in self.facts(model, chosen[model], models, exact=exact)]
 
     def facts(
         self, model: str, vintage: Vintage, models: Sequence[str], *, exact: bool = False, own_input: bool = False
@@ -195,11 +197,11 @@ class Solver:
         others = [model for model in models if model != row.model]
         needed, left = [], []
         for chosen in self._choices(models, {row.model: vintage}):
-            rest = [fact for model in others for fact in self.facts(model, chosen[model], others)]
+            rest = self.all_facts(others, chosen)
             mine = self.facts(row.model, vintage, models, own_input=True)
             needed.append(value_range("in:alone", [*rest, *mine]))
             left.append(value_range(shared_name(row), rest))
-        need, leave = _union([i for i in needed if i]), _union([i for i in left if i])
+        need, leave = _union(needed), _union(left)
         if need is not None and leave is not None and not _meet(need, leave):
             names = ", ".join(others)
             return (
@@ -211,8 +213,7 @@ class Solver:
 
     def _conflict(self, row: PublishedRow, vintage: Vintage, models: Sequence[str]) -> list[str]:
         """Find a smallest set of facts that contradict each other, by leaving out one after another."""
-        chosen = next(self._choices(models, {row.model: vintage}))
-        facts = [fact for model in models for fact in self.facts(model, chosen[model], models)]
+        facts = self.all_facts(models, next(self._choices(models, {row.model: vintage})))
         for label in dict.fromkeys(fact.label for fact in facts):
             fewer = [fact for fact in facts if fact.label != label]
             if not is_feasible(fewer):
@@ -252,7 +253,8 @@ def bounds_text(bounds: TokenBounds) -> str:
     return f"{bounds.low / MTOK:.2f}M to {bounds.high / MTOK:.2f}M"
 
 
-def _union(intervals: Sequence[Interval]) -> TokenBounds | None:
+def _union(found: Sequence[Interval | None]) -> TokenBounds | None:
+    intervals = [interval for interval in found if interval is not None]
     if not intervals:
         return None
     highs = [interval.high for interval in intervals if interval.high is not None]

@@ -121,11 +121,16 @@ class PublishedTable(Strict):
         if len(rows) < len(self.row):
             raise ValueError("two rows have the same model")
         asked = chain(*(row.refers_to for row in self.row), *(group.rows for group in self.group))
-        cited = chain(*(one.sources for part in (self.row, self.group, self.claim) for one in part))
+        parts: tuple[PublishedRow | PublishedGroup | Claim, ...] = (*self.row, *self.group, *self.claim)
+        cited = chain(*(part.sources for part in parts))
         unknown = sorted({*(f"row {name!r}" for name in set(asked) - rows),
                           *(f"source {name!r}" for name in set(cited) - sources)})  # fmt: skip
         if unknown:
             raise ValueError(f"not in this file: {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_time_zone(self) -> Self:
         if self.at.tzinfo is None:
             raise ValueError("at has no time zone: write 2025-04-10T00:00:00Z")
         return self

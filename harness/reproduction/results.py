@@ -10,8 +10,17 @@ from fractions import Fraction
 from harness.money import TOKENS_PER_MTOK, add, multiply
 from harness.pricing.book import PriceBook
 from harness.pricing.rates import Terms, rates_in_force
-from harness.reproduction.feasible import MTOK, Candidate, RowResult, Solver, input_name, output_name, price_text
-from harness.reproduction.linear import Interval, value_range
+from harness.reproduction.feasible import (
+    MTOK,
+    Candidate,
+    Chosen,
+    RowResult,
+    Solver,
+    input_name,
+    output_name,
+    price_text,
+)
+from harness.reproduction.linear import Constraint, Interval, value_range
 from harness.reproduction.published import Claim, PublishedGroup, PublishedTable
 from harness.usage.values import Meter
 
@@ -91,34 +100,49 @@ def reproduce(table: PublishedTable, book: PriceBook) -> Reproduction:
 def _joint(solver: Solver, rows: Sequence[RowResult]) -> tuple[Joint, dict[str, Fraction]]:
     """Solve with every statement at its stated value; what stays a range is taken in its middle, and said."""
     table = solver.table
-    chosen = {row.row.model: row.fitting[0].vintage for row in rows if row.fitting}
+    fitting = [row for row in rows if row.fitting]
+    chosen = {row.row.model: row.fitting[0].vintage for row in fitting}
     tied = [model for model in chosen if (ratio := table.find(model).stated_ratio) and ratio.of in chosen]
-    linked = list(dict.fromkeys(name for model in tied for name in (model, _ratio_of(table, model))))
-    facts = [fact for model in linked for fact in solver.facts(model, chosen[model], linked, exact=True)]
-    if linked and value_range(output_name(linked[0]), facts) is None:
-        facts = [fact for model in linked for fact in solver.facts(model, chosen[model], linked)]
-    assumptions = [*table.assumptions, *(_ratio_text(table, model) for model in tied)]
+    inputs, guessed = _joint_inputs(fitting, _joint_facts(solver, chosen, tied))
+    outputs = {
+        row.row.model: round(_implied_output(row, row.fitting[0], inputs) * MTOK)
+        for row in fitting
+        if len(row.fitting) == 1
+    }
+    assumptions = (*table.assumptions, *(_ratio_text(table, model) for model in tied), *guessed)
+    return Joint(assumptions=assumptions, input_tokens=_shared(rows, inputs), output_tokens=outputs), inputs
+
+
+def _shared(rows: Sequence[RowResult], inputs: dict[str, Fraction]) -> dict[str, int]:
+    """Input tokens by shared prompt set, in the order of the table."""
+    names = dict.fromkeys(row.row.shares_input for row in rows)
+    return {name: round(inputs[f"in:{name}"] * MTOK) for name in names if f"in:{name}" in inputs}
+
+
+def _joint_facts(solver: Solver, chosen: Chosen, tied: Sequence[str]) -> list[Constraint]:
+    """What rows that a ratio ties say, at its stated value where that leaves a point; without a ratio all rows."""
+    linked = list(dict.fromkeys(name for model in tied for name in (model, _ratio_of(solver.table, model))))
+    if not linked:
+        return solver.all_facts(list(chosen), chosen)
+    exact = solver.all_facts(linked, chosen, exact=True)
+    return exact if value_range(output_name(linked[0]), exact) else solver.all_facts(linked, chosen)
+
+
+def _joint_inputs(fitting: Sequence[RowResult], facts: Sequence[Constraint]) -> tuple[dict[str, Fraction], list[str]]:
+    """Input counts by the names of `input_name`, and what had to be taken in the middle for them."""
     inputs: dict[str, Fraction] = {}
-    for name in dict.fromkeys(row.row.shares_input for row in rows if row.fitting):
-        every = facts or [fact for model in chosen for fact in solver.facts(model, chosen[model], list(chosen))]
-        interval = value_range(f"in:{name}", every)
+    guessed: list[str] = []
+    for name in dict.fromkeys(row.row.shares_input for row in fitting):
+        interval = value_range(f"in:{name}", facts)
         inputs[f"in:{name}"] = _middle(interval)
         if interval is not None and interval.low != interval.high:
-            assumptions.append(f"input tokens of {name}: the middle of their range")
-    for result in rows:
-        factor = result.row.input_factor
-        if result.fitting and input_name(result.row) not in inputs:
-            middle = (Fraction(factor.low) + Fraction(factor.high)) / 2
-            inputs[input_name(result.row)] = inputs[f"in:{result.row.shares_input}"] * middle
-            assumptions.append(f"{result.row.model}: {float(middle):g} times the shared input ({factor.why})")
-    outputs = {
-        result.row.model: round(_implied_output(result, result.fitting[0], inputs) * MTOK)
-        for result in rows
-        if len(result.fitting) == 1
-    }
-    shared = {name: round(inputs[f"in:{name}"] * MTOK) for name in dict.fromkeys(r.row.shares_input for r in rows)
-              if f"in:{name}" in inputs}  # fmt: skip
-    return Joint(assumptions=tuple(assumptions), input_tokens=shared, output_tokens=outputs), inputs
+            guessed.append(f"input tokens of {name}: the middle of their range")
+    for row in (result.row for result in fitting):
+        if input_name(row) not in inputs:
+            middle = (Fraction(row.input_factor.low) + Fraction(row.input_factor.high)) / 2
+            inputs[input_name(row)] = inputs[f"in:{row.shares_input}"] * middle
+            guessed.append(f"{row.model}: {float(middle):g} times the shared input ({row.input_factor.why})")
+    return inputs, guessed
 
 
 def _ratio_of(table: PublishedTable, model: str) -> str:

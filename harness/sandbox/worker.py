@@ -173,17 +173,18 @@ class _Trial:
             for readable in (self.verdicts.fileno(), self.box.output, *signs):
                 selector.register(readable, selectors.EVENT_READ)
             self.due = time.monotonic() + TICK_S
-            while True:
+            found = None
+            while found is None:
                 for key, _ in selector.select(min(seconds_left(self.due), seconds_left(self.deadline))):
                     if key.fd in signs:
                         selector.unregister(key.fd)
                         self.due = 0.0
                     elif key.fd == self.box.output and not self._read_output():
                         selector.unregister(self.box.output)
-                    elif key.fd == self.verdicts.fileno() and (found := self._read_verdict()) is not None:
-                        return self._explained(*found)
-                if (found := self._stopped()) is not None:
-                    return found
+                    elif key.fd == self.verdicts.fileno() and (verdict := self._read_verdict()) is not None:
+                        return self._explained(*verdict)
+                found = self._stopped()
+            return found
 
     def _stopped(self) -> Found | None:
         """Stop a program that is past a limit, or whose sandbox is closed; None for any other."""

@@ -58,12 +58,16 @@ def encode(value: Any, export: Export) -> Json:
         return str.__getitem__(value, slice(None))
     if isinstance(value, float):
         return float.__add__(value, 0.0)
+    return _encode_container(value, export) or _encode_built_in(value, export) or _encode_known(value) or export(value)
+
+
+def _encode_container(value: object, export: Export) -> list[Json] | None:
     if isinstance(value, dict):
         return ["dict", [[encode(key, export), encode(item, export)] for key, item in dict.items(value)]]
     for name, base in _SEQUENCES.items():
         if isinstance(value, base):
             return [name, [encode(item, export) for item in base.__iter__(value)]]
-    return _encode_built_in(value, export) or _encode_known(value) or export(value)
+    return None
 
 
 def _encode_built_in(value: object, export: Export) -> list[Json] | None:
