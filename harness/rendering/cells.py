@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import orjson
 
-from harness.documents.table import Column
+from harness.documents.table import Column, Table
 from harness.instants import exact_utc_text
 from harness.money import plain
 from harness.rendering.printable import on_one_line
@@ -77,4 +77,10 @@ def readable(value: Any, column: Column) -> str:
         return f"${value:,.2f}"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return on_one_line(exact(value))
+    text = exact(value)
+    return text if text.isprintable() else on_one_line(text)
+
+
+def readable_columns(table: Table) -> list[tuple[str, ...]]:
+    """Write all values of a table for people, column by column."""
+    return [tuple(readable(row[place], column) for row in table.rows) for place, column in enumerate(table.columns)]

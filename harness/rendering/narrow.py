@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from harness.documents.table import NUMBER_KINDS, Column, Table
-from harness.rendering.cells import readable
+from harness.rendering.cells import readable, readable_columns
 from harness.rendering.short_names import short_name, short_names, stay_distinct
 
 GAP = 2
@@ -137,8 +137,8 @@ def fit(table: Table, width: int | None) -> Fitted:
     """
     headings = tuple(column.title or column.name for column in table.columns)
     shown = [
-        _Shown(place, column, headings, tuple(readable(row[place], column) for row in table.rows))
-        for place, column in enumerate(table.columns)
+        _Shown(place, column, headings, texts)
+        for place, (column, texts) in enumerate(zip(table.columns, readable_columns(table), strict=True))
     ]
     if width is None or _total([one.natural for one in shown]) <= width:
         return _set(shown, [one.natural for one in shown])

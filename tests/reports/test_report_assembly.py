@@ -252,8 +252,8 @@ async def test_a_run_of_an_index_that_recorded_no_weights_says_when_they_are_los
 
 async def test_the_price_rows_used_are_listed_with_their_source(ledger: Ledger) -> None:
     await add_run(ledger, "r", {"sim/reasoner": {("a", 0): [Try()], ("b", 0): [Try()]}})
-    (price,) = spend_report(ledger, BOOK).prices
-    assert (price.model, price.n_attempts, price.source) == ("reasoner", 2, "invented")
+    (used,) = spend_report(ledger, BOOK).prices
+    assert (used.price.model, used.n_attempts, used.price.source) == ("reasoner", 2, "invented")
 
 
 async def test_a_reconstructed_run_is_marked(ledger: Ledger) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from harness.pricing.rows import Price
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, TaskOutcomes, TokenSums
-from harness.reports.spend.report import PriceUsed, SpendReport, with_rows
+from harness.reports.prices.price_standing import Charged
+from harness.reports.spend.report import SpendReport, with_rows
+from harness.usage.values import Meter
 
 
 def outcomes(correct: list[int], *, cost_usd: float, repeats: int = 1, seed: int = 1) -> TaskOutcomes:
@@ -101,15 +105,15 @@ def unpriced() -> CellFacts:
 
 def report(*cells: CellFacts) -> SpendReport:
     """A report over the given cells, or over all three."""
-    price = PriceUsed(
+    price = Price(
         provider="openai",
         model="o1",
-        effective_from="2024-12-17",
-        rates="input 15, output 60",
+        effective_from=datetime(2024, 12, 17, tzinfo=UTC),
+        rates={Meter.INPUT: Decimal(15), Meter.OUTPUT: Decimal(60)},
         source="https://openai.com/api/pricing",
-        checked_on="2025-03-01",
-        n_attempts=200,
+        checked_on=date(2025, 3, 1),
     )
+    used = Charged(price=price, n_attempts=200, last_at=datetime(2025, 3, 2, tzinfo=UTC))
     return with_rows(
-        SpendReport(price_book_sha256="ab" * 32, prices=(price,)), cells or (reasoner(), direct(), unpriced())
+        SpendReport(price_book_sha256="ab" * 32, prices=(used,)), cells or (reasoner(), direct(), unpriced())
     )

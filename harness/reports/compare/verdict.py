@@ -116,24 +116,26 @@ def _of_kind(report: SpendReport, made: Pairs | None, kind: Kind) -> list[tuple[
     return [(suite, one) for suite, found in pairs.items() for one in found if one.kind == kind]
 
 
+_PAIR_COLUMNS = (
+    Column(name="suite", title="suite", drops=3),
+    Column(name="reasoning", title="reasoning model"),
+    Column(name="other", title="other model"),
+    Column(name="cost_ratio", kind="ratio", title="cost ratio [95 %]"),
+    Column(name="token_ratio", kind="ratio", title="output ratio [95 %]", drops=4),
+    Column(name="difference", kind="percent", title="score difference, points [95 %]"),
+    Column(name="head_usd", kind="usd", title="$/task", drops=2),
+    Column(name="base_usd", kind="usd", title="$/task of other", drops=2),
+    Column(name="n", kind="integer", title="common samples", drops=1),
+)
+
+
 def pairs_table(report: SpendReport, made: Pairs | None = None) -> Table:
     """Compare each reasoning row with each other row of its suite, on the same samples."""
-    columns = (
-        Column(name="suite", title="suite", drops=3),
-        Column(name="reasoning", title="reasoning model"),
-        Column(name="other", title="other model"),
-        Column(name="cost_ratio", kind="ratio", title="cost ratio [95 %]"),
-        Column(name="token_ratio", kind="ratio", title="output ratio [95 %]", drops=4),
-        Column(name="difference", kind="percent", title="score difference, points [95 %]"),
-        Column(name="head_usd", kind="usd", title="$/task", drops=2),
-        Column(name="base_usd", kind="usd", title="$/task of other", drops=2),
-        Column(name="n", kind="integer", title="common samples", drops=1),
-    )
     found = _of_kind(report, made, "reasoning")
     return Table(
         name="pairs",
         title="Reasoning models against the others",
-        columns=columns,
+        columns=_PAIR_COLUMNS,
         rows=[_pair_row(suite, one) for suite, one in found],
         notes=_notes([one for _, one in found]),
     )
@@ -162,24 +164,26 @@ def _notes(pairs: Sequence[RowPair]) -> tuple[str, ...]:
     return tuple(notes)
 
 
+_STEP_COLUMNS = (
+    Column(name="suite", title="suite", drops=3),
+    Column(name="model", title="model"),
+    Column(name="step", title="step"),
+    Column(name="extra", kind="usd", title="extra cost"),
+    Column(name="difference", kind="percent", title="points [95 %]"),
+    Column(name="per_point", kind="usd", title="$ per point"),
+    Column(name="cost_ratio", kind="ratio", title="cost ratio [95 %]", drops=2),
+    Column(name="n", kind="integer", title="common samples", drops=1),
+)
+
+
 def ladder_table(report: SpendReport, made: Pairs | None = None) -> Table:
     """Price one more point between the settings of one model, from the cheapest task to the dearest."""
-    columns = (
-        Column(name="suite", title="suite", drops=3),
-        Column(name="model", title="model"),
-        Column(name="step", title="step"),
-        Column(name="extra", kind="usd", title="extra cost"),
-        Column(name="difference", kind="percent", title="points [95 %]"),
-        Column(name="per_point", kind="usd", title="$ per point"),
-        Column(name="cost_ratio", kind="ratio", title="cost ratio [95 %]", drops=2),
-        Column(name="n", kind="integer", title="common samples", drops=1),
-    )
     found = _of_kind(report, made, "effort")
     unresolved = "unresolved: the paired score difference covers zero, so that dollars per point would be a guess."
     return Table(
         name="ladder",
         title="Effort ladder",
-        columns=columns,
+        columns=_STEP_COLUMNS,
         rows=[_step_row(suite, one) for suite, one in found],
         notes=(unresolved, *_notes([one for _, one in found])),
     )

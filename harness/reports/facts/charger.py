@@ -5,7 +5,7 @@ Pure. Data flows `UsageSum` or `AttemptRow` + price book + `Pricing` -> Spend an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -17,13 +17,12 @@ from harness.ledger.columns import TokenCounts
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.ledger.reading.sums import UsageGroup, UsageSum
-from harness.money import add, plain
-from harness.pricing.book import IMPORTED_LAYER, PriceBook
+from harness.money import EXACT
+from harness.pricing.book import PriceBook
 from harness.pricing.rows import TOKEN_METERS, Price
 from harness.reports.facts.report_facts import ZERO, CostSums, Spend, TokenSums
 from harness.reports.prices.price_standing import Charged
 from harness.reports.questions import AS_IT_WAS, Pricing
-from harness.reports.spend.report import PriceUsed
 from harness.usage import read_usage
 from harness.usage.bounds import sensible
 from harness.usage.context_sizes import SLOT_US, last_of_bucket
@@ -54,7 +53,7 @@ class Charger:
 
     book: PriceBook
     pricing: Pricing = AS_IT_WAS
-    used: dict[str, Charged] = field(default_factory=dict)
+    used: dict[Hashable, Charged] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     stretches: RateStretches = field(init=False)
 
@@ -117,31 +116,19 @@ class Charger:
             return CostSums(stated=usd, charged=usd, reasoning=None)
         return replace(charged, charged=usd)
 
-    def prices_used(self) -> list[PriceUsed]:
+    def prices_used(self) -> list[Charged]:
         """List the price rows used so far, by name and date."""
-        found = sorted(self.used.values(), key=lambda used: (used.price.provider, used.price.model, _start(used.price)))
-        return [
-            PriceUsed(
-                provider=price.provider,
-                model=price.model,
-                effective_from=_start(price),
-                rates="free" if price.free else rates_text(price),
-                source=price.source,
-                checked_on="" if price.checked_on is None else price.checked_on.isoformat(),
-                n_attempts=used.n_attempts,
-                is_imported=price.layer == IMPORTED_LAYER,
-            )
-            for used in found
-            for price in (used.price,)
-        ]
+        return sorted(self.used.values(), key=lambda used: (used.price.provider, used.price.model, since(used.price)))
 
     def _cost(self, usage: Usage, served: Served, n_attempts: int) -> Cost:
         """Price usage as it is asked about, and remember for how many attempts that was done."""
         asked = self.pricing.served(served)
         cost = price_request(self.book, self.pricing.usage(usage, served), asked)
         if cost.price is not None and n_attempts:
-            before = self.used.get(cost.price.sha256)
-            self.used[cost.price.sha256] = Charged(
+            row = cost.price
+            key = row.provider, row.model, row.effective_from, row.corrected_on, row.layer
+            before = self.used.get(key)
+            self.used[key] = Charged(
                 price=cost.price,
                 n_attempts=n_attempts + (before.n_attempts if before else 0),
                 last_at=max(asked.at, before.last_at) if before else asked.at,
@@ -192,11 +179,14 @@ def served_row(row: AttemptRow) -> Served:
 
 def cost_sums(cost: Cost, *, itemised: bool) -> CostSums:
     """Sort a bill's lines into the parts of a report; `charged` is the total at list price."""
-    parts: dict[str, list[Decimal]] = {}
+    parts: dict[str, Decimal] = {}
+    reasoning = ZERO
     for line in cost.lines:
-        parts.setdefault(PARTS.get(line.meter, "fees"), []).append(line.usd)
-    reasoning = add(line.usd for line in cost.lines if line.meter is Meter.REASONING) if itemised else None
-    sums = CostSums(reasoning=reasoning, **{name: add(amounts) for name, amounts in parts.items()})
+        part = PARTS.get(line.meter, "fees")
+        parts[part] = EXACT.add(parts.get(part, ZERO), line.usd)
+        if line.meter is Meter.REASONING:
+            reasoning = EXACT.add(reasoning, line.usd)
+    sums = CostSums(reasoning=reasoning if itemised else None, **parts)
     return replace(sums, charged=cost.usd if cost.usd is not None else sums.total)
 
 
@@ -211,12 +201,8 @@ def usd_per_token(cost: Cost, *, no_cache: bool = False) -> dict[Meter, float]:
 _CACHED = (Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H)
 
 
-def rates_text(price: Price) -> str:
-    """Write a row's rates: `input 15, cache_read 7.5, output 60` (USD per million tokens)."""
-    return ", ".join(f"{meter.value} {plain(rate)}" for meter, rate in price.rates.items())
-
-
-def _start(price: Price) -> str:
+def since(price: Price) -> str:
+    """Write the day from which a row holds."""
     return "open" if price.effective_from is None else price.effective_from.strftime("%Y-%m-%d")
 
 

@@ -166,6 +166,13 @@ class Spend:
         """The total, a lower bound where parts are missing; None when nothing is priced."""
         return None if self.is_unpriced else self.cost.total
 
+    def part(self, name: str) -> Decimal | None:
+        """Read a part of the cost; None when nothing is priced, and for all but the whole when only that is stated."""
+        if self.is_unpriced or (self.cost.is_stated_alone and name not in ("total", "charged")):
+            return None
+        found: Decimal | None = getattr(self.cost, name)
+        return found
+
     def plus(self, other: Spend) -> Spend:
         """Add the facts of two groups of attempts."""
         mine, theirs = self.possibly_billed_usd, other.possibly_billed_usd

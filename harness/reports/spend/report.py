@@ -16,8 +16,9 @@ from harness.instants import exact_utc_text
 from harness.ledger.reading.causes import cause_objects
 from harness.ledger.records import RunRecord
 from harness.money import plain
-from harness.pricing.book import PriceBook
+from harness.pricing.book import IMPORTED_LAYER, PriceBook
 from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums
+from harness.reports.prices.price_standing import Charged
 from harness.reports.spend.repeats import pass_objects
 from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_index
 
@@ -72,20 +73,6 @@ class SpendGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PriceUsed:
-    """A price row that a report rests on, with its source and how many attempts it priced."""
-
-    provider: str
-    model: str
-    effective_from: str
-    rates: str
-    source: str
-    checked_on: str
-    n_attempts: int
-    is_imported: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendReport:
     """The report as values.
 
@@ -100,7 +87,7 @@ class SpendReport:
     runs: tuple[RunRecord, ...] = ()
     as_of: datetime | None = None
     what_if: str | None = None
-    prices: tuple[PriceUsed, ...] = ()
+    prices: tuple[Charged, ...] = ()
     warnings: tuple[str, ...] = ()
     rows: tuple[SpendRow, ...] = ()
     groups: tuple[SpendGroup, ...] = ()
@@ -206,18 +193,10 @@ def money(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
-def cost_part(spend: Spend, part: str) -> Decimal | None:
-    """Read a part of a cost; None when nothing is priced, and for all but the whole when only that is stated."""
-    if spend.is_unpriced or (spend.cost.is_stated_alone and part not in ("total", "charged")):
-        return None
-    found: Decimal | None = getattr(spend.cost, part)
-    return found
-
-
 def cost_object(spend: Spend) -> dict[str, str | None]:
     """Write the cost object of the JSON contract; all null when nothing is priced."""
     names = ("input", "cache_read", "cache_write", "reasoning", "answer", "output", "fees", "total")
-    return {name: money(cost_part(spend, name)) for name in names}
+    return {name: money(spend.part(name)) for name in names}
 
 
 def _token_fields(sums: TokenSums) -> dict[str, int | None]:
@@ -240,7 +219,7 @@ def _spend_fields(solve: Spend, judge: Spend) -> dict[str, Any]:
         "n_truncated": solve.n_truncated,
         **_token_fields(solve.tokens),
         "cost_usd": cost_object(solve),
-        "charged_usd": money(cost_part(solve, "charged")),
+        "charged_usd": money(solve.part("charged")),
         "stated_only_usd": money(solve.cost.stated),
         "cost_is_lower_bound": solve.is_lower_bound,
         "n_unpriced_attempts": solve.n_unpriced_attempts,
@@ -332,6 +311,6 @@ def report_object(report: SpendReport) -> dict[str, Any]:
             for group in report.groups
         },
         "n_prices_used": len(report.prices),
-        "n_imported_prices": sum(price.is_imported for price in report.prices),
+        "n_imported_prices": sum(used.price.layer == IMPORTED_LAYER for used in report.prices),
         "warnings": list(report.warnings),
     }

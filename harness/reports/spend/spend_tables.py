@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.documents.table import Column, ColumnKind, Table
 from harness.instants import from_us
 from harness.ledger.records import RunRecord
-from harness.money import add
+from harness.money import add, plain
+from harness.reports.facts.charger import since
+from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
-from harness.reports.spend.report import GROUPS, SpendReport, SpendRow, cost_part
+from harness.reports.spend.report import GROUPS, SpendReport, SpendRow
 
 
 def _column(name: str, kind: ColumnKind, unit: str, description: str) -> Column:
     return Column(name=name, kind=kind, unit=unit, description=description)
-
-
-def _usd(row: SpendRow, part: str) -> Decimal | None:
-    """Read a part of the cost; not known when nothing of the row is priced, or only its whole is stated."""
-    return cost_part(row.facts.solve, part)
 
 
 FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
@@ -67,21 +63,21 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
      lambda r: r.facts.solve.tokens.reasoning_tokens),
     (_column("answer_tokens", "integer", "tokens", "Of the output, the answer; empty = not itemised."),
      lambda r: r.facts.solve.tokens.answer_tokens),
-    (_column("input_cost_usd", "usd", "USD", "List price of uncached input."), lambda r: _usd(r, "input")),
+    (_column("input_cost_usd", "usd", "USD", "List price of uncached input."), lambda r: r.facts.solve.part("input")),
     (_column("cache_read_cost_usd", "usd", "USD", "List price of cache reads."),
-     lambda r: _usd(r, "cache_read")),
+     lambda r: r.facts.solve.part("cache_read")),
     (_column("cache_write_cost_usd", "usd", "USD", "List price of cache writes."),
-     lambda r: _usd(r, "cache_write")),
+     lambda r: r.facts.solve.part("cache_write")),
     (_column("reasoning_cost_usd", "usd", "USD", "List price of reasoning; empty = not itemised."),
-     lambda r: _usd(r, "reasoning")),
+     lambda r: r.facts.solve.part("reasoning")),
     (_column("answer_cost_usd", "usd", "USD", "List price of answers; empty = not itemised."),
-     lambda r: _usd(r, "answer")),
-    (_column("output_cost_usd", "usd", "USD", "List price of all output."), lambda r: _usd(r, "output")),
-    (_column("fees_usd", "usd", "USD", "Searches, images and other charges."), lambda r: _usd(r, "fees")),
+     lambda r: r.facts.solve.part("answer")),
+    (_column("output_cost_usd", "usd", "USD", "List price of all output."), lambda r: r.facts.solve.part("output")),
+    (_column("fees_usd", "usd", "USD", "Searches, images and other charges."), lambda r: r.facts.solve.part("fees")),
     (_column("cost_usd", "usd", "USD", "Sum of input, cache, output and fees at list price."),
-     lambda r: _usd(r, "total")),
+     lambda r: r.facts.solve.part("total")),
     (_column("charged_usd", "usd", "USD", "What providers state they charged where they state it, else list price."),
-     lambda r: _usd(r, "charged")),
+     lambda r: r.facts.solve.part("charged")),
     (_column("cost_is_lower_bound", "boolean", "", "Whether some attempt is unpriced or of unknown usage."),
      lambda r: r.facts.solve.is_lower_bound),
     (_column("possibly_billed_usd", "usd", "USD", "Upper bound for attempts whose bill is unknown; empty = none."),
@@ -140,7 +136,7 @@ def summary_table(report: SpendReport) -> Table:
 
 
 def _dollars(row: SpendRow, *parts: str) -> str:
-    amounts = [_usd(row, part) for part in parts]
+    amounts = [row.facts.solve.part(part) for part in parts]
     return wording.dollars(None if any(amount is None for amount in amounts) else add(filter(None, amounts)))
 
 
@@ -175,18 +171,20 @@ SUMMARY: tuple[tuple[Column, Callable[[SpendRow], str]], ...] = (
 )  # fmt: skip
 
 
+_TOTALS_COLUMNS = (
+    Column(name="group", title="group"),
+    Column(name="n_rows", kind="integer", title="rows", drops=2),
+    Column(name="n_solves", kind="integer", title="answers", drops=1),
+    Column(name="output_tokens", kind="decimal", title="tok out", drops=4),
+    Column(name="reasoning_tokens", kind="decimal", title="of which reasoning", drops=5),
+    Column(name="cost_usd", kind="usd", title="cost"),
+    Column(name="judge_cost_usd", kind="usd", title="judges", drops=3),
+    Column(name="coverage", title="covers"),
+)
+
+
 def totals_table(report: SpendReport) -> Table:
     """Make the group totals: reasoning models against the others, judges apart, each with its price coverage."""
-    columns = (
-        Column(name="group", title="group"),
-        Column(name="n_rows", kind="integer", title="rows", drops=2),
-        Column(name="n_solves", kind="integer", title="answers", drops=1),
-        Column(name="output_tokens", kind="decimal", title="tok out", drops=4),
-        Column(name="reasoning_tokens", kind="decimal", title="of which reasoning", drops=5),
-        Column(name="cost_usd", kind="usd", title="cost"),
-        Column(name="judge_cost_usd", kind="usd", title="judges", drops=3),
-        Column(name="coverage", title="covers"),
-    )
     rows = [
         (
             GROUPS[group.name],
@@ -201,24 +199,40 @@ def totals_table(report: SpendReport) -> Table:
         for group in report.groups
         if group.n_rows
     ]
-    return Table(name="totals", title="Totals", columns=columns, rows=rows)
+    return Table(name="totals", title="Totals", columns=_TOTALS_COLUMNS, rows=rows)
 
 
 def prices_table(report: SpendReport) -> Table:
     """Make the list of price rows used, with their sources."""
-    names = ("provider", "model", "effective_from", "rates", "n_attempts", "source", "checked_on")
-    kinds: Mapping[str, ColumnKind] = {"n_attempts": "integer", "source": "link"}
     return Table(
         name="prices_used",
         title="Prices used",
-        columns=tuple(Column(name=name, kind=kinds.get(name, "text")) for name in names),
-        rows=[tuple(getattr(price, name) for name in names) for price in report.prices],
+        columns=_PRICE_COLUMNS,
+        rows=[_price_row(used) for used in report.prices],
     )
+
+
+_PRICE_COLUMNS = (
+    Column(name="provider"),
+    Column(name="model"),
+    Column(name="effective_from"),
+    Column(name="rates"),
+    Column(name="n_attempts", kind="integer"),
+    Column(name="source", kind="link"),
+    Column(name="checked_on"),
+)
+
+
+def _price_row(used: Charged) -> tuple[str | int, ...]:
+    """Write a row's rates as `input 15, cache_read 7.5, output 60` (USD per million tokens)."""
+    price = used.price
+    rates = "free" if price.free else ", ".join(f"{meter.value} {plain(rate)}" for meter, rate in price.rates.items())
+    checked_on = "" if price.checked_on is None else price.checked_on.isoformat()
+    return price.provider, price.model, since(price), rates, used.n_attempts, price.source, checked_on
 
 
 def runs_table(report: SpendReport) -> Table:
     """Make the list of runs covered, with what is needed to repeat them."""
-    columns = ("run_id", "created_at", "status", "suites", "models", "harness_version", "git_commit", "settings")
     rows = [
         (
             run.run_id,
@@ -232,12 +246,19 @@ def runs_table(report: SpendReport) -> Table:
         )
         for run in report.runs
     ]
-    return Table(
-        name="runs",
-        title="Runs",
-        columns=tuple(Column(name=name, kind="timestamp" if name == "created_at" else "text") for name in columns),
-        rows=rows,
-    )
+    return Table(name="runs", title="Runs", columns=_RUN_COLUMNS, rows=rows)
+
+
+_RUN_COLUMNS = (
+    Column(name="run_id"),
+    Column(name="created_at", kind="timestamp"),
+    Column(name="status"),
+    Column(name="suites"),
+    Column(name="models"),
+    Column(name="harness_version"),
+    Column(name="git_commit"),
+    Column(name="settings"),
+)
 
 
 def _settings(run: RunRecord) -> Iterator[tuple[str, object]]:
