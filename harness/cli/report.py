@@ -121,7 +121,7 @@ def _write(made: Document, output_format: str, output: Path) -> None:
 
 def _write_charts(made: SpendReport, folder: Path) -> None:
     from harness.rendering.chart_files import write_charts
-    from harness.reports.report_parts import charts_on
+    from harness.reports.report_parts import Shown, charts_in, pieces_on
 
-    written = write_charts(charts_on("chart files", made), folder)
+    written = write_charts(charts_in(pieces_on("chart files", Shown(report=made))), folder)
     say(f"{written} charts as SVG and PNG in {folder}")

@@ -71,12 +71,12 @@ def readable(value: Any, column: Column) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if column.kind == "integer" and isinstance(value, int):
-        return f"{value:,}"
-    if column.kind == "usd" and isinstance(value, Decimal):
-        return f"${value:,.2f}"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if column.kind == "usd" and isinstance(value, Decimal):
+        return f"${value:,.2f}"
+    if column.kind == "integer" and isinstance(value, int):
+        return f"{value:,}"
     text = exact(value)
     return text if text.isprintable() else on_one_line(text)
 

@@ -135,11 +135,7 @@ def fit(table: Table, width: int | None) -> Fitted:
     Args:
         width: of the terminal, in cells; None = as wide as the content needs, on one line per row.
     """
-    headings = tuple(column.title or column.name for column in table.columns)
-    shown = [
-        _Shown(place, column, headings, texts)
-        for place, (column, texts) in enumerate(zip(table.columns, readable_columns(table), strict=True))
-    ]
+    shown = _shown(table)
     if width is None or _total([one.natural for one in shown]) <= width:
         return _set(shown, [one.natural for one in shown])
     kept, wanted = _kept(shown, width)
@@ -147,6 +143,12 @@ def fit(table: Table, width: int | None) -> Fitted:
     places = {one.place for one in kept}
     dropped = tuple(one.heading for one in shown if one.place not in places)
     return _set(kept, widths, dropped)
+
+
+def _shown(table: Table) -> list[_Shown]:
+    headings = tuple(column.title or column.name for column in table.columns)
+    columns = zip(table.columns, readable_columns(table), strict=True)
+    return [_Shown(place, column, headings, texts) for place, (column, texts) in enumerate(columns)]
 
 
 def _total(widths: Sequence[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from harness.documents.table import Column, Table
 from harness.money import add
@@ -27,20 +28,15 @@ def estimate_table(estimates: Sequence[CostEstimate]) -> Table:
         for one in estimates
     ]  # fmt: skip
     if len(estimates) > 1:
-        usd = [one.estimated_usd for one in estimates if one.estimated_usd is not None]
-        bounds = [one.upper_bound_usd for one in estimates if one.upper_bound_usd is not None]
-        rows.append(
-            (
-                "total",
-                "",
-                sum(one.n_requests for one in estimates),
-                sum(one.input_tokens for one in estimates),
-                sum(one.output_tokens for one in estimates),
-                add(usd) if len(usd) == len(estimates) else None,
-                add(bounds) if len(bounds) == len(estimates) else None,
-            )
-        )
+        _, _, requests, read, written, usd, bounds = zip(*rows, strict=True)
+        rows.append(("total", "", sum(requests), sum(read), sum(written), _whole(usd), _whole(bounds)))
     notes = ["output is assumed: 2,800 tokens a request for models that reason, 350 for others, at most the cap"]
     if any(one.is_rough for one in estimates):
         notes.append("input tokens are estimated from characters; no vocabulary was found")
     return Table(name="estimate", title="Dry run: nothing was sent", columns=_COLUMNS, rows=rows, notes=tuple(notes))
+
+
+def _whole(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    """Add amounts up; None where one is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return add(known) if len(known) == len(amounts) else None

@@ -5,7 +5,7 @@ Pure. Data flows the words of `--as-of` and `--what-if` -> `Pricing` -> what `ch
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -89,23 +89,29 @@ def parse_pricing(as_of: datetime | None, what_if: str | None) -> Pricing:
     if as_of is not None and as_of.tzinfo is None:
         as_of = as_of.replace(tzinfo=UTC)
     pricing = Pricing(as_of=as_of)
-    replaced: dict[Name, Name] = {}
+    replaced: dict[Name | None, Name] = {}
     for question in filter(None, (part.strip() for part in (what_if or "").split(","))):
         if question == "batch":
             pricing = replace(pricing, batch=True)
         elif question == "no-cache":
             pricing = replace(pricing, no_cache=True)
         else:
-            asked, _, wanted = question.partition("=")
-            name = _name(wanted, question)
-            known = pricing.model if asked == "model" else replaced.get(_name(asked, question))
-            if known not in (None, name):
-                raise InputError(f"{asked} is asked about twice: {what_if!r}", where="--what-if", fix="name one model")
-            if asked == "model":
-                pricing = replace(pricing, model=name)
-            else:
-                replaced[_name(asked, question)] = name
-    return replace(pricing, replaced=tuple(replaced.items()))
+            asked, name = _replacement(question)
+            if replaced.setdefault(asked, name) != name:
+                about = "/".join(asked) if asked else "model"
+                raise InputError(f"{about} is asked about twice: {what_if!r}", where="--what-if", fix="name one model")
+    return replace(pricing, model=replaced.pop(None, None), replaced=_named(replaced))
+
+
+def _replacement(question: str) -> tuple[Name | None, Name]:
+    """Read `provider/name=provider/name`, or `model=provider/name` for all rows (None)."""
+    asked, _, wanted = question.partition("=")
+    name = _name(wanted, question)
+    return None if asked == "model" else _name(asked, question), name
+
+
+def _named(replaced: Mapping[Name | None, Name]) -> tuple[tuple[Name, Name], ...]:
+    return tuple((asked, name) for asked, name in replaced.items() if asked is not None)
 
 
 def _name(text: str, question: str) -> Name:

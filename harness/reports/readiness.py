@@ -70,31 +70,34 @@ def _sandbox() -> Check:
 
 
 def _keys(models: Sequence[ModelSpec], environment: Mapping[str, str]) -> Iterator[Check]:
-    from harness.providers.catalogue import PROVIDERS, entry_of
-    from harness.providers.endpoints import COMPATIBLE, SIMULATED
+    from harness.providers.catalogue import PROVIDERS
 
     known = [name for entry in PROVIDERS.values() if entry.adapter == "litellm" for name in entry.keys]
-    held = [name for name in known if environment.get(name)]
-    if held or not models:
-        yield Check(
-            name="keys",
-            state="ok" if held else "note",
-            found=f"set: {', '.join(held)}" if held else "none is set: only simulated models and your own endpoints",
-            fix="" if held else "export OPENAI_API_KEY=... (or another provider's) to ask real models",
-        )
+    if held := [name for name in known if environment.get(name)]:
+        yield Check(name="keys", state="ok", found=f"set: {', '.join(held)}")
+    elif not models:
+        found = "none is set: only simulated models and your own endpoints"
+        fix = "export OPENAI_API_KEY=... (or another provider's) to ask real models"
+        yield Check(name="keys", state="note", found=found, fix=fix)
     for spec in models:
-        names = entry_of(spec.provider).keys
-        name = f"key of {spec.provider}"
-        if spec.provider == SIMULATED or any(environment.get(one) for one in names):
-            found = "needs none" if spec.provider == SIMULATED else next(one for one in names if environment.get(one))
-            yield Check(name=name, state="ok", found=f"{found} is set" if found in names else found)
-        elif spec.provider == COMPATIBLE:
-            yield Check(name=name, state="note", found=f"{names[0]} is not set; an endpoint of your own may need none")
-        elif names:
-            fix = f"export {names[0]}=..."
-            yield Check(name=name, state="missing", found=f"{' or '.join(names)}: not set", fix=fix)
-        else:
-            yield Check(name=name, state="note", found="which variable holds its key is not known here")
+        yield _key_of(spec.provider, environment)
+
+
+def _key_of(provider: str, environment: Mapping[str, str]) -> Check:
+    from harness.providers.catalogue import entry_of
+    from harness.providers.endpoints import COMPATIBLE, SIMULATED
+
+    names, name = entry_of(provider).keys, f"key of {provider}"
+    held = [one for one in names if environment.get(one)]
+    if provider == SIMULATED:
+        return Check(name=name, state="ok", found="needs none")
+    if held:
+        return Check(name=name, state="ok", found=f"{held[0]} is set")
+    if provider == COMPATIBLE:
+        return Check(name=name, state="note", found=f"{names[0]} is not set; an endpoint of your own may need none")
+    if not names:
+        return Check(name=name, state="note", found="which variable holds its key is not known here")
+    return Check(name=name, state="missing", found=f"{' or '.join(names)}: not set", fix=f"export {names[0]}=...")
 
 
 def _ledger(name: str) -> Check:

@@ -146,9 +146,9 @@ def paragraphs_on(place: Place, shown: Shown) -> list[Table | Sentences]:
     return [piece for piece in pieces_on(place, shown) if isinstance(piece, Table | Sentences)]
 
 
-def charts_on(place: Place, report: SpendReport) -> tuple[Chart, ...]:
-    """Make the charts that a place shows."""
-    return tuple(piece for piece in pieces_on(place, Shown(report=report)) if not isinstance(piece, Table | Sentences))
+def charts_in(pieces: Iterable[Piece]) -> tuple[Chart, ...]:
+    """Choose the charts."""
+    return tuple(piece for piece in pieces if not isinstance(piece, Table | Sentences))
 
 
 def report_document(report: SpendReport) -> dict[str, Any]:

@@ -74,21 +74,27 @@ def weighted_index(tasks: Sequence[tuple[float, Estimate]]) -> Estimate:
     if not tasks or any(estimate.value is None for _, estimate in tasks):
         return Estimate(value=None, n=sum(estimate.n for _, estimate in tasks))
     total = sum(weight for weight, _ in tasks)
-    value, below, above, variance, known = 0.0, 0.0, 0.0, 0.0, True
+    value, below, above, variance = 0.0, 0.0, 0.0, 0.0
     for weight, estimate in tasks:
         share, mean = weight / total, estimate.value or 0.0
+        low, high = _limits(estimate)
         value += share * mean
-        below += (share * (mean - (estimate.ci_low if estimate.ci_low is not None else 0.0))) ** 2
-        above += (share * ((estimate.ci_high if estimate.ci_high is not None else 1.0) - mean)) ** 2
-        known = known and estimate.se is not None
+        below += (share * (mean - low)) ** 2
+        above += (share * (high - mean)) ** 2
         variance += (share * (estimate.se or 0.0)) ** 2
     return Estimate(
         value=value,
-        se=sqrt(variance) if known else None,
+        se=None if any(estimate.se is None for _, estimate in tasks) else sqrt(variance),
         ci_low=max(0.0, value - sqrt(below)),
         ci_high=min(1.0, value + sqrt(above)),
         n=sum(estimate.n for _, estimate in tasks),
     )
+
+
+def _limits(estimate: Estimate) -> tuple[float, float]:
+    """Limits of a score; one that is not known lies at the end of its range."""
+    low, high = estimate.ci_low, estimate.ci_high
+    return 0.0 if low is None else low, 1.0 if high is None else high
 
 
 def pass_at_k(correct_counts: Sequence[tuple[int, int]], k: int) -> Estimate:

@@ -6,6 +6,7 @@ Needs no network and no script; light and dark; a night's verdict is told by sha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from harness.documents.trend import Night, Trend, TrendPoint
 from harness.rendering.printable import as_xml
@@ -66,8 +67,8 @@ def _line(trend: Trend, nights: Sequence[Night], title: str, value: Value, write
     known = [(point, found) for point in trend.points if (found := value(point)) is not None]
     if not known:
         return "<p>not known</p>"
-    limits = {point.night: limits for point, _ in known if title.startswith("score") and (limits := _limits(point))}
-    low, high = _range([found for _, found in known] + [limit for pair in limits.values() for limit in pair])
+    limits = _limits(trend.points) if title.startswith("score") else {}
+    low, high = _range([*(found for _, found in known), *chain.from_iterable(limits.values())])
     x = LinearScale(0, max(1, len(nights) - 1), LEFT + 6, WIDTH - 10)
     y = LinearScale(low, high, FLOOR, TOP)
     parts = [_tick(y(tick), write(tick)) for tick in (low, (low + high) / 2, high)]
@@ -82,11 +83,10 @@ def _line(trend: Trend, nights: Sequence[Night], title: str, value: Value, write
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{as_xml(told)}">{"".join(parts)}</svg>'
 
 
-def _limits(point: TrendPoint) -> tuple[float, float] | None:
-    """The interval of a score in percent."""
-    if point.score_low is None or point.score_high is None:
-        return None
-    return 100 * point.score_low, 100 * point.score_high
+def _limits(points: Sequence[TrendPoint]) -> dict[int, tuple[float, float]]:
+    """Intervals of scores in percent, by night."""
+    return {point.night: (100 * point.score_low, 100 * point.score_high) for point in points
+            if point.score is not None and point.score_low is not None and point.score_high is not None}  # fmt: skip
 
 
 def _tick(y: float, text: str) -> str:

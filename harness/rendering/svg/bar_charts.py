@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.documents.chart import Bars, Spread, Spreads, Unit
 from harness.rendering.printable import as_xml
 from harness.rendering.short_names import short_names
@@ -92,8 +94,7 @@ def draw_spreads(chart: Spreads, frame: Frame) -> tuple[str, int]:
     """Draw the body of a chart of distributions; gives its height too."""
     above = NAME if frame.is_narrow else 0
     step = 28 + above
-    values = [value for spread in chart.spreads for value in (*spread.quantiles, spread.mean)]
-    x = LogScale([value for value in values if value > 0], frame.labels, frame.width - 16)
+    x = LogScale(_above_zero(chart.spreads), frame.labels, frame.width - 16)
     words = ("thin: 5 to 95 %, thick: middle half,", "bar: median, diamond: mean")
     lines = words if frame.is_narrow else (" ".join(words),)
     parts = [text_at(8, 16 + 16 * place, line, kind="m") for place, line in enumerate(lines)]
@@ -106,6 +107,11 @@ def draw_spreads(chart: Spreads, frame: Frame) -> tuple[str, int]:
         parts.append(_name(name, spread.label, y - 12 if frame.is_narrow else y + 4, frame))
         parts.append(_spread(spread, x, y, chart.unit))
     return "".join(parts), int(floor + 30)
+
+
+def _above_zero(spreads: Sequence[Spread]) -> list[float]:
+    values = (value for spread in spreads for value in (*spread.quantiles, spread.mean))
+    return [value for value in values if value > 0]
 
 
 def _spread(spread: Spread, x: LogScale, y: float, unit: Unit) -> str:

@@ -53,9 +53,7 @@ def draw_timeline(chart: Timeline, frame: Frame) -> tuple[str, int]:
     """Draw the body of a timeline; gives its height too."""
     x = _Time(chart.lines, frame)
     colours = _colours(chart.lines)
-    prices = [step.value for line in chart.lines for step in line.steps if step.value]
-    upper = _panel(prices or [1.0], UPPER)
-    lower = _panel([usd for line in chart.lines for _, usd in line.points], LOWER)
+    upper, lower = _panels(chart.lines)
     parts = [_axes(x, upper, chart.upper_title, frame), _axes(x, lower, chart.lower_title, frame)]
     for place, (line, colour) in enumerate(zip(chart.lines, colours, strict=True)):
         parts.append(_steps(line, place, colour, x, upper))
@@ -64,6 +62,11 @@ def draw_timeline(chart: Timeline, frame: Frame) -> tuple[str, int]:
     marks = [partial(_mark, place, colour) for place, colour in enumerate(colours)]
     key, below = legend(list(zip(names, marks, strict=True)), frame, LOWER + PANEL + 44)
     return "".join((*parts, key)), int(below + 14)
+
+
+def _panels(lines: Sequence[TimeLine]) -> tuple[LogScale, LogScale]:
+    prices = [step.value for line in lines for step in line.steps if step.value]
+    return _panel(prices or [1.0], UPPER), _panel([usd for line in lines for _, usd in line.points], LOWER)
 
 
 def _panel(values: Sequence[float], top: float) -> LogScale:

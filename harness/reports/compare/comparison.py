@@ -5,7 +5,7 @@ Pure. Data flows two SpendReports (and the head at the base's prices) -> `Compar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,6 +40,11 @@ class Thresholds:
 
     cost_increase: float | None = None
     score_drop: float | None = None
+
+    @property
+    def n_asked(self) -> int:
+        """How many of them there are."""
+        return sum(limit is not None for limit in (self.cost_increase, self.score_drop))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +111,7 @@ def compare(base: SpendReport, head: SpendReport, head_at_base: SpendReport, thr
     """
     before, after, repriced = ({_key(row): row for row in report.rows} for report in (base, head, head_at_base))
     common = [key for key in before if key in after]
-    n_tests = max(
-        1, len(common) * sum(limit is not None for limit in (thresholds.cost_increase, thresholds.score_drop))
-    )
-    level = 1 - 2 * DESIGNED_ALARMS / n_tests
+    level = 1 - 2 * DESIGNED_ALARMS / max(1, len(common) * thresholds.n_asked)
     rows = tuple(_compared(before[key], after[key], repriced[key], thresholds, level) for key in common)
     verdict = worst([row.verdict for row in rows]) if rows else "inconclusive"
     return Comparison(
@@ -118,12 +120,19 @@ def compare(base: SpendReport, head: SpendReport, head_at_base: SpendReport, thr
         level=level,
         rows=rows,
         verdict=verdict,
-        only_in_base=tuple(label(before[key]) for key in before if key not in after),
-        only_in_head=tuple(label(after[key]) for key in after if key not in before),
+        only_in_base=_without_partner(before, after),
+        only_in_head=_without_partner(after, before),
     )
 
 
-def _key(row: SpendRow) -> tuple[str, ...]:
+Key = tuple[str, ...]
+
+
+def _without_partner(rows: Mapping[Key, SpendRow], others: Mapping[Key, SpendRow]) -> tuple[str, ...]:
+    return tuple(label(row) for key, row in rows.items() if key not in others)
+
+
+def _key(row: SpendRow) -> Key:
     facts = row.facts
     return (facts.suite, facts.suite_version, facts.provider, facts.model, facts.setting or "")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -186,11 +187,20 @@ def reasoning_pairs(rows: Sequence[SpendRow]) -> list[RowPair]:
     """Pair each reasoning row of a suite with each other row; of many others, with the best and the cheapest."""
     heads, bases = [row for row in rows if row.facts.reasons], [row for row in rows if not row.facts.reasons]
     if len(heads) * len(bases) > MOST_BASES:
-        best = max(bases, key=lambda row: (row.score.value or 0.0, -(row.cost_per_task_usd or 0)))
-        priced = [row for row in bases if row.cost_per_task_usd is not None]
-        cheapest = min(priced, key=lambda row: row.cost_per_task_usd or 0, default=best)
-        bases = [best] if cheapest is best else [best, cheapest]
+        bases = _best_and_cheapest(bases)
     return [RowPair(kind="reasoning", base=base, head=head) for head in heads for base in bases]
+
+
+def by_score(row: SpendRow) -> tuple[float, Decimal]:
+    """Key of the better row: it scores more, or the same for less."""
+    return row.score.value or 0.0, -(row.cost_per_task_usd or Decimal(0))
+
+
+def _best_and_cheapest(rows: Sequence[SpendRow]) -> list[SpendRow]:
+    best = max(rows, key=by_score)
+    priced = [row for row in rows if row.cost_per_task_usd is not None]
+    cheapest = min(priced, key=lambda row: row.cost_per_task_usd or 0, default=best)
+    return [best] if cheapest is best else [best, cheapest]
 
 
 def effort_steps(rows: Sequence[SpendRow]) -> list[RowPair]:
@@ -253,18 +263,22 @@ def on_own_samples(row: SpendRow) -> Placed:
 def on_common_samples(rows: Sequence[SpendRow]) -> CommonSamples | None:
     """Restrict rows to the samples that all of them have; None where too few are common."""
     ids = [{task.task: task.sample_ids for task in row.facts.tasks} for row in rows]
-    first = ids[0] if ids else {}
-    if all(other == first for other in ids):
+    if all(other == ids[0] for other in ids):
         placed = tuple(map(on_own_samples, rows))
         return CommonSamples(rows=placed, n_samples=rows[0].n_samples if rows else 0, is_whole=True)
-    common = {task: set(listed).intersection(*(other.get(task, ()) for other in ids)) for task, listed in first.items()}
+    common = _common(ids)
     n = sum(map(len, common.values()))
-    n_fewest = min(row.n_samples for row in rows)
-    if n < FEWEST_COMMON and n < n_fewest:
+    sizes = {row.n_samples for row in rows}
+    if not n or n < min(FEWEST_COMMON, *sizes):
         return None
     placed = tuple(_restricted(row, common) for row in rows)
-    is_whole = all(row.n_samples == n for row in rows)
-    return CommonSamples(rows=placed, n_samples=n, is_whole=is_whole) if n else None
+    return CommonSamples(rows=placed, n_samples=n, is_whole=sizes == {n})
+
+
+def _common(ids: Sequence[Mapping[str, Sequence[str]]]) -> dict[str, set[str]]:
+    """Ids that all rows have, task by task."""
+    first, *others = ids
+    return {task: set(own).intersection(*(other.get(task, ()) for other in others)) for task, own in first.items()}
 
 
 def _restricted(row: SpendRow, common: Mapping[str, set[str]]) -> Placed:

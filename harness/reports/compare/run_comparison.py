@@ -64,7 +64,7 @@ def compare_models(
 def _only(report: SpendReport, model: str, run: str) -> SpendReport:
     """Keep the rows of one model; its provider may be left out where that is clear."""
     names = {row.facts.name for row in report.rows}
-    wanted = {name for name in names if name == model} or {name for name in names if name.partition("/")[2] == model}
+    wanted = {model} & names or {name for name in names if name.partition("/")[2] == model}
     if len(wanted) != 1:
         what = f"run {run} has no model {model!r}" if not wanted else f"{model!r} is several models of run {run}"
         raise InputError(what, where="--models", fix=f"one of: {', '.join(sorted(wanted or names))}")

@@ -6,11 +6,11 @@ compared, a sentence says why.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.documents.table import Column, Table
-from harness.reports.compare.pairs import Kind, Pairs, RowPair, all_pairs, by_suite
+from harness.reports.compare.pairs import Kind, Pairs, RowPair, all_pairs, by_score, by_suite
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow, float_money
 from harness.reports.spend.spend_tables import label
@@ -31,23 +31,26 @@ def verdict(report: SpendReport, made: Pairs | None = None) -> tuple[str, ...]:
     told: list[str] = []
     for suite, pairs in (all_pairs(report) if made is None else made).items():
         prefix = f"{suite}: " if several else ""
-        steps = [found for found in pairs if found.kind == "effort"]
-        ladder = {(id(step.base), id(step.head)) for step in steps}
-        others = [
-            found for found in pairs if found.kind == "reasoning" and (id(found.base), id(found.head)) not in ladder
-        ]
-        chosen = [*_chosen(others), *steps[:MOST_SENTENCES]]
-        told += [prefix + sentence(found) for found in chosen]
-        if left := len(others) + len(steps) - len(chosen):
-            told.append(f"{prefix}{left} more {'pair' if left == 1 else 'pairs'} in the tables of pairs and effort")
+        told += [prefix + one for one in _sentences(pairs)]
     return tuple(told) or (_why_nothing(report),)
+
+
+def _sentences(pairs: Sequence[RowPair]) -> Iterator[str]:
+    """Tell the pairs of one suite; a step of effort is not told a second time as a reasoning model over another."""
+    steps = [found for found in pairs if found.kind == "effort"]
+    ladder = {(id(step.base), id(step.head)) for step in steps}
+    others = [found for found in pairs if found.kind == "reasoning" and (id(found.base), id(found.head)) not in ladder]
+    chosen = [*_chosen(others), *steps[:MOST_SENTENCES]]
+    yield from map(sentence, chosen)
+    if left := len(others) + len(steps) - len(chosen):
+        yield f"{left} more {'pair' if left == 1 else 'pairs'} in the tables of pairs and effort"
 
 
 def _chosen(pairs: Sequence[RowPair]) -> Sequence[RowPair]:
     """Of many pairs, those of the best reasoning rows with the best other row."""
     if len(pairs) <= MOST_SENTENCES:
         return pairs
-    best = max((found.base for found in pairs), key=lambda row: (row.score.value or 0.0, -(row.cost_per_task_usd or 0)))
+    best = max((found.base for found in pairs), key=by_score)
     against = [found for found in pairs if found.base is best]
     return sorted(against, key=lambda found: -(found.head.score.value or 0.0))[:MOST_SENTENCES]
 

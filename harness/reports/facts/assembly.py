@@ -105,11 +105,13 @@ def _warnings(charger: Charger, runs: Sequence[RunRecord], cells: Sequence[CellF
         yield f"the price book has changed since {listed} ran; amounts are from the present book"
     yield from lost_weights(runs)
     yield from unmeasured(runs, cells)
-    for run in runs:
-        if run.status == "failed":
-            yield f"run {run.run_id} failed: more of a model's samples have no answer than may fail"
-        elif run.status != "complete":
-            yield f"run {run.run_id} is {run.status}: not everything planned is in it"
+    yield from map(_standing, (run for run in runs if run.status != "complete"))
+
+
+def _standing(run: RunRecord) -> str:
+    if run.status == "failed":
+        return f"run {run.run_id} failed: more of a model's samples have no answer than may fail"
+    return f"run {run.run_id} is {run.status}: not everything planned is in it"
 
 
 def _charge(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger) -> None:
@@ -120,12 +122,18 @@ def _charge(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charg
         _add_sum(cells[one.sums.cell_id], one, charger, spent)
     for row in attempt_rows(ledger, run_ids, only="one_by_one"):
         _add_single(cells[row.cell_id], row, charger, spent)
-    hourly = {price.name: usd for used in charger.used.values() if (usd := (price := used.price).usd_per_hour)}
-    for run_id in run_ids if hourly else ():
-        _add_hardware(_busy(attempt_rows(ledger, [run_id]), hourly, charger), hourly, cells, spent)
+    prices = [used.price for used in charger.used.values()]
+    if hourly := {price.name: usd for price in prices if (usd := price.usd_per_hour)}:
+        for run_id in run_ids:
+            _add_hardware(_busy(attempt_rows(ledger, [run_id]), hourly, charger), hourly, cells, spent)
     for bill in unknown_bills(ledger, run_ids):
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
+    _read_results(ledger, run_ids, cells, spent)
+
+
+def _read_results(ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: SampleSpend) -> None:
+    """Read what became of the samples, how long that took, and why requests failed."""
     for cell_id, timing in timings(ledger, run_ids).items():
         cells[cell_id].timing = timing
     for run_id in run_ids:

@@ -76,7 +76,6 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]]) -> CellFac
     version = record.suite_version
     if (record.suite, version) in ambiguous:
         version = f"{version}+{record.suite_sha256[:8]}"
-    causes = [cause for cell in group for cause in cell.causes]
     return CellFacts(
         suite=record.suite,
         suite_version=version,
@@ -96,9 +95,14 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]]) -> CellFac
             for cell in group
             if not cell.solve.is_unpriced
         ],
-        causes=over_cells(causes) if causes else (),
+        causes=_causes(group),
         timing=reduce(Timing.plus, (cell.timing for cell in group)),
     )
+
+
+def _causes(group: Sequence[RunCell]) -> Sequence[FailureCause]:
+    causes = [cause for cell in group for cause in cell.causes]
+    return over_cells(causes) if causes else ()
 
 
 def _counted(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

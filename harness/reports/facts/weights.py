@@ -39,13 +39,17 @@ def unmeasured(runs: Sequence[RunRecord], cells: Sequence[CellFacts]) -> Iterato
     for cell in cells:
         if any(task.weight is not None for task in cell.tasks):
             continue
-        suites = [suite for suite in known[cell.run_ids[0]].suites if suite.name == cell.suite]
-        weighed = {task.name for suite in suites for task in suite.tasks if task.weight is not None}
+        weighed = _weighed(known[cell.run_ids[0]], cell.suite)
         if missing := sorted(weighed - {task.task for task in cell.tasks}):
             yield (
                 f"{cell.suite} on {cell.name}: no answers of {', '.join(missing)}, "
                 "so its score is the plain mean and not the index"
             )
+
+
+def _weighed(run: RunRecord, suite_name: str) -> set[str]:
+    suites = [suite for suite in run.suites if suite.name == suite_name]
+    return {task.name for suite in suites for task in suite.tasks if task.weight is not None}
 
 
 def _is_old(tasks: Sequence[TaskRecord]) -> bool:

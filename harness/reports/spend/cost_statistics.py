@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from harness.documents.table import Column, Table
+from harness.reports.facts.report_facts import TaskOutcomes
 from harness.reports.spend import wording
 from harness.reports.spend.repeats import passes
 from harness.reports.spend.report import SpendReport, SpendRow
 from harness.reports.spend.spend_tables import label
 from harness.stats import concentration, cost_of_pass
-
-Values = tuple[float | None, float | None, float | None]
-
-
-def _samples(row: SpendRow) -> Iterator[tuple[tuple[str, str], Values]]:
-    for task in row.facts.tasks:
-        columns = zip(
-            task.sample_ids,
-            task.score_sums,
-            task.score_counts,
-            task.costs_usd,
-            task.output_tokens,
-            task.n_solves,
-            strict=True,
-        )
-        for sample_id, total, count, cost, output, n_solves in columns:
-            yield (
-                (task.task, sample_id),
-                (
-                    total / count if count else None,
-                    None if cost is None else cost / n_solves,
-                    None if output is None else output / n_solves,
-                ),
-            )
 
 
 def statistics_table(report: SpendReport) -> Table:
@@ -62,23 +39,36 @@ def statistics_table(report: SpendReport) -> Table:
 
 
 def _statistics(row: SpendRow) -> tuple[str, ...]:
-    solve, per_correct = row.facts.solve, row.cost_per_correct
-    costs = [cost for task in row.facts.tasks for cost in task.costs_usd if cost is not None]
-    samples = [(cost, score) for _, (score, cost, _) in _samples(row) if cost is not None and score is not None]
-    passing = cost_of_pass([cost for cost, _ in samples], [score for _, score in samples])
-    share = concentration(costs)
-    total = float(solve.cost.total)
+    solve, judge, per_correct = row.facts.solve, row.facts.judge, row.cost_per_correct
+    passing = cost_of_pass(*_costs_and_scores(row.facts.tasks))
+    share = concentration([cost for task in row.facts.tasks for cost in task.costs_usd if cost is not None])
     return (
         label(row),
         row.facts.suite,
         _with_interval(per_correct.value, per_correct.ci_low, per_correct.ci_high),
         f"{wording.dollars(passing.value)} ({passing.n} of {row.n_samples})" if passing.value else wording.NOT_KNOWN,
-        f"{wording.percent(share)} %" if share is not None else wording.NOT_KNOWN,
+        wording.NOT_KNOWN if share is None else f"{wording.percent(share)} %",
         wording.dollars(solve.wasted_usd),
-        f"{100 * float(solve.wasted_usd) / total:.1f} %" if total else wording.NOT_KNOWN,
+        _share(float(solve.wasted_usd), float(solve.cost.total)),
         wording.dollars(solve.possibly_billed_usd) if solve.n_unknown_usage else wording.NOT_KNOWN,
-        wording.spent(row.facts.judge) if row.facts.judge.n_attempts else wording.NOT_KNOWN,
+        wording.spent(judge) if judge.n_attempts else wording.NOT_KNOWN,
     )
+
+
+def _costs_and_scores(tasks: Iterable[TaskOutcomes]) -> tuple[list[float], list[float]]:
+    """Cost and score per answer of the samples of which both are known."""
+    costs, scores = [], []
+    for task in tasks:
+        columns = zip(task.costs_usd, task.n_solves, task.score_sums, task.score_counts, strict=True)
+        for cost, n_solves, total, count in columns:
+            if cost is not None and count:
+                costs.append(cost / n_solves)
+                scores.append(total / count)
+    return costs, scores
+
+
+def _share(part: float, total: float) -> str:
+    return f"{100 * part / total:.1f} %" if total else wording.NOT_KNOWN
 
 
 def _with_interval(value: float | None, low: float | None, high: float | None) -> str:

@@ -56,15 +56,17 @@ def notes(report: SpendReport) -> Iterable[str]:
     for row in report.rows:
         for gap in row_gaps(row):
             by_kind.setdefault(gap.kind, []).append((f"{label(row)}, {row.facts.suite}", gap))
-    for kind, found in by_kind.items():
-        if len(found) == 1:
-            ((name, gap),) = found
-            yield f"{name}: {gap.told}"
-            continue
-        listed = "; ".join(f"{name}{': ' if gap.brief else ''}{gap.brief}" for name, gap in found[:MOST_NAMED])
-        more = f"; and {len(found) - MOST_NAMED} more rows" if len(found) > MOST_NAMED else ""
-        yield f"{kind}: {listed}{more}"
+    yield from (_sentence(kind, found) for kind, found in by_kind.items())
     yield from report.warnings
+
+
+def _sentence(kind: str, found: Sequence[tuple[str, Gap]]) -> str:
+    if len(found) == 1:
+        ((name, gap),) = found
+        return f"{name}: {gap.told}"
+    listed = "; ".join(f"{name}{': ' if gap.brief else ''}{gap.brief}" for name, gap in found[:MOST_NAMED])
+    more = f"; and {len(found) - MOST_NAMED} more rows" if len(found) > MOST_NAMED else ""
+    return f"{kind}: {listed}{more}"
 
 
 def _weighing(rows: Sequence[SpendRow]) -> Iterator[str]:

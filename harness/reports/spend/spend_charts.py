@@ -101,15 +101,11 @@ def _token_bars(rows: Sequence[SpendRow], names: tuple[str, ...]) -> Bars:
 def _scatter(rows: Sequence[SpendRow], suite: str, suffix: str, *, by_cost: bool) -> Scatter | None:
     """Place rows by cost or output per task on the samples that all of them have; elsewhere no front is drawn."""
     shared, ground = _on_one_ground(rows)
-    placed = [(one, x) for one in shared if (x := _x(one, by_cost)) and one.score.value is not None]
-    if len(placed) < 2:
+    points = _points(shared, by_cost=by_cost)
+    if len(points) < 2:
         return None
-    points = tuple(_point(one, x) for one, x in placed)
-    pairs = [(point.x, point.y) for point in points]
-    front: tuple[int, ...] = ()
-    hull: tuple[int, ...] = ()
-    if ground != DIFFERENT:
-        front, hull = tuple(pareto_front(pairs)), tuple(convex_hull(pairs))
+    pairs = [] if ground == DIFFERENT else [(point.x, point.y) for point in points]
+    front, hull = tuple(pareto_front(pairs)), tuple(convex_hull(pairs))
     what = "cost per task" if by_cost else "output tokens per task"
     best = ", ".join(points[place].label for place in front)
     told = f"; nothing scores more for less than: {best}" if front else ""
@@ -138,8 +134,10 @@ def _on_one_ground(rows: Sequence[SpendRow]) -> tuple[Sequence[Placed], str]:
     return shared.rows, "" if shared.is_whole else f" (on {shared.n_samples:,} common samples)"
 
 
-def _x(placed: Placed, by_cost: bool) -> float | None:
-    return placed.usd_per_task if by_cost else placed.tokens_per_task
+def _points(rows: Sequence[Placed], *, by_cost: bool) -> tuple[Point, ...]:
+    """Place the rows that have a score and something to place them by."""
+    xs = [row.usd_per_task if by_cost else row.tokens_per_task for row in rows]
+    return tuple(_point(row, x) for row, x in zip(rows, xs, strict=True) if x and row.score.value is not None)
 
 
 def _point(placed: Placed, x: float) -> Point:
@@ -164,12 +162,11 @@ def _ladder(rows: Sequence[SpendRow], suite: str, suffix: str) -> Scatter | None
     grounds: set[str] = set()
     for settings in models.values():
         shared, ground = _on_one_ground(settings)
-        placed = [(one, x) for one in shared if (x := _x(one, True)) and one.score.value is not None]
+        placed = sorted(_points(shared, by_cost=True), key=lambda point: point.x)
         if len(placed) > 1:
-            placed.sort(key=lambda entry: entry[1])
             if ground != DIFFERENT:
                 ladders.append(tuple(range(len(points), len(points) + len(placed))))
-            points += [_point(one, x) for one, x in placed]
+            points += placed
             grounds.add(ground)
     if not points:
         return None

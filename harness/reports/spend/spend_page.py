@@ -13,7 +13,7 @@ from harness.documents.table import Sentences, Table
 from harness.instants import from_us
 from harness.money import add
 from harness.reports.facts.report_facts import NOTHING
-from harness.reports.report_parts import Shown, paragraphs_on, pieces_on, report_document, tables_on
+from harness.reports.report_parts import Shown, charts_in, paragraphs_on, pieces_on, report_document, tables_on
 from harness.reports.spend import wording
 from harness.reports.spend.report import GROUPS, SpendReport
 from harness.reports.spend.spend_tables import label, spend_table, summary_table, title
@@ -30,13 +30,13 @@ def report_page(report: SpendReport) -> Page:
         title=title(report),
         subtitle=_subtitle(report),
         figures=tuple(_figures(report)),
-        charts=tuple(piece for piece in pieces if not isinstance(piece, Table | Sentences)),
+        charts=charts_in(pieces),
         main=replace(whole, title="All rows", notes=()),
         sections=(
             *(Section(table=piece) for piece in pieces if isinstance(piece, Table)),
             *(Section(table=table, folded=True) for table in tables_on("page details", shown) if table.rows),
         ),
-        marks=tuple(sorted({row.facts.mark for row in report.rows if row.facts.mark})),
+        marks=tuple(sorted(filter(None, {row.facts.mark for row in report.rows}))),
         verdict=tuple(line for piece in pieces if isinstance(piece, Sentences) for line in piece.lines),
         warnings=whole.notes,
         commands=_commands(report),

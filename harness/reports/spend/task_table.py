@@ -5,7 +5,8 @@ Pure. Data flows SpendReport -> tables; suites with a single task are left out, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from harness.documents.table import Column, Table
 from harness.reports.facts.report_facts import TaskOutcomes
@@ -13,6 +14,7 @@ from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow, task_score
 from harness.reports.spend.spend_tables import label
 
+Write = Callable[[TaskOutcomes], str]
 _FIXED_WIDTH = 36
 _SCORE_WIDTH = 22
 """Characters that task, weight and samples take in a terminal, and one model's scores."""
@@ -66,30 +68,41 @@ def task_score_tables(report: SpendReport, *, width: int | None = None) -> Itera
 def _score_table(title: str, rows: Sequence[SpendRow]) -> Table:
     by_task = [{task.task: task for task in row.facts.tasks} for row in rows]
     tasks = {name: task for found in by_task for name, task in found.items()}
-    weighted = any(task.weight is not None for task in tasks.values())
-    counts = {name: {len(found[name].sample_ids) for found in by_task if name in found} for name in tasks}
-    even = all(len(found) == 1 for found in counts.values())
-    columns = (
-        Column(name="task", title="task"),
-        *((Column(name="weight", kind="decimal", title="weight", drops=1),) if weighted else ()),
-        *((Column(name="n_samples", kind="integer", title="samples", drops=2),) if even else ()),
-        *(Column(name=f"score_{number}", kind="decimal", title=label(row)) for number, row in enumerate(rows)),
+    even = all(_is_even(found[name] for found in by_task if name in found) for name in tasks)
+    chosen = [_TASK]
+    if any(task.weight is not None for task in tasks.values()):
+        chosen.append(_WEIGHT)
+    if even:
+        chosen.append(_SAMPLES)
+    for number, (row, found) in enumerate(zip(rows, by_task, strict=True)):
+        column = Column(name=f"score_{number}", kind="decimal", title=label(row))
+        chosen.append((column, partial(_score, found, counted=not even)))
+    return Table(
+        name="task_scores",
+        title=title,
+        columns=tuple(column for column, _ in chosen),
+        rows=[tuple(write(task) for _, write in chosen) for task in tasks.values()],
+        notes=() if even else ("after / stands how many samples of the task a model was asked",),
     )
-    lines = [
-        (
-            name,
-            *((_weight(task),) if weighted else ()),
-            *((f"{len(task.sample_ids):,}",) if even else ()),
-            *(_score(found.get(name), counted=not even) for found in by_task),
-        )
-        for name, task in tasks.items()
-    ]
-    notes = () if even else ("after / stands how many samples of the task a model was asked",)
-    return Table(name="task_scores", title=title, columns=columns, rows=lines, notes=notes)
 
 
-def _score(task: TaskOutcomes | None, *, counted: bool) -> str:
-    """Write a task's score; `counted` adds the number of its samples, where models were asked different numbers."""
-    if task is None:
+def _is_even(tasks: Iterable[TaskOutcomes]) -> bool:
+    """Whether every model was asked as many samples of a task."""
+    return len({len(task.sample_ids) for task in tasks}) == 1
+
+
+def _n_samples(task: TaskOutcomes) -> str:
+    return f"{len(task.sample_ids):,}"
+
+
+_TASK: tuple[Column, Write] = (Column(name="task", title="task"), lambda task: task.task)
+_WEIGHT: tuple[Column, Write] = (Column(name="weight", kind="decimal", title="weight", drops=1), _weight)
+_SAMPLES: tuple[Column, Write] = (Column(name="n_samples", kind="integer", title="samples", drops=2), _n_samples)
+
+
+def _score(found: Mapping[str, TaskOutcomes], task: TaskOutcomes, *, counted: bool) -> str:
+    """Write a model's score; `counted` adds the number of its samples, where models were asked different numbers."""
+    own = found.get(task.task)
+    if own is None:
         return wording.NOT_KNOWN
-    return wording.score(task_score(task)) + (f" /{len(task.sample_ids):,}" if counted else "")
+    return wording.score(task_score(own)) + (f" /{_n_samples(own)}" if counted else "")
