@@ -19,7 +19,7 @@ from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.ledger.reading.sums import UsageGroup, UsageSum
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
-from harness.pricing.rows import TOKEN_METERS, Price
+from harness.pricing.rows import TOKEN_METERS
 from harness.reports.facts.report_facts import ZERO, CostSums, Spend, TokenSums
 from harness.reports.prices.price_standing import Charged
 from harness.reports.questions import AS_IT_WAS, Pricing
@@ -118,7 +118,7 @@ class Charger:
 
     def prices_used(self) -> list[Charged]:
         """List the price rows used so far, by name and date."""
-        return sorted(self.used.values(), key=lambda used: (used.price.provider, used.price.model, since(used.price)))
+        return sorted(self.used.values(), key=lambda used: (used.price.provider, used.price.model, used.since))
 
     def _cost(self, usage: Usage, served: Served, n_attempts: int) -> Cost:
         """Price usage as it is asked about, and remember for how many attempts that was done."""
@@ -199,11 +199,6 @@ def usd_per_token(cost: Cost, *, no_cache: bool = False) -> dict[Meter, float]:
 
 
 _CACHED = (Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H)
-
-
-def since(price: Price) -> str:
-    """Write the day from which a row holds."""
-    return "open" if price.effective_from is None else price.effective_from.strftime("%Y-%m-%d")
 
 
 def usage_of_row(row: AttemptRow) -> Usage:

@@ -25,6 +25,12 @@ class Charged:
     n_attempts: int
     last_at: datetime
 
+    @property
+    def since(self) -> str:
+        """The day from which the row holds."""
+        start = self.price.effective_from
+        return "open" if start is None else start.strftime("%Y-%m-%d")
+
 
 def price_warnings(charged: Iterable[Charged]) -> Iterator[str]:
     """Say how many of the rows are imported ones, and which were old when the last request was made."""

@@ -9,7 +9,6 @@ from harness.documents.table import Column, ColumnKind, Table
 from harness.instants import from_us
 from harness.ledger.records import RunRecord
 from harness.money import add, plain
-from harness.reports.facts.charger import since
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
@@ -228,7 +227,7 @@ def _price_row(used: Charged) -> tuple[str | int, ...]:
     price = used.price
     rates = "free" if price.free else ", ".join(f"{meter.value} {plain(rate)}" for meter, rate in price.rates.items())
     checked_on = "" if price.checked_on is None else price.checked_on.isoformat()
-    return price.provider, price.model, since(price), rates, used.n_attempts, price.source, checked_on
+    return price.provider, price.model, used.since, rates, used.n_attempts, price.source, checked_on
 
 
 def runs_table(report: SpendReport) -> Table:
