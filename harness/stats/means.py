@@ -71,8 +71,9 @@ def weighted_index(tasks: Sequence[tuple[float, Estimate]]) -> Estimate:
     The interval recovers each task's variance from its own limits (MOVER: Zou & Donner 2008, Statistics in Medicine
     27), so that a task at 0 % or 100 % still contributes its uncertainty. A task without scores leaves no index.
     """
-    if not tasks or any(estimate.value is None for _, estimate in tasks):
-        return Estimate(value=None, n=sum(estimate.n for _, estimate in tasks))
+    n = sum(estimate.n for _, estimate in tasks)
+    if not _all_scored(tasks):
+        return Estimate(value=None, n=n)
     total = sum(weight for weight, _ in tasks)
     value, below, above, variance = 0.0, 0.0, 0.0, 0.0
     for weight, estimate in tasks:
@@ -87,8 +88,12 @@ def weighted_index(tasks: Sequence[tuple[float, Estimate]]) -> Estimate:
         se=None if any(estimate.se is None for _, estimate in tasks) else sqrt(variance),
         ci_low=max(0.0, value - sqrt(below)),
         ci_high=min(1.0, value + sqrt(above)),
-        n=sum(estimate.n for _, estimate in tasks),
+        n=n,
     )
+
+
+def _all_scored(tasks: Sequence[tuple[float, Estimate]]) -> bool:
+    return bool(tasks) and all(estimate.value is not None for _, estimate in tasks)
 
 
 def _limits(estimate: Estimate) -> tuple[float, float]:
