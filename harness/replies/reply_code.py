@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from harness.replies.code_blocks import CodeBlock, split
 
@@ -58,15 +59,23 @@ def find_code(text: str, wanted: Collection[str] = ()) -> ReplyCode:
     if not held:
         found = "" if blocks else parser.unfenced(text, wanted)
         return ReplyCode(code=found, rule="whole")
+    return _fenced(parser, held, outside, wanted)
+
+
+def _fenced(parser: _Parser, held: Sequence[CodeBlock], outside: str, wanted: Collection[str]) -> ReplyCode:
     pieces = [_Piece.of(block, parser) for block in held if _may_be_python(block, wanted)]
     if not any(piece.fits(wanted) for piece in pieces):
         around = parser.unfenced(outside, wanted)
-        if any(defines(around, name) for name in wanted) or (not wanted and _READS_INPUT.search(around)):
+        if _is_program(around, wanted):
             return ReplyCode(code=around, rule="whole")
     pieces = pieces or [_Piece.of(block, parser) for block in held]
     main = _main(pieces, wanted)
-    code = parser.with_definitions(main.code, [piece.code for piece in pieces if piece is not main])
+    code = parser.with_definitions(main, pieces)
     return ReplyCode(code=code, rule="code_block" if main.closed else "open_code_block")
+
+
+def _is_program(code: str, wanted: Collection[str]) -> bool:
+    return any(defines(code, name) for name in wanted) if wanted else bool(_READS_INPUT.search(code))
 
 
 def defines(code: str, name: str) -> bool:
@@ -103,6 +112,15 @@ class _Piece:
             return any(defines(self.code, name) or has_method(self.code, name) for name in wanted)
         return self.reads_input()
 
+    def has_language(self) -> bool:
+        return self.tagged
+
+    def has_body(self) -> bool:
+        return bool(_BODY.search(self.code))
+
+    def looks_like_code(self) -> bool:
+        return bool(_LOOKS_LIKE_CODE.search(self.code))
+
     def reads_input(self) -> bool:
         return bool(_READS_INPUT.search(self.code)) and not _REPLACES_INPUT.search(self.code)
 
@@ -120,14 +138,11 @@ def _main(pieces: Sequence[_Piece], wanted: Collection[str]) -> _Piece:
     most = max(map(count, pieces))
     if most:
         return next(piece for piece in reversed(pieces) if count(piece) == most)
-    asked = (lambda piece: bool(_BODY.search(piece.code))) if wanted else _Piece.reads_input
-    choices = [
-        [piece for piece in pieces if asked(piece)],
-        [piece for piece in pieces if piece.tagged],
-        [piece for piece in pieces if _LOOKS_LIKE_CODE.search(piece.code)],
-        pieces,
-    ]
-    return next(choice for choice in choices if choice)[-1]
+    asked = _Piece.has_body if wanted else _Piece.reads_input
+    for test in (asked, _Piece.has_language, _Piece.looks_like_code):
+        if chosen := [piece for piece in pieces if test(piece)]:
+            return chosen[-1]
+    return pieces[-1]
 
 
 class _Parser:
@@ -175,12 +190,12 @@ class _Parser:
         whole = text.strip("\n")
         if isinstance(self.tree(whole), ast.Module) and not wanted:
             return whole
-        pieces = [_Piece(code, True, True) for code in self._runs(text.split("\n"))]
+        runs = list(self._runs(text.split("\n")))
+        pieces = [_Piece(code, True, True) for code in runs]
         fitting = [piece for piece in pieces if piece.fits(wanted)]
         if not fitting:
-            return self._body(whole) if wanted or not pieces else "\n\n".join(piece.code for piece in pieces)
-        main = fitting[-1]
-        return self.with_definitions(main.code, [piece.code for piece in pieces if piece is not main])
+            return self._body(whole) if wanted or not runs else "\n\n".join(runs)
+        return self.with_definitions(fitting[-1], pieces)
 
     def _body(self, text: str) -> str:
         """The body of a function, without the words before and after it."""
@@ -203,25 +218,26 @@ class _Parser:
                 yield "\n".join(lines[at : at + size])
             at += max(size, 1)
 
-    def with_definitions(self, main: str, others: Sequence[str]) -> str:
-        """Put before a program what it uses and other parts of the reply define or import."""
-        tree = self.tree(main) if others else None
+    def with_definitions(self, main: _Piece, pieces: Sequence[_Piece]) -> str:
+        """The code of a program behind what it uses and other pieces of the reply define or import."""
+        others = [piece.code for piece in pieces if piece is not main]
+        tree = self.tree(main.code) if others else None
         if not isinstance(tree, ast.Module):
-            return main
-        parts: list[tuple[str, set[str], set[str]]] = []
-        for other in others:
-            found = self.tree(other)
-            if isinstance(found, ast.Module):
-                lines = other.split("\n")
-                parts += [
-                    (_source(lines, node), _bound(node), _used(node)) for node in found.body if _is_definition(node)
-                ]
+            return main.code
+        parts = list(chain.from_iterable(map(self._definitions, others)))
         missing = _used(tree) - _bound(tree) - set(dir(builtins))
         taken: set[int] = set()
         while fitting := [at for at, part in enumerate(parts) if at not in taken and part[1] & missing]:
             taken.add(fitting[-1])
             missing = (missing | parts[fitting[-1]][2]) - parts[fitting[-1]][1] - set(dir(builtins))
-        return "\n\n".join([*(parts[at][0] for at in sorted(taken)), main])
+        return "\n\n".join([*(parts[at][0] for at in sorted(taken)), main.code])
+
+    def _definitions(self, code: str) -> Iterator[tuple[str, set[str], set[str]]]:
+        """Source, names that are bound and names that are used of each definition and import."""
+        tree, lines = self.tree(code), code.split("\n")
+        for node in tree.body if isinstance(tree, ast.Module) else ():
+            if _is_definition(node):
+                yield _source(lines, node), _bound(node), _used(node)
 
 
 def _without_trailing_words(tree: ast.Module, end: int) -> int:

@@ -37,6 +37,8 @@ _CHANNEL = re.compile(
 )
 _CONTROL = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
 _BARE_ANALYSIS, _BARE_FINAL = re.compile(r"\s*analysis(?=[A-Z\"'(])"), "assistantfinal"
+_SIGNS = ("<", "THINK]", "◁", _BARE_FINAL)
+"""Nothing is to be taken out of a reply that has none of these."""
 
 
 @request_value
@@ -66,7 +68,7 @@ def separate(text: str, *, cut: bool = False) -> Separated:
     Args:
         cut: the reply ended at its output cap, so a mark may be open because the closing one never came.
     """
-    if "<" not in text and "THINK]" not in text and "◁" not in text and _BARE_FINAL not in text and not cut:
+    if not cut and not any(map(text.__contains__, _SIGNS)):
         return Separated(answer=text)
     answer, thoughts = text, []
     for _ in range(_MOST_LAYERS):
@@ -159,12 +161,9 @@ class _Reading:
     def _open(self, index: int) -> int:
         mark = self._marks[index]
         leads = not any(self._said) and _LEAD.fullmatch(self._text, self._place, mark.start) is not None
-        partner = self._partner.get(index)
+        partner = self._partner.get(index, self._later_closing(index) if leads else None)
         if not leads and (self._in_code(mark) or not self._begins_line(mark)):
             return index + 1 if partner is None else partner + 1  # the reply talks about it
-        if partner is None and leads and not self._cut:
-            last = self._last_closing.get(mark.family, -1)
-            partner = last if last > index else None
         if partner is not None:
             self._take(mark, self._marks[partner].start, self._marks[partner].end)
             return partner + 1
@@ -172,6 +171,11 @@ class _Reading:
             self._take(mark, len(self._text), len(self._text))
             return len(self._marks)
         return index + 1
+
+    def _later_closing(self, index: int) -> int | None:
+        """The last closing mark of a family: in a reply that is whole it closes one that leads, nested or not."""
+        last = -1 if self._cut else self._last_closing.get(self._marks[index].family, -1)
+        return last if last > index else None
 
     def _take(self, mark: _Mark, stop: int, place: int) -> None:
         before = self._text[self._place : mark.start]

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from harness.scorers import extraction, mentions
 from harness.scorers.cues import Cue, cues
-from harness.scorers.letters import denied, read_letter
+from harness.scorers.letters import Reading, denied, read_letter
 from harness.scorers.notation import plain_characters
 from harness.scorers.values import Score
 from harness.suites.prompts import LETTERS
@@ -108,22 +108,27 @@ def _box(place: int, contents: list[str]) -> tuple[int, tuple[str, ...], str, No
 
 
 def _read(place: int, windows: tuple[str, ...], rule: str, cue: Cue | None, choices: Sequence[str]) -> Statement | None:
-    options = tuple(choices)
+    if (reading := _first_letter(windows, cue, tuple(choices))) is not None:
+        return Statement(place, reading.letter, rule)
+    if cue is not None and (cue.kind == "heading" or not cue.direct):
+        return None
+    if (letter := _option_said(windows[0], choices)) is not None:
+        return Statement(place, letter, "option_text")
+    if _NO_CHOICE.match(windows[0]):
+        return Statement(place, None, rule)
+    return Statement(place, letter, rule) if (letter := _closing_letter(windows[0])) is not None else None
+
+
+def _first_letter(windows: Sequence[str], cue: Cue | None, options: tuple[str, ...]) -> Reading | None:
+    """The first window's letter that is not taken back; behind a heading it must end its line."""
+    in_heading = cue is not None and cue.kind == "heading"
     for window in windows:
         reading = read_letter(window, english=cue is None or cue.english, option_text=options)
         if reading is None or denied(reading.rest):
             continue
-        if cue is not None and cue.kind == "heading" and not _ends_line(reading.rest, window):
-            continue
-        return Statement(place, reading.letter, rule)
-    direct = windows[0] if cue is None or (cue.direct and cue.kind != "heading") else None
-    if direct is None:
-        return None
-    if (letter := _option_said(direct, choices)) is not None:
-        return Statement(place, letter, "option_text")
-    if _NO_CHOICE.match(direct):
-        return Statement(place, None, rule)
-    return Statement(place, letter, rule) if (letter := _closing_letter(direct)) is not None else None
+        if not in_heading or _ends_line(reading.rest, window):
+            return reading
+    return None
 
 
 def _closing_letter(window: str) -> str | None:
@@ -172,12 +177,15 @@ def settle(text: str, choices: Sequence[str] = ()) -> Statement | None:
     if stated is not None:
         return _corrected(reply, stated) or stated
     weak = [Statement(place, letter, rule) for place, letter, rule in mentions.of(reply) if place > unread]
-    last_line = reply.rstrip().rpartition("\n")
-    if not weak and len(last_line[0]) >= unread and (letter := _option_said(last_line[2], choices)) is not None:
-        return Statement(len(last_line[0]), letter, "option_text")
-    if not weak and len(last_line[0]) >= unread and (letter := _closing_letter(last_line[2])) is not None:
-        return Statement(len(last_line[0]), letter, "conclusion")
-    return max(weak, key=lambda one: one.place, default=None)
+    if weak:
+        return max(weak, key=lambda one: one.place)
+    before, _, last_line = reply.rstrip().rpartition("\n")
+    if len(before) < unread:
+        return None
+    if (letter := _option_said(last_line, choices)) is not None:
+        return Statement(len(before), letter, "option_text")
+    letter = _closing_letter(last_line)
+    return None if letter is None else Statement(len(before), letter, "conclusion")
 
 
 def _plain_ending(text: str) -> Statement | None:

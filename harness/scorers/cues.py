@@ -219,28 +219,34 @@ def _cue(text: str, match: re.Match[str], before: str) -> Cue | None:
     english = match["english"] is not None
     opens_line = _LINE_START.fullmatch(before) is not None
     window = text[end : end + _WINDOW]
-    tagged = text[start - 1 : start] == "<"
-    if (colon := _COLON.match(window)) and (
-        colon["mark"] not in (">", "]") or tagged or text[start - 1 : start] == "["
-    ):
-        opens_line = opens_line or tagged or text[start - 1 : start] == window[:1] == '"'
-        return Cue(start, (end + colon.end(),), "line", english, opens_line, direct=True, tagged=tagged)
+    mark = text[start - 1 : start]
+    if (colon := _COLON.match(window)) and (colon["mark"] not in (">", "]") or mark in ("<", "[")):
+        opens_line |= mark == "<" or mark == window[:1] == '"'
+        return Cue(start, (end + colon.end(),), "line", english, opens_line, direct=True, tagged=mark == "<")
     if opens_line and (dash := _DASH.match(window)):
         return Cue(start, (end + dash.end(),), "line", english, opens_line, direct=True)
     if match["chosen"] is not None or (not english and _LETTER_NEXT.match(window)):
         return Cue(start, (end,), "sentence", english, opens_line, direct=True)
+    return _in_sentence(start, end, window, english, opens_line)
+
+
+def _in_sentence(start: int, end: int, window: str, english: bool, opens_line: bool) -> Cue | None:
+    """An announcement by a verb behind its noun, by a colon further on, or as a heading."""
+    verbs = _verbs(window, english)
+    ends = tuple(end + verb_end for _, verb_end in verbs)
+    named = bool(verbs) and not re.search(r"\w", window[: verbs[0][0]])
+    if not named and opens_line and (colon := _LATER_COLON.match(window)):
+        return Cue(start, (*ends, end + colon.end()), "line", english, opens_line, direct=not ends)
+    if verbs:
+        return Cue(start, ends, "sentence", english, opens_line, named)
+    return Cue(start, (end,), "heading", english, opens_line, direct=True) if opens_line else None
+
+
+def _verbs(window: str, english: bool) -> list[tuple[int, int]]:
+    """Places of verbs ("is", "must be") in the sentence that goes on here, without those that are turned round."""
     clause = window[: stop.start() if (stop := _SENTENCE_END.search(window)) else None]
-    verbs = [
+    return [
         one.span()
         for one in _VERB.finditer(clause)
         if not (english and _FOREIGN_VERB.match(one.group())) and not _TURNED_VERB.search(clause[: one.start()])
     ]
-    ends = tuple(end + verb_end for _, verb_end in verbs)
-    named = verbs and not re.search(r"\w", window[: verbs[0][0]])
-    if not named and opens_line and (colon := _LATER_COLON.match(window)):
-        return Cue(start, (*ends, end + colon.end()), "line", english, opens_line, direct=not ends)
-    if verbs:
-        return Cue(start, ends, "sentence", english, opens_line, bool(named))
-    if opens_line:
-        return Cue(start, (end,), "heading", english, opens_line, direct=True)
-    return None

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from harness.replies.code_blocks import code_block
 from harness.scorers.cues import cues
@@ -69,11 +70,20 @@ def _payload(text: str, start: int, end: int) -> str | None:
     line = text[begin : stop if stop >= 0 else len(text)]
     if "\n" in opened.group() and len(line) > _LONGEST_NEXT_LINE and text[begin + len(line) :].strip():
         return None
-    if text[start - 1 : start] in ("<", "_") and "</" in line:
-        line = line.partition("</")[0]
-    elif text[start - 1 : start] in ('"', "'", "_") and (quoted := _JSON_STRING.match(line)) is not None:
-        line = _json_text(quoted.group()) or ""
-    return line.strip(MARKUP) or None
+    return _without_wrapping(line, text[start - 1 : start]).strip(MARKUP) or None
+
+
+def _without_wrapping(line: str, mark: str) -> str:
+    """An answer without its tag's end, or out of its JSON string.
+
+    Args:
+        mark: what stands before the announcement.
+    """
+    if mark in ("<", "_") and "</" in line:
+        return line.partition("</")[0]
+    if mark in ('"', "'", "_") and (quoted := _JSON_STRING.match(line)) is not None:
+        return _json_text(quoted.group()) or ""
+    return line
 
 
 def boxes(text: str) -> list[tuple[int, int, str]]:
@@ -85,15 +95,18 @@ def boxes(text: str) -> list[tuple[int, int, str]]:
     for mark in _BOX_OR_BRACE.finditer(text):
         if mark["bare"]:
             found.append((mark.start(), mark.end(), mark["bare"]))
-        elif mark["box"]:
-            opened.append((mark.start(), mark.end()))
-        elif mark.group() == "{":
-            opened.append(None)
+        elif mark["box"] or mark.group() == "{":
+            opened.append(mark.span() if mark["box"] else None)
         elif mark.group() == "}" and opened and (box := opened.pop()) is not None:
-            while found and found[-1][0] > box[0]:
-                found.pop()
-            found.append((box[0], mark.end(), text[box[1] : mark.start()].strip()))
-    return [one for one in found if one[2]]
+            _add_outer(found, (box[0], mark.end(), text[box[1] : mark.start()].strip()))
+    return list(filter(itemgetter(2), found))
+
+
+def _add_outer(found: list[tuple[int, int, str]], box: tuple[int, int, str]) -> None:
+    """Add a box in place of those inside it."""
+    while found and found[-1][0] > box[0]:
+        found.pop()
+    found.append(box)
 
 
 def box_groups(text: str) -> list[tuple[int, list[str]]]:

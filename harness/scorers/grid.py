@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from harness.replies.code_blocks import code_block
 from harness.scorers.values import Score
@@ -27,11 +28,10 @@ class GridOptions(Strict):
 
 def _as_grid(value: object) -> Grid | None:
     """A rectangle of integers, or None."""
-    if not isinstance(value, list) or not value or not all(isinstance(row, list) and row for row in value):
+    if not isinstance(value, list) or not all(isinstance(row, list) and row for row in value):
         return None
-    widths = {len(row) for row in value}
-    whole = all(type(cell) is int for row in value for cell in row)
-    return value if len(widths) == 1 and whole else None
+    whole = all(type(cell) is int for cell in chain.from_iterable(value))
+    return value if len(set(map(len, value))) == 1 and whole else None
 
 
 def _grids_of(value: object) -> list[Grid] | None:
@@ -44,8 +44,18 @@ def _grids_of(value: object) -> list[Grid] | None:
 
 def find_grids(text: str, wanted: int) -> list[Grid] | None:
     """The last grids of a reply: one JSON list of them, or the last `wanted` separate ones."""
+    found = list(_lists_of_grids(text))
+    if not found:
+        return None
+    if len(found[-1]) == wanted:
+        return found[-1]
+    single = [grids[0] for grids in found if len(grids) == 1]
+    return single[-wanted:] if len(single) >= wanted else found[-1]
+
+
+def _lists_of_grids(text: str) -> Iterator[list[Grid]]:
+    """Every JSON value that is a grid or a list of them, the last ones of a reply."""
     decoder = json.JSONDecoder()
-    found: list[list[Grid]] = []
     end = 0
     starts = [match.start() for match in _START.finditer(text)]
     for start in starts[-_MOST_CANDIDATES:]:
@@ -57,13 +67,7 @@ def find_grids(text: str, wanted: int) -> list[Grid] | None:
             continue
         end = start + length
         if (grids := _grids_of(value)) is not None:
-            found.append(grids)
-    if not found:
-        return None
-    if len(found[-1]) == wanted:
-        return found[-1]
-    single = [grids[0] for grids in found if len(grids) == 1]
-    return single[-wanted:] if len(single) >= wanted else found[-1]
+            yield grids
 
 
 def score_grid(options: Mapping[str, object], *, text: str, sample: Sample) -> Score | None:

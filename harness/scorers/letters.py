@@ -111,13 +111,17 @@ def read_letter(window: str, *, english: bool = True, option_text: tuple[str, ..
     Returns:
         None when no option's letter stands there.
     """
-    opened = _OPEN.match(window, 0, WINDOW)
-    assert opened is not None  # it matches the empty text
-    place = opened.end()
+    place = _behind_markup(window[:WINDOW])
     found = _single(window, place, english=english, option_text=option_text)
     if found is None:
         return None
     return Reading(None, place, found.end) if _joined(found, english) else found
+
+
+def _behind_markup(text: str) -> int:
+    opened = _OPEN.match(text)
+    assert opened is not None  # it matches the empty text
+    return opened.end()
 
 
 def _single(window: str, place: int, *, english: bool, option_text: tuple[str, ...]) -> Reading | None:
@@ -149,20 +153,26 @@ def _ends_word(after: str) -> bool:
 def _stands_alone(written: str, rest: str, after: str, english: bool, option_text: tuple[str, ...]) -> bool:
     """Whether a bare letter with a space behind it is an option's letter and no word of the sentence."""
     word = rest[:40]
-    if not word or after[:1] == "\n" or "\n" in after[: len(after) - len(rest)]:
+    if _ends_line(rest, after):
         return True
     if written == "I" and english and _PRONOUN_VERB.match(word):
         return False
-    if _REASON.match(word) or _JOINER.match(word) or word[0] in '(-–—\\[{“"':
+    if _is_no_object(word):
         return True
     letter = letter_of(written)
     place = LETTERS.find(letter)
     if 0 <= place < len(option_text) and _begins_with(rest, option_text[place]):
         return True
-    if written.islower() or written not in LETTERS:
-        return False
-    words = _ENGLISH_WORDS if english else _FOREIGN_WORDS
-    return letter not in words
+    return written in LETTERS and letter not in (_ENGLISH_WORDS if english else _FOREIGN_WORDS)
+
+
+def _ends_line(rest: str, after: str) -> bool:
+    return not rest or after[:1] == "\n" or "\n" in after[: len(after) - len(rest)]
+
+
+def _is_no_object(word: str) -> bool:
+    """Whether a reason, another letter or a bracket follows, none of which stands behind an article."""
+    return word[0] in r'(-–—\[{“"' or bool(_REASON.match(word) or _JOINER.match(word))
 
 
 def _begins_with(rest: str, option: str) -> bool:
@@ -178,12 +188,8 @@ def _joined(found: Reading, english: bool) -> bool:
     if joiner is None and not asked:
         return _ADJACENT.match(rest) is not None
     tail = rest[joiner.end() :] if joiner else rest
-    opened = _OPEN.match(tail)
-    assert opened is not None
-    other = _single(tail, opened.end(), english=english, option_text=())
-    if other is None or other.letter == found.letter:
-        return False
-    if _NEW_CLAUSE.match(other.rest):
+    other = _single(tail, _behind_markup(tail), english=english, option_text=())
+    if other is None or other.letter == found.letter or _NEW_CLAUSE.match(other.rest):
         return False
     return joiner is None or joiner.group() not in "-–—" or not other.rest[:1].isalpha()
 

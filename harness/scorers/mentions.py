@@ -7,7 +7,7 @@ discussed, is none. Pure; all patterns are linear in the reply's length.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.scorers.letters import WINDOW, denied, read_letter, refuted
 from harness.scorers.notation import SYMBOLS
@@ -159,21 +159,31 @@ def turned(before: str) -> bool:
 
 def _lines(text: str) -> Iterator[Mention]:
     """A letter alone on the first or last line, or the only line that begins like an option."""
-    alone = [(match.start(), match[1]) for match in _LETTER_LINE.finditer(text)]
+    alone = _places(_LETTER_LINE, text)
     ends = {text.find(line) for line in text.strip().split("\n", 1)[:1]} | {text.rstrip().rfind("\n") + 1}
-    if len({letter for _, letter in alone}) > 1:
+    if _differ(alone):
         alone = [(place, letter) for place, letter in alone if place in ends]
-    yield from ((place, letter, "lone_letter") for place, letter in alone[-1:])
-    options = [
-        (match.start(), match[1])
-        for match in _OPTION_LINE.finditer(text)
-        if not refuted(text[match.end(1) : match.end(1) + 60])
-    ]
-    if len({letter for _, letter in options}) == 1 and not alone:
-        yield options[-1][0], options[-1][1], "only_line"
-    bold = [(match.start(), match[1]) for match in _BOLD.finditer(text)]
-    if len({letter for _, letter in bold}) == 1 and not alone and not options:
-        yield bold[-1][0], bold[-1][1], "option_words"
+    options = _option_lines(text)
+    if alone:
+        yield *alone[-1], "lone_letter"
+    elif options:
+        if not _differ(options):
+            yield *options[-1], "only_line"
+    elif (bold := _places(_BOLD, text)) and not _differ(bold):
+        yield *bold[-1], "option_words"
+
+
+def _places(pattern: re.Pattern[str], text: str) -> list[tuple[int, str]]:
+    return [(match.start(), match[1]) for match in pattern.finditer(text)]
+
+
+def _option_lines(text: str) -> list[tuple[int, str]]:
+    found = _OPTION_LINE.finditer(text)
+    return [(one.start(), one[1]) for one in found if not refuted(text[one.end(1) : one.end(1) + 60])]
+
+
+def _differ(found: Sequence[tuple[int, str]]) -> bool:
+    return len({letter for _, letter in found}) > 1
 
 
 def _only_mention(text: str) -> Iterator[Mention]:

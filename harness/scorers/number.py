@@ -7,7 +7,7 @@ of 12)") is read up to its first reason or aside; a list, a range or a sum state
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -105,18 +105,12 @@ def parse_number(text: str | None) -> Fraction | None:
     bare = plain_numbers(text).strip().strip("*_`~$ ").rstrip(".%°").rstrip()
     if _PLAIN.fullmatch(bare):
         return Fraction(Decimal(bare))
-    found = [] if re.search(r"[^\W\d_]", bare) else numerals(bare)
-    if (
-        len(found) != 1
-        or found[0].value is None
-        or re.search(r"[^\s$€£¥₹]", bare[: found[0].start] + bare[found[0].end :])
-    ):
+    found = [] if re.search(r"[^\W\d_]|:", bare) else numerals(bare)
+    if len(found) != 1 or bare[: found[0].start].strip("$€£¥₹ ") or re.search(r"[^\s$€£¥₹]", bare[found[0].end :]):
         return None
-    if bare[: found[0].start].strip("$€£¥₹ ") or (
-        re.fullmatch(r"[\d,]+", bare) and read_run(bare, decimal_comma=False) is None
-    ):
+    if re.fullmatch(r"[\d,]+", bare) and read_run(bare, decimal_comma=False) is None:
         return None
-    return None if ":" in bare else found[0].value
+    return found[0].value
 
 
 def stated_number(text: str, which: str = "last") -> Fraction | None:
@@ -164,11 +158,20 @@ def _is_list(clause: str, found: list[Numeral]) -> bool:
 def _spelled(clause: str) -> Fraction | None:
     """Number words at the beginning: "seven", "twenty-one boxes", "one hundred and five"; "one or two" is none."""
     words = _WORD.findall(clause[:200].lower())
+    value, used = _said(words)
+    if not used or re.search(r"\w", clause[: clause.lower().find(words[0])]):
+        return None
+    goes_on = words[used : used + 1] in (["or"], ["to"], ["and"], ["through"], ["point"])
+    return None if goes_on or value is None else Fraction(value)
+
+
+def _said(words: Sequence[str]) -> tuple[int | None, int]:
+    """The number with which words begin, None for two numbers ("two three"); and how many words it takes."""
     total = group = used = 0
     for number, word in enumerate(words):
         if word in _WORD_VALUES:
-            if group % (10 if _WORD_VALUES[word] < 10 else 100) or (_WORD_VALUES[word] == 0 and number):
-                return None  # "two three"
+            if not _goes_on(group, _WORD_VALUES[word], first=not number):
+                return None, number + 1
             group += _WORD_VALUES[word]
         elif word in _MULTIPLES and number:
             group *= _MULTIPLES[word]
@@ -176,10 +179,12 @@ def _spelled(clause: str) -> Fraction | None:
         elif word != "and" or not number or words[number - 1] not in _MULTIPLES:
             break
         used = number + 1
-    if not used or re.search(r"\w", clause[: clause.lower().find(words[0])]):
-        return None
-    goes_on = words[used : used + 1] in (["or"], ["to"], ["and"], ["through"], ["point"])
-    return None if goes_on else Fraction(total + group)
+    return total + group, used
+
+
+def _goes_on(group: int, value: int, *, first: bool) -> bool:
+    """Whether a number word can follow what was said of its hundred: "twenty one", not "two three" nor "two zero"."""
+    return group % (10 if value < 10 else 100) == 0 and (value != 0 or first)
 
 
 def score_number(options: Mapping[str, object], *, text: str, sample: Sample) -> Score | None:

@@ -67,6 +67,10 @@ _ITEM = re.compile(
     r"(?:[ ]?[×x*·][ ]?10\^(?P<scale>[-+]?\d+))?"
     r"|(?P<word>[A-Za-zµÀ-ɏͰ-ӿ]+[\dA-Za-zµÀ-ɏͰ-ӿ]*(?:[\^_][-+]?[\w]+)*)"
 )
+_SEPARATED = re.compile(
+    r"\d{1,3}(?:(?P<mark>['_\u202f ])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?|"
+    r"\d+(?:_\d{3})+"
+)
 _GROUPS = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})*,\d{3}")
 _MAGNITUDE = re.compile(
     r"[ ]?(?:(?P<word>(?i:hundred|thousand|million|billion|trillion|lakhs?|crores?|dozen|mn|bn|millionen|"
@@ -139,19 +143,12 @@ def numerals(text: str) -> list[Numeral]:
 def _numeral(text: str, match: re.Match[str]) -> Numeral:
     start, end = match.span()
     value = _value(match)
-    before, after = text[max(0, start - 12) : start], text[end : end + 12]
+    before = text[max(0, start - 12) : start]
     if value is None or _SPOILED_BEFORE.search(before) or _EXPRESSION_BEFORE.search(before):
         return Numeral(None, start, end)
-    if magnitude := _MAGNITUDE.match(text, end):
-        value *= _TIMES[magnitude.group().strip().lower()]
-        end = magnitude.end()
-    elif _SPOILED_AFTER.match(after):
+    value, end = _times_magnitude(value, text, start, end)
+    if value is None:
         return Numeral(None, start, end)
-    elif after[:1] in _LARGE and not after[1:2].isalpha():
-        if start == 0 or text[start - 1] not in _CURRENCIES:
-            return Numeral(None, start, end)
-        value *= _LARGE[after[0]]
-        end += 1
     if _SAID_NEGATIVE.search(before):
         return Numeral(-value, start, end)
     if sign := _SIGN.search(before):
@@ -160,24 +157,41 @@ def _numeral(text: str, match: re.Match[str]) -> Numeral:
     return Numeral(value, start, end)
 
 
+def _times_magnitude(value: Fraction, text: str, start: int, end: int) -> tuple[Fraction | None, int]:
+    """A number's value with the magnitude behind it (`2 million`, `$5k`), None in an expression; and where it ends."""
+    after = text[end : end + 12]
+    if magnitude := _MAGNITUDE.match(text, end):
+        return value * _TIMES[magnitude.group().strip().lower()], magnitude.end()
+    if _SPOILED_AFTER.match(after):
+        return None, end
+    if after[:1] not in _LARGE or after[1:2].isalpha():
+        return value, end
+    if start == 0 or text[start - 1] not in _CURRENCIES:
+        return None, end
+    return value * _LARGE[after[0]], end + 1
+
+
 def _value(match: re.Match[str]) -> Fraction | None:
     if match["time"] is not None:
         hours, *rest = match["time"].split(":")
         return Fraction(int(hours)) if not any(map(int, rest)) else None
     value = read_run(match["run"])
-    if value is None:
-        return None
-    if match["power_of_ten"] is not None:
+    if value is not None and match["power_of_ten"] is not None:
         value = _scaled(value, match["power_of_ten"][1:])
-    if value is not None and match["mixed"] is not None:
-        top, bottom = int(match["top"]), int(match["bottom"])
-        value = value + Fraction(top, bottom) if 0 < top < bottom and value.denominator == 1 else None
-    elif value is not None and match["under"] is not None:
-        under = read_run(match["under"])
-        value = value / under if under else None
-    elif value is not None and match["raised"] is not None:
-        value = _raised(value, int(match["raised"]))
+    if value is not None:
+        value = _completed(value, match)
     return value if value is None or match["scale"] is None else _scaled(value, match["scale"])
+
+
+def _completed(value: Fraction, match: re.Match[str]) -> Fraction | None:
+    """A value with what is written behind it: the fraction of a mixed number, a denominator or an exponent."""
+    if match["mixed"] is not None:
+        top, bottom = int(match["top"]), int(match["bottom"])
+        return value + Fraction(top, bottom) if 0 < top < bottom and value.denominator == 1 else None
+    if match["under"] is not None:
+        under = read_run(match["under"])
+        return value / under if under else None
+    return value if match["raised"] is None else _raised(value, int(match["raised"]))
 
 
 def _scaled(value: Fraction, exponent: str) -> Fraction | None:
@@ -205,31 +219,24 @@ def read_run(run: str, *, decimal_comma: bool = True) -> Fraction | None:
     if len(run) > _MOST_DIGITS:
         return None
     whole = re.sub(r"['_\u202f ]", "", run)
-    if (
-        whole != run
-        and re.fullmatch(
-            r"\d{1,3}(?:(?P<mark>['_\u202f ])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?|"
-            r"\d+(?:_\d{3})+",
-            run,
-        )
-        is None
-    ):
-        return None
-    if whole != run or not ("," in whole or "." in whole):
-        return _decimal(whole.replace(",", "."))
-    commas, dots = whole.count(","), whole.count(".")
-    if commas and dots:
-        if whole.rfind(".") > whole.rfind(","):
-            head, _, tail = whole.rpartition(".")
-        else:
-            head, _, tail = whole.translate(str.maketrans(".,", ",.")).rpartition(".")
-        return _decimal(head.replace(",", "") + "." + tail) if _GROUPS.fullmatch(head) else None
-    if dots:
-        return _decimal(whole) if dots == 1 else _grouped(whole.replace(".", ","))
+    if whole != run:
+        return _decimal(whole.replace(",", ".")) if _SEPARATED.fullmatch(run) else None
+    if "." in whole:
+        return _with_dots(whole)
     grouped = _grouped(whole)
-    if grouped is None and commas == 1 and decimal_comma:
+    if grouped is None and whole.count(",") <= (1 if decimal_comma else 0):
         return _decimal(whole.replace(",", "."))
     return grouped
+
+
+def _with_dots(run: str) -> Fraction | None:
+    """A number with dots: where it has commas as well, the last of both is the decimal point."""
+    if "," not in run:
+        return _decimal(run) if run.count(".") == 1 else _grouped(run.replace(".", ","))
+    if run.rfind(".") < run.rfind(","):
+        run = run.translate(str.maketrans(".,", ",."))
+    head, _, tail = run.rpartition(".")
+    return _decimal(head.replace(",", "") + "." + tail) if _GROUPS.fullmatch(head) else None
 
 
 def _grouped(run: str) -> Fraction | None:
