@@ -80,7 +80,7 @@ def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool, checking
         InputError: a model, provider or address that does not exist, or a key that is missing.
     """
     if batch:
-        from harness.runner.batch.batch_lines import BatchOnly, batch_provider
+        from harness.runner.batch.batch_only import BatchOnly, batch_provider
 
         return BatchOnly(batch_provider(prepared.spec, spec, prepared.endpoints.of(spec)))
     plan = next((model for model in prepared.models if model.spec == spec), None)

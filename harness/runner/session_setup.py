@@ -31,8 +31,8 @@ from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.options.addresses import address_notices
 from harness.runner.plan import ModelPlan
 from harness.runner.preparation import PreparedRun
+from harness.runner.requests.expected_costs import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.requests.policy import USUAL_LIMITS, RetryLimits, RetryPolicy
-from harness.runner.requests.reservations import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.requests.session_context import Clocks, LedgerWriter, SessionContext
 from harness.runner.reuse import Reuse
 from harness.runner.sample_work import SampleWork

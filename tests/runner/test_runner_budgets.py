@@ -17,7 +17,7 @@ from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.money import from_pico, to_pico_ceiling
 from harness.runner.budgets import check_scope, parse_cap
-from harness.runner.requests.reservations import ENOUGH, ExpectedCosts
+from harness.runner.requests.expected_costs import ENOUGH, ExpectedCosts
 from tests.support.answering import answering, chat, priced
 from tests.support.runs import Watcher, number_suite, run, suite_file
 

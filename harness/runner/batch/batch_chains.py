@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.ledger.records import OpenLine
-from harness.runner.batch.batch_context import AT_ONCE, all_of
-from harness.runner.batch.batch_lines import Line, OpenChain, Ready
+from harness.runner.batch.batch_lines import AT_ONCE, Line, OpenChain, Ready, all_of
 from harness.runner.model_queues import ModelQueue
 from harness.runner.sample_work import Finished, SampleWork
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from harness.errors import HarnessError, ProviderError
+from harness.errors import ErrorClass, HarnessError, ProviderError
 from harness.ledger import Ledger
+from harness.ledger.batch_states import close_batch
+from harness.ledger.records import BatchStatus
 from harness.models import ModelSpec
-from harness.runner.batch.batch_lines import Waits
+from harness.runner.batch.batch_lines import OpenBatch, OpenChain, Waits, all_of
 from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.requests.policy import ACTIONS, Action
 from harness.runner.requests.session_context import SessionContext
@@ -22,9 +24,6 @@ from harness.runner.traffic.limiter import SampleLeft
 
 Sleep = Callable[[float], Awaitable[None]]
 T = TypeVar("T")
-
-AT_ONCE = 500
-"""Rows that are put to the ledger's writer together."""
 
 
 class OutOfReachError(HarnessError):
@@ -111,9 +110,24 @@ class BatchContext:
                     self.observer.notice(f"{what} cannot be had at the moment, trying again: {error.message}")
                 await self.pause(self.waits.after_failure(failures - 1, asked_s=error.retry_after_s))
 
+    async def dismiss(self, queue: ModelQueue, batch: OpenBatch, reason: ProviderError, status: BatchStatus) -> None:
+        """Settle lines that no model has seen: they cost nothing, do not count as tries, and can be asked again."""
+        await self.withdraw(queue, batch.chains, reason.message)
+        await self.close(batch, status, reason.message)
 
-async def all_of(work: Sequence[Awaitable[object]]) -> None:
-    """Await all of them to the end, then raise the first failure."""
-    for ended in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(ended, BaseException):
-            raise ended
+    async def withdraw(self, queue: ModelQueue, chains: Mapping[str, OpenChain], why: str) -> None:
+        """Settle reserved lines that never left."""
+        never = ProviderError(why, error_class=ErrorClass.CONNECTION, billed="no")
+        settles = []
+        for chain in chains.values():
+            if (line := chain.line) is not None and line.attempt_id is not None:
+                settles.append(queue.sender.settle_failure(line.question, line.attempt_id, never, was_cancelled=True))
+                line.end_attempt(counts=False)
+        await all_of(settles)
+
+    async def close(self, batch: OpenBatch, status: BatchStatus, detail: str) -> None:
+        """Store that nothing more will come of a batch, and why."""
+        closed_at_us = self.session.clocks.wall_us()
+        await asyncio.to_thread(
+            close_batch, self.ledger, batch.batch_id, status, closed_at_us=closed_at_us, detail=detail or None
+        )

@@ -5,22 +5,21 @@ Values only. Data flows planned chains -> `OpenChain` (one line of each at a tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from harness.errors import ErrorClass, InputError, ProviderError
+from harness.errors import ProviderError
 from harness.instants import from_us
-from harness.models import ModelSpec
-from harness.providers import make_batch_provider
-from harness.providers.base import Prepared, Request, Response
-from harness.providers.batch_api.batches import BatchProvider, NotBegunError
-from harness.providers.endpoints import Endpoint
+from harness.providers.base import Prepared
+from harness.providers.batch_api.batches import NotBegunError
 from harness.providers.wire.requests import dump_body
 from harness.runner.plan import Chain, PlannedItem
 from harness.runner.requests.item_questions import Question
-from harness.runner.spec import RunSpec
 
+AT_ONCE = 500
+"""Rows that are put to the ledger's writer together."""
 _GROWTH = 1.5
 _ENVELOPE_BYTES = 300
 """A line's id, method and address, at most."""
@@ -179,39 +178,8 @@ def surely_refused(error: ProviderError) -> bool:
     return (400 <= status < 500 and status not in (408, 499)) or status in (307, 308, 529)
 
 
-class BatchOnly:
-    """A batch interface in the place of a provider: it prepares requests, and none of them leaves alone."""
-
-    def __init__(self, batches: BatchProvider) -> None:
-        self.batches = batches
-        self.name = batches.name
-
-    def prepare(self, request: Request) -> Prepared:
-        """Map a request to a line's body."""
-        return self.batches.prepare(request)
-
-    async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
-        """Refuse."""
-        del timeout_s
-        raise ProviderError(
-            f"{prepared.request.request_id} is sent in a batch only", error_class=ErrorClass.INTERNAL, billed="no"
-        )
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        await self.batches.aclose()
-
-
-def batch_provider(options: RunSpec, spec: ModelSpec, endpoint: Endpoint) -> BatchProvider:
-    """Make the batch interface of a model.
-
-    Raises:
-        InputError: it has none, its key is missing, or the options cannot be had in a batch.
-    """
-    if options.service_tier is not None:
-        raise InputError(
-            f"a batch has its own price and takes no service tier: {options.service_tier!r}",
-            where="--service-tier",
-            fix="leave out --service-tier or --batch",
-        )
-    return make_batch_provider(spec, endpoint)
+async def all_of(work: Sequence[Awaitable[object]]) -> None:
+    """Await all of them to the end, then raise the first failure."""
+    for ended in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended

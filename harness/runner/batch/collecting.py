@@ -7,19 +7,17 @@ come -> settled attempts and scores -> batch closed in the ledger. A line that i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 from harness.errors import ErrorClass, HarnessError, ProviderError
 from harness.instants import to_us
-from harness.ledger.batch_states import close_batch, doubt_batch
-from harness.ledger.records import BatchStatus
+from harness.ledger.batch_states import doubt_batch
 from harness.providers.base import Response
 from harness.providers.batch_api.batch_results import BatchResult, Trouble
 from harness.providers.batch_api.batches import BatchHandle, BatchProgress, BatchProvider
 from harness.runner.attempts import Answer
 from harness.runner.batch.batch_chains import BatchChains
-from harness.runner.batch.batch_context import AT_ONCE, BatchContext, OutOfReachError, all_of
-from harness.runner.batch.batch_lines import Line, OpenBatch, OpenChain
+from harness.runner.batch.batch_context import BatchContext, OutOfReachError
+from harness.runner.batch.batch_lines import AT_ONCE, Line, OpenBatch, OpenChain, all_of
 from harness.runner.batch.batch_reading import DETAIL_SEPARATOR, Reading, missing_result
 from harness.runner.model_queues import ModelQueue
 from harness.runner.requests.policy import ACTIONS, Action
@@ -59,7 +57,7 @@ class BatchCollector:
             billed="no",
         )
         self._queue.stop(failure)
-        await self.dismiss(batch, failure, "failed")
+        await self._context.dismiss(self._queue, batch, failure, "failed")
 
     async def _ended(self, batch: OpenBatch) -> BatchProgress:
         """Look until the batch has ended, more and more rarely; one that is gone for good has ended as well."""
@@ -106,7 +104,7 @@ class BatchCollector:
             await all_of([self.take(batch, custom_id, missing, ended_us) for custom_id in list(batch.chains)])
         finally:
             limiter.unsettled -= len(batch.chains)
-        await self.close(batch, "collected", DETAIL_SEPARATOR.join([progress.detail, *said]))
+        await self._context.close(batch, "collected", DETAIL_SEPARATOR.join([progress.detail, *said]))
         if is_lost:
             self._queue.stop(_lost_whole(batch))
         if progress.detail == "cancelled" or batch.cancelled:
@@ -241,36 +239,6 @@ class BatchCollector:
         elif action is Action.GIVE_UP or line.tries - line.uncounted >= self._context.session.options.max_attempts:
             self._context.samples.failed(self._queue, error)
             await self._chains.finish_item(chain, None)
-
-    async def dismiss(self, batch: OpenBatch, reason: ProviderError, status: BatchStatus) -> None:
-        """Settle lines that no model has seen: they cost nothing, do not count as tries, and can be asked again."""
-        await self.withdraw(batch.chains, reason.message)
-        await self.close(batch, status, reason.message)
-
-    async def withdraw(self, chains: Mapping[str, OpenChain], why: str) -> None:
-        """Settle reserved lines that never left."""
-        never = ProviderError(why, error_class=ErrorClass.CONNECTION, billed="no")
-        settles = []
-        for chain in chains.values():
-            if chain.line is not None and chain.line.attempt_id is not None:
-                settles.append(
-                    self._queue.sender.settle_failure(
-                        chain.line.question, chain.line.attempt_id, never, was_cancelled=True
-                    )
-                )
-                chain.line.end_attempt(counts=False)
-        await all_of(settles)
-
-    async def close(self, batch: OpenBatch, status: BatchStatus, detail: str) -> None:
-        """Store that nothing more will come of a batch, and why."""
-        await asyncio.to_thread(
-            close_batch,
-            self._context.ledger,
-            batch.batch_id,
-            status,
-            closed_at_us=self._context.session.clocks.wall_us(),
-            detail=detail or None,
-        )
 
 
 def _possibly_billed(number: int) -> str:

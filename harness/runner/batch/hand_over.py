@@ -15,9 +15,8 @@ from harness.ledger.records import AttemptStart, BatchRecord
 from harness.providers.base import Prepared
 from harness.providers.batch_api.batches import BatchHandle, BatchLine, BatchProvider, SoughtBatch, new_key
 from harness.runner.batch.batch_chains import BatchChains
-from harness.runner.batch.batch_context import AT_ONCE, BatchContext, all_of
-from harness.runner.batch.batch_lines import Line, OpenBatch, Ready, grouped, surely_refused
-from harness.runner.batch.collecting import BatchCollector
+from harness.runner.batch.batch_context import BatchContext
+from harness.runner.batch.batch_lines import AT_ONCE, Line, OpenBatch, Ready, all_of, grouped, surely_refused
 from harness.runner.model_queues import ModelQueue
 from harness.runner.requests.policy import ACTIONS, Action
 from harness.runner.traffic.limiter import SampleLeft
@@ -33,13 +32,11 @@ class HandOver:
         queue: ModelQueue,
         provider: BatchProvider,
         chains: BatchChains,
-        collector: BatchCollector,
         context: BatchContext,
     ) -> None:
         self._queue = queue
         self._provider = provider
         self._chains = chains
-        self._collector = collector
         self._context = context
         self._spec = queue.model.spec
 
@@ -137,7 +134,7 @@ class HandOver:
                 return found
         if last or ACTIONS[error.error_class] is not Action.RETRY:
             self._queue.stop(error)
-            await self._collector.dismiss(batch, error, "not_submitted")
+            await self._context.dismiss(self._queue, batch, error, "not_submitted")
         return None
 
     async def _pause_or_dismiss(self, batch: OpenBatch, error: ProviderError, failures: int) -> None:
@@ -145,7 +142,7 @@ class HandOver:
         try:
             await self._context.pause(self._context.waits.after_failure(failures, asked_s=error.retry_after_s))
         except SampleLeft:
-            await self._collector.dismiss(batch, error, "not_submitted")
+            await self._context.dismiss(self._queue, batch, error, "not_submitted")
             raise
 
     async def find(self, batch: OpenBatch, doubt_s: float) -> BatchHandle | None:

@@ -15,8 +15,8 @@ from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.runner.pricer import Spent
+from harness.runner.requests.expected_costs import ExpectedCosts
 from harness.runner.requests.policy import RetryPolicy
-from harness.runner.requests.reservations import ExpectedCosts
 from harness.runner.spec import RunSpec
 from harness.runner.traffic.limiter import ConcurrencyLimiter
 

@@ -12,10 +12,9 @@ from functools import partial
 from typing import Protocol
 
 from harness.declared import request_value
-from harness.errors import BudgetReached, HarnessError
+from harness.errors import BudgetReached, HarnessError, ProviderError
 from harness.ledger.records import ScoreRecord
 from harness.providers.base import FinishReason
-from harness.runner.attempts import AttemptFailed
 from harness.runner.plan import PlannedItem
 from harness.runner.requests.policy import ACTIONS, Action
 from harness.scorers import SCORERS, JudgeCall, MathCheck, ProgramCheck, Score, finish_judgement, score
@@ -188,7 +187,7 @@ class AnswerScorer:
             reply = await self._ask_judge(call, item, answer)
         except BudgetReached as error:
             raise ScoringStopped(error) from error
-        except AttemptFailed as error:
+        except ProviderError as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
                 raise ScoringStopped(error) from error
             return Score(reason="undecided", answer=call.answer, explanation=f"no verdict: {error.message}")
