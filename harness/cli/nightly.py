@@ -42,8 +42,9 @@ def nightly(
     config's output folder: report.html, summary.md, junit.xml, history.html, night.json.
     """
     from harness.instants import now_us
-    from harness.nightly import accept_run, read_config, run_night
     from harness.nightly.ci_log import workflow_commands
+    from harness.nightly.config import read_config
+    from harness.nightly.night import accept_run, run_night
     from harness.nightly.outputs import night_document, write_files
     from harness.pricing.model_facts import lay_over
     from harness.pricing.price_files import load_price_book

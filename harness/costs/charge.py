@@ -12,7 +12,7 @@ from decimal import Decimal
 from harness.money import multiply
 from harness.pricing.rates import Terms, rates_in_force
 from harness.pricing.rows import TOKEN_METERS, Price
-from harness.usage import meters
+from harness.usage.meters import meters
 from harness.usage.values import Meter, Usage
 
 _UNITS = {

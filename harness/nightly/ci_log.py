@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.nightly.night import Night
+from harness.nightly.night_result import Night
 from harness.nightly.summary import explain, failures
 from harness.reports.compare.gate_rules import OnInconclusive
 from harness.reports.spend.spend_tables import label

@@ -9,7 +9,7 @@ from harness.documents.trend import Night, Trend, TrendPoint
 from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.records import NO_BASELINE_NOTE
-from harness.nightly.night import is_night_of
+from harness.nightly.night_result import is_night_of
 from harness.pricing.book import PriceBook
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.report import SpendRow

@@ -7,64 +7,28 @@ ledger, so that the job keeps no state of its own and the next night may run on 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 from harness.errors import InputError
 from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
-from harness.ledger.records import NO_BASELINE_NOTE
-from harness.ledger.records import Budget as StoredBudget
+from harness.ledger.records import NO_BASELINE_NOTE, Budget
 from harness.ledger.scopes import is_twin, simulated_twin
 from harness.models import parse_model
 from harness.money import to_pico_ceiling
 from harness.nightly.config import NightlyConfig
+from harness.nightly.night_result import Night, is_night_of
 from harness.pricing.book import PriceBook
 from harness.reports.compare.comparison import Comparison
 from harness.reports.compare.gate_rules import OnInconclusive, gate_code
 from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.facts.assembly import spend_report
 from harness.reports.ledgers import run_detail
-from harness.reports.spend.report import SpendReport
-from harness.runner import PreparedRun, RunResult, SessionOptions, run_suites
+from harness.runner.endings import RunResult
+from harness.runner.execution import Observe, run_suites
 from harness.runner.failed_samples import MAX_FAILED, too_many_failed
-
-if TYPE_CHECKING:
-    from harness.runner.model_queues import RunObserver
-
-Observe: TypeAlias = "Callable[[PreparedRun], AbstractContextManager[RunObserver]]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Night:
-    """What one night gave.
-
-    Attributes:
-        base: the run that was compared with; None = there was none.
-        comparison: None without a baseline.
-        budgets: caps that held this night, with what was spent there.
-        verdict: `pass`, `regression`, `inconclusive`, `not asked`, `no baseline`, `budget reached`, `failed` or
-            `interrupted`.
-        exit_code: of the whole night; see `exit_code`.
-        on_inconclusive: what doubt does to the exit code.
-        notes: what a reader must know before the verdict, one sentence each.
-        again: words of the command that ran it, for the commands that are printed.
-    """
-
-    name: str
-    result: RunResult
-    report: SpendReport
-    base: str | None
-    comparison: Comparison | None
-    budgets: tuple[StoredBudget, ...]
-    verdict: str
-    exit_code: int
-    on_inconclusive: OnInconclusive = "fail"
-    notes: tuple[str, ...] = ()
-    again: tuple[str, ...] = ("nightly", "CONFIG")
+from harness.runner.session_setup import SessionOptions
 
 
 def run_night(
@@ -126,7 +90,7 @@ def run_night(
     return night
 
 
-def _that_count(ledger: Ledger, scopes: list[str]) -> Iterator[StoredBudget]:
+def _that_count(ledger: Ledger, scopes: list[str]) -> Iterator[Budget]:
     """Give the budgets of a night; what simulated models spent of a day or a month has its own."""
     for scope, budget in ledger.budgets([*scopes, *filter(None, map(simulated_twin, scopes))]).items():
         if not is_twin(scope) or budget.spent_pico_usd or budget.reserved_pico_usd:
@@ -136,12 +100,6 @@ def _that_count(ledger: Ledger, scopes: list[str]) -> Iterator[StoredBudget]:
 def night_run_id(name: str, started: datetime) -> str:
     """Make the id of a night's run: it sorts by time and says which job it belongs to."""
     return f"nightly-{name}-{started:%Y%m%dT%H%M%S%f}"[:-3]
-
-
-def is_night_of(run: RunRecord, name: str) -> bool:
-    """Tell whether a run is one of a job's nights."""
-    prefix, _, instant = run.run_id.rpartition("-")
-    return prefix == f"nightly-{name}" and instant[:8].isdigit()
 
 
 def _set_budgets(config: NightlyConfig, ledger: Ledger, started: datetime) -> list[str]:

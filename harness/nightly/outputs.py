@@ -12,7 +12,7 @@ from harness.documents.document import Document
 from harness.documents.page import Page, Section
 from harness.ledger import Ledger
 from harness.nightly.history import job_history
-from harness.nightly.night import Night
+from harness.nightly.night_result import Night
 from harness.nightly.summary import gate_tables, junit_cases, summary_tables
 from harness.pricing.book import PriceBook
 from harness.secrets import redact_known

@@ -11,7 +11,7 @@ from typing import Literal
 from harness.documents.table import Column, Table
 from harness.ledger.reading.causes import told
 from harness.money import from_pico
-from harness.nightly.night import Night
+from harness.nightly.night_result import Night
 from harness.reports.compare.comparison import ComparedRow, comparison_table
 from harness.reports.compare.gate_rules import OnInconclusive
 from harness.reports.report_parts import Shown, tables_on

@@ -1,6 +1,6 @@
 """Where a session of a run ended: status, exit code, what is left, why requests failed, and the command that goes on.
 
-Data flows queues of the session (or the ledger's outcomes of a run that was finished before) -> `RunResult`.
+Data flows how the models stand after a session (or in the ledger, of a run that was finished) -> `RunResult`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from harness.models import ModelSpec
 from harness.money import plain
 from harness.runner.failed_samples import too_many_failed
 from harness.runner.forecast.remaining import Rest
-from harness.runner.model_queues import ModelQueue
 from harness.runner.options.command_line import command, resume_words
 from harness.runner.preparation import PreparedRun
 
@@ -97,17 +96,6 @@ class Ending:
     notes: tuple[str, ...] = ()
     places: Sequence[str] = ()
     rest: Rest | None = None
-
-
-def model_result(queue: ModelQueue) -> ModelResult:
-    """Say how a model ended in the session that drove its queue."""
-    return ModelResult(
-        spec=queue.model.spec,
-        n_failed=queue.n_failed,
-        n_left=queue.n_left,
-        stopped_by=queue.stopped_by,
-        n_samples=queue.n_samples,
-    )
 
 
 def status_of(models: Sequence[ModelResult], max_failed: float) -> RunStatus:

@@ -22,8 +22,10 @@ from harness.ledger.writing.usage_facts import usage_facts
 from harness.models import ModelSpec
 from harness.money import EXACT, from_pico, to_pico_ceiling
 from harness.pricing.book import PriceBook
-from harness.usage import Flag, Meter, Usage, meters, read_usage
-from harness.usage.bounds import COST_IN_DOUBT, MOST_USD, likely_kind, sensible
+from harness.usage.bounds import COST_IN_DOUBT, MOST_USD, sensible
+from harness.usage.kinds import likely_kind, read_usage
+from harness.usage.meters import meters
+from harness.usage.values import Flag, Meter, Usage
 
 _HOUR_US = 3_600_000_000
 _SECOND_US = 1_000_000

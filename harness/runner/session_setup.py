@@ -24,7 +24,7 @@ from harness.models import ModelSpec
 from harness.money import from_pico, plain
 from harness.pricing.book import PriceBook
 from harness.runner.budgets import capped_scopes
-from harness.runner.endings import Ending, ModelResult, model_result
+from harness.runner.endings import Ending, ModelResult
 from harness.runner.event_loop import interrupted_by_signals
 from harness.runner.failed_samples import Outcomes
 from harness.runner.model_queues import ModelQueue, RunObserver
@@ -137,7 +137,17 @@ async def run_session(
         most_in_flight=context.limiter.most_in_flight,
         notes=tuple(_notes(context.expected, reuse)),
     )
-    return [model_result(queue) for queue in queues], ending
+    return [_model_result(queue) for queue in queues], ending
+
+
+def _model_result(queue: ModelQueue) -> ModelResult:
+    return ModelResult(
+        spec=queue.model.spec,
+        n_failed=queue.n_failed,
+        n_left=queue.n_left,
+        stopped_by=queue.stopped_by,
+        n_samples=queue.n_samples,
+    )
 
 
 def _context(

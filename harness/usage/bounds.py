@@ -1,4 +1,4 @@
-"""What one request can have used at most, and which reader a payload without a named one takes.
+"""What one request can have used at most.
 
 Pure. Data flows a reader's `Usage` -> `sensible` -> the same usage, or what of it can be true, with a flag for the
 rest: a count beyond any sense must neither be billed nor keep the row of a paid answer out of the ledger.
@@ -6,11 +6,9 @@ rest: a count beyond any sense must neither be billed nor keep the row of a paid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from harness.usage.kinds import CHAT, CONVERSE, GEMINI, KINDS, MESSAGES, RESPONSES
 from harness.usage.payload import shown
 from harness.usage.values import Flag, Usage
 
@@ -77,20 +75,3 @@ def _nonsense(usage: Usage) -> list[Flag]:
     found = [(name, count) for name, count in counts.items() if count is not None and count > MOST_TOKENS]
     found += [(str(meter), count) for meter, count in usage.fees.items() if count > MOST_CALLS]
     return [Flag(name=BEYOND_SENSE, detail=f"{name} of one request is {shown(count)}") for name, count in found]
-
-
-def likely_kind(provider: str, raw: Mapping[str, object]) -> str:
-    """Name the reader of a payload that came without one (a failed answer's): by its words, else by the provider."""
-    names = raw.keys()
-    if names & {"promptTokenCount", "totalTokenCount"}:
-        return GEMINI
-    if names & {"inputTokens", "outputTokens"}:
-        return CONVERSE
-    if "prompt_tokens" not in raw and names & {"input_tokens", "output_tokens"}:
-        is_messages = f"{provider}.messages" in KINDS or bool(names & _CACHE_WORDS)
-        return MESSAGES if is_messages else RESPONSES
-    own = f"{provider.split('_')[0]}.chat"
-    return own if own in KINDS else CHAT
-
-
-_CACHE_WORDS = {"cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"}

@@ -1,17 +1,37 @@
-"""A usage while it is being read: counts as stated, then the checks on parts that all readers share.
+"""A usage while it is being read: counts as stated, then the checks that all readers share.
 
-Data flows a reader's counts -> `Draft` -> `Draft.usage`, where a part that cannot be true is dropped with a named flag.
+Data flows a reader's counts -> `Draft` -> `Draft.usage`, where a part that cannot be true is dropped with a named flag,
+and so is told what no reader knows: counts that may be billed, so that a bill without them is partial.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.usage.payload import Fields
-from harness.usage.unread import flag_unread_counts
+from harness.usage.payload import LARGEST_COUNT, Fields
 from harness.usage.values import CACHE_PARTS, Meter, Usage
+
+LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+"""Anthropic's names of what was written to a cache, by how long it is kept."""
+
+SHOWN_COUNTS = 6
+DEEPEST_LEVEL = 6
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_COUNTED = re.compile(
+    "tokens?|cached?|search|searches|requests?|quer(y|ies)|calls?|sources?|images?|audio|videos?|documents?|pages?|"
+    "characters?|chars?|grounding|sessions?|units?|credits?|prompts?|completions?|inputs?|outputs?|reasoning|"
+    "thoughts?|thinking|citations?"
+)
+_MEASURED = re.compile(
+    "[mun]s|per|tps|latency|duration|times?|ttft|speed|rate|ratio|percent(age)?|limits?|max|min|index|ids?|version|"
+    "remaining|timestamp|created"
+)
+_WHOLE = re.compile("total|tokens?|inputs?|outputs?|prompts?|completions?|counts?|num|number|of|the|usage|all")
+"""Words of names that say again what a total says; a count under one of them that equals a total is a copy."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +55,24 @@ class Draft:
     def write_cache(self, minutes: int | None, hour: int | None) -> None:
         """State what was written to a cache of five minutes, and to one of an hour."""
         self.cache_write_5m_tokens, self.cache_write_1h_tokens = minutes, hour
+
+    def split_cache_writes(self, created: int | None, minutes: int | None, hour: int | None) -> None:
+        """State what was written to caches in all and by lifetime; without a split it is of five minutes, as usual.
+
+        A split whose parts sum to something else than the whole is flagged and fitted into the whole; a whole of zero
+        beside parts is a default that was never filled in.
+        """
+        if minutes is None and hour is None:
+            self.write_cache(created, None)
+            return
+        parts = (minutes or 0) + (hour or 0)
+        if not created or created == parts:
+            self.write_cache(minutes, hour)
+            return
+        if minutes is not None:
+            self.fields.flag("cache_lifetimes_do_not_sum", f"5m {minutes} + 1h {hour}, written in all {created}")
+        fitted = min(hour or 0, created)
+        self.write_cache(created - fitted, fitted)
 
     @property
     def cache_writes(self) -> tuple[int | None, int | None]:
@@ -157,3 +195,50 @@ class Draft:
         modalities = (self.output_audio_tokens or 0) + (self.output_image_tokens or 0)
         if (self.reasoning_tokens or 0) + modalities > total:
             self._drop("reasoning_exceeds_output", ("reasoning_tokens",), total)
+
+
+def unread_counts(fields: Fields) -> dict[str, int]:
+    """List whole numbers above zero that nobody has read so far and that may count something billed, by path."""
+    return {path: count for path, value in fields.unknown().items() for path, count in _numbers(path, value)}
+
+
+def flag_unread_counts(fields: Fields, totals: Iterable[int | None]) -> None:
+    """Flag what a reader left unread, except copies of the totals under another name.
+
+    Args:
+        totals: input, output and their sum, as read.
+    """
+    known = {total for total in totals if total is not None}
+    unread = {
+        path: value
+        for path, value in unread_counts(fields).items()
+        if not (value in known and all(_WHOLE.fullmatch(word) for word in _words(path)))
+    }
+    if unread:
+        shown = ", ".join(f"{path} {value}" for path, value in list(unread.items())[:SHOWN_COUNTS])
+        more = f" and {len(unread) - SHOWN_COUNTS} more" if len(unread) > SHOWN_COUNTS else ""
+        fields.flag("unread_counts", f"no reader knows {shown}{more}: what they cost is not in the bill")
+
+
+def _numbers(path: str, value: object, level: int = 0) -> Iterator[tuple[str, int]]:
+    """Walk an unknown value down to its whole numbers."""
+    if level > DEEPEST_LEVEL:
+        return
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _numbers(f"{path}.{name}", inner, level + 1)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _numbers(f"{path}[{index}]", inner, level + 1)
+    elif isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_COUNT and _is_counter(path):
+        yield path, value
+
+
+def _is_counter(path: str) -> bool:
+    own_name = path.rpartition(".")[2]
+    counted = any(_COUNTED.fullmatch(word) for word in _words(path))
+    return counted and not any(_MEASURED.fullmatch(word) for word in _words(own_name))
+
+
+def _words(path: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(path)]

@@ -108,6 +108,7 @@ KINDS: Mapping[str, Kind] = {
 
 READERS: Mapping[str, Reader] = {name: kind.read for name, kind in KINDS.items()}
 FOLDS: Mapping[str, Fold] = {name: kind.fold for name, kind in KINDS.items() if kind.fold is not None}
+_CACHE_WORDS = {"cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"}
 
 
 def read_usage(kind: str, raw: Mapping[str, object] | None) -> Usage:
@@ -132,3 +133,17 @@ def read_usage(kind: str, raw: Mapping[str, object] | None) -> Usage:
         flag = Flag(name="missing", detail="the provider sent no usage")
         return Usage(input_tokens=None, output_tokens=None, flags=(flag,))
     return reader(raw)
+
+
+def likely_kind(provider: str, raw: Mapping[str, object]) -> str:
+    """Name the reader of a payload that came without one (a failed answer's): by its words, else by the provider."""
+    names = raw.keys()
+    if names & {"promptTokenCount", "totalTokenCount"}:
+        return GEMINI
+    if names & {"inputTokens", "outputTokens"}:
+        return CONVERSE
+    if "prompt_tokens" not in raw and names & {"input_tokens", "output_tokens"}:
+        is_messages = f"{provider}.messages" in KINDS or bool(names & _CACHE_WORDS)
+        return MESSAGES if is_messages else RESPONSES
+    own = f"{provider.split('_')[0]}.chat"
+    return own if own in KINDS else CHAT

@@ -24,7 +24,7 @@ from harness.runner.pricer import Pricer
 from harness.runner.scoring.scores import AnswerScorer, CannotScore, Faults, PaidAnswer
 from harness.scorers import MathCheck, ProgramCheck, Score
 from harness.suites import DatasetRef, Sample, ScorerRef, Suite, Task
-from harness.usage.bounds import likely_kind
+from harness.usage.kinds import likely_kind
 from tests.support.answering import answering, chat, priced
 from tests.support.ledger_rows import NOON_US, fill, outcome, start
 from tests.support.runs import Watcher, number_suite, run

@@ -21,10 +21,11 @@ from harness.errors import InputError, UnpricedModelError
 from harness.instants import to_us
 from harness.ledger import Ledger
 from harness.models import parse_model
-from harness.nightly import Night, accept_run, read_config, run_night
 from harness.nightly.ci_log import workflow_commands
+from harness.nightly.config import read_config
 from harness.nightly.history import job_history
-from harness.nightly.night import is_night_of, night_run_id
+from harness.nightly.night import accept_run, night_run_id, run_night
+from harness.nightly.night_result import Night, is_night_of
 from harness.nightly.outputs import FILES, write_files
 from harness.nightly.summary import junit_cases
 from harness.pricing.price_files import load_price_book

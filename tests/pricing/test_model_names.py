@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import InputError, UnpricedModelError
 from harness.models import ModelSpec, parse_model
-from harness.nightly import read_config
+from harness.nightly.config import read_config
 from harness.pricing.model_names import read_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunSpec

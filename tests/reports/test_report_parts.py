@@ -16,7 +16,7 @@ from harness.documents.chart import Bars, Series
 from harness.documents.document import Document
 from harness.documents.stream import RowStream
 from harness.documents.table import Column, Sentences, Table
-from harness.nightly import Night
+from harness.nightly.night_result import Night
 from harness.nightly.outputs import night_document
 from harness.rendering.formats import EVERY_FORM, FORMATS, PEOPLE, Format, text_formats
 from harness.reports import REPORTS, ReportPart

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
 from harness.ledger.encoding import storable
 from harness.ledger.records import UsageFacts
-from harness.usage import meters
+from harness.usage.meters import meters
 from harness.usage.values import Meter, Usage
 
 COLUMN_METERS = frozenset({*INPUT_METERS, Meter.OUTPUT, Meter.REASONING})

@@ -12,8 +12,8 @@ from harness.ledger.records import NO_USAGE, AttemptOutcome, SettledStatus, Usag
 from harness.providers.base import Response
 from harness.runner.pricer import NOTHING, UNKNOWN, Pricer, Spent
 from harness.runner.requests.item_questions import Question
-from harness.usage import NORMALISER_VERSION
 from harness.usage.bounds import BEYOND_SENSE, COST_IN_DOUBT
+from harness.usage.values import NORMALISER_VERSION
 
 _EARLIEST_US = 1_420_070_400_000_000
 """2015: no model that is asked here was served before."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.usage.draft import Draft
+from harness.usage.draft import LIFETIMES, Draft
 from harness.usage.payload import Fields
 
 READ_IN_DETAILS = frozenset({"cached_tokens", "cache_read_tokens", "cache_read_input_tokens", "cache_read"})
@@ -40,7 +40,6 @@ WRITTEN_AT_TOP = frozenset(
         "input_tokens_cache_write",
     }
 )
-LIFETIMES = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 def read_cache_counts(draft: Draft, details: Fields) -> None:
@@ -69,7 +68,7 @@ def read_cache_counts(draft: Draft, details: Fields) -> None:
         five_minutes, one_hour = (
             agreed(fields, "cache_write", [holder.count(name) for holder in holders]) for name in LIFETIMES
         )
-    draft.write_cache(*split_writes(fields, agreed(fields, "cache_write", written), five_minutes, one_hour))
+    draft.split_cache_writes(agreed(fields, "cache_write", written), five_minutes, one_hour)
     if details.has("cached_tokens_details"):
         _read_cached_modalities(draft, details)
 
@@ -90,22 +89,3 @@ def agreed(fields: Fields, what: str, counts: Sequence[int | None]) -> int | Non
     if len(positive) > 1:
         fields.flag(f"{what}_counts_disagree", f"stated as {positive}; the smallest above zero is taken")
     return positive[0] if positive else (0 if known else None)
-
-
-def split_writes(
-    fields: Fields, created: int | None, write_5m: int | None, write_1h: int | None
-) -> tuple[int | None, int | None]:
-    """Give cache writes by lifetime; without a split they are of five minutes, the default everywhere.
-
-    A split whose parts sum to something else than the whole is flagged and fitted into the whole; a whole of zero
-    beside parts is a default that was never filled in.
-    """
-    if write_5m is None and write_1h is None:
-        return created, None
-    parts = (write_5m or 0) + (write_1h or 0)
-    if not created or created == parts:
-        return write_5m, write_1h
-    if write_5m is not None:
-        fields.flag("cache_lifetimes_do_not_sum", f"5m {write_5m} + 1h {write_1h}, written in all {created}")
-    one_hour = min(write_1h or 0, created)
-    return created - one_hour, one_hour

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.usage.draft import Draft
-from harness.usage.families.cache_counts import LIFETIMES, split_writes
+from harness.usage.draft import LIFETIMES, Draft
 from harness.usage.families.context import differ_by_tier
 from harness.usage.payload import Fields
 from harness.usage.values import CACHE_PARTS, Usage
@@ -113,7 +112,7 @@ def read_call(fields: Fields) -> Draft:
         "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation"
     ) or lifetimes.spoiled(*LIFETIMES)
     draft = Draft(fields=fields, output_tokens=fields.count("output_tokens"), cache_read_tokens=read)
-    draft.write_cache(*split_writes(fields, created, write_5m, write_1h))
+    draft.split_cache_writes(created, write_5m, write_1h)
     if plain is not None and not spoiled:
         draft.input_tokens = plain + draft.cached
     return draft

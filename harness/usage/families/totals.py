@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.usage.draft import Draft
-from harness.usage.unread import unread_counts
+from harness.usage.draft import Draft, unread_counts
 
 _REASONING, _READ, _WRITTEN = "reasoning", "read", "written"
 _CONVENTIONS: Sequence[tuple[str, ...]] = (
