@@ -6,7 +6,7 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import IO, Any
+from typing import IO
 
 import orjson
 
@@ -19,7 +19,7 @@ _FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\uff1d\uff
 """How a text begins that a spreadsheet may run: full-width signs count, and what it skips before them is skipped."""
 
 
-def exact(value: Any) -> str:
+def exact(value: object) -> str:
     """Write a value for a file: no rounding, no exponent, UTC times, empty for not known."""
     if value is None:
         return ""
@@ -34,7 +34,7 @@ def exact(value: Any) -> str:
     return str(value)
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # halves of characters, integers past 64 bits
@@ -63,7 +63,7 @@ class QuotedLineEnds:
         self._file.write(line.removesuffix(self.WRITTEN) + "\n")
 
 
-def readable(value: Any, column: Column) -> str:
+def readable(value: object, column: Column) -> str:
     """Write a value for people: thousands separated, cents, minutes; an en dash for not known."""
     if value is None:
         return "–"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,7 +207,7 @@ def _row(one: Difference) -> tuple[str, str, str, str, str, str, str]:
     return (ours.sample_id, ours.task, ours.model, said or "", verdict, ours.rule or "", (ours.answer or "")[:80])
 
 
-def agreement_object(found: Agreement) -> Mapping[str, Any]:
+def agreement_object(found: Agreement) -> dict[str, object]:
     """The comparison as JSON values."""
     return {
         "n_compared": found.n_compared,

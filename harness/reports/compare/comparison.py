@@ -233,7 +233,7 @@ def comparison_object(made: Comparison) -> dict[str, Any]:
     }
 
 
-def _row_object(row: ComparedRow) -> dict[str, Any]:
+def _row_object(row: ComparedRow) -> dict[str, object]:
     facts = row.head.facts
     return {
         "suite": facts.suite,

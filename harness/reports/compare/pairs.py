@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from harness.reports.facts.report_facts import TaskOutcomes
 from harness.reports.spend.report import SpendReport, SpendRow, suite_score
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+T = TypeVar("T")
 Kind = Literal["reasoning", "effort"]
 Outcome = Literal["better", "worse", "unresolved", "not comparable"]
 MOST_BASES = 40
@@ -295,12 +296,21 @@ def _kept(task: TaskOutcomes, ids: set[str]) -> TaskOutcomes | None:
     places = [place for place, sample_id in enumerate(task.sample_ids) if sample_id in ids]
     if not places:
         return None
-    columns: dict[str, Any] = {
-        name: [getattr(task, name)[place] for place in places]
-        for name in ("sample_ids", "score_sums", "score_counts", "n_solves", "inclusion_probabilities", "costs_usd",
-                     "output_tokens")
-    }  # fmt: skip
-    return TaskOutcomes(task=task.task, weight=task.weight, **columns)
+
+    def own(column: Sequence[T]) -> list[T]:
+        return [column[place] for place in places]
+
+    return TaskOutcomes(
+        task=task.task,
+        weight=task.weight,
+        sample_ids=own(task.sample_ids),
+        score_sums=own(task.score_sums),
+        score_counts=own(task.score_counts),
+        n_solves=own(task.n_solves),
+        inclusion_probabilities=own(task.inclusion_probabilities),
+        costs_usd=own(task.costs_usd),
+        output_tokens=own(task.output_tokens),
+    )
 
 
 def _mean_per_solve(tasks: Sequence[TaskOutcomes], column: str) -> float | None:

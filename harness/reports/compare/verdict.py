@@ -7,7 +7,6 @@ compared, a sentence says why.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from harness.documents.table import Column, Table
 from harness.reports.compare.pairs import Kind, Pairs, RowPair, all_pairs, by_score, by_suite
@@ -210,7 +209,7 @@ def _step_row(suite: str, found: RowPair) -> tuple[str | int, ...]:
     )
 
 
-def pair_object(found: RowPair) -> dict[str, Any]:
+def pair_object(found: RowPair) -> dict[str, object]:
     """Write one pair as JSON values; dollars are exact decimal strings."""
     base_usd, head_usd = found.usd_per_task
     return {
@@ -233,7 +232,7 @@ def pair_object(found: RowPair) -> dict[str, Any]:
     }
 
 
-def _names(row: SpendRow) -> dict[str, Any]:
+def _names(row: SpendRow) -> dict[str, object]:
     facts = row.facts
     return {"provider": facts.provider, "model": facts.model, "setting": facts.setting, "mark": facts.mark,
             "n_samples": row.n_samples}  # fmt: skip

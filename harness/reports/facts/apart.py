@@ -121,9 +121,7 @@ def _by_stretch(rows: Iterable[SplitRow], apart: Mapping[_Key, ServedSum], charg
         model = row.model_requested if row.purpose == "judge" else base.served.model
         served = replace(base.served, model=model, at=from_us(row.finished_at_us))
         context = context_of(row.usage_kind, row.payload, sum(tokens[:4]))
-        span = ServedSpan(
-            served=charger.pricing.served(served), least_context_tokens=context, most_context_tokens=context
-        )
+        span = ServedSpan(served=charger.asked(served), least_context_tokens=context, most_context_tokens=context)
         key = (row[:4], model, tokens[5] > 0, charger.stretches.stretch(span))
         part = parts.get(key)
         if part is None:

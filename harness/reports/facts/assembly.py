@@ -97,7 +97,8 @@ def _named(ledger: Ledger, run_ids: Sequence[str]) -> list[RunRecord]:
 
 
 def _warnings(charger: Charger, runs: Sequence[RunRecord], cells: Sequence[CellFacts]) -> Iterator[str]:
-    yield from told_once(charger.warnings)
+    if charger.warnings:
+        yield from told_once(charger.warnings)
     yield from price_warnings(charger.used.values())
     changed = sorted(run.run_id for run in runs if run.price_book_sha256 != charger.book.sha256)
     if changed:

@@ -56,15 +56,21 @@ class Charger:
     used: dict[Hashable, Charged] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     stretches: RateStretches = field(init=False)
+    as_it_was: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.stretches = RateStretches(self.book)
+        self.as_it_was = self.pricing.as_it_was
+
+    def asked(self, served: Served) -> Served:
+        """Say how requests would have been served under the prices that are asked about."""
+        return served if self.as_it_was else self.pricing.served(served)
 
     def span(self, group: UsageGroup, served: Served) -> ServedSpan:
         """Say between which times and prompt sizes the attempts of a group lie, under the prices asked about."""
         bucket = group.context_bucket
         return ServedSpan(
-            served=self.pricing.served(served),
+            served=self.asked(served),
             span_us=SLOT_US if self.pricing.as_of is None else 0,
             least_context_tokens=bucket or 0,
             most_context_tokens=None if bucket is None else last_of_bucket(bucket),
@@ -122,8 +128,8 @@ class Charger:
 
     def _cost(self, usage: Usage, served: Served, n_attempts: int) -> Cost:
         """Price usage as it is asked about, and remember for how many attempts that was done."""
-        asked = self.pricing.served(served)
-        cost = price_request(self.book, self.pricing.usage(usage, served), asked)
+        asked = self.asked(served)
+        cost = price_request(self.book, usage if self.as_it_was else self.pricing.usage(usage, served), asked)
         if cost.price is not None and n_attempts:
             row = cost.price
             key = row.provider, row.model, row.effective_from, row.corrected_on, row.layer

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from harness.reports.facts.report_facts import TaskOutcomes
 from harness.stats import Estimate, pass_at_k
@@ -47,7 +46,7 @@ def _of_task(task: TaskOutcomes) -> Iterator[PassAtK]:
             yield PassAtK(task=task.task, k=k, n_answers=fewest, estimate=pass_at_k(counts, k))
 
 
-def pass_objects(tasks: Iterable[TaskOutcomes]) -> list[dict[str, Any]]:
+def pass_objects(tasks: Iterable[TaskOutcomes]) -> list[dict[str, object]]:
     """Write pass@k as JSON objects."""
     return [
         {

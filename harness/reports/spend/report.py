@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 from harness.instants import exact_utc_text
@@ -25,7 +25,7 @@ from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_ind
 GROUPS = {"reasoning": "reasoning models", "non_reasoning": "other models"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SpendRow:
     """One row: the facts of a cell and what follows from them.
 
@@ -35,7 +35,6 @@ class SpendRow:
         score: mean or index with its interval.
         cost_per_task_usd: dollars per answer asked for, to the picodollar; None without one.
         cost_per_correct_usd: dollars per correct answer, to the picodollar; None at zero correct.
-        cost_per_correct: the same with its interval.
     """
 
     facts: CellFacts
@@ -45,8 +44,24 @@ class SpendRow:
     score: Estimate
     cost_per_task_usd: Decimal | None
     cost_per_correct_usd: Decimal | None
-    cost_per_correct: Estimate
     output_tokens_per_task: float | None
+
+    @cached_property
+    def cost_per_correct(self) -> Estimate:
+        """The exact bill by the number correct; the interval comes from the samples whose cost is known."""
+        if self.cost_per_correct_usd is None:
+            return Estimate(value=None)
+        value = float(self.facts.solve.cost.total) / self.n_correct
+        pairs = [
+            (cost, score)
+            for task in self.facts.tasks
+            for cost, score in zip(task.costs_usd, task.score_sums, strict=True)
+            if cost is not None
+        ]
+        if len(pairs) < 2:
+            return Estimate(value=value)
+        interval = cost_per_correct([cost for cost, _ in pairs], [score for _, score in pairs])
+        return Estimate(value=value, se=interval.se, ci_low=interval.ci_low, ci_high=interval.ci_high, n=interval.n)
 
     @property
     def n_unscored(self) -> int:
@@ -118,7 +133,6 @@ def make_row(cell: CellFacts) -> SpendRow:
         score=suite_score(cell.tasks),
         cost_per_task_usd=_quotient(total, n_solves) if priced else None,
         cost_per_correct_usd=_quotient(total, n_correct) if priced else None,
-        cost_per_correct=_per_correct(cell, n_correct) if priced else Estimate(value=None),
         output_tokens_per_task=cell.solve.tokens.output_tokens / n_solves if n_solves else None,
     )
 
@@ -153,23 +167,6 @@ def _mean(scored: Sequence[tuple[float, int, float]]) -> Estimate:
         weights=[1 / probability for _, _, probability in scored] if len(probabilities) > 1 else None,
         n_values=sum(count for _, count, _ in scored),
     )
-
-
-def _per_correct(cell: CellFacts, n_correct: float) -> Estimate:
-    """Divide the exact bill by the number correct; the interval comes from the samples whose cost is known."""
-    if n_correct <= 0:
-        return Estimate(value=None)
-    value = float(cell.solve.cost.total) / n_correct
-    pairs = [
-        (cost, score)
-        for task in cell.tasks
-        for cost, score in zip(task.costs_usd, task.score_sums, strict=True)
-        if cost is not None
-    ]
-    if len(pairs) < 2:
-        return Estimate(value=value)
-    interval = cost_per_correct([cost for cost, _ in pairs], [score for _, score in pairs])
-    return Estimate(value=value, se=interval.se, ci_low=interval.ci_low, ci_high=interval.ci_high, n=interval.n)
 
 
 def _group(name: str, rows: Sequence[SpendRow]) -> SpendGroup:
@@ -211,7 +208,7 @@ def _token_fields(sums: TokenSums) -> dict[str, int | None]:
     return {name: getattr(sums, name) for name in names}
 
 
-def _spend_fields(solve: Spend, judge: Spend) -> dict[str, Any]:
+def _spend_fields(solve: Spend, judge: Spend) -> dict[str, object]:
     both = solve.plus(judge)
     return {
         "n_attempts": solve.n_attempts,
@@ -238,7 +235,7 @@ def _spend_fields(solve: Spend, judge: Spend) -> dict[str, Any]:
     }
 
 
-def row_object(row: SpendRow) -> dict[str, Any]:
+def row_object(row: SpendRow) -> dict[str, object]:
     """Write one row of the JSON contract; fields are only ever added."""
     facts, per_correct = row.facts, row.cost_per_correct
     return {
@@ -275,7 +272,7 @@ def row_object(row: SpendRow) -> dict[str, Any]:
     }
 
 
-def _task_object(task: TaskOutcomes) -> dict[str, Any]:
+def _task_object(task: TaskOutcomes) -> dict[str, object]:
     estimate = task_score(task)
     return {
         "task": task.task,
