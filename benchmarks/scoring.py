@@ -17,19 +17,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.math_forms import perturbed, rewritten
-from benchmarks.messy_replies import MessyReply, messy_replies
 from harness.documents.table import Column, Table
 from harness.rendering.console import print_table
 from harness.reports.agreement import Recorded, Verdict, compare
-from harness.sandbox.math_pool import check_all
 from harness.scorers import MathCheck, Score, score
 from harness.suites import Sample, ScorerRef
+from tests.support.math_forms import perturbed, rewritten
+from tests.support.math_replies import finished
+from tests.support.messy_replies import MESSY_SCORERS, messy_replies, scored_replies
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
 AUTHORS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+
+
 PUBLISHED_GPT35 = 80.36
-MESSY_SCORERS = ("multiple_choice", "number", "text", "math")
+
+
 FEWEST_FOUND = 0.99
 
 
@@ -61,19 +66,6 @@ def verdict(sample_id: str, found: Score) -> Verdict:
         rule=found.rule,
         reason=found.reason,
     )
-
-
-def scored_replies(replies: Sequence[MessyReply]) -> list[Score]:
-    """Score replies of one scorer, formulas in worker processes."""
-    outcomes: list[Score | MathCheck] = []
-    for reply in replies:
-        sample = Sample(task="benchmark", sample_id="-", input="-", target=reply.target, choices=reply.choices)
-        ended = "length" if reply.cut else "stop"
-        outcome = score(ScorerRef(name=reply.scorer), text=reply.text, sample=sample, finish_reason=ended)
-        assert isinstance(outcome, Score | MathCheck)
-        outcomes.append(outcome)
-    finished = iter(check_all([one for one in outcomes if isinstance(one, MathCheck)]))
-    return [next(finished) if isinstance(one, MathCheck) else one for one in outcomes]
 
 
 def messy(count: int) -> tuple[Table, bool]:
@@ -162,10 +154,8 @@ def math_500(path: Path) -> Table:
             assert isinstance(outcome, Score | MathCheck)
             asked.append((row["subject"], kind, form))
             outcomes.append(outcome)
-    finished = iter(check_all([one for one in outcomes if isinstance(one, MathCheck)]))
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for (subject, kind, form), outcome in zip(asked, outcomes, strict=True):
-        found = next(finished) if isinstance(outcome, MathCheck) else outcome
+    for (subject, kind, form), outcome, found in zip(asked, outcomes, finished(outcomes), strict=True):
         good = found.value == (0.0 if kind == "perturbed" else 1.0)
         for name in (subject, "all"):
             counts[name][kind] += good

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable
 from types import TracebackType
 
 from harness.scorers import MathCheck, Score
@@ -24,11 +23,6 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def process_id(self) -> int | None:
-        """Its process, None when it does not run."""
-        return None if self._process is None or self._process.returncode is not None else self._process.pid
 
     async def ask(self, check: MathCheck) -> bool | str | None:
         """True, False, None (cannot be compared), or the reason why the worker gave no verdict."""
@@ -100,10 +94,6 @@ class MathWorkers:
         """End all worker processes; safe to call twice."""
         await asyncio.gather(*(worker.stop() for worker in self._workers))
 
-    def process_ids(self) -> tuple[int, ...]:
-        """Ids of the worker processes that run now."""
-        return tuple(worker.process_id for worker in self._workers if worker.process_id is not None)
-
     async def check(self, check: MathCheck) -> Score:
         """Compare one answer with its reference.
 
@@ -123,13 +113,3 @@ class MathWorkers:
             return Score(value=0.0, answer=check.answer, rule=check.rule, explanation=wrong)
         explanation = "cannot be read as a formula" if verdict is None else "compared exactly"
         return Score(value=float(verdict is True), answer=check.answer, rule=check.rule, explanation=explanation)
-
-
-def check_all(checks: Iterable[MathCheck], *, count: int | None = None) -> list[Score]:
-    """Compare many answers outside an event loop, in order."""
-
-    async def run() -> list[Score]:
-        async with MathWorkers(count) as workers:
-            return await asyncio.gather(*(workers.check(check) for check in checks))
-
-    return asyncio.run(run())

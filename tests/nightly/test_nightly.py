@@ -15,7 +15,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from benchmarks.nightly_noise import serving, write_suite
 from harness.cli import nightly as command
 from harness.errors import InputError, UnpricedModelError
 from harness.instants import to_us
@@ -31,6 +30,7 @@ from harness.nightly.summary import junit_cases
 from harness.pricing.price_files import load_price_book
 from harness.rendering.junit import to_junit
 from tests.support.runs import Watcher
+from tests.support.simulated_nights import serving, write_suite
 
 FIRST_NIGHT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 GATE = '[gate]\nmax_cost_increase = "10%"\nmax_score_drop = "5pt"\n'

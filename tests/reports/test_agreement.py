@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.messy_replies import messy_replies
-from benchmarks.scoring import MESSY_SCORERS, scored_replies
 from harness.cli.app import app
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import score_rows
 from harness.reports.agreement import Recorded, Verdict, agrees, compare, read_recorded
+from tests.support.messy_replies import MESSY_SCORERS, messy_replies, scored_replies
 from tests.support.runs import number_suite, run
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from harness.sandbox import Limits, Unavailable, Verdict, find_bubblewrap
+from harness.sandbox import Verdict
 from harness.sandbox.worker import Worker
 from harness.scorers.values import ProgramCheck
 
@@ -19,16 +17,6 @@ class Node:
 root = Node(1)
 root.left = Node(2)
 """
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    found = find_bubblewrap()
-    if isinstance(found, Unavailable):
-        pytest.skip(f"{found.problem}; {found.fix}")
-    made = Worker(found, Limits(), slot=52)
-    yield made
-    made.close()
 
 
 def ran(worker: Worker, program: str, tests: str) -> Verdict:

@@ -3,12 +3,10 @@
 # ruff: noqa: E501 - programs are kept on the lines on which they would be written
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from harness.declared import Json
-from harness.sandbox import Limits, Unavailable, Verdict, find_bubblewrap
+from harness.sandbox import Limits, Verdict
 from harness.sandbox.sandboxed.values import decode, encode
 from harness.sandbox.worker import Worker
 from harness.scorers import score
@@ -16,16 +14,6 @@ from harness.scorers.values import ProgramCase, ProgramCheck
 from harness.suites import Sample, ScorerRef
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    found = find_bubblewrap()
-    if isinstance(found, Unavailable):
-        pytest.skip(f"{found.problem}; {found.fix}")
-    made = Worker(found, Limits(), slot=47)
-    yield made
-    made.close()
 
 
 def ran(worker: Worker, program: str, tests: str, *, entry_point: str | None = None) -> Verdict:

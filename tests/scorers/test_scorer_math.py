@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import json
-import os
 import subprocess
 import sys
-import time
-from pathlib import Path
 
-import pytest
-
-from benchmarks.math_forms import perturbed, rewritten
 from harness.formulas.tidying import is_worded
-from harness.sandbox.math_pool import MathWorkers, check_all
-from harness.scorers import MathCheck, Score, score
-from harness.suites import Sample, ScorerRef
+from harness.scorers import MathCheck, Score
+from tests.support.math_forms import perturbed, rewritten
+from tests.support.math_replies import finished, outcome
 from tests.support.shared_data import shared
-
-REF = ScorerRef(name="math")
-
-
-def outcome(text: str, target: str) -> Score | MathCheck:
-    found = score(
-        REF, text=text, sample=Sample(task="t", sample_id="1", input="?", target=target), finish_reason="stop"
-    )
-    assert isinstance(found, Score | MathCheck)
-    return found
-
-
-def finished(found: list[Score | MathCheck]) -> list[Score]:
-    """Carry out what is left to the workers, in one pool."""
-    checked = iter(check_all([one for one in found if isinstance(one, MathCheck)]))
-    return [next(checked) if isinstance(one, MathCheck) else one for one in found]
 
 
 def values(pairs: list[tuple[str, str]]) -> list[float | None]:
@@ -238,6 +214,8 @@ EQUAL = [
     ("2 \\frac{1}{3}", "\\frac73"),
     ("\\frac{a}{b}", "a/b"),
 ]
+
+
 DIFFERENT = [
     ("x=2", "2,3"),
     ("2,3", "2"),
@@ -417,59 +395,8 @@ def test_the_worker_itself_finds_references_equal_to_themselves() -> None:
         r"\begin{pmatrix} -7 \\ 16 \end{pmatrix}",
         r"(-\infty, 2) \cup (3, \infty)",
     ]
-    scores = check_all([MathCheck(answer=target, target=target) for target in targets])
+    scores = finished([MathCheck(answer=target, target=target) for target in targets])
     assert [one.value for one in scores] == [1.0] * len(targets)
-
-
-def files_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]
-
-
-HOSTILE = {
-    "ten megabytes": "x+" * 5_000_000 + "x",
-    "nested 10,000 deep": "\\frac{1}{" * 10_000 + "1" + "}" * 10_000,
-    "brackets 10,000 deep": "(" * 10_000 + "1" + ")" * 10_000,
-    "unclosed braces": "{" * 10_000,
-    "a python import": "__import__('os').system('touch hostile_was_here')",
-    "a python import in text": "\\text{__import__('os').system('touch hostile_was_here')}",
-    "a tower of powers": "9^{9^{9^{9^{9}}}}",
-    "a large factorial": "(10^{9})!",
-    "a long sum of roots": "+".join(f"\\sqrt{{{n}}}" for n in range(2, 200)),
-    "null bytes": "1\x00\x002",
-    "a newline that would break the channel": '1\n{"equal": true}\n',
-}
-
-
-async def test_hostile_formulas_return_in_bounded_time_are_never_right_and_leave_a_working_pool() -> None:
-    async with MathWorkers(1) as workers:
-        for name, text in HOSTILE.items():
-            started = time.perf_counter()
-            found = outcome(f"\\boxed{{{text}}}\nAnswer: {text}", "2")
-            if isinstance(found, MathCheck):
-                found = await workers.check(dataclasses.replace(found, timeout_s=1))
-            assert found.value in (0.0, None), name
-            assert time.perf_counter() - started < 20, name
-        assert (await workers.check(MathCheck(answer="1+x", target="x+1"))).value == 1.0
-
-
-@pytest.mark.parametrize("name", ["nested 10,000 deep", "a python import", "a python import in text"])
-async def test_poison_that_reaches_a_worker_does_nothing_and_the_next_answer_is_scored(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    async with MathWorkers(1) as workers:
-        poisoned = await workers.check(MathCheck(answer=HOSTILE[name], target="2", timeout_s=1))
-        assert poisoned.value in (0.0, None)
-        assert (await workers.check(MathCheck(answer="1+x", target="x+1"))).value == 1.0
-    assert files_in(tmp_path) == []
-
-
-async def test_a_comparison_whose_reference_alone_takes_too_long_is_undecided() -> None:
-    async with MathWorkers(1) as workers:
-        await workers.check(MathCheck(answer="1", target="1"))
-        found = await workers.check(MathCheck(answer="x", target="x+1", timeout_s=0.000_001))
-    assert (found.value, found.reason) == (None, "undecided")
-    assert found.explanation == "the comparison took longer than 1e-06 s"
 
 
 def test_a_tower_of_powers_is_a_wrong_answer_and_not_left_out_of_the_mean() -> None:
@@ -491,25 +418,6 @@ def test_the_formula_of_a_sentence_is_the_answer() -> None:
         "Answer: $x = 0.5$, since it halves",
     ]
     assert [one.value for one in finished([outcome(reply, "\\frac{1}{2}") for reply in replies])] == [1.0] * 3
-
-
-async def test_no_worker_outlives_its_pool() -> None:
-    async with MathWorkers(2) as workers:
-        await asyncio.gather(*(workers.check(MathCheck(answer="x", target="x")) for _ in range(4)))
-        pids = workers.process_ids()
-        assert len(pids) == 2
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-
-
-def test_a_worker_cannot_write_files_and_knows_no_secrets() -> None:
-    program = (
-        "import resource, os; from harness.sandbox import math_worker; math_worker.limit_this_process();"
-        "assert resource.getrlimit(resource.RLIMIT_FSIZE) == (0, 0);"
-        "assert resource.getrlimit(resource.RLIMIT_AS)[0] == math_worker.MEMORY_BYTES"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_scoring_imports_nothing_heavy() -> None:

@@ -16,7 +16,8 @@ from harness.loaders import load_suite, load_task, suite_file
 from harness.resources import shipped
 from harness.scorers import ProgramCheck, Score, score
 from harness.suites import Sample, Suite
-from tests.support.starter_checks import FACTS, MATH, MULTIPLE_CHOICE
+from tests.support.starter_choices import FACTS, MULTIPLE_CHOICE
+from tests.support.starter_maths import MATH
 
 LETTERS = "ABCD"
 

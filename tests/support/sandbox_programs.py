@@ -17,7 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.sandbox import Verdict
+from harness.sandbox.worker import Worker
 from harness.scorers.values import ProgramCheck
+
+ECHO = "def f(x): return x"
+
+
+def ran(worker: Worker, program: str, tests: str, *, entry_point: str | None = "f") -> Verdict:
+    return worker.run(ProgramCheck(program=program, tests=tests, entry_point=entry_point))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from harness.scorers.letters import LETTERS
+from harness.scorers import Outcome, Score, score
+from harness.suites import Sample, ScorerRef
+from harness.suites.prompts import LETTERS
+from tests.support.math_replies import finished
 
+MESSY_SCORERS = ("multiple_choice", "number", "text", "math")
 Form = Callable[[str, random.Random], str]
 
 
@@ -273,3 +277,13 @@ def _formula(generator: random.Random) -> MessyReply:
     said = generator.choice((target, *right_forms)) if right else wrong
     name, text = _framed(generator, said, wrong if right else target)
     return MessyReply("math", name, text, target, right=right)
+
+
+def scored_replies(replies: Sequence[MessyReply]) -> list[Score]:
+    """Score replies of one scorer, formulas in worker processes."""
+    outcomes: list[Outcome] = []
+    for reply in replies:
+        sample = Sample(task="benchmark", sample_id="-", input="-", target=reply.target, choices=reply.choices)
+        ended = "length" if reply.cut else "stop"
+        outcomes.append(score(ScorerRef(name=reply.scorer), text=reply.text, sample=sample, finish_reason=ended))
+    return finished(outcomes)
