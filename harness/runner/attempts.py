@@ -65,10 +65,12 @@ class EarlierTries:
     @classmethod
     def of(cls, known: SampleOutcome | None) -> EarlierTries:
         """Those of a sample as the ledger knows it."""
-        return NONE if known is None else cls(made=known.last_try_number, uncounted=known.n_open + known.n_cancelled)
+        return (
+            NO_TRIES if known is None else cls(made=known.last_try_number, uncounted=known.n_open + known.n_cancelled)
+        )
 
 
-NONE = EarlierTries()
+NO_TRIES = EarlierTries()
 
 
 class _Admitted(NamedTuple):
@@ -106,7 +108,7 @@ class RequestSender:
 
     # all of it
 
-    async def ask(self, question: Question, earlier: EarlierTries = NONE) -> Answer:
+    async def ask(self, question: Question, earlier: EarlierTries = NO_TRIES) -> Answer:
         """Ask until it is answered: an attempt, and after a failure as many more as the policy allows.
 
         The first attempt runs outside the retry loop, because nearly all attempts succeed and the loop's bookkeeping

@@ -157,6 +157,23 @@ async def test_a_judge_whose_key_is_refused_stops_the_model_and_its_answers_are_
     assert [row.value_millionths for row in score_rows(ledger)] == [1_000_000] * 30
 
 
+async def test_a_judge_that_cannot_be_asked_stops_every_model_that_it_is_to_judge(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """The second model was asked to its end, and paid for, with nobody to judge it."""
+    suite, models = judged_suite(tmp_path, 30), ["sim/direct", "sim/reasoner"]
+    async with serve() as server:
+        server.always = BAD_KEY
+        address = f"{JUDGE}={server.url}/v1"
+        stopped = await asyncio.to_thread(
+            lambda: run(suite, models, ledger, judge=JUDGE, base_url=address, concurrency=1)
+        )
+    assert ["bad key" in str(model.stopped_by) for model in stopped.models] == [True, True]
+    asked = Counter(row.model_requested for row in attempt_rows(ledger) if row.purpose == "solve")
+    assert max(asked.values()) < 10
+    assert len(server.seen) == 1
+
+
 def test_a_judge_without_room_in_its_budget_leaves_answers_for_a_later_session(ledger: Ledger, tmp_path: Path) -> None:
     """They were scored as undecided for good, with exit code 0."""
     suite, judge = judged_suite(tmp_path, 10), parse_model("sim/direct")

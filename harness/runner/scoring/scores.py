@@ -126,6 +126,7 @@ class AnswerScorer:
         self._ask_judge = ask_judge
         self._wall_us = wall_us
         self._on_fault = on_fault
+        self._judges_stopped: dict[str | None, HarnessError] = {}
 
     async def score(self, item: PlannedItem, answer: PaidAnswer) -> Score:
         """Score one answer and store the score; a judge or scorer that fails leaves it unscored, with the reason.
@@ -184,12 +185,14 @@ class AnswerScorer:
 
     async def _judged(self, call: JudgeCall, item: PlannedItem, answer: PaidAnswer) -> Score:
         try:
+            if (stopped := self._judges_stopped.get(call.model)) is not None:
+                raise ScoringStopped(stopped)
             reply = await self._ask_judge(call, item, answer)
         except BudgetReached as error:
-            raise ScoringStopped(error) from error
+            raise self._stop_judge(call, error) from error
         except ProviderError as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
-                raise ScoringStopped(error) from error
+                raise self._stop_judge(call, error) from error
             return Score(reason="undecided", answer=call.answer, explanation=f"no verdict: {error.message}")
         if reply is None:
             return Score(reason="undecided", answer=call.answer, explanation=NO_JUDGE)
@@ -197,6 +200,10 @@ class AnswerScorer:
             return _possible(finish_judgement(call, reply))
         except Exception as error:  # noqa: BLE001  # as above
             return self._on_fault(item.task.scorer.name, error)
+
+    def _stop_judge(self, call: JudgeCall, reason: HarnessError) -> ScoringStopped:
+        """Remember that a judge cannot be asked any more, whosever answers it is to judge."""
+        return ScoringStopped(self._judges_stopped.setdefault(call.model, reason))
 
 
 def _possible(found: Score) -> Score:
