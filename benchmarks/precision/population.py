@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.loaders import load_suite
 from harness.precision import Stratum
+from harness.precision.bank import predicted
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -33,13 +34,13 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("mmlu_pro", 1.66, 1900, 250),
+    Subject("mmlu_pro", 1.66, 2200, 250),
     Subject("hle", -2.4, 6000, 300),
-    Subject("gpqa_diamond", 1.1, 4500, 250),
-    Subject("aime_2024", 0.95, 8500, 150),
-    Subject("math_500", 3.3, 2400, 150),
-    Subject("scicode", -0.6, 2300, 1500, units=80),
-    Subject("livecodebench", 0.75, 5000, 600),
+    Subject("gpqa_diamond", 1.1, 3600, 250),
+    Subject("aime_2024", 0.95, 7500, 150),
+    Subject("math_500", 3.3, 2000, 150),
+    Subject("scicode", -0.6, 2000, 1500, units=80),
+    Subject("livecodebench", 0.75, 4000, 600),
 )
 
 
@@ -144,8 +145,17 @@ def draw_character(rng: np.random.Generator, *, two_humps: bool = False, near: C
         runaway=rng.uniform(0, 0.03),
         two_humps=two_humps,
         usd_per_token=float(np.exp(rng.normal(0, 1))) * 1e-5,
-        common=rng.uniform(0.55, 0.8),
+        common=rng.uniform(0.65, 0.85),
     )
+
+
+def bank(rng: np.random.Generator, suite: tuple[Items, ...], near: Character, n_models: int) -> list[Floats]:
+    """Predict every sample from one answer each of models that are comparable to another."""
+    others = [draw_character(rng, near=near) for _ in range(n_models)]
+    return [
+        predicted([(rng.random(len(items.unit)) < _able(rng, items, who, place)) for who in others])
+        for place, items in enumerate(suite)
+    ]
 
 
 def answers(
@@ -157,9 +167,8 @@ def answers(
 
 def _answers(rng: np.random.Generator, repeats: int, items: Items, who: Character, place: int) -> Answers:
     subject, n = SUBJECTS[place], len(items.difficulty)
-    hard = np.sqrt(who.common) * items.difficulty + np.sqrt(1 - who.common) * rng.standard_normal(n)
-    centre = subject.ease * np.sqrt(1 + (who.sharpness[place] / 1.7) ** 2) + who.ability + who.talent[place]
-    able = 1 / (1 + np.exp(who.sharpness[place] * hard - centre))
+    hard = _hardness(rng, items, who)
+    able = _chance(hard, who, place)
     shape = (repeats, n)
     right = rng.random(shape) < able
     log = np.log(subject.tokens) - 0.5 * who.length_sd**2 + who.wordiness + who.habit[place] + 0.3 * hard
@@ -175,3 +184,18 @@ def _answers(rng: np.random.Generator, repeats: int, items: Items, who: Characte
         tokens=tokens,
         usd=who.usd_per_token * (tokens + subject.input_tokens / 4),
     )
+
+
+def _hardness(rng: np.random.Generator, items: Items, who: Character) -> Floats:
+    own = rng.standard_normal(len(items.difficulty))
+    return np.asarray(np.sqrt(who.common) * items.difficulty + np.sqrt(1 - who.common) * own)
+
+
+def _chance(hard: Floats, who: Character, place: int) -> Floats:
+    sharpness = who.sharpness[place]
+    centre = SUBJECTS[place].ease * np.sqrt(1 + (sharpness / 1.7) ** 2) + who.ability + who.talent[place]
+    return np.asarray(1 / (1 + np.exp(sharpness * hard - centre)))
+
+
+def _able(rng: np.random.Generator, items: Items, who: Character, place: int) -> Floats:
+    return _chance(_hardness(rng, items, who), who, place) * (1 - who.runaway)

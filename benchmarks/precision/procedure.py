@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 
-from benchmarks.precision.population import Answers, Floats
+from benchmarks.precision.population import Answers, Floats, Items
 from harness.precision import Observed, Stratum, StratumState, Target, estimate, next_wave, pilot
 from harness.precision.allocation import Curve, allocate
+from harness.precision.bank import layer_numbers
 from harness.precision.estimator import PrecisionEstimate
 from harness.stats.values import normal_quantile
 
@@ -50,6 +51,7 @@ def run(
 ) -> Outcome:
     """Ask one model until the planner stops."""
     draws = pilot(strata, target)
+    piloted = [draw.n_units for draw in draws]
     wave, first = 0, None
     while True:
         states, spent = [], 0.0
@@ -58,7 +60,11 @@ def run(
             spent += usd
             states.append(
                 StratumState(
-                    stratum=stratum, observed=columns, passes=draw.passes, usd_per_attempt=usd / columns.n_attempts
+                    stratum=stratum,
+                    observed=columns,
+                    passes=draw.passes,
+                    usd_per_attempt=usd / columns.n_attempts,
+                    n_pilot=piloted[place],
                 )
             )
         first = spent if first is None else first
@@ -67,6 +73,35 @@ def run(
         if more is None:
             return Outcome(estimate(states, level=target.level), spent, wave, first)
         draws = more
+
+
+def with_bank(
+    strata: Sequence[Stratum], tasks: Sequence[Answers], bank: Sequence[Floats]
+) -> tuple[list[Stratum], list[Answers], list[Floats]]:
+    """Divide large tasks into layers as `harness.precision.layered` does, and take predictions along."""
+    found: tuple[list[Stratum], list[Answers], list[Floats]] = ([], [], [])
+    for stratum, task, predictions in zip(strata, tasks, bank, strict=True):
+        whole = stratum.n_units < stratum.n_items
+        ties = [f"{(7919 * place) % stratum.n_units:06d}" for place in range(stratum.n_units)]
+        numbers = np.array([0] * stratum.n_items if whole else layer_numbers(predictions.tolist(), ties))
+        for number in np.unique(numbers):
+            own = numbers == number
+            part = replace(
+                stratum,
+                name=str(number),
+                n_units=stratum.n_units if whole else int(own.sum()),
+                n_items=int(own.sum()),
+                weight=stratum.weight * float(own.mean()),
+                prediction=float(predictions[own].mean()),
+            )
+            unit = task.items.unit if whole else np.arange(part.n_units)
+            items = Items(unit, task.items.difficulty[own])
+            found[0].append(part)
+            found[1].append(
+                Answers(items, task.chance[own], task.scores[:, own], task.tokens[:, own], task.usd[:, own])
+            )
+            found[2].append(predictions[own])
+    return found
 
 
 def bill(tasks: Sequence[Answers]) -> float:

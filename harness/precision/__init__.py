@@ -4,26 +4,40 @@ Data flows strata + target -> pilot; states -> next wave or None; states -> esti
 random number: who asks keeps one fixed random order of units, and a draw is a prefix of it.
 """
 
+from harness.precision.bank import Bank, Layer, bank_of, layered
 from harness.precision.design import Draw, PrecisionError, Stratum, StratumState, Target
+from harness.precision.differences import DifferenceEstimate, PairState, difference, next_difference_wave
 from harness.precision.estimator import Interval, PrecisionEstimate, estimate, estimate_by_task
+from harness.precision.ladder import LadderStep, ladder_step, next_ladder_wave
 from harness.precision.observed import Observed, UnitResult
 from harness.precision.waves import Best, best_possible, forecast_passes, next_wave, pilot
 
 __all__ = [
+    "Bank",
     "Best",
+    "DifferenceEstimate",
     "Draw",
     "Interval",
+    "LadderStep",
+    "Layer",
     "Observed",
+    "PairState",
     "PrecisionError",
     "PrecisionEstimate",
     "Stratum",
     "StratumState",
     "Target",
     "UnitResult",
+    "bank_of",
     "best_possible",
+    "difference",
     "estimate",
     "estimate_by_task",
     "forecast_passes",
+    "ladder_step",
+    "layered",
+    "next_difference_wave",
+    "next_ladder_wave",
     "next_wave",
     "pilot",
 ]

@@ -22,6 +22,7 @@ class Curve:
         n_units: units that exist; `repeats` passes over them at most.
         usd: cost of one pass over one unit, above 0.
         passes: units drawn for each pass so far.
+        fixed: variance that asking more does not remove.
     """
 
     weight: float
@@ -31,16 +32,18 @@ class Curve:
     repeats: int
     usd: float
     passes: tuple[int, ...] = ()
+    fixed: float = 0.0
 
     def variance(self, passes: Sequence[int]) -> float:
         """Variance that these passes would leave."""
         n = passes[0]
         inverse = n - sum(units / (number * (number + 1)) for number, units in enumerate(passes[1:], 1))
-        return self.weight**2 * ((1 - n / self.n_units) * self.between / n + self.noise * inverse / n**2)
+        drawn = (1 - n / self.n_units) * self.between / n + self.noise * inverse / n**2
+        return self.fixed + self.weight**2 * drawn
 
     def floor(self) -> float:
         """Variance that the whole suite with all its repeats leaves."""
-        return self.weight**2 * self.noise / self.n_units / self.repeats
+        return self.fixed + self.weight**2 * self.noise / self.n_units / self.repeats
 
     def cost(self, passes: Sequence[int]) -> float:
         """Cost of these passes from the beginning."""

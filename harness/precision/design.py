@@ -31,7 +31,8 @@ class Stratum:
         n_items: samples that exist in them; more than `n_units` where units are groups.
         repeats: the suite's epochs, the most attempts of a sample.
         weight: share of the score, so that those of all strata sum to 1.
-        prediction: mean prediction of the bank over all samples; None without a bank.
+        prediction: mean prediction of the bank over all samples, or over those of the first `n_predicted` units of the
+            order where the bank knows no more (None = it knows all); None without a bank.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Stratum:
     repeats: int = 1
     weight: float
     prediction: float | None = None
+    n_predicted: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.n_units <= self.n_items or self.repeats < 1:
@@ -70,12 +72,14 @@ class StratumState:
         observed: scored answers of the units that were drawn.
         passes: units drawn for each pass so far; may exceed what is observed, where answers have no score.
         usd_per_attempt: mean cost of an attempt so far, input included; None = not known, 0 = free.
+        n_pilot: units of the pilot, which were drawn whatever they showed.
     """
 
     stratum: Stratum
     observed: Observed
     passes: tuple[int, ...] = ()
     usd_per_attempt: float | None = None
+    n_pilot: int = 0
 
     @classmethod
     def of(
@@ -85,6 +89,7 @@ class StratumState:
         *,
         passes: Sequence[int] | None = None,
         usd_per_attempt: float | None = None,
+        n_pilot: int = 0,
     ) -> StratumState:
         """Make a state from results in draw order; `passes` defaults to what they show."""
         seen = observed(results)
@@ -93,6 +98,7 @@ class StratumState:
             observed=seen,
             passes=tuple(passes) if passes is not None else seen.passes(),
             usd_per_attempt=usd_per_attempt,
+            n_pilot=n_pilot,
         )
 
     @property

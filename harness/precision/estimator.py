@@ -10,7 +10,7 @@ model's own chance; the second takes them as a draw of more, and the whole suite
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 
 from harness.precision.design import StratumState, checked
@@ -37,7 +37,8 @@ class PrecisionEstimate:
     """A score, or a difference of scores, and how well it is known.
 
     Attributes:
-        value: estimate; None = a stratum has no score.
+        value: estimate, corrected for having stopped by its own width; None = a stratum has no score.
+        plain: the weighted mean (or regression estimate) of what was drawn, before that correction.
         this_suite: interval for exactly these samples, the model's own chance included.
         like_these: interval for questions of which these are a draw.
         n_units: units with a score.
@@ -46,6 +47,7 @@ class PrecisionEstimate:
     """
 
     value: float | None
+    plain: float | None
     this_suite: Interval
     like_these: Interval
     n_units: int
@@ -60,11 +62,23 @@ class PrecisionEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stratum's share in an estimate."""
+    """A stratum's share in an estimate.
+
+    Attributes:
+        n_pilot: units that were drawn whatever they showed.
+        n_helped: units for which the helper variable (a bank's prediction, another model's score) is known; None = all.
+    """
 
     weight: float
     n_units: int
     spread: Spread
+    n_helped: int | None = None
+    n_pilot: int = 0
+
+    @property
+    def n_known(self) -> int:
+        """Units of which at least the helper variable is known."""
+        return self.n_units if self.n_helped is None else min(self.n_units, max(self.n_helped, self.spread.n))
 
 
 def estimate(states: Sequence[StratumState], *, level: float = 0.95) -> PrecisionEstimate:
@@ -92,7 +106,7 @@ def estimate_by_task(states: Sequence[StratumState], *, level: float = 0.95) -> 
         own = [(state, part) for state, part in made if state.stratum.task == task]
         total = sum(part.weight for _, part in own)
         found[task] = combined(
-            [Part(part.weight / total, part.n_units, part.spread) for _, part in own],
+            [replace(part, weight=part.weight / total) for _, part in own],
             level=level,
             n_attempts=sum(state.observed.n_attempts for state, _ in own),
             bounds=(0.0, 1.0),
@@ -102,12 +116,16 @@ def estimate_by_task(states: Sequence[StratumState], *, level: float = 0.95) -> 
 
 def parts(states: Sequence[StratumState]) -> list[Part]:
     """Describe the spread of each stratum, noise pooled over all of them."""
-    noises = repeat_noise([state.observed for state in states])
+    noises = repeat_noise(
+        [state.observed for state in states], [(state.stratum.task, state.stratum.weight) for state in states]
+    )
     return [
         Part(
             state.stratum.weight,
             state.stratum.n_units,
             score_spread(state.observed, noise, prediction=state.stratum.prediction),
+            state.stratum.n_predicted,
+            state.n_pilot,
         )
         for state, noise in zip(states, noises, strict=True)
     ]
@@ -121,20 +139,26 @@ def combined(
     if any(part.spread.n == 0 for part in strata):
         unknown = Interval(low=bounds[0], high=bounds[1], df=0.0)
         return PrecisionEstimate(
-            value=None, this_suite=unknown, like_these=unknown, n_units=n_units, n_attempts=n_attempts, level=level
+            value=None,
+            plain=None,
+            this_suite=unknown,
+            like_these=unknown,
+            n_units=n_units,
+            n_attempts=n_attempts,
+            level=level,
         )
     value = sum(part.weight * part.spread.value for part in strata)
     here: list[tuple[float, float]] = []
     more: list[tuple[float, float]] = []
-    skew = 0.0
-    for part in strata:
-        drawn, noise = variances(part)
+    skew, split = 0.0, [variances(part) for part in strata]
+    for part, (drawn, noise) in zip(strata, split, strict=True):
         here += [(drawn, part.spread.df), (noise, part.spread.noise_df)]
         more.append((part.weight**2 * part.spread.raw_between / part.n_units, part.spread.df))
-        skew += part.weight * (drawn + noise) * part.spread.third / part.spread.total / part.spread.n
-    clipped = min(bounds[1], max(bounds[0], value))
+        skew += part.weight * drawn * part.spread.third / part.spread.total / part.spread.n
+    clipped, corrected = (min(bounds[1], max(bounds[0], found)) for found in (value, value + _lean(strata, split)))
     return PrecisionEstimate(
-        value=clipped,
+        value=corrected,
+        plain=clipped,
         this_suite=_interval(clipped, here, skew, level=level, bounds=bounds),
         like_these=_interval(clipped, here + more, skew, level=level, bounds=bounds),
         n_units=n_units,
@@ -143,11 +167,38 @@ def combined(
     )
 
 
+def _lean(strata: Sequence[Part], split: Sequence[tuple[float, float]]) -> float:
+    """How far an estimate leans outwards that decided by its own spread how much was drawn, with the sign turned.
+
+    Few errors look like little spread, so that less is asked. With n ~ W S the mean of a stratum is off by half of
+    -(third moment) / (S^2 n), and by all of it where the stratum alone makes the variance at which the run stops; to
+    first order, as for means of sequential samples (Siegmund 1978, Biometrika 65). What is all drawn, or was drawn
+    whatever it showed, does not lean.
+    """
+    variance = sum(drawn + noise for drawn, noise in split)
+    return sum(
+        part.weight
+        * (1 + drawn / variance)
+        / 2
+        * max(0.0, 1 - part.spread.n / part.n_units)
+        * max(0.0, 1 - part.n_pilot / part.spread.n)
+        * part.spread.lean
+        / part.spread.n
+        for part, (drawn, _) in zip(strata, split, strict=True)
+        if variance > 0
+    )
+
+
 def variances(part: Part) -> tuple[float, float]:
-    """Split a stratum's variance into the part of the units not drawn, and that of repeat noise."""
-    spread, fraction = part.spread, min(1.0, part.spread.n / part.n_units)
-    drawn = part.weight**2 * (1 - fraction) * spread.total * spread.lever / spread.n
-    return drawn, part.weight**2 * fraction * spread.noise / spread.n
+    """Split a stratum's variance into the part of the units not drawn, and that of repeat noise.
+
+    Two-phase where the helper variable is not known of every unit (Cochran 1977, section 12.7): what it explains is as
+    uncertain as the units are few for which it is known.
+    """
+    spread, weight = part.spread, part.weight**2
+    drawn = (1 / spread.n - 1 / part.n_known) * spread.total * spread.lever
+    drawn += max(0.0, 1 / part.n_known - 1 / part.n_units) * spread.raw
+    return weight * max(0.0, drawn), weight * spread.noise / max(spread.n, part.n_units)
 
 
 def degrees_of_freedom(terms: Sequence[tuple[float, float]]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from harness.precision.observed import Observed
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 NOISE_SHARE = 0.6
 """Assumed share of repeat noise in the variance of single answers where no sample was asked twice: above the .33 to .44
 seen on AIME-like tasks, since a share that is too large only costs width."""
-_SHARED_DF, _OWN_DF = 4.0, 6.0
+_SHARED_REPEATS, _OWN_REPEATS = 4.0, 6.0
 """Repeats that the assumption, and what all strata show together, count as beside a stratum's own repeats."""
+_HALF_A_PAIR = 0.25
+_ASSUMED_DF = 6.0
+_CAUTION = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,8 @@ class Spread:
         noise: repeat noise of a unit at the attempts that it had.
         single: repeat noise of a unit with one attempt for each sample.
         raw: like `total`, with the bank's part left in.
-        third: third central moment of unit values.
+        third: third central moment of unit values, smoothed like `total`.
+        lean: third central moment over variance, not smoothed.
         lever: factor >= 1 for the error of the bank's coefficient.
         df, noise_df: degrees of freedom behind `total` and `noise`.
         coefficient: of the bank's prediction; 0 without a bank.
@@ -46,10 +51,16 @@ class Spread:
     single: float
     raw: float
     third: float = 0.0
+    lean: float = 0.0
     lever: float = 1.0
     df: float
     noise_df: float
     coefficient: float = 0.0
+
+    @classmethod
+    def nothing(cls) -> Spread:
+        """No unit was observed."""
+        return cls(n=0, value=0.0, total=0.0, noise=0.0, single=0.0, raw=0.0, df=0.0, noise_df=0.0)
 
     @property
     def between(self) -> float:
@@ -85,28 +96,71 @@ DIFFERENCES = Smoothing(-1.0, 1.0, 2.0)
 """One difference of +1 and one of -1 (Bonett & Price 2012, J. Educ. Behav. Stat. 37(4))."""
 
 
-def repeat_noise(strata: Sequence[Observed]) -> list[Noise]:
+def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] | None = None) -> list[Noise]:
     """Estimate the repeat noise of one answer in each stratum.
 
-    The pooled variance within samples that were asked more than once, drawn towards the share that all strata of the
-    model show together, and this towards `NOISE_SHARE` (empirical Bayes with fixed weights). A stratum without repeats
-    has what the others show; it never exceeds the smoothed variance of single answers.
-    """
-    import numpy as np
+    The pooled variance within samples that were asked more than once, smoothed by half a pair of answers that disagree
+    (over the root of their number for several strata, whose errors even out), and drawn towards the share that all
+    strata of the model show together, as this is towards `NOISE_SHARE` (empirical Bayes with fixed weights). A stratum
+    without repeats has what the others show; none exceeds the smoothed variance of its single answers.
 
-    singles, sums, dfs = [], [], []
-    for seen in strata:
-        singles.append(_single_variance(seen))
-        again = seen.attempts > 1
-        r, total, squares = seen.attempts[again], seen.total[again], seen.squares[again]
-        sums.append(float((squares - total * total / r).sum()) if len(r) else 0.0)
-        dfs.append(float((r - 1).sum()) if len(r) else 0.0)
-    shown = np.array([total / single for total, single in zip(sums, singles, strict=True)])
-    shared = (float(shown.sum()) + _SHARED_DF * NOISE_SHARE) / (sum(dfs) + _SHARED_DF)
-    return [
-        Noise(single * min(1.0, (float(own) + _OWN_DF * shared) / (df + _OWN_DF)), df + _OWN_DF)
-        for single, own, df in zip(singles, shown, dfs, strict=True)
-    ]
+    A count of D samples that disagreed with themselves has a relative variance of 1/D: hence two degrees of freedom for
+    each, and `_ASSUMED_DF` for what is assumed. A run that stops when its interval looks narrow stops at estimates that
+    are too small by chance, so `_CAUTION` standard errors are added.
+
+    Args:
+        tasks: task and weight of each stratum, where a task may have several; None = each is a task. Shares are shares
+            of a task's variance: within layers of like difficulty, noise is a larger part of what is left.
+    """
+    shown = [_within(seen) for seen in strata]
+    singles = [_single_variance(seen) for seen in strata]
+    whole = _of_whole_tasks(strata, singles, tasks) if tasks is not None else singles
+    ratios = [within.squares / single for within, single in zip(shown, whole, strict=True)]
+    n_repeats = sum(within.n_repeats for within in shown)
+    shared = (sum(ratios) + _SHARED_REPEATS * NOISE_SHARE) / (n_repeats + _SHARED_REPEATS)
+    half = _HALF_A_PAIR / sqrt(max(1, sum(within.n_repeats > 0 for within in shown)))
+    found = []
+    for within, single, task, ratio in zip(shown, singles, whole, ratios, strict=True):
+        own = (ratio + half / task, within.n_repeats + 1) if within.n_repeats else (0.0, 0)
+        share = (own[0] + _OWN_REPEATS * shared) / (own[1] + _OWN_REPEATS)
+        df = 2 * within.events + _ASSUMED_DF
+        found.append(Noise(min(single, task * share * (1 + _CAUTION * sqrt(2 / df))), df))
+    return found
+
+
+def _of_whole_tasks(
+    strata: Sequence[Observed], singles: Sequence[float], tasks: Sequence[tuple[str, float]]
+) -> list[float]:
+    """Scale each stratum's variance of single answers to what it would be if the task were not divided."""
+    scales: dict[str, float] = {}
+    for name in {name for name, _ in tasks}:
+        own = [
+            (weight, single, float(seen.means.mean()))
+            for (task, weight), single, seen in zip(tasks, singles, strata, strict=True)
+            if task == name and seen.n_units
+        ]
+        total = sum(weight for weight, _, _ in own)
+        mean = sum(weight * value for weight, _, value in own) / total if own else 0.0
+        apart = sum(weight * (value - mean) ** 2 for weight, _, value in own)
+        scales[name] = 1 + apart / sum(weight * single for weight, single, _ in own) if own else 1.0
+    return [single * scales[task] for (task, _), single in zip(tasks, singles, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Sum of squares within samples, repeats behind it, and how many samples made it (Kish's effective number)."""
+
+    squares: float
+    n_repeats: float
+    events: float
+
+
+def _within(seen: Observed) -> _Within:
+    again = seen.attempts > 1
+    r, total, squares = seen.attempts[again], seen.total[again], seen.squares[again]
+    own = squares - total * total / r
+    summed = float(own.sum())
+    return _Within(summed, float((r - 1).sum()), summed * summed / float(own @ own) if summed > 0 else 0.0)
 
 
 def _single_variance(seen: Observed) -> float:
@@ -146,12 +200,13 @@ def unit_spread(
     smoothing: Smoothing,
     helper: Floats | None = None,
     helper_mean: float | None = None,
+    bounds: tuple[float, float] = (0.0, 2.0),
 ) -> Spread:
     """Describe values of samples, units being drawn whole.
 
     A ratio estimate over units (Cochran 1977, Sampling Techniques, section 9A: clusters of unequal sizes), and with a
     helper variable the regression estimate (sections 7.1 to 7.4; Saerndal, Swensson & Wretman 1992, section 6.4) with a
-    coefficient between 0 and 2 that is fitted on the drawn units.
+    coefficient within bounds that is fitted on the drawn units.
 
     Args:
         noise: repeat noise of each value.
@@ -161,7 +216,7 @@ def unit_spread(
     n_items = len(values)
     n = int(unit[-1]) + 1 if n_items else 0
     if n == 0:
-        return Spread(n=0, value=0.0, total=0.0, noise=0.0, single=0.0, raw=0.0, df=0.0, noise_df=0.0)
+        return Spread.nothing()
     size = n_items / n
     mean = float(values.sum()) / n_items
     residual = _by_unit(values - mean, unit, n, n_items) / size
@@ -172,20 +227,22 @@ def unit_spread(
         side = _by_unit(helper - known, unit, n, n_items) / size
         power = float(side @ side)
         if power > 1e-12:
-            coefficient = min(2.0, max(0.0, float(side @ residual) / power))
+            coefficient = min(bounds[1], max(bounds[0], float(side @ residual) / power))
             lever, lost = 1 + n * (helper_mean - known) ** 2 / power, 1
             residual = residual - coefficient * side
             mean += coefficient * (helper_mean - known)
     added = _added(mean, smoothing) / size
-    third = float((residual**3).sum()) + _third(mean, smoothing) / size**2
+    square, cube = float(residual @ residual), float((residual**3).sum())
+    third = cube + _third(mean, smoothing) / size**2
     return Spread(
         n=n,
         value=mean,
-        total=(float(residual @ residual) + added) / max(1.0, n + smoothing.weight - 1 - lost),
+        total=(square + added) / max(1.0, n + smoothing.weight - 1 - lost),
         noise=float(noise.sum()) / n / size**2,
         single=single / size,
         raw=(raw + added) / (n + smoothing.weight - 1),
         third=third / (n + smoothing.weight),
+        lean=cube / square if square > 1e-12 else 0.0,
         lever=lever,
         df=float(n - 1 - lost),
         noise_df=noise_df,

@@ -22,13 +22,14 @@ PILOT_SHARE = 0.1
 PILOT_UNITS = (12, 50)
 """A pilot's share of what a stratum will probably need, within these bounds: above them it buys little knowledge, and
 may be more than a wide target needs; below them variances mean nothing."""
-SECOND_ATTEMPTS = 8
-"""Pilot units that are asked twice where the suite has repeats and much of the stratum will be asked."""
+SECOND_ATTEMPTS = (8, 0.08)
+"""Fewest units that are asked twice, and their share, where the suite has repeats and more than a quarter of a stratum
+will be asked: there the interval rests on how much of the variance is repeat noise."""
 STEPS = (0.5, 0.85)
 """How much of the way to the planned allocation the first waves go; later ones go all of it."""
 MAX_WAVE = 11
 _LAST_STEP = 0.02
-_AIM = 0.985
+_AIM = 0.995
 
 
 def pilot(
@@ -41,7 +42,7 @@ def pilot(
     """
     checked(strata)
     known = usd_per_attempt or {}
-    prices = _prices([known.get(stratum.key) for stratum in strata])
+    prices = planning_prices([known.get(stratum.key) for stratum in strata])
     goal = allocate([_prior_curve(*pair) for pair in zip(strata, prices, strict=True)], _wanted(target))
     return tuple(
         Draw(stratum=stratum.key, passes=_pilot_passes(stratum, passes[0]))
@@ -69,7 +70,10 @@ def next_passes(
     drawn = [_padded(curve) for curve in curves]
     if drawn == [curve.whole() for curve in curves]:
         return None
-    goal = allocate(curves, _wanted(target, df=now.this_suite.df) * _AIM)
+    goal = [
+        _with_second_attempts(passes, curve.n_units, passes[0])
+        for curve, passes in zip(curves, allocate(curves, _wanted(target, df=now.this_suite.df) * _AIM), strict=True)
+    ]
     if goal == drawn:  # the plan sees the target reached, the interval does not: buy a little more of everything
         goal = [_stretched(curve, passes) for curve, passes in zip(curves, drawn, strict=True)]
     step = _step(curves, drawn, goal, wave)
@@ -81,7 +85,7 @@ def next_passes(
 
 def curves_of(states: Sequence[StratumState], found: Sequence[Part]) -> list[Curve]:
     """What asking more would remove, as far as the states show it."""
-    prices = _prices([state.usd_per_attempt for state in states])
+    prices = planning_prices([state.usd_per_attempt for state in states])
     return [
         Curve(
             weight=part.weight,
@@ -91,6 +95,7 @@ def curves_of(states: Sequence[StratumState], found: Sequence[Part]) -> list[Cur
             repeats=state.stratum.repeats,
             usd=price * state.stratum.unit_items,
             passes=state.passes,
+            fixed=part.weight**2 * (1 / part.n_known - 1 / part.n_units) * (part.spread.raw - part.spread.total),
         )
         for state, part, price in zip(states, found, prices, strict=True)
     ]
@@ -133,7 +138,7 @@ def best_possible(states: Sequence[StratumState], *, level: float = 0.95) -> Bes
 def forecast_passes(states: Sequence[StratumState], target: Target) -> tuple[Draw, ...]:
     """Say how far each stratum will probably have to be asked; with states that hold no answers, by assumption."""
     checked([state.stratum for state in states])
-    prices = _prices([state.usd_per_attempt for state in states])
+    prices = planning_prices([state.usd_per_attempt for state in states])
     made = curves_of(states, parts(states))
     curves = [
         curve if state.observed.n_units > 1 else _prior_curve(state.stratum, price)
@@ -170,8 +175,15 @@ def _padded(curve: Curve) -> tuple[int, ...]:
 def _pilot_passes(stratum: Stratum, goal: int) -> tuple[int, ...]:
     fewest, most = PILOT_UNITS
     n = min(stratum.n_units, max(fewest, min(most, round(PILOT_SHARE * goal))))
-    twice = min(n, SECOND_ATTEMPTS) if stratum.repeats > 1 and goal > stratum.n_units / 4 else 0
-    return (n, twice, *(0,) * (stratum.repeats - 2))[: stratum.repeats]
+    return _with_second_attempts((n, *(0,) * (stratum.repeats - 1)), stratum.n_units, goal)
+
+
+def _with_second_attempts(passes: tuple[int, ...], n_units: int, goal: int) -> tuple[int, ...]:
+    """Ask some units twice, where it matters how much of the variance is repeat noise."""
+    if len(passes) < 2 or goal <= n_units / 4:
+        return passes
+    fewest, share = SECOND_ATTEMPTS
+    return (passes[0], max(passes[1], min(passes[0], max(fewest, ceil(share * passes[0])))), *passes[2:])
 
 
 def _prior_noise(stratum: Stratum) -> float:
@@ -189,7 +201,7 @@ def _prior_curve(stratum: Stratum, usd: float) -> Curve:
     )
 
 
-def _prices(usd: Sequence[float | None]) -> list[float]:
+def planning_prices(usd: Sequence[float | None]) -> list[float]:
     """Prices to plan with: what is not known costs the mean of the others, what is free next to nothing.
 
     Where nothing is paid for, attempts count alike.

@@ -28,7 +28,7 @@ def test_repeats_part_noise_from_difficulty() -> None:
     """Of eight samples asked twice one disagrees: within (1 x .5) / 8 repeats, drawn to the assumed share.
 
     single answers: mean (7.5 + .5)/9 = 8/9, so s = 8/9 x 1/9 as squares of 0 and 1 are themselves;
-    shown .5/s over 8 repeats; shared (shown + 4 x .6)/(8 + 4); own (shown + 6 x shared)/(8 + 6).
+    shown .5/s over 8 repeats; shared (shown + 4 x .6)/(8 + 4); own, with half a pair more: (shown + .25/s + 6 x shared)/(8 + 1 + 6).
     """
     pairs = [(1.0, 0.0)] + [(1.0, 1.0)] * 7
     seen = observed([UnitResult(unit=str(n), scores=(pair,)) for n, pair in enumerate(pairs)])
@@ -36,8 +36,8 @@ def test_repeats_part_noise_from_difficulty() -> None:
     shown = 0.5 / s
     shared = (shown + 4 * 0.6) / 12
     (noise,) = repeat_noise([seen])
-    assert noise.variance == pytest.approx(s * (shown + 6 * shared) / 14)
-    assert noise.df == 14
+    assert noise.variance == pytest.approx(s * (shown + 0.25 / s + 6 * shared) / 15)
+    assert noise.df == pytest.approx(2 * 1 + 6)
 
 
 def test_a_task_without_repeats_has_the_noise_that_the_others_show() -> None:
