@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from itertools import pairwise
 
 import numpy as np
 
 from benchmarks.precision.population import Answers, Floats, Items
-from harness.precision import Observed, Stratum, StratumState, Target, estimate, next_wave, pilot
+from harness.precision import (
+    Observed,
+    PairState,
+    PrecisionEstimate,
+    Stratum,
+    StratumState,
+    Target,
+    difference,
+    estimate,
+    next_ladder_wave,
+    next_wave,
+    pilot,
+)
 from harness.precision.allocation import Curve, allocate
 from harness.precision.bank import layer_numbers
-from harness.precision.estimator import PrecisionEstimate
 from harness.stats.values import normal_quantile
 
 
@@ -145,19 +156,18 @@ def wanted_variance(target: Target) -> float:
     return (target.half_width / normal_quantile((1 + target.level) / 2)) ** 2
 
 
-def knowing_all(curves: Sequence[Curve], target: Target) -> float:
+def knowing_all(curves: Sequence[Curve], variance: float) -> float:
     """What an allocation that knows every variance and price pays."""
-    goal = allocate(curves, wanted_variance(target))
-    return sum(curve.cost(passes) for curve, passes in zip(curves, goal, strict=True))
+    return sum(curve.cost(passes) for curve, passes in zip(curves, allocate(curves, variance), strict=True))
 
 
-def pooled_uniform(curves: Sequence[Curve], target: Target) -> float:
+def pooled_uniform(curves: Sequence[Curve], variance: float) -> float:
     """What the same share of every task's attempts pays, distinct samples first, with known variances."""
     low, high = 0.0, 1.0
-    for _ in range(40):
+    for _ in range(30):
         share = (low + high) / 2
         left = sum(curve.variance(_same_share(curve, share)) for curve in curves)
-        low, high = (low, share) if left <= wanted_variance(target) else (share, high)
+        low, high = (low, share) if left <= variance else (share, high)
     return sum(curve.cost(_same_share(curve, high)) for curve in curves)
 
 
@@ -166,7 +176,46 @@ def _same_share(curve: Curve, share: float) -> list[int]:
     return [min(curve.n_units, max(0, left - number * curve.n_units)) for number in range(curve.repeats)]
 
 
-def half_widths_off(outcome: Outcome, true_value: float) -> float:
-    """Distance of the estimate to the truth in standard widths."""
-    value = outcome.final.value
-    return float("nan") if value is None else (value - true_value) / sqrt(1e-18 + outcome.final.half_width**2)
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """What a precision-targeted ladder came to: differences of neighbours, and the bill of all settings."""
+
+    steps: list[PrecisionEstimate]
+    usd: float
+
+
+def climb(strata: Sequence[Stratum], efforts: Sequence[Sequence[Answers]], target: Target) -> Climb:
+    """Ask all settings of a model on shared samples until the planner stops."""
+    draws = [pilot(strata, target)] * len(efforts)
+    wave = 0
+    while True:
+        levels, spent = [], 0.0
+        for tasks, drawn in zip(efforts, draws, strict=True):
+            states = []
+            for stratum, task, draw in zip(strata, tasks, drawn, strict=True):
+                columns, usd = seen(task, draw.passes)
+                spent += usd
+                mean = usd / columns.n_attempts
+                states.append(StratumState(stratum=stratum, observed=columns, passes=draw.passes, usd_per_attempt=mean))
+            levels.append(states)
+        wave += 1
+        more = next_ladder_wave(levels, target, wave=wave)
+        if more is None:
+            return Climb([_step(base, head, target) for base, head in pairwise(levels)], spent)
+        draws = list(more)
+
+
+def _step(base: Sequence[StratumState], head: Sequence[StratumState], target: Target) -> PrecisionEstimate:
+    pairs = [PairState.nested(head=ours, base=theirs) for ours, theirs in zip(head, base, strict=True)]
+    return difference(pairs, level=target.level).estimate
+
+
+def unpaired_ladder(curves: Sequence[Sequence[Curve]], variance: float) -> float:
+    """What three runs on samples of their own pay for both differences, with known variances and the best split."""
+    low, middle, high = curves
+    return min(
+        knowing_all(low, variance * (1 - share))
+        + knowing_all(middle, variance * share)
+        + knowing_all(high, variance * (1 - share))
+        for share in (0.3, 0.4, 0.5, 0.6)
+    )

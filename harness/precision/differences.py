@@ -14,7 +14,15 @@ from harness.precision.allocation import Curve
 from harness.precision.design import Draw, PrecisionError, Stratum, StratumState, Target, checked
 from harness.precision.estimator import Part, PrecisionEstimate, combined
 from harness.precision.observed import UnitResult, observed
-from harness.precision.spread import DIFFERENCES, Noise, Spread, repeat_noise, score_spread, unit_spread
+from harness.precision.spread import (
+    Noise,
+    Smoothing,
+    Spread,
+    repeat_noise,
+    score_spread,
+    smoothed_differences,
+    unit_spread,
+)
 from harness.precision.waves import next_passes, planning_prices
 
 FEWEST_COMMON = 8
@@ -173,15 +181,15 @@ def _noises(pairs: Sequence[PairState]) -> list[tuple[Noise, Noise]]:
 
 
 def _parts(pairs: Sequence[PairState]) -> list[tuple[Part, bool]]:
-    found = []
+    found, smoothing = [], smoothed_differences(len(pairs))
     for pair, (head, base) in zip(pairs, _noises(pairs), strict=True):
         fewer = min(pair.head.observed.n_units, pair.base.observed.n_units)
         paired = pair.n_common >= min(FEWEST_COMMON, fewer) > 0
-        found.append((_paired(pair, head, base) if paired else _unpaired(pair, head, base), paired))
+        found.append((_paired(pair, head, base, smoothing) if paired else _unpaired(pair, head, base), paired))
     return found
 
 
-def _paired(pair: PairState, head: Noise, base: Noise) -> Part:
+def _paired(pair: PairState, head: Noise, base: Noise, smoothing: Smoothing) -> Part:
     ours, theirs = pair.head.observed.first(pair.n_common), pair.base.observed.first(pair.n_common)
     longer, helper, bounds = pair.base.observed, theirs, (-1.0, 0.5)
     if pair.head.observed.n_units > longer.n_units:
@@ -193,7 +201,7 @@ def _paired(pair: PairState, head: Noise, base: Noise) -> Part:
         noise=head.variance / ours.attempts + base.variance / theirs.attempts,
         single=head.variance + base.variance,
         noise_df=min(head.df, base.df),
-        smoothing=DIFFERENCES,
+        smoothing=smoothing,
         helper=helper.means if extra else None,
         helper_mean=float(longer.means.mean()) if extra else None,
         bounds=bounds,

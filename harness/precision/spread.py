@@ -23,7 +23,9 @@ _SHARED_REPEATS, _OWN_REPEATS = 4.0, 6.0
 """Repeats that the assumption, and what all strata show together, count as beside a stratum's own repeats."""
 _HALF_A_PAIR = 0.25
 _ASSUMED_DF = 6.0
-_CAUTION = 0.15
+CAUTION = 0.15
+"""Standard errors that are added to each variance: a run that stops when its interval looks narrow stops where
+variances are too small by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +94,14 @@ class Smoothing:
 
 SCORES = Smoothing(0.0, 1.0, 1.0)
 """(k + .5) / (n + 1) for proportions; the same for scores between 0 and 1."""
-DIFFERENCES = Smoothing(-1.0, 1.0, 2.0)
-"""One difference of +1 and one of -1 (Bonett & Price 2012, J. Educ. Behav. Stat. 37(4))."""
+
+
+def smoothed_differences(n_strata: int) -> Smoothing:
+    """One difference of +1 and one of -1 (Bonett & Price 2012, J. Educ. Behav. Stat. 37(4)).
+
+    Less for each of several strata, by the root of their number: what is made up adds up, while errors even out.
+    """
+    return Smoothing(-1.0, 1.0, 2.0 / sqrt(n_strata))
 
 
 def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] | None = None) -> list[Noise]:
@@ -105,8 +113,7 @@ def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] 
     without repeats has what the others show; none exceeds the smoothed variance of its single answers.
 
     A count of D samples that disagreed with themselves has a relative variance of 1/D: hence two degrees of freedom for
-    each, and `_ASSUMED_DF` for what is assumed. A run that stops when its interval looks narrow stops at estimates that
-    are too small by chance, so `_CAUTION` standard errors are added.
+    each, and `_ASSUMED_DF` for what is assumed. `CAUTION` is added.
 
     Args:
         tasks: task and weight of each stratum, where a task may have several; None = each is a task. Shares are shares
@@ -124,7 +131,7 @@ def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] 
         own = (ratio + half / task, within.n_repeats + 1) if within.n_repeats else (0.0, 0)
         share = (own[0] + _OWN_REPEATS * shared) / (own[1] + _OWN_REPEATS)
         df = 2 * within.events + _ASSUMED_DF
-        found.append(Noise(min(single, task * share * (1 + _CAUTION * sqrt(2 / df))), df))
+        found.append(Noise(min(single, task * share * (1 + CAUTION * sqrt(2 / df))), df))
     return found
 
 
@@ -234,10 +241,11 @@ def unit_spread(
     added = _added(mean, smoothing) / size
     square, cube = float(residual @ residual), float((residual**3).sum())
     third = cube + _third(mean, smoothing) / size**2
+    careful = 1 + CAUTION * _relative_error(residual, added, n)
     return Spread(
         n=n,
         value=mean,
-        total=(square + added) / max(1.0, n + smoothing.weight - 1 - lost),
+        total=careful * (square + added) / max(1.0, n + smoothing.weight - 1 - lost),
         noise=float(noise.sum()) / n / size**2,
         single=single / size,
         raw=(raw + added) / (n + smoothing.weight - 1),
@@ -248,6 +256,13 @@ def unit_spread(
         noise_df=noise_df,
         coefficient=coefficient,
     )
+
+
+def _relative_error(residual: Floats, added: float, n: int) -> float:
+    """Standard error of a variance over itself, by the fourth moment: where k of many err, one over the root of k."""
+    squares = residual * residual
+    fourth, square = float(squares @ squares) + added**2, float(squares.sum()) + added
+    return sqrt(max(0.0, fourth / square**2 - 1 / (n + 1)))
 
 
 def _by_unit(values: Floats, unit: Integers, n: int, n_items: int) -> Floats:

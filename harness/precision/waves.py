@@ -19,7 +19,7 @@ from harness.stats.values import normal_quantile, t_quantile
 PRIOR_VARIANCE = 0.2
 """Variance of single answers that a plan assumes before any is seen (scores of 28 or 72 %)."""
 PILOT_SHARE = 0.1
-PILOT_UNITS = (12, 50)
+PILOT_UNITS = (20, 60)
 """A pilot's share of what a stratum will probably need, within these bounds: above them it buys little knowledge, and
 may be more than a wide target needs; below them variances mean nothing."""
 SECOND_ATTEMPTS = (8, 0.08)
