@@ -25,7 +25,7 @@ from benchmarks.precision.procedure import (
     run,
     true_curves,
     truth,
-    unpaired_ladder,
+    unpaired,
     wanted_variance,
     with_bank,
 )
@@ -87,10 +87,9 @@ class Ladders:
     covered: list[bool] = field(default_factory=list)
 
     def add(self, strata: Sequence[Stratum], efforts: Sequence[Sequence[Answers]]) -> None:
-        """Climb a ladder, and compare its bill with the cheapest of three unpaired runs."""
+        """Climb a ladder, and compare its bill with that of three unpaired runs."""
         found = climb(strata, efforts, WIDE)
-        unpaired = unpaired_ladder([true_curves(strata, effort) for effort in efforts], wanted_variance(WIDE))
-        self.ratios.append(found.usd / unpaired)
+        self.ratios.append(found.usd / unpaired(strata, efforts, WIDE))
         scores = [truth(strata, effort) for effort in efforts]
         for step, low, high in zip(found.steps, scores, scores[1:], strict=False):
             self.covered.append(step.this_suite.low <= high - low <= step.this_suite.high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import sqrt
 
 import numpy as np
 
@@ -210,12 +211,7 @@ def _step(base: Sequence[StratumState], head: Sequence[StratumState], target: Ta
     return difference(pairs, level=target.level).estimate
 
 
-def unpaired_ladder(curves: Sequence[Sequence[Curve]], variance: float) -> float:
-    """What three runs on samples of their own pay for both differences, with known variances and the best split."""
-    low, middle, high = curves
-    return min(
-        knowing_all(low, variance * (1 - share))
-        + knowing_all(middle, variance * share)
-        + knowing_all(high, variance * (1 - share))
-        for share in (0.3, 0.4, 0.5, 0.6)
-    )
+def unpaired(strata: Sequence[Stratum], efforts: Sequence[Sequence[Answers]], target: Target) -> float:
+    """What a run for each setting pays that is precise enough for differences of two scores to be as wanted."""
+    alone = replace(target, half_width=target.half_width / sqrt(2))
+    return sum(run(strata, tasks, alone).usd for tasks in efforts)

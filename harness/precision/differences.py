@@ -131,40 +131,44 @@ def next_difference_wave(
 
 
 def difference_curves(pairs: Sequence[PairState], *, asks_base: bool) -> list[Curve]:
-    """What asking more common units would remove from the variance of the difference, and what both sides cost."""
-    noises = _noises(pairs)
-    usd = list(
-        zip(
-            planning_prices([pair.head.usd_per_attempt for pair in pairs]),
-            planning_prices([pair.base.usd_per_attempt for pair in pairs]),
-            strict=True,
-        )
+    """What asking more common units would remove from the variance of the difference, and what that costs."""
+    head_usd = planning_prices([pair.head.usd_per_attempt for pair in pairs])
+    base_usd = planning_prices([pair.base.usd_per_attempt for pair in pairs])
+    usd = [ours + theirs if asks_base else ours for ours, theirs in zip(head_usd, base_usd, strict=True)]
+    return [
+        _both_asked(pair, part, price) if asks_base else _head_asked(pair, part, price, noise)
+        for pair, (part, _), price, noise in zip(pairs, _parts(pairs), usd, _noises(pairs), strict=True)
+    ]
+
+
+def _both_asked(pair: PairState, part: Part, usd: float) -> Curve:
+    return Curve(
+        weight=part.weight,
+        between=part.spread.between,
+        noise=part.spread.single,
+        n_units=part.n_units,
+        repeats=pair.stratum.repeats,
+        usd=usd * pair.stratum.unit_items,
+        passes=tuple(min(both) for both in zip(pair.head.passes, pair.base.passes, strict=False)),
     )
-    found = []
-    for pair, (part, _), (own, other), (head_usd, base_usd) in zip(pairs, _parts(pairs), noises, usd, strict=True):
-        stratum, size = pair.stratum, pair.stratum.unit_items
-        head_noise, base_noise = own.variance / size, other.variance / size
-        again = base_noise if asks_base else 0.0
-        drawn = _common_passes(pair) if asks_base else pair.head.passes
-        found.append(
-            Curve(
-                weight=part.weight,
-                between=max(
-                    0.0, part.spread.total - part.spread.noise + (0.0 if asks_base else _kept_noise(pair, other))
-                ),
-                noise=head_noise + again,
-                n_units=part.n_units,
-                repeats=stratum.repeats,
-                usd=size * (head_usd + (base_usd if asks_base else 0.0)),
-                passes=drawn,
-                fixed=0.0 if asks_base else part.weight**2 * _kept_noise(pair, other) / part.n_units,
-            )
-        )
-    return found
 
 
-def _common_passes(pair: PairState) -> tuple[int, ...]:
-    return tuple(min(both) for both in zip(pair.head.passes, pair.base.passes, strict=False))
+def _head_asked(pair: PairState, part: Part, usd: float, noises: tuple[Noise, Noise]) -> Curve:
+    """Base's repeat noise stays: for units still to come it is a part of what differs between them."""
+    head, base = noises
+    believed = part.spread.single * pair.stratum.unit_items / (head.variance + base.variance)
+    kept = believed * _kept_noise(pair, base)
+    unknown = (1 / part.n_known - 1 / part.n_units) * (part.spread.raw - part.spread.total)
+    return Curve(
+        weight=part.weight,
+        between=max(0.0, part.spread.total - part.spread.noise + kept),
+        noise=believed * head.variance / pair.stratum.unit_items,
+        n_units=part.n_units,
+        repeats=pair.stratum.repeats,
+        usd=usd * pair.stratum.unit_items,
+        passes=pair.head.passes,
+        fixed=part.weight**2 * (kept / part.n_units + max(0.0, unknown)),
+    )
 
 
 def _kept_noise(pair: PairState, noise: Noise) -> float:

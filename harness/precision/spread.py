@@ -23,9 +23,9 @@ _SHARED_REPEATS, _OWN_REPEATS = 4.0, 6.0
 """Repeats that the assumption, and what all strata show together, count as beside a stratum's own repeats."""
 _HALF_A_PAIR = 0.25
 _ASSUMED_DF = 6.0
-CAUTION = 0.15
-"""Standard errors that are added to each variance: a run that stops when its interval looks narrow stops where
-variances are too small by chance."""
+CAUTION = 0.3
+"""Standard errors that are added to a variance of units, and half as many to repeat noise: a run that stops when its
+interval looks narrow stops where variances are too small by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] 
         own = (ratio + half / task, within.n_repeats + 1) if within.n_repeats else (0.0, 0)
         share = (own[0] + _OWN_REPEATS * shared) / (own[1] + _OWN_REPEATS)
         df = 2 * within.events + _ASSUMED_DF
-        found.append(Noise(min(single, task * share * (1 + CAUTION * sqrt(2 / df))), df))
+        found.append(Noise(min(single, task * share * (1 + CAUTION / 2 * sqrt(2 / df))), df))
     return found
 
 
@@ -217,7 +217,8 @@ def unit_spread(
 
     Args:
         noise: repeat noise of each value.
-        single: repeat noise of a value with one attempt.
+        single: repeat noise of a value with one attempt. Neither is believed beyond two standard errors above the whole
+            variance of values, of which repeat noise is a part.
         helper: what is known of every sample of the stratum, for the drawn ones; `helper_mean` over all of them.
     """
     n_items = len(values)
@@ -241,14 +242,18 @@ def unit_spread(
     added = _added(mean, smoothing) / size
     square, cube = float(residual @ residual), float((residual**3).sum())
     third = cube + _third(mean, smoothing) / size**2
-    careful = 1 + CAUTION * _relative_error(residual, added, n)
+    total = (square + added) / max(1.0, n + smoothing.weight - 1 - lost)
+    total *= 1 + CAUTION * _relative_error(residual, added, n)
+    raw = (raw + added) / max(1.0, n + smoothing.weight - 1)
+    shown = float(noise.sum()) / n / size**2
+    believed = min(1.0, max(total, raw) * (1 + 2 * sqrt(2 / max(1, n - 1))) / shown) if shown > 0 else 1.0
     return Spread(
         n=n,
         value=mean,
-        total=careful * (square + added) / max(1.0, n + smoothing.weight - 1 - lost),
-        noise=float(noise.sum()) / n / size**2,
-        single=single / size,
-        raw=(raw + added) / (n + smoothing.weight - 1),
+        total=total,
+        noise=believed * shown,
+        single=believed * single / size,
+        raw=raw,
         third=third / (n + smoothing.weight),
         lean=cube / square if square > 1e-12 else 0.0,
         lever=lever,

@@ -27,9 +27,10 @@ SECOND_ATTEMPTS = (8, 0.08)
 will be asked: there the interval rests on how much of the variance is repeat noise."""
 STEPS = (0.5, 0.85)
 """How much of the way to the planned allocation the first waves go; later ones go all of it."""
-MAX_WAVE = 11
 _LAST_STEP = 0.02
-_AIM = 0.995
+_MARGIN, _PATIENT_WAVES, _MOST_MARGIN = 0.005, 4, 0.3
+"""How far below the wanted variance a plan aims: hardly, but twice as far with each wave after the first few, so that a
+run which is always just short comes to an end within a dozen."""
 
 
 def pilot(
@@ -72,7 +73,9 @@ def next_passes(
         return None
     goal = [
         _with_second_attempts(passes, curve.n_units, passes[0])
-        for curve, passes in zip(curves, allocate(curves, _wanted(target, df=now.this_suite.df) * _AIM), strict=True)
+        for curve, passes in zip(
+            curves, allocate(curves, _wanted(target, df=now.this_suite.df) * (1 - _margin(wave))), strict=True
+        )
     ]
     if goal == drawn:  # the plan sees the target reached, the interval does not: buy a little more of everything
         goal = [_stretched(curve, passes) for curve, passes in zip(curves, drawn, strict=True)]
@@ -157,7 +160,11 @@ def _step(curves: Sequence[Curve], drawn: list[tuple[int, ...]], goal: list[tupl
     spent = sum(curve.cost(passes) for curve, passes in zip(curves, drawn, strict=True))
     left = sum(curve.cost(passes) for curve, passes in zip(curves, goal, strict=True)) - spent
     small = left <= _LAST_STEP * spent
-    return 1.0 if small or wave > len(STEPS) or wave >= MAX_WAVE else STEPS[max(wave, 1) - 1]
+    return 1.0 if small or wave > len(STEPS) else STEPS[max(wave, 1) - 1]
+
+
+def _margin(wave: int) -> float:
+    return float(min(_MOST_MARGIN, _MARGIN * 2 ** max(0, wave - _PATIENT_WAVES)))
 
 
 def _stretched(curve: Curve, passes: tuple[int, ...]) -> tuple[int, ...]:

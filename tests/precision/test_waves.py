@@ -45,17 +45,18 @@ class Model:
         ]
         self.truth = sum(s.weight * sum(c) / len(c) for s, c in zip(strata, self.chances, strict=True))
 
-    def state(self, place: int, passes: Sequence[int], usd: float | None = 1.0) -> StratumState:
+    def state(self, place: int, passes: Sequence[int], usd: float | None = 1.0, n_pilot: int = 0) -> StratumState:
         results = [
             UnitResult(unit=str(k), scores=(answers[: sum(k < units for units in passes)],))
             for k, answers in enumerate(self.answers[place][: passes[0]])
         ]
-        return StratumState.of(self.strata[place], results, usd_per_attempt=usd)
+        return StratumState.of(self.strata[place], results, usd_per_attempt=usd, n_pilot=n_pilot)
 
     def run(self, target: Target) -> tuple[PrecisionEstimate, int, float]:
         draws, wave = pilot(self.strata, target), 0
+        first = [draw.n_units for draw in draws]
         while True:
-            states = [self.state(place, draw.passes) for place, draw in enumerate(draws)]
+            states = [self.state(place, draw.passes, n_pilot=first[place]) for place, draw in enumerate(draws)]
             wave += 1
             more = next_wave(states, target, wave=wave)
             if more is None:
@@ -79,9 +80,9 @@ class Model:
 def test_the_interval_covers_the_score_on_this_suite(
     sizes: tuple[int, ...], repeats: int, points: float, ease: float, spread: float
 ) -> None:
-    """120 runs: 95 % are 114; 106 or fewer happen once in two hundred. Near 0 and 1 the estimate leans outwards."""
+    """100 runs: 95 % are 95; 87 or fewer happen once in two hundred. No estimate leans, near 1 neither."""
     target, hits, errors = Target(half_width=points * POINT), 0, 0.0
-    for seed in range(120):
+    for seed in range(100):
         model = Model(suite(*sizes, repeats=repeats), seed, ease=ease, spread=spread)
         found, waves, _ = model.run(target)
         assert found.half_width <= target.half_width
@@ -89,9 +90,8 @@ def test_the_interval_covers_the_score_on_this_suite(
         assert found.value is not None
         hits += found.this_suite.low <= model.truth <= found.this_suite.high
         errors += found.value - model.truth
-    assert hits >= 107
-    lean = target.half_width / 4 if ease > 1 else 0.0
-    assert abs(errors / 120) < lean + 3 * target.half_width / 1.96 / 120**0.5
+    assert hits >= 88
+    assert abs(errors / 100) < 3 * target.half_width / 1.96 / 100**0.5
 
 
 def test_the_same_states_give_the_same_waves() -> None:
@@ -112,7 +112,7 @@ def test_a_dear_task_is_asked_less() -> None:
 def test_a_wide_target_has_a_small_pilot_and_a_narrow_one_a_larger() -> None:
     strata = suite(12_000, 2_700, 500)
     wide, narrow = (sum(draw.n_units for draw in pilot(strata, Target(half_width=h * POINT))) for h in (3, 1))
-    assert wide < narrow <= 150
+    assert wide < narrow <= 180
 
 
 def test_second_attempts_are_asked_where_much_of_a_task_will_be() -> None:
@@ -141,7 +141,7 @@ def test_all_right_is_not_certain() -> None:
     found = estimate([StratumState.of(stratum, [UnitResult(unit=str(n), scores=((1.0,),)) for n in range(60)])])
     assert found.value == 1.0
     assert found.this_suite.high == 1.0
-    assert 1 - 3.7 / 60 < found.this_suite.low < 1 - 2.6 / 60
+    assert 1 - 3.9 / 60 < found.this_suite.low < 1 - 2.6 / 60
 
 
 def test_one_answer_or_none_is_no_precision() -> None:
@@ -213,9 +213,9 @@ def test_tasks_have_estimates_of_their_own() -> None:
     states = [model.state(place, (100,)) for place in (0, 1)]
     whole, tasks = estimate(states), estimate_by_task(states)
     assert list(tasks) == ["task 0", "task 1"]
-    values = [found.value for found in tasks.values()]
+    values = [found.plain for found in tasks.values()]
     assert None not in values
-    assert whole.value == pytest.approx(sum(value or 0.0 for value in values) / 2)
+    assert whole.plain == pytest.approx(sum(value or 0.0 for value in values) / 2)
     assert all(found.half_width > whole.half_width for found in tasks.values())
 
 
