@@ -95,11 +95,6 @@ def _by_characters(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
-def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of one text."""
-    return estimate([text]).tokens[0]
-
-
 def upper_bound_tokens(text: str) -> int:
     """A number of tokens that no byte-level vocabulary exceeds: one token takes at least one UTF-8 byte."""
     return len(text.encode("utf-8", "surrogatepass"))
