@@ -57,7 +57,8 @@ class Fated:
         self._fate = fate
 
     def __contains__(self, custom_id: object) -> bool:
-        return hashlib.sha256(f"{self._fate}{custom_id}".encode()).digest()[0] % 50 == 0
+        own_id = str(custom_id).partition("-")[0]  # at Anthropic the name of the batch follows
+        return hashlib.sha256(f"{self._fate}{own_id}".encode()).digest()[0] % 50 == 0
 
 
 EXPIRING, NAMELESS = Fated("expires"), Fated("has no custom_id")
@@ -72,11 +73,11 @@ class Spoiler:
         self._asked: Counter[str] = Counter()
 
     def __call__(self, what: str, body: bytes) -> bytes:
-        """Spoil the first upload, the first creation of a batch that can be found, every third look, and some lines."""
+        """Spoil the first upload, the first creation of a batch, every third look, and some lines."""
         self._asked[what] += 1
         if what in ("results", "errors"):
             return b"".join(self._line(line) for line in body.splitlines())
-        findable = what == "upload" or (what == "create" and b"metadata" in body)
+        findable = what in ("upload", "create")
         if (findable and self._asked[what] == 1) or (what == "poll" and self._asked[what] % 3 == 0):
             self.spoilt[what] += 1
             return b"{}" if findable else SPOILT_LOOKS[self.spoilt[what] % len(SPOILT_LOOKS)]
@@ -186,7 +187,7 @@ async def restartable(books: Batches, hangman_box: list[Hangman]) -> AsyncIterat
 def moments(model: str, kills: int, seed: int) -> list[str | float]:
     """When to kill, session by session: first before the lines are at the provider, then while they are."""
     generator = random.Random(seed)
-    named = ["uploaded", "taken"] if model.startswith("openai") else []
+    named = ["uploaded", "taken"] if model.startswith("openai") else ["taken"]
     before: list[str | float] = [generator.uniform(0, 1) for _ in range(2)] + named
     after: list[str | float] = ["looked", "half", "looked"]
     n_random = max(0, kills - len(before) - len(after) - 1)
@@ -235,7 +236,7 @@ def _count(proof: Proof, books: Batches, folder: Path) -> None:
     proof.check(f"{len(run):,} of {proof.lines:,} answered and scored right, once each", holds=(
         len({row.planned_id for row in run}) == len(run) == proof.lines and scored == [1_000_000] * proof.lines
     ))  # fmt: skip
-    handed = [line["custom_id"] for batch in books.batches.values() for line in batch["lines"]]
+    handed = [line["custom_id"].partition("-")[0] for batch in books.batches.values() for line in batch["lines"]]
     proof.check(f"{len(handed):,} lines reached the server, no custom id twice", holds=len(set(handed)) == len(handed))
     nameless = {custom_id for custom_id in handed if custom_id in NAMELESS} - lost
     expired = {custom_id for custom_id in handed if custom_id in EXPIRING} - lost - nameless
