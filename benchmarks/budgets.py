@@ -31,7 +31,7 @@ from harness.models import ModelSpec, parse_model
 from harness.money import from_pico, to_pico_ceiling
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, SessionOptions, run_suites
-from harness.runner.pricer import Spent
+from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
 
 MODELS = ("sim-reasoner", "sim-flaky")

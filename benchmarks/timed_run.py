@@ -18,7 +18,7 @@ from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, run_suites
-from harness.runner.pricer import Spent
+from harness.runner.requests.attempt_ends import Spent
 
 
 class Stopwatch:

@@ -256,6 +256,26 @@ class Transcript:
     reasoning: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptRow:
+    """What was said in one attempt, with what a scorer needs besides.
+
+    Attributes:
+        messages: as sent, JSON values; images by digest.
+    """
+
+    attempt_id: int
+    cell_id: int
+    planned_id: int | None
+    purpose: str
+    status: str
+    finish_reason: str | None
+    refused: bool
+    messages: Sequence[Mapping[str, object]]
+    answer: str
+    reasoning: str | None
+
+
 @request_value
 class ScoreRecord:
     """One judgement of one attempt; the newest score of an attempt counts.

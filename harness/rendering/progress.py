@@ -18,7 +18,7 @@ from harness.documents.table import Column, Table
 from harness.errors import ProviderError
 from harness.models import ModelSpec
 from harness.rendering.printable import printable
-from harness.runner.pricer import Spent
+from harness.runner.requests.attempt_ends import Spent
 from harness.secrets import redact_known
 
 if TYPE_CHECKING:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.declared import request_value
 from harness.errors import BudgetReached, ErrorClass, HarnessError, ProviderError
-from harness.ledger.records import AttemptStart, SampleOutcome, Transcript
+from harness.ledger.records import AttemptStart, Transcript
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Provider, Request, Response
 from harness.runner.pricer import Pricer
+from harness.runner.requests.attempt_ends import NO_TRIES, Answer, AttemptFailed, EarlierTries
 from harness.runner.requests.item_questions import Question, messages_json
 from harness.runner.requests.policy import ACTIONS, Action, is_worth_retrying, retrying
 from harness.runner.requests.reservations import Reservations
@@ -26,51 +25,6 @@ from harness.runner.requests.session_context import SessionContext
 from harness.runner.requests.settlement import answered, failed, finish_time
 from harness.runner.traffic.gate import NO_HEADERS
 from harness.runner.traffic.limiter import SampleLeft, Waiter, WaitingLine
-
-
-@request_value
-class Answer:
-    """An answer that is already in the ledger."""
-
-    attempt_id: int
-    response: Response
-
-
-class AttemptFailed(ProviderError):
-    """A failed attempt that is already in the ledger as row `attempt_id`."""
-
-    def __init__(self, attempt_id: int, error: ProviderError) -> None:
-        super().__init__(
-            error.message,
-            error_class=error.error_class,
-            http_status=error.http_status,
-            retry_after_s=error.retry_after_s,
-            billed=error.billed,
-        )
-        self.attempt_id = attempt_id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierTries:
-    """Attempts of earlier sessions at the same question.
-
-    Attributes:
-        made: they count against the limit, and their numbers are taken.
-        uncounted: those of them that do not count, because this program ended before they did.
-    """
-
-    made: int = 0
-    uncounted: int = 0
-
-    @classmethod
-    def of(cls, known: SampleOutcome | None) -> EarlierTries:
-        """Those of a sample as the ledger knows it."""
-        return (
-            NO_TRIES if known is None else cls(made=known.last_try_number, uncounted=known.n_open + known.n_cancelled)
-        )
-
-
-NO_TRIES = EarlierTries()
 
 
 class _Admitted(NamedTuple):

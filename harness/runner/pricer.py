@@ -14,7 +14,6 @@ from decimal import Decimal
 from harness.costs.cost import Cost, price_request
 from harness.costs.served import Served
 from harness.costs.worst_case import cannot_hold, no_cap, no_price, worst_case_usd
-from harness.declared import request_value
 from harness.errors import UnpricedModelError
 from harness.instants import from_us
 from harness.ledger.records import UsageFacts
@@ -22,6 +21,7 @@ from harness.ledger.writing.usage_facts import usage_facts
 from harness.models import ModelSpec
 from harness.money import EXACT, from_pico, to_pico_ceiling
 from harness.pricing.book import PriceBook
+from harness.runner.requests.attempt_ends import UNKNOWN, Spent
 from harness.usage.bounds import COST_IN_DOUBT, MOST_USD, sensible
 from harness.usage.kinds import likely_kind, read_usage
 from harness.usage.meters import meters
@@ -34,26 +34,6 @@ _TERMS_REMEMBERED = 64
 _MOST_PICO = to_pico_ceiling(MOST_USD)
 _LARGEST_RESERVATION_PICO = 10**16
 """Ten thousand dollars: far above any request, and sums of it fit into what the ledger can hold."""
-
-
-@request_value
-class Spent:
-    """What one attempt used and cost.
-
-    Attributes:
-        charged_pico: picodollars, rounded up; None = the bill is not known.
-        usd: exact dollars; None = not known.
-        input_tokens, output_tokens: totals as the provider counts them; None = not known.
-    """
-
-    charged_pico: int | None = None
-    usd: Decimal | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
-UNKNOWN = Spent()
-NOTHING = Spent(charged_pico=0, usd=Decimal(0), input_tokens=0, output_tokens=0)
 
 
 class Pricer:

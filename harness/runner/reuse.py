@@ -12,9 +12,10 @@ from harness.ledger import Ledger
 from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript
 from harness.replies.thinking import separate
 from harness.runner.attempts import RequestSender
+from harness.runner.plan import PlannedItem
+from harness.runner.requests.attempt_ends import PaidAnswer
 from harness.runner.requests.item_questions import Question, messages_json
 from harness.runner.requests.session_context import SessionContext
-from harness.runner.scoring.scores import PaidAnswer
 
 if TYPE_CHECKING:
     from harness.ledger.reading.attempt_rows import AttemptRow
@@ -29,7 +30,7 @@ class Reuse:
         self.count = 0
 
     async def take(
-        self, sender: RequestSender, question: Question, *, epoch: int, try_number: int
+        self, sender: RequestSender, question: Question, item: PlannedItem, try_number: int
     ) -> PaidAnswer | None:
         """Take the stored answer to a question, if there is one, and record it; None when there is none."""
         from harness.ledger.reading.attempt_rows import Asked, attempt_row, find_answer
@@ -44,7 +45,7 @@ class Reuse:
             model=sender.spec.model,
             parameters=prepared.parameters,
             messages=messages,
-            epoch=epoch,
+            epoch=item.epoch,
         )
         found = find_answer(self._ledger, asked, outside_run=self._context.run_id)
         if found is None:

@@ -7,22 +7,24 @@ asked in batches take the same way, with another one between question and answer
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from harness.errors import ProviderError
-from harness.ledger.reading.attempt_rows import TranscriptRow
-from harness.ledger.records import SampleOutcome
-from harness.runner.attempts import Answer, AttemptFailed, EarlierTries
+from harness.ledger.records import SampleOutcome, TranscriptRow
+from harness.runner.attempts import RequestSender
 from harness.runner.failed_samples import HOPELESS, given_up, hopeless
 from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.plan import Chain, PlannedItem
+from harness.runner.requests.attempt_ends import Answer, AttemptFailed, EarlierTries, PaidAnswer
 from harness.runner.requests.item_questions import Question
 from harness.runner.requests.policy import ACTIONS, Action
-from harness.runner.reuse import Reuse
-from harness.runner.scoring.scores import AnswerScorer, PaidAnswer, ScoringStopped
+from harness.runner.scoring.scores import AnswerScorer, ScoringStopped
 from harness.runner.traffic.limiter import SampleLeft
 from harness.suites.prompts import with_earlier_answers
+
+TakeReused = Callable[[RequestSender, Question, PlannedItem, int], Awaitable[PaidAnswer | None]]
+"""Takes the stored answer to what a sender would ask as the try of this number; None = there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class SampleWork:
 
     Args:
         transcript: what the ledger kept of an attempt; None = nothing.
-        reuse: answers of other runs; None = they are not taken.
+        reuse: takes the answers of other runs; None = they are not taken.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class SampleWork:
         observer: RunObserver,
         transcript: Callable[[int], TranscriptRow | None],
         max_attempts: int,
-        reuse: Reuse | None = None,
+        reuse: TakeReused | None = None,
     ) -> None:
         self._scorer = scorer
         self._observer = observer
@@ -156,9 +158,11 @@ class SampleWork:
             return self._finished(queue, failed=False, text=paid.text)
         return await self._scored(queue, item, paid)
 
-    async def _reused(self, queue: ModelQueue, item: PlannedItem, question: Question, reuse: Reuse) -> Finished | None:
+    async def _reused(
+        self, queue: ModelQueue, item: PlannedItem, question: Question, reuse: TakeReused
+    ) -> Finished | None:
         tries = EarlierTries.of(queue.known(item)).made
-        paid = await reuse.take(queue.sender, question, epoch=item.epoch, try_number=tries + 1)
+        paid = await reuse(queue.sender, question, item, tries + 1)
         return None if paid is None else await self._scored(queue, item, paid)
 
     async def _scored(self, queue: ModelQueue, item: PlannedItem, paid: PaidAnswer) -> Finished:

@@ -121,7 +121,7 @@ async def run_session(
             observer=observer,
             transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
             max_attempts=spec.max_attempts,
-            reuse=reuse,
+            reuse=None if reuse is None else reuse.take,
         )
         session: Session | BatchSession
         if spec.batch:

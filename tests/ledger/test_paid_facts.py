@@ -21,7 +21,8 @@ from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner.plan import PlannedItem
 from harness.runner.pricer import Pricer
-from harness.runner.scoring.scores import AnswerScorer, CannotScore, Faults, PaidAnswer
+from harness.runner.requests.attempt_ends import PaidAnswer
+from harness.runner.scoring.scores import AnswerScorer, CannotScore, Faults
 from harness.scorers import MathCheck, ProgramCheck, Score
 from harness.suites import DatasetRef, Sample, ScorerRef, Suite, Task
 from harness.usage.kinds import likely_kind

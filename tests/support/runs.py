@@ -14,7 +14,7 @@ from harness.models import ModelSpec, parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
-from harness.runner.pricer import Spent
+from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
 
 QUICK = RetryLimits(first_wait_s=0.002, longest_wait_s=0.004)

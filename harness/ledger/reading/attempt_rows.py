@@ -16,7 +16,7 @@ from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.encoding import Compression, canonical_json, read_json
 from harness.ledger.ledger import Ledger
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
-from harness.ledger.records import UsageFacts, UsageSource
+from harness.ledger.records import TranscriptRow, UsageFacts, UsageSource
 from harness.ledger.row_forms import StoredRow, flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_ONE_BY_ONE
 
@@ -196,26 +196,6 @@ def score_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, newest: 
     """
     for row in select_rows(ledger, query, run_ids):
         yield record_of(ScoreRow, row)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptRow:
-    """What was said in one attempt, with what a scorer needs besides.
-
-    Attributes:
-        messages: as sent, JSON values; images by digest.
-    """
-
-    attempt_id: int
-    cell_id: int
-    planned_id: int | None
-    purpose: str
-    status: str
-    finish_reason: str | None
-    refused: bool
-    messages: Sequence[Mapping[str, object]]
-    answer: str
-    reasoning: str | None
 
 
 _TRANSCRIPT = """

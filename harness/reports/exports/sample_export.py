@@ -12,8 +12,9 @@ from itertools import islice
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
 from harness.ledger import CellRecord, Ledger
-from harness.ledger.reading.attempt_rows import TranscriptRow, transcripts_of
+from harness.ledger.reading.attempt_rows import transcripts_of
 from harness.ledger.reading.export_rows import planned_ids, planned_samples, scores_by_attempt
+from harness.ledger.records import TranscriptRow
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_exports import NAME_COLUMNS
 from harness.reports.exports.attempt_rates import AttemptRates

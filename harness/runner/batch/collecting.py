@@ -14,12 +14,12 @@ from harness.ledger.batch_states import doubt_batch
 from harness.providers.base import Response
 from harness.providers.batch_api.batch_results import BatchResult, Trouble
 from harness.providers.batch_api.batches import BatchHandle, BatchProgress, BatchProvider
-from harness.runner.attempts import Answer
 from harness.runner.batch.batch_chains import BatchChains
 from harness.runner.batch.batch_context import BatchContext, OutOfReachError
 from harness.runner.batch.batch_lines import AT_ONCE, Line, OpenBatch, OpenChain, all_of
 from harness.runner.batch.batch_reading import DETAIL_SEPARATOR, Reading, missing_result
 from harness.runner.model_queues import ModelQueue
+from harness.runner.requests.attempt_ends import Answer
 from harness.runner.requests.policy import ACTIONS, Action
 from harness.runner.traffic.limiter import SampleLeft
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.ledger.records import AttemptStart
-from harness.runner.pricer import Pricer, Spent
+from harness.runner.pricer import Pricer
+from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.expected_costs import ExpectedCosts
 from harness.runner.requests.item_questions import Question
 

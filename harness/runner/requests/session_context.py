@@ -14,7 +14,7 @@ from harness.errors import ProviderError
 from harness.ledger.records import AttemptOutcome, AttemptStart, Transcript
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
-from harness.runner.pricer import Spent
+from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.expected_costs import ExpectedCosts
 from harness.runner.requests.policy import RetryPolicy
 from harness.runner.spec import RunSpec

@@ -10,7 +10,8 @@ import dataclasses
 from harness.errors import Billed, ErrorClass, ProviderError
 from harness.ledger.records import NO_USAGE, AttemptOutcome, SettledStatus, UsageFacts
 from harness.providers.base import Response
-from harness.runner.pricer import NOTHING, UNKNOWN, Pricer, Spent
+from harness.runner.pricer import Pricer
+from harness.runner.requests.attempt_ends import NOTHING, UNKNOWN, Spent
 from harness.runner.requests.item_questions import Question
 from harness.usage.bounds import BEYOND_SENSE, COST_IN_DOUBT
 from harness.usage.values import NORMALISER_VERSION

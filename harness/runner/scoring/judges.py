@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec, parse_model
-from harness.runner.attempts import EarlierTries, RequestSender
+from harness.runner.attempts import RequestSender
 from harness.runner.plan import PlannedItem
+from harness.runner.requests.attempt_ends import EarlierTries, PaidAnswer
 from harness.runner.requests.item_questions import Question
-from harness.runner.scoring.scores import PaidAnswer
 from harness.scorers import JudgeCall
 from harness.suites.tokens import upper_bound_messages
 

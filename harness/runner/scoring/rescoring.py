@@ -21,8 +21,8 @@ from pathlib import Path
 from harness.errors import BudgetReached, HarnessError, InputError, ProviderError
 from harness.instants import to_us
 from harness.ledger import Ledger
-from harness.ledger.reading.attempt_rows import TranscriptRow, score_rows, transcript_rows
-from harness.ledger.records import PlannedRecord, RunRecord, SampleOutcome
+from harness.ledger.reading.attempt_rows import score_rows, transcript_rows
+from harness.ledger.records import PlannedRecord, RunRecord, SampleOutcome, TranscriptRow
 from harness.ledger.writing.writer import Writer
 from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
@@ -33,12 +33,12 @@ from harness.providers.endpoints import SIMULATED, BaseUrls, endpoints
 from harness.runner.budgets import capped_scopes
 from harness.runner.plan import PlannedItem, sample_sha256
 from harness.runner.preparation import load_suites
-from harness.runner.pricer import Spent
+from harness.runner.requests.attempt_ends import PaidAnswer, Spent
 from harness.runner.requests.policy import ACTIONS, Action, RetryLimits, RetryPolicy
 from harness.runner.requests.session_context import Clocks, SessionContext
 from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.judges import Judge
-from harness.runner.scoring.scores import NO_JUDGE, AnswerScorer, CannotScore, PaidAnswer
+from harness.runner.scoring.scores import NO_JUDGE, AnswerScorer, CannotScore
 from harness.runner.senders import open_sender
 from harness.runner.spec import RunSpec
 from harness.runner.traffic.limiter import ConcurrencyLimiter, SampleLeft

@@ -11,32 +11,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
-from harness.declared import request_value
 from harness.errors import BudgetReached, HarnessError, ProviderError
 from harness.ledger.records import ScoreRecord
-from harness.providers.base import FinishReason
 from harness.runner.plan import PlannedItem
+from harness.runner.requests.attempt_ends import PaidAnswer
 from harness.runner.requests.policy import ACTIONS, Action
 from harness.scorers import SCORERS, JudgeCall, MathCheck, ProgramCheck, Score, finish_judgement, score
 
 LONGEST_SCORED_AT_ONCE = 20_000
 """Characters; longer replies are read beside the event loop, so that other requests and Ctrl-C are served meanwhile."""
-
-
-@request_value
-class PaidAnswer:
-    """An answer that is in the ledger, as far as its score depends on it.
-
-    Attributes:
-        text: None = it was paid, but its transcript was not kept and scoring did not happen then.
-    """
-
-    attempt_id: int
-    cell_id: int
-    planned_id: int
-    text: str | None
-    finish_reason: FinishReason | str | None
-    refused: bool
 
 
 class Checks(Protocol):
