@@ -208,7 +208,8 @@ class Ledger:
         import pandas as pd
 
         from harness.reports.compare.comparison import Thresholds, comparison_object
-        from harness.reports.compare.run_comparison import compare_runs, parse_share
+        from harness.reports.compare.gate_rules import parse_share
+        from harness.reports.compare.run_comparison import compare_runs
 
         thresholds = Thresholds(
             cost_increase=parse_share(max_cost_increase, "%", "max_cost_increase"),

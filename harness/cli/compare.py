@@ -60,8 +60,8 @@ def compare(
     """
     from harness.pricing.price_files import load_price_book
     from harness.reports.compare.comparison import Thresholds, comparison_document
-    from harness.reports.compare.gate_rules import gate_code, parse_on_inconclusive
-    from harness.reports.compare.run_comparison import compare_models, compare_runs, parse_share
+    from harness.reports.compare.gate_rules import gate_code, parse_on_inconclusive, parse_share
+    from harness.reports.compare.run_comparison import compare_models, compare_runs
 
     chosen = checked("json" if json_output else output_format, PEOPLE)
     rule = parse_on_inconclusive(on_inconclusive)

@@ -9,7 +9,9 @@ import os
 import shlex
 import sqlite3
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -21,6 +23,14 @@ from harness.secrets import learn_url, redact_url
 BUSY_TIMEOUT_S = 30.0
 PAGE_BYTES = 8192
 WRITING = "benchtab_writing"
+
+
+class Readable(Protocol):
+    """What a query needs of a ledger."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection in a read transaction."""
+        ...
 
 
 def database_url(name: str | Path) -> URL:

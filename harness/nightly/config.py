@@ -19,8 +19,7 @@ from harness.models import ModelSpec
 from harness.money import parse_usd
 from harness.pricing.model_names import read_model
 from harness.reports.compare.comparison import Thresholds
-from harness.reports.compare.gate_rules import OnInconclusive
-from harness.reports.compare.run_comparison import parse_share
+from harness.reports.compare.gate_rules import OnInconclusive, parse_share
 from harness.runner.failed_samples import MAX_FAILED, parse_max_failed
 from harness.runner.spec import RunSpec
 from harness.typed_files import Strict, mistakes, parse_toml, refusal

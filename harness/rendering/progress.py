@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from harness.runner.preparation import PreparedRun
+    from harness.runner.plan import PreparedRun
 
 _EVERY_S = 60.0
 _COLUMNS = (

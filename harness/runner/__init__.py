@@ -2,7 +2,8 @@
 
 from harness.runner.endings import ModelResult, RunResult
 from harness.runner.execution import run_suites
-from harness.runner.preparation import PreparedRun, prepare_run
+from harness.runner.plan import PreparedRun
+from harness.runner.preparation import prepare_run
 from harness.runner.session_setup import SessionOptions
 from harness.runner.spec import RunSpec
 

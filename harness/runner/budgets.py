@@ -21,8 +21,7 @@ from harness.ledger.scopes import set_scope, simulated_twin
 from harness.models import ModelSpec, parse_model
 from harness.money import parse_usd
 from harness.pricing.book import PriceBook
-from harness.runner.plan import ModelPlan
-from harness.runner.preparation import PreparedRun
+from harness.runner.plan import ModelPlan, PreparedRun
 from harness.runner.requests.item_questions import output_cap
 
 _DAY_US = 86_400_000_000

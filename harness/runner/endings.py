@@ -17,7 +17,7 @@ from harness.money import plain
 from harness.runner.failed_samples import too_many_failed
 from harness.runner.forecast.remaining import Rest
 from harness.runner.options.command_line import command, resume_words
-from harness.runner.preparation import PreparedRun
+from harness.runner.plan import PreparedRun
 
 FINISHED: tuple[RunStatus, ...] = ("complete", "failed")
 """Runs of which every planned sample was answered or given up."""

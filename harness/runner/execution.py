@@ -31,7 +31,8 @@ from harness.runner.failed_samples import Outcomes, with_new_tries
 from harness.runner.forecast.remaining import rest_of
 from harness.runner.model_queues import RunObserver
 from harness.runner.options.preflight import refuse_another_run, refuse_what_cannot_be_asked
-from harness.runner.preparation import PreparedRun, cell_records, planned_records, prepare_run, run_record
+from harness.runner.plan import PreparedRun
+from harness.runner.preparation import cell_records, planned_records, prepare_run, run_record
 from harness.runner.scoring.verdicts import with_verdicts
 from harness.runner.session_setup import USUAL_SESSION, SessionOptions, StoredPlan, run_session
 from harness.runner.spec import RunSpec

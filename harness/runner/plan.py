@@ -1,4 +1,5 @@
-"""What will be asked, drawn before the first request: samples, epochs, order and inclusion probabilities.
+"""What will be asked, drawn before the first request: samples, epochs, order and inclusion probabilities; `PreparedRun`
+holds all of it.
 
 Pure. Loaded suites and a seed go in, chains of planned samples come out; the draw order interleaves tasks in
 proportion, so that the first k samples of a plan are an unbiased draw from all of it.
@@ -12,13 +13,20 @@ import operator
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
 from harness.messages import ImagePart
 from harness.models import ModelSpec
+from harness.pricing.book import PriceBook
+from harness.providers.endpoints import SIMULATED, Endpoints
+from harness.runner.spec import RunSpec
 from harness.suites.sample import LoadedTask, Sample
 from harness.suites.suite import Suite, Task
+
+JUDGED = "judge"
+"""The scorer that asks a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,12 @@ class ModelPlan:
     spec: ModelSpec
     reasons: bool | None
     simulated: bool
+
+
+def is_simulated(spec: ModelSpec, book: PriceBook, now: datetime) -> bool:
+    """Whether a model is one of the built-in ones, asked directly or over HTTP: its dollars are made up."""
+    price = book.at(spec.provider, spec.model, now)
+    return spec.provider == SIMULATED or (price is not None and price.provider == SIMULATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +76,36 @@ class PlannedItem:
 
 Chain = tuple[PlannedItem, ...]
 """Items that one worker asks one after the other, because later ones need the answers of earlier ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRun:
+    """A run that can start.
+
+    Attributes:
+        chains: what is asked of each model, in draw order.
+        endpoints: where each model and judge is asked.
+        warnings: what a reader of the results must know (data not pinned, prices missing).
+    """
+
+    run_id: str
+    spec: RunSpec
+    suites: tuple[LoadedSuite, ...]
+    chains: tuple[Chain, ...]
+    models: tuple[ModelPlan, ...]
+    plan_sha256: str
+    warnings: tuple[str, ...]
+    endpoints: Endpoints
+
+    @property
+    def items(self) -> list[PlannedItem]:
+        """All planned samples, in draw order."""
+        return [item for chain in self.chains for item in chain]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a judge is to score answers of any task."""
+        return any(task.scorer.name == JUDGED for loaded in self.suites for task in loaded.suite.tasks)
 
 
 def sample_sha256(sample: Sample) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,50 +20,23 @@ from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.pricing.known_names import where_prices_go, why_no_price
-from harness.providers.endpoints import SIMULATED, Endpoints, endpoints
+from harness.providers.endpoints import endpoints
 from harness.providers.settings import reasons
 from harness.runner.options.option_bounds import refuse_out_of_bounds, refuse_too_many
-from harness.runner.plan import Chain, LoadedSuite, ModelPlan, PlannedItem, plan, plan_sha256, sample_sha256
-from harness.runner.requests.item_questions import output_cap
+from harness.runner.plan import (
+    JUDGED,
+    LoadedSuite,
+    ModelPlan,
+    PreparedRun,
+    is_simulated,
+    plan,
+    plan_sha256,
+    sample_sha256,
+)
 from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
 from harness.suites.sample import Sample
 from harness.version import __version__
-
-JUDGED = "judge"
-"""The scorer that asks a model."""
-_LONG_OUTPUT_TOKENS = 16_384
-"""Above this output cap a reasoning answer can take longer than proxies keep a silent connection open."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedRun:
-    """A run that can start.
-
-    Attributes:
-        chains: what is asked of each model, in draw order.
-        endpoints: where each model and judge is asked.
-        warnings: what a reader of the results must know (data not pinned, prices missing).
-    """
-
-    run_id: str
-    spec: RunSpec
-    suites: tuple[LoadedSuite, ...]
-    chains: tuple[Chain, ...]
-    models: tuple[ModelPlan, ...]
-    plan_sha256: str
-    warnings: tuple[str, ...]
-    endpoints: Endpoints
-
-    @property
-    def items(self) -> list[PlannedItem]:
-        """All planned samples, in draw order."""
-        return [item for chain in self.chains for item in chain]
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether a judge is to score answers of any task."""
-        return any(task.scorer.name == JUDGED for loaded in self.suites for task in loaded.suite.tasks)
 
 
 def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -> PreparedRun:
@@ -149,12 +121,6 @@ def _model_plan(spec: ModelSpec, book: PriceBook, now: datetime) -> ModelPlan:
     return ModelPlan(spec=spec, reasons=reasons(spec), simulated=is_simulated(spec, book, now))
 
 
-def is_simulated(spec: ModelSpec, book: PriceBook, now: datetime) -> bool:
-    """Whether a model is one of the built-in ones, asked directly or over HTTP: its dollars are made up."""
-    price = book.at(spec.provider, spec.model, now)
-    return spec.provider == SIMULATED or (price is not None and price.provider == SIMULATED)
-
-
 def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:
     unpriced = [model.spec for model in models if book.at(model.spec.provider, model.spec.model, now) is None]
     if not unpriced:
@@ -162,14 +128,6 @@ def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime)
     message = "; ".join(dict.fromkeys(why_no_price(book, model.provider, model.model, now) for model in unpriced))
     fix = where_prices_go(book, unpriced[0].provider)
     return [f"{message}; its cost will be unknown ({fix})"]
-
-
-def streams(run: PreparedRun, model: ModelPlan) -> bool:
-    """Whether answers of a model are streamed: a connection that stays silent for minutes may be cut on its way."""
-    if run.spec.stream is not None:
-        return run.spec.stream
-    caps = (output_cap(item, model, run.spec.max_output_tokens) for item in run.items)
-    return model.reasons is not False and any(cap is None or cap > _LONG_OUTPUT_TOKENS for cap in caps)
 
 
 def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord:

@@ -16,9 +16,9 @@ from harness.providers.base import Provider
 from harness.providers.endpoints import SIMULATED
 from harness.runner.attempts import RequestSender
 from harness.runner.budgets import budget_scopes
-from harness.runner.plan import PlannedItem
-from harness.runner.preparation import PreparedRun, is_simulated, streams
+from harness.runner.plan import ModelPlan, PlannedItem, PreparedRun, is_simulated
 from harness.runner.pricer import Pricer
+from harness.runner.requests.item_questions import output_cap
 from harness.runner.requests.reservations import Reservations
 from harness.runner.requests.session_context import SessionContext
 from harness.runner.traffic.gate import Gate
@@ -26,6 +26,9 @@ from harness.runner.traffic.limiter import WaitingLine
 
 if TYPE_CHECKING:
     from harness.simulation.simulated_models import AnswerKey
+
+_LONG_OUTPUT_TOKENS = 16_384
+"""Above this output cap a reasoning answer can take longer than proxies keep a silent connection open."""
 
 
 @contextlib.asynccontextmanager
@@ -89,8 +92,16 @@ def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool, checking
         base_url=prepared.endpoints.of(spec),
         concurrency=1 if checking else prepared.spec.concurrency,
         answer_key=_answer_key(() if checking else prepared.items) if spec.provider == SIMULATED else None,
-        stream=not checking and plan is not None and streams(prepared, plan),
+        stream=not checking and plan is not None and _streams(prepared, plan),
     )
+
+
+def _streams(run: PreparedRun, model: ModelPlan) -> bool:
+    """Whether answers of a model are streamed: a connection that stays silent for minutes may be cut on its way."""
+    if run.spec.stream is not None:
+        return run.spec.stream
+    caps = (output_cap(item, model, run.spec.max_output_tokens) for item in run.items)
+    return model.reasons is not False and any(cap is None or cap > _LONG_OUTPUT_TOKENS for cap in caps)
 
 
 def _answer_key(items: Iterable[PlannedItem]) -> AnswerKey:

@@ -29,8 +29,7 @@ from harness.runner.event_loop import interrupted_by_signals
 from harness.runner.failed_samples import Outcomes
 from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.options.addresses import address_notices
-from harness.runner.plan import ModelPlan
-from harness.runner.preparation import PreparedRun
+from harness.runner.plan import ModelPlan, PreparedRun
 from harness.runner.requests.expected_costs import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.requests.policy import USUAL_LIMITS, RetryLimits, RetryPolicy
 from harness.runner.requests.session_context import Clocks, LedgerWriter, SessionContext

@@ -19,7 +19,8 @@ from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.pricing import Price, PriceBook
 from harness.reports.compare.comparison import Comparison, Thresholds, compare
-from harness.reports.compare.run_comparison import compare_runs, parse_share
+from harness.reports.compare.gate_rules import parse_share
+from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.facts.report_facts import CellFacts
 from harness.usage.values import Meter
 from tests.support.report_ledgers import AT_US, Try, add_run, many, open_ledger, used

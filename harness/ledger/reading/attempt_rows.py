@@ -13,8 +13,8 @@ from typing import Literal
 
 from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
+from harness.ledger.connections import Readable
 from harness.ledger.encoding import Compression, canonical_json, read_json
-from harness.ledger.ledger import Ledger
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.records import TranscriptRow, UsageFacts, UsageSource
 from harness.ledger.row_forms import StoredRow, flag, record_of
@@ -105,7 +105,9 @@ _SAMPLE = "planned_samples.task, planned_samples.sample_id, planned_samples.epoc
 _WHICH: Mapping[Which, str] = {"all": "1 = 1", "one_by_one": SETTLED_ONE_BY_ONE, "bill_unknown": BILL_UNKNOWN}
 
 
-def attempt_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, only: Which = "all") -> Iterator[AttemptRow]:
+def attempt_rows(
+    ledger: Readable, run_ids: Sequence[str] | None = None, *, only: Which = "all"
+) -> Iterator[AttemptRow]:
     """Give attempts in the order they were sent.
 
     Args:
@@ -117,12 +119,12 @@ def attempt_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, only: 
         yield _attempt_row(row)
 
 
-def attempt_row(ledger: Ledger, attempt_id: int) -> AttemptRow | None:
+def attempt_row(ledger: Readable, attempt_id: int) -> AttemptRow | None:
     """Give one attempt; None when there is none of that id."""
     return next(attempts_by_id(ledger, [attempt_id]), None)
 
 
-def attempts_by_id(ledger: Ledger, attempt_ids: Sequence[int]) -> Iterator[AttemptRow]:
+def attempts_by_id(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[AttemptRow]:
     """Give these attempts in the order they were sent."""
     query = _attempts_query("SELECT * FROM attempts WHERE attempt_id IN :ids", "1 = 1")
     yield from map(_attempt_row, rows_by_id(ledger, query, attempt_ids))
@@ -187,7 +189,7 @@ class ScoreRow:
 _IS_NEWEST = "scores.score_id = (SELECT max(score_id) FROM scores AS later WHERE later.attempt_id = scores.attempt_id)"
 
 
-def score_rows(ledger: Ledger, run_ids: Sequence[str] | None = None, *, newest: bool = True) -> Iterator[ScoreRow]:
+def score_rows(ledger: Readable, run_ids: Sequence[str] | None = None, *, newest: bool = True) -> Iterator[ScoreRow]:
     """Give scores in the order they were recorded; `newest` = only the one that counts for each attempt."""
     query = f"""
         SELECT scores.*, {_CELL}, {_SAMPLE}
@@ -205,7 +207,7 @@ _TRANSCRIPT = """
 """
 
 
-def transcript_rows(ledger: Ledger, run_id: str) -> Iterator[TranscriptRow]:
+def transcript_rows(ledger: Readable, run_id: str) -> Iterator[TranscriptRow]:
     """Give a run's transcripts in the order the requests were sent."""
     compression = Compression()
     query = f"{_TRANSCRIPT} WHERE cells.run_id IN :run_ids ORDER BY attempts.attempt_id"
@@ -213,19 +215,19 @@ def transcript_rows(ledger: Ledger, run_id: str) -> Iterator[TranscriptRow]:
         yield _transcript(row, compression)
 
 
-def transcript_of(ledger: Ledger, attempt_id: int) -> TranscriptRow | None:
+def transcript_of(ledger: Readable, attempt_id: int) -> TranscriptRow | None:
     """Give the transcript of one attempt; None when it was not kept."""
     return next(transcripts_of(ledger, [attempt_id]), None)
 
 
-def transcripts_of(ledger: Ledger, attempt_ids: Sequence[int]) -> Iterator[TranscriptRow]:
+def transcripts_of(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[TranscriptRow]:
     """Give the transcripts of these attempts, where they were kept."""
     compression = Compression()
     for row in rows_by_id(ledger, f"{_TRANSCRIPT} WHERE attempts.attempt_id IN :ids", attempt_ids):
         yield _transcript(row, compression)
 
 
-def recent_charges(ledger: Ledger, run_id: str, *, at_most: int = 10_000) -> list[tuple[int, str, int]]:
+def recent_charges(ledger: Readable, run_id: str, *, at_most: int = 10_000) -> list[tuple[int, str, int]]:
     """Give (cell id, purpose, charged picodollars) of a run's newest charged attempts, oldest first."""
     query = f"""
         SELECT attempt_id, cell_id, purpose, charged_pico_usd FROM attempts JOIN cells USING (cell_id)
@@ -252,7 +254,7 @@ class ModelCharges:
     n_samples: int
 
 
-def model_charges(ledger: Ledger, run_id: str) -> list[ModelCharges]:
+def model_charges(ledger: Readable, run_id: str) -> list[ModelCharges]:
     """Sum what a run's samples cost so far, model by model."""
     query = """
         SELECT provider, model, setting, sum(charged_pico_usd) AS pico_usd, count(DISTINCT planned_id) AS n_samples
@@ -279,7 +281,7 @@ class Asked:
     epoch: int
 
 
-def find_answer(ledger: Ledger, asked: Asked, *, outside_run: str = "") -> TranscriptRow | None:
+def find_answer(ledger: Readable, asked: Asked, *, outside_run: str = "") -> TranscriptRow | None:
     """Find the oldest stored answer to the same question; `outside_run` = answers of this run do not count."""
     query = f"""
         {_TRANSCRIPT} JOIN parameter_sets USING (parameter_set_id) JOIN planned_samples USING (planned_id)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import TextClause, bindparam, text
 
-from harness.ledger.ledger import Ledger
+from harness.ledger.connections import Readable
 from harness.ledger.row_forms import StoredRow
 
 DriverRows: TypeAlias = Sequence[Any]
@@ -22,7 +22,7 @@ IDS_PER_QUERY = 5_000
 
 
 def select_rows(
-    ledger: Ledger, query: str, run_ids: Sequence[str] | None = None, **values: object
+    ledger: Readable, query: str, run_ids: Sequence[str] | None = None, **values: object
 ) -> Iterator[StoredRow]:
     """Run a query and stream its rows; `:run_ids` stands for the list of runs."""
     statement = _bound(query, run_ids, values)
@@ -31,7 +31,7 @@ def select_rows(
             yield from rows
 
 
-def rows_by_id(ledger: Ledger, query: str, ids: Sequence[int]) -> Iterator[StoredRow]:
+def rows_by_id(ledger: Readable, query: str, ids: Sequence[int]) -> Iterator[StoredRow]:
     """Run a query for some ids at a time, which `:ids` stands for, and stream its rows."""
     for start in range(0, len(ids), IDS_PER_QUERY):
         yield from select_rows(ledger, query.replace(":ids", listed(ids[start : start + IDS_PER_QUERY])))
@@ -43,7 +43,7 @@ def listed(ids: Sequence[int]) -> str:
 
 
 def batches(
-    ledger: Ledger, query: str, *, run_ids: Sequence[str] | None = None, values: Mapping[str, object] | None = None
+    ledger: Readable, query: str, *, run_ids: Sequence[str] | None = None, values: Mapping[str, object] | None = None
 ) -> Iterator[DriverRows]:
     """Run a query and give its rows a batch at a time; `:run_ids` stands for the list of runs."""
     statement = _bound(query, run_ids, values or {})
@@ -74,7 +74,7 @@ MOST_KNOWN = 100_000
 class Lookup:
     """Some columns of one table by key; what is not known to be needed again is forgotten when it gets too much."""
 
-    ledger: Ledger
+    ledger: Readable
     table: str
     columns: tuple[str, ...]
     known: dict[int | None, tuple[object, ...]] = field(default_factory=dict)

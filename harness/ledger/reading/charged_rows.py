@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts, token_counts
-from harness.ledger.ledger import Ledger
+from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import DriverRows, Lookup, batches
 from harness.ledger.reading.sample_rows import OWN_CONTEXT
 from harness.ledger.reading.sums import UsageGroup, usage_groups
@@ -55,7 +55,7 @@ _READ = ChargedRow._fields[: ChargedRow._fields.index("provider")]
 _SELECT = f"SELECT {', '.join((*(_WRITTEN.get(name, name) for name in _READ), *TOKEN_COLUMNS))} FROM attempts"
 
 
-def charged_rows(ledger: Ledger, run_ids: Sequence[str] | None = None) -> Iterator[list[ChargedRow]]:
+def charged_rows(ledger: Readable, run_ids: Sequence[str] | None = None) -> Iterator[list[ChargedRow]]:
     """Give what was settled and not reused, in the order sent, a batch at a time; `run_ids` None = every run."""
     # `+`: in the order of the key, whatever index there is, so that nothing is sorted
     chosen = "" if run_ids is None else "AND +cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)"
@@ -63,13 +63,13 @@ def charged_rows(ledger: Ledger, run_ids: Sequence[str] | None = None) -> Iterat
     return _charged(ledger, batches(ledger, query, run_ids=run_ids))
 
 
-def sample_attempts(ledger: Ledger, cell_id: int) -> Iterator[list[ChargedRow]]:
+def sample_attempts(ledger: Readable, cell_id: int) -> Iterator[list[ChargedRow]]:
     """Give all attempts of a cell's samples, sample by sample in the order sent, a batch at a time."""
     query = f"{_SELECT} WHERE cell_id = :cell_id AND planned_id IS NOT NULL ORDER BY planned_id, attempt_id"
     return _charged(ledger, batches(ledger, query, values={"cell_id": cell_id}))
 
 
-def _charged(ledger: Ledger, found: Iterator[DriverRows]) -> Iterator[list[ChargedRow]]:
+def _charged(ledger: Readable, found: Iterator[DriverRows]) -> Iterator[list[ChargedRow]]:
     cells = Lookup(ledger, "cells", ("provider", "model"))
     groups: dict[int | None, UsageGroup | None] = {None: None}
     for rows in found:

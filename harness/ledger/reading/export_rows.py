@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from harness.documents.table import Column, ColumnKind
 from harness.ledger.columns import ATTEMPT_COLUMNS
-from harness.ledger.ledger import Ledger
+from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import KEYS, Lookup, batches, listed
 
 Columns: TypeAlias = list[Sequence[object]]
@@ -112,7 +112,7 @@ STORED: Mapping[str, tuple[Stored, ...]] = {"attempts": _ATTEMPTS, "scores": _SC
 _ORDER = {"attempts": "attempt_id", "scores": "score_id", "runs": "created_at_us, run_id"}
 
 
-def stored_columns(ledger: Ledger, table: str, run_ids: Sequence[str] | None = None) -> Iterator[Columns]:
+def stored_columns(ledger: Readable, table: str, run_ids: Sequence[str] | None = None) -> Iterator[Columns]:
     """Read a table of `STORED`, with flags, dollars and scores as such, a batch at a time.
 
     Args:
@@ -145,7 +145,7 @@ class Names:
         keys: names of those ids.
     """
 
-    def __init__(self, ledger: Ledger, stored: Sequence[Stored] = NAMES) -> None:
+    def __init__(self, ledger: Readable, stored: Sequence[Stored] = NAMES) -> None:
         self._stored = stored
         wanted = {table: tuple(entry.source for entry in stored if entry.table == table) for table in KEYS}
         self._lookups = [Lookup(ledger, table, columns) for table, columns in wanted.items() if columns]
@@ -183,7 +183,7 @@ _CONVERSIONS: Mapping[str, Callable[[Any], object]] = {
 }
 
 
-def planned_ids(ledger: Ledger, run_id: str, suite: str) -> Sequence[int]:
+def planned_ids(ledger: Readable, run_id: str, suite: str) -> Sequence[int]:
     """Give the ids of a run's planned samples of a suite, in the order planned."""
     query = "SELECT planned_id FROM planned_samples WHERE run_id = :run_id AND suite = :suite ORDER BY planned_id"
     found = array("q")
@@ -203,7 +203,7 @@ class PlannedSample(NamedTuple):
     reference: str | None
 
 
-def planned_samples(ledger: Ledger, ids: Sequence[int]) -> dict[int, PlannedSample]:
+def planned_samples(ledger: Readable, ids: Sequence[int]) -> dict[int, PlannedSample]:
     """Give planned samples by their ids."""
     query = f"SELECT {', '.join(PlannedSample._fields)} FROM planned_samples WHERE planned_id IN {listed(ids)}"
     return {row[0]: PlannedSample._make(row) for rows in batches(ledger, query) for row in rows}
@@ -220,7 +220,7 @@ class Scored(NamedTuple):
     scorer: str
 
 
-def scores_by_attempt(ledger: Ledger, attempt_ids: Sequence[int]) -> dict[int, Scored]:
+def scores_by_attempt(ledger: Readable, attempt_ids: Sequence[int]) -> dict[int, Scored]:
     """Give the newest score of each of these attempts that has one."""
     query = f"""SELECT {", ".join(Scored._fields)} FROM scores
         WHERE attempt_id IN {listed(attempt_ids)} ORDER BY score_id"""

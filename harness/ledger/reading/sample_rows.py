@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
-from harness.ledger.ledger import Ledger
+from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import batches, select_rows
 from harness.ledger.records import AttemptStatus, Purpose, Timing
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
@@ -62,7 +62,7 @@ class RunRows:
     scores: Iterator[Scored]
 
 
-def run_rows(ledger: Ledger, run_id: str) -> RunRows | None:
+def run_rows(ledger: Readable, run_id: str) -> RunRows | None:
     """Open the rows of one run; None when nothing of it was tried."""
     low, high = next(batches(ledger, _SPAN, values={"run_id": run_id}))[0]
     if low is None:
@@ -101,7 +101,7 @@ OWN_CONTEXT = "CASE WHEN usage_kind IN ({}) THEN NULL ELSE raw_usage END".format
 """The payload where it may state a prompt size other than all of its input; null for other kinds."""
 
 
-def split_rows(ledger: Ledger, cell_ids: Sequence[int]) -> Iterator[SplitRow]:
+def split_rows(ledger: Readable, cell_ids: Sequence[int]) -> Iterator[SplitRow]:
     """Give the attempts of cells that sums carry, in the order they were sent."""
     query = f"""
         SELECT cell_id, purpose, status, usage_group_id, planned_id, finished_at_us, model_requested, usage_kind,
@@ -126,7 +126,7 @@ _DURATIONS = """
 """
 
 
-def timings(ledger: Ledger, run_ids: Sequence[str]) -> Mapping[int, Timing]:
+def timings(ledger: Readable, run_ids: Sequence[str]) -> Mapping[int, Timing]:
     """Add up how long answered solving requests took, by cell."""
     return {
         row.cell_id: Timing(

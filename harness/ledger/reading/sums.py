@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
-from harness.ledger.ledger import Ledger
+from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.reading.causes import FailureCause, joined, one_line
 from harness.ledger.records import AttemptStatus, Purpose
@@ -92,7 +92,7 @@ class UnknownBill:
 _SUMS = ", ".join(f"sum({column}) AS {column}" for column in TOKEN_COLUMNS)
 
 
-def usage_sums(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[UsageSum]:
+def usage_sums(ledger: Readable, run_ids: Sequence[str] | None = None) -> list[UsageSum]:
     """Sum the tokens of settled attempts per cell, purpose, status and usage group, in one pass over one index.
 
     Left out, and to be charged one by one: attempts with other meters, other models, or a cost that the payload states.
@@ -129,7 +129,7 @@ def _usage_sum(row: StoredRow) -> UsageSum:
     )
 
 
-def usage_groups(ledger: Ledger, usage_group_ids: Sequence[int]) -> Iterator[UsageGroup]:
+def usage_groups(ledger: Readable, usage_group_ids: Sequence[int]) -> Iterator[UsageGroup]:
     """Read usage groups by their ids."""
     return map(_group, rows_by_id(ledger, "SELECT * FROM usage_groups WHERE usage_group_id IN :ids", usage_group_ids))
 
@@ -141,7 +141,7 @@ def _group(row: StoredRow) -> UsageGroup:
 _COUNTED = ("n_sent", "n_unbounded", "reserved_pico_usd", "reserved_input_tokens", "reserved_output_tokens")
 
 
-def unknown_bills(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list[UnknownBill]:
+def unknown_bills(ledger: Readable, run_ids: Sequence[str] | None = None) -> list[UnknownBill]:
     """Count attempts that may be billed by an amount that is not known, and sum what was reserved for them."""
     query = f"""
         SELECT cells.run_id, cell_id, purpose, count(*) AS n_attempts,
@@ -173,7 +173,7 @@ _CAUSES = """
 """
 
 
-def failure_causes(ledger: Ledger, run_ids: Sequence[str]) -> list[FailureCause]:
+def failure_causes(ledger: Readable, run_ids: Sequence[str]) -> list[FailureCause]:
     """Count the causes of failed attempts by cell and purpose, the most frequent first."""
     found = (
         record_of(FailureCause, row, message=one_line(row.message)) for row in select_rows(ledger, _CAUSES, run_ids)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from harness.errors import BudgetReached
 from harness.ledger.records import AttemptStart
 from harness.ledger.scopes import is_twin, set_scope
-from harness.ledger.writing.drivers import Row
 from harness.money import from_pico, plain
 
+StoredBudget = tuple[str, int | None, int, int]
+"""Scope, cap, spent and reserved, in picodollars; cap None = not limited."""
 _LARGEST = 2**63 - 1
 
 
@@ -32,7 +33,7 @@ class InFlight(NamedTuple):
 class Movements:
     """Budgets within one transaction: read once under lock, checked in memory, written once."""
 
-    def __init__(self, stored: Sequence[Row]) -> None:
+    def __init__(self, stored: Sequence[StoredBudget]) -> None:
         self._caps: dict[str, int] = {scope: cap for scope, cap, _, _ in stored if cap is not None}
         self._used: dict[str, int] = {scope: spent + reserved for scope, cap, spent, reserved in stored
                                       if cap is not None}  # fmt: skip
@@ -62,7 +63,7 @@ class Movements:
             if scope in self._caps:
                 self._used[scope] += spent + reserved
 
-    def changes(self) -> list[Row]:
+    def changes(self) -> list[tuple[int, int, str]]:
         """Sum up what moved: (spent, reserved, scope), in one order everywhere, scopes without a change left out.
 
         A sum stays at the largest number that the ledger holds, and at zero, instead of keeping a paid row out.

@@ -98,20 +98,3 @@ def _spec(row: SpendRow) -> ModelSpec:
 def _with_name(row: SpendRow, spec: ModelSpec) -> SpendRow:
     facts = replace(row.facts, provider=spec.provider, model=spec.model, setting=spec.setting)
     return replace(row, facts=facts)
-
-
-def parse_share(text: str | None, unit: str, option: str) -> float | None:
-    """Read `10%` or `1pt` as a share; None stays None.
-
-    Raises:
-        InputError: not a number of that unit, or below zero.
-    """
-    if text is None:
-        return None
-    try:
-        share = float(text.strip().removesuffix(unit).strip()) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < float("inf"):
-        raise InputError(f"not a threshold: {text!r}", where=option, fix=f"write a number with its unit: 10{unit}")
-    return share

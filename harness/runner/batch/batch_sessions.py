@@ -23,7 +23,7 @@ from harness.runner.batch.batch_reading import DETAIL_SEPARATOR
 from harness.runner.batch.collecting import BatchCollector
 from harness.runner.batch.hand_over import HandOver
 from harness.runner.model_queues import ModelQueue
-from harness.runner.preparation import PreparedRun
+from harness.runner.plan import PreparedRun
 from harness.runner.traffic.limiter import SampleLeft
 
 

@@ -16,8 +16,8 @@ from harness.runner.budgets import refuse_unbounded
 from harness.runner.failed_samples import given_up, with_new_tries
 from harness.runner.forecast.estimates import CostEstimate, estimate_run
 from harness.runner.options.preflight import missing_keys, refuse_another_run
-from harness.runner.plan import PlannedItem
-from harness.runner.preparation import PreparedRun, prepare_run
+from harness.runner.plan import PlannedItem, PreparedRun
+from harness.runner.preparation import prepare_run
 from harness.runner.spec import RunSpec
 
 Left = set[tuple[ModelSpec, tuple[str, str, str, int]]]

@@ -17,8 +17,7 @@ from harness.costs.worst_case import worst_case_usd
 from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
-from harness.runner.plan import ModelPlan, PlannedItem
-from harness.runner.preparation import PreparedRun
+from harness.runner.plan import ModelPlan, PlannedItem, PreparedRun
 from harness.runner.requests.item_questions import item_messages, output_cap
 from harness.suites.tokens import TokenEstimate, estimate_samples, upper_bound_messages
 from harness.usage import Usage

@@ -18,7 +18,8 @@ from harness.providers.endpoints import SIMULATED
 from harness.providers.settings import map_parameters
 from harness.runner.event_loop import fast_loop
 from harness.runner.options.resuming import asked_otherwise, differences
-from harness.runner.preparation import PreparedRun, judges, suite_record
+from harness.runner.plan import PreparedRun
+from harness.runner.preparation import judges, suite_record
 from harness.runner.requests.item_questions import output_cap
 from harness.runner.senders import provider_of
 from harness.runner.spec import check_run_id

@@ -13,7 +13,7 @@ from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import score_rows
 from harness.models import ModelSpec
 from harness.runner.endings import ModelResult
-from harness.runner.preparation import JUDGED, PreparedRun
+from harness.runner.plan import JUDGED, PreparedRun
 from harness.runner.scoring.scores import NO_JUDGE
 
 _REASON_LENGTH = 200
