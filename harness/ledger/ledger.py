@@ -10,6 +10,7 @@ import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -58,6 +59,7 @@ class Ledger:
         self._busy_timeout_s = busy_timeout_s
         self._file = file
         self._held: list[str] = []
+        self._moment: Connection | None = None
 
     @classmethod
     def open(cls, name: str | Path, *, create: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
@@ -290,8 +292,24 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection in a read transaction; database errors become LedgerError."""
+        if self._moment is not None:
+            yield self._moment
+            return
         with explained(self.database), self.engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[Self]:
+        """Give this ledger for reading, as it stands at the first query: what is committed later does not show in it.
+
+        Everything inside the block is read in one transaction; what is given belongs to one thread.
+        """
+        with explained(self.database), self.engine.connect() as connection:
+            if connection.dialect.name != "sqlite":  # where a transaction of reads is one snapshot anyway
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            still = copy(self)
+            still._moment = connection
+            yield still
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:

@@ -105,7 +105,7 @@ async def add_run(
                 before: int | None = None
                 for number, attempt in enumerate(attempts, 1):
                     request = f"{run_id}.{cell_id}.{key[0]}.{attempt.purpose}.e{key[1]}.t{number}"
-                    before = await _attempt(
+                    before = await add_attempt(
                         writer, attempt, request, cell_id, planned_ids[key], name, number, before, at_us
                     )
     ledger.finish_run(run_id, status, finished_at_us=at_us + 60_000_000)  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def _cell(name: str, suite: str) -> CellRecord:
     )
 
 
-async def _attempt(
+async def add_attempt(
     writer: Any,
     attempt: Try,
     request_id: str,
@@ -137,6 +137,7 @@ async def _attempt(
     before: int | None,
     at_us: int,
 ) -> int:
+    """Send one attempt on a sample, settle and score it as `attempt` says; gives its id."""
     attempt_id: int = await writer.send(
         AttemptStart(
             request_id=request_id,

@@ -26,8 +26,12 @@ def select_rows(
 ) -> Iterator[StoredRow]:
     """Run a query and stream its rows; `:run_ids` stands for the list of runs."""
     statement = _bound(query, run_ids, values)
-    with ledger.reading() as connection:
-        for rows in connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(statement).partitions():
+    # options of the statement: those of a connection would hold for all that is read at the same moment
+    with (
+        ledger.reading() as connection,
+        connection.execute(statement, execution_options={"yield_per": ROWS_AT_A_TIME}) as found,
+    ):
+        for rows in found.partitions():
             yield from rows
 
 
@@ -50,7 +54,8 @@ def batches(
     with ledger.reading() as connection:
         if connection.dialect.name != "sqlite":
             # a server-side cursor; its first rows are in SQLAlchemy's buffer already, so the cursor is not for us
-            yield from connection.execution_options(yield_per=ROWS_PER_BATCH).execute(statement).partitions()
+            with connection.execute(statement, execution_options={"yield_per": ROWS_PER_BATCH}) as found:
+                yield from found.partitions()
             return
         cursor = connection.execute(statement).cursor
         assert cursor is not None

@@ -44,7 +44,7 @@ def spend_report(
     as_of: datetime | None = None,
     what_if: str | None = None,
 ) -> SpendReport:
-    """Make the spend report over stored runs.
+    """Make the spend report over stored runs, all of it from one moment, even while a run writes.
 
     Args:
         run_ids: None = every complete run.
@@ -56,12 +56,13 @@ def spend_report(
         InputError: no such run, no complete run, or a question that cannot be asked.
     """
     pricing = parse_pricing(as_of, what_if)
-    runs = _complete(ledger) if run_ids is None else _named(ledger, run_ids)
-    cells = {cell.cell_id: RunCell(record=cell, run=run) for run in runs for cell in ledger.cells(run.run_id)
-             if cell.cell_id is not None}  # fmt: skip
-    check_names(pricing, book, {(cell.record.provider, cell.record.model) for cell in cells.values()})
     charger = Charger(book=book, pricing=pricing)
-    _charge(ledger, [run.run_id for run in runs], cells, charger)
+    with ledger.at_one_moment() as still:
+        runs = _complete(still) if run_ids is None else _named(still, run_ids)
+        cells = {cell.cell_id: RunCell(record=cell, run=run) for run in runs for cell in still.cells(run.run_id)
+                 if cell.cell_id is not None}  # fmt: skip
+        check_names(pricing, book, {(cell.record.provider, cell.record.model) for cell in cells.values()})
+        _charge(still, [run.run_id for run in runs], cells, charger)
     facts = pooled(list(cells.values()))
     report = SpendReport(
         price_book_sha256=book.sha256,
