@@ -71,11 +71,6 @@ def multiply(left: Decimal, right: Decimal | int) -> Decimal:
     return EXACT.multiply(left, right)
 
 
-def per_token(usd_per_mtok: Decimal) -> Decimal:
-    """Convert USD per million tokens to USD per token, exactly."""
-    return usd_per_mtok.scaleb(-6, EXACT)
-
-
 def plain(amount: Decimal) -> str:
     """Write an amount as a decimal string: no exponent, no trailing zeros, no negative zero ("0.22755", "0")."""
     if amount == 0:

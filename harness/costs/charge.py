@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.money import multiply
+from harness.money import EXACT
 from harness.pricing.rates import Terms, rates_in_force
 from harness.pricing.rows import TOKEN_METERS, Price
 from harness.usage.meters import meters
@@ -93,5 +93,5 @@ def line_of(meter: Meter, quantity: int, rate: Decimal, model: str | None = None
     """Write one line of a bill."""
     unit = "token" if meter in TOKEN_METERS else _UNITS.get(meter, "unit")
     return Charge(
-        meter=meter, quantity=quantity, unit=unit, usd_per_unit=rate, usd=multiply(rate, quantity), model=model
+        meter=meter, quantity=quantity, unit=unit, usd_per_unit=rate, usd=EXACT.multiply(rate, quantity), model=model
     )

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from itertools import chain
 from typing import Literal
 
 from harness.costs.charge import Bill, Charge, charge
 from harness.costs.served import Served
 from harness.instants import utc_text
-from harness.money import add, plain
+from harness.money import EXACT, add, plain
 from harness.pricing.book import SHIPPED_LAYER, Match, PriceBook
 from harness.pricing.known_names import missing_price
 from harness.pricing.rates import RateCard, Terms, rates_in_force
@@ -199,7 +200,7 @@ def _total(match: Match, bills: list[Bill], warnings: list[str]) -> Cost:
     if unpriced and (len(bills) > 1 or not is_free):
         warnings += unpriced
         return found
-    total = add(line.usd for line in lines)
+    total = reduce(EXACT.add, (line.usd for line in lines), Decimal(0))
     return replace(found, status="free" if is_free else "priced", list_usd=total, usd=total)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from harness.money import multiply, per_token, plain
+from harness.money import EXACT, plain
 from harness.pricing.rows import TOKEN_METERS, Adjustment, Price, tier_name
 from harness.usage.values import Meter
 
@@ -23,6 +23,8 @@ STANDARD_TIERS = frozenset({STANDARD, "default", "auto", "on_demand", "standard_
 
 STANDARD_SPEEDS = frozenset({STANDARD, "default", "normal", ""})
 ANY_REGION = "*"
+_PER_MTOK = -6
+"""Published rates are USD per million tokens."""
 NO_REGION = frozenset({"global", "not_available", "default", "unspecified", "none", ""})
 
 FALLBACKS: Mapping[Meter, Meter] = {
@@ -175,7 +177,8 @@ def highest_rates(price: Price, possible: PossibleTerms, *, factor: Decimal = De
 def _units(rates: Mapping[Meter, Decimal], factor: Decimal) -> dict[Meter, Decimal]:
     """Turn published rates into USD per unit; the factor of an alias is for tokens, never for fees."""
     return {
-        meter: multiply(per_token(rate), factor) if meter in TOKEN_METERS else rate for meter, rate in rates.items()
+        meter: EXACT.multiply(EXACT.scaleb(rate, _PER_MTOK), factor) if meter in TOKEN_METERS else rate
+        for meter, rate in rates.items()
     }
 
 
@@ -183,7 +186,7 @@ def _apply(adjustment: Adjustment, rates: dict[Meter, Decimal]) -> None:
     if adjustment.multiply is not None:
         for meter in rates.keys() & TOKEN_METERS:
             if meter not in adjustment.spared:
-                rates[meter] = multiply(rates[meter], adjustment.multiply)
+                rates[meter] = EXACT.multiply(rates[meter], adjustment.multiply)
     rates.update(adjustment.rates)
 
 
