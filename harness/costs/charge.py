@@ -70,13 +70,12 @@ def charge(usage: Usage, price: Price, terms: Terms, *, factor: Decimal = Decima
     unpriced = [f"no rate for {term} of {price.name}" for term in card.unknown_terms]
     unpriced += _not_told(usage)
     lines, warnings = [], list(card.warnings)
-    for used, n_used in meters(usage).items():
-        meter, quantity = card.as_sold(used, n_used)
-        rate = Decimal(0) if price.free else card.rate(meter)
+    for meter, quantity, published, wants_cached in card.sold(meters(usage)):
+        rate = Decimal(0) if price.free else published
         if rate is None:
             unpriced.append(f"no {meter.value} rate for {price.name}")
             continue
-        if card.falls_back(meter) and not price.free:
+        if wants_cached and not price.free:
             warnings.append(f"no cached rate is published for {price.name}: cached tokens at the full input rate")
         lines.append(line_of(meter, quantity, rate, model))
     return Bill(lines=tuple(lines), unpriced=tuple(unpriced), warnings=tuple(warnings))

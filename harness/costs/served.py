@@ -46,12 +46,12 @@ class Served:
     def terms(self, usage: Usage) -> Terms:
         """Say what a price depends on besides the quantities; what the payload says wins over what was asked."""
         context = usage.context_tokens if usage.context_tokens is not None else usage.input_tokens
-        return Terms(
-            at=self.at,
-            context_tokens=context or 0,
-            tier=BATCH if self.is_batch else named_tier(usage.service_tier or self.service_tier),
-            speed=named_speed(usage.speed or self.speed),
-            geo=named_region(usage.inference_geo or self.inference_geo),
+        return Terms.named(
+            self.at,
+            context or 0,
+            tier=BATCH if self.is_batch else usage.service_tier or self.service_tier,
+            speed=usage.speed or self.speed,
+            geo=usage.inference_geo or self.inference_geo,
             thinking=_thought(usage, self.thinking),
         )
 

@@ -62,6 +62,27 @@ class Terms:
     geo: str = ""
     thinking: bool | None = None
 
+    @classmethod
+    def named(
+        cls,
+        at: datetime,
+        context_tokens: int,
+        *,
+        tier: str | None,
+        speed: str | None,
+        geo: str | None,
+        thinking: bool | None = None,
+    ) -> Terms:
+        """Make terms of a tier, a speed and a region as providers write them; None = the standard one."""
+        return cls(
+            at=at,
+            context_tokens=context_tokens,
+            tier=named_tier(tier),
+            speed=named_speed(speed),
+            geo=named_region(geo),
+            thinking=thinking,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PossibleTerms:
@@ -103,11 +124,19 @@ class RateCard:
             wanted = FALLBACKS.get(wanted)
         return None
 
-    def falls_back(self, meter: Meter) -> bool:
-        """Tell whether a cached token is charged like an uncached one because no cached rate is published."""
+    def sold(self, used: Mapping[Meter, int]) -> Iterator[tuple[Meter, int, Decimal | None, bool]]:
+        """Give what quantities are sold as: meter, quantity, rate, and whether that is for want of a cached rate.
+
+        Where no cached rate is published, a cached token is charged like an uncached one.
+        """
+        for asked, n_asked in used.items():
+            meter, quantity = self._as_sold(asked, n_asked)
+            yield meter, quantity, self.rate(meter), self._falls_back(meter)
+
+    def _falls_back(self, meter: Meter) -> bool:
         return meter is Meter.CACHE_READ and meter not in self.usd_per_unit and Meter.INPUT in self.usd_per_unit
 
-    def as_sold(self, meter: Meter, quantity: int) -> tuple[Meter, int]:
+    def _as_sold(self, meter: Meter, quantity: int) -> tuple[Meter, int]:
         """Give the meter and quantity under which a row sells a search: per call, per query, or per grounded prompt.
 
         Payloads that pass through a converter do not say which of them it was, and a provider sells one kind only.

@@ -41,7 +41,7 @@ def explain(
     from harness.models import parse_model
     from harness.pricing.lists.installed import installed_lists
     from harness.pricing.price_files import load_price_book
-    from harness.pricing.rates import Terms, named_region, named_speed, named_tier
+    from harness.pricing.rates import Terms
     from harness.rendering.json_text import to_json
     from harness.reports.prices.explanation import explain as explain_price
     from harness.reports.prices.explanation import explanation_facts, explanation_lines
@@ -49,13 +49,7 @@ def explain(
     spec = parse_model(model)
     now = datetime.now(UTC)
     moment = now if at is None else asked_instant(at, where="--at", zoneless="days")
-    terms = Terms(
-        at=moment,
-        context_tokens=context_tokens,
-        tier=named_tier(tier),
-        speed=named_speed(speed),
-        geo=named_region(geo),
-    )
+    terms = Terms.named(moment, context_tokens, tier=tier, speed=speed, geo=geo)
     lists = installed_lists(now.date()) if compare else []
     made = explain_price(load_price_book(pricing), spec.provider, spec.model, terms, lists)
     if as_json:

@@ -18,6 +18,7 @@ from harness.money import EXACT
 
 ZERO = Decimal(0)
 _sum = EXACT.add
+_WHOLE = frozenset({"total", "charged"})
 
 COUNTED_WRONG = frozenset({"no_answer", "truncated", "refused"})
 """Unscored replies that count as wrong: the model was asked, was billed and gave no right answer. Published protocols
@@ -166,12 +167,16 @@ class Spend:
         """The total, a lower bound where parts are missing; None when nothing is priced."""
         return None if self.is_unpriced else self.cost.total
 
-    def part(self, name: str) -> Decimal | None:
-        """Read a part of the cost; None when nothing is priced, and for all but the whole when only that is stated."""
-        if self.is_unpriced or (self.cost.is_stated_alone and name not in ("total", "charged")):
+    def part(self, *names: str) -> Decimal | None:
+        """Read a part of the cost, or the sum of several.
+
+        None when nothing is priced, when one of them is not known, and for all but the whole when only that is stated.
+        """
+        if self.is_unpriced or (self.cost.is_stated_alone and not _WHOLE.issuperset(names)):
             return None
-        found: Decimal | None = getattr(self.cost, name)
-        return found
+        found: list[Decimal | None] = [getattr(self.cost, name) for name in names]
+        known = [usd for usd in found if usd is not None]
+        return reduce(_sum, known) if len(known) == len(found) else None
 
     def plus(self, other: Spend) -> Spend:
         """Add the facts of two groups of attempts."""

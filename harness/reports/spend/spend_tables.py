@@ -8,7 +8,7 @@ from typing import Any
 from harness.documents.table import Column, ColumnKind, Table
 from harness.instants import from_us
 from harness.ledger.records import RunRecord
-from harness.money import add, plain
+from harness.money import plain
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
@@ -135,8 +135,7 @@ def summary_table(report: SpendReport) -> Table:
 
 
 def _dollars(row: SpendRow, *parts: str) -> str:
-    amounts = [row.facts.solve.part(part) for part in parts]
-    return wording.dollars(None if any(amount is None for amount in amounts) else add(filter(None, amounts)))
+    return wording.dollars(row.facts.solve.part(*parts))
 
 
 def _tokens_in(row: SpendRow) -> str:
