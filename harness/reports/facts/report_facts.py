@@ -1,5 +1,6 @@
 """What a report is made of: sums per cell (a suite on a model setting) and columns per sample, priced, not yet judged.
 
+What follows from the facts (a total, whether it is a lower bound) is worked out once, when they are put together.
 Everything here adds up: `plus` joins the facts of two groups of attempts without turning "not known" into zero.
 Data flows ledger + price book -> (`assembly`) -> CellFacts -> reports.
 """
@@ -70,6 +71,7 @@ class CostSums:
         fees: searches, images and other charges that are not text tokens.
         stated: what providers say they charged for attempts that the price book has no price for; parts not known.
         charged: what providers say they charged where they say so, else the list price.
+        total: sum of input, cache, output and fees at list price, and of what is only stated.
     """
 
     input: Decimal = ZERO
@@ -80,11 +82,11 @@ class CostSums:
     fees: Decimal = ZERO
     stated: Decimal = ZERO
     charged: Decimal = ZERO
+    total: Decimal = field(init=False)
 
-    @property
-    def total(self) -> Decimal:
-        """Sum of input, cache, output and fees at list price, and of what is only stated."""
-        return reduce(_sum, (self.input, self.cache_read, self.cache_write, self.output, self.fees, self.stated))
+    def __post_init__(self) -> None:
+        parts = (self.input, self.cache_read, self.cache_write, self.output, self.fees, self.stated)
+        object.__setattr__(self, "total", reduce(_sum, parts))
 
     @property
     def is_stated_alone(self) -> bool:
@@ -130,6 +132,9 @@ class Spend:
         n_incomplete_usage: attempts that used more than the bill holds: counts that no reader knows.
         possibly_billed_usd: upper bound for the attempts of `n_unknown_usage`; None = one of them has no bound.
         wasted_usd: of the total, spent on attempts that failed or were cut at the output cap.
+        is_lower_bound: some part of the bill is not in the total.
+        is_unpriced: nothing of the bill is known: such a total is not zero dollars. Attempts that failed without being
+            billed cost nothing, and say nothing of what the others cost.
     """
 
     n_attempts: int = 0
@@ -148,19 +153,13 @@ class Spend:
     cost: CostSums = CostSums()
     possibly_billed_usd: Decimal | None = ZERO
     wasted_usd: Decimal = ZERO
+    is_lower_bound: bool = field(init=False)
+    is_unpriced: bool = field(init=False)
 
-    @property
-    def is_lower_bound(self) -> bool:
-        """Whether some part of the bill is not in the total."""
-        return self.n_unknown_usage > 0 or self.n_unpriced_attempts > 0 or self.n_incomplete_usage > 0
-
-    @property
-    def is_unpriced(self) -> bool:
-        """Whether nothing of the bill is known: such a total is not zero dollars.
-
-        Attempts that failed without being billed cost nothing, and say nothing of what the others cost.
-        """
-        return self.is_lower_bound and not self.n_priced_attempts and not self.cost.total
+    def __post_init__(self) -> None:
+        is_partial = self.n_unknown_usage > 0 or self.n_unpriced_attempts > 0 or self.n_incomplete_usage > 0
+        object.__setattr__(self, "is_lower_bound", is_partial)
+        object.__setattr__(self, "is_unpriced", is_partial and not self.n_priced_attempts and not self.cost.total)
 
     @property
     def known_usd(self) -> Decimal | None:
@@ -251,6 +250,8 @@ class CellFacts:
         run_costs: the priced bill of each run.
         causes: why requests failed, over all runs, the most frequent first.
         timing: how long the answered requests took.
+        name: `provider/model[@setting]`.
+        reasons: whether the row belongs to the reasoning group: as declared, else by itemised reasoning tokens.
     """
 
     suite: str
@@ -269,13 +270,11 @@ class CellFacts:
     run_costs: Sequence[RunCost] = ()
     causes: Sequence[FailureCause] = ()
     timing: Timing = field(default_factory=Timing)
+    name: str = field(init=False)
+    reasons: bool = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """`provider/model[@setting]`."""
-        return f"{self.provider}/{self.model}" + (f"@{self.setting}" if self.setting else "")
-
-    @property
-    def reasons(self) -> bool:
-        """Whether the row belongs to the reasoning group: as declared, else by itemised reasoning tokens."""
-        return self.reasoning if self.reasoning is not None else bool(self.solve.tokens.reasoning_tokens)
+    def __post_init__(self) -> None:
+        setting = f"@{self.setting}" if self.setting else ""
+        declared = self.reasoning
+        object.__setattr__(self, "name", f"{self.provider}/{self.model}{setting}")
+        object.__setattr__(self, "reasons", bool(self.solve.tokens.reasoning_tokens) if declared is None else declared)
