@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from harness.documents.chart import Chart
 from harness.documents.table import Sentences, Table, without_repeated
-from harness.reports.compare.pairs import Pairs, all_pairs
+from harness.reports.compare.pairs import Kind, Pairs, all_pairs
 from harness.reports.compare.verdict import HEADING, ladder_table, pair_object, pairs_table, verdict
 from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.report import SpendReport, report_object
@@ -40,6 +40,10 @@ class Shown:
     def pairs(self) -> Pairs:
         """The rows of each suite against each other."""
         return all_pairs(self.report)
+
+    def has(self, kind: Kind) -> bool:
+        """Whether rows can be paired in this way."""
+        return any(found.kind == kind for pairs in self.pairs.values() for found in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +97,12 @@ REPORTS: dict[str, ReportPart] = {
         ),
         ReportPart(
             name="pairs",
-            make=lambda shown: _compared(pairs_table(shown.report, shown.pairs)),
+            make=lambda shown: _compared(pairs_table(shown.report, shown.pairs)) if shown.has("reasoning") else (),
             on={"terminal", "markdown", "page"},
         ),
         ReportPart(
             name="ladder",
-            make=lambda shown: _compared(ladder_table(shown.report, shown.pairs)),
+            make=lambda shown: _compared(ladder_table(shown.report, shown.pairs)) if shown.has("effort") else (),
             on={"terminal", "markdown", "page"},
         ),
         ReportPart(

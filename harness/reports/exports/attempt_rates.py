@@ -16,8 +16,8 @@ from harness.ledger.reading.charged_rows import ChargedRow
 from harness.ledger.reading.sums import UsageGroup
 from harness.money import multiply
 from harness.pricing.book import PriceBook
-from harness.reports.facts.apart import context_of
-from harness.reports.facts.charger import Charger, served_group
+from harness.reports.facts.apart import context_of, served_group
+from harness.reports.facts.charger import Charger
 from harness.usage.values import Meter
 
 Used = tuple[bool, ...]

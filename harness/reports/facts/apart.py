@@ -17,7 +17,8 @@ from harness.instants import from_us
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.sample_rows import SplitRow
-from harness.ledger.reading.sums import UsageSum
+from harness.ledger.reading.sums import UsageGroup, UsageSum
+from harness.ledger.records import CellRecord
 from harness.reports.facts.charger import Charger
 from harness.usage import read_usage
 
@@ -33,6 +34,27 @@ class ServedSum:
     sums: UsageSum
     served: Served
     samples: Sequence[SampleUse] = ()
+
+    @classmethod
+    def of(cls, sums: UsageSum, asked: CellRecord) -> ServedSum:
+        """Say how the attempts of a sum were served: a cell's model was asked for, or a judge, whom its group names."""
+        named = sums.group if sums.purpose == "judge" else asked
+        return cls(sums=sums, served=served_group(sums.group, named.provider, named.model))
+
+
+def served_group(group: UsageGroup, provider: str, model: str) -> Served:
+    """Say how the attempts of a group were served; `provider` and `model` as asked for."""
+    return Served(
+        provider=provider,
+        model=model,
+        at=from_us(group.slot_us),
+        model_served=group.model,
+        service_tier=group.service_tier,
+        mode=group.mode,
+        speed=group.speed,
+        inference_geo=group.inference_geo,
+        thinking=group.thinking,
+    )
 
 
 SampleUse = tuple[int | None, tuple[int, ...]]

@@ -18,12 +18,12 @@ from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.ledger.reading.sample_rows import run_rows, split_rows, timings
-from harness.ledger.reading.sums import UnknownBill, UsageSum, failure_causes, unknown_bills, usage_sums
+from harness.ledger.reading.sums import UnknownBill, failure_causes, unknown_bills, usage_sums
 from harness.money import from_pico
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import ServedSum, taken_apart
 from harness.reports.facts.charge_warnings import told_once
-from harness.reports.facts.charger import Charger, served_group, usd_per_token
+from harness.reports.facts.charger import Charger
 from harness.reports.facts.hardware_time import Busy, busy_usd
 from harness.reports.facts.pooled_cells import RunCell, pooled
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend
@@ -119,7 +119,7 @@ def _standing(run: RunRecord) -> str:
 def _charge(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger) -> None:
     """Read everything about the cells of these runs, and charge it."""
     spent = SampleSpend()
-    sums = (ServedSum(sums=each, served=_asked(each, cells[each.cell_id])) for each in usage_sums(ledger, run_ids))
+    sums = (ServedSum.of(each, cells[each.cell_id].record) for each in usage_sums(ledger, run_ids))
     for one in taken_apart(sums, lambda cell_ids: split_rows(ledger, cell_ids), charger):
         _add_sum(cells[one.sums.cell_id], one, charger, spent)
     for row in attempt_rows(ledger, run_ids, only="one_by_one"):
@@ -147,22 +147,15 @@ def _read_results(ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: S
             cells[cause.cell_id].causes.append(cause)
 
 
-def _asked(sums: UsageSum, cell: RunCell) -> Served:
-    """Say how the attempts of a sum were served: a cell's model was asked for, or a judge, whom its group names."""
-    asked = sums.group if sums.purpose == "judge" else cell.record
-    return served_group(sums.group, asked.provider, asked.model)
-
-
 def _add_sum(cell: RunCell, one: ServedSum, charger: Charger, spent: SampleSpend) -> None:
     sums = one.sums
-    spend, cost = charger.charge_sum(sums, one.served)
+    spend, rates = charger.charge_sum(sums, one.served)
     if sums.status == "reused":
         cell.add(sums.purpose, Spend(n_reused=sums.n_attempts, reused_list_usd=spend.cost.total))
         return
     cell.add(sums.purpose, spend)
     if sums.purpose != "solve":
         return
-    rates = None if cost.status == "unpriced" else usd_per_token(cost, no_cache=charger.pricing.no_cache)
     if not one.samples:
         spent.add_rates(sums.cell_id, sums.group.usage_group_id, rates)
     for planned_id, tokens in one.samples:

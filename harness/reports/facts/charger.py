@@ -17,7 +17,7 @@ from harness.ledger.columns import TokenCounts
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.ledger.reading.sums import UsageGroup, UsageSum
-from harness.money import EXACT
+from harness.money import EXACT, add
 from harness.pricing.book import PriceBook
 from harness.pricing.rows import TOKEN_METERS
 from harness.reports.facts.report_facts import ZERO, CostSums, Spend, TokenSums
@@ -76,8 +76,8 @@ class Charger:
             most_context_tokens=None if bucket is None else last_of_bucket(bucket),
         )
 
-    def charge_sum(self, sums: UsageSum, served: Served) -> tuple[Spend, Cost]:
-        """Charge a sum over attempts that share everything a price depends on."""
+    def charge_sum(self, sums: UsageSum, served: Served) -> tuple[Spend, dict[Meter, float] | None]:
+        """Charge a sum over attempts that share everything a price depends on; with their rates, None = unpriced."""
         n_charged = sums.n_attempts - sums.n_usage_missing
         cost = self._cost(sums.usage(context_tokens=sums.group.context_bucket), served, n_charged)
         charged = cost_sums(cost, itemised=not sums.n_not_itemised)
@@ -92,7 +92,7 @@ class Charger:
             cost=charged,
             wasted_usd=charged.total if failed or sums.n_truncated else ZERO,
         )
-        return spend, cost
+        return spend, None if is_unpriced else _usd_per_token(cost, no_cache=self.pricing.no_cache)
 
     def charge_row(self, row: AttemptRow) -> Spend:
         """Charge one attempt that sums cannot carry: it has fees, other models, or a cost that the payload states."""
@@ -155,21 +155,6 @@ class Charger:
         )
 
 
-def served_group(group: UsageGroup, provider: str, model: str) -> Served:
-    """Say how the attempts of a group were served; `provider` and `model` as asked for."""
-    return Served(
-        provider=provider,
-        model=model,
-        at=from_us(group.slot_us),
-        model_served=group.model,
-        service_tier=group.service_tier,
-        mode=group.mode,
-        speed=group.speed,
-        inference_geo=group.inference_geo,
-        thinking=group.thinking,
-    )
-
-
 def served_row(row: AttemptRow) -> Served:
     """Say how one attempt was served, as far as its payload does not."""
     return Served(
@@ -192,11 +177,11 @@ def cost_sums(cost: Cost, *, itemised: bool) -> CostSums:
         parts[part] = EXACT.add(parts.get(part, ZERO), line.usd)
         if line.meter is Meter.REASONING:
             reasoning = EXACT.add(reasoning, line.usd)
-    sums = CostSums(reasoning=reasoning if itemised else None, **parts)
-    return replace(sums, charged=cost.usd if cost.usd is not None else sums.total)
+    charged = cost.usd if cost.usd is not None else add(parts.values())
+    return CostSums(reasoning=reasoning if itemised else None, charged=charged, **parts)
 
 
-def usd_per_token(cost: Cost, *, no_cache: bool = False) -> dict[Meter, float]:
+def _usd_per_token(cost: Cost, *, no_cache: bool = False) -> dict[Meter, float]:
     """Give the rates of a bill as floats, for per-sample statistics only; without a cache all input costs the same."""
     rates = {line.meter: float(line.usd_per_unit) for line in cost.lines if line.meter in TOKEN_METERS}
     if no_cache:

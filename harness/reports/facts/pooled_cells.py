@@ -47,7 +47,8 @@ class RunCell:
         self.samples = found.samples
         self.n_unscored, self.n_without_answer = found.n_unscored, found.n_without_answer
         self.add("solve", Spend(n_retries=found.n_retries, n_flagged_usage=found.n_flagged.get("solve", 0)))
-        self.add("judge", Spend(n_flagged_usage=found.n_flagged.get("judge", 0)))
+        if n_flagged := found.n_flagged.get("judge"):
+            self.add("judge", Spend(n_flagged_usage=n_flagged))
 
     @property
     def mark(self) -> str | None:

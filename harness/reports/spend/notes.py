@@ -97,12 +97,12 @@ def row_gaps(row: SpendRow) -> Iterator[Gap]:
 
 def _answer_gaps(row: SpendRow) -> Iterator[Gap]:
     of = f"of {row.n_solves:,}"
-    if row.n_unscored:
-        count, why = f"{row.n_unscored:,} {of}", _by_reason(row.facts.n_unscored)
+    if n_unscored := row.n_unscored:
+        count, why = f"{n_unscored:,} {of}", _by_reason(row.facts.n_unscored)
         yield Gap("answers unscored and not counted as wrong",
                   f"{count} answers unscored ({why}); they are not counted as wrong", f"{count} ({why})")  # fmt: skip
-    if row.n_without_answer:
-        count, why = f"{row.n_without_answer:,} {of}", _by_reason(row.facts.n_without_answer)
+    if n_without_answer := row.n_without_answer:
+        count, why = f"{n_without_answer:,} {of}", _by_reason(row.facts.n_without_answer)
         yield Gap("replies without an answer count as wrong",
                   f"{count} replies hold no answer ({why}); they count as wrong", f"{count} ({why})")  # fmt: skip
     if cut := row.facts.solve.n_truncated:

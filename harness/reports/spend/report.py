@@ -176,8 +176,8 @@ def _group(name: str, rows: Sequence[SpendRow]) -> SpendGroup:
         n_solves=sum(row.n_solves for row in rows),
         n_unscored=sum(row.n_unscored for row in rows),
         n_correct=sum(row.n_correct for row in rows),
-        solve=reduce(Spend.plus, (row.facts.solve for row in rows), NOTHING),
-        judge=reduce(Spend.plus, (row.facts.judge for row in rows), NOTHING),
+        solve=reduce(Spend.plus, (row.facts.solve for row in rows)) if rows else NOTHING,
+        judge=reduce(Spend.plus, (row.facts.judge for row in rows)) if rows else NOTHING,
     )
 
 

@@ -12,7 +12,7 @@ from harness.money import plain
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
-from harness.reports.spend.report import GROUPS, SpendReport, SpendRow
+from harness.reports.spend.report import GROUPS, SpendGroup, SpendReport, SpendRow
 
 
 def _column(name: str, kind: ColumnKind, unit: str, description: str) -> Column:
@@ -124,80 +124,65 @@ def summary_table(report: SpendReport) -> Table:
     """Make the table for people: who, score, tokens, dollars, efficiency; reasoning models first."""
     with_suite = len({(row.facts.suite, row.facts.suite_version) for row in report.rows}) > 1
     chosen = [entry for entry in SUMMARY if with_suite or entry[0].name != "suite"]
-    rows = [
-        tuple(write(row) for _, write in chosen)
-        for reasoning in (True, False)
-        for row in report.rows
-        if row.facts.reasons == reasoning
-    ]
-    columns = tuple(column for column, _ in chosen)
+    shown = [row for reasoning in (True, False) for row in report.rows if row.facts.reasons == reasoning]
+    rows = wording.worded([[read(row) for *_, read in chosen] for row in shown], [say for _, say, _ in chosen])
+    columns = tuple(column for column, *_ in chosen)
     return Table(name="summary", title=title(report), columns=columns, rows=rows, notes=tuple(notes(report)))
 
 
-def _dollars(row: SpendRow, *parts: str) -> str:
-    return wording.dollars(row.facts.solve.part(*parts))
-
-
-def _tokens_in(row: SpendRow) -> str:
+def _tokens_in(row: SpendRow) -> int:
     sums = row.facts.solve.tokens
-    return wording.tokens(sums.input_tokens + sums.cache_read_tokens + sums.cache_write_tokens)
+    return sums.input_tokens + sums.cache_read_tokens + sums.cache_write_tokens
 
 
-SUMMARY: tuple[tuple[Column, Callable[[SpendRow], str]], ...] = (
-    (Column(name="model", title="model"), lambda r: label(r)),
-    (Column(name="suite", title="suite"), lambda r: r.facts.suite),
-    (Column(name="score", kind="decimal", title="score %"), lambda r: wording.score(r.score)),
-    (Column(name="n_solves", kind="integer", title="answers", drops=2), lambda r: f"{r.n_solves:,}"),
-    (Column(name="tokens_in", kind="decimal", title="tok in", drops=7), _tokens_in),
-    (Column(name="tokens_out", kind="decimal", title="tok out", drops=5),
-     lambda r: wording.tokens(r.facts.solve.tokens.output_tokens)),
-    (Column(name="input", kind="usd", title="input", drops=8),
-     lambda r: _dollars(r, "input", "cache_read", "cache_write")),
-    (Column(name="reasoning", kind="usd", title="reasoning", drops=3), lambda r: _dollars(r, "reasoning")),
-    (Column(name="answer", kind="usd", title="answer", drops=6), lambda r: _dollars(r, "answer")),
-    (Column(name="cost", kind="usd", title="cost"),
-     lambda r: wording.whole(r.facts.solve)),
-    (Column(name="per_task", kind="usd", title="$/task", drops=4), lambda r: wording.dollars(r.cost_per_task_usd)),
-    (Column(name="per_correct", kind="usd", title="$/correct", drops=1),
-     lambda r: wording.dollars(r.cost_per_correct_usd)),
+SUMMARY: tuple[tuple[Column, wording.Say, Callable[[SpendRow], object]], ...] = (
+    (Column(name="model", title="model"), str, lambda r: label(r)),
+    (Column(name="suite", title="suite"), str, lambda r: r.facts.suite),
+    (Column(name="score", kind="decimal", title="score %"), wording.score, lambda r: r.score),
+    (Column(name="n_solves", kind="integer", title="answers", drops=2), wording.count, lambda r: r.n_solves),
+    (Column(name="tokens_in", kind="decimal", title="tok in", drops=7), wording.tokens, _tokens_in),
+    (Column(name="tokens_out", kind="decimal", title="tok out", drops=5), wording.tokens,
+     lambda r: r.facts.solve.tokens.output_tokens),
+    (Column(name="input", kind="usd", title="input", drops=8), wording.dollars,
+     lambda r: r.facts.solve.part("input", "cache_read", "cache_write")),
+    (Column(name="reasoning", kind="usd", title="reasoning", drops=3), wording.dollars,
+     lambda r: r.facts.solve.part("reasoning")),
+    (Column(name="answer", kind="usd", title="answer", drops=6), wording.dollars,
+     lambda r: r.facts.solve.part("answer")),
+    (Column(name="cost", kind="usd", title="cost"), wording.whole, lambda r: r.facts.solve),
+    (Column(name="per_task", kind="usd", title="$/task", drops=4), wording.dollars, lambda r: r.cost_per_task_usd),
+    (Column(name="per_correct", kind="usd", title="$/correct", drops=1), wording.dollars,
+     lambda r: r.cost_per_correct_usd),
     (Column(name="seconds", kind="decimal", title="s/task", drops=9,
             description="Mean seconds from sending a request to its whole answer."),
-     lambda r: wording.seconds(r.facts.timing.mean_s)),
+     wording.seconds, lambda r: r.facts.timing.mean_s),
     (Column(name="first_byte", kind="decimal", title="1st byte s", drops=10,
             description="Mean seconds to the first byte of an answer."),
-     lambda r: wording.seconds(r.facts.timing.mean_first_byte_s)),
+     wording.seconds, lambda r: r.facts.timing.mean_first_byte_s),
 )  # fmt: skip
+"""What people see of a row: a column, how it says its values, and which they are."""
 
 
-_TOTALS_COLUMNS = (
-    Column(name="group", title="group"),
-    Column(name="n_rows", kind="integer", title="rows", drops=2),
-    Column(name="n_solves", kind="integer", title="answers", drops=1),
-    Column(name="output_tokens", kind="decimal", title="tok out", drops=4),
-    Column(name="reasoning_tokens", kind="decimal", title="of which reasoning", drops=5),
-    Column(name="cost_usd", kind="usd", title="cost"),
-    Column(name="judge_cost_usd", kind="usd", title="judges", drops=3),
-    Column(name="coverage", title="covers"),
-)
+TOTALS: tuple[tuple[Column, wording.Say, Callable[[SpendGroup], object]], ...] = (
+    (Column(name="group", title="group"), str, lambda g: GROUPS[g.name]),
+    (Column(name="n_rows", kind="integer", title="rows", drops=2), str, lambda g: g.n_rows),
+    (Column(name="n_solves", kind="integer", title="answers", drops=1), wording.count, lambda g: g.n_solves),
+    (Column(name="output_tokens", kind="decimal", title="tok out", drops=4), wording.tokens,
+     lambda g: g.solve.tokens.output_tokens),
+    (Column(name="reasoning_tokens", kind="decimal", title="of which reasoning", drops=5), wording.tokens,
+     lambda g: g.solve.tokens.reasoning_tokens),
+    (Column(name="cost_usd", kind="usd", title="cost"), wording.spent, lambda g: g.solve),
+    (Column(name="judge_cost_usd", kind="usd", title="judges", drops=3), wording.spent,
+     lambda g: g.judge if g.judge.n_attempts else None),
+    (Column(name="coverage", title="covers"), wording.coverage, lambda g: g.solve.plus(g.judge)),
+)  # fmt: skip
 
 
 def totals_table(report: SpendReport) -> Table:
     """Make the group totals: reasoning models against the others, judges apart, each with its price coverage."""
-    rows = [
-        (
-            GROUPS[group.name],
-            f"{group.n_rows}",
-            f"{group.n_solves:,}",
-            wording.tokens(group.solve.tokens.output_tokens),
-            wording.tokens(group.solve.tokens.reasoning_tokens),
-            wording.spent(group.solve),
-            wording.spent(group.judge) if group.judge.n_attempts else wording.NOT_KNOWN,
-            wording.coverage(group.solve.plus(group.judge)),
-        )
-        for group in report.groups
-        if group.n_rows
-    ]
-    return Table(name="totals", title="Totals", columns=_TOTALS_COLUMNS, rows=rows)
+    shown = [group for group in report.groups if group.n_rows]
+    rows = wording.worded([[read(group) for *_, read in TOTALS] for group in shown], [say for _, say, _ in TOTALS])
+    return Table(name="totals", title="Totals", columns=tuple(column for column, *_ in TOTALS), rows=rows)
 
 
 def prices_table(report: SpendReport) -> Table:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, TypeAlias
 
 from harness.reports.facts.report_facts import Spend
 from harness.stats import Estimate
 
 NOT_KNOWN = "–"
+Say: TypeAlias = Callable[[Any], str]
+"""How a column of a table writes its values."""
+
+
+def worded(rows: Iterable[Sequence[object]], says: Sequence[Say]) -> list[tuple[str, ...]]:
+    """Write the values of a table, each as its column says it."""
+    return [tuple(say(value) for say, value in zip(says, row, strict=True)) for row in rows]
+
+
+def count(number: int) -> str:
+    """Write a count in full: 12,345."""
+    return f"{number:,}"
 
 
 def dollars(usd: Decimal | float | None, *, sign: bool = False) -> str:
@@ -23,8 +36,10 @@ def dollars(usd: Decimal | float | None, *, sign: bool = False) -> str:
     return f"{prefix}{size.quantize(Decimal(1).scaleb(size.adjusted() - 2), rounding=ROUND_HALF_EVEN):f}"
 
 
-def spent(spend: Spend, *, usd: Decimal | None = None) -> str:
+def spent(spend: Spend | None, *, usd: Decimal | None = None) -> str:
     """Write a total; one with unpriced or unknown parts is a lower bound and says so with `>=`."""
+    if spend is None:
+        return NOT_KNOWN
     text = dollars(spend.cost.total if usd is None else usd)
     return f">= {text}" if spend.is_lower_bound else text
 
