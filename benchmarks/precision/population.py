@@ -37,11 +37,11 @@ class Subject:
 SUBJECTS = (
     Subject("mmlu_pro", 1.66, 2200, 250),
     Subject("hle", -2.4, 6000, 300),
-    Subject("gpqa_diamond", 1.1, 3600, 250),
-    Subject("aime_2024", 0.95, 7500, 150),
+    Subject("gpqa_diamond", 1.1, 3300, 250),
+    Subject("aime_2024", 0.95, 6500, 150),
     Subject("math_500", 3.3, 2000, 150),
-    Subject("scicode", -0.6, 2000, 1500, units=80),
-    Subject("livecodebench", 0.75, 4000, 600),
+    Subject("scicode", -0.6, 1800, 1500, units=80),
+    Subject("livecodebench", 0.75, 3600, 600),
 )
 
 

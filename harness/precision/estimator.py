@@ -181,7 +181,7 @@ def _lean(strata: Sequence[Part], split: Sequence[tuple[float, float]]) -> float
         * (1 + drawn / variance)
         / 2
         * max(0.0, 1 - part.spread.n / part.n_units)
-        * max(0.0, 1 - part.n_pilot / part.spread.n)
+        * min(1.0, 2 * max(0.0, 1 - part.n_pilot / part.spread.n))
         * part.spread.lean
         / part.spread.n
         for part, (drawn, _) in zip(strata, split, strict=True)

@@ -24,8 +24,8 @@ _SHARED_REPEATS, _OWN_REPEATS = 4.0, 6.0
 _HALF_A_PAIR = 0.25
 _ASSUMED_DF = 6.0
 CAUTION = 0.3
-"""Standard errors that are added to a variance of units, and half as many to repeat noise: a run that stops when its
-interval looks narrow stops where variances are too small by chance."""
+"""Standard errors that are added to each variance: a run that stops when its interval looks narrow stops where
+variances are too small by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] 
         own = (ratio + half / task, within.n_repeats + 1) if within.n_repeats else (0.0, 0)
         share = (own[0] + _OWN_REPEATS * shared) / (own[1] + _OWN_REPEATS)
         df = 2 * within.events + _ASSUMED_DF
-        found.append(Noise(min(single, task * share * (1 + CAUTION / 2 * sqrt(2 / df))), df))
+        found.append(Noise(min(single, task * share * (1 + CAUTION * sqrt(2 / df))), df))
     return found
 
 

@@ -71,19 +71,26 @@ def next_passes(
     drawn = [_padded(curve) for curve in curves]
     if drawn == [curve.whole() for curve in curves]:
         return None
-    goal = [
-        _with_second_attempts(passes, curve.n_units, passes[0])
-        for curve, passes in zip(
-            curves, allocate(curves, _wanted(target, df=now.this_suite.df) * (1 - _margin(wave))), strict=True
-        )
-    ]
+    goal = allocate(curves, _wanted(target, df=now.this_suite.df) * (1 - _margin(wave)))
     if goal == drawn:  # the plan sees the target reached, the interval does not: buy a little more of everything
         goal = [_stretched(curve, passes) for curve, passes in zip(curves, drawn, strict=True)]
     step = _step(curves, drawn, goal, wave)
+    found = (_part_of_the_way(old, new, step) for old, new in zip(drawn, goal, strict=True))
     return tuple(
-        Draw(stratum=key, passes=tuple(a + ceil(step * (b - a) - 1e-9) for a, b in zip(old, new, strict=True)))
-        for key, old, new in zip(keys, drawn, goal, strict=True)
+        Draw(stratum=key, passes=_with_second_attempts(passes, curve.n_units, new[0]))
+        for key, curve, passes, new in zip(keys, curves, found, goal, strict=True)
     )
+
+
+def _part_of_the_way(drawn: tuple[int, ...], goal: tuple[int, ...], step: float) -> tuple[int, ...]:
+    """Go this share of the attempts that are missing, distinct units first."""
+    left = ceil(step * (sum(goal) - sum(drawn)) - 1e-9)
+    found = []
+    for old, new in zip(drawn, goal, strict=True):
+        more = min(new - old, left)
+        left -= more
+        found.append(old + more)
+    return tuple(found)
 
 
 def curves_of(states: Sequence[StratumState], found: Sequence[Part]) -> list[Curve]:

@@ -101,6 +101,19 @@ def test_the_same_states_give_the_same_waves() -> None:
     assert pilot(model.strata, target) == pilot(model.strata, target)
 
 
+@pytest.mark.parametrize("points", [3, 4, 5])
+def test_a_wave_asks_distinct_samples_before_repeats(points: int) -> None:
+    """40 of 400 units were asked twice; whatever is planned, half of the way asks them all before it repeats more."""
+    stratum = suite(400, repeats=3)[0]
+    results = [UnitResult(unit=str(n), scores=((float(n % 2), float(n % 3 > 0)),)) for n in range(40)]
+    more = next_wave([StratumState.of(stratum, results)], Target(half_width=points * POINT), wave=1)
+    assert more is not None
+    first, second, third = more[0].passes
+    assert first > 150
+    assert second == 40 or first == 400
+    assert third == 0 or second == 400
+
+
 def test_a_dear_task_is_asked_less() -> None:
     model, target = Model(suite(5000, 5000), 3), Target(half_width=2 * POINT)
     states = [model.state(0, (400,), usd=1.0), model.state(1, (400,), usd=9.0)]
