@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING
 
 from harness.precision.observed import Observed
@@ -113,7 +113,8 @@ def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] 
     without repeats has what the others show; none exceeds the smoothed variance of its single answers.
 
     A count of D samples that disagreed with themselves has a relative variance of 1/D: hence two degrees of freedom for
-    each, and `_ASSUMED_DF` for what is assumed. `CAUTION` is added.
+    each, and `_ASSUMED_DF` for what is assumed; `CAUTION` is added. Where no sample at all was asked twice, noise is
+    the assumption and nothing is added to it.
 
     Args:
         tasks: task and weight of each stratum, where a task may have several; None = each is a task. Shares are shares
@@ -124,6 +125,8 @@ def repeat_noise(strata: Sequence[Observed], tasks: Sequence[tuple[str, float]] 
     whole = _of_whole_tasks(strata, singles, tasks) if tasks is not None else singles
     ratios = [within.squares / single for within, single in zip(shown, whole, strict=True)]
     n_repeats = sum(within.n_repeats for within in shown)
+    if not n_repeats:
+        return [Noise(min(own, task * NOISE_SHARE), inf) for own, task in zip(singles, whole, strict=True)]
     shared = (sum(ratios) + _SHARED_REPEATS * NOISE_SHARE) / (n_repeats + _SHARED_REPEATS)
     half = _HALF_A_PAIR / sqrt(max(1, sum(within.n_repeats > 0 for within in shown)))
     found = []

@@ -13,9 +13,9 @@ def single(*scores: float) -> Observed:
 
 
 def test_proportions_are_smoothed() -> None:
-    """Eight right of ten: (k + .5)/(n + 1) = 8.5/11, times the rest, times the assumed share, with caution for 6 df."""
+    """Eight right of ten: (k + .5)/(n + 1) = 8.5/11, times the rest, times the assumed share."""
     noise = repeat_noise([single(*[1.0] * 8, 0.0, 0.0)])[0]
-    assert noise.variance == pytest.approx(8.5 / 11 * 2.5 / 11 * NOISE_SHARE * (1 + CAUTION * (2 / 6) ** 0.5))
+    assert noise.variance == pytest.approx(8.5 / 11 * 2.5 / 11 * NOISE_SHARE)
 
 
 def test_twenty_right_answers_of_twenty_leave_a_variance() -> None:
