@@ -43,6 +43,7 @@ LARGE = ("mmlu_pro", "hle")
 class Column:
     """One design over all models: error, coverage, shares of the bill and what others would have paid."""
 
+    half_width: float
     errors: list[float] = field(default_factory=list)
     covered: list[bool] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
@@ -68,15 +69,15 @@ class Column:
         return float(np.mean(self.covered))
 
     @property
-    def lean(self) -> float:
-        """Mean error in its standard errors."""
-        errors = np.array(self.errors)
-        return float(errors.mean() / errors.std(ddof=1) * np.sqrt(len(errors)))
-
-    @property
     def over_knowing(self) -> float:
         """Median of the cost over that of an allocation that knows every variance."""
         return float(np.median(np.array(self.shares) / np.array(self.knowing)))
+
+
+def lean(*columns: Column) -> float:
+    """Mean error in its standard errors, over models; of several runs of a model the mean in wanted half-widths."""
+    errors = np.mean([np.array(column.errors) / column.half_width for column in columns], axis=0)
+    return float(errors.mean() / errors.std(ddof=1) * np.sqrt(len(errors)))
 
 
 @dataclass
@@ -99,11 +100,11 @@ class Ladders:
 class Figures:
     """All that was measured."""
 
-    narrow: Column = field(default_factory=Column)
-    wide: Column = field(default_factory=Column)
-    banked: Column = field(default_factory=Column)
-    shuffled: Column = field(default_factory=Column)
-    trap: Column = field(default_factory=Column)
+    narrow: Column = field(default_factory=lambda: Column(NARROW.half_width))
+    wide: Column = field(default_factory=lambda: Column(WIDE.half_width))
+    banked: Column = field(default_factory=lambda: Column(NARROW.half_width))
+    shuffled: Column = field(default_factory=lambda: Column(NARROW.half_width))
+    trap: Column = field(default_factory=lambda: Column(WIDE.half_width))
     quick_half: list[float] = field(default_factory=list)
     gains: list[float] = field(default_factory=list)
     ladders: Ladders = field(default_factory=Ladders)
