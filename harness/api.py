@@ -137,8 +137,7 @@ class Ledger:
 
         def go() -> DryRun:
             with contextlib.ExitStack() as stack:
-                # a new run needs no ledger, and asking what it would cost makes none
-                ledger = None if run_id is None else stack.enter_context(self._open(create=False))
+                ledger = self._existing(stack, needed=run_id is not None)
                 now = datetime.now(UTC)
                 return dry_run(spec, ledger=ledger, book=book, now=now, run_id=run_id, retry_failed=retry_failed)
 
@@ -235,6 +234,17 @@ class Ledger:
 
         return Opened.open(self.db, create=create)
 
+    def _existing(self, stack: contextlib.ExitStack, *, needed: bool) -> OpenLedger | None:
+        """Open the ledger for its answers of earlier runs: asking what a run would cost makes none and needs none."""
+        from harness.errors import LedgerError
+
+        try:
+            return stack.enter_context(self._open(create=False))
+        except LedgerError:
+            if needed:
+                raise
+            return None
+
     def _ask(self, question: Callable[[OpenLedger, PriceBook], T]) -> T:
         from harness.pricing.price_files import load_price_book
 
@@ -286,8 +296,9 @@ def dry_run(
         run_id: of a stored run, what is left of it.
 
     Returns:
-        One row per suite and model, and a total; dollars are exact decimals, NA = no price. What the run would warn of
-        is in `frame.attrs["warnings"]`.
+        One row per suite and model, and a total; dollars are exact decimals, NA = not known. `estimated_usd` is what is
+        expected, `low_usd` to `high_usd` its 90 % interval, `forecast_from` says from what: answers in the ledger, if
+        there is one, else published or assumed lengths. What the run would warn of is in `frame.attrs["warnings"]`.
 
     Raises:
         InputError: what the run would refuse, too.

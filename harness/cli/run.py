@@ -198,7 +198,7 @@ def _carry_out(asked: RunSpec, given: set[str], command: _Command) -> int | None
 
     if not command.goes_on:
         refuse_nothing_to_ask(asked)
-        if command.dry_run and not _holds(command.db, command.run_id):
+        if command.dry_run and not _opens(command.db):
             _print_estimate(asked, command, None)
             return None
     with open_ledger(command.db, create=not (command.goes_on or command.dry_run)) as ledger:
@@ -244,17 +244,15 @@ _FIELDS = {
 """Options that are called otherwise than their field."""
 
 
-def _holds(db: str | None, run_id: str | None) -> bool:
-    """Whether a ledger is there that may hold this run already."""
+def _opens(db: str | None) -> bool:
+    """Whether a ledger is there that may hold this run already, or answers that tell how long the next ones will be."""
     from harness.errors import LedgerError
 
-    if run_id is None:
-        return False
     try:
-        with open_ledger(db) as ledger:
-            return ledger.run(run_id) is not None
+        open_ledger(db).close()
     except LedgerError:
         return False
+    return True
 
 
 def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:

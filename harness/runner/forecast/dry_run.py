@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.ledger import Ledger
+from harness.ledger.reading.output_lengths import answer_lengths
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.runner.budgets import refuse_unbounded
 from harness.runner.failed_samples import given_up, with_new_tries
 from harness.runner.forecast.estimates import CostEstimate, estimate_run
+from harness.runner.forecast.output_forecast import History
 from harness.runner.options.preflight import missing_keys, refuse_another_run
 from harness.runner.plan import PlannedItem, PreparedRun
 from harness.runner.preparation import prepare_run
@@ -44,14 +46,15 @@ def dry_run(
     """Prepare a run and estimate it.
 
     Args:
-        ledger: where a run of this id may be stored; None = it is a new one.
+        ledger: where a run of this id may be stored, and whose answers tell how long answers are; None = there is none.
+        run_id: None = a new run.
         retry_failed: samples that failed for good would be asked again.
 
     Raises:
         InputError: what the run would refuse, too; only a missing key is a warning here, as an estimate needs none.
     """
     prepared = prepare_run(spec, run_id=run_id or "dry-run", book=book, now=now)
-    stored = None if ledger is None else ledger.run(prepared.run_id)
+    stored = None if ledger is None or run_id is None else ledger.run(run_id)
     refuse_another_run(prepared, stored)
     refuse_unbounded(prepared, ledger, book, now)
     done = set() if ledger is None or stored is None else _done(prepared, ledger, retry_failed=retry_failed)
@@ -60,7 +63,14 @@ def dry_run(
         return (model, item.key) not in done
 
     lacking = [f"{error.message}: the run would refuse to start ({error.fix})" for error in missing_keys(prepared)]
-    return DryRun(estimates=estimate_run(prepared, book, now, asks=asks), warnings=(*prepared.warnings, *lacking))
+    history = {} if ledger is None else _history(prepared, ledger)
+    estimates = estimate_run(prepared, book, now, history=history, asks=asks)
+    return DryRun(estimates=estimates, warnings=(*prepared.warnings, *lacking))
+
+
+def _history(prepared: PreparedRun, ledger: Ledger) -> dict[str, History]:
+    names = [loaded.suite.name for loaded in prepared.suites]
+    return {name: History(answers=tuple(answer_lengths(ledger, name))) for name in names}
 
 
 def _done(prepared: PreparedRun, ledger: Ledger, *, retry_failed: bool) -> Left:

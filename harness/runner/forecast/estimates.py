@@ -1,15 +1,17 @@
-"""What a run would send and cost, before anything is sent: requests, input tokens, an estimate and an upper bound.
+"""What a run would send and cost, before anything is sent: requests, input tokens, a forecast and an upper bound.
 
-Pure apart from the tokenizer. Data flows prepared run + price book -> one `Estimate` per suite and model. Output is
-the unknown: the estimate assumes what models of the kind wrote on a known set of benchmarks, the bound the output cap.
+Pure apart from the tokenizer and the references. Data flows prepared run + stored answers + price book -> one
+`CostEstimate` per suite and model. Input is counted; output is the unknown, and forecast from the best that is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from harness.costs.cost import price_request
 from harness.costs.served import Served
@@ -17,14 +19,14 @@ from harness.costs.worst_case import worst_case_usd
 from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
+from harness.runner.forecast.output_forecast import History, OutputForecast, TaskToAsk, forecast_output
+from harness.runner.forecast.references import reference_lengths
 from harness.runner.plan import ModelPlan, PlannedItem, PreparedRun
 from harness.runner.requests.item_questions import item_messages, output_cap
 from harness.suites.tokens import TokenEstimate, estimate_samples, upper_bound_messages
 from harness.usage import Usage
 
-USUAL_OUTPUT_TOKENS = {True: 2800, False: 350}
-"""Output tokens a request, by whether the model reasons: o1 wrote about 44.9 million and GPT-4o about 5.6 million
-over the 16,097 requests of Artificial Analysis' seven evaluations (see results/published/)."""
+NO_HISTORY: Mapping[str, History] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,11 @@ class CostEstimate:
     Attributes:
         n_requests: samples times epochs; retries and judges are not included.
         input_tokens: estimated with the o200k vocabulary, or from characters (then `is_rough`).
-        output_tokens: assumed.
-        estimated_usd: at the price in force now; None when unpriced.
+        output: forecast of what is written, and from what it is forecast.
+        input_usd: the input alone; like all dollars here at the price in force now, None when unpriced.
+        estimated_usd: expected.
+        low_usd, high_usd: 90 % prediction interval; None when too little is known for one.
+        ceiling_usd: what runaway answers should not lift the bill above; None without an output cap.
         upper_bound_usd: every request at its worst case; None when unpriced or without an output cap.
     """
 
@@ -44,8 +49,12 @@ class CostEstimate:
     n_requests: int
     input_tokens: int
     is_rough: bool
-    output_tokens: int
+    output: OutputForecast
+    input_usd: Decimal | None
     estimated_usd: Decimal | None
+    low_usd: Decimal | None
+    high_usd: Decimal | None
+    ceiling_usd: Decimal | None
     upper_bound_usd: Decimal | None
 
 
@@ -54,13 +63,19 @@ def estimate_run(
     book: PriceBook,
     now: datetime,
     *,
+    history: Mapping[str, History] = NO_HISTORY,
     asks: Callable[[ModelSpec, PlannedItem], bool] | None = None,
 ) -> list[CostEstimate]:
-    """Estimate each suite on each model of a run; `asks` says which items a model would still be asked, None = all."""
+    """Estimate each suite on each model of a run.
+
+    Args:
+        history: stored answers by suite.
+        asks: which items a model would still be asked; None = all.
+    """
     by_suite: dict[str, list[PlannedItem]] = {loaded.suite.name: [] for loaded in run.suites}
     for item in run.items:
         by_suite[item.suite.name].append(item)
-    estimator = _Estimator(run, book, now)
+    estimator = _Estimator(run, book, now, history)
     estimates = []
     for name, items in by_suite.items():
         tokens = _tokens(items)
@@ -78,20 +93,39 @@ def _tokens(items: Sequence[PlannedItem]) -> TokenEstimate:
 class _Estimator:
     """Prices what models of one run would be asked."""
 
-    def __init__(self, run: PreparedRun, book: PriceBook, now: datetime) -> None:
+    def __init__(self, run: PreparedRun, book: PriceBook, now: datetime, history: Mapping[str, History]) -> None:
         self._options = run.spec
         self._book = book
         self._now = now
+        self._history = history
+        self._references = reference_lengths()
 
     def estimate(
         self, suite: str, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
     ) -> CostEstimate:
         """Estimate one suite on one model."""
         caps = [output_cap(item, model, self._options.max_output_tokens) for item in items]
-        usual = USUAL_OUTPUT_TOKENS[model.reasons is not False]
-        output_tokens = sum(min(usual, cap) if cap is not None else usual for cap in caps)
-        usage = Usage(input_tokens=tokens.total, output_tokens=output_tokens, context_tokens=0)
-        served = Served(
+        output = forecast_output(_tasks(items, caps), model, self._history.get(suite, History()), self._references)
+        served = self._served(model)
+        usd = partial(self._usd, served, tokens.total)
+        bound = _bound(items, caps, self._book, served)
+        return CostEstimate(
+            suite=suite,
+            model=model,
+            n_requests=len(items),
+            input_tokens=tokens.total,
+            is_rough=tokens.method != "o200k",
+            output=output,
+            input_usd=usd(0),
+            estimated_usd=usd(output.expected),
+            low_usd=usd(output.low),
+            high_usd=usd(output.high),
+            ceiling_usd=_lower(usd(output.ceiling), bound),
+            upper_bound_usd=bound,
+        )
+
+    def _served(self, model: ModelPlan) -> Served:
+        return Served(
             provider=model.spec.provider,
             model=model.spec.model,
             at=self._now,
@@ -99,16 +133,26 @@ class _Estimator:
             mode="batch" if self._options.batch else None,
             thinking=model.reasons,
         )
-        return CostEstimate(
-            suite=suite,
-            model=model,
-            n_requests=len(items),
-            input_tokens=tokens.total,
-            is_rough=tokens.method != "o200k",
-            output_tokens=output_tokens,
-            estimated_usd=price_request(self._book, usage, served).list_usd,
-            upper_bound_usd=_bound(items, caps, self._book, served),
-        )
+
+    def _usd(self, served: Served, input_tokens: int, output_tokens: int | None) -> Decimal | None:
+        if output_tokens is None:
+            return None
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, context_tokens=0)
+        return price_request(self._book, usage, served).list_usd
+
+
+def _tasks(items: Sequence[PlannedItem], caps: Sequence[int | None]) -> list[TaskToAsk]:
+    """What is left of each task; a cap belongs to a task and model, so that all its items have the same."""
+    requests = Counter(item.task.name for item in items)
+    samples = Counter(task for task, _ in {(item.task.name, item.sample.sample_id) for item in items})
+    cap_of = {item.task.name: cap for item, cap in zip(items, caps, strict=True)}
+    return [
+        TaskToAsk(name=name, n_items=samples[name], n_requests=requests[name], cap=cap_of[name]) for name in requests
+    ]
+
+
+def _lower(ceiling: Decimal | None, bound: Decimal | None) -> Decimal | None:
+    return ceiling if ceiling is None or bound is None else min(ceiling, bound)
 
 
 def _bound(items: Sequence[PlannedItem], caps: Sequence[int | None], book: PriceBook, served: Served) -> Decimal | None:

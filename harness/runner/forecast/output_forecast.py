@@ -1,0 +1,194 @@
+"""How much a model will write: forecast from its own answers, else from comparable models', references, or a default.
+
+Pure. Data flows (items left with their caps, stored `AnswerLength`s, references) -> `OutputForecast` in tokens.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.ledger.reading.output_lengths import AnswerLength
+from harness.models import ModelSpec
+from harness.runner.forecast.references import ReferenceLengths
+from harness.runner.plan import ModelPlan
+from harness.stats.totals_to_come import Stratum, share_upper_bound, total_to_come
+
+Source = Literal["own answers", "like models", "reference", "default"]
+USUAL_OUTPUT_TOKENS = {True: 2800, False: 350}
+"""Output tokens a request, by whether the model reasons: o1 wrote about 44.9 million and GPT-4o about 5.6 million
+over the 16,097 requests of Artificial Analysis' seven evaluations (see results/published/)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskToAsk:
+    """What of one task is left to ask a model.
+
+    Attributes:
+        n_items: different samples; each is asked in one or several of the requests.
+        cap: most output tokens of a request; None = no cap is sent.
+    """
+
+    name: str
+    n_items: int
+    n_requests: int
+    cap: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputForecast:
+    """Output tokens to come of one suite on one model.
+
+    Attributes:
+        low, high: 90 % prediction interval; None = too little is known for one.
+        ceiling: total that runaway answers cannot lift it above, with 95 % confidence; without enough answers of the
+            model itself every request at its cap; None without a cap.
+        sources: what each task's length comes from, by task.
+        n_answers: stored answers of this model, or of like models, that it rests on.
+    """
+
+    expected: int
+    low: int | None
+    high: int | None
+    ceiling: int | None
+    sources: Mapping[str, Source]
+    n_answers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Stored answers to the items of one suite."""
+
+    answers: Sequence[AnswerLength] = field(default=())
+
+    def own(self, model: ModelPlan) -> dict[str, list[AnswerLength]]:
+        """Answers of the same model at the same setting, by task."""
+        return _by_task(one for one in self.answers if _spec(one) == model.spec)
+
+    def alike(self, model: ModelPlan) -> dict[str, list[AnswerLength]]:
+        """Answers of other models of the kind at the same setting, by task; simulated ones only among themselves."""
+        return _by_task(
+            one
+            for one in self.answers
+            if _spec(one) != model.spec
+            and model.reasons is not None
+            and (one.reasoning, one.setting, one.simulated) == (model.reasons, model.spec.setting, model.simulated)
+        )
+
+
+def forecast_output(
+    tasks: Sequence[TaskToAsk], model: ModelPlan, history: History, references: ReferenceLengths
+) -> OutputForecast:
+    """Forecast the output of what is left to ask; each task from the best source that it has."""
+    own, alike = history.own(model), history.alike(model)
+    total, n_answers = 0.0, 0
+    sources: dict[str, Source] = {}
+    for task in tasks:
+        source, mean, n_stored = _length(task, model, own.get(task.name, []), alike.get(task.name, []), references)
+        sources[task.name] = source
+        total += task.n_requests * mean
+        n_answers += n_stored
+    low, high = _interval(tasks, own)
+    return OutputForecast(
+        expected=round(total),
+        low=low,
+        high=high,
+        ceiling=_ceiling(tasks, own, at_least=high or 0),
+        sources=sources,
+        n_answers=n_answers,
+    )
+
+
+def _length(
+    task: TaskToAsk,
+    model: ModelPlan,
+    own: Sequence[AnswerLength],
+    alike: Sequence[AnswerLength],
+    references: ReferenceLengths,
+) -> tuple[Source, float, int]:
+    """Source, mean output tokens of a request (never above its cap), and the stored answers behind them."""
+    if own:
+        return "own answers", _mean(_item_means(own, task.cap)), len(own)
+    if alike:
+        models: defaultdict[ModelSpec, list[AnswerLength]] = defaultdict(list)
+        for one in alike:
+            models[_spec(one)].append(one)
+        # each model counts the same, however often it was asked
+        return "like models", _mean([_mean(_item_means(found, task.cap)) for found in models.values()]), len(alike)
+    reasons = model.reasons is not False
+    published = references.get((task.name, reasons))
+    if published is not None:
+        return "reference", _capped(published, task.cap), 0
+    return "default", _capped(USUAL_OUTPUT_TOKENS[reasons], task.cap), 0
+
+
+def _interval(tasks: Sequence[TaskToAsk], own: Mapping[str, Sequence[AnswerLength]]) -> tuple[int | None, int | None]:
+    """Interval of the total; None where a task has too few answers, or some that a lower cap than today's cut short."""
+    if any(_cut_below(own.get(task.name, ()), task.cap) for task in tasks):
+        return None, None
+    found = total_to_come([_stratum(task, own.get(task.name, ())) for task in tasks])
+    if found.ci_low is None or found.ci_high is None:
+        return None, None
+    most = _all_at_cap(tasks)
+    high = round(found.ci_high)
+    return max(0, round(found.ci_low)), high if most is None else min(high, most)
+
+
+def _cut_below(answers: Iterable[AnswerLength], cap: int | None) -> bool:
+    return any(one.truncated and (cap is None or one.output_tokens < cap) for one in answers)
+
+
+def _stratum(task: TaskToAsk, answers: Iterable[AnswerLength]) -> Stratum:
+    """A task's items: repeats of an item are averaged, as they are alike; one value stands for all its requests."""
+    repeats = task.n_requests / task.n_items if task.n_items else 1.0
+    return Stratum(seen=[repeats * mean for mean in _item_means(answers, task.cap)], n_to_come=task.n_items)
+
+
+def _ceiling(tasks: Sequence[TaskToAsk], own: Mapping[str, Sequence[AnswerLength]], *, at_least: int) -> int | None:
+    """`(1 - p) body + p caps`: p bounds the share of answers cut at a cap, `body` the total if none were."""
+    most = _all_at_cap(tasks)
+    if most is None:
+        return None
+    answers = [one for task in tasks for one in own.get(task.name, ())]
+    body = total_to_come([_stratum(task, _whole(own.get(task.name, ()))) for task in tasks])
+    if body.ci_high is None:
+        return most
+    share = share_upper_bound(sum(one.truncated for one in answers), len(answers))
+    return min(most, max(at_least, round((1 - share) * body.ci_high + share * most)))
+
+
+def _whole(answers: Iterable[AnswerLength]) -> list[AnswerLength]:
+    return [one for one in answers if not one.truncated]
+
+
+def _all_at_cap(tasks: Sequence[TaskToAsk]) -> int | None:
+    caps = [task.n_requests * task.cap for task in tasks if task.cap is not None]
+    return sum(caps) if len(caps) == len(tasks) else None
+
+
+def _item_means(answers: Iterable[AnswerLength], cap: int | None) -> list[float]:
+    items: defaultdict[str, list[float]] = defaultdict(list)
+    for one in answers:
+        items[one.sample_id].append(_capped(one.output_tokens, cap))
+    return [_mean(lengths) for lengths in items.values()]
+
+
+def _capped(tokens: float, cap: int | None) -> float:
+    return tokens if cap is None else min(tokens, cap)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _by_task(answers: Iterable[AnswerLength]) -> dict[str, list[AnswerLength]]:
+    tasks: defaultdict[str, list[AnswerLength]] = defaultdict(list)
+    for one in answers:
+        tasks[one.task].append(one)
+    return tasks
+
+
+def _spec(one: AnswerLength) -> ModelSpec:
+    return ModelSpec(provider=one.provider, model=one.model, setting=one.setting)
