@@ -101,11 +101,6 @@ class StratumState:
             n_pilot=n_pilot,
         )
 
-    @property
-    def n_attempts_drawn(self) -> float:
-        """Attempts that the passes so far hold."""
-        return sum(self.passes) * self.stratum.unit_items
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from harness.money import EXACT
@@ -69,7 +69,7 @@ def compare(book: PriceBook, at: datetime, lists: Sequence[PriceList], *, most_d
             if book.listed(quote.provider, quote.model, at) is None
         ),
         ended=tuple(_ended(in_force, lists)),
-        old=tuple(row for row in in_force if is_old(row, at, most_days)),
+        old=tuple(row for row in in_force if row.is_old(at, most_days)),
     )
 
 
@@ -92,13 +92,6 @@ def rows_in_force(book: PriceBook, at: datetime) -> Iterator[Price]:
         found = book.listed(row.provider, row.model, at)
         if found is not None and found.price == row and not found.via:
             yield row
-
-
-def is_old(row: Price, at: datetime, most_days: int) -> bool:
-    """Tell whether nobody looked a price up in the days before an instant; what is free or unpriced does not age."""
-    if row.free or row.status != "effective" or row.checked_on is None:
-        return False
-    return at.date() - row.checked_on > timedelta(days=most_days)
 
 
 def _differing(book: PriceBook, at: datetime, library: str, quote: Quote) -> Iterator[Disagreement]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
@@ -241,6 +241,12 @@ class Price:
     def sha256(self) -> str:
         """Digest of everything that money depends on; notes and sources may be improved without changing it."""
         return digest(self.canonical())
+
+    def is_old(self, at: datetime, most_days: int) -> bool:
+        """Whether nobody looked the price up in the days before an instant; what is free or unpriced does not age."""
+        if self.free or self.status != "effective" or self.checked_on is None:
+            return False
+        return at.date() - self.checked_on > timedelta(days=most_days)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

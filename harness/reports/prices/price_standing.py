@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.pricing.book import IMPORTED_LAYER
-from harness.pricing.other_lists import is_old
 from harness.pricing.rows import Price
 
 OLD_DAYS = 90
@@ -37,7 +36,7 @@ def price_warnings(charged: Iterable[Charged]) -> Iterator[str]:
     rows = list(charged)
     yield from _imported(rows)
     for each in rows:
-        if not each.price.confidence.startswith("declared") and is_old(each.price, each.last_at, OLD_DAYS):
+        if not each.price.confidence.startswith("declared") and each.price.is_old(each.last_at, OLD_DAYS):
             days = (each.last_at.date() - each.price.checked_on).days if each.price.checked_on else 0
             yield (
                 f"the price of {each.price.name} was looked up on {each.price.checked_on}, {days} days before the last"
