@@ -32,7 +32,17 @@ from harness.ledger.connections import (
 )
 from harness.ledger.encoding import canonical_json
 from harness.ledger.locks import Hold, hold_run_lock
-from harness.ledger.records import Budget, CellRecord, PlannedRecord, Purpose, RunRecord, RunStatus, SampleOutcome
+from harness.ledger.records import (
+    Budget,
+    CellRecord,
+    DrawRecord,
+    ForecastRecord,
+    PlannedRecord,
+    Purpose,
+    RunRecord,
+    RunStatus,
+    SampleOutcome,
+)
 from harness.ledger.schema import tables
 from harness.ledger.schema.versions import prepare_schema
 from harness.ledger.scopes import simulated_twin
@@ -225,6 +235,33 @@ class Ledger:
         with self.reading() as connection:
             found = connection.execute(_outcomes_query(run_id, purpose)).all()
         return {(row.cell_id, row.planned_id): row_forms.sample_outcome(row) for row in found}
+
+    # waves and forecasts
+
+    def add_draws(self, draws: Sequence[DrawRecord]) -> None:
+        """Store what a wave drew, all of it or nothing; a sample that its cell drew already keeps its first draw."""
+        with self._write() as connection:
+            _insert_new(connection, tables.draws, [row_forms.draw_values(draw) for draw in draws])
+
+    def draws(self, run_id: str) -> list[DrawRecord]:
+        """Read what a run's waves drew, in the order they were stored; none for a run that was asked as a whole."""
+        table, cells = tables.draws, tables.cells
+        query = select(table).join(cells).where(cells.c.run_id == run_id).order_by(table.c.draw_id)
+        with self.reading() as connection:
+            return [row_forms.draw_record(row) for row in connection.execute(query)]
+
+    def add_forecasts(self, forecasts: Sequence[ForecastRecord]) -> None:
+        """Store forecasts of a run's bill that were made at one time."""
+        with self._write() as connection:
+            connection.execute(insert(tables.forecasts), [row_forms.forecast_values(one) for one in forecasts])
+
+    def forecasts(self, run_ids: Iterable[str] | None = None) -> list[ForecastRecord]:
+        """Read forecasts in the order they were made; `run_ids` None = those of all runs."""
+        query = select(tables.forecasts).order_by(tables.forecasts.c.forecast_id)
+        if run_ids is not None:
+            query = query.where(tables.forecasts.c.run_id.in_(list(run_ids)))
+        with self.reading() as connection:
+            return [row_forms.forecast_record(row) for row in connection.execute(query)]
 
     # budgets
 

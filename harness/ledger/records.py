@@ -21,10 +21,13 @@ RunStatus = Literal["running", "complete", "partial", "failed"]
 NO_BASELINE_NOTE = "nightly gate: "
 """How a warning of a stored run begins that keeps it from being a baseline of later nights."""
 
-Purpose = Literal["solve", "judge"]
+Purpose = Literal["solve", "judge", "user_simulator", "tool"]
+"""Which role a request plays for its sample: the model that is measured, who judges it, who plays the user of a
+conversation, and a model that a tool asks."""
 SettledStatus = Literal["succeeded", "failed", "timed_out", "cancelled", "reused"]
 AttemptStatus = Literal["sent", "succeeded", "failed", "timed_out", "cancelled", "reused"]
-UsageSource = Literal["provider", "missing", "estimated"]
+UsageSource = Literal["provider", "missing", "estimated", "imported"]
+"""Who counted: the provider in its answer, nobody, ourselves from texts, or the log of another tool."""
 BatchStatus = Literal["submitting", "submitted", "collected", "failed", "not_submitted", "lost"]
 
 RUN_STATUSES: tuple[str, ...] = get_args(RunStatus)
@@ -153,6 +156,52 @@ class PlannedRecord:
     reference: str | None = None
     planned_id: int | None = None
     run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawRecord:
+    """A planned sample that a wave drew for one model, written before it is asked.
+
+    Attributes:
+        wave: 0 = the pilot.
+        stratum: part of the suite from which it was drawn, by the key of `harness.precision.Stratum`.
+        draw_order: place of its unit in the stratum's order, from 0.
+        inclusion_probability: share of the stratum's units that were drawn for this pass once the wave was, in (0, 1].
+    """
+
+    cell_id: int
+    planned_id: int
+    wave: int
+    stratum: str
+    draw_order: int
+    inclusion_probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastRecord:
+    """What a run, or one cell of it, was expected to cost in the end, with what is known when it is made.
+
+    Attributes:
+        cell_id: None = the whole run.
+        wave: waves that were asked by then; 0 = none.
+        basis: what it was made from, JSON values.
+        level: confidence level of the interval.
+        spent_pico_usd: spent by then, which the other amounts include.
+        expected_pico_usd, low_pico_usd, high_pico_usd: bill in the end, and its interval.
+        ceiling_pico_usd: what it hardly exceeds; None = not known.
+    """
+
+    run_id: str
+    made_at_us: int
+    wave: int
+    basis: Mapping[str, object]
+    level: float
+    spent_pico_usd: int
+    expected_pico_usd: int
+    low_pico_usd: int
+    high_pico_usd: int
+    ceiling_pico_usd: int | None = None
+    cell_id: int | None = None
 
 
 @request_value

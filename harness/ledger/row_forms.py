@@ -15,7 +15,17 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy import Row
 
 from harness.ledger.encoding import canonical_json, storable
-from harness.ledger.records import Budget, CellRecord, PlannedRecord, RunRecord, SampleOutcome, SuiteRecord, TaskRecord
+from harness.ledger.records import (
+    Budget,
+    CellRecord,
+    DrawRecord,
+    ForecastRecord,
+    PlannedRecord,
+    RunRecord,
+    SampleOutcome,
+    SuiteRecord,
+    TaskRecord,
+)
 
 Record = TypeVar("Record")
 Values = dict[str, object]
@@ -40,7 +50,7 @@ def _names(kind: Callable[..., object]) -> tuple[str, ...]:
     return tuple(signature(kind).parameters)
 
 
-def _values(record: RunRecord | CellRecord | PlannedRecord, *left_out: str) -> Values:
+def _values(record: RunRecord | CellRecord | PlannedRecord | DrawRecord | ForecastRecord, *left_out: str) -> Values:
     return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in left_out}
 
 
@@ -119,6 +129,26 @@ def facts(sample: PlannedRecord) -> PlannedRecord:
     """
     presentation = None if sample.presentation is None else canonical_json(sample.presentation)
     return replace(sample, planned_id=None, run_id=None, presentation=presentation, reference=None)
+
+
+def draw_values(draw: DrawRecord) -> Values:
+    """Write a draw as column values."""
+    return _values(draw)
+
+
+def draw_record(row: StoredRow) -> DrawRecord:
+    """Read a draw from its row."""
+    return record_of(DrawRecord, row)
+
+
+def forecast_values(forecast: ForecastRecord) -> Values:
+    """Write a forecast as column values."""
+    return {**_values(forecast), "basis": canonical_json(forecast.basis)}
+
+
+def forecast_record(row: StoredRow) -> ForecastRecord:
+    """Read a forecast from its row."""
+    return record_of(ForecastRecord, row, basis=json.loads(row.basis))
 
 
 def budget(row: StoredRow) -> Budget:

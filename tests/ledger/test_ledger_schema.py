@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from harness.cli import db, runs
 from harness.errors import InputError, LedgerError
-from harness.ledger import Ledger
+from harness.ledger import Ledger, UsageFacts
 from harness.ledger.connections import database_url, make_engine, writing
+from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.ledger.schema.tables import SCHEMA_VERSION, metadata
 from harness.ledger.schema.versions import upgrade_ledger
 from tests.support.ledger_rows import fill, outcome, start
@@ -81,7 +82,7 @@ def test_a_new_ledger_equals_a_migrated_one(two_urls: tuple[str, str], tmp_path:
     if "://" not in migrated:
         Path(migrated).touch()
     assert upgrade_ledger(migrated, target="0001") == (None, "0001")
-    with pytest.raises(LedgerError, match="has schema 0001, this program needs 0003") as caught:
+    with pytest.raises(LedgerError, match="has schema 0001, this program needs 0004") as caught:
         Ledger.open(migrated)
     assert "benchtab db upgrade --db" in str(caught.value.fix)
     assert upgrade_ledger(migrated) == ("0001", SCHEMA_VERSION)
@@ -181,12 +182,27 @@ def test_an_unknown_run_names_the_latest_ones(tmp_path: Path) -> None:
     assert "the latest runs are: run-1" in str(result.exception)
 
 
-def test_a_ledger_of_version_0_1_is_opened_as_it_is(ledger_url: str) -> None:
-    if "://" not in ledger_url:
-        Path(ledger_url).touch()
-    upgrade_ledger(ledger_url, target="0002")
+def make_ledger(url: str, version: str) -> None:
+    """Make a ledger of an older version."""
+    if "://" not in url:
+        Path(url).touch()
+    upgrade_ledger(url, target=version)
+
+
+@pytest.mark.parametrize("version", ["0002", "0003"])
+async def test_a_ledger_of_an_older_version_is_opened_and_written_as_it_is(ledger_url: str, version: str) -> None:
+    make_ledger(ledger_url, version)
     with Ledger.open(ledger_url) as ledger:
         assert ledger.runs() == []
+        filled = fill(ledger)
+        async with ledger.writer() as writer:
+            attempt_id = await writer.send(start(filled, purpose="tool"))
+            await writer.settle(outcome(attempt_id, usage=UsageFacts(input_tokens=1, usage_source="imported")))
+        [row] = attempt_rows(ledger)
+        assert (row.purpose, row.usage_source) == ("tool", "imported")
+        if "://" not in ledger_url:
+            with ledger.reading() as connection:
+                assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
     assert upgrade_ledger(ledger_url) == (SCHEMA_VERSION, SCHEMA_VERSION)
 
 
@@ -197,7 +213,7 @@ def test_db_upgrade_leads_an_older_ledger_here(tmp_path: Path) -> None:
     info = json.loads(CliRunner().invoke(cli(), ["db", "info", "--db", str(path), "--json"]).stdout)
     assert info["schema_version"] == "0001"
     result = CliRunner().invoke(cli(), ["db", "upgrade", "--db", str(path)])
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "schema 0001 -> 0003\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "schema 0001 -> 0004\n")
     engine = make_engine(database_url(path))
     assert "attempts" in inspect(engine).get_table_names()
     engine.dispose()

@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 from harness.ledger.columns import ATTEMPT_COLUMNS, TOKEN_COLUMNS, UNKNOWN_DIMENSIONS, AttemptColumn, GroupDimensions
 from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration; a ledger of any other version is refused."""
 
 NAMING = {
@@ -325,5 +325,43 @@ batch_lines = Table(
     Column("attempt_id", Int64, ForeignKey("attempts.attempt_id"), primary_key=True, autoincrement=False),
     Column("batch_id", Int64, ForeignKey("batches.batch_id"), nullable=False),
     Index("ix_batch_lines_batch_id", "batch_id"),
+    sqlite_strict=True,
+)
+
+draws = Table(
+    "draws",
+    metadata,
+    Column("draw_id", Int64, primary_key=True),
+    Column("cell_id", Int64, ForeignKey("cells.cell_id"), nullable=False),
+    Column("planned_id", Int64, ForeignKey("planned_samples.planned_id"), nullable=False),
+    Column("wave", Int64, nullable=False),
+    Column("stratum", Text, nullable=False),
+    Column("draw_order", Int64, nullable=False),
+    Column("inclusion_probability", Real, nullable=False),
+    UniqueConstraint("cell_id", "planned_id"),
+    _not_negative("wave", "draw_order"),
+    CheckConstraint("inclusion_probability > 0 AND inclusion_probability <= 1", name="probability"),
+    sqlite_strict=True,
+)
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("forecast_id", Int64, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("cell_id", Int64, ForeignKey("cells.cell_id")),
+    Column("made_at_us", Int64, nullable=False),
+    Column("wave", Int64, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("level", Real, nullable=False),
+    Column("spent_pico_usd", Int64, nullable=False),
+    Column("expected_pico_usd", Int64, nullable=False),
+    Column("low_pico_usd", Int64, nullable=False),
+    Column("high_pico_usd", Int64, nullable=False),
+    Column("ceiling_pico_usd", Int64),
+    _not_negative("wave", "spent_pico_usd", "low_pico_usd"),
+    CheckConstraint("level > 0 AND level < 1", name="level"),
+    CheckConstraint("low_pico_usd <= expected_pico_usd AND expected_pico_usd <= high_pico_usd", name="in_order"),
+    Index("ix_forecasts_run_id", "run_id"),
     sqlite_strict=True,
 )

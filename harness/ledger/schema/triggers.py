@@ -68,7 +68,10 @@ def _differs(columns: tuple[str, ...], dialect: str) -> str:
 
 def rules(dialect: str) -> tuple[Rule, ...]:
     """List what is refused; conditions are written for the dialect (`sqlite` or `postgresql`)."""
-    frozen = ("planned_samples", "cells", "parameter_sets", "budget_sets", "usage_groups", "scores", "batch_lines")
+    frozen = (
+        "planned_samples", "cells", "parameter_sets", "budget_sets", "usage_groups", "scores", "batch_lines",
+        "draws", "forecasts",
+    )  # fmt: skip
     always = [
         Rule(name=f"{table}_no_{event.lower()}", table=table, event=event, message=f"{table} are append-only")
         for table in frozen
@@ -123,7 +126,7 @@ def rules(dialect: str) -> tuple[Rule, ...]:
 
 TRUNCATION_REFUSED = (
     "runs", "cells", "planned_samples", "parameter_sets", "budget_sets", "usage_groups", "attempts",
-    "scores", "budgets", "batches", "batch_lines",
+    "scores", "budgets", "batches", "batch_lines", "draws", "forecasts",
 )  # fmt: skip
 
 

@@ -18,8 +18,9 @@ from harness.ledger.schema.tables import SCHEMA_VERSION, metadata
 from harness.ledger.schema.triggers import statements
 
 VERSION_TABLE = "alembic_version"
-ONLY_LACKS_COLUMNS = frozenset({"0002"})
-"""Versions that later ones only add empty columns to: such a ledger is led to the newest by whoever opens it first."""
+ONLY_ADDED_TO = frozenset({"0002", "0003"})
+"""Versions to which later ones only add (empty columns and tables, values that a column may hold): such a ledger is led
+to the newest by whoever opens it first."""
 
 
 def schema_version(connection: Connection) -> str | None:
@@ -65,7 +66,7 @@ def _repeat_conditions() -> None:
 def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:
     """Check that the schema is the one this program writes; make it in an empty database when asked to.
 
-    Columns that are all that an older one lacks are added.
+    An older one that only lacks columns or tables is given them.
 
     Raises:
         LedgerError: the schema is older (says how to upgrade), newer, not a ledger's, or absent without `create`.
@@ -84,7 +85,7 @@ def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:
             if version is None:
                 create_schema(connection)
                 version = SCHEMA_VERSION
-    if version in ONLY_LACKS_COLUMNS:
+    if version in ONLY_ADDED_TO:
         with suppress(DBAPIError):  # one that may not be written is refused below
             version = upgrade_schema(engine)[1]
     refuse_other_version(version, database)
