@@ -37,6 +37,8 @@ class Stopwatch:
     def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None:  # noqa: ARG002
         self.n_failed += error is not None
 
+    def samples_planned(self, model: ModelSpec, n_samples: int) -> None: ...
+
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:  # noqa: ARG002
         self._n_left -= 1
         if not self._n_left:

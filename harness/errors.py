@@ -7,6 +7,7 @@
     ├── LedgerError                  1   the ledger cannot be opened, written or trusted
     │   └── RunLockedError           1   another process works on the same run
     ├── ProviderError                1   one attempt failed (see ErrorClass); caught at the attempt boundary
+    ├── NoMoreWaves                  …   an outcome of its own code: a run decided to ask nothing more
     └── BudgetReached                3   an outcome, not a failure: partial results are kept
 
 A message says what happened with its values; `where` names file, key path or row; `fix` says what to do next.
@@ -99,6 +100,18 @@ class LedgerError(HarnessError):
 
 class RunLockedError(LedgerError):
     """Another live process works on the same run id."""
+
+
+class NoMoreWaves(HarnessError):
+    """A run ends before it is complete because of what it found out; what was answered is kept.
+
+    Args:
+        exit_code: what the command ends with.
+    """
+
+    def __init__(self, message: str, *, exit_code: int, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(message, where=where, fix=fix)
+        self.exit_code = exit_code
 
 
 class BudgetReached(HarnessError):

@@ -109,6 +109,10 @@ class ProgressDisplay:
             counts.usd += spent.usd
         self._tick()
 
+    def samples_planned(self, model: ModelSpec, n_samples: int) -> None:
+        """Note how many samples a model is known to be asked."""
+        self.counts[model].planned = n_samples
+
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
         """Count a sample that needs nothing more."""
         counts = self.counts[model]

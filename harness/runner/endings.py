@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from harness.errors import BudgetReached, HarnessError
+from harness.errors import BudgetReached, HarnessError, NoMoreWaves
 from harness.ledger.reading.causes import FailureCause, told
 from harness.ledger.records import RunStatus
 from harness.models import ModelSpec
@@ -139,8 +139,9 @@ def run_result(
 def _exit_code(status: RunStatus, models: Sequence[ModelResult], *, interrupted: bool) -> int:
     if interrupted and status == "partial":
         return 130
-    if any(isinstance(model.stopped_by, BudgetReached) for model in models):
-        return BudgetReached.exit_code
+    reasons = [model.stopped_by for model in models if isinstance(model.stopped_by, BudgetReached | NoMoreWaves)]
+    if reasons:
+        return max(reason.exit_code for reason in reasons)
     return 0 if status == "complete" else 1
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.errors import HarnessError
@@ -24,6 +24,8 @@ from harness.runner.spec import RunSpec
 class RunObserver(AttemptObserver, Protocol):
     """Who wants to see a session: progress displays and tests."""
 
+    def samples_planned(self, model: ModelSpec, n_samples: int) -> None: ...
+
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None: ...
 
     def notice(self, text: str) -> None: ...
@@ -37,7 +39,7 @@ class ModelQueue:
         cell_ids: the ledger's ids of this model's cells, by suite.
         planned_ids: the ledger's ids of planned samples, in draw order.
         outcomes: what earlier sessions left, by (cell id, planned id).
-        n_samples: planned for this model.
+        n_samples: given to this session for this model; in the end all that the run is known to need of it.
         has_answered: whether the model ever answered in this run.
         n_finished: samples of this session that need nothing more, failed ones included.
         n_failed_now: of which failed while this session asked them.
@@ -45,12 +47,12 @@ class ModelQueue:
 
     model: ModelPlan
     sender: RequestSender
-    pending: deque[Chain]
     run_id: str
     options: RunSpec
     cell_ids: Mapping[str, int]
     planned_ids: Sequence[int]
     outcomes: Mapping[tuple[int, int], SampleOutcome]
+    pending: deque[Chain] = field(default_factory=deque)
     n_samples: int = 0
     has_answered: bool = False
     stopped_by: HarnessError | None = None
@@ -58,6 +60,11 @@ class ModelQueue:
     n_failed: int = 0
     n_failed_now: int = 0
     n_left: int = 0
+
+    def add(self, chains: Sequence[Chain]) -> None:
+        """Give it more to ask."""
+        self.pending.extend(chains)
+        self.n_samples += sum(map(len, chains))
 
     def take(self) -> Chain | None:
         """Take the next chain; None when there is none, or the model stopped."""

@@ -1,7 +1,7 @@
-"""One session of a run: workers take planned samples in draw order and have each of them worked.
+"""One session of a run: wave by wave, workers take planned samples in draw order and have each of them worked.
 
-Data flows `ModelQueue.take` -> `SampleWork.work` -> attempts and scores in the ledger. Launched work is always drained:
-a stop (budget, Ctrl-C, a refused key) only keeps new requests from leaving.
+Data flows `WavePlanner.next_wave` -> `ModelQueue.take` -> `SampleWork.work` -> attempts and scores in the ledger.
+Launched work is always drained: a stop (budget, Ctrl-C, a refused key) only keeps new requests from leaving.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from harness.errors import BudgetReached
 from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.sample_work import SampleWork
 from harness.runner.traffic.limiter import SampleLeft
+from harness.runner.wave_loop import WavePlanner, ask_in_waves
 
 
 class Session:
@@ -21,6 +22,7 @@ class Session:
     def __init__(
         self,
         queues: Sequence[ModelQueue],
+        planner: WavePlanner,
         *,
         work: SampleWork,
         stopping: asyncio.Event,
@@ -28,6 +30,7 @@ class Session:
         concurrency: int,
     ) -> None:
         self.queues = queues
+        self._planner = planner
         self._work = work
         self._stopping = stopping
         self._observer = observer
@@ -38,12 +41,15 @@ class Session:
 
     async def run(self) -> None:
         """Ask everything that can be asked; raises what broke the ledger or the program itself, after draining."""
+        await ask_in_waves(self._planner, self.queues, self._ask, observer=self._observer, stopping=self._stopping)
+
+    async def _ask(self) -> None:
+        """Work what the queues hold."""
+        self._tasks = []
         for queue in self.queues:
             n_workers = min(self._workers_per_model, max(1, len(queue.pending)))
             self._tasks += [asyncio.create_task(self._worker(queue)) for _ in range(n_workers)]
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for queue in self.queues:
-            queue.n_left = queue.n_samples - queue.n_finished
         if self.failure is not None:
             raise self.failure
 

@@ -11,7 +11,6 @@ import contextlib
 import os
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -41,34 +40,11 @@ from harness.runner.scoring.scores import AnswerScorer, Faults
 from harness.runner.senders import open_sender, provider_of
 from harness.runner.session import Session
 from harness.runner.traffic.limiter import ConcurrencyLimiter
+from harness.runner.wave_loop import WavePlanner, WholeRun
 
 if TYPE_CHECKING:
     from harness.runner.batch.batch_lines import Waits
     from harness.runner.batch.batch_sessions import BatchSession
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
-    """How a session is driven, whatever the run asks.
-
-    Attributes:
-        limits: how long a sample is tried; `max_attempts` is always the run's.
-        wall_us: the clock, in microseconds since the epoch.
-        handle_signals: let Ctrl-C drain instead of raising (command line only).
-        batch_waits: how often batches are looked at; None = from a few seconds to the run's `batch_poll_s`.
-        retry_failed: ask samples that failed for good once more, each with all its tries; False = they stay failed.
-        places: words of a command line that say where the ledger and the prices are, for the command that goes on.
-    """
-
-    limits: RetryLimits = USUAL_LIMITS
-    wall_us: Callable[[], int] = now_us
-    handle_signals: bool = False
-    batch_waits: Waits | None = None
-    retry_failed: bool = False
-    places: Sequence[str] = ()
-
-
-USUAL_SESSION = SessionOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +62,37 @@ class StoredPlan:
     cell_ids: Mapping[ModelSpec, Mapping[str, int]]
     planned_ids: Sequence[int]
     outcomes: Callable[[Purpose], Outcomes]
+
+
+def whole_run(plan: StoredPlan) -> WavePlanner:
+    """Ask everything at once."""
+    return WholeRun(plan.prepared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """How a session is driven, whatever the run asks.
+
+    Attributes:
+        limits: how long a sample is tried; `max_attempts` is always the run's.
+        wall_us: the clock, in microseconds since the epoch.
+        handle_signals: let Ctrl-C drain instead of raising (command line only).
+        batch_waits: how often batches are looked at; None = from a few seconds to the run's `batch_poll_s`.
+        retry_failed: ask samples that failed for good once more, each with all its tries; False = they stay failed.
+        places: words of a command line that say where the ledger and the prices are, for the command that goes on.
+        planner: makes what decides the waves of the run.
+    """
+
+    limits: RetryLimits = USUAL_LIMITS
+    wall_us: Callable[[], int] = now_us
+    handle_signals: bool = False
+    batch_waits: Waits | None = None
+    retry_failed: bool = False
+    places: Sequence[str] = ()
+    planner: Callable[[StoredPlan], WavePlanner] = whole_run
+
+
+USUAL_SESSION = SessionOptions()
 
 
 async def run_session(
@@ -122,12 +129,13 @@ async def run_session(
             max_attempts=spec.max_attempts,
             reuse=None if reuse is None else reuse.take,
         )
+        planner = options.planner(plan)
         session: Session | BatchSession
         if spec.batch:
-            session = _batch_session(queues, work, ledger, context, observer, options.batch_waits)
+            session = _batch_session(queues, planner, work, ledger, context, observer, options.batch_waits)
         else:
             session = Session(
-                queues, work=work, stopping=context.stopping, observer=observer, concurrency=spec.concurrency
+                queues, planner, work=work, stopping=context.stopping, observer=observer, concurrency=spec.concurrency
             )
         with interrupted_by_signals(session.interrupt) if options.handle_signals else contextlib.nullcontext():
             await session.run()
@@ -185,19 +193,18 @@ async def _queue(
     return ModelQueue(
         model=model,
         sender=await stack.enter_async_context(sender),
-        pending=deque(prepared.chains),
         run_id=prepared.run_id,
         options=spec,
         cell_ids=cell_ids,
         planned_ids=plan.planned_ids,
         outcomes=outcomes,
-        n_samples=sum(map(len, prepared.chains)),
         has_answered=any(one.status == "succeeded" and key[0] in cells for key, one in outcomes.items()),
     )
 
 
 def _batch_session(
     queues: Sequence[ModelQueue],
+    planner: WavePlanner,
     work: SampleWork,
     ledger: Ledger,
     context: SessionContext,
@@ -215,7 +222,7 @@ def _batch_session(
         observer=observer,
         waits=waits or Waits.up_to(context.options.batch_poll_s),
     )
-    return BatchSession(queues, shared)
+    return BatchSession(queues, planner, shared)
 
 
 def _tell_beginning(plan: StoredPlan, context: SessionContext, observer: RunObserver) -> None:

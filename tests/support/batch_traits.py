@@ -22,6 +22,8 @@ from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.batch.batch_lines import Waits
+from harness.runner.session_setup import StoredPlan, whole_run
+from harness.runner.wave_loop import WavePlanner
 from tests.support.loopback_batches import Batches
 from tests.support.runs import Watcher, number_suite
 
@@ -50,14 +52,22 @@ def address(books: Batches, model: str) -> str:
     return books.url + ("/v1" if model == OPENAI else "")
 
 
-async def run_on_thread(spec: RunSpec, ledger: Ledger, run_id: str, watcher: Watcher, waits: Waits) -> RunResult:
+async def run_on_thread(
+    spec: RunSpec,
+    ledger: Ledger,
+    run_id: str,
+    watcher: Watcher,
+    waits: Waits,
+    *,
+    planner: Callable[[StoredPlan], WavePlanner] = whole_run,
+) -> RunResult:
     """Run or resume on a thread, as the server lives on the test's loop."""
 
     @contextlib.contextmanager
     def observe(prepared: PreparedRun) -> Iterator[Watcher]:
         yield watcher
 
-    session = SessionOptions(batch_waits=waits)
+    session = SessionOptions(batch_waits=waits, planner=planner)
     return await asyncio.to_thread(
         lambda: run_suites(spec, ledger=ledger, book=BOOK, run_id=run_id, observe=observe, session=session)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
+from harness.runner.session_setup import StoredPlan, whole_run
+from harness.runner.wave_loop import WavePlanner
 
 QUICK = RetryLimits(first_wait_s=0.002, longest_wait_s=0.004)
 
@@ -26,6 +28,7 @@ class Watcher:
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.errors: list[ProviderError] = []
+        self.planned: dict[ModelSpec, int] = {}
         self.sent = 0
         self.finished = 0
 
@@ -35,6 +38,9 @@ class Watcher:
     def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None:
         if error is not None:
             self.errors.append(error)
+
+    def samples_planned(self, model: ModelSpec, n_samples: int) -> None:
+        self.planned[model] = n_samples
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
         self.finished += 1
@@ -106,6 +112,7 @@ def run(
     book: PriceBook | None = None,
     limits: RetryLimits = QUICK,
     retry_failed: bool = False,
+    planner: Callable[[StoredPlan], WavePlanner] = whole_run,
     **options: Any,
 ) -> RunResult:
     """Run a suite on models with test-friendly waits."""
@@ -122,5 +129,5 @@ def run(
         book=book or load_price_book(),
         run_id=run_id,
         observe=observe,
-        session=SessionOptions(limits=limits, retry_failed=retry_failed),
+        session=SessionOptions(limits=limits, retry_failed=retry_failed, planner=planner),
     )

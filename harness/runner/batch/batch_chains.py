@@ -18,22 +18,23 @@ class BatchChains:
 
     def __init__(self, queue: ModelQueue, samples: SampleWork) -> None:
         self.open: list[OpenChain] = []
-        while (items := queue.take()) is not None:
-            self.open.append(OpenChain(items=items))
         self._queue = queue
         self._samples = samples
         self._known_lines: dict[tuple[int, int], OpenLine] = {}
 
-    @property
-    def n_left(self) -> int:
-        """Items without an answer so far."""
-        return sum(chain.n_left for chain in self.open)
+    async def take(self, open_lines: Sequence[OpenLine] = ()) -> None:
+        """Take what the queue holds and go to the first open item of each chain.
 
-    async def begin(self, open_lines: Sequence[OpenLine]) -> None:
-        """Go to the first item of each chain that is open, taking up the lines that an earlier process left."""
-        self._known_lines = {(line.cell_id, line.planned_id): line for line in open_lines}
-        for first in range(0, len(self.open), AT_ONCE):
-            await all_of([self._advance(chain) for chain in self.open[first : first + AT_ONCE]])
+        Args:
+            open_lines: lines that an earlier process left.
+        """
+        self._known_lines |= {(line.cell_id, line.planned_id): line for line in open_lines}
+        taken: list[OpenChain] = []
+        while (items := self._queue.take()) is not None:
+            taken.append(OpenChain(items=items))
+        self.open += taken
+        for first in range(0, len(taken), AT_ONCE):
+            await all_of([self._advance(chain) for chain in taken[first : first + AT_ONCE]])
 
     async def ready(self) -> list[Ready]:
         """The lines that wait to be handed over, with what will be sent for each."""

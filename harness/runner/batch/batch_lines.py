@@ -103,11 +103,6 @@ class OpenChain:
     answers: dict[str, str | None] = field(default_factory=dict)
     line: Line | None = None
 
-    @property
-    def n_left(self) -> int:
-        """Items without an answer so far."""
-        return len(self.items) - self.position
-
     def step(self, text: str | None) -> None:
         """Leave the current item with its answer; None = it has none."""
         self.answers[self.items[self.position].sample.sample_id] = text

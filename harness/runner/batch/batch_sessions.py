@@ -25,6 +25,7 @@ from harness.runner.batch.hand_over import HandOver
 from harness.runner.model_queues import ModelQueue
 from harness.runner.plan import PreparedRun
 from harness.runner.traffic.limiter import SampleLeft
+from harness.runner.wave_loop import WavePlanner, ask_in_waves
 
 
 class ModelBatches:
@@ -39,24 +40,27 @@ class ModelBatches:
         self._collector = BatchCollector(queue, provider, context, self._chains)
         self._hand_over = HandOver(queue, provider, self._chains, context)
         self._batches: list[OpenBatch] = []
-
-    @property
-    def n_left(self) -> int:
-        """Items without an answer so far."""
-        return self._chains.n_left
+        self._is_begun = False
 
     async def run(self) -> None:
-        """Take up what an earlier process left at the provider, then go round until nothing waits."""
+        """Take what the queue holds, and at first what an earlier process left; go round until nothing waits."""
         try:
-            self._context.holders.add(self._spec)
-            await self._recover()
-            if not self._batches:
-                self._context.holders.discard(self._spec)
+            if self._is_begun:
+                await self._chains.take()
+            else:
+                await self._begin()
             while await self._round():
                 pass
         except SampleLeft:
             return
         finally:
+            self._context.holders.discard(self._spec)
+
+    async def _begin(self) -> None:
+        self._is_begun = True
+        self._context.holders.add(self._spec)
+        await self._recover()
+        if not self._batches:
             self._context.holders.discard(self._spec)
 
     async def _round(self) -> bool:
@@ -81,7 +85,7 @@ class ModelBatches:
     async def _recover(self) -> None:
         """Take up the batches that an earlier process left; settle lines that never left."""
         run_id, spec = self._context.session.run_id, self._spec
-        await self._chains.begin(await asyncio.to_thread(open_lines, self._context.ledger, run_id))
+        await self._chains.take(await asyncio.to_thread(open_lines, self._context.ledger, run_id))
         by_batch: dict[int | None, dict[str, OpenChain]] = {}
         for chain in self._chains.open:
             if chain.line is not None and chain.line.attempt_id is not None:
@@ -143,7 +147,9 @@ class ModelBatches:
 class BatchSession:
     """Drives all models of a run, each in its own batches, until nothing is left to ask or something stops it."""
 
-    def __init__(self, queues: Sequence[ModelQueue], context: BatchContext) -> None:
+    def __init__(self, queues: Sequence[ModelQueue], planner: WavePlanner, context: BatchContext) -> None:
+        self._queues = queues
+        self._planner = planner
         self._models = [ModelBatches(queue, _batches_of(queue), context) for queue in queues]
         self._stopping = context.session.stopping
         self._observer = context.observer
@@ -152,12 +158,14 @@ class BatchSession:
 
     async def run(self) -> None:
         """Hand over, wait and collect; raises what broke the ledger or the program itself, after draining."""
+        await ask_in_waves(self._planner, self._queues, self._ask, observer=self._observer, stopping=self._stopping)
+
+    async def _ask(self) -> None:
+        """Have what the queues hold asked, each model in its own batches."""
         self._tasks = [asyncio.create_task(model.run()) for model in self._models]
         for task in self._tasks:
             task.add_done_callback(self._ended)
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
-        for model in self._models:
-            model.queue.n_left = model.n_left
         for found in ended:
             if isinstance(found, Exception):
                 raise found
