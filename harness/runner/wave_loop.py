@@ -7,7 +7,7 @@ models to its end, answered and scored, before the next is decided: neither spee
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from harness.errors import NoMoreWaves
@@ -22,12 +22,16 @@ Wave = Mapping[ModelSpec, Sequence[Chain]]
 class WavePlanner(Protocol):
     """Decides what a run asks next."""
 
-    def next_wave(self) -> Wave | None:
+    def next_wave(self, stuck: Collection[ModelSpec]) -> Wave | None:
         """Give chains that were not given before; None = there is nothing more to ask.
 
         Called on a thread of its own, when all chains given so far are answered or given up, and their rows are in the
         ledger. The first wave of a session repeats what earlier sessions were given: what is answered is not asked
         again.
+
+        Args:
+            stuck: models that left something of what they were given, because they were stopped; what they are given
+                now is left as well.
 
         Raises:
             NoMoreWaves: the run ends here although it is not complete.
@@ -44,7 +48,7 @@ class WholeRun:
         self._prepared = prepared
         self._is_given = False
 
-    def next_wave(self) -> Wave | None:
+    def next_wave(self, stuck: Collection[ModelSpec]) -> Wave | None:  # noqa: ARG002 - all is given at once
         """Give the whole plan, once."""
         if self._is_given:
             return None
@@ -76,16 +80,20 @@ async def ask_in_waves(
             queue.add(wave.get(spec, ()))
             observer.samples_planned(spec, queue.n_samples + planner.n_to_come(spec))
         await ask()
-        if stopping.is_set() and any(queue.n_finished < queue.n_samples for queue in queues):
+        if stopping.is_set() and _stuck(queues):
             break
     for queue in queues:
         queue.n_samples += planner.n_to_come(queue.model.spec)
         queue.n_left = queue.n_samples - queue.n_finished
 
 
+def _stuck(queues: Sequence[ModelQueue]) -> frozenset[ModelSpec]:
+    return frozenset(queue.model.spec for queue in queues if queue.n_finished < queue.n_samples)
+
+
 async def _decided(planner: WavePlanner, queues: Sequence[ModelQueue]) -> Wave | None:
     try:
-        return await asyncio.to_thread(planner.next_wave)
+        return await asyncio.to_thread(planner.next_wave, _stuck(queues))
     except NoMoreWaves as reason:
         for queue in queues:
             queue.stop(reason)

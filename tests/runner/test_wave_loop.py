@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,10 @@ class Portions:
         self._at = dict.fromkeys(sizes, 0)
         self._ends = ends
         self.scored: list[int] = []
+        self.stuck: list[list[str]] = []
 
-    def next_wave(self) -> Wave | None:
+    def next_wave(self, stuck: Collection[ModelSpec]) -> Wave | None:
+        self.stuck.append(sorted(map(str, stuck)))
         self.scored.append(sum(one.scored for one in self._plan.ledger.outcomes("run-1").values()))
         if not any(self._left.values()):
             if self._ends is not None:
@@ -98,6 +100,7 @@ def test_a_budget_that_ends_a_wave_leaves_the_other_model_its_waves(ledger: Ledg
     assert (direct.n_left, direct.stopped_by) == (10, None)
     assert reasoner.n_left >= 10
     assert made[0].scored[-1] == 20 + 30 - reasoner.n_left
+    assert made[0].stuck[-1] == ["sim/reasoner"]
 
 
 @BOTH
