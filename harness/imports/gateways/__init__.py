@@ -1,0 +1,1 @@
+"""Readers of the logs of providers, gateways and instrumentation, one module per format."""

@@ -1,0 +1,37 @@
+"""Instants as logs write them: RFC 3339 texts, seconds, milliseconds, microseconds or nanoseconds since 1970.
+
+Pure. Data flows a value -> microseconds since 1970 in UTC, or None for what is no instant.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from harness.instants import parse_instant, to_us
+
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_LATEST_US = 32_503_680_000 * 10**6  # the year 3000
+
+
+def instant_us(value: object, unit: Literal["s", "ms", "us", "ns"] = "s") -> int | None:
+    """Read an instant; None = there is none, or it lies outside the years 1970 to 3000.
+
+    Args:
+        value: text as RFC 3339 (without a zone: UTC), or a number (also as text) of `unit`s since 1970.
+        unit: what numbers count.
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, str) and not value.isdigit():
+        try:
+            found = to_us(parse_instant(value, zoneless="utc"))
+        except ValueError:
+            return None
+    elif isinstance(value, int | str):
+        found = int(value) * 10**6 // PER_SECOND[unit] if len(str(value)) < 25 else -1
+    elif isinstance(value, float) and math.isfinite(value):
+        found = round(value * (10**6 / PER_SECOND[unit]))
+    else:
+        return None
+    return found if 0 <= found < _LATEST_US else None

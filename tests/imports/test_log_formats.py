@@ -1,0 +1,60 @@
+"""Formats of logs are recognised by their content; what has none is refused with what was looked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.imports.containers.log_files import LogFile
+from harness.imports.known_formats import FORMATS, format_named, recognised
+from harness.imports.log_peeks import Peek, beginning, peek
+from harness.imports.refusal import ImportRefused
+
+CALL = {"id": "1", "provider": "openai", "model": "m", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}
+
+
+def _look(folder: Path, content: bytes, name: str = "some.log") -> Peek:
+    (folder / name).write_bytes(content)
+    return peek(LogFile(folder / name, name))
+
+
+def test_a_document_on_one_long_line_is_no_json_lines(tmp_path: Path) -> None:
+    rows = [{"n": n, "text": "x" * 1000} for n in range(400)]
+    look = _look(tmp_path, json.dumps({"version": 3, "rows": rows}).encode())
+    assert look.container == "json"
+    assert look.top["version"] == 3
+
+
+def test_lines_are_recognised_when_the_first_is_broken_or_long(tmp_path: Path) -> None:
+    line = json.dumps(CALL).encode() + b"\n"
+    assert _look(tmp_path, b'{"id": "1", "prov\n' + line).container == "lines"
+    long = json.dumps({**CALL, "text": "x" * 300_000}).encode() + b"\n"
+    assert recognised(_look(tmp_path, long + line))[0].name == "calls"
+
+
+def test_a_document_over_many_lines_is_one_document(tmp_path: Path) -> None:
+    look = _look(tmp_path, json.dumps({"a": [{"b": n} for n in range(90_000)], "z": 1}, indent=1).encode())
+    assert look.container == "json"
+    assert "a" in look.top
+
+
+def test_the_beginning_of_a_document_is_parsed_up_to_its_last_whole_value() -> None:
+    assert beginning(b'{"a": 1, "b": {"c": [1, 2, {"d": "x') == {"a": 1, "b": {"c": [1, 2, {}]}}
+    assert beginning(b'{"a": tru') == {}
+
+
+def test_an_unknown_file_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ImportRefused, match="no known format \\(JSON with hello\\)") as refused:
+        recognised(_look(tmp_path, b'{"hello": 1}'))
+    assert "calls: JSON Lines" in str(refused.value)
+    with pytest.raises(ImportRefused, match="is empty"):
+        recognised(_look(tmp_path, b"\n \n"))
+    with pytest.raises(ImportRefused, match="no format 'cals'; similar: calls"):
+        format_named("cals")
+
+
+def test_every_format_has_its_own_name_and_says_what_it_is() -> None:
+    assert len({one.name for one in FORMATS}) == len(FORMATS)
+    assert [one.name for one in FORMATS if (one.read is None) == (one.refusal is None)] == []
