@@ -98,6 +98,10 @@ class LedgerError(HarnessError):
     """The ledger cannot be opened, written or trusted."""
 
 
+class NoLedgerError(LedgerError):
+    """Nothing is stored where the ledger was looked for."""
+
+
 class RunLockedError(LedgerError):
     """Another live process works on the same run id."""
 

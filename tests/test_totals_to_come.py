@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from harness.stats.totals_to_come import FEWEST_SEEN, Stratum, share_upper_bound, total_to_come
+from harness.stats.totals_to_come import (
+    FEWEST_SEEN,
+    RareEvents,
+    Stratum,
+    noise_share,
+    rare_events_upper_bound,
+    total_to_come,
+)
 
 
 def test_a_total_adds_each_stratums_mean_times_what_is_to_come() -> None:
@@ -52,7 +62,66 @@ def test_nine_of_ten_totals_lie_in_their_interval_also_with_two_humps(n_to_come:
     assert 0.84 <= held / 300 <= 0.95
 
 
-def test_the_bound_of_a_share_is_clopper_and_pearsons() -> None:
-    assert share_upper_bound(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))  # (1 - p)^100 = 0.05
-    assert share_upper_bound(1, 10) == pytest.approx(0.394163, abs=1e-6)
-    assert share_upper_bound(0, 0) == share_upper_bound(5, 5) == 1.0
+def rare(n_hits: int, n_seen: int, would_add: float = 1) -> RareEvents:
+    return RareEvents(n_hits=n_hits, n_seen=n_seen, would_add=would_add)
+
+
+def test_the_bound_of_one_stratum_is_that_of_a_poisson_count() -> None:
+    assert rare_events_upper_bound([rare(0, 100)]) == pytest.approx(-math.log(0.05) / 100)
+    assert rare_events_upper_bound([rare(1, 10)]) == pytest.approx(0.474386, abs=1e-6)  # Garwood (1936): 4.74386
+    assert rare_events_upper_bound([rare(0, 0, 7)]) == rare_events_upper_bound([rare(5, 5, 7)]) == 7
+    assert rare_events_upper_bound([]) == rare_events_upper_bound([rare(3, 9, 0)]) == 0
+
+
+def test_cut_answers_of_one_task_say_nothing_of_another_that_is_dearer() -> None:
+    cheap_cut, dear_cut = [rare(6, 60, 10), rare(0, 60, 1000)], [rare(0, 60, 10), rare(6, 60, 1000)]
+    pooled = 11.84 / 120 * 1010  # Poisson's bound of 6 in 120, whichever task they came from
+    assert rare_events_upper_bound(cheap_cut) < pooled < rare_events_upper_bound(dear_cut)
+
+
+@pytest.mark.parametrize("shares", [(0.0, 0.03), (0.03, 0.0), (0.01, 0.01)])
+def test_the_bound_is_exceeded_in_at_most_one_of_twenty(shares: tuple[float, float]) -> None:
+    random, truth = np.random.default_rng(5), 100 * shares[0] + 900 * shares[1]
+    hits = [random.binomial(n, share, 400) for n, share in zip((200, 50), shares, strict=True)]
+    bounds = [
+        rare_events_upper_bound([rare(int(a), 200, 100), rare(int(b), 50, 900)]) for a, b in zip(*hits, strict=True)
+    ]
+    assert np.mean(np.array(bounds) < truth) <= 0.05
+
+
+def test_what_is_asked_again_is_less_uncertain_than_what_is_new() -> None:
+    seen = [float(value) for value in range(20)]
+    new = Stratum(seen=seen, n_to_come=20, noise=0.25)
+    again = Stratum(seen=seen, n_to_come=20, n_again=20, noise=0.25)
+    # n = M = 20: M^2/n + M = 40, of which a quarter is noise, and items seen leave nothing between items
+    assert (new.error_factor, again.error_factor) == (40, 10)
+    assert Stratum(seen=seen, n_to_come=20, n_again=20).error_factor == 40  # noise not known: all of it
+    assert Stratum(seen=seen, n_to_come=60, repeats=3, noise=0).error_factor == 60**2 / 20 + 60 * 3
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.6])
+def test_repeat_noise_is_told_from_items_with_several_answers(noise: float) -> None:
+    random = np.random.default_rng(2)
+    items = random.normal(0, (1 - noise) ** 0.5, 400)
+    answers = [[item + random.normal(0, noise**0.5) for _ in range(3)] for item in items]
+    assert noise_share(answers) == pytest.approx(noise, abs=0.05)
+    assert noise_share(answers[:7]) is noise_share([[1.0]] * 50) is noise_share([[1.0, 1.0]] * 50) is None
+
+
+def test_nine_of_ten_totals_of_items_asked_again_lie_in_their_interval() -> None:
+    random, held, narrower = np.random.default_rng(4), 0, 0
+    for seed in range(200):
+        items = np.exp(random.normal(6, 0.8, 60))
+        first, second = (items[:, None] * np.exp(random.normal(0, 0.4, (60, 2)))).T
+        third = items * np.exp(random.normal(0, 0.4, 60))
+        pairs = np.stack([first, second], axis=1)
+        means = list(pairs.mean(axis=1))
+        wide = Stratum(seen=means, n_to_come=60, n_again=60, answers=2)
+        found = total_to_come([replace(wide, noise=noise_share(pairs.tolist()))], seed=seed)
+        assert found.ci_low is not None
+        assert found.ci_high is not None
+        assert found.se is not None
+        held += found.ci_low <= third.sum() <= found.ci_high
+        narrower += found.se < wide.error_factor**0.5 * float(np.std(means, ddof=1))
+    assert 0.82 <= held / 200 <= 0.96
+    assert narrower >= 190

@@ -246,11 +246,14 @@ _FIELDS = {
 
 def _opens(db: str | None) -> bool:
     """Whether a ledger is there that may hold this run already, or answers that tell how long the next ones will be."""
-    from harness.errors import LedgerError
+    from harness.errors import LedgerError, NoLedgerError
 
     try:
         open_ledger(db).close()
-    except LedgerError:
+    except NoLedgerError:
+        return False
+    except LedgerError as error:
+        say(f"warning: the estimate knows of no stored answers, as the ledger cannot be read: {error}")
         return False
     return True
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Connection, Engine, Select, Table, case, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from harness.errors import InputError, LedgerError
+from harness.errors import InputError, LedgerError, NoLedgerError
 from harness.ledger import row_forms
 from harness.ledger.connections import (
     BUSY_TIMEOUT_S,
@@ -367,7 +367,7 @@ def _prepare_folder(path: Path, *, create: bool) -> None:
     if path.exists():
         return
     if not create:
-        raise LedgerError("there is no ledger here", where=str(path.absolute()), fix=NO_LEDGER_FIX)
+        raise NoLedgerError("there is no ledger here", where=str(path.absolute()), fix=NO_LEDGER_FIX)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -150,6 +150,17 @@ def test_a_dry_run_needs_no_key_and_says_that_the_run_will(tmp_path: Path, monke
     assert "openai/o1" in said
 
 
+def test_a_dry_run_says_that_it_could_not_read_the_ledger_and_nothing_of_one_that_is_not_there(tmp_path: Path) -> None:
+    """A ledger with a newer schema or spoiled bytes was passed over in silence, and its answers with it."""
+    shell = Shell(tmp_path)
+    dry = (shell.suite, "-m", "sim/reasoner", "--dry-run")
+    assert "warning" not in shell.run(*dry)
+    shell.db.write_bytes(b"no ledger at all" * 100)
+    said = shell.run(*dry)
+    assert "warning: the estimate knows of no stored answers, as the ledger cannot be read" in said
+    assert "sim/reasoner" in said
+
+
 # the commands that are printed
 
 

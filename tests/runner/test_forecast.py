@@ -20,7 +20,7 @@ from harness.runner.forecast.dry_run import DryRun, dry_run
 from harness.runner.forecast.output_forecast import History, OutputForecast, TaskToAsk, forecast_output
 from harness.runner.forecast.references import reference_lengths
 from harness.runner.plan import ModelPlan
-from harness.stats.totals_to_come import share_upper_bound
+from harness.stats.totals_to_come import RareEvents, rare_events_upper_bound
 from tests.support import runs
 from tests.support.ledger_rows import fill, outcome, start
 from tests.support.runs import number_suite
@@ -45,8 +45,12 @@ def answer(
 
 
 def forecast(answers: Sequence[AnswerLength], *, of: ModelPlan | None = None, cap: int | None = 9000) -> OutputForecast:
-    task = TaskToAsk(name="add", n_items=10, n_requests=10, cap=cap)
+    task = TaskToAsk(name="add", requests={f"new{number}": 1 for number in range(10)}, cap=cap)
     return forecast_output([task], of or model(), History(answers=answers), REFERENCES)
+
+
+def lengths(ledger: Ledger, suite: str, **digests: str) -> list[AnswerLength]:
+    return list(answer_lengths(ledger, ledger.runs(), suite, digests))
 
 
 OWN = [answer(1000 + 10 * number, number) for number in range(20)]
@@ -96,10 +100,41 @@ def test_answers_that_a_lower_cap_cut_short_give_no_interval_but_a_higher_ceilin
     assert before < ceiling < 10 * 9000
 
 
+def test_the_ceiling_keeps_the_cut_answers_of_one_task_apart_from_another_tasks() -> None:
+    tasks = [TaskToAsk(name=name, requests={f"new{number}": 1 for number in range(100)}, cap=cap)
+             for name, cap in (("add", 9000), ("prove", 90_000))]  # fmt: skip
+    answers = [*OWN, *(answer(1000 + number, number, task="prove") for number in range(20))]
+    of_short = [answer(9000, 50 + number, cut=True) for number in range(3)]
+    of_long = [answer(90_000, 50 + number, cut=True, task="prove") for number in range(3)]
+    short, long = (
+        forecast_output(tasks, model(), History(answers=[*answers, *cut]), REFERENCES).ceiling
+        for cut in (of_short, of_long)
+    )
+    assert short is not None
+    assert long is not None
+    # one in eight of each: of hundred answers 12.5 more at 9,000 tokens, or 12.5 more at 90,000
+    assert long - short > 12 * 81_000 - 12 * 8000
+
+
+def test_items_that_are_asked_again_are_told_apart_from_new_ones() -> None:
+    answers = [answer(1000 + 100 * (number % 7) + extra, number) for number in range(20) for extra in (0, 30)]
+    again, new = (
+        forecast_output(
+            [TaskToAsk(name="add", requests={f"{name}{number}": 1 for number in range(20)}, cap=9000)],
+            model(), History(answers=answers), REFERENCES,
+        )
+        for name in ("s", "new")
+    )  # fmt: skip
+    assert again.high is not None
+    assert new.high is not None
+    assert again.expected == new.expected
+    assert again.high - again.expected < (new.high - new.expected) / 3
+
+
 def test_the_ceiling_counts_runaways_that_were_not_seen() -> None:
     answers = [answer(1000, number) for number in range(20)]
-    share = share_upper_bound(0, 20)
-    assert forecast(answers).ceiling == round((1 - share) * 10_000 + share * 90_000)
+    share = rare_events_upper_bound([RareEvents(n_hits=0, n_seen=20, would_add=1)])
+    assert forecast(answers).ceiling == round(10_000 + share * 80_000)
     assert forecast(OWN[:7]).ceiling == forecast([]).ceiling == 90_000
     assert forecast(OWN, cap=None).ceiling is None
 
@@ -116,9 +151,9 @@ def test_every_reference_is_of_a_task_that_ships() -> None:
     assert min(lengths.values()) > 0
 
 
-async def test_stored_lengths_are_those_of_answers_on_both_databases(ledger_url: str) -> None:
+async def test_stored_lengths_are_those_of_the_same_samples_in_any_suite_on_both_databases(ledger_url: str) -> None:
     with Ledger.open(ledger_url) as ledger:
-        assert list(answer_lengths(ledger, "starter")) == []
+        assert lengths(ledger, "starter", choice="55" * 32) == []
         filled = fill(ledger)
         async with ledger.writer() as writer:
             answered, failed, judged, _unsettled = [
@@ -128,13 +163,15 @@ async def test_stored_lengths_are_those_of_answers_on_both_databases(ledger_url:
             await writer.settle(outcome(answered))
             await writer.settle(outcome(failed, status="failed"))
             await writer.settle(outcome(judged))
-        assert list(answer_lengths(ledger, "starter")) == [
+        assert lengths(ledger, "starter", choice="55" * 32) == [
             AnswerLength(
                 task="choice", sample_id="choice-000", provider="sim", model="reasoner", setting=None, reasoning=True,
                 simulated=True, output_tokens=60, truncated=False,
             )
         ]  # fmt: skip
-        assert list(answer_lengths(ledger, "another")) == []
+        assert lengths(ledger, "another", choice="66" * 32) == lengths(ledger, "another", other="55" * 32) == []
+        (same,) = lengths(ledger, "another", choice="55" * 32)
+        assert (same.task, same.output_tokens) == ("choice", 60)
 
 
 def planned(suite: str, *models: str, ledger: Ledger | None) -> DryRun:
@@ -149,7 +186,7 @@ def test_a_run_lies_within_the_forecast_from_its_first_samples(ledger: Ledger, t
     runs.run(suite, ["sim/reasoner"], ledger, run_id="pilot", limit=20)
     (after,) = planned(suite, "sim/reasoner", ledger=ledger).estimates
     runs.run(suite, ["sim/reasoner"], ledger, run_id="whole")
-    written = sum(one.output_tokens for one in list(answer_lengths(ledger, "mine"))[20:])
+    written = sum(one.output_tokens for one in lengths(ledger, "mine", questions="")[:60])
     assert after.output.n_answers == 20
     assert after.output.low is not None
     assert after.output.high is not None

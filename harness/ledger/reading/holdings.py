@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from sqlalchemy import Connection, func, inspect, select, text
 
-from harness.errors import LedgerError
+from harness.errors import NoLedgerError
 from harness.ledger.connections import NO_LEDGER_FIX, database_url, make_engine, shown
 from harness.ledger.ledger import Ledger, explained
 from harness.ledger.reading.batch_rows import select_rows
@@ -83,13 +83,13 @@ def ledger_facts(name: str) -> LedgerFacts:
     url = database_url(name)
     database = shown(url)
     if url.get_backend_name() == "sqlite" and not Path(database).exists():
-        raise LedgerError("there is no ledger here", where=str(Path(database).absolute()), fix=NO_LEDGER_FIX)
+        raise NoLedgerError("there is no ledger here", where=str(Path(database).absolute()), fix=NO_LEDGER_FIX)
     engine = make_engine(url)
     try:
         with explained(database), engine.connect() as connection:
             version = schema_version(connection)
             if version is None:
-                raise LedgerError("there is no ledger here", where=database, fix="name another --db")
+                raise NoLedgerError("there is no ledger here", where=database, fix="name another --db")
             return {
                 "database": database,
                 "kind": url.get_backend_name(),

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from harness.errors import LedgerError
+from harness.errors import LedgerError, NoLedgerError
 from harness.ledger.connections import database_url, explain, make_engine, shown, writing
 from harness.ledger.schema.tables import SCHEMA_VERSION, metadata
 from harness.ledger.schema.triggers import statements
@@ -75,7 +75,7 @@ def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:
         version = _known_place(connection, database)
     if version is None:
         if not create:
-            raise LedgerError(
+            raise NoLedgerError(
                 "there is no ledger here", where=database, fix="run something first, or name another --db"
             )
         with writing(engine).begin() as connection:
@@ -148,7 +148,7 @@ def upgrade_ledger(name: str, *, target: str = "head") -> tuple[str | None, str]
     url = database_url(name)
     database = shown(url)
     if url.get_backend_name() == "sqlite" and not Path(database).exists():
-        raise LedgerError("there is no ledger here", where=database, fix="name another --db")
+        raise NoLedgerError("there is no ledger here", where=database, fix="name another --db")
     engine = make_engine(url)
     try:
         return upgrade_schema(engine, target=target)

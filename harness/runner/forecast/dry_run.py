@@ -63,14 +63,19 @@ def dry_run(
         return (model, item.key) not in done
 
     lacking = [f"{error.message}: the run would refuse to start ({error.fix})" for error in missing_keys(prepared)]
-    history = {} if ledger is None else _history(prepared, ledger)
+    history = {} if ledger is None else stored_history(prepared, ledger)
     estimates = estimate_run(prepared, book, now, history=history, asks=asks)
     return DryRun(estimates=estimates, warnings=(*prepared.warnings, *lacking))
 
 
-def _history(prepared: PreparedRun, ledger: Ledger) -> dict[str, History]:
-    names = [loaded.suite.name for loaded in prepared.suites]
-    return {name: History(answers=tuple(answer_lengths(ledger, name))) for name in names}
+def stored_history(prepared: PreparedRun, ledger: Ledger) -> dict[str, History]:
+    """Stored answers to the tasks of each suite."""
+    runs = ledger.runs()
+    found = {}
+    for loaded in prepared.suites:
+        digests = {task.task.name: task.samples_sha256 for task in loaded.tasks}
+        found[loaded.suite.name] = History(answers=tuple(answer_lengths(ledger, runs, loaded.suite.name, digests)))
+    return found
 
 
 def _done(prepared: PreparedRun, ledger: Ledger, *, retry_failed: bool) -> Left:

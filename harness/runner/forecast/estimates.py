@@ -143,12 +143,11 @@ class _Estimator:
 
 def _tasks(items: Sequence[PlannedItem], caps: Sequence[int | None]) -> list[TaskToAsk]:
     """What is left of each task; a cap belongs to a task and model, so that all its items have the same."""
-    requests = Counter(item.task.name for item in items)
-    samples = Counter(task for task, _ in {(item.task.name, item.sample.sample_id) for item in items})
+    requests: dict[str, Counter[str]] = {}
+    for item in items:
+        requests.setdefault(item.task.name, Counter())[item.sample.sample_id] += 1
     cap_of = {item.task.name: cap for item, cap in zip(items, caps, strict=True)}
-    return [
-        TaskToAsk(name=name, n_items=samples[name], n_requests=requests[name], cap=cap_of[name]) for name in requests
-    ]
+    return [TaskToAsk(name=name, requests=found, cap=cap_of[name]) for name, found in requests.items()]
 
 
 def _lower(ceiling: Decimal | None, bound: Decimal | None) -> Decimal | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import harmonic_mean
 from typing import Literal
 
 from harness.ledger.reading.output_lengths import AnswerLength
 from harness.models import ModelSpec
 from harness.runner.forecast.references import ReferenceLengths
 from harness.runner.plan import ModelPlan
-from harness.stats.totals_to_come import Stratum, share_upper_bound, total_to_come
+from harness.stats.totals_to_come import RareEvents, Stratum, noise_share, rare_events_upper_bound, total_to_come
 
 Source = Literal["own answers", "like models", "reference", "default"]
 USUAL_OUTPUT_TOKENS = {True: 2800, False: 350}
@@ -27,14 +28,18 @@ class TaskToAsk:
     """What of one task is left to ask a model.
 
     Attributes:
-        n_items: different samples; each is asked in one or several of the requests.
+        requests: requests of each sample, by its id.
         cap: most output tokens of a request; None = no cap is sent.
     """
 
     name: str
-    n_items: int
-    n_requests: int
+    requests: Mapping[str, int]
     cap: int | None
+
+    @property
+    def n_requests(self) -> int:
+        """Requests of all its samples."""
+        return sum(self.requests.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,26 +146,35 @@ def _cut_below(answers: Iterable[AnswerLength], cap: int | None) -> bool:
 
 
 def _stratum(task: TaskToAsk, answers: Iterable[AnswerLength]) -> Stratum:
-    """A task's items: repeats of an item are averaged, as they are alike; one value stands for all its requests."""
-    repeats = task.n_requests / task.n_items if task.n_items else 1.0
-    return Stratum(seen=[repeats * mean for mean in _item_means(answers, task.cap)], n_to_come=task.n_items)
+    lengths = _by_item(answers, task.cap)
+    n_new = [number for name, number in task.requests.items() if name not in lengths]
+    return Stratum(
+        seen=[_mean(found) for found in lengths.values()],
+        n_to_come=task.n_requests,
+        n_again=task.n_requests - sum(n_new),
+        answers=harmonic_mean(map(len, lengths.values())) if lengths else 1,
+        repeats=_mean(n_new) if n_new else 1,
+        noise=noise_share(list(lengths.values())),
+    )
 
 
 def _ceiling(tasks: Sequence[TaskToAsk], own: Mapping[str, Sequence[AnswerLength]], *, at_least: int) -> int | None:
-    """`(1 - p) body + p caps`: p bounds the share of answers cut at a cap, `body` the total if none were."""
+    """The total if no answer were cut, as high as its interval goes, and what cut answers can add to it."""
     most = _all_at_cap(tasks)
     if most is None:
         return None
-    answers = [one for task in tasks for one in own.get(task.name, ())]
-    body = total_to_come([_stratum(task, _whole(own.get(task.name, ()))) for task in tasks])
+    whole = {task.name: [one for one in own.get(task.name, ()) if not one.truncated] for task in tasks}
+    body = total_to_come([_stratum(task, whole[task.name]) for task in tasks])
     if body.ci_high is None:
         return most
-    share = share_upper_bound(sum(one.truncated for one in answers), len(answers))
-    return min(most, max(at_least, round((1 - share) * body.ci_high + share * most)))
+    cut = rare_events_upper_bound([_cut(task, own[task.name], whole[task.name]) for task in tasks if task.n_requests])
+    return min(most, max(at_least, round(body.ci_high + cut)))
 
 
-def _whole(answers: Iterable[AnswerLength]) -> list[AnswerLength]:
-    return [one for one in answers if not one.truncated]
+def _cut(task: TaskToAsk, answers: Sequence[AnswerLength], whole: Sequence[AnswerLength]) -> RareEvents:
+    assert task.cap is not None  # there is no ceiling without
+    at_most = max(0.0, task.cap - _mean([_capped(one.output_tokens, task.cap) for one in whole]))
+    return RareEvents(n_hits=len(answers) - len(whole), n_seen=len(answers), would_add=task.n_requests * at_most)
 
 
 def _all_at_cap(tasks: Sequence[TaskToAsk]) -> int | None:
@@ -168,11 +182,15 @@ def _all_at_cap(tasks: Sequence[TaskToAsk]) -> int | None:
     return sum(caps) if len(caps) == len(tasks) else None
 
 
-def _item_means(answers: Iterable[AnswerLength], cap: int | None) -> list[float]:
+def _by_item(answers: Iterable[AnswerLength], cap: int | None) -> dict[str, list[float]]:
     items: defaultdict[str, list[float]] = defaultdict(list)
     for one in answers:
         items[one.sample_id].append(_capped(one.output_tokens, cap))
-    return [_mean(lengths) for lengths in items.values()]
+    return items
+
+
+def _item_means(answers: Iterable[AnswerLength], cap: int | None) -> list[float]:
+    return [_mean(lengths) for lengths in _by_item(answers, cap).values()]
 
 
 def _capped(tokens: float, cap: int | None) -> float:
