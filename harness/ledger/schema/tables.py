@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 from harness.ledger.columns import ATTEMPT_COLUMNS, TOKEN_COLUMNS, UNKNOWN_DIMENSIONS, AttemptColumn, GroupDimensions
 from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest migration; a ledger of any other version is refused."""
 
 NAMING = {
@@ -363,5 +363,48 @@ forecasts = Table(
     CheckConstraint("level > 0 AND level < 1", name="level"),
     CheckConstraint("low_pico_usd <= expected_pico_usd AND expected_pico_usd <= high_pico_usd", name="in_order"),
     Index("ix_forecasts_run_id", "run_id"),
+    sqlite_strict=True,
+)
+
+imported_files = Table(
+    "imported_files",
+    metadata,
+    Column("file_id", Int64, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("format", Text, nullable=False),
+    Column("format_version", Text),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("n_bytes", Int64, nullable=False),
+    Column("imported_at_us", Int64, nullable=False),
+    Column("n_new", Int64, nullable=False),
+    Column("n_known", Int64, nullable=False),
+    Column("n_broken", Int64, nullable=False),
+    _not_negative("n_bytes", "n_new", "n_known", "n_broken"),
+    Index("ix_imported_files_run_id", "run_id"),
+    sqlite_strict=True,
+)
+
+imported_costs = Table(
+    "imported_costs",
+    metadata,
+    # what the tool that wrote a log says of a request; what a provider itself states is in `attempts`
+    Column("attempt_id", Int64, ForeignKey("attempts.attempt_id"), primary_key=True, autoincrement=False),
+    Column("stated_cost_usd", Text, nullable=False),
+    Column("note", Text),
+    sqlite_strict=True,
+)
+
+invoiced = Table(
+    "invoiced",
+    metadata,
+    # what an account says of an attempt whose bill was not known; the attempt itself is never edited
+    Column("invoiced_id", Int64, primary_key=True),
+    Column("attempt_id", Int64, ForeignKey("attempts.attempt_id"), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("recorded_at_us", Int64, nullable=False),
+    Column("billed_pico_usd", Int64),
+    Column("usage", Text),
+    Index("ix_invoiced_attempt_id", "attempt_id"),
     sqlite_strict=True,
 )

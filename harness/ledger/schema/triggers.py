@@ -70,7 +70,7 @@ def rules(dialect: str) -> tuple[Rule, ...]:
     """List what is refused; conditions are written for the dialect (`sqlite` or `postgresql`)."""
     frozen = (
         "planned_samples", "cells", "parameter_sets", "budget_sets", "usage_groups", "scores", "batch_lines",
-        "draws", "forecasts",
+        "draws", "forecasts", "imported_files", "imported_costs", "invoiced",
     )  # fmt: skip
     always = [
         Rule(name=f"{table}_no_{event.lower()}", table=table, event=event, message=f"{table} are append-only")
@@ -126,7 +126,8 @@ def rules(dialect: str) -> tuple[Rule, ...]:
 
 TRUNCATION_REFUSED = (
     "runs", "cells", "planned_samples", "parameter_sets", "budget_sets", "usage_groups", "attempts",
-    "scores", "budgets", "batches", "batch_lines", "draws", "forecasts",
+    "scores", "budgets", "batches", "batch_lines", "draws", "forecasts", "imported_files",
+    "imported_costs", "invoiced",
 )  # fmt: skip
 
 
