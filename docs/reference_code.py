@@ -29,6 +29,8 @@ TABLES = {
     "budgets": "Caps and what counts against them: settled (`spent`) and in flight or possibly billed (`reserved`).",
     "batches": "Batches handed to providers, so that they are collected after a restart.",
     "batch_lines": "Which attempt is which line of a batch.",
+    "draws": "Which planned samples a wave drew for a cell, written before they are asked. Append-only.",
+    "forecasts": "What a run or one of its cells was expected to cost, with what it was made from. Append-only.",
 }
 
 
