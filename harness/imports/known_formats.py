@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from harness.errors import did_you_mean
 from harness.imports.gateways import calls
+from harness.imports.harnesses.inspect_ai import inspect_log
 from harness.imports.log_formats import Format
 from harness.imports.log_peeks import Peek, refuse_empty
 from harness.imports.refusal import ImportRefused
 
 FORMATS: tuple[Format, ...] = (
     # where two could fit, the narrower comes first
+    inspect_log.FORMAT,
     calls.FORMAT,
 )
 

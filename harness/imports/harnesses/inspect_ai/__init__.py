@@ -1,0 +1,1 @@
+"""Logs of Inspect AI: its archives and documents, samples, model events and scores."""
