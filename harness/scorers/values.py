@@ -14,6 +14,11 @@ from harness.messages import Message
 
 UnscoredReason = Literal["no_answer", "truncated", "refused", "failed", "unsandboxed", "undecided"]
 
+COUNTED_WRONG = frozenset({"no_answer", "truncated", "refused"})
+"""Unscored replies that count as wrong: the model was asked, was billed and gave no right answer. Published protocols
+count so. Where the reply or the verdict never came (`failed`, `unsandboxed`, `undecided`), nothing is known of the
+model: such samples are left out."""
+
 
 @request_value
 class Score:

@@ -48,6 +48,8 @@ PLANTS = (
     Plant("harness/stats/means.py", "from harness.ledger import Ledger", ONE_WAY),
     Plant("harness/odds_and_ends.py", "import harness.money", ONE_WAY),
     Plant("harness/reports/spend/report.py", "from harness.ledger import Ledger", FACTS),
+    Plant("harness/waves/frame.py", "from harness.ledger import Ledger", FACTS),
+    Plant("harness/waves/states.py", "import harness.runner.plan", ONE_WAY),
     Plant("harness/reports/spend/report.py", "from sqlalchemy import text", SQL),
     Plant("harness/reports/spend/spend_tables.py", "import harness.ledger.writing.append", WRITERS),
     Plant("harness/reports/exports/sample_export.py", "import harness.ledger.schema.tables", SCHEMA),

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.connections import Readable
-from harness.ledger.reading.batch_rows import batches, select_rows
+from harness.ledger.reading.batch_rows import batches, listed, select_rows
 from harness.ledger.records import AttemptStatus, Purpose, Timing
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.usage.kinds import KINDS
@@ -23,13 +23,16 @@ Numbers: TypeAlias = Sequence[tuple[int, ...]]
 Planned: TypeAlias = Sequence[tuple[int, str, str, float]]
 Scored: TypeAlias = Sequence[tuple[int, int, str | None]]
 
+_STATUS = (
+    f"CASE attempts.status WHEN 'succeeded' THEN {SUCCEEDED} WHEN 'reused' THEN {REUSED} WHEN 'sent' THEN {SENT} "
+    f"ELSE {UNANSWERED} END"
+)
 _OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
 _SPAN = f"SELECT min(attempt_id), max(attempt_id) FROM attempts WHERE {_OF_RUN}"
 # a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
 _ATTEMPTS = f"""
     SELECT attempt_id, cell_id, coalesce(planned_id, -1), CASE WHEN purpose = 'solve' THEN 1 ELSE 0 END,
-        CASE status WHEN 'succeeded' THEN {SUCCEEDED} WHEN 'reused' THEN {REUSED} WHEN 'sent' THEN {SENT}
-            ELSE {UNANSWERED} END,
+        {_STATUS},
         CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END,
         coalesce(usage_group_id, -1), CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END,
         {_TOKENS}
@@ -73,6 +76,55 @@ def run_rows(ledger: Readable, run_id: str) -> RunRows | None:
         planned=batches(ledger, _PLAN, values={"run_id": run_id}),
         scores=batches(ledger, _SCORES, values=bound),
     )
+
+
+class AnswerRow(NamedTuple):
+    """An attempt on a planned sample with one of its scores; one that was scored several times has several rows.
+
+    Attributes:
+        is_solve: whether the model itself was asked, and not its judge.
+        status: below `UNANSWERED` it has an answer.
+        charged_pico_usd: None = its bill is not known.
+        value_millionths, reason: of the score; both None = it has none.
+    """
+
+    cell_id: int
+    planned_id: int
+    attempt_id: int
+    is_solve: int
+    status: int
+    output_tokens: int | None
+    charged_pico_usd: int | None
+    value_millionths: int | None
+    reason: str | None
+
+
+NEWEST_SCORE = (1 << 63) - 1
+"""A score id that no score exceeds."""
+
+
+def answer_rows(ledger: Readable, cell_ids: Sequence[int], *, last_score_id: int = NEWEST_SCORE) -> Iterator[AnswerRow]:
+    """Give the attempts on samples of these cells, sample by sample in the order sent, their scores in order.
+
+    Args:
+        last_score_id: later scores are left out.
+    """
+    query = f"""
+        SELECT attempts.cell_id, attempts.planned_id, attempts.attempt_id,
+            CASE WHEN attempts.purpose = 'solve' THEN 1 ELSE 0 END, {_STATUS},
+            attempts.output_tokens, attempts.charged_pico_usd, scores.value_millionths, scores.reason
+        FROM attempts LEFT JOIN scores
+            ON scores.attempt_id = attempts.attempt_id AND scores.score_id <= :last_score_id
+        WHERE attempts.cell_id IN {listed(cell_ids)} AND attempts.planned_id IS NOT NULL
+        ORDER BY attempts.cell_id, attempts.planned_id, attempts.attempt_id, scores.score_id
+    """
+    for rows in batches(ledger, query, values={"last_score_id": last_score_id}):
+        yield from map(AnswerRow._make, rows)
+
+
+def newest_score_id(ledger: Readable) -> int:
+    """Give the id of the newest score; 0 = there is none."""
+    return next(int(row.newest or 0) for row in select_rows(ledger, "SELECT max(score_id) AS newest FROM scores"))
 
 
 class SplitRow(NamedTuple):

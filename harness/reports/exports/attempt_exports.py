@@ -18,7 +18,7 @@ from harness.ledger.reading.export_rows import NAMES, STORED, Columns, Names, st
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates, Line, price_used
 from harness.reports.facts.charger import usage_of_row
-from harness.reports.facts.report_facts import COUNTED_WRONG
+from harness.scorers.values import COUNTED_WRONG
 
 NAME_COLUMNS = tuple(stored.column for stored in NAMES)
 _WRONG = ", ".join(f"`{reason}`" for reason in sorted(COUNTED_WRONG))

@@ -19,7 +19,8 @@ from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_exports import NAME_COLUMNS
 from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import ANSWERED, SampleBills, Standing
-from harness.reports.facts.report_facts import COUNTED_WRONG, Spend
+from harness.reports.facts.report_facts import Spend
+from harness.scorers.values import COUNTED_WRONG
 from harness.secrets import redact_known
 
 SAMPLES_AT_A_TIME = 200

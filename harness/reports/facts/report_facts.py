@@ -21,11 +21,6 @@ ZERO = Decimal(0)
 _sum = EXACT.add
 _WHOLE = frozenset({"total", "charged"})
 
-COUNTED_WRONG = frozenset({"no_answer", "truncated", "refused"})
-"""Unscored replies that count as wrong: the model was asked, was billed and gave no right answer. Published protocols
-count so. Where the reply or the verdict never came (`failed`, `unsandboxed`, `undecided`), nothing is known of the
-model: such samples are left out."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSums:
@@ -246,7 +241,7 @@ class CellFacts:
         reasoning: whether the model reasons with this setting; None = not known.
         mark: "simulated" or "reconstructed" when the numbers are not a model's own; None = real.
         n_unscored: solves that could not be scored, by reason; they are left out of the score.
-        n_without_answer: solves whose reply holds no answer, by reason; they count as wrong (`COUNTED_WRONG`).
+        n_without_answer: solves whose reply holds no answer, by reason; they count as wrong.
         run_costs: the priced bill of each run.
         causes: why requests failed, over all runs, the most frequent first.
         timing: how long the answered requests took.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
 from harness.ledger.reading.sample_rows import REUSED, SENT, UNANSWERED, Numbers, Planned, RunRows, Scored
-from harness.reports.facts.report_facts import COUNTED_WRONG
+from harness.scorers.values import COUNTED_WRONG
 from harness.usage.values import Meter
 
 if TYPE_CHECKING:
