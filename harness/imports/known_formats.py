@@ -6,7 +6,7 @@ Data flows a `Peek` -> `recognised` -> the `Format` whose reader takes it, and t
 from __future__ import annotations
 
 from harness.errors import did_you_mean
-from harness.imports.gateways import calls
+from harness.imports.gateways import anthropic_batch_files, calls, gemini_batch_files, openai_batch_files
 from harness.imports.harnesses.inspect_ai import inspect_log
 from harness.imports.log_formats import Format
 from harness.imports.log_peeks import Peek, refuse_empty
@@ -15,6 +15,9 @@ from harness.imports.refusal import ImportRefused
 FORMATS: tuple[Format, ...] = (
     # where two could fit, the narrower comes first
     inspect_log.FORMAT,
+    openai_batch_files.FORMAT,
+    anthropic_batch_files.FORMAT,
+    gemini_batch_files.FORMAT,
     calls.FORMAT,
 )
 

@@ -1,0 +1,159 @@
+"""Batch files of OpenAI and of those who follow it: Azure, Groq, Mistral, Together, vLLM; joined on `custom_id`.
+
+Data flows input, output and error files, and the batch object where it was saved -> records. An output line holds a
+whole answer of the chat or the responses interface; failed lines stand in a file of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.declared import JsonObject
+from harness.errors import ErrorClass, ProviderError
+from harness.imports.containers.json_values import a_text, an_object
+from harness.imports.gateways.batch_lines import (
+    JOB,
+    REQUESTS,
+    RESULTS,
+    Dialect,
+    Outcome,
+    Stated,
+    batch_of,
+    count_in,
+    read_batch,
+    run_status,
+)
+from harness.imports.gateways.logged_answers import logged_failure, read_logged
+from harness.imports.harnesses.logged_settings import setting_of
+from harness.imports.log_formats import Format, Source
+from harness.imports.log_instants import instant_us
+from harness.imports.log_peeks import Peek
+from harness.imports.log_records import ImportedRun, Record
+from harness.imports.refusal import ImportRefused
+from harness.ledger.records import SettledStatus
+from harness.providers.batch_api.fields import status_code
+from harness.providers.wire.finish_reasons import says_something
+
+NAME = "openai_batch"
+KEY = "custom_id"
+UNKNOWN = "unknown"
+
+
+def role_of(look: Peek) -> str | None:
+    """Recognise results by `custom_id` with `response`, requests by `custom_id` with `body`, and the batch object."""
+    first, top = look.first, look.top
+    if KEY in first and ("response" in first or "error" in first) and "result" not in first:
+        return RESULTS
+    if KEY in first and "body" in first:
+        return REQUESTS
+    is_job = top.get("object") == "batch" and ("input_file_id" in top or "input_files" in top)
+    return JOB if is_job and look.container == "json" else None
+
+
+def read(source: Source) -> Iterator[Record]:
+    """Give the lines of one batch as attempts; see `read_batch`."""
+    return read_batch(source, DIALECT)
+
+
+def _asked(row: JsonObject) -> JsonObject:
+    return an_object(row.get("body"))
+
+
+def _provider(source: Source) -> str:
+    """Tell who served a batch by what only they write; without an answered line the requests have to do."""
+    results = [row for file in source.of(RESULTS) for row in file.look.rows if isinstance(row, dict)]
+    found = [name for row in results if (name := _server_of(row)) is not None]
+    if found:
+        return found[0]
+    requests = [row for file in source.of(REQUESTS) for row in file.look.rows if isinstance(row, dict)]
+    return "mistral" if requests and not any("url" in row or "method" in row for row in requests) else UNKNOWN
+
+
+def _server_of(row: JsonObject) -> str | None:
+    line_id, response = a_text(row.get("id")), an_object(row.get("response"))
+    body = an_object(response.get("body"))
+    usage = an_object(body.get("usage"))
+    if "x_groq" in body or "queue_time" in usage or body.get("service_tier") == "on_demand":
+        return "groq"
+    if line_id is None:
+        is_azure = "prompt_filter_results" in body or str(response.get("request_id") or "").count("-") == 4
+        return "azure" if is_azure else None
+    if line_id.startswith("vllm-"):
+        return "vllm"
+    if line_id.startswith("batch-"):
+        return "mistral"
+    return "openai" if line_id.startswith("batch_req_") and not str(body.get("id") or "").startswith("gen-") else None
+
+
+def _outcome(row: JsonObject, provider: str, where: str) -> Outcome:
+    response, error = an_object(row.get("response")), row.get("error")
+    body, status = an_object(response.get("body")), status_code(response.get("status_code"))
+    request_id = a_text(row.get("id")) or a_text(response.get("request_id"))
+    has_failed = says_something(error)
+    answer = read_logged(body, provider) if body else None
+    if has_failed and status == 200 and answer is not None and answer.usage is not None:
+        raise ImportRefused("a line that is both an answer and an error", where=where)
+    if not has_failed and (status is None or status < 400) and body and (answer is None or answer.stated.error is None):
+        return Outcome(status="succeeded", answer=answer, request_id=request_id, document=body)
+    failure = _early(an_object(error)) or logged_failure({"error": error} if has_failed else body, provider, status)
+    return Outcome(
+        status=_ENDED.get(str(an_object(error).get("code")), "failed"),
+        answer=answer,
+        failure=failure,
+        request_id=request_id,
+    )
+
+
+_ENDED: Mapping[str, SettledStatus] = {
+    "batch_expired": "timed_out",
+    "batch_cancelled": "cancelled",
+    "batch_canceled": "cancelled",
+}
+
+
+def _early(error: JsonObject) -> ProviderError | None:
+    """A line that was never asked: it expired or was cancelled with its batch."""
+    code = a_text(error.get("code"))
+    if code not in _ENDED:
+        return None
+    return ProviderError(f"{code}: {error.get('message')}", error_class=ErrorClass.TIMEOUT, billed="no")
+
+
+def _stated(job: JsonObject) -> Stated:
+    counts, usage = an_object(job.get("request_counts")), an_object(job.get("usage"))
+    sums = count_in(usage, "input_tokens", "prompt_tokens"), count_in(usage, "output_tokens", "completion_tokens")
+    ends = [job.get(name) for name in ("completed_at", "expired_at", "cancelled_at", "failed_at")]
+    return Stated(
+        run=ImportedRun(
+            key=a_text(job.get("id")) or NAME,
+            tool=NAME,
+            name=a_text(an_object(job.get("metadata")).get("run")),
+            created_at_us=instant_us(job.get("created_at")),
+            finished_at_us=next((end for one in ends if (end := instant_us(one)) is not None), None),
+            status=run_status(job.get("status")),
+            config={name: job[name] for name in ("endpoint", "completion_window", "status", "metadata") if name in job},
+        ),
+        model=a_text(job.get("model")),
+        total=count_in({**job, **counts}, "total", "total_requests"),
+        sums=None if sums[0] is None or sums[1] is None else (sums[0], sums[1]),
+    )
+
+
+DIALECT = Dialect(
+    fmt=NAME, key=KEY, asked=_asked, provider=_provider, outcome=_outcome, setting=setting_of, stated=_stated
+)
+
+FORMAT = Format(
+    name=NAME,
+    title="OpenAI batch files (also of Azure, Groq, Mistral and others)",
+    looks_for="JSON Lines with custom_id and response (or body), the batch object beside them",
+    role_of=role_of,
+    read=read,
+    unit_of=batch_of,
+    example="BATCH_FOLDER",
+    cannot_tell=(
+        "A line has no instant but the second at which its answer was made, and failed lines have none.",
+        "Scores, latencies and what the batch cost are not in it.",
+        "Without the input file the model as asked and the reasoning setting are unknown.",
+    ),
+)
