@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.imports.gateways.anthropic_batch_files import FORMAT as ANTHROPIC
-from harness.imports.gateways.batch_lines import batch_of, item_of
 from harness.imports.gateways.gemini_batch_files import FORMAT as GEMINI
+from harness.imports.gateways.joined_batches import batch_of, item_of
 from harness.imports.gateways.openai_batch_files import FORMAT as OPENAI
 from harness.imports.log_records import ImportedRun, ImportedSample
 from tests.support.foreign_logs import (

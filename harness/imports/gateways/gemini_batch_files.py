@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from harness.declared import JsonObject
 from harness.imports.containers.json_values import a_text, an_object
-from harness.imports.gateways.batch_lines import (
+from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
     RESULTS,

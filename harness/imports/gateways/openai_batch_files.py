@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from harness.declared import JsonObject
 from harness.errors import ErrorClass, ProviderError
 from harness.imports.containers.json_values import a_text, an_object
-from harness.imports.gateways.batch_lines import (
+from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
     RESULTS,
