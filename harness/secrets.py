@@ -152,6 +152,54 @@ def redact_values(value: _ANY) -> _ANY:
     return _redacted(value) if holds_known(texts) else value  # type: ignore[return-value]  # the same shape
 
 
+def redact_texts(value: _ANY) -> _ANY:
+    """Mask what is or has the well-known shape of a key in all texts of JSON data that others wrote, of any length.
+
+    For logs of other tools: their keys were never in this process' environment, and their replies are scored already.
+    """
+    return _shapes_masked(value)  # type: ignore[return-value]  # the same shape
+
+
+def _shapes_masked(value: object, levels_left: int = 100) -> object:
+    if isinstance(value, str):
+        return _PATTERNS[-1].sub(MASK, redact_known(value)) if len(value) >= _SHORTEST_OF_ENVIRONMENT else value
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    if not levels_left:
+        return MASK
+    if isinstance(value, Mapping):
+        return {str(_shapes_masked(str(name))): _shapes_masked(part, levels_left - 1) for name, part in value.items()}
+    return [_shapes_masked(part, levels_left - 1) for part in value]
+
+
+def masked_settings(value: Mapping[str, object]) -> dict[str, object]:
+    """Mask secrets in settings that other tools wrote: by name (`api_key`), in headers and addresses, by shape."""
+    found = _settings_masked(value)
+    assert isinstance(found, dict)
+    return found
+
+
+def _settings_masked(value: object, levels_left: int = 50) -> object:
+    if isinstance(value, str):
+        return redact_url(value) if "://" in value and " " not in value else redact(value)
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    if not levels_left:
+        return MASK
+    if isinstance(value, Mapping):
+        return {
+            str(name): MASK if _is_secret_setting(str(name), part) else _settings_masked(part, levels_left - 1)
+            for name, part in value.items()
+        }
+    return [_settings_masked(part, levels_left - 1) for part in value]
+
+
+def _is_secret_setting(name: str, value: object) -> bool:
+    if not isinstance(value, str) or not value:
+        return False
+    return _names_a_secret(name) or (len(value) >= _SHORTEST_OF_ENVIRONMENT and bool(_QUERY_NAME.fullmatch(name)))
+
+
 def redact_url(url: str) -> str:
     """Mask the password, the keys in the query and the fragment of an address; NAME= before it and the rest stay."""
     parts = _split(url)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.imports.containers.log_files import LogFile
-from harness.imports.log_peeks import Peek
+from harness.imports.log_peeks import Peek, peek
 from harness.imports.log_records import Record
 from harness.imports.refusal import ImportRefused
 
@@ -21,17 +21,20 @@ class SourceFile:
 
     Attributes:
         role: what the format calls it (`input`, `output`, `results`, ...).
-        look: what was seen of it.
     """
 
     file: LogFile
     role: str
-    look: Peek
 
     @property
     def name(self) -> str:
         """Its path below what the user named, for messages."""
         return self.file.name
+
+    @property
+    def look(self) -> Peek:
+        """Look into it again: of thousands of files not every first look can be kept."""
+        return peek(self.file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class ImportedRun:
     created_at_us: int | None = None
     finished_at_us: int | None = None
     status: LoggedStatus = "complete"
-    config: Mapping[str, object] = field(default_factory=dict)
+    config: Mapping[str, object] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class ImportedCell:
     suite_version: str = ""
     reasoning: bool | None = None
     simulated: bool = False
-    settings_sent: Mapping[str, object] = field(default_factory=dict)
+    settings_sent: Mapping[str, object] = field(default_factory=dict, hash=False)
 
 
 @request_value
@@ -188,7 +188,7 @@ class ImportedAttempt:
     provider_request_id: str | None = None
     finish_reason: str | None = None
     refused: bool = False
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict, hash=False)
     said: Said | None = None
 
 

@@ -47,6 +47,7 @@ from harness.ledger.schema import tables
 from harness.ledger.schema.versions import prepare_schema
 from harness.ledger.scopes import simulated_twin
 from harness.ledger.writing.drivers import Driver, open_driver
+from harness.ledger.writing.import_writer import ImportWriter, importing
 from harness.ledger.writing.writer import Writer
 
 if TYPE_CHECKING:
@@ -325,6 +326,21 @@ class Ledger:
             return open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self._file, hold=hold)
 
         return Writer(opened, lambda error: explain(error, self.database))
+
+    @contextmanager
+    def importing(self) -> Iterator[ImportWriter]:
+        """Give a writer of what logs of other tools hold: all that it writes in the block is kept, or none of it.
+
+        Until the block ends no other process can write to a SQLite ledger.
+        """
+        try:
+            driver = open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self._file)
+            with importing(driver) as writer:
+                yield writer
+        except Exception as error:
+            if type(error).__module__.startswith(("sqlite3", "psycopg")):
+                raise explain(error, self.database) from error
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

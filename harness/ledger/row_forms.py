@@ -50,7 +50,10 @@ def _names(kind: Callable[..., object]) -> tuple[str, ...]:
     return tuple(signature(kind).parameters)
 
 
-def _values(record: RunRecord | CellRecord | PlannedRecord | DrawRecord | ForecastRecord, *left_out: str) -> Values:
+Written: TypeAlias = RunRecord | CellRecord | PlannedRecord | DrawRecord | ForecastRecord
+
+
+def _values(record: Written, *left_out: str) -> Values:
     return {field.name: getattr(record, field.name) for field in fields(record) if field.name not in left_out}
 
 
@@ -149,6 +152,11 @@ def forecast_values(forecast: ForecastRecord) -> Values:
 def forecast_record(row: StoredRow) -> ForecastRecord:
     """Read a forecast from its row."""
     return record_of(ForecastRecord, row, basis=json.loads(row.basis))
+
+
+def read_stored(text: str) -> Any:
+    """Read a JSON column as it was written."""
+    return json.loads(text)
 
 
 def budget(row: StoredRow) -> Budget:

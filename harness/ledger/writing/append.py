@@ -276,7 +276,28 @@ class Appender:
             known = self._budget_sets[scopes] = self._driver.fetch(sql.BUDGET_SET, (listed,))[0][0]
         return known
 
+    def insert_settled(self, ended: Sequence[tuple[AttemptStart, AttemptOutcome, Transcript | None]]) -> list[int]:
+        """Insert requests that ended elsewhere, in a transaction that the caller began; gives their ids in order."""
+        ids = self._driver.ids("attempts", "attempt_id", len(ended))
+        rows: list[Row] = []
+        transcripts: list[tuple[int, Packed]] = []
+        for attempt_id, (start, outcome, said) in zip(ids, ended, strict=True):
+            parameters = self._parameter_set(start)
+            where_it_belongs = self._belongs(outcome, _in_flight(start))
+            rows.append(sql.whole_row(start, attempt_id, parameters, None, outcome, *where_it_belongs))
+            if said is not None:
+                transcripts.append((attempt_id, self._packed(said)))
+        self._driver.many(sql.INSERT_SETTLED, rows)
+        self._write_transcripts(transcripts)
+        while len(self._prompts) > PROMPTS_REMEMBERED:
+            self._prompts.popitem(last=False)
+        return ids
+
     def _outcome_row(self, outcome: AttemptOutcome, flight: InFlight) -> Row:
+        return (*sql.settled_row(outcome, *self._belongs(outcome, flight)), outcome.attempt_id)
+
+    def _belongs(self, outcome: AttemptOutcome, flight: InFlight) -> tuple[str | None, str | None, int]:
+        """Give model and tier as served, and the usage group that an attempt belongs to."""
         usage = outcome.usage
         served = storable(outcome.model_served, LONGEST_NAME)
         tier = storable(outcome.service_tier or flight.service_tier, LONGEST_WORD)
@@ -295,8 +316,7 @@ class Appender:
             truncated=int(outcome.finish_reason == "length"),
             refused=int(outcome.refused),
         )
-        row = sql.settled_row(outcome, served, tier, self._usage_group(group))
-        return (*row, outcome.attempt_id)
+        return served, tier, self._usage_group(group)
 
     def _provider(self, cell_id: int) -> str:
         known = self._providers.get(cell_id)

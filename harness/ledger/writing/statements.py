@@ -44,6 +44,14 @@ settled_row: Callable[[AttemptOutcome, str | None, str | None, int], Row] = _row
 )
 """What an attempt is settled with, with what its usage group holds of it, too; as `SETTLED_COLUMNS` say."""
 
+ALL_COLUMNS = tuple(column.name for column in ATTEMPT_COLUMNS)
+whole_row: Callable[..., Row] = _row_of(
+    "start, attempt_id, parameter_set_id, budget_set_id, outcome, model_served, service_tier, usage_group_id",
+    [column.settled or column.sent for column in ATTEMPT_COLUMNS],
+    [column.stored if column.settled else None for column in ATTEMPT_COLUMNS],
+)
+"""What is inserted of a request that had ended before the ledger knew of it; as `ALL_COLUMNS` say."""
+
 _SCORE: dict[str, Stored | None] = {
     "attempt_id": None, "planned_id": None, "cell_id": None, "scorer": None, "scorer_version": None,
     "value_millionths": None, "reason": None, "answer": storable, "explanation": storable, "rule": storable,
@@ -69,6 +77,7 @@ INSERT_ATTEMPT = (
     f"INSERT INTO attempts (status, refused, {', '.join(SENT_COLUMNS)})"
     f" VALUES ('sent', 0, {', '.join('?' * len(SENT_COLUMNS))})"
 )
+INSERT_SETTLED = _insert("attempts", *ALL_COLUMNS)
 SETTLE_ATTEMPT = (
     f"UPDATE attempts SET {', '.join(f'{column} = ?' for column in SETTLED_COLUMNS)}"
     " WHERE attempt_id = ? AND status = 'sent'"

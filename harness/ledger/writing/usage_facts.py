@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
 from harness.ledger.encoding import storable
-from harness.ledger.records import UsageFacts
+from harness.ledger.records import UsageFacts, UsageSource
 from harness.usage.meters import meters
 from harness.usage.values import Meter, Usage
 
@@ -21,6 +21,7 @@ def usage_facts(
     raw_usage: Mapping[str, object] | None,
     usage_kind: str,
     thinking_asked: bool | None = None,
+    counted_by: UsageSource = "provider",
 ) -> UsageFacts:
     """Spread a usage over the ledger's columns.
 
@@ -30,13 +31,14 @@ def usage_facts(
         raw_usage: the payload as received; None = the provider sent none.
         usage_kind: the reader's name.
         thinking_asked: whether the request switched thinking on; counts where the payload cannot say.
+        counted_by: who counted, where tokens are known at all.
     """
     return UsageFacts(
         **_counts(usage, quantities),
         other_meters=_own_bill(usage, quantities),
         raw_usage=raw_usage,
         usage_kind=usage_kind,
-        usage_source="missing" if usage.input_tokens is None and usage.output_tokens is None else "provider",
+        usage_source="missing" if usage.input_tokens is None and usage.output_tokens is None else counted_by,
         flags=tuple([(flag.name, flag.detail) for flag in usage.flags]),
         stated_cost_usd=usage.stated_cost_usd,
         context_tokens=usage.context_tokens if usage.context_tokens is not None else usage.input_tokens,

@@ -1,0 +1,236 @@
+"""Writing what other tools' logs hold: runs, cells, samples, attempts and scores of a whole log in one transaction.
+
+Data flows records of `harness.imports` -> `ImportWriter` -> rows; what is refused in the middle leaves none of them.
+Unlike the writer of runs it sends nothing, reserves nothing, and waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy import Table
+
+from harness.declared import request_value
+from harness.ledger import row_forms
+from harness.ledger.encoding import canonical_json, storable
+from harness.ledger.records import (
+    AttemptOutcome,
+    AttemptStart,
+    CellRecord,
+    PlannedRecord,
+    RunRecord,
+    RunStatus,
+    ScoreRecord,
+    Transcript,
+)
+from harness.ledger.schema import tables
+from harness.ledger.writing import statements as sql
+from harness.ledger.writing.append import Appender
+from harness.ledger.writing.drivers import Driver, Row
+from harness.money import plain
+
+AT_ONCE = 500
+"""Ids that one query asks for."""
+
+
+@request_value
+class LoggedAttempt:
+    """A request that ended before this ledger knew of it, as the log of another tool has it.
+
+    Attributes:
+        logged_cost_usd: what that tool says it cost; it never replaces the list price.
+        cost_note: how the tool came to that.
+    """
+
+    start: AttemptStart
+    outcome: AttemptOutcome
+    transcript: Transcript | None = None
+    logged_cost_usd: Decimal | None = None
+    cost_note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedFile:
+    """A file from which a run was imported.
+
+    Attributes:
+        name: its path below what was named on the command line.
+        n_new, n_known, n_broken: attempts that were added, that the ledger had already, and lines that were lost.
+    """
+
+    run_id: str
+    format: str
+    name: str
+    sha256: str
+    n_bytes: int
+    imported_at_us: int
+    n_new: int
+    n_known: int = 0
+    n_broken: int = 0
+    format_version: str | None = None
+
+
+class StoredAttempt(NamedTuple):
+    """Where an attempt that is in the ledger belongs."""
+
+    attempt_id: int
+    cell_id: int
+    planned_id: int | None
+
+
+class ImportWriter:
+    """One transaction; made by `importing`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._appender = Appender(driver)
+        self._n_planned: dict[str, int] = {}
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """Read a run's status, config and warnings; None when there is none of that id."""
+        found = self._driver.fetch(
+            "SELECT created_at_us, status, config, warnings FROM runs WHERE run_id = ?", (run_id,)
+        )
+        if not found:
+            return None
+        created_at_us, status, config, warnings = found[0]
+        return RunRecord(
+            run_id=run_id,
+            created_at_us=created_at_us,
+            plan_sha256="",
+            harness_version="",
+            price_book_sha256="",
+            status=status,
+            config=row_forms.read_stored(config),
+            warnings=tuple(row_forms.read_stored(warnings)),
+        )
+
+    def add_run(self, run: RunRecord) -> None:
+        """Store a new run."""
+        self._insert(tables.runs, [row_forms.run_values(run)])
+
+    def finish_run(
+        self, run_id: str, status: RunStatus, *, finished_at_us: int | None, warnings: Sequence[str]
+    ) -> None:
+        """Say how a run stands when its log has been read."""
+        values = (status, finished_at_us, canonical_json(list(warnings)), run_id)
+        self._driver.many("UPDATE runs SET status = ?, finished_at_us = ?, warnings = ? WHERE run_id = ?", [values])
+
+    def cell(self, run_id: str, cell: CellRecord) -> int:
+        """Store a cell, or find it; gives its id."""
+        query = (
+            "SELECT cell_id FROM cells WHERE run_id = ? AND suite = ? AND provider = ? AND model = ?"
+            " AND coalesce(setting, '') = ?"
+        )
+        found = self._driver.fetch(query, (run_id, cell.suite, cell.provider, cell.model, cell.setting or ""))
+        if found:
+            return int(found[0][0])
+        [cell_id] = self._driver.ids("cells", "cell_id", 1)
+        self._insert(tables.cells, [{**row_forms.cell_values(run_id, cell), "cell_id": cell_id}])
+        return cell_id
+
+    def planned(self, run_id: str, samples: Sequence[PlannedRecord]) -> list[int]:
+        """Store samples, or find them; gives their ids in order. A sample that is there stays as it is."""
+        query = (
+            "SELECT planned_id FROM planned_samples"
+            " WHERE run_id = ? AND suite = ? AND task = ? AND sample_id = ? AND epoch = ?"
+        )
+        keys = [(run_id, one.suite, one.task, one.sample_id, one.epoch) for one in samples]
+        known: dict[Row, int] = {}
+        for key in keys:
+            if key not in known and (found := self._driver.fetch(query, key)):
+                known[key] = found[0][0]
+        new = {key: one for key, one in zip(keys, samples, strict=True) if key not in known}
+        if new:
+            ids = self._driver.ids("planned_samples", "planned_id", len(new))
+            place = self._next_place(run_id, len(new))
+            self._insert(
+                tables.planned_samples,
+                [
+                    {**row_forms.planned_values(run_id, one), "planned_id": planned_id, "draw_order": place + number}
+                    for number, (planned_id, one) in enumerate(zip(ids, new.values(), strict=True))
+                ],
+            )
+            known.update(zip(new, ids, strict=True))
+        return [known[key] for key in keys]
+
+    def _next_place(self, run_id: str, count: int) -> int:
+        place = self._n_planned.get(run_id)
+        if place is None:
+            place = int(self._driver.fetch("SELECT count(*) FROM planned_samples WHERE run_id = ?", (run_id,))[0][0])
+        self._n_planned[run_id] = place + count
+        return place
+
+    def known(self, request_ids: Iterable[str]) -> dict[str, StoredAttempt]:
+        """Find which of these requests are in the ledger, whatever run they are in."""
+        found: dict[str, StoredAttempt] = {}
+        for some in _parts(list(request_ids)):
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT request_id, attempt_id, cell_id, planned_id FROM attempts WHERE request_id IN ({marks})"
+            found.update({row[0]: StoredAttempt(*row[1:]) for row in self._driver.fetch(query, some)})
+        return found
+
+    def attempts(self, logged: Sequence[LoggedAttempt]) -> list[int]:
+        """Insert attempts that are not known; gives their ids in order."""
+        ids = self._appender.insert_settled([(one.start, one.outcome, one.transcript) for one in logged])
+        costs = [
+            (attempt_id, plain(one.logged_cost_usd), storable(one.cost_note, 200))
+            for attempt_id, one in zip(ids, logged, strict=True)
+            if one.logged_cost_usd is not None
+        ]
+        self._driver.many(_insertion(tables.imported_costs), costs)
+        return ids
+
+    def scored(self, attempt_ids: Iterable[int]) -> set[tuple[int, str, int | None]]:
+        """Give attempt, scorer and millionths of every score that these attempts have."""
+        found: set[tuple[int, str, int | None]] = set()
+        for some in _parts(list(attempt_ids)):
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT attempt_id, scorer, value_millionths FROM scores WHERE attempt_id IN ({marks})"
+            found.update((row[0], row[1], row[2]) for row in self._driver.fetch(query, some))
+        return found
+
+    def scores(self, scores: Sequence[ScoreRecord]) -> None:
+        """Insert scores."""
+        self._driver.many(sql.INSERT_SCORE, [sql.score_row(score) for score in scores])
+
+    def files(self, files: Sequence[ImportedFile]) -> None:
+        """Remember which files were read; of a file with the same contents nothing new is said."""
+        for one in files:
+            query = "SELECT 1 FROM imported_files WHERE run_id = ? AND sha256 = ?"
+            if not self._driver.fetch(query, (one.run_id, one.sha256)):
+                [file_id] = self._driver.ids("imported_files", "file_id", 1)
+                self._insert(tables.imported_files, [{**asdict(one), "file_id": file_id}])
+
+    def _insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        names = tuple(rows[0])
+        self._driver.many(_insertion(table, names), [tuple(row[name] for name in names) for row in rows])
+
+
+def _insertion(table: Table, names: Sequence[str] = ()) -> str:
+    columns = names or tuple(table.columns.keys())
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def _parts(values: list[object]) -> Iterator[list[object]]:
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
+
+
+@contextmanager
+def importing(driver: Driver) -> Iterator[ImportWriter]:
+    """Give a writer; what it wrote is kept when the block ends well, and none of it otherwise. Closes the driver."""
+    try:
+        driver.begin()
+        try:
+            yield ImportWriter(driver)
+        except BaseException:
+            driver.rollback()
+            raise
+        driver.commit()
+    finally:
+        driver.close()
