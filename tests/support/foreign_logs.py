@@ -44,7 +44,7 @@ def read_units(form: Format, *paths: Path, texts: bool = False, first: Sequence[
         look = peek(LogFile(path, path.name))
         role = None if look.container == "empty" else form.role_of(look)
         if role is not None and not any(one.role_of(look) for one in first):
-            found.setdefault(form.unit_of(path, role), []).append(SourceFile(file=look.file, role=role, look=look))
+            found.setdefault(form.unit_of(path, role), []).append(SourceFile(file=look.file, role=role))
     assert form.read is not None
     return {unit: list(form.read(Source(files=tuple(group), texts=texts))) for unit, group in found.items()}
 

@@ -43,9 +43,7 @@ def source_of(form: Format, *paths: Path, texts: bool = False) -> Source:
     files = [path for one in paths for path in (sorted(one.rglob("*")) if one.is_dir() else [one]) if path.is_file()]
     looks = [peek(LogFile(path, path.name)) for path in files]
     named = [(look, form.role_of(look)) for look in looks]
-    return Source(
-        files=tuple(SourceFile(file=look.file, role=role, look=look) for look, role in named if role), texts=texts
-    )
+    return Source(files=tuple(SourceFile(file=look.file, role=role) for look, role in named if role), texts=texts)
 
 
 def records_of(form: Format, *paths: Path, texts: bool = False) -> list[Record]:
