@@ -6,6 +6,7 @@ Data flows a `Peek` -> `recognised` -> the `Format` whose reader takes it, and t
 from __future__ import annotations
 
 from harness.errors import did_you_mean
+from harness.imports.agents import claude_code, codex_sessions
 from harness.imports.gateways import anthropic_batch_files, calls, gemini_batch_files, openai_batch_files
 from harness.imports.harnesses.inspect_ai import inspect_log
 from harness.imports.log_formats import Format
@@ -18,6 +19,8 @@ FORMATS: tuple[Format, ...] = (
     openai_batch_files.FORMAT,
     anthropic_batch_files.FORMAT,
     gemini_batch_files.FORMAT,
+    claude_code.FORMAT,
+    codex_sessions.FORMAT,
     calls.FORMAT,
 )
 
