@@ -8,7 +8,9 @@ from __future__ import annotations
 from harness.errors import did_you_mean
 from harness.imports.agents import claude_code, codex_sessions
 from harness.imports.gateways import anthropic_batch_files, calls, gemini_batch_files, openai_batch_files
+from harness.imports.harnesses import lm_eval
 from harness.imports.harnesses.inspect_ai import inspect_log
+from harness.imports.harnesses.promptfoo import promptfoo_results
 from harness.imports.log_formats import Format
 from harness.imports.log_peeks import Peek, refuse_empty
 from harness.imports.refusal import ImportRefused
@@ -21,6 +23,8 @@ FORMATS: tuple[Format, ...] = (
     gemini_batch_files.FORMAT,
     claude_code.FORMAT,
     codex_sessions.FORMAT,
+    lm_eval.FORMAT,
+    promptfoo_results.FORMAT,
     calls.FORMAT,
 )
 

@@ -7,6 +7,9 @@ names of providers, by which prices are found.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from harness.providers.catalogue import PROVIDERS
 
 UNKNOWN_PROVIDER = "unknown"
 NO_MODEL = "(not said)"
@@ -65,3 +68,14 @@ def coloned(name: str) -> Asked:
     if kind in _KINDS:
         rest = model if deeper else NO_MODEL
     return Asked(_ADAPTERS.get(provider.lower(), provider.lower()), rest or NO_MODEL)
+
+
+def provider_at(address: str | None) -> str | None:
+    """Name the provider whose interface stands at an address; None = no provider that we know is there."""
+    host = urlsplit(address or "").hostname
+    if host is None:
+        return None
+    if host.endswith((".openai.azure.com", ".cognitiveservices.azure.com")):
+        return "azure"
+    own = {urlsplit(entry.base_url).hostname: name for name, entry in PROVIDERS.items() if entry.base_url}
+    return own.get(host)

@@ -1,0 +1,1 @@
+"""Results of promptfoo: its JSON and JSON Lines exports and its own database."""
