@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.errors import did_you_mean
 from harness.imports.agents import claude_code, codex_sessions
-from harness.imports.gateways import anthropic_batch_files, calls, gemini_batch_files, openai_batch_files
+from harness.imports.gateways import anthropic_batch_files, calls, gemini_batch_files, openai_batch_files, otel_spans
 from harness.imports.harnesses import lm_eval
 from harness.imports.harnesses.inspect_ai import inspect_log
 from harness.imports.harnesses.promptfoo import promptfoo_results
@@ -25,6 +25,7 @@ FORMATS: tuple[Format, ...] = (
     codex_sessions.FORMAT,
     lm_eval.FORMAT,
     promptfoo_results.FORMAT,
+    otel_spans.FORMAT,
     calls.FORMAT,
 )
 

@@ -123,9 +123,10 @@ class _Session:
         if self.has_endings and last is not None and an_object(last.row.get("message")).get("stop_reason") is None:
             detail = f"{last.where}: its last answer was still being written, with {last.output} output tokens so far"
             yield Noted(run=self.run, name="not_finished", detail=detail, lower_bound=True)
+        detail = "Claude Code keeps nothing of requests that it repeated"
         if self.n_api_errors:
-            detail = f"{self.file.name}: {self.n_api_errors} requests failed for good; their tries are not in the log"
-            yield Noted(run=self.run, name="retries_lost", detail=detail, lower_bound=True)
+            detail += f", nor of the tries of {self.n_api_errors} that failed for good ({self.file.name})"
+        yield Noted(run=self.run, name="retries_lost", detail=detail, lower_bound=True)
 
     def _line(self, row: JsonObject, where: str) -> Iterator[Record]:
         message = an_object(row.get("message"))

@@ -176,6 +176,8 @@ class _Session:
         return self.cells.setdefault((self.model, self.effort), cell)
 
     def _notes(self) -> Iterator[Noted]:
+        detail = "Codex keeps nothing of requests that it repeated"
+        yield Noted(run=self.run, name="retries_lost", detail=detail, lower_bound=True)
         if self.inherited is not None and not self.is_fork:
             total = _shown(self.inherited)
             detail = f"{self.file.name} begins with the total of another session, which is left out ({total})"
