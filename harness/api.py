@@ -63,6 +63,11 @@ class RunOptions(TypedDict, total=False):
     batch: bool
     batch_poll_s: float
     stream: bool | None
+    precision: float | str | None
+    confidence: float | str
+    difference: float | str | None
+    against: str | ModelSpec | None
+    bank: bool
     rpm: float | None
     tpm: float | None
     data: str | Path | None

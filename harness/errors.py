@@ -111,11 +111,21 @@ class NoMoreWaves(HarnessError):
 
     Args:
         exit_code: what the command ends with.
+        models: which models it holds for, as typed; empty = all.
     """
 
-    def __init__(self, message: str, *, exit_code: int, where: str | None = None, fix: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        exit_code: int,
+        where: str | None = None,
+        fix: str | None = None,
+        models: Iterable[str] = (),
+    ) -> None:
         super().__init__(message, where=where, fix=fix)
         self.exit_code = exit_code
+        self.models = frozenset(models)
 
 
 class BudgetReached(HarnessError):

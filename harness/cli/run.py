@@ -37,6 +37,7 @@ EXAMPLES = examples(
     "benchtab run starter -m sim/reasoner -m sim/direct",
     "benchtab run gsm8k -m openai/o1 -m openai/gpt-4o --limit 100 --dry-run",
     "benchtab run gsm8k -m openai/o3-mini@low -m openai/o3-mini --budget-usd 5",
+    "benchtab run gsm8k -m openai/o1 --precision 1pt --budget-usd 50",
     "benchtab run ./mine.toml -m openai-compatible/NAME --base-url http://HOST/v1",
     "benchtab run --resume RUN --budget-usd 10",
 )
@@ -101,6 +102,20 @@ def run(
     ] = None,
     no_transcripts: Annotated[bool, typer.Option("--no-transcripts", help="Store no prompts and answers.")] = False,
     unsafe_exec: Annotated[bool, typer.Option("--unsafe-exec", help="Run programs without a sandbox.")] = False,
+    precision: Annotated[
+        str | None, typer.Option(metavar="1pt", help="Ask only until each score is known to +- so many points.")
+    ] = None,
+    confidence: Annotated[str, typer.Option(metavar="95%", help="Confidence of that interval.")] = "95%",
+    difference: Annotated[
+        str | None, typer.Option(metavar="2pt", help="Ask only until the difference to --against is known so well.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", autocompletion=completion.models, help="Of this run or a stored one."),
+    ] = None,
+    bank: Annotated[
+        bool, typer.Option("--bank/--no-bank", help="Other models' stored answers may say what to ask first.")
+    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimate; send nothing.")] = False,
     run_id: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; an existing one goes on.")] = None,
     resume: Annotated[
@@ -126,6 +141,7 @@ def run(
     from harness.runner import RunSpec
     from harness.runner.failed_samples import parse_max_failed
     from harness.runner.options.arguments import existing_folder, parse_budget_mode
+    from harness.runner.options.precision_options import parse_confidence, parse_points
 
     asked = RunSpec(
         suites=tuple(suites or ()),
@@ -153,6 +169,11 @@ def run(
         batch=batch,
         batch_poll_s=batch_poll_s,
         stream=stream,
+        precision=optional(precision, partial(parse_points, where="--precision")),
+        confidence=parse_confidence(confidence),
+        difference=optional(difference, partial(parse_points, where="--difference")),
+        against=optional(against, partial(read_model, where="--against")),
+        bank=bank,
     )
     book = load_price_book(pricing)
     lay_over(pricing)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
@@ -18,6 +18,7 @@ from harness.documents.table import Column, Table
 from harness.errors import ProviderError
 from harness.models import ModelSpec
 from harness.rendering.printable import printable
+from harness.runner.options.precision_options import target_of
 from harness.runner.requests.attempt_ends import Spent
 from harness.secrets import redact_known
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from harness.runner.plan import PreparedRun
+    from harness.runner.precision.planned_bill import PlannedTask
 
 _EVERY_S = 60.0
 _COLUMNS = (
@@ -108,6 +110,15 @@ class ProgressDisplay:
         else:
             counts.usd += spent.usd
         self._tick()
+
+    def waves_expected(self, tasks: Sequence[PlannedTask], wanted: str) -> None:
+        """Show the plan of a run in waves, before anything is sent."""
+        from harness.rendering.console import print_table
+        from harness.reports.planned_waves import planned_table
+
+        if not self._quiet:
+            with contextlib.suppress(OSError):
+                print_table(planned_table(tasks, wanted=wanted), file=self._stream)
 
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None:
         """Note how many samples a model is known to be asked."""
@@ -193,10 +204,12 @@ class ProgressDisplay:
 def announced(prepared: PreparedRun, *, quiet: bool) -> ProgressDisplay:
     """Say what is about to run and what to know of it, and make its display."""
     items, models = len(prepared.items), len(prepared.models)
-    display = ProgressDisplay({model.spec: items for model in prepared.models}, quiet=quiet)
+    in_waves = target_of(prepared.spec) is not None
+    display = ProgressDisplay({model.spec: 0 if in_waves else items for model in prepared.models}, quiet=quiet)
     for warning in prepared.warnings:
         display.notice(f"warning: {warning}")
-    display.notice(f"run {prepared.run_id}: {_counted(items, 'sample')} x {_counted(models, 'model')}")
+    most = "at most " if in_waves else ""
+    display.notice(f"run {prepared.run_id}: {most}{_counted(items, 'sample')} x {_counted(models, 'model')}")
     return display
 
 

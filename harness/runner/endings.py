@@ -118,6 +118,9 @@ def run_result(
     status = status_of(models, prepared.spec.max_failed)
     is_done = status in FINISHED and not any(model.n_to_ask for model in models)
     is_unjudged = any(model.n_unjudged for model in models)
+    has_nothing_to_ask = not any(model.n_to_ask for model in models) and any(
+        isinstance(model.stopped_by, NoMoreWaves) for model in models
+    )
     words = resume_words(prepared.run_id, prepared.spec, stored_config)
     if session.rest is not None:
         words = _with_budget(words, session.rest.cap_usd)
@@ -127,7 +130,7 @@ def run_result(
         models=tuple(models),
         warnings=prepared.warnings,
         exit_code=_exit_code(status, models, interrupted=session.interrupted),
-        resume_command=None if is_done else command([*words, *session.places]),
+        resume_command=None if is_done or has_nothing_to_ask else command([*words, *session.places]),
         most_in_flight=session.most_in_flight,
         notes=session.notes,
         causes=tuple(causes),

@@ -12,10 +12,10 @@ import functools
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from harness.errors import LedgerError
+from harness.errors import BudgetReached, LedgerError
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.reading.causes import over_cells
@@ -30,8 +30,13 @@ from harness.runner.event_loop import fast_loop, frozen_garbage
 from harness.runner.failed_samples import Outcomes, with_new_tries
 from harness.runner.forecast.remaining import rest_of
 from harness.runner.model_queues import RunObserver
+from harness.runner.options.precision_options import target_of
 from harness.runner.options.preflight import refuse_another_run, refuse_what_cannot_be_asked
 from harness.runner.plan import PreparedRun
+from harness.runner.precision.designing import design_run
+from harness.runner.precision.expected_bill import expected_usd
+from harness.runner.precision.goals import Known
+from harness.runner.precision.outlook import Outlook
 from harness.runner.preparation import cell_records, planned_records, prepare_run, run_record
 from harness.runner.scoring.verdicts import with_verdicts
 from harness.runner.session_setup import USUAL_SESSION, SessionOptions, StoredPlan, run_session
@@ -75,24 +80,44 @@ def run_suites(
     with ledger.run_lock(chosen):
         stored = ledger.run(chosen)  # another process may have made or changed it a moment ago
         if stored is None:
-            ledger.create_run(run_record(prepared, book=book, now=started))
+            design = design_run(prepared, ledger)
+            ledger.create_run(run_record(prepared, book=book, now=started, design=design))
         refuse_another_run(prepared, stored)
-        plan = _stored_plan(prepared, ledger, is_new=stored is None, retry_failed=session.retry_failed)
+        plan = _stored_plan(
+            prepared,
+            ledger,
+            is_new=stored is None,
+            retry_failed=session.retry_failed,
+            usd_per_attempt=lambda: expected_usd(prepared, ledger, book, started),
+        )
         models = _finished(plan, stored, session)
         if models is None:
             prepared, models, ended = _gone_on(plan, stored, book, observe, session)
         else:
             ended = Ending()
+    to_come: Mapping[ModelSpec, int] = {}
+    if target_of(spec) is not None:
+        outlook = Outlook(ledger, chosen)
+        to_come = outlook.attempts_to_come()
+        out_of_money = [model.spec for model in models if isinstance(model.stopped_by, BudgetReached)]
+        ended = dataclasses.replace(ended, notes=(*ended.notes, *outlook.sentences(out_of_money)))
     return run_result(
         prepared,
         models,
-        dataclasses.replace(ended, places=session.places, rest=rest_of(ledger, chosen, models)),
+        dataclasses.replace(ended, places=session.places, rest=rest_of(ledger, chosen, models, to_come)),
         stored_config=prepared.spec.to_json() if stored is None else stored.config,
         causes=over_cells(failure_causes(ledger, [chosen])),
     )
 
 
-def _stored_plan(prepared: PreparedRun, ledger: Ledger, *, is_new: bool, retry_failed: bool) -> StoredPlan:
+def _stored_plan(
+    prepared: PreparedRun,
+    ledger: Ledger,
+    *,
+    is_new: bool,
+    retry_failed: bool,
+    usd_per_attempt: Callable[[], Known],
+) -> StoredPlan:
     """Write the plan down, as far as it is not yet, and find where its samples stand."""
     run_id = prepared.run_id
     ids = iter(ledger.add_cells(run_id, cell_records(prepared)))  # suite by suite, each with all models
@@ -110,7 +135,14 @@ def _stored_plan(prepared: PreparedRun, ledger: Ledger, *, is_new: bool, retry_f
         found: Outcomes = {} if is_new else ledger.outcomes(run_id, purpose=purpose)
         return with_new_tries(found) if retry_failed else found
 
-    return StoredPlan(prepared=prepared, ledger=ledger, cell_ids=cell_ids, planned_ids=planned_ids, outcomes=outcomes)
+    return StoredPlan(
+        prepared=prepared,
+        ledger=ledger,
+        cell_ids=cell_ids,
+        planned_ids=planned_ids,
+        outcomes=outcomes,
+        usd_per_attempt=usd_per_attempt,
+    )
 
 
 def _finished(plan: StoredPlan, stored: RunRecord | None, session: SessionOptions) -> list[ModelResult] | None:
@@ -126,19 +158,27 @@ def _finished(plan: StoredPlan, stored: RunRecord | None, session: SessionOption
 
 
 def _standing(plan: StoredPlan) -> list[ModelResult]:
-    n_samples = sum(map(len, plan.prepared.chains))
+    n_samples = _n_samples(plan)
     answered = Counter(key[0] for key, one in plan.outcomes("solve").items() if one.attempt_id is not None)
     models = [
         ModelResult(
             spec=model.spec,
-            n_failed=n_samples - sum(answered[cell_id] for cell_id in plan.cell_ids[model.spec].values()),
+            n_failed=n_samples[model.spec] - sum(answered[cell] for cell in plan.cell_ids[model.spec].values()),
             n_left=0,
             stopped_by=None,
-            n_samples=n_samples,
+            n_samples=n_samples[model.spec],
         )
         for model in plan.prepared.models
     ]
     return with_verdicts(models, plan.prepared, plan.ledger)
+
+
+def _n_samples(plan: StoredPlan) -> dict[ModelSpec, int]:
+    """Samples that a run asked of each model: all that it planned, or those that its waves drew."""
+    if target_of(plan.prepared.spec) is None:
+        return dict.fromkeys(plan.cell_ids, sum(map(len, plan.prepared.chains)))
+    drawn = Counter(draw.cell_id for draw in plan.ledger.draws(plan.prepared.run_id))
+    return {spec: sum(drawn[cell] for cell in cells.values()) for spec, cells in plan.cell_ids.items()}
 
 
 def _gone_on(
@@ -157,6 +197,9 @@ def _gone_on(
         fast_loop() as loop,
         frozen_garbage(),
     ):
+        if target_of(prepared.spec) is not None:
+            outlook = Outlook(ledger, prepared.run_id)
+            observer.waves_expected(outlook.expected(plan.usd_per_attempt()), outlook.wanted())
         models, ended = loop.run(run_session(plan, book, observer, session))
     if prepared.spec.batch:
         from harness.runner.batch.batch_sessions import with_batch_warnings

@@ -23,6 +23,7 @@ from harness.pricing.known_names import where_prices_go, why_no_price
 from harness.providers.endpoints import endpoints
 from harness.providers.settings import reasons
 from harness.runner.options.option_bounds import refuse_out_of_bounds, refuse_too_many
+from harness.runner.options.precision_options import refuse_contradictions
 from harness.runner.plan import (
     JUDGED,
     LoadedSuite,
@@ -37,6 +38,7 @@ from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
 from harness.suites.sample import Sample
 from harness.version import __version__
+from harness.waves.design_record import DESIGN, RunDesign
 
 
 def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -> PreparedRun:
@@ -83,6 +85,7 @@ def _check_options(spec: RunSpec) -> None:
     if spec.concurrency < 1:
         raise InputError(f"--concurrency is {spec.concurrency}", where="--concurrency", fix="use 1 or more")
     refuse_out_of_bounds(spec)
+    refuse_contradictions(spec)
     endpoints(spec.base_url, (), check_names=False)  # a wrong address ends the command before any data are loaded
     if spec.budget_usd is not None and spec.budget_usd <= 0:
         raise InputError(f"--budget-usd is {spec.budget_usd}", where="--budget-usd", fix="use an amount above zero")
@@ -130,7 +133,7 @@ def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime)
     return [f"{message}; its cost will be unknown ({fix})"]
 
 
-def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord:
+def run_record(run: PreparedRun, *, book: PriceBook, now: datetime, design: RunDesign | None = None) -> RunRecord:
     """The run as the ledger keeps it, with its provenance."""
     budget = run.spec.budget_usd
     return RunRecord(
@@ -139,7 +142,7 @@ def run_record(run: PreparedRun, *, book: PriceBook, now: datetime) -> RunRecord
         plan_sha256=run.plan_sha256,
         harness_version=__version__,
         price_book_sha256=book.sha256,
-        config=run.spec.to_json(),
+        config=run.spec.to_json() | ({} if design is None else {DESIGN: design.to_json()}),
         suites=tuple(suite_record(loaded) for loaded in run.suites),
         models=tuple(str(model.spec) for model in run.models),
         price_sources=[

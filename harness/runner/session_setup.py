@@ -28,7 +28,10 @@ from harness.runner.event_loop import interrupted_by_signals
 from harness.runner.failed_samples import Outcomes
 from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.options.addresses import address_notices
+from harness.runner.options.precision_options import target_of
 from harness.runner.plan import ModelPlan, PreparedRun
+from harness.runner.precision.goals import Known
+from harness.runner.precision.wave_planner import PrecisionWaves
 from harness.runner.requests.expected_costs import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.requests.policy import USUAL_LIMITS, RetryLimits, RetryPolicy
 from harness.runner.requests.session_context import Clocks, LedgerWriter, SessionContext
@@ -55,6 +58,7 @@ class StoredPlan:
         cell_ids: the ledger's ids of the cells, by model and suite.
         planned_ids: the ledger's ids of planned samples, in draw order.
         outcomes: what earlier sessions left, by (cell id, planned id).
+        usd_per_attempt: what an attempt is expected to cost before any is made.
     """
 
     prepared: PreparedRun
@@ -62,11 +66,14 @@ class StoredPlan:
     cell_ids: Mapping[ModelSpec, Mapping[str, int]]
     planned_ids: Sequence[int]
     outcomes: Callable[[Purpose], Outcomes]
+    usd_per_attempt: Callable[[], Known]
 
 
-def whole_run(plan: StoredPlan) -> WavePlanner:
-    """Ask everything at once."""
-    return WholeRun(plan.prepared)
+def usual_planner(plan: StoredPlan) -> WavePlanner:
+    """Ask in waves until a precision is reached, or everything at once where none is asked for."""
+    if target_of(plan.prepared.spec) is None:
+        return WholeRun(plan.prepared)
+    return PrecisionWaves(plan.prepared, plan.ledger, plan.planned_ids, plan.usd_per_attempt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +96,7 @@ class SessionOptions:
     batch_waits: Waits | None = None
     retry_failed: bool = False
     places: Sequence[str] = ()
-    planner: Callable[[StoredPlan], WavePlanner] = whole_run
+    planner: Callable[[StoredPlan], WavePlanner] = usual_planner
 
 
 USUAL_SESSION = SessionOptions()

@@ -28,8 +28,15 @@ DECIDING = (
     "service_tier",
     "judge",
     "batch",
+    "precision",
+    "confidence",
+    "difference",
+    "against",
+    "bank",
 )
 """Fields of `RunSpec` that decide what is asked: a resumed run must have the same."""
+_LATER = frozenset({"precision", "confidence", "difference", "against", "bank"})
+"""Those that older runs know nothing of: at their defaults they are left out of a plan's digest."""
 _LONGEST_RUN_ID = 200
 _RUN_ID = re.compile(rf"[!-~](?:[ -~]{{0,{_LONGEST_RUN_ID - 2}}}[!-~])?")
 
@@ -78,6 +85,10 @@ class RunSpec:
         batch: use the provider's batch interface.
         batch_poll_s: longest wait between two looks at a batch.
         stream: ask for streamed answers; None = where long reasoning could outlast an idle connection.
+        precision: half of the interval's width, as a share, at which a score is known well enough; None = ask all.
+        confidence: level of that interval.
+        difference, against: likewise for the difference of each model to this one, on the same samples.
+        bank: stored answers of other models may say what is asked first.
     """
 
     suites: tuple[str, ...]
@@ -105,12 +116,18 @@ class RunSpec:
     batch: bool = False
     batch_poll_s: float = 60.0
     stream: bool | None = None
+    precision: float | None = None
+    confidence: float = 0.95
+    difference: float | None = None
+    against: ModelSpec | None = None
+    bank: bool = True
 
     def to_json(self) -> JsonObject:
         """JSON values from which `from_json` builds the same spec."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["models"] = [str(model) for model in self.models]
         values["judge"] = None if self.judge is None else str(self.judge)
+        values["against"] = None if self.against is None else str(self.against)
         values["budget_usd"] = None if self.budget_usd is None else plain(self.budget_usd)
         values["base_url"] = shown(self.base_url)
         values["data_dir"] = None if self.data_dir is None else str(self.data_dir)
@@ -123,8 +140,9 @@ class RunSpec:
         values = {name: value for name, value in stored.items() if name in known}
         values["suites"] = tuple(values["suites"])
         values["models"] = tuple(parse_model(name) for name in values["models"])
-        if values.get("judge") is not None:
-            values["judge"] = parse_model(values["judge"])
+        for name in ("judge", "against"):
+            if values.get(name) is not None:
+                values[name] = parse_model(values[name])
         if values.get("budget_usd") is not None:
             values["budget_usd"] = Decimal(values["budget_usd"])
         if isinstance(values.get("base_url"), list):
@@ -136,4 +154,5 @@ class RunSpec:
     def deciding(self) -> JsonObject:
         """The options that decide what is asked; a resumed run must have the same."""
         values = self.to_json()
-        return {name: values[name] for name in DECIDING}
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        return {name: values[name] for name in DECIDING if name not in _LATER or values[name] != usual[name]}

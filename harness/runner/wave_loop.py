@@ -96,5 +96,6 @@ async def _decided(planner: WavePlanner, queues: Sequence[ModelQueue]) -> Wave |
         return await asyncio.to_thread(planner.next_wave, _stuck(queues))
     except NoMoreWaves as reason:
         for queue in queues:
-            queue.stop(reason)
+            if not reason.models or str(queue.model.spec) in reason.models:
+                queue.stop(reason)
         return None

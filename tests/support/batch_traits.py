@@ -22,7 +22,7 @@ from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.batch.batch_lines import Waits
-from harness.runner.session_setup import StoredPlan, whole_run
+from harness.runner.session_setup import StoredPlan, usual_planner
 from harness.runner.wave_loop import WavePlanner
 from tests.support.loopback_batches import Batches
 from tests.support.runs import Watcher, number_suite
@@ -59,7 +59,7 @@ async def run_on_thread(
     watcher: Watcher,
     waits: Waits,
     *,
-    planner: Callable[[StoredPlan], WavePlanner] = whole_run,
+    planner: Callable[[StoredPlan], WavePlanner] = usual_planner,
 ) -> RunResult:
     """Run or resume on a thread, as the server lives on the test's loop."""
 

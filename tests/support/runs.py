@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from harness.models import ModelSpec, parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
+from harness.runner.precision.planned_bill import PlannedTask
 from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
-from harness.runner.session_setup import StoredPlan, whole_run
+from harness.runner.session_setup import StoredPlan, usual_planner
 from harness.runner.wave_loop import WavePlanner
 
 QUICK = RetryLimits(first_wait_s=0.002, longest_wait_s=0.004)
@@ -29,6 +30,8 @@ class Watcher:
         self.notices: list[str] = []
         self.errors: list[ProviderError] = []
         self.planned: dict[ModelSpec, int] = {}
+        self.expected: list[PlannedTask] = []
+        self.sent_when_expected: int | None = None
         self.sent = 0
         self.finished = 0
 
@@ -38,6 +41,9 @@ class Watcher:
     def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None:
         if error is not None:
             self.errors.append(error)
+
+    def waves_expected(self, tasks: Sequence[PlannedTask], wanted: str) -> None:
+        self.expected, self.sent_when_expected = list(tasks), self.sent
 
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None:
         self.planned[model] = n_samples
@@ -112,7 +118,7 @@ def run(
     book: PriceBook | None = None,
     limits: RetryLimits = QUICK,
     retry_failed: bool = False,
-    planner: Callable[[StoredPlan], WavePlanner] = whole_run,
+    planner: Callable[[StoredPlan], WavePlanner] = usual_planner,
     **options: Any,
 ) -> RunResult:
     """Run a suite on models with test-friendly waits."""

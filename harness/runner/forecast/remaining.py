@@ -5,7 +5,7 @@ Data flows charges of the run so far + samples left -> an estimate, and a cap th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Protocol
@@ -16,6 +16,7 @@ from harness.ledger.reading.attempt_rows import model_charges
 from harness.models import ModelSpec
 from harness.money import from_pico
 
+NOTHING_MORE: Mapping[ModelSpec, int] = {}
 _TWO_DIGITS = Context(prec=2, rounding=ROUND_CEILING)
 
 
@@ -47,14 +48,21 @@ class Rest:
     cap_usd: Decimal
 
 
-def rest_of(ledger: Ledger, run_id: str, models: Sequence[StoppedModel]) -> Rest | None:
-    """Say what the rest needs; None unless the run's own budget stopped it."""
+def rest_of(
+    ledger: Ledger, run_id: str, models: Sequence[StoppedModel], to_come: Mapping[ModelSpec, int] = NOTHING_MORE
+) -> Rest | None:
+    """Say what the rest needs; None unless the run's own budget stopped it.
+
+    Args:
+        to_come: samples that later waves are expected to ask as well, with those left now.
+    """
     stops = _own_stops(run_id, models)
     if not stops:
         return None
     asked = max(stop.asked_pico_usd or 0 for stop in stops)
     used = max(stop.used_pico_usd or 0 for stop in stops)
-    return _rest(ledger, run_id, models, asked=asked, used=used)
+    n_left = {model.spec: max(model.n_left, to_come.get(model.spec, 0)) for model in models}
+    return _rest(ledger, run_id, n_left, asked=asked, used=used)
 
 
 def _own_stops(run_id: str, models: Sequence[StoppedModel]) -> list[BudgetReached]:
@@ -62,10 +70,10 @@ def _own_stops(run_id: str, models: Sequence[StoppedModel]) -> list[BudgetReache
     return [stop for stop in stops if stop.where == f"run:{run_id}" and stop.asked_pico_usd is not None]
 
 
-def _rest(ledger: Ledger, run_id: str, models: Sequence[StoppedModel], *, asked: int, used: int) -> Rest:
+def _rest(ledger: Ledger, run_id: str, n_left: Mapping[ModelSpec, int], *, asked: int, used: int) -> Rest:
     means = _mean_pico_usd(ledger, run_id)
-    known = int(sum(model.n_left * means[model.spec] for model in models if model.spec in means))
-    n_unknown = sum(model.n_left for model in models if model.spec not in means)
+    known = int(sum(number * means[spec] for spec, number in n_left.items() if spec in means))
+    n_unknown = sum(number for spec, number in n_left.items() if spec not in means)
     # a model without any answer is held at the worst case of the request that did not fit
     needed = from_pico(used + known + n_unknown * asked + asked)
     return Rest(

@@ -19,6 +19,7 @@ from harness.models import ModelSpec
 from harness.money import parse_usd
 from harness.pricing.model_names import read_model
 from harness.runner.failed_samples import parse_max_failed
+from harness.runner.options.precision_options import parse_confidence, parse_points
 from harness.runner.spec import BudgetMode, RunSpec
 
 OTHER_NAMES: Mapping[str, str] = {
@@ -184,6 +185,22 @@ def _share(given: object, name: str) -> float:
     return parse_max_failed(str(given), where=name)
 
 
+def _points(given: object, name: str) -> float:
+    if isinstance(given, str):
+        return parse_points(given, name)
+    if isinstance(given, bool) or not isinstance(given, SupportsFloat) or not 0 < float(given) < 0.5:
+        raise _not("a precision", given, 'write points with their unit, "1pt", or a share, 0.01')
+    return float(given)
+
+
+def _confidence(given: object, name: str) -> float:
+    if isinstance(given, str):
+        return parse_confidence(given, name)
+    if isinstance(given, bool) or not isinstance(given, SupportsFloat) or not 0.5 <= float(given) < 1:
+        raise _not("a confidence", given, 'write "95%", or a share, 0.95')
+    return float(given)
+
+
 def _addresses(given: object, _name: str) -> str | tuple[str, ...]:
     if isinstance(given, Mapping):
         return tuple(f"{name}={url}" for name, url in given.items())
@@ -226,4 +243,9 @@ _READERS: Mapping[str, Callable[[object, str], object]] = {
     "batch": _yes_or_no,
     "batch_poll_s": _number(0.01),
     "stream": _optional(_yes_or_no),
+    "precision": _optional(_points),
+    "confidence": _confidence,
+    "difference": _optional(_points),
+    "against": _optional(_model),
+    "bank": _yes_or_no,
 }

@@ -7,10 +7,16 @@ paste.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.runner.options.precision_options import per_cent_word, points_word
 from harness.runner.spec import RunSpec
+
+
+def number_word(value: object) -> str:
+    """Write a value as it is typed."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +27,13 @@ class Option:
         field: of `RunSpec`.
         flag: as typed.
         off: what is typed for False; None = nothing (a plain flag), or the option takes a value.
+        written: how a value is typed.
     """
 
     field: str
     flag: str
     off: str | None = None
+    written: Callable[[object], str] = number_word
 
     def words(self, value: object) -> list[str]:
         """What is typed for a value, as stored in a run's config."""
@@ -34,7 +42,7 @@ class Option:
         if isinstance(value, bool):
             typed = self.flag if value else self.off
             return [] if typed is None else [typed]
-        return [word for one in _listed(value) for word in (self.flag, number_word(one))]
+        return [word for one in _listed(value) for word in (self.flag, self.written(one))]
 
 
 def _listed(value: object) -> list[object]:
@@ -46,11 +54,6 @@ def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def number_word(value: object) -> str:
-    """Write a value as it is typed."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
 OPTIONS = (
     Option(field="epochs", flag="--epochs"),
     Option(field="limit", flag="--limit"),
@@ -60,6 +63,11 @@ OPTIONS = (
     Option(field="service_tier", flag="--service-tier"),
     Option(field="judge", flag="--judge"),
     Option(field="batch", flag="--batch"),
+    Option(field="precision", flag="--precision", written=points_word),
+    Option(field="confidence", flag="--confidence", written=per_cent_word),
+    Option(field="difference", flag="--difference", written=points_word),
+    Option(field="against", flag="--against"),
+    Option(field="bank", flag="--bank", off="--no-bank"),
     Option(field="data_dir", flag="--data"),
     Option(field="base_url", flag="--base-url"),
     Option(field="budget_usd", flag="--budget-usd"),
@@ -77,6 +85,11 @@ OPTIONS = (
     Option(field="unsafe_exec", flag="--unsafe-exec"),
 )
 FLAGS = {"suites": "SUITE", "models": "--model", **{option.field: option.flag for option in OPTIONS}}
+
+
+def written(field: str, value: object) -> str:
+    """Write the value of an option as it is typed."""
+    return next((option.written for option in OPTIONS if option.field == field), str)(value)
 
 
 def command(words: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from harness.errors import Finding, InputError
 from harness.ledger import Ledger
 from harness.money import from_pico
-from harness.runner.options.command_line import FLAGS, command, number_word
+from harness.runner.options.command_line import FLAGS, command, written
 from harness.runner.spec import DECIDING, RunSpec
 
 
@@ -58,7 +58,8 @@ def differences(
     usual = RunSpec(suites=(), models=()).to_json()
     return [
         Finding(
-            where=FLAGS[name], message=f"{_shown(asked[name])} now, {_shown(stored.get(name, usual[name]))} in the run"
+            where=FLAGS[name],
+            message=f"{_shown(name, asked[name])} now, {_shown(name, stored.get(name, usual[name]))} in the run",
         )
         for name in names
         if _plain(asked[name]) != _plain(stored.get(name, usual[name]))
@@ -69,12 +70,12 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, list | tuple) else value
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
     if value is None:
         return "not given"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else number_word(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else written(name, value)
 
 
 def asked_otherwise(run_id: str, findings: Sequence[Finding], *, where: str) -> InputError:

@@ -1,0 +1,65 @@
+"""The plan of a run in waves as a table: what each task will probably be asked, and its share of the whole bill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.documents.table import Column, Table
+from harness.reports.spend.wording import dollars, percent
+from harness.runner.precision.planned_bill import PlannedTask
+
+_COLUMNS = (
+    Column(name="suite", drops=2),
+    Column(name="model"),
+    Column(name="task"),
+    Column(name="n_items", kind="integer", title="samples", description="Expected to be asked."),
+    Column(name="n_all_items", kind="integer", title="of", drops=3),
+    Column(name="n_attempts", kind="integer", title="attempts", description="Expected, repeats included."),
+    Column(name="n_all_attempts", kind="integer", title="of all", drops=1),
+    Column(name="usd", kind="decimal", unit="USD", title="USD", description="Expected."),
+    Column(name="whole_usd", kind="decimal", unit="USD", title="all", description="Everything asked.", drops=4),
+    Column(name="share", kind="percent", title="share %", description="Of the whole bill."),
+)
+
+
+def planned_table(tasks: Sequence[PlannedTask], *, wanted: str) -> Table:
+    """Lay a plan out.
+
+    Args:
+        wanted: what the run goes on for, in words.
+    """
+    rows = [_row(task.suite, str(task.model), task.task, [task]) for task in tasks]
+    for suite, model in dict.fromkeys((task.suite, task.model) for task in tasks):
+        own = [task for task in tasks if (task.suite, task.model) == (suite, model)]
+        if len(own) > 1:
+            rows.append(_row(suite, str(model), "all", own))
+    if len({task.model for task in tasks}) > 1:
+        rows.append(_row("", "total", "", tasks))
+    return Table(
+        name="planned_waves",
+        title=f"Plan: asks until {wanted}",
+        columns=_COLUMNS,
+        rows=rows,
+        notes=("expected before any answer: waves follow what the answers show, and stop when it is reached",),
+    )
+
+
+def _row(suite: str, model: str, task: str, tasks: Sequence[PlannedTask]) -> tuple[object, ...]:
+    usd, whole = _sum([one.usd for one in tasks]), _sum([one.whole_usd for one in tasks])
+    return (
+        suite,
+        model,
+        task,
+        sum(one.n_items for one in tasks),
+        sum(one.n_all_items for one in tasks),
+        sum(one.n_attempts for one in tasks),
+        sum(one.n_all_attempts for one in tasks),
+        dollars(usd),
+        dollars(whole),
+        percent(usd / whole if usd is not None and whole else None, 0),
+    )
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if len(known) == len(amounts) else None

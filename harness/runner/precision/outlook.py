@@ -1,0 +1,86 @@
+"""Where a run in waves stands: what its goals know, why it stopped, and how much is still to be asked.
+
+Data flows ledger rows of a run -> states -> sentences for the end of a session, expected attempts to come, the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from harness.ledger import Ledger
+from harness.models import ModelSpec, parse_model
+from harness.runner.precision.goals import Finding, Goal, Known, goals, models_of
+from harness.runner.precision.planned_bill import PlannedTask, expected_passes, n_attempts, tasks_to_come
+from harness.runner.precision.points import points, wanted_points
+from harness.runner.precision.wave_planner import designed_run
+from harness.waves.states import CellStates, cell_states
+
+
+class Outlook:
+    """A run in waves as the ledger has it now."""
+
+    def __init__(self, ledger: Ledger, run_id: str) -> None:
+        self.designed = designed_run(ledger, run_id)
+        self.states: Mapping[int, CellStates] = cell_states(ledger, self.designed)
+        self._goals = goals(self.designed)
+
+    def expected(self, known: Known) -> list[PlannedTask]:
+        """Expect what the run will have asked in the end."""
+        return tasks_to_come(self._goals, self.states, self.designed.design, known)
+
+    def wanted(self) -> str:
+        """Say what the run goes on for."""
+        design = self.designed.design
+        assert design.half_width is not None
+        each = {
+            "score": "each score is",
+            "difference": f"the difference to {design.against} is",
+            "ladder": "the difference of neighbouring settings is",
+        }[design.kind]
+        return f"{each} known to +-{wanted_points(design.half_width)} points ({100 * design.level:g} %)"
+
+    def attempts_to_come(self) -> dict[ModelSpec, int]:
+        """By model how many attempts are expected until every goal is reached."""
+        found: dict[ModelSpec, int] = {}
+        for cell_id, draws in expected_passes(self._goals, self.states).items():
+            one = self.states[cell_id]
+            goal = sum(n_attempts(state.stratum, draw.passes) for state, draw in zip(one.states, draws, strict=True))
+            left = max(one.n_pending, round(goal) - (len(one.draws) - one.n_pending))
+            model = parse_model(one.cell.model)
+            found[model] = found.get(model, 0) + left
+        return found
+
+    def sentences(self, out_of_money: Collection[ModelSpec] = ()) -> Iterator[str]:
+        """Say of each goal what is known of it, why it stopped and what it took.
+
+        Args:
+            out_of_money: models that a budget stopped.
+        """
+        to_come = self.attempts_to_come()
+        for goal in self._goals:
+            own = [self.states[cell.cell_id] for cell in goal.cells]
+            models = models_of(goal)
+            why = "not reached yet" if models.isdisjoint(out_of_money) else "not reached, a budget ended it first"
+            for finding in goal.findings(own):
+                yield _sentence(goal, own, finding, why=why, to_come=sum(to_come[model] for model in models))
+
+
+def _sentence(goal: Goal, states: Sequence[CellStates], finding: Finding, *, why: str, to_come: int) -> str:
+    found, wanted = finding.estimate, wanted_points(goal.target.half_width)
+    asked = sum(len(one.draws) - one.n_pending for one in states)
+    whole = sum(stratum.n_items * stratum.repeats for one in states for stratum in one.cell.design.strata)
+    waves = max(one.n_waves for one in states)
+    took = f"{waves} {'wave' if waves == 1 else 'waves'}, {asked:,} of {whole:,} attempts"
+    if found.value is None:
+        return f"{finding.name}: nothing is known yet ({took})"
+    sign = "+" if goal.target.kind == "difference" else ""
+    known = (
+        f"{finding.name}: {100 * found.value:{sign}.1f} +-{points(found.half_width)} points on this suite"
+        f" (questions like these: +-{points(found.like_these.half_width)})"
+    )
+    if found.half_width <= goal.target.half_width:
+        return f"{known}; +-{wanted} reached: {took}"
+    if asked >= whole:
+        return f"{known}; +-{wanted} not reached although everything was asked: {took}"
+    more = f"; about {to_come:,} more are expected to be needed" if to_come else ""
+    return f"{known}; +-{wanted} {why}: {took}{more}"

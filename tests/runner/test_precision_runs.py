@@ -1,0 +1,192 @@
+"""Runs that ask until a score is known well enough: simulated models, real ledger, planner and estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BudgetReached, InputError, NoMoreWaves
+from harness.ledger import Ledger
+from harness.ledger.reading.attempt_rows import attempt_rows
+from harness.models import parse_model
+from harness.precision import estimate
+from harness.runner import RunSpec
+from harness.runner.precision.outlook import Outlook
+from harness.waves.design_record import design_of
+from tests.support.batch_traits import OPENAI, WAITS, address, run_on_thread
+from tests.support.loopback_batches import Batches
+from tests.support.runs import Watcher, number_suite, run
+
+REASONER, DIRECT = "sim/reasoner", "sim/direct"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+def drawn(ledger: Ledger, run_id: str = "run-1") -> list[tuple[int, int, str, int]]:
+    """What was drawn: planned sample, wave, stratum and place."""
+    return sorted((one.planned_id, one.wave, one.stratum, one.draw_order) for one in ledger.draws(run_id))
+
+
+def half_widths(ledger: Ledger, run_id: str = "run-1") -> list[float]:
+    return [estimate(one.states).half_width for one in Outlook(ledger, run_id).states.values()]
+
+
+def test_a_run_stops_when_its_score_is_known_well_enough(ledger: Ledger, tmp_path: Path) -> None:
+    watcher = Watcher()
+    result = run(number_suite(tmp_path, 900), [REASONER], ledger, watcher=watcher, precision=0.04)
+    assert (result.status, result.exit_code, result.resume_command) == ("complete", 0, None)
+    assert half_widths(ledger)[0] <= 0.04
+    assert watcher.sent == len(ledger.draws("run-1")) == result.models[0].n_samples < 600
+    assert {one.planned_id for one in ledger.draws("run-1")} == {row.planned_id for row in attempt_rows(ledger)}
+    assert "+-4 reached" in result.notes[-1]
+    assert watcher.planned[parse_model(REASONER)] == watcher.sent
+
+
+def test_the_plan_is_told_before_anything_is_sent(ledger: Ledger, tmp_path: Path) -> None:
+    watcher = Watcher()
+    run(number_suite(tmp_path, 900), [REASONER], ledger, watcher=watcher, precision=0.04)
+    (task,) = watcher.expected
+    assert watcher.sent_when_expected == 0
+    assert (task.n_all_items, task.n_all_attempts) == (900, 900)
+    assert 100 < task.n_items < 900
+    assert task.usd is not None
+    assert task.whole_usd is not None
+    assert task.usd / task.whole_usd == pytest.approx(task.n_items / 900)
+
+
+def test_a_stopped_run_goes_on_with_the_waves_of_one_that_was_not(ledger: Ledger, tmp_path: Path) -> None:
+    suite = number_suite(tmp_path, 900, epochs=2)
+    with Ledger.open(tmp_path / "other.db") as other:
+        whole = run(suite, [REASONER], other, precision=0.04)
+        wanted, wanted_notes = drawn(other), whole.notes
+    sent = 0
+    for budget in ("0.5", "2", "5", "100"):
+        watcher = Watcher()
+        result = run(suite, [REASONER], ledger, watcher=watcher, precision=0.04, budget_usd=Decimal(budget))
+        sent += watcher.sent
+        if budget != "100":
+            assert (result.exit_code, result.status) == (3, "partial")
+            assert "a budget ended it first" in result.notes[-1]
+    assert (result.exit_code, result.status) == (0, "complete")
+    assert drawn(ledger) == wanted
+    assert sent == len(wanted)
+    assert result.notes == wanted_notes
+
+
+def test_a_finished_run_sends_nothing_and_says_the_same(ledger: Ledger, tmp_path: Path) -> None:
+    suite = number_suite(tmp_path, 300)
+    first, watcher = run(suite, [DIRECT], ledger, precision=0.08), Watcher()
+    again = run(suite, [DIRECT], ledger, watcher=watcher, precision=0.08)
+    assert (again.status, watcher.sent, again.notes) == ("complete", 0, first.notes)
+    assert again.models[0].n_samples == len(ledger.draws("run-1"))
+
+
+def test_what_the_rest_is_said_to_need_counts_waves_to_come(ledger: Ledger, tmp_path: Path) -> None:
+    """The budget that was named held the rest of the first wave alone, and stopped the run again and again."""
+    suite = number_suite(tmp_path, 900)
+    stopped = run(suite, [REASONER], ledger, precision=0.04, budget_usd=Decimal("0.5"))
+    assert isinstance(stopped.models[0].stopped_by, BudgetReached)
+    assert stopped.rest is not None
+    assert stopped.rest.cap_usd > 2
+
+
+def test_a_model_that_is_stopped_leaves_the_others_their_waves(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.set_budget(f"model:{REASONER}", 5 * 10**11)
+    result = run(number_suite(tmp_path, 900), [REASONER, DIRECT], ledger, precision=0.05)
+    reasoner, direct = result.models
+    assert (result.exit_code, direct.n_left, direct.stopped_by) == (3, 0, None)
+    assert reasoner.n_left > 0
+    assert "+-5 reached" in result.notes[-1]
+
+
+def test_another_precision_is_another_run(ledger: Ledger, tmp_path: Path) -> None:
+    suite = number_suite(tmp_path, 300)
+    run(suite, [DIRECT], ledger, precision=0.08)
+    with pytest.raises(InputError) as refused:
+        run(suite, [DIRECT], ledger, precision=0.06)
+    (finding,) = refused.value.findings
+    assert (finding.where, finding.message) == ("--precision", "6pt now, 8pt in the run")
+
+
+def test_what_no_model_could_reach_is_refused_before_anything_is_stored(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot tell a score to \+-0.1 points"):
+        run(number_suite(tmp_path, 100), [DIRECT], ledger, precision=0.001)
+    assert ledger.runs() == []
+
+
+def test_what_the_pilot_shows_to_be_out_of_reach_ends_the_run_and_keeps_the_pilot(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    result = run(number_suite(tmp_path, 100), [DIRECT], ledger, precision=0.02)
+    assert (result.status, result.exit_code, result.resume_command) == ("partial", 2, None)
+    (model,) = result.models
+    assert isinstance(model.stopped_by, NoMoreWaves)
+    assert (model.n_left, model.n_samples) == (0, len(ledger.draws("run-1")))
+    assert "all 100 attempts would leave" in model.stopped_by.message
+    watcher = Watcher()
+    assert run(number_suite(tmp_path, 100), [DIRECT], ledger, watcher=watcher, precision=0.02).exit_code == 2
+    assert watcher.sent == 0
+
+
+def test_settings_of_one_model_are_asked_the_same_samples(ledger: Ledger, tmp_path: Path) -> None:
+    models = [f"{REASONER}@low", f"{REASONER}@high"]
+    result = run(number_suite(tmp_path, 900), models, ledger, precision=0.05)
+    assert result.status == "complete"
+    low, high = (
+        {one.planned_id for one in ledger.draws("run-1") if one.cell_id == cell.cell_id}
+        for cell in ledger.cells("run-1")
+    )
+    assert low == high
+    assert f"{REASONER}@high less {REASONER}@low" in result.notes[-1]
+
+
+def test_a_difference_is_asked_of_both_models_on_the_same_samples(ledger: Ledger, tmp_path: Path) -> None:
+    result = run(number_suite(tmp_path, 900), [REASONER, DIRECT], ledger, difference=0.06, against=parse_model(DIRECT))
+    assert result.status == "complete"
+    (note,) = result.notes
+    assert f"{REASONER} less {DIRECT}" in note
+    assert "+-6 reached" in note
+    asked = [
+        {one.planned_id for one in ledger.draws("run-1") if one.cell_id == cell.cell_id}
+        for cell in ledger.cells("run-1")
+    ]
+    assert asked[0] == asked[1]
+
+
+def test_other_models_answers_predict_unless_they_may_not(ledger: Ledger, tmp_path: Path) -> None:
+    suite = number_suite(tmp_path, 300)
+    for setting in ("low", "high"):
+        run(suite, [f"{REASONER}@{setting}"], ledger, run_id=setting)
+    for run_id, bank in (("with", True), ("without", False)):
+        run(suite, [DIRECT], ledger, run_id=run_id, precision=0.08, bank=bank)
+    found = {}
+    for one in ledger.runs():
+        design = design_of(one.config, run_id=one.run_id)
+        if design is not None:
+            found[one.run_id] = design.cells[0].bank
+    assert found["without"] is None
+    assert found["with"] is not None
+    assert found["with"].models == (f"{REASONER}@high", f"{REASONER}@low")
+
+
+async def test_each_wave_is_one_batch(books: Batches, ledger: Ledger, tmp_path: Path) -> None:
+    spec = RunSpec(
+        suites=(number_suite(tmp_path, 400),),
+        models=(parse_model(OPENAI),),
+        base_url=f"openai={address(books, OPENAI)}",
+        batch=True,
+        precision=0.06,
+    )
+    result = await run_on_thread(spec, ledger, "run-1", Watcher(), WAITS)
+    assert result.status == "complete"
+    waves = [one.wave for one in ledger.draws("run-1")]
+    assert [len(batch["lines"]) for batch in books.batches.values()] == [
+        waves.count(wave) for wave in range(max(waves) + 1)
+    ]
