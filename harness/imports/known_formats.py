@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from harness.errors import did_you_mean
 from harness.imports.agents import claude_code, codex_sessions
-from harness.imports.gateways import anthropic_batch_files, calls, gemini_batch_files, openai_batch_files, otel_spans
+from harness.imports.gateways import (
+    anthropic_batch_files,
+    calls,
+    gemini_batch_files,
+    litellm_logs,
+    llm_logs,
+    openai_batch_files,
+    openrouter_logs,
+    otel_spans,
+)
 from harness.imports.harnesses import lm_eval
 from harness.imports.harnesses.inspect_ai import inspect_log
 from harness.imports.harnesses.promptfoo import promptfoo_results
@@ -26,6 +35,9 @@ FORMATS: tuple[Format, ...] = (
     lm_eval.FORMAT,
     promptfoo_results.FORMAT,
     otel_spans.FORMAT,
+    litellm_logs.FORMAT,
+    openrouter_logs.FORMAT,
+    llm_logs.FORMAT,
     calls.FORMAT,
 )
 

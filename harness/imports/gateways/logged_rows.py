@@ -1,0 +1,69 @@
+"""Rows of a log, in whichever container its tool or its user put them: JSON Lines, a list, a page, one object, CSV.
+
+Data flows a file -> rows with their place in it, one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from harness.declared import Json, JsonObject
+from harness.imports.containers import csv_rows
+from harness.imports.containers.json_stream import lines, walk
+from harness.imports.containers.json_values import a_list, an_object
+from harness.imports.log_formats import SourceFile
+from harness.imports.log_peeks import Peek
+from harness.imports.log_records import Broken
+
+Row = tuple[str, JsonObject]
+"""A place ("log.jsonl:3") and what stands there."""
+
+
+def first_row(look: Peek, *pages: str) -> JsonObject:
+    """Give the first row of a file as far as it was seen; of CSV, its columns without values.
+
+    Args:
+        pages: members under which pages keep their rows.
+    """
+    if look.columns:
+        return dict.fromkeys(look.columns)
+    if isinstance(look.document, list):
+        return an_object(next(iter(look.document), None))
+    for page in pages:
+        if isinstance(look.top.get(page), list):
+            return an_object(next(iter(a_list(look.top[page])), None))
+    return look.first or look.top
+
+
+def rows_in(file: SourceFile, *pages: str) -> Iterator[Row | Broken]:
+    """Give every row of a file.
+
+    Raises:
+        ImportRefused: a document is cut or no JSON.
+    """
+    look = file.look
+    if look.container == "csv":
+        for row in csv_rows.rows(file.file):
+            yield row if isinstance(row, Broken) else (f"{file.name}:{row.number}", dict(row.fields))
+    elif look.container == "lines":
+        for line in lines(file.file):
+            yield line if isinstance(line, Broken) else (f"{file.name}:{line.number}", an_object(line.value))
+    elif isinstance(look.document, list) or any(isinstance(look.top.get(page), list) for page in pages):
+        split: list[tuple[str, ...]] = [(page,) for page in pages] if look.top else [()]
+        found = (value for path, value in walk(file.file, *split) if path in split)
+        for number, value in enumerate(found, 1):
+            yield f"{file.name}: row {number}", an_object(value)
+    else:
+        yield file.name, {path[0]: value for path, value in walk(file.file) if path}
+
+
+def unpacked(value: Json) -> JsonObject:
+    """Give an object that is stored as such, or as JSON in a text, as databases keep it; an empty one for all else."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return {}
+    return an_object(value)
