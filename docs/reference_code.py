@@ -31,6 +31,11 @@ TABLES = {
     "batch_lines": "Which attempt is which line of a batch.",
     "draws": "Which planned samples a wave drew for a cell, written before they are asked. Append-only.",
     "forecasts": "What a run or one of its cells was expected to cost, with what it was made from. Append-only.",
+    "imported_files": "Files of other tools that a run was imported from; counts are of all files read together, and"
+    " stand with the first. Append-only.",
+    "imported_costs": "What the tool that wrote a log says that a request cost; it never replaces the list price."
+    " Append-only.",
+    "invoiced": "What a provider's account says of an attempt whose bill was not known. Append-only.",
 }
 
 

@@ -16,6 +16,7 @@ from harness.cli import (
     db,
     doctor,
     export,
+    import_logs,
     nightly,
     report,
     reproduce,
@@ -65,7 +66,23 @@ def options(
     """Hold the options that come before any command."""
 
 
-NOUNS = (run, budgets, report, compare, export, nightly, reproduce, prices, suites, runs, score, simulate, db, doctor)
+NOUNS = (
+    run,
+    budgets,
+    report,
+    compare,
+    export,
+    import_logs,
+    nightly,
+    reproduce,
+    prices,
+    suites,
+    runs,
+    score,
+    simulate,
+    db,
+    doctor,
+)
 
 
 _EPILOG = (

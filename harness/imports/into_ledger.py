@@ -28,7 +28,7 @@ from harness.imports.log_runs import RunImport, stored_run
 from harness.imports.log_units import Unit
 from harness.imports.refusal import ImportRefused
 from harness.ledger import Ledger
-from harness.ledger.records import CellRecord, PlannedRecord, ScoreRecord
+from harness.ledger.records import CellRecord, PlannedRecord, ScoreRecord, SuiteRecord
 from harness.ledger.writing.import_writer import ImportedFile, ImportWriter, LoggedAttempt, StoredAttempt
 from harness.secrets import redact_texts
 
@@ -194,6 +194,7 @@ class _Reading:
             run,
             self._format.name,
             models=list(dict.fromkeys(_shown(cell) for cell in cells)),
+            suites=tuple(dict.fromkeys(self._suite(cell) for cell in cells)),
             created_at_us=run.record.created_at_us or first_us or self._options.now_us,
             price_book_sha256=self._options.price_book_sha256,
             harness_version=self._options.harness_version,
@@ -261,16 +262,21 @@ class _Reading:
         for key, own in cells.items():
             self._store_run(self._run(key), own, first_us.get(key))
 
+    def _suite(self, cell: ImportedCell) -> SuiteRecord:
+        """Name a suite: of what was in it nothing is known, so its digest is one of its name."""
+        named = f"{self._format.name}/{cell.suite}/{cell.suite_version}"
+        digest = hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()
+        return SuiteRecord(name=cell.suite, version=cell.suite_version, sha256=digest)
+
     def _cell_id(self, cell: ImportedCell) -> int:
         key = cell.run, cell.suite, cell.provider, cell.model, cell.setting
         found = self._cells.get(key)
         if found is None:
-            version = cell.suite_version
-            digest = hashlib.sha256(f"{self._format.name}/{cell.suite}/{version}".encode()).hexdigest()
+            suite = self._suite(cell)
             record = CellRecord(
-                suite=cell.suite,
-                suite_version=version,
-                suite_sha256=digest,
+                suite=suite.name,
+                suite_version=suite.version,
+                suite_sha256=suite.sha256,
                 provider=cell.provider,
                 model=cell.model,
                 setting=cell.setting,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from harness.imports.log_records import ImportedAttempt, ImportedRun
 from harness.imports.refusal import ImportRefused
-from harness.ledger.records import LOWER_BOUND_NOTE, RunRecord
+from harness.ledger.records import LOWER_BOUND_NOTE, RunRecord, SuiteRecord
 from harness.ledger.writing.import_writer import ImportWriter
 from harness.secrets import masked_settings, redact_texts
 
@@ -75,6 +75,18 @@ class RunImport:
             earlier=stored.warnings,
             status_before=stored.status,
         )
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The findings of this import, as reports will give them."""
+        return tuple(self.notes.values())
+
+    def add(self, other: RunImport) -> None:
+        """Add what another unit brought to the same run."""
+        self.n_new += other.n_new
+        self.n_known += other.n_known
+        self.n_samples += other.n_samples
+        self.notes.update(other.notes)
 
     @property
     def changes_something(self) -> bool:
@@ -146,6 +158,7 @@ def stored_run(
     fmt: str,
     *,
     models: list[str],
+    suites: tuple[SuiteRecord, ...],
     created_at_us: int,
     price_book_sha256: str,
     harness_version: str,
@@ -167,4 +180,5 @@ def stored_run(
         price_book_sha256=price_book_sha256,
         config={IMPORTED: redact_texts(origin), "settings": masked_settings(record.config)},
         models=tuple(models),
+        suites=suites,
     )

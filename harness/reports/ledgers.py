@@ -15,7 +15,7 @@ from harness.documents.table import Column, Table
 from harness.errors import InputError
 from harness.instants import from_us
 from harness.ledger import Ledger
-from harness.ledger.reading.causes import CauseObject, cause_objects, over_cells
+from harness.ledger.reading.causes import ASKED, CauseObject, cause_objects, over_cells
 from harness.ledger.reading.holdings import CellCounts, LedgerFacts, cell_counts, status_counts
 from harness.ledger.reading.sums import failure_causes
 from harness.ledger.records import CellRecord, RunRecord
@@ -195,8 +195,7 @@ _CAUSES_TOLD = 10
 
 
 def _told(cause: CauseObject) -> str:
-    judged = "judge: " if cause["purpose"] == "judge" else ""
-    return f"{cause['n_attempts']:,} x {judged}{cause['message'] or cause['error_class']}"
+    return f"{cause['n_attempts']:,} x {ASKED[cause['purpose']]}{cause['message'] or cause['error_class']}"
 
 
 def cell_table(detail: RunDetail) -> Table:

@@ -7,7 +7,7 @@ in numbers and ids (a request's id, a number of tokens) are one cause; what diff
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -79,14 +79,19 @@ def told(causes: Sequence[FailureCause], *, most: int = MOST_TOLD) -> list[str]:
     What goes beyond `most` is counted in a last entry.
     """
     said = [
-        f"{cause.n_attempts:,} x {'judge: ' if cause.purpose == 'judge' else ''}{cause.message or cause.error_class}"
-        for cause in causes[:most]
+        f"{cause.n_attempts:,} x {ASKED[cause.purpose]}{cause.message or cause.error_class}" for cause in causes[:most]
     ]
     rest = causes[most:]
     if rest:
         kinds = "another cause" if len(rest) == 1 else f"{len(rest):,} other causes"
         said.append(f"{sum(cause.n_attempts for cause in rest):,} x {kinds}")
     return said
+
+
+ASKED: Mapping[Purpose, str] = {
+    "solve": "", "judge": "judge: ", "user_simulator": "simulated user: ", "tool": "model of a tool: ",
+}  # fmt: skip
+"""Who was asked, before what is said of it; nothing where it is the model that is measured."""
 
 
 class CauseObject(TypedDict):

@@ -22,7 +22,7 @@ class ChargedRow(NamedTuple):
     Attributes:
         payload: where it may state a prompt size other than all of its input; None for other kinds of usage.
         summable: whether the charge depends on tokens and usage group alone; else `attempts_by_id` has the rest.
-        provider, model: as asked for: the cell's, or a judge's.
+        provider, model: as asked for: the cell's, or a judge's, a simulated user's, a tool's.
         group: None before the attempt is settled.
     """
 
@@ -32,6 +32,7 @@ class ChargedRow(NamedTuple):
     purpose: str
     status: str
     request_id: str
+    try_number: int
     other_provider: str | None
     model_requested: str
     started_at_us: int
@@ -81,7 +82,7 @@ def _charged(ledger: Readable, found: Iterator[DriverRows]) -> Iterator[list[Cha
 
 def _row(row: DriverRows, cell: Sequence[object], group: UsageGroup | None) -> ChargedRow:
     one = ChargedRow._make((*row[: len(_READ)], *cell, group, token_counts(row[len(_READ) :])))
-    if one.other_provider is None and one.purpose != "judge":
+    if one.other_provider is None and one.purpose == "solve":
         return one
-    model = one.model_requested if one.purpose == "judge" else one.model
+    model = one.model if one.purpose == "solve" else one.model_requested
     return one._replace(provider=one.other_provider or one.provider, model=model)

@@ -19,6 +19,8 @@ from harness.usage.kinds import KINDS
 _TOKENS = ", ".join(f"coalesce({name}, 0)" for name in TOKEN_COLUMNS)
 SUCCEEDED, REUSED, UNANSWERED, SENT = 0, 1, 2, 3
 """What became of an attempt, as a number: below `UNANSWERED` it has an answer."""
+PURPOSES_BY_NUMBER: tuple[Purpose, ...] = ("judge", "solve", "user_simulator", "tool")
+"""What an attempt was for, as a number."""
 Numbers: TypeAlias = Sequence[tuple[int, ...]]
 Planned: TypeAlias = Sequence[tuple[int, str, str, float]]
 Scored: TypeAlias = Sequence[tuple[int, int, str | None]]
@@ -31,9 +33,11 @@ _OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
 _SPAN = f"SELECT min(attempt_id), max(attempt_id) FROM attempts WHERE {_OF_RUN}"
 # a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
 _ATTEMPTS = f"""
-    SELECT attempt_id, cell_id, coalesce(planned_id, -1), CASE WHEN purpose = 'solve' THEN 1 ELSE 0 END,
+    SELECT attempt_id, cell_id, coalesce(planned_id, -1),
+        CASE purpose WHEN 'solve' THEN 1 WHEN 'judge' THEN 0 WHEN 'user_simulator' THEN 2 ELSE 3 END,
         {_STATUS},
         CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END,
+        CASE WHEN try_number > 1 THEN 1 ELSE 0 END,
         coalesce(usage_group_id, -1), CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END,
         {_TOKENS}
     FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}
@@ -54,8 +58,9 @@ class RunRows:
     """The rows of one run, a batch at a time; each of the three can be read once.
 
     Attributes:
-        attempts: (attempt id, cell id, planned id or -1, 1 = solving, what became of it, 1 = its usage is flagged,
-            usage group or -1, 1 = sums carry it, then its tokens in the order of `TOKEN_COLUMNS`), by attempt id.
+        attempts: (attempt id, cell id, planned id or -1, place of its purpose in `PURPOSES_BY_NUMBER`, what became of
+            it, 1 = its usage is flagged, 1 = it repeats an earlier one, usage group or -1, 1 = sums carry it, then its
+            tokens in the order of `TOKEN_COLUMNS`), by attempt id.
         planned: (planned id, task, sample id, inclusion probability) by task, then as drawn.
         scores: (attempt id, millionths or -1 = none, why there is none), the newest of an attempt last.
     """
@@ -174,6 +179,7 @@ _DURATIONS = """
     FROM attempts JOIN cells USING (cell_id)
     WHERE cells.run_id IN :run_ids AND attempts.status = 'succeeded' AND attempts.purpose = 'solve'
         AND coalesce(attempts.mode, '') <> 'batch'
+        AND (attempts.usage_source = 'provider' OR attempts.finished_at_us > attempts.started_at_us)
     GROUP BY attempts.cell_id
 """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
@@ -17,6 +18,7 @@ from harness.ledger.reading.causes import FailureCause, joined, one_line
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.row_forms import StoredRow, flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
+from harness.money import EXACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +164,41 @@ def unknown_bills(ledger: Readable, run_ids: Sequence[str] | None = None) -> lis
 
 def _in_runs(run_ids: Sequence[str] | None) -> str:
     return "" if run_ids is None else "AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatedCount:
+    """Attempts of one cell and purpose whose tokens were counted from texts."""
+
+    cell_id: int
+    purpose: Purpose
+    n_attempts: int
+
+
+def estimated_counts(ledger: Readable, run_ids: Sequence[str]) -> list[EstimatedCount]:
+    """Count the attempts whose tokens are estimates, by cell and purpose."""
+    query = """
+        SELECT cell_id, purpose, count(*) AS n_attempts FROM attempts
+        WHERE usage_source = 'estimated' AND status <> 'reused'
+            AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)
+        GROUP BY cell_id, purpose
+    """
+    return [record_of(EstimatedCount, row) for row in select_rows(ledger, query, run_ids)]
+
+
+def tool_costs(ledger: Readable, run_ids: Sequence[str]) -> dict[int, tuple[Decimal, int]]:
+    """Sum what tools say that requests of their runs cost, by cell: exact dollars, and of how many requests."""
+    query = """
+        SELECT cell_id, imported_costs.stated_cost_usd AS usd, count(*) AS n_attempts
+        FROM imported_costs JOIN attempts USING (attempt_id)
+        WHERE status <> 'reused' AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)
+        GROUP BY cell_id, imported_costs.stated_cost_usd
+    """
+    found: dict[int, tuple[Decimal, int]] = {}
+    for row in select_rows(ledger, query, run_ids):
+        usd, count = found.get(row.cell_id, (Decimal(0), 0))
+        found[row.cell_id] = EXACT.add(usd, EXACT.multiply(Decimal(row.usd), row.n_attempts)), count + row.n_attempts
+    return found
 
 
 _CAUSES = """

@@ -31,7 +31,7 @@ _COUNTED = Column(
 _CHARGES = (
     Column(name="attempt_id", kind="integer", description="Attempt that was charged."),
     *NAME_COLUMNS,
-    Column(name="purpose", description="`solve` or `judge`."),
+    Column(name="purpose", description="`solve`, `judge`, `user_simulator` or `tool`."),
     Column(name="status", description="How the attempt ended."),
     Column(name="meter", description="What was used."),
     Column(name="quantity", kind="integer", unit="units", description="How much: tokens, calls or images."),

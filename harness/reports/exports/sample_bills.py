@@ -29,24 +29,28 @@ class Standing:
     Attributes:
         tried: the attempt that counts, the newest answered one, else the newest; None = only its judge was asked, or
             nobody.
-        n_tries: solving attempts, reused answers among them.
-        solve, judge: tokens and dollars of the attempts that were made for it.
+        n_retries: solving attempts that repeat an earlier one.
+        solve, judge, others: tokens and dollars of the attempts that were made for it; others = simulated users, tools.
         n_usage_known: solving attempts that state their tokens.
     """
 
     planned_id: int
     tried: ChargedRow | None = None
-    n_tries: int = 0
     n_usage_known: int = 0
     solve: Spend = NOTHING
     judge: Spend = NOTHING
+    others: Spend = NOTHING
+    n_retries: int = 0
 
     def take(self, row: ChargedRow, spend: Spend) -> None:
         """Add an attempt; attempts come in the order they were sent."""
         if row.purpose == "judge":
             self.judge = self.judge.plus(spend) if self.judge is not NOTHING else spend
             return
-        self.n_tries += 1
+        if row.purpose != "solve":
+            self.others = self.others.plus(spend)
+            return
+        self.n_retries += row.try_number > 1
         self.n_usage_known += row.status not in ("sent", "reused") and row.tokens.input_tokens is not None
         self.solve = self.solve.plus(spend) if self.solve is not NOTHING else spend
         if self.tried is None or row.status in ANSWERED or self.tried.status not in ANSWERED:

@@ -53,7 +53,7 @@ SAMPLES: tuple[Column, ...] = (
     Column(name="rule", description="Extraction rule that fired."),
     Column(name="status", description="How the attempt that counts ended, as in `attempts`; empty = never sent."),
     Column(name="n_attempts", kind="integer", description="Solving requests sent; reused answers are not among them."),
-    Column(name="n_retries", kind="integer", description="Solving attempts after the first."),
+    Column(name="n_retries", kind="integer", description="Solving attempts that repeat an earlier one."),
     Column(name="input_tokens", kind="integer", unit="tokens", description="Uncached input of all solving attempts"
            " whose usage is known; empty = of none."),
     Column(name="cache_read_tokens", kind="integer", unit="tokens", description="Input read from a cache, likewise."),
@@ -72,6 +72,9 @@ SAMPLES: tuple[Column, ...] = (
     Column(name="refused", kind="boolean", description="Whether the model refused."),
     Column(name="attempt_id", kind="integer", description="The attempt that counts: the newest answered, else newest."),
     Column(name="request_id", description="Our id of that attempt."),
+    Column(name="other_cost_usd", kind="usd", unit="USD", description="Models that played its user, and models that"
+           " tools asked, likewise."),
+    Column(name="other_cost_is_lower_bound", kind="boolean", description="Whether something of it is not known."),
 )  # fmt: skip
 
 Row = tuple[object, ...]
@@ -138,6 +141,7 @@ def _rows(ledger: Ledger, cell: CellRecord, standings: Sequence[Standing]) -> li
             cell.provider, cell.model, cell.setting, cell.simulated,
             sample.inclusion_probability, question, sample.reference, answer, reply, reasoning,
             _counted(millionths, reason), reason, scorer, rule, *_tokens_and_costs(one), *_of_attempt(one),
+            *_bill(one.others),
         ))  # fmt: skip
     return rows
 
@@ -162,7 +166,7 @@ def _tokens_and_costs(one: Standing) -> Row:
     if one.n_usage_known:
         counts = (tokens.input_tokens, tokens.cache_read_tokens, tokens.cache_write_tokens, tokens.output_tokens,
                   tokens.reasoning_tokens)  # fmt: skip
-    return (status, one.solve.n_attempts, max(0, one.n_tries - 1), *counts, *_bill(one.solve), *_bill(one.judge))
+    return (status, one.solve.n_attempts, one.n_retries, *counts, *_bill(one.solve), *_bill(one.judge))
 
 
 def _bill(spend: Spend) -> Row:

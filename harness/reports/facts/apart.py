@@ -20,7 +20,7 @@ from harness.ledger.reading.sample_rows import SplitRow
 from harness.ledger.reading.sums import UsageGroup, UsageSum
 from harness.ledger.records import CellRecord
 from harness.reports.facts.charger import Charger
-from harness.usage import read_usage
+from harness.usage import KINDS, read_usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class ServedSum:
 
     @classmethod
     def of(cls, sums: UsageSum, asked: CellRecord) -> ServedSum:
-        """Say how the attempts of a sum were served: a cell's model was asked for, or a judge, whom its group names."""
-        named = sums.group if sums.purpose == "judge" else asked
+        """Say how the attempts of a sum were served: a cell's model was asked for, or another, whom its group names."""
+        named = asked if sums.purpose == "solve" else sums.group
         return cls(sums=sums, served=served_group(sums.group, named.provider, named.model))
 
 
@@ -92,8 +92,8 @@ def _must_be_split(one: ServedSum, charger: Charger) -> bool:
     sums, served = one.sums, one.served
     if sums.status == "reused" or not any(sums.counts):
         return False
-    # a judge's group knows the model as served; what was asked for, the price book's second choice, only rows know
-    if sums.purpose == "judge" and not charger.book.knows(served.provider, served.model):
+    # another model's group knows it as served; what was asked for, the price book's second choice, only rows know
+    if sums.purpose != "solve" and not charger.book.knows(served.provider, served.model):
         return True
     span = charger.span(sums.group, served)
     if charger.stretches.may_change_within(span):
@@ -140,7 +140,7 @@ def _by_stretch(rows: Iterable[SplitRow], apart: Mapping[_Key, ServedSum], charg
         if base is None:
             continue
         tokens = row.tokens
-        model = row.model_requested if row.purpose == "judge" else base.served.model
+        model = base.served.model if row.purpose == "solve" else row.model_requested
         served = replace(base.served, model=model, at=from_us(row.finished_at_us))
         context = context_of(row.usage_kind, row.payload, sum(tokens[:4]))
         span = ServedSpan(served=charger.asked(served), least_context_tokens=context, most_context_tokens=context)
@@ -155,7 +155,7 @@ def _by_stretch(rows: Iterable[SplitRow], apart: Mapping[_Key, ServedSum], charg
 
 def context_of(kind: str | None, payload: str | None, input_tokens: int) -> int:
     """Find the prompt size that decides a context tier, as charging one by one does."""
-    if kind is None or payload is None:
+    if kind is None or kind not in KINDS or payload is None:
         return input_tokens
     usage = read_usage(kind, read_json(payload))
     found = usage.context_tokens if usage.context_tokens is not None else usage.input_tokens

@@ -14,11 +14,20 @@ from decimal import Decimal
 from harness.costs.served import Served
 from harness.costs.worst_case import worst_case_usd
 from harness.errors import InputError
+from harness.imports.log_runs import IMPORTED
 from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.ledger.reading.sample_rows import run_rows, split_rows, timings
-from harness.ledger.reading.sums import UnknownBill, failure_causes, unknown_bills, usage_sums
+from harness.ledger.reading.sums import (
+    UnknownBill,
+    estimated_counts,
+    failure_causes,
+    tool_costs,
+    unknown_bills,
+    usage_sums,
+)
+from harness.ledger.records import LOWER_BOUND_NOTE, PURPOSES
 from harness.money import from_pico
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import ServedSum, taken_apart
@@ -26,9 +35,10 @@ from harness.reports.facts.charge_warnings import told_once
 from harness.reports.facts.charger import Charger
 from harness.reports.facts.hardware_time import Busy, busy_usd
 from harness.reports.facts.pooled_cells import RunCell, pooled
-from harness.reports.facts.report_facts import CellFacts, CostSums, Spend
+from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, ToolCost
 from harness.reports.facts.sample_columns import SampleSpend, cell_samples
 from harness.reports.facts.weights import lost_weights, unmeasured
+from harness.reports.imported.tool_costs import other_rates, tool_cost
 from harness.reports.prices.price_standing import price_warnings
 from harness.reports.questions import check_names, parse_pricing
 from harness.reports.spend.report import SpendReport, with_rows
@@ -108,6 +118,9 @@ def _warnings(charger: Charger, runs: Sequence[RunRecord], cells: Sequence[CellF
     yield from lost_weights(runs)
     yield from unmeasured(runs, cells)
     yield from map(_standing, (run for run in runs if run.status != "complete"))
+    for run in runs:
+        if IMPORTED in run.config:
+            yield from (f"{run.run_id}: {warning}" for warning in run.warnings)
 
 
 def _standing(run: RunRecord) -> str:
@@ -132,6 +145,31 @@ def _charge(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charg
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
     _read_results(ledger, run_ids, cells, spent)
+    _read_imported(ledger, cells, charger)
+
+
+def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
+    """Read what only logs of other tools have: tokens counted from texts, costs of the tool, spend that they lack."""
+    imported = {cell.run.run_id: cell.run for cell in cells.values() if IMPORTED in cell.run.config}
+    if not imported:
+        return
+    for count in estimated_counts(ledger, list(imported)):
+        cells[count.cell_id].add(count.purpose, Spend(n_estimated=count.n_attempts))
+    lossy = {run_id for run_id, run in imported.items() if any(map(_says_more_was_spent, run.warnings))}
+    for cell in cells.values():
+        purposes = [purpose for purpose, spend in zip(PURPOSES, cell.spends, strict=True) if spend.n_attempts]
+        if cell.run.run_id in lossy and purposes:
+            cell.add(purposes[0], Spend(n_lossy_logs=1))
+    for cell_id, (usd, n_attempts) in tool_costs(ledger, list(imported)).items():
+        cell = cells[cell_id]
+        if charger.as_it_was:
+            cell.by_tool = tool_cost(usd, n_attempts, cell.spends, other_rates(charger.book, cell.record, cell.run))
+        else:  # a question about other prices has nothing to compare with
+            cell.by_tool = ToolCost(usd=usd, n_attempts=n_attempts)
+
+
+def _says_more_was_spent(warning: str) -> bool:
+    return warning.startswith(LOWER_BOUND_NOTE)
 
 
 def _read_results(ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: SampleSpend) -> None:
@@ -142,7 +180,7 @@ def _read_results(ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: S
         rows = run_rows(ledger, run_id)
         for found in () if rows is None else cell_samples(rows, spent):
             cells[found.cell_id].take(found)
-    if any(cell.solve.n_failed_attempts or cell.judge.n_failed_attempts for cell in cells.values()):
+    if any(spend.n_failed_attempts for cell in cells.values() for spend in cell.spends):
         for cause in failure_causes(ledger, run_ids):
             cells[cause.cell_id].causes.append(cause)
 

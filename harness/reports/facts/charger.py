@@ -23,10 +23,10 @@ from harness.pricing.rows import TOKEN_METERS
 from harness.reports.facts.report_facts import ZERO, CostSums, Spend, TokenSums
 from harness.reports.prices.price_standing import Charged
 from harness.reports.questions import AS_IT_WAS, Pricing
-from harness.usage import read_usage
+from harness.usage import KINDS, read_usage
 from harness.usage.bounds import sensible
 from harness.usage.context_sizes import SLOT_US, last_of_bucket
-from harness.usage.values import Meter, Usage
+from harness.usage.values import Flag, Meter, Usage
 
 UNANSWERED = ("failed", "timed_out", "cancelled")
 
@@ -194,10 +194,11 @@ _CACHED = (Meter.CACHE_READ, Meter.CACHE_WRITE_5M, Meter.CACHE_WRITE_1H)
 
 def usage_of_row(row: AttemptRow) -> Usage:
     """Read the payload again; a row without one (a stated cost only) has its columns."""
-    if row.raw_usage is not None and row.usage_kind is not None:
+    if row.raw_usage is not None and row.usage_kind is not None and row.usage_kind in KINDS:
         return sensible(read_usage(row.usage_kind, read_json(row.raw_usage)))
     return replace(
         row.usage(),
+        flags=tuple(Flag(name=name, detail=detail) for name, detail in read_json(row.usage_flags) or ()),
         input_tokens=None if row.input_tokens is None else row.all_input_tokens,
         output_tokens=row.output_tokens,
         reasoning_tokens=row.reasoning_tokens,

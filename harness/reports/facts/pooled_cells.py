@@ -14,7 +14,7 @@ from typing import TypeVar
 from harness.instants import from_us
 from harness.ledger.reading.causes import FailureCause, over_cells
 from harness.ledger.records import CellRecord, RunRecord, Timing
-from harness.reports.facts.report_facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes
+from harness.reports.facts.report_facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes, ToolCost
 from harness.reports.facts.sample_columns import CellSamples, Samples
 from harness.reports.facts.weights import task_weights
 
@@ -29,6 +29,9 @@ class RunCell:
     run: RunRecord
     solve: Spend = NOTHING
     judge: Spend = NOTHING
+    user_simulator: Spend = NOTHING
+    tool: Spend = NOTHING
+    by_tool: ToolCost | None = None
     samples: Samples = field(default_factory=Samples)
     causes: list[FailureCause] = field(default_factory=list)
     timing: Timing = field(default_factory=Timing)
@@ -36,19 +39,21 @@ class RunCell:
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
 
     def add(self, purpose: str, spend: Spend) -> None:
-        """Add what was spent on solving or judging."""
-        if purpose == "judge":
-            self.judge = self.judge.plus(spend)
-        else:
-            self.solve = self.solve.plus(spend)
+        """Add what was spent for a purpose, of `harness.ledger.records.PURPOSES`."""
+        setattr(self, purpose, getattr(self, purpose).plus(spend))
 
     def take(self, found: CellSamples) -> None:
         """Take the results of its samples."""
         self.samples = found.samples
         self.n_unscored, self.n_without_answer = found.n_unscored, found.n_without_answer
-        self.add("solve", Spend(n_retries=found.n_retries, n_flagged_usage=found.n_flagged.get("solve", 0)))
-        if n_flagged := found.n_flagged.get("judge"):
-            self.add("judge", Spend(n_flagged_usage=n_flagged))
+        self.add("solve", Spend(n_retries=found.n_retries))
+        for purpose, n_flagged in found.n_flagged.items():
+            self.add(purpose, Spend(n_flagged_usage=n_flagged))
+
+    @property
+    def spends(self) -> tuple[Spend, ...]:
+        """What was spent, by purpose."""
+        return self.solve, self.judge, self.user_simulator, self.tool
 
     @property
     def mark(self) -> str | None:
@@ -88,6 +93,9 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]]) -> CellFac
         run_ids=tuple(dict.fromkeys(cell.run.run_id for cell in group)),
         solve=reduce(Spend.plus, (cell.solve for cell in group)),
         judge=reduce(Spend.plus, (cell.judge for cell in group)),
+        user_simulator=reduce(Spend.plus, (cell.user_simulator for cell in group)),
+        tool=reduce(Spend.plus, (cell.tool for cell in group)),
+        by_tool=_by_tool(group),
         n_unscored=_counted(cell.n_unscored for cell in group),
         n_without_answer=_counted(cell.n_without_answer for cell in group),
         tasks=_outcomes(_merged(group), task_weights(first.run, record)),
@@ -99,6 +107,11 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]]) -> CellFac
         causes=_causes(group),
         timing=reduce(Timing.plus, (cell.timing for cell in group)),
     )
+
+
+def _by_tool(group: Sequence[RunCell]) -> ToolCost | None:
+    said = [cell.by_tool for cell in group if cell.by_tool is not None]
+    return reduce(ToolCost.plus, said) if said else None
 
 
 def _causes(group: Sequence[RunCell]) -> Sequence[FailureCause]:

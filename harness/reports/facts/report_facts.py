@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import reduce
 
 from harness.ledger.reading.causes import FailureCause
-from harness.ledger.records import Timing
+from harness.ledger.records import Purpose, Timing
 from harness.money import EXACT
 
 ZERO = Decimal(0)
@@ -110,7 +110,7 @@ class CostSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """Attempts, tokens and dollars of one purpose (solving or judging).
+    """Attempts, tokens and dollars of one purpose (solving, judging, ...).
 
     Attributes:
         n_attempts: requests sent, whatever became of them; answers reused from earlier runs are not among them.
@@ -125,6 +125,8 @@ class Spend:
             provider does not state what it charged.
         n_flagged_usage: attempts whose usage does not add up as the provider sent it.
         n_incomplete_usage: attempts that used more than the bill holds: counts that no reader knows.
+        n_estimated: attempts whose tokens were counted from texts, by us or by the tool that made the run.
+        n_lossy_logs: imported runs whose logs say that more was spent than they hold (retries, lines that are lost).
         possibly_billed_usd: upper bound for the attempts of `n_unknown_usage`; None = one of them has no bound.
         wasted_usd: of the total, spent on attempts that failed or were cut at the output cap.
         is_lower_bound: some part of the bill is not in the total.
@@ -144,6 +146,8 @@ class Spend:
     n_unpriced_attempts: int = 0
     n_flagged_usage: int = 0
     n_incomplete_usage: int = 0
+    n_estimated: int = 0
+    n_lossy_logs: int = 0
     tokens: TokenSums = TokenSums()
     cost: CostSums = CostSums()
     possibly_billed_usd: Decimal | None = ZERO
@@ -152,7 +156,8 @@ class Spend:
     is_unpriced: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        is_partial = self.n_unknown_usage > 0 or self.n_unpriced_attempts > 0 or self.n_incomplete_usage > 0
+        gaps = (self.n_unknown_usage, self.n_unpriced_attempts, self.n_incomplete_usage, self.n_lossy_logs)
+        is_partial = any(gaps)
         object.__setattr__(self, "is_lower_bound", is_partial)
         object.__setattr__(self, "is_unpriced", is_partial and not self.n_priced_attempts and not self.cost.total)
 
@@ -188,6 +193,8 @@ class Spend:
             n_unpriced_attempts=self.n_unpriced_attempts + other.n_unpriced_attempts,
             n_flagged_usage=self.n_flagged_usage + other.n_flagged_usage,
             n_incomplete_usage=self.n_incomplete_usage + other.n_incomplete_usage,
+            n_estimated=self.n_estimated + other.n_estimated,
+            n_lossy_logs=self.n_lossy_logs + other.n_lossy_logs,
             tokens=self.tokens.plus(other.tokens),
             cost=self.cost.plus(other.cost),
             possibly_billed_usd=None if mine is None or theirs is None else _sum(mine, theirs),
@@ -234,6 +241,38 @@ class RunCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCost:
+    """What the tool that made a run says that requests cost, beside their list price; any purpose.
+
+    Attributes:
+        n_attempts: requests of which it says so.
+        list_usd: list price of those requests where all of them are priced; None = it cannot be told apart.
+        reason: why the two differ, as far as that can be seen; None = they agree, or nothing is known.
+    """
+
+    usd: Decimal
+    n_attempts: int
+    list_usd: Decimal | None = None
+    reason: str | None = None
+
+    @property
+    def difference_usd(self) -> Decimal | None:
+        """What the tool says beyond the list price; negative where it says less."""
+        return None if self.list_usd is None else EXACT.subtract(self.usd, self.list_usd)
+
+    def plus(self, other: ToolCost) -> ToolCost:
+        """Add what is said of other requests."""
+        mine, theirs = self.list_usd, other.list_usd
+        reasons = [reason for reason in (self.reason, other.reason) if reason]
+        return ToolCost(
+            usd=_sum(self.usd, other.usd),
+            n_attempts=self.n_attempts + other.n_attempts,
+            list_usd=None if mine is None or theirs is None else _sum(mine, theirs),
+            reason="; ".join(dict.fromkeys(reasons)) or None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellFacts:
     """Everything a report says about one suite on one model setting, over one or several runs.
 
@@ -245,6 +284,8 @@ class CellFacts:
         run_costs: the priced bill of each run.
         causes: why requests failed, over all runs, the most frequent first.
         timing: how long the answered requests took.
+        user_simulator, tool: spent on models that play the user of a conversation, and on models that tools ask.
+        by_tool: what the tool that made the run says it cost; None = it does not say, or we made it.
         name: `provider/model[@setting]`.
         reasons: whether the row belongs to the reasoning group: as declared, else by itemised reasoning tokens.
     """
@@ -265,6 +306,9 @@ class CellFacts:
     run_costs: Sequence[RunCost] = ()
     causes: Sequence[FailureCause] = ()
     timing: Timing = field(default_factory=Timing)
+    user_simulator: Spend = NOTHING
+    tool: Spend = NOTHING
+    by_tool: ToolCost | None = None
     name: str = field(init=False)
     reasons: bool = field(init=False)
 
@@ -273,3 +317,13 @@ class CellFacts:
         declared = self.reasoning
         object.__setattr__(self, "name", f"{self.provider}/{self.model}{setting}")
         object.__setattr__(self, "reasons", bool(self.solve.tokens.reasoning_tokens) if declared is None else declared)
+
+    @property
+    def spends(self) -> Mapping[Purpose, Spend]:
+        """Everything that was spent, by purpose."""
+        return {
+            "solve": self.solve,
+            "judge": self.judge,
+            "user_simulator": self.user_simulator,
+            "tool": self.tool,
+        }

@@ -14,7 +14,16 @@ from operator import mul
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
-from harness.ledger.reading.sample_rows import REUSED, SENT, UNANSWERED, Numbers, Planned, RunRows, Scored
+from harness.ledger.reading.sample_rows import (
+    PURPOSES_BY_NUMBER,
+    REUSED,
+    SENT,
+    UNANSWERED,
+    Numbers,
+    Planned,
+    RunRows,
+    Scored,
+)
 from harness.scorers.values import COUNTED_WRONG
 from harness.usage.values import Meter
 
@@ -114,7 +123,7 @@ class CellSamples:
 
     Attributes:
         n_retries: solving attempts that repeat an earlier one.
-        n_flagged: settled attempts by purpose (`solve`, `judge`) whose usage does not add up as the provider sent it.
+        n_flagged: settled attempts by purpose whose usage does not add up as the provider sent it.
         n_unscored, n_without_answer: answers by the reason why there is none; the second kind counts as wrong.
     """
 
@@ -140,7 +149,7 @@ def cell_samples(rows: RunRows, spent: SampleSpend) -> Iterator[CellSamples]:
         yield CellSamples(
             cell_id=cell_id,
             samples=_added_up(own, plan, why),
-            n_retries=int((own.n_tries - 1).sum()),
+            n_retries=int(own.tried.retry.sum()),
             n_flagged=flagged.get(cell_id, {}),
             n_unscored={reason: count for reason, count in Counter(why).items() if reason not in COUNTED_WRONG},
             n_without_answer={reason: count for reason, count in Counter(why).items() if reason in COUNTED_WRONG},
@@ -157,6 +166,7 @@ class _Attempts:
     solve: Small
     status: Small
     flagged: Small
+    retry: Ints
     usd: Floats
     output: Ints
 
@@ -164,13 +174,13 @@ class _Attempts:
     def read(cls, batches: Iterable[Numbers], table: _RateTable) -> _Attempts:
         import numpy as np
 
-        kinds = (*[np.int64] * 3, *[np.int8] * 3, np.float64, np.int64)
+        kinds = (*[np.int64] * 3, *[np.int8] * 3, np.int64, np.float64, np.int64)
         parts: list[list[NDArray[np.int64 | np.int8 | np.float64]]] = [[] for _ in kinds]
         for rows in batches:
             batch = np.array(rows, dtype=np.int64)
-            *facts, group, summable = batch[:, :8].T
+            *facts, group, summable = batch[:, :9].T
             counted = (summable == 1) & (facts[4] != REUSED)
-            charged = table.charge(facts[1], group, batch[:, 8:], counted)
+            charged = table.charge(facts[1], group, batch[:, 9:], counted)
             for part, kind, values in zip(parts, kinds, (*facts, *charged), strict=True):
                 part.append(values.astype(kind))
         return cls(*map(np.concatenate, parts))  # type: ignore[arg-type]  # each of its own kind
@@ -183,8 +193,8 @@ class _Attempts:
         """Count the settled attempts with usage flags, by cell and purpose."""
         marked = self.take((self.flagged == 1) & (self.status != REUSED) & (self.status != SENT))
         found: dict[int, dict[str, int]] = {}
-        for (cell_id, solve), count in Counter(zip(marked.cell.tolist(), marked.solve.tolist(), strict=True)).items():
-            found.setdefault(cell_id, {})["solve" if solve else "judge"] = count
+        for (cell_id, purpose), count in Counter(zip(marked.cell.tolist(), marked.solve.tolist(), strict=True)).items():
+            found.setdefault(cell_id, {})[PURPOSES_BY_NUMBER[purpose]] = count
         return found
 
 
@@ -257,13 +267,12 @@ class _Answers:
     """The planned answers of cells in columns, by cell, each with what stands of its attempts.
 
     Attributes:
-        tried: the attempt that stands, with the cost and output of all of them.
+        tried: the attempt that stands, with cost, output and retries of all of them.
         value: millionths; -1 = no score.
         reason: why there is none, as a place in `reasons`.
     """
 
     tried: _Attempts
-    n_tries: Ints
     value: Ints
     reason: NDArray[np.int16]
     reasons: Sequence[str | None]
@@ -281,8 +290,9 @@ class _Answers:
         first = np.append(0, last[:-1] + 1)[: len(last)]
         stands = tried.take(last)
         if len(last):
-            stands = replace(stands, usd=np.add.reduceat(tried.usd, first), output=np.add.reduceat(tried.output, first))
-        return cls(stands, last - first + 1, *_newest_scores(scores, stands.attempt))
+            sums = {name: np.add.reduceat(getattr(tried, name), first) for name in ("usd", "output", "retry")}
+            stands = replace(stands, **sums)
+        return cls(stands, *_newest_scores(scores, stands.attempt))
 
     def of_cell(self, cell_id: int, singles: Mapping[tuple[int, int], tuple[float | None, int]]) -> _Answers:
         """Take one cell's answers, with what was charged one by one for them."""
@@ -296,7 +306,7 @@ class _Answers:
                 usd, output = singles.get((cell_id, planned_id), (0.0, 0))
                 own.usd[place] += np.nan if usd is None else usd
                 own.output[place] += output
-        return _Answers(own, self.n_tries[here], self.value[here], self.reason[here], self.reasons)
+        return _Answers(own, self.value[here], self.reason[here], self.reasons)
 
     @property
     def is_scored(self) -> Flags:

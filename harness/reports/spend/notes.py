@@ -87,12 +87,37 @@ def weighs_by_size(row: SpendRow) -> bool:
 def row_gaps(row: SpendRow) -> Iterator[Gap]:
     """Find what is missing, cut or unknown in one row."""
     yield from _bill_gaps(row.facts.solve)
-    if row.facts.judge.is_lower_bound:
-        covered = wording.coverage(row.facts.judge)
-        yield Gap("judging is not fully priced", f"judging: {covered}", covered)
+    for what, spend in (
+        ("judging", row.facts.judge),
+        ("simulating users", row.facts.user_simulator),
+        ("asking models in tools", row.facts.tool),
+    ):
+        if spend.is_lower_bound:
+            covered = wording.coverage(spend)
+            yield Gap(f"{what} is not fully priced", f"{what}: {covered}", covered)
     yield from _answer_gaps(row)
     yield from _request_gaps(row)
     yield from _cost_gaps(row.facts.solve)
+    yield from _log_gaps(row)
+
+
+def _log_gaps(row: SpendRow) -> Iterator[Gap]:
+    """Say what of an imported run is no count of its provider's: tokens counted from texts, dollars of the tool."""
+    spends = row.facts.spends.values()
+    if n_estimated := sum(spend.n_estimated for spend in spends):
+        of = f"{n_estimated:,} of {sum(spend.n_attempts for spend in spends):,}"
+        what = "requests have tokens that were counted from texts: an estimate"
+        yield Gap(what, f"{of} {what}", of)
+    said = row.facts.by_tool
+    if said is None:
+        return
+    stated, compared = wording.dollars(said.usd), "what that is at list price cannot be told apart"
+    if said.list_usd is not None and said.difference_usd is not None:
+        listed, by = wording.dollars(said.list_usd), wording.dollars(said.difference_usd, sign=True)
+        compared = f"their list price is {listed} ({by}{f': {said.reason}' if said.reason else ''})"
+    text = f"{stated} for {said.n_attempts:,} requests; {compared}"
+    yield Gap("the tool states its own cost, the table shows list prices",
+              f"the tool states a cost of {text}; the table shows list prices", text)  # fmt: skip
 
 
 def _answer_gaps(row: SpendRow) -> Iterator[Gap]:
@@ -111,15 +136,19 @@ def _answer_gaps(row: SpendRow) -> Iterator[Gap]:
 
 
 def _request_gaps(row: SpendRow) -> Iterator[Gap]:
-    solve, judge = row.facts.solve, row.facts.judge
+    solve = row.facts.solve
     if solve.n_failed_attempts:
         count = f"{solve.n_failed_attempts:,} of {solve.n_attempts:,}"
         causes = _causes(row, "solve")
         yield Gap("requests failed", f"{count} requests failed{causes}", f"{count}{causes}")
-    if judge.n_failed_attempts:
-        count = f"{judge.n_failed_attempts:,} of {judge.n_attempts:,}"
-        causes = _causes(row, "judge")
-        yield Gap("judge requests failed", f"{count} judge requests failed{causes}", f"{count}{causes}")
+    others: tuple[tuple[Purpose, str], ...] = (
+        ("judge", "judge requests"), ("user_simulator", "requests to simulated users"), ("tool", "requests of tools"),
+    )  # fmt: skip
+    for purpose, what in others:
+        spend = row.facts.spends[purpose]
+        if spend.n_failed_attempts:
+            count, causes = f"{spend.n_failed_attempts:,} of {spend.n_attempts:,}", _causes(row, purpose)
+            yield Gap(f"{what} failed", f"{count} {what} failed{causes}", f"{count}{causes}")
     if solve.n_flagged_usage:
         what = "attempts with usage that does not add up as the provider sent it"
         yield Gap(what, f"{solve.n_flagged_usage:,} {what}", f"{solve.n_flagged_usage:,}")

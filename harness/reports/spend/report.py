@@ -17,7 +17,7 @@ from harness.ledger.reading.causes import cause_objects
 from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER, PriceBook
-from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums
+from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums, ToolCost
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend.repeats import pass_objects
 from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_index
@@ -85,6 +85,13 @@ class SpendGroup:
     n_correct: float
     solve: Spend
     judge: Spend
+    user_simulator: Spend = NOTHING
+    tool: Spend = NOTHING
+
+    @property
+    def spends(self) -> Sequence[Spend]:
+        """Everything that was spent: to solve, to judge, on simulated users, on models of tools."""
+        return self.solve, self.judge, self.user_simulator, self.tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,8 +183,10 @@ def _group(name: str, rows: Sequence[SpendRow]) -> SpendGroup:
         n_solves=sum(row.n_solves for row in rows),
         n_unscored=sum(row.n_unscored for row in rows),
         n_correct=sum(row.n_correct for row in rows),
-        solve=reduce(Spend.plus, (row.facts.solve for row in rows)) if rows else NOTHING,
-        judge=reduce(Spend.plus, (row.facts.judge for row in rows)) if rows else NOTHING,
+        solve=reduce(Spend.plus, (row.facts.solve for row in rows), NOTHING),
+        judge=reduce(Spend.plus, (row.facts.judge for row in rows), NOTHING),
+        user_simulator=reduce(Spend.plus, (row.facts.user_simulator for row in rows), NOTHING),
+        tool=reduce(Spend.plus, (row.facts.tool for row in rows), NOTHING),
     )
 
 
@@ -208,8 +217,8 @@ def _token_fields(sums: TokenSums) -> dict[str, int | None]:
     return {name: getattr(sums, name) for name in names}
 
 
-def _spend_fields(solve: Spend, judge: Spend) -> dict[str, object]:
-    both = solve.plus(judge)
+def _spend_fields(solve: Spend, judge: Spend, user_simulator: Spend, tool: Spend) -> dict[str, object]:
+    everything = reduce(Spend.plus, (judge, user_simulator, tool), solve)
     return {
         "n_attempts": solve.n_attempts,
         "n_failed_attempts": solve.n_failed_attempts,
@@ -227,11 +236,27 @@ def _spend_fields(solve: Spend, judge: Spend) -> dict[str, object]:
         "reused_list_usd": money(solve.reused_list_usd),
         "n_flagged_usage": solve.n_flagged_usage,
         "n_incomplete_usage": solve.n_incomplete_usage,
-        "possibly_billed_usd": money(both.possibly_billed_usd),
+        "possibly_billed_usd": money(everything.possibly_billed_usd),
         "wasted_usd": money(solve.wasted_usd),
         "n_judge_attempts": judge.n_attempts,
         "judge_cost_usd": money(judge.known_usd),
         "judge_cost_is_lower_bound": judge.is_lower_bound,
+        "n_user_simulator_attempts": user_simulator.n_attempts,
+        "user_simulator_cost_usd": money(user_simulator.known_usd),
+        "user_simulator_cost_is_lower_bound": user_simulator.is_lower_bound,
+        "n_tool_attempts": tool.n_attempts,
+        "tool_cost_usd": money(tool.known_usd),
+        "tool_cost_is_lower_bound": tool.is_lower_bound,
+        "n_estimated_attempts": everything.n_estimated,
+    }
+
+
+def _by_tool(said: ToolCost | None) -> dict[str, object]:
+    return {
+        "tool_stated_usd": None if said is None else money(said.usd),
+        "n_tool_stated_attempts": 0 if said is None else said.n_attempts,
+        "tool_stated_difference_usd": None if said is None else money(said.difference_usd),
+        "tool_stated_reason": None if said is None else said.reason,
     }
 
 
@@ -255,7 +280,8 @@ def row_object(row: SpendRow) -> dict[str, object]:
         "unscored_reasons": {reason: facts.n_unscored[reason] for reason in sorted(facts.n_unscored)},
         "n_without_answer": row.n_without_answer,
         "without_answer_reasons": {reason: facts.n_without_answer[reason] for reason in sorted(facts.n_without_answer)},
-        **_spend_fields(facts.solve, facts.judge),
+        **_spend_fields(*facts.spends.values()),
+        **_by_tool(facts.by_tool),
         "score": row.score.value,
         "score_ci_low": row.score.ci_low,
         "score_ci_high": row.score.ci_high,
@@ -303,7 +329,7 @@ def report_object(report: SpendReport) -> dict[str, Any]:
                 "n_solves": group.n_solves,
                 "n_unscored": group.n_unscored,
                 "n_correct": group.n_correct,
-                **_spend_fields(group.solve, group.judge),
+                **_spend_fields(*group.spends),
             }
             for group in report.groups
         },

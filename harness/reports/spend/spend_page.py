@@ -6,13 +6,14 @@ Pure. Data flows SpendReport + `REPORTS` -> `Page`, `Document`.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 
 from harness.documents.document import Document
 from harness.documents.page import Figure, Page, Section
 from harness.documents.table import Sentences, Table
 from harness.instants import from_us
 from harness.money import add
-from harness.reports.facts.report_facts import NOTHING
+from harness.reports.facts.report_facts import NOTHING, Spend
 from harness.reports.report_parts import Shown, charts_in, paragraphs_on, pieces_on, report_document, tables_on
 from harness.reports.spend import wording
 from harness.reports.spend.report import GROUPS, SpendReport
@@ -66,19 +67,25 @@ def _subtitle(report: SpendReport) -> str:
 
 
 def _figures(report: SpendReport) -> list[Figure]:
-    solve, judge = NOTHING, NOTHING
-    for group in report.groups:
-        solve, judge = solve.plus(group.solve), judge.plus(group.judge)
-    both = solve.plus(judge)
-    detail = wording.coverage(both)
-    found = [Figure(value=wording.whole(both), caption="whole bill" + (", judges included" if judge.n_attempts else ""),
-                    detail=detail)]  # fmt: skip
+    everything = reduce(Spend.plus, (spend for group in report.groups for spend in group.spends), NOTHING)
+    detail = wording.coverage(everything)
+    found = [Figure(value=wording.whole(everything), caption=f"whole bill{_included(report)}", detail=detail)]
     for group in report.groups:
         if group.n_rows:
             answers = f"{group.n_solves:,} answers, {wording.tokens(group.solve.tokens.output_tokens)} output tokens"
             found.append(Figure(value=wording.whole(group.solve), caption=GROUPS[group.name], detail=answers))
     found += _best(report)
     return found
+
+
+def _included(report: SpendReport) -> str:
+    others = {
+        "judges": any(group.judge.n_attempts for group in report.groups),
+        "simulated users": any(group.user_simulator.n_attempts for group in report.groups),
+        "models of tools": any(group.tool.n_attempts for group in report.groups),
+    }
+    names = [name for name, has_some in others.items() if has_some]
+    return f", {' and '.join(names)} included" if names else ""
 
 
 def _best(report: SpendReport) -> list[Figure]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any
 
 from harness.documents.table import Column, ColumnKind, Table
 from harness.instants import from_us
 from harness.ledger.records import RunRecord
 from harness.money import plain
+from harness.reports.facts.report_facts import Spend
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
@@ -80,7 +82,7 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
     (_column("cost_is_lower_bound", "boolean", "", "Whether some attempt is unpriced or of unknown usage."),
      lambda r: r.facts.solve.is_lower_bound),
     (_column("possibly_billed_usd", "usd", "USD", "Upper bound for attempts whose bill is unknown; empty = none."),
-     lambda r: r.facts.solve.plus(r.facts.judge).possibly_billed_usd),
+     lambda r: reduce(Spend.plus, r.facts.spends.values()).possibly_billed_usd),
     (_column("wasted_usd", "usd", "USD", "Of the cost, spent on failed and truncated attempts."),
      lambda r: r.facts.solve.wasted_usd),
     (_column("judge_cost_usd", "usd", "USD", "List price of judging; not part of the cost."),
@@ -97,6 +99,16 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
      lambda r: r.facts.timing.mean_s),
     (_column("seconds_to_first_byte", "decimal", "s", "Mean time to the first byte of an answer; empty = not known."),
      lambda r: r.facts.timing.mean_first_byte_s),
+    (_column("user_simulator_cost_usd", "usd", "USD", "List price of models that play the user; not part of the cost."),
+     lambda r: r.facts.user_simulator.cost.total),
+    (_column("tool_cost_usd", "usd", "USD", "List price of models that tools ask; not part of the cost."),
+     lambda r: r.facts.tool.cost.total),
+    (_column("n_estimated_attempts", "integer", "requests", "Requests whose tokens were counted from texts."),
+     lambda r: sum(spend.n_estimated for spend in r.facts.spends.values())),
+    (_column("tool_stated_usd", "usd", "USD", "What the tool that made an imported run says it cost; empty = nothing."),
+     lambda r: r.facts.by_tool and r.facts.by_tool.usd),
+    (_column("tool_stated_difference_usd", "usd", "USD", "What that is beyond the list price of the same requests."),
+     lambda r: r.facts.by_tool and r.facts.by_tool.difference_usd),
 )  # fmt: skip
 
 
@@ -174,15 +186,19 @@ TOTALS: tuple[tuple[Column, wording.Say, Callable[[SpendGroup], object]], ...] =
     (Column(name="cost_usd", kind="usd", title="cost"), wording.spent, lambda g: g.solve),
     (Column(name="judge_cost_usd", kind="usd", title="judges", drops=3), wording.spent,
      lambda g: g.judge if g.judge.n_attempts else None),
-    (Column(name="coverage", title="covers"), wording.coverage, lambda g: g.solve.plus(g.judge)),
+    (Column(name="other_cost_usd", kind="usd", title="users, tools", drops=3), wording.spent,
+     lambda g: g.user_simulator.plus(g.tool) if g.user_simulator.n_attempts or g.tool.n_attempts else None),
+    (Column(name="coverage", title="covers"), wording.coverage, lambda g: reduce(Spend.plus, g.spends)),
 )  # fmt: skip
 
 
 def totals_table(report: SpendReport) -> Table:
     """Make the group totals: reasoning models against the others, judges apart, each with its price coverage."""
     shown = [group for group in report.groups if group.n_rows]
-    rows = wording.worded([[read(group) for *_, read in TOTALS] for group in shown], [say for _, say, _ in TOTALS])
-    return Table(name="totals", title="Totals", columns=tuple(column for column, *_ in TOTALS), rows=rows)
+    has_others = any(group.user_simulator.n_attempts or group.tool.n_attempts for group in shown)
+    chosen = [entry for entry in TOTALS if has_others or entry[0].name != "other_cost_usd"]
+    rows = wording.worded([[read(group) for *_, read in chosen] for group in shown], [say for _, say, _ in chosen])
+    return Table(name="totals", title="Totals", columns=tuple(column for column, *_ in chosen), rows=rows)
 
 
 def prices_table(report: SpendReport) -> Table:

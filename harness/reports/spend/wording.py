@@ -67,6 +67,8 @@ def coverage(spend: Spend) -> str:
         missing.append(f"{spend.n_unknown_usage:,} of {spend.n_attempts:,} attempts with unknown usage, {bound}")
     if spend.n_incomplete_usage:
         missing.append(f"{spend.n_incomplete_usage:,} of {spend.n_attempts:,} attempts used more than is priced")
+    if spend.n_lossy_logs:
+        missing.append("the log says that more was spent than it holds")
     return "; ".join(missing)
 
 
