@@ -17,7 +17,7 @@ from harness.imports.gateways import (
     openrouter_logs,
     otel_spans,
 )
-from harness.imports.harnesses import lm_eval
+from harness.imports.harnesses import evalscope, every_eval_ever, hal, helm, langfuse, lm_eval
 from harness.imports.harnesses.inspect_ai import inspect_log
 from harness.imports.harnesses.promptfoo import promptfoo_results
 from harness.imports.log_formats import Format
@@ -38,6 +38,11 @@ FORMATS: tuple[Format, ...] = (
     litellm_logs.FORMAT,
     openrouter_logs.FORMAT,
     llm_logs.FORMAT,
+    every_eval_ever.FORMAT,
+    evalscope.FORMAT,
+    helm.FORMAT,
+    hal.FORMAT,
+    langfuse.FORMAT,
     calls.FORMAT,
 )
 

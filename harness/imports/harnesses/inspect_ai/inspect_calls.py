@@ -22,7 +22,7 @@ NAME = "inspect"
 _JUDGES = re.compile(r"grad(e|er|ing)|judge|scor(er|ing)|critic|evaluator|rubric", re.IGNORECASE)
 _USERS = re.compile(r"\buser\b|user_?sim|simulated_?user|customer", re.IGNORECASE)
 _STATUS = re.compile(r"[Ee]rror code: (\d{3})\b")
-_FINISH = {
+FINISH = {
     "stop": "stop",
     "max_tokens": "length",
     "model_length": "length",
@@ -161,7 +161,7 @@ def attempt_of(event: JsonObject, place: Place) -> ImportedAttempt:
         error_message=fault,
         http_status=http_status,
         provider_request_id=_request_id(event, output, answer),
-        finish_reason=_FINISH.get(str(stop_reason)) if status in ("succeeded", "reused") else None,
+        finish_reason=FINISH.get(str(stop_reason)) if status in ("succeeded", "reused") else None,
         refused=stop_reason == "content_filter",
         parameters=_parameters(event),
     )
