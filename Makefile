@@ -123,6 +123,10 @@ proof-precision: $(VENV)/.installed-dev ## 1,000 simulated models asked for +-1 
 	@$(BIN)/python -m benchmarks.precision
 	@$(if $(DATA),$(BIN)/python -m benchmarks.recorded_precision --data "$(DATA)")
 
+proof-exports: $(VENV)/.installed-dev ## exports before their judges: the FOCUS validator, every-eval-ever, OpenTelemetry's messages and conventions
+	@.ci/judges .cache/judges
+	@$(BIN)/python -m benchmarks.judged_exports .cache/judges
+
 docs: $(VENV)/.installed-dev ## write the reference pages and the README's picture anew
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.pictures
@@ -134,4 +138,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-prices house lock clean
+.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-prices proof-exports house lock clean

@@ -141,6 +141,7 @@ def exports() -> str:
     """Write the columns of every export table with their types and units."""
     from harness.rendering.stream_files import arrow_schema
     from harness.reports.exports.attempt_exports import EXPORTED
+    from harness.reports.exports.focus_columns import FOCUS
     from harness.reports.exports.sample_export import SAMPLES
     from harness.reports.spend.spend_tables import FULL
 
@@ -153,6 +154,12 @@ def exports() -> str:
         "scores": ("One row per score; older ones are kept (`is_newest`).", EXPORTED["scores"]),
         "charges": ("One row per attempt and meter, at list price.", EXPORTED["charges"]),
         "runs": ("One row per run.", EXPORTED["runs"]),
+        "focus": (
+            "Cost rows of FinOps FOCUS 1.2: one row per day, run, suite, model, tier and meter. Attempts without a"
+            " known price or\nbill are in no row, and the command says how many. Amounts have a decimal point even"
+            " where they are whole.",
+            FOCUS,
+        ),
         "report": ("The spend report: one row per suite and model setting.", [column for column, _ in FULL]),
     }
     parts = [
@@ -177,7 +184,29 @@ def exports() -> str:
             for column, field in zip(columns, arrow_schema(columns), strict=True)
         ]
         parts += [f"## `{name}`\n", f"{told}\n", table(("column", "Parquet type", "unit", "meaning"), rows)]
-    return "\n".join(parts)
+    return "\n".join((*parts, *RECORDS))
+
+
+RECORDS = (
+    "## `eee`\n",
+    "Records of [Every Eval Ever](https://github.com/evaleval/every_eval_ever), schema 0.3.0. `-o FOLDER` fills a data"
+    " store's folder\n(`data/<suite>/<provider>/<model>/`): an aggregate for every suite on a model setting of a run,"
+    " and its instance records;\n`-o FILE.jsonl` writes the instance records alone. There is one per sample and repeat"
+    " that was asked. `token_usage` sums all\nsolving attempts of the sample whose usage is known, retries included;"
+    " `input_tokens` is all input, cached or not, and\n`total_tokens` is input plus output. `evaluation_name` is the"
+    " task, `dataset_name` the suite. What was never scored has an\n`error`, and is no wrong answer. The schema has no"
+    " place for dollars: `metadata` has `cost_usd` (exact; list price, or as stated\nwhere there is none),"
+    " `cost_is_lower_bound`, `judge_cost_usd`, `epoch` from 0, `setting`, `n_attempts`, `status` and more.\n",
+    "## `otlp`\n",
+    "Spans of [OpenTelemetry](https://opentelemetry.io) in OTLP JSON: `-o FILE.json` is one trace export, `-o"
+    " FILE.jsonl` one a line,\nas collectors write files. Every request is a `chat` span with the names of the"
+    " conventions for generative AI\n(`gen_ai.usage.input_tokens` includes cached input, `.output_tokens` includes"
+    " reasoning), below a span of its sample\n(`sample.id`, `sample.epoch`); scores are events"
+    " `gen_ai.evaluation.result`. What the conventions have no name for is\n`benchtab.*`, among it `benchtab.cost_usd`,"
+    " an exact text. Answers reused from earlier runs were no requests and are no\nspans; a request that was never"
+    " settled is a failed span without tokens.\n",
+)
+"""What is exported as records, in the formats of others."""
 
 
 def ledger() -> str:

@@ -90,7 +90,16 @@ def _not_told(usage: Usage) -> Iterator[str]:
 
 def line_of(meter: Meter, quantity: int, rate: Decimal, model: str | None = None) -> Charge:
     """Write one line of a bill."""
-    unit = "token" if meter in TOKEN_METERS else _UNITS.get(meter, "unit")
     return Charge(
-        meter=meter, quantity=quantity, unit=unit, usd_per_unit=rate, usd=EXACT.multiply(rate, quantity), model=model
+        meter=meter,
+        quantity=quantity,
+        unit=unit_of(meter),
+        usd_per_unit=rate,
+        usd=EXACT.multiply(rate, quantity),
+        model=model,
     )
+
+
+def unit_of(meter: Meter) -> str:
+    """Name what a meter counts: `token`, `call`, `query`, ..."""
+    return "token" if meter in TOKEN_METERS else _UNITS.get(meter, "unit")

@@ -6,7 +6,7 @@ Data flows ledger -> `RowStream` -> CSV or Parquet. Instants are integer microse
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.documents.table import Column
@@ -18,8 +18,10 @@ class RowStream:
 
     Attributes:
         batches: per batch, one sequence of values per column, all of the same length.
+        left_out: sentences about what is not among the rows; complete once the batches were read.
     """
 
     name: str
     columns: tuple[Column, ...]
     batches: Iterator[Sequence[Sequence[Any]]]
+    left_out: list[str] = field(default_factory=list)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-ColumnKind = Literal["text", "integer", "decimal", "usd", "ratio", "percent", "boolean", "timestamp", "json", "link"]
+ColumnKind = Literal[
+    "text", "integer", "decimal", "usd", "amount", "ratio", "percent", "boolean", "timestamp", "json", "link"
+]
 TEXT_KINDS = frozenset({"text", "json", "link"})
 """Columns whose values are texts, and may hold what somebody else wrote."""
-NUMBER_KINDS = frozenset({"integer", "decimal", "usd", "ratio", "percent"})
+NUMBER_KINDS = frozenset({"integer", "decimal", "usd", "amount", "ratio", "percent"})
 """Columns that are set flush right."""
 
 
@@ -19,8 +21,9 @@ class Column:
 
     Attributes:
         name: key in rows and header in files, for example `cost_per_task_usd`.
-        kind: how values are typed and shown; `usd` values are Decimal, a `link` is an address from a file of
-            our own or the user's, never from a server.
+        kind: how values are typed and shown; `usd` and `amount` values are Decimal, and an `amount` has a decimal
+            point in texts even where it is whole, for readers that tell types by it; a `link` is an address from a file
+            of our own or the user's, never from a server.
         unit: unit of the values ("USD", "tokens", "s"), empty for none.
         title: short heading for people; empty = the name.
         description: one sentence for the reference pages.

@@ -6,7 +6,7 @@ Data flows ledger + price book -> `RowStream` -> file or frame.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from harness.documents.stream import RowStream
 from harness.documents.table import Table
 from harness.errors import InputError
 from harness.rendering.formats import FORMATS, Format, by_ending, file_endings
+from harness.rendering.record_files import RECORDS, write_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from harness.ledger import Ledger
     from harness.pricing.book import PriceBook
 
-STREAMS = ("samples", "attempts", "scores", "charges", "runs")
+STREAMS = ("samples", "attempts", "scores", "charges", "runs", "focus")
 """Tables that are read from the ledger row by row; the others are parts of a report."""
 
 
@@ -34,6 +35,11 @@ def export_tables() -> list[str]:
     return [*STREAMS, *(part.name for part in parts_on("export"))]
 
 
+def exports() -> list[str]:
+    """Name everything that can be exported: tables, and records in a format of others."""
+    return [*export_tables(), *RECORDS]
+
+
 def export_table(
     ledger: Ledger,
     book: PriceBook,
@@ -42,26 +48,42 @@ def export_table(
     run_ids: Sequence[str] | None = None,
     *,
     floats: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Write a table to a file beside its final name, then move it there; returns the number of rows.
 
     Args:
-        table: one of `export_tables`.
-        output: ends as a format of `FORMATS` that takes rows.
+        table: one of `exports`.
+        output: ends as a format of `FORMATS` that takes rows; for records as their format wants it.
         run_ids: None = every run (the report: every complete run).
         floats: dollars as floats, not exact, for programs that cannot take decimals; Parquet only.
+        tell: hears what could not be written.
 
     Raises:
         InputError: no such table, run or format.
     """
-    if table not in export_tables():
+    if table not in exports():
         raise _no_table(table)
+    _check_runs(ledger, run_ids)
+    if table in RECORDS:
+        if floats:
+            raise InputError(f"{table} has no columns of dollars", where="--floats", fix="leave it out")
+        return write_records(ledger, book, table, output, run_ids)
     form = _format(output)
     if floats and not form.is_typed:
         ending = output.suffix.lower()
         raise InputError(f"{ending} has no types of numbers", where="--floats", fix="leave it out, or end in .parquet")
     stream = table_stream(ledger, book, table, run_ids)
-    return _write(with_floats(stream) if floats else stream, form, output)
+    count = _write(with_floats(stream) if floats else stream, form, output)
+    for sentence in stream.left_out:
+        tell(sentence)
+    return count
+
+
+def _check_runs(ledger: Ledger, run_ids: Sequence[str] | None) -> None:
+    missing = sorted(set(run_ids or ()) - {run.run_id for run in ledger.runs()})
+    if missing:
+        raise InputError(f"there is no run {', '.join(missing)}", where="--run", fix="see: benchtab runs list")
 
 
 def write_file(stream: RowStream, output: Path) -> int:
@@ -121,6 +143,10 @@ def table_stream(ledger: Ledger, book: PriceBook, table: str, run_ids: Sequence[
         from harness.reports.exports.sample_export import sample_stream
 
         return sample_stream(ledger, book, run_ids)
+    if table == "focus":
+        from harness.reports.exports.focus_export import focus_stream
+
+        return focus_stream(ledger, book, run_ids)
     if table in STREAMS:
         from harness.reports.exports.attempt_exports import export_stream
 
@@ -133,7 +159,7 @@ def table_stream(ledger: Ledger, book: PriceBook, table: str, run_ids: Sequence[
 
 
 def _no_table(table: str) -> InputError:
-    return InputError(f"no table {table!r}", where="TABLE", fix=f"one of: {', '.join(export_tables())}")
+    return InputError(f"no table {table!r}", where="TABLE", fix=f"one of: {', '.join(exports())}")
 
 
 def stream_of(table: Table) -> RowStream:
@@ -154,7 +180,7 @@ def with_floats(stream: RowStream) -> RowStream:
                 values[place] = [None if usd is None else float(usd) for usd in values[place]]
             yield values
 
-    return RowStream(name=stream.name, columns=columns, batches=converted())
+    return RowStream(name=stream.name, columns=columns, batches=converted(), left_out=stream.left_out)
 
 
 def data_frame(stream: RowStream) -> pd.DataFrame:

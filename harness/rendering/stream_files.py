@@ -38,6 +38,9 @@ def _cell(value: object, kind: str) -> str:
         return ""
     if kind == "timestamp" and isinstance(value, int):
         return exact(from_us(value))
+    if kind == "amount":
+        text = exact(value)
+        return text if "." in text else f"{text}.0"
     return guarded(exact(value)) if kind in TEXT_KINDS else exact(value)
 
 
@@ -80,6 +83,7 @@ def _arrow_type(column: Column) -> pa.DataType:
         "percent": pa.float64(),
         "boolean": pa.bool_(),
         "usd": pa.decimal128(USD_DIGITS, USD_SCALE),
+        "amount": pa.decimal128(USD_DIGITS, USD_SCALE),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
     return types.get(column.kind, pa.string())

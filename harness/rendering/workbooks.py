@@ -94,6 +94,9 @@ def _writers(workbook: Any, sheet: Any) -> Mapping[str, Write]:
     def dollars(row: int, place: int, value: Any) -> None:
         sheet.write_number(row, place, float(value), usd)
 
+    def amount(row: int, place: int, value: Any) -> None:
+        sheet.write_number(row, place, float(value))
+
     def instant(row: int, place: int, value: Any) -> None:
         us = value if isinstance(value, int) else to_us(value)
         sheet.write_number(row, place, us / _US_PER_DAY + _DAYS_TO_1970, when)
@@ -106,6 +109,7 @@ def _writers(workbook: Any, sheet: Any) -> Mapping[str, Write]:
         "percent": number,
         "boolean": sheet.write_boolean,
         "usd": dollars,
+        "amount": amount,
         "timestamp": instant,
     }
 

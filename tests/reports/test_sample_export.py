@@ -17,7 +17,8 @@ import harness
 from harness.ledger import NO_USAGE, Ledger, PlannedRecord, RunRecord, SuiteRecord
 from harness.pricing import Price, PriceBook
 from harness.rendering.export_files import export_table, table_stream
-from harness.reports.exports.sample_export import SAMPLES, question_text
+from harness.reports.exports.sample_export import SAMPLES
+from harness.reports.exports.whole_samples import question_text
 from harness.reports.facts.assembly import spend_report
 from harness.usage.values import Meter
 from tests.support.report_ledgers import Try, add_run, many, used

@@ -106,15 +106,16 @@ _WHICH: Mapping[Which, str] = {"all": "1 = 1", "one_by_one": SETTLED_ONE_BY_ONE,
 
 
 def attempt_rows(
-    ledger: Readable, run_ids: Sequence[str] | None = None, *, only: Which = "all"
+    ledger: Readable, run_ids: Sequence[str] | None = None, *, only: Which = "all", by_sample: bool = False
 ) -> Iterator[AttemptRow]:
     """Give attempts in the order they were sent.
 
     Args:
         run_ids: None = every run.
         only: `one_by_one` = those that `usage_sums` leaves out; `bill_unknown` = those that `unknown_bills` counts.
+        by_sample: cell by cell, and there sample by sample, in place of the order sent over all.
     """
-    query = _attempts_query(f"SELECT * FROM attempts WHERE {_WHICH[only]}", _of_runs(run_ids))
+    query = _attempts_query(f"SELECT * FROM attempts WHERE {_WHICH[only]}", _of_runs(run_ids), by_sample=by_sample)
     for row in select_rows(ledger, query, run_ids):
         yield _attempt_row(row)
 
@@ -130,7 +131,8 @@ def attempts_by_id(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[Att
     yield from map(_attempt_row, rows_by_id(ledger, query, attempt_ids))
 
 
-def _attempts_query(chosen: str, of_runs: str) -> str:
+def _attempts_query(chosen: str, of_runs: str, *, by_sample: bool = False) -> str:
+    order = "attempts.cell_id, attempts.planned_id, " if by_sample else ""
     return f"""
         SELECT attempts.*, coalesce(attempts.other_provider, cells.provider) AS provider_asked, {_CELL}, {_SAMPLE},
             parameter_sets.parameters, usage_groups.speed,
@@ -140,7 +142,7 @@ def _attempts_query(chosen: str, of_runs: str) -> str:
         JOIN parameter_sets USING (parameter_set_id)
         LEFT JOIN planned_samples USING (planned_id)
         LEFT JOIN usage_groups USING (usage_group_id)
-        WHERE {of_runs} ORDER BY attempts.attempt_id
+        WHERE {of_runs} ORDER BY {order}attempts.attempt_id
     """
 
 

@@ -31,11 +31,13 @@ class Standing:
             nobody.
         n_retries: solving attempts that repeat an earlier one.
         solve, judge, others: tokens and dollars of the attempts that were made for it; others = simulated users, tools.
+        n_answers: solving attempts that were answered by a request: more than one is a conversation.
         n_usage_known: solving attempts that state their tokens.
     """
 
     planned_id: int
     tried: ChargedRow | None = None
+    n_answers: int = 0
     n_usage_known: int = 0
     solve: Spend = NOTHING
     judge: Spend = NOTHING
@@ -51,6 +53,7 @@ class Standing:
             self.others = self.others.plus(spend)
             return
         self.n_retries += row.try_number > 1
+        self.n_answers += row.status == "succeeded"
         self.n_usage_known += row.status not in ("sent", "reused") and row.tokens.input_tokens is not None
         self.solve = self.solve.plus(spend) if self.solve is not NOTHING else spend
         if self.tried is None or row.status in ANSWERED or self.tried.status not in ANSWERED:

@@ -1,30 +1,24 @@
 """The export table `samples`: one row per sample of a suite on a model setting, with question, answer, score and cost.
 
-Data flows planned samples + standings, scores and transcripts, some samples at a time -> `RowStream`. Memory does not
-grow with the ledger; equal ledgers give equal rows, by cell in the order planned.
+Data flows whole samples -> `RowStream`. Memory does not grow with the ledger; equal ledgers give equal rows, by cell in
+the order planned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
-from harness.ledger import CellRecord, Ledger
-from harness.ledger.reading.attempt_rows import transcripts_of
-from harness.ledger.reading.export_rows import planned_ids, planned_samples, scores_by_attempt
-from harness.ledger.records import TranscriptRow
+from harness.ledger import Ledger
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_exports import NAME_COLUMNS
 from harness.reports.exports.attempt_rates import AttemptRates
-from harness.reports.exports.sample_bills import ANSWERED, SampleBills, Standing
+from harness.reports.exports.sample_bills import SampleBills, Standing
+from harness.reports.exports.whole_samples import WholeSample, cells_of, whole_samples
 from harness.reports.facts.report_facts import Spend
 from harness.scorers.values import COUNTED_WRONG
-from harness.secrets import redact_known
 
-SAMPLES_AT_A_TIME = 200
-"""Whose texts are read at once: a reply with its reasoning can have a megabyte."""
 MOST_ROWS, MOST_CHARACTERS = 5_000, 4_000_000
 """Of a batch of the stream."""
 
@@ -78,10 +72,6 @@ SAMPLES: tuple[Column, ...] = (
 )  # fmt: skip
 
 Row = tuple[object, ...]
-_Texts = tuple[str, str, str | None]
-"""Question, reply, reasoning."""
-_NO_SCORE = (None,) * 6
-_NO_TEXTS = (None, None, None)
 
 
 def sample_stream(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None = None) -> RowStream:
@@ -105,58 +95,20 @@ def _gathered(parts: Iterator[list[Row]]) -> Iterator[list[Sequence[object]]]:
 
 def _parts(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> Iterator[list[Row]]:
     bills = SampleBills(ledger, AttemptRates(book))
-    wanted = [run.run_id for run in ledger.runs()] if run_ids is None else list(dict.fromkeys(run_ids))
-    for run_id in wanted:
-        for cell in ledger.cells(run_id):
-            assert cell.cell_id is not None  # it is stored
-            standings = _with_untried(planned_ids(ledger, run_id, cell.suite), bills.of_cell(cell.cell_id))
-            while some := list(islice(standings, SAMPLES_AT_A_TIME)):
-                yield _rows(ledger, cell, some)
+    for _, cell in cells_of(ledger, run_ids):
+        for some in whole_samples(ledger, bills, cell):
+            yield list(map(_row, some))
 
 
-def _with_untried(planned: Sequence[int], tried: Iterator[Standing]) -> Iterator[Standing]:
-    following = next(tried, None)
-    for planned_id in planned:
-        if following is not None and following.planned_id == planned_id:
-            yield following
-            following = next(tried, None)
-        else:
-            yield Standing(planned_id)
-
-
-def _rows(ledger: Ledger, cell: CellRecord, standings: Sequence[Standing]) -> list[Row]:
-    tried = [one.tried.attempt_id for one in standings if one.tried is not None]
-    samples = planned_samples(ledger, [one.planned_id for one in standings])
-    scores = scores_by_attempt(ledger, tried)
-    said = {row.attempt_id: _texts(row) for row in transcripts_of(ledger, tried)}
-    rows = []
-    for one in standings:
-        sample = samples[one.planned_id]
-        attempt_id = -1 if one.tried is None else one.tried.attempt_id
-        question, reply, reasoning = said.get(attempt_id, _NO_TEXTS)
-        _, millionths, why, answer, rule, scorer = scores.get(attempt_id, _NO_SCORE)
-        reason = None if millionths is not None else why or _without_score(one)
-        rows.append((
-            cell.run_id, cell.suite, cell.suite_version, sample.task, sample.sample_id, sample.epoch,
-            cell.provider, cell.model, cell.setting, cell.simulated,
-            sample.inclusion_probability, question, sample.reference, answer, reply, reasoning,
-            _counted(millionths, reason), reason, scorer, rule, *_tokens_and_costs(one), *_of_attempt(one),
-            *_bill(one.others),
-        ))  # fmt: skip
-    return rows
-
-
-def _without_score(one: Standing) -> str:
-    """Say why there is no score where no scorer did: as reports count it."""
-    if one.tried is None:
-        return "not_asked"
-    return "pending" if one.tried.status in (*ANSWERED, "sent") else "failed"
-
-
-def _counted(millionths: int | None, reason: str | None) -> float | None:
-    if millionths is not None:
-        return millionths / 1_000_000
-    return 0.0 if reason in COUNTED_WRONG else None
+def _row(one: WholeSample) -> Row:
+    cell, sample, texts = one.cell, one.sample, one.texts
+    return (
+        cell.run_id, cell.suite, cell.suite_version, sample.task, sample.sample_id, sample.epoch,
+        cell.provider, cell.model, cell.setting, cell.simulated,
+        sample.inclusion_probability, texts.question, sample.reference, one.answer, texts.reply, texts.reasoning,
+        one.counted_score, one.reason, one.scorer, one.rule,
+        *_tokens_and_costs(one.standing), *_of_attempt(one.standing), *_bill(one.standing.others),
+    )  # fmt: skip
 
 
 def _tokens_and_costs(one: Standing) -> Row:
@@ -182,30 +134,3 @@ def _of_attempt(one: Standing) -> Row:
         duration_s = (tried.finished_at_us - tried.started_at_us) / 1_000_000
         first_s = None if tried.first_byte_us is None else tried.first_byte_us / 1_000_000
     return (duration_s, first_s, tried.finish_reason, bool(tried.refused), tried.attempt_id, tried.request_id)
-
-
-def _texts(said: TranscriptRow) -> _Texts:
-    reasoning = None if said.reasoning is None else _storable_text(said.reasoning)
-    return redact_known(question_text(said.messages)), _storable_text(said.answer), reasoning
-
-
-def _storable_text(text: str) -> str:
-    """Read a text as files of every format can hold it: halves of characters become question marks, keys are masked."""
-    return redact_known(text).encode("utf-8", "replace").decode()
-
-
-def question_text(messages: Sequence[Mapping[str, object]]) -> str:
-    """Write the messages of a conversation as one text; roles are named where there are several.
-
-    Args:
-        messages: as stored: `content` is a text or a list of texts and of images by digest.
-    """
-    texts = [_content(message["content"]) for message in messages]
-    if len(texts) == 1:
-        return texts[0]
-    return "\n\n".join(f"{message['role']}: {text}" for message, text in zip(messages, texts, strict=True))
-
-
-def _content(content: object) -> str:
-    parts = content if isinstance(content, list | tuple) else [content]
-    return "\n".join(part if isinstance(part, str) else "[image]" for part in parts)
