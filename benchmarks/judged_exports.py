@@ -1,6 +1,6 @@
-"""Exports before those who define their formats: `python -m benchmarks.judged_exports ENVIRONMENT [--attempts N]`.
+"""Exports before those who define their formats: `python -m benchmarks.judged_exports FOLDER [--attempts N]`.
 
-The environment (`.ci/judges`) holds the FOCUS validator, every-eval-ever and OpenTelemetry's messages and conventions.
+The folder (`.ci/judges` fills it) holds the FOCUS validator, every-eval-ever and OpenTelemetry's messages and conventions.
 A ledger of twelve models with retries, batches, tiers and odd answers is exported; each judge reads the files.
 """
 
@@ -52,10 +52,10 @@ print(json.dumps({"spans": len(spans), "ids": len(ids), "unknown": unknown, "orp
 def judge_focus(place: Path, file: Path) -> Verdict:
     """Ask the FOCUS validator; its data of currencies is found from the folder of its package alone."""
     asked = [
-        place / "bin/focus-validator", "--data-file", file, "--validate-version", "1.2", "--focus-dataset",
+        place / "focus/bin/focus-validator", "--data-file", file, "--validate-version", "1.2", "--focus-dataset",
         "CostAndUsage", "--block-download", "--applicability-criteria", ",".join(FOCUS_TERMS),
     ]  # fmt: skip
-    home = next((place / "lib").glob("python3*/site-packages"))
+    home = next((place / "focus/lib").glob("python3*/site-packages"))
     said = _run(asked, cwd=home)
     total = re.search(r"Total: (\d+) \| Pass: (\d+) \| Fail: (\d+) \| Skipped: (\d+)", said)
     failed = frozenset(re.findall(r"(\S+): FAIL", said))
@@ -66,7 +66,7 @@ def judge_focus(place: Path, file: Path) -> Verdict:
 
 def judge_eee(place: Path, folder: Path) -> Verdict:
     """Ask every-eval-ever about every aggregate and every instance record."""
-    said = _run([place / "bin/every_eval_ever", "validate", "--format", "json", "data/*/*/*/*.json",
+    said = _run([place / "records/bin/every_eval_ever", "validate", "--format", "json", "data/*/*/*/*.json",
                  "data/*/*/*/*.jsonl"], cwd=folder)  # fmt: skip
     reports = json.loads(said)
     bad = [report["file"] for report in reports if not report["valid"]]
@@ -75,7 +75,7 @@ def judge_eee(place: Path, folder: Path) -> Verdict:
 
 def judge_otlp(place: Path, file: Path) -> Verdict:
     """Read the file as OpenTelemetry's own message, and look its names up in the conventions."""
-    told = json.loads(_run([place / "bin/python", "-c", OTLP_JUDGE, file], cwd=file.parent))
+    told = json.loads(_run([place / "records/bin/python", "-c", OTLP_JUDGE, file], cwd=file.parent))
     is_good = told["spans"] == told["ids"] > 0 and not told["unknown"] and not told["orphans"]
     return is_good, f"{told['spans']:,} spans read; names unknown to the conventions: {told['unknown'] or 'none'}"
 
@@ -96,10 +96,10 @@ JUDGES: Sequence[tuple[str, str, Callable[[Path, Path], Verdict]]] = (
 def main() -> int:
     """Export, ask the judges, print their verdicts."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("environment", type=Path)
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--attempts", type=int, default=5_000)
     options = parser.parse_args()
-    rows, place, book = [], options.environment.absolute(), load_price_book()
+    rows, place, book = [], options.folder.absolute(), load_price_book()
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "ledger.db"
         fill_apart(database, options.attempts)
