@@ -1,6 +1,6 @@
 """Exports before those who define their formats: `python -m benchmarks.judged_exports FOLDER [--attempts N]`.
 
-The folder (`.ci/judges` fills it) holds the FOCUS validator, every-eval-ever and OpenTelemetry's messages and conventions.
+The folder, which `.ci/judges` fills, holds the FOCUS validator, every-eval-ever and OpenTelemetry's messages.
 A ledger of twelve models with retries, batches, tiers and odd answers is exported; each judge reads the files.
 """
 
