@@ -127,6 +127,25 @@ def test_a_sample_without_its_calls_is_counted_by_its_sums_and_that_is_said(tmp_
     assert len(scores_of(records)) == 1
 
 
+def test_the_usage_of_a_last_call_is_no_usage_of_its_sample(tmp_path: Path) -> None:
+    output = {"choices": [{"message": {}}], "usage": usage(1885, 21, 1906)}
+    records = _records(tmp_path, log(sample([], output=output)))
+    [attempt] = attempts_of(records)
+    assert attempt.usage is not None
+    assert attempt.usage.usage.is_missing
+    assert attempt.usage.raw == output["usage"]
+    assert notes_of(records)["calls_not_itemised"].lower_bound
+    assert [score.attempt for score in scores_of(records)] == [attempt.identity]
+
+
+def test_a_log_that_leaves_its_version_out_is_of_the_present_one(tmp_path: Path) -> None:
+    content = log(sample([call(usage(10, 5, 15))]))
+    del content["version"]
+    path = write_document(tmp_path, content)
+    assert recognised(peek(LogFile(path, path.name)))[0] is FORMAT
+    assert len(attempts_of(records_of(FORMAT, path))) == 1
+
+
 def test_missing_samples_are_said_and_never_scaled(tmp_path: Path) -> None:
     records = _records(tmp_path, log(sample([call(usage(10, 5, 15))]), results={"total_samples": 80}))
     note = notes_of(records)["samples_missing"]

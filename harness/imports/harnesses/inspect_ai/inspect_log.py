@@ -38,12 +38,14 @@ from harness.imports.log_records import (
     ImportedRun,
     ImportedSample,
     ImportedScore,
+    ImportedUsage,
     LoggedStatus,
     Noted,
     Record,
     SampleKey,
 )
 from harness.imports.refusal import ImportRefused
+from harness.imports.usages import unsure
 from harness.ledger.records import Purpose
 
 TOOL = "inspect-ai"
@@ -51,11 +53,12 @@ VERSIONS = (1, 2)
 
 
 def role_of(look: Peek) -> str | None:
-    """Recognise an archive with a beginning or a header, and a document with an evaluation and its status."""
+    """Recognise an archive with a beginning or a header, and a document with an evaluation, its plan and status."""
     if look.container == "zip":
         return "log" if START in look.members or HEADER in look.members else None
     about = an_object(look.top.get("eval"))
-    return "log" if {"task", "model"} <= about.keys() and {"version", "status"} <= look.top.keys() else None
+    is_whole = "status" in look.top and {"plan", "results", "stats", "samples"} & look.top.keys()
+    return "log" if {"task", "model"} <= about.keys() and is_whole else None
 
 
 def read(source: Source) -> Iterator[Record]:
@@ -106,7 +109,7 @@ class _Log:
         Raises:
             ImportRefused: the log has a version that is not read.
         """
-        if (version := self._head.get("version")) not in VERSIONS:
+        if (version := self._head.get("version", VERSIONS[-1])) not in VERSIONS:
             raise ImportRefused(
                 f"Inspect log of version {version!r}: versions {VERSIONS[0]} and {VERSIONS[1]} are read",
                 where=self._file.name,
@@ -199,10 +202,14 @@ class _Log:
         self._n_unsure += attempt.usage.usage.is_missing
 
     def _summed(self, sample: LoggedSample, key: SampleKey, calls: _Call) -> Iterator[Record]:
-        """Give one attempt a model for a sample whose calls are not in the log, with what the sample sums up."""
+        """Give one attempt a model for a sample whose calls are not in the log, with what the sample sums up.
+
+        Without sums its tokens are unknown: what its output states is the usage of its last call alone.
+        """
         facts, output = sample.facts, an_object(sample.facts.get("output"))
         stated = {name: an_object(usage) for name, usage in an_object(facts.get("model_usage")).items()}
-        if not stated and (output.get("choices") or output.get("usage")):
+        is_last_alone = not stated and bool(output.get("choices") or output.get("usage"))
+        if is_last_alone:
             stated = {self._main: an_object(output.get("usage"))}
         for name, usage in stated.items():
             asked, place = slashed(name), f"{self._key}/{key.sample_id}/{key.epoch + 1}/sum/{name}"
@@ -215,18 +222,23 @@ class _Log:
                 purpose=purpose,
                 provider=None if is_main else asked.provider,
                 model=None if is_main else asked.model,
-                usage=read_model_usage(
-                    NAME, usage or None, where=sample.where, meaning=meaning_of(self._version, name)
-                ),
+                usage=self._sum_usage(usage, name, sample.where, is_last_alone=is_last_alone),
                 started_at_us=instant_us(facts.get("started_at")),
                 finished_at_us=instant_us(facts.get("completed_at")),
             )
-            self._sums.add(name, usage)
+            if not is_last_alone:
+                self._sums.add(name, usage)
             if purpose == "solve":
                 calls.last_solving = place
         if stated:
-            detail = "the log holds no calls of some samples: their tokens are sums, each as one attempt"
-            yield Noted(run=self._key, name="calls_not_itemised", detail=detail)
+            told = "unknown, for only the last call's are stated" if is_last_alone else "sums, each as one attempt"
+            detail = f"the log holds no calls of some samples: their tokens are {told}"
+            yield Noted(run=self._key, name="calls_not_itemised", detail=detail, lower_bound=is_last_alone)
+
+    def _sum_usage(self, raw: JsonObject, name: str, where: str, *, is_last_alone: bool) -> ImportedUsage | None:
+        if is_last_alone:
+            return unsure(NAME, raw, "last_call_only", f"{where}: of several calls, if there were, the last one's")
+        return read_model_usage(NAME, raw or None, where=where, meaning=meaning_of(self._version, name))
 
     def _scores(self, facts: JsonObject, calls: _Call) -> Iterator[Record]:
         if calls.last_solving is None:
@@ -288,7 +300,7 @@ def _key(about: JsonObject) -> str:
 FORMAT = Format(
     name=NAME,
     title="Inspect AI",
-    looks_for="a zip with _journal/start.json or header.json, or JSON with version, status and eval",
+    looks_for="a zip with _journal/start.json or header.json, or JSON with status, eval and plan",
     role_of=role_of,
     read=read,
     example="logs/",
