@@ -6,7 +6,7 @@ Data flows a `Peek` -> `recognised` -> the `Format` whose reader takes it, and t
 from __future__ import annotations
 
 from harness.errors import did_you_mean
-from harness.imports.agents import claude_code, codex_sessions
+from harness.imports.agents import claude_code, codex_sessions, harbor_jobs, mini_swe_agent, tau2_bench
 from harness.imports.gateways import (
     anthropic_batch_files,
     calls,
@@ -25,13 +25,16 @@ from harness.imports.log_peeks import Peek, refuse_empty
 from harness.imports.refusal import ImportRefused
 
 FORMATS: tuple[Format, ...] = (
-    # where two could fit, the narrower comes first
+    # where two could fit, the narrower comes first; what lies inside of a trial of Harbor is no log of its own
+    harbor_jobs.FORMAT,
     inspect_log.FORMAT,
     openai_batch_files.FORMAT,
     anthropic_batch_files.FORMAT,
     gemini_batch_files.FORMAT,
     claude_code.FORMAT,
     codex_sessions.FORMAT,
+    mini_swe_agent.FORMAT,
+    tau2_bench.FORMAT,
     lm_eval.FORMAT,
     promptfoo_results.FORMAT,
     otel_spans.FORMAT,

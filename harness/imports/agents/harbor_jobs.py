@@ -1,0 +1,425 @@
+"""Jobs of Harbor: trials with their totals and rewards, the steps of their trajectories, and single trajectories.
+
+Data flows the files of a job -> a sample per task and trial. Where the steps add up to the trial's total, each is a
+call; where they do not, the total is one, for that was spent. What an agent logged itself is not counted beside it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from harness.declared import JsonObject
+from harness.imports.agents.atif_trajectories import Call, Header, Sums, asked_of, calls_in, header_of, usage_of
+from harness.imports.agents.litellm_names import NO_MODEL, UNKNOWN, named
+from harness.imports.containers.json_stream import walk
+from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_amount, an_object
+from harness.imports.gateways.logged_answers import doubt_in
+from harness.imports.harnesses.logged_settings import setting_of
+from harness.imports.log_formats import Format, Source, SourceFile
+from harness.imports.log_instants import instant_us
+from harness.imports.log_peeks import Peek
+from harness.imports.log_records import (
+    Broken,
+    ImportedAttempt,
+    ImportedCell,
+    ImportedRun,
+    ImportedSample,
+    ImportedScore,
+    ImportedUsage,
+    Noted,
+    Record,
+    SampleKey,
+)
+from harness.imports.refusal import ImportRefused
+
+NAME = "harbor"
+TRIAL, JOB, TRAJECTORY, RAW = "trial", "job", "trajectory", "raw"
+_AGENT, _RESULT = "agent", "result.json"
+_MAIN_REWARD = "reward"
+
+
+def role_of(look: Peek) -> str | None:
+    """Recognise jobs, trials and trajectories; whatever else an agent logged inside of a trial is part of it."""
+    top = look.top
+    if str(top.get("schema_version") or "").startswith("ATIF-"):
+        return TRAJECTORY
+    if {"trial_name", "task_name", "agent_info"} <= top.keys():
+        return TRIAL
+    if {"stats", "n_total_trials"} <= top.keys():
+        return JOB
+    is_log = look.container in ("json", "lines", "sqlite", "csv")
+    return RAW if is_log and _trial_around(look.file.path) is not None else None
+
+
+def _trial_around(path: Path) -> Path | None:
+    """Find the trial whose agent wrote a file."""
+    for folder in path.parents:
+        if folder.name == _AGENT and (folder.parent / _RESULT).is_file():
+            return folder.parent
+    return None
+
+
+def unit_of(path: Path, role: str) -> Path:
+    """Say that all trials of a job belong together, with what is inside of them."""
+    if role == JOB:
+        return path.parent
+    trial = path.parent if role == TRIAL else _trial_around(path)
+    return path if trial is None else trial.parent
+
+
+def read(source: Source) -> Iterator[Record]:
+    """Give each trial as a sample, or each trajectory where there are no trials.
+
+    Raises:
+        ImportRefused: a file is of another version, the trials are not all that the job has, or there are only files
+            of an agent's own.
+    """
+    trials = [(file, _document(file)) for file in source.of(TRIAL)]
+    trajectories = source.of(TRAJECTORY)
+    job_file = source.one(JOB)
+    if not trials and not trajectories:
+        raise ImportRefused(
+            "holds a job without its trials" if job_file else "is an agent's own log inside of a trial of Harbor",
+            where=source.files[0].name,
+            fix="name the folder of the job, or the format of the log (--format)",
+        )
+    job = {} if job_file is None else _document(job_file)
+    if job_file is not None:
+        _check(job, [trial for _, trial in trials], job_file.name)
+    by_trial = {_trial_around(file.file.path): file for file in trajectories}
+    run = _run(job, [trial for _, trial in trials])
+    if trials:
+        yield run
+    job_reading = _Job(run=run.key, texts=source.texts)
+    for file, trial in sorted(trials, key=lambda one: (str(one[1].get("started_at")), str(one[1].get("trial_name")))):
+        yield from job_reading.trial(file, trial, by_trial.pop(file.file.path.parent, None))
+    for trajectory in by_trial.values():
+        yield from _alone(trajectory, texts=source.texts)
+    if trials:
+        yield from job_reading.notes(a_count(an_object(job.get("stats")).get("n_retries")) or 0)
+
+
+def _document(file: SourceFile) -> JsonObject:
+    """Read a result, without the details that are of no use here and can be long.
+
+    Raises:
+        ImportRefused: it is of another version.
+    """
+    top = {path[0]: value for path, value in walk(file.file) if path}
+    version = top.get("schema_version", 1)
+    if version != 1:
+        raise ImportRefused(f"schema_version {version!r} is not known", where=file.name, fix="read is version 1")
+    return top
+
+
+def _check(job: JsonObject, trials: list[JsonObject], name: str) -> None:
+    """Compare the job's sums with its trials'."""
+    stats = an_object(job.get("stats"))
+    n_stated = a_count(stats.get("n_completed_trials", stats.get("n_trials")))
+    found = [_totals(trial) for trial in trials]
+    for key, sums in (
+        ("n_input_tokens", [one.prompt for one in found]),
+        ("n_output_tokens", [one.completion for one in found]),
+    ):
+        stated, summed = a_count(stats.get(key)), sum(count or 0 for count in sums)
+        if n_stated is not None and (n_stated > len(trials) or (stated is not None and stated != summed)):
+            missing = f", {n_stated - len(trials)} trials are missing" if n_stated > len(trials) else ""
+            raise ImportRefused(
+                f"the job states {n_stated} trials, {key} {stated}; the {len(trials)} found sum to {summed}{missing}",
+                where=name,
+                fix="give all trials of the job, or the trials without the job's own result.json",
+            )
+
+
+def _totals(trial: JsonObject) -> Sums:
+    """Sum what a trial used: of its agent, or of the agents of its steps."""
+    contexts = [an_object(trial.get("agent_result"))]
+    if not contexts[0]:
+        contexts = [an_object(an_object(step).get("agent_result")) for step in a_list(trial.get("step_results"))]
+    counts = [_summed([a_count(one.get(name)) for one in contexts]) for name in
+              ("n_input_tokens", "n_cache_tokens", "n_output_tokens")]  # fmt: skip
+    costs = [cost for one in contexts if (cost := an_amount(one.get("cost_usd")))]
+    usage = next((found for one in contexts if (found := an_object(one.get("model_usage")))), {})
+    return Sums(
+        prompt=counts[0],
+        cached=counts[1],
+        completion=counts[2],
+        cost_usd=sum(costs, Decimal(0)) if costs else None,
+        extra={"model_usage": usage} if len(contexts) == 1 else {},
+    )
+
+
+def _summed(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _run(job: JsonObject, trials: list[JsonObject]) -> ImportedRun:
+    began = [text for trial in trials if (text := a_text(trial.get("started_at")))]
+    configs = [an_object(trial.get("config")) for trial in trials]
+    named_by = [key for one in configs if (key := a_text(one.get("job_id")))]
+    agents = {str(an_object(trial.get("agent_info")).get("name")) for trial in trials}
+    stats = an_object(job.get("stats"))
+    is_going = any(a_count(stats.get(f"n_{word}_trials")) for word in ("running", "pending", "cancelled"))
+    return ImportedRun(
+        key=a_text(job.get("id")) or next(iter(named_by), None) or f"trials since {min(began, default='')}",
+        tool=NAME,
+        name=" ".join(sorted(agents)) or NAME,
+        created_at_us=instant_us(job.get("started_at")) or instant_us(min(began, default=None)),
+        finished_at_us=instant_us(job.get("finished_at")),
+        status="partial" if is_going else "complete",
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """The trials of a job, one after the other."""
+
+    run: str
+    texts: bool
+    cells: dict[tuple[str, str, str, str | None], ImportedCell] = field(default_factory=dict)
+    trials: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    differing: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+
+    def trial(self, file: SourceFile, trial: JsonObject, trajectory: SourceFile | None) -> Iterator[Record]:
+        """Give a trial."""
+        cell = self._cell(trial)
+        task = str(trial.get("task_name"))
+        place = cell.suite, cell.provider, cell.model, task
+        sample = SampleKey(sample_id=task, epoch=self.trials[place])
+        self.trials[place] += 1
+        checksum = a_text(trial.get("task_checksum"))
+        yield ImportedSample(cell=cell, sample=sample, content_sha256=checksum)
+        key = a_text(trial.get("id")) or f"{self.run}/{trial.get('trial_name')}"
+        calls = _Calls(
+            cell=cell,
+            key=key,
+            sample=sample,
+            where=a_text(trial.get("trial_name")) or file.name,
+            total=_totals(trial),
+            window=_window(trial),
+            trajectory=trajectory,
+            header=None if trajectory is None else header_of(trajectory),
+            texts=self.texts,
+        )
+        yield from calls.records()
+        self.differing += calls.differing
+        self.unsure += calls.unsure
+        if calls.last is not None:
+            yield from _scores(trial, calls.last)
+
+    def _cell(self, trial: JsonObject) -> ImportedCell:
+        info = an_object(an_object(trial.get("agent_info")).get("model_info"))
+        agent = an_object(an_object(trial.get("config")).get("agent"))
+        provider, model = named(a_text(agent.get("model_name")))
+        provider = a_text(info.get("provider")) or provider
+        model = a_text(info.get("name")) or model
+        setting = setting_of(an_object(agent.get("kwargs")))
+        suite = a_text(trial.get("source")) or NAME
+        key = suite, provider, model, setting
+        cell = ImportedCell(run=self.run, suite=suite, provider=provider, model=model, setting=setting)
+        return self.cells.setdefault(key, cell)
+
+    def notes(self, n_retries: int) -> Iterator[Noted]:
+        """Say what a job leaves out."""
+        detail = "requests that an agent repeated are not kept"
+        if n_retries:
+            detail += f", nor what {n_retries} trials had used that were run anew"
+        yield Noted(run=self.run, name="retries_lost", detail=detail, lower_bound=True)
+        if self.differing:
+            yield Noted(run=self.run, name="total_differs", detail="; ".join(self.differing[:5]))
+        if self.unsure:
+            yield Noted(run=self.run, name="usage_unsure", detail="; ".join(self.unsure[:5]), lower_bound=True)
+
+
+def _window(trial: JsonObject) -> tuple[int | None, int | None]:
+    """When the agent of a trial ran."""
+    execution = an_object(trial.get("agent_execution"))
+    began = instant_us(execution.get("started_at")) or instant_us(trial.get("started_at"))
+    return began, instant_us(execution.get("finished_at")) or instant_us(trial.get("finished_at")) or began
+
+
+@dataclass(slots=True, kw_only=True)
+class _Calls:
+    """The calls of one trial, or of one trajectory.
+
+    Attributes:
+        total: what it used in all.
+        window: when it ran.
+        last: identity of the last call of the trial's own model.
+    """
+
+    cell: ImportedCell
+    key: str
+    sample: SampleKey
+    where: str
+    total: Sums
+    window: tuple[int | None, int | None]
+    trajectory: SourceFile | None
+    header: Header | None
+    texts: bool
+    last: str | None = None
+    differing: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+
+    def records(self) -> Iterator[Record]:
+        """Give the steps where they are all that was used, else the whole."""
+        header, total = self.header, self.total
+        if (
+            header is not None
+            and header.n_calls
+            and (not total.is_known or header.steps == (total.prompt, total.completion))
+        ):
+            if not total.is_known:
+                self.unsure.append(f"{self.where} states no total; its steps are counted")
+            yield from self._steps(header)
+            return
+        if header is not None and header.n_calls:
+            self.differing.append(
+                f"{self.where}: steps hold (input, output) tokens {header.steps}, the total, which is counted,"
+                f" {(total.prompt, total.completion)}"
+            )
+        yield from self._whole()
+
+    def _steps(self, header: Header) -> Iterator[Record]:
+        assert self.trajectory is not None
+        total_usd = self.total.cost_usd or header.total.cost_usd
+        is_split = total_usd is None or abs(header.steps_cost_usd - total_usd) * 10**6 <= total_usd
+        for call in calls_in(self.trajectory, header.agent, texts=self.texts):
+            extra = an_object(call.metrics.get("extra"))
+            counts = [call.metrics.get(name) for name in ("prompt_tokens", "cached_tokens", "completion_tokens")]
+            usage = usage_of(counts, extra, call.metrics)
+            is_last = call.number == header.n_calls
+            cost = call.cost_usd if is_split else total_usd if is_last else None
+            yield self._attempt(f"step {call.number}", usage, cost, call=call)
+
+    def _whole(self) -> Iterator[Record]:
+        """Give the total as one call, or as one for each model where it is told apart."""
+        total = self.total
+        if not total.is_known:
+            return
+        by_model = an_object(total.extra.get("model_usage"))
+        parts: Mapping[str, JsonObject] = {name: an_object(value) for name, value in by_model.items()}
+        summed = sum(a_count(part.get("n_output_tokens")) or 0 for part in parts.values())
+        extra: JsonObject = {}
+        if self.header is not None and self.header.total.prompt == total.prompt:
+            extra = self.header.total.extra
+        if len(parts) > 1 and summed == total.completion:
+            for name, part in parts.items():
+                counts = [part.get(f"n_{word}_tokens") for word in ("input", "cache", "output")]
+                usage = self._sum(usage_of(counts, {}, part))
+                yield self._attempt(f"all of {name}", usage, an_amount(part.get("cost_usd")) or None, model_name=name)
+            return
+        raw: JsonObject = {
+            "n_input_tokens": total.prompt, "n_cache_tokens": total.cached, "n_output_tokens": total.completion,
+            "extra": extra,
+        }  # fmt: skip
+        usage = self._sum(usage_of((total.prompt, total.cached, total.completion), extra, raw))
+        yield self._attempt("all", usage, total.cost_usd)
+
+    def _sum(self, usage: ImportedUsage | None) -> ImportedUsage | None:
+        """Say of a usage that it sums many calls: none of them had a prompt as long as all of theirs together."""
+        if usage is None or usage.usage.is_missing:
+            return usage
+        largest = 0 if self.header is None else min(self.header.largest_prompt, usage.usage.input_tokens or 0)
+        return replace(usage, usage=replace(usage.usage, context_tokens=largest))
+
+    def _attempt(
+        self,
+        place: str,
+        usage: ImportedUsage | None,
+        cost: Decimal | None,
+        *,
+        call: Call | None = None,
+        model_name: str | None = None,
+    ) -> Record:
+        if usage is not None and (doubt := doubt_in(usage)) is not None:
+            return Broken(where=f"{self.where}: {place}", reason=doubt)
+        name = model_name if call is None else call.model_name
+        provider, model = asked_of(name, self.cell.provider if self.cell.provider != UNKNOWN else None, self.cell.model)
+        at_us = None if call is None else call.at_us
+        identity = f"{self.key}/{place}"
+        if self.last is None or model == self.cell.model:  # the score is the main model's, not a sub-agent's
+            self.last = identity
+        return ImportedAttempt(
+            cell=self.cell,
+            identity=identity,
+            sample=self.sample,
+            provider=provider,
+            model=model,
+            usage=usage,
+            started_at_us=self.window[0] if call is None or at_us is None else at_us,
+            finished_at_us=self.window[1] if call is None or at_us is None else at_us,
+            stated_cost_usd=cost or None,
+            cost_note="an estimate of the agent or of Harbor, by litellm's price list" if cost else None,
+            service_tier=None if usage is None else usage.usage.service_tier,
+            said=None if call is None else call.said,
+        )
+
+
+def _scores(trial: JsonObject, last: str) -> Iterator[Record]:
+    """Give the rewards of a trial, the one that Harbor calls so at the end."""
+    rewards = an_object(an_object(trial.get("verifier_result")).get("rewards"))
+    exception = a_text(an_object(trial.get("exception_info")).get("exception_type"))
+    at_us = instant_us(trial.get("finished_at"))
+    for name in sorted(rewards, key=lambda one: (one == _MAIN_REWARD, one)):
+        value = a_number(rewards[name])
+        reason = None
+        if trial.get("reward_valid") is False:
+            value, reason = None, f"not valid: {exception or 'the trial failed'}"
+        elif value is None or not 0 <= value <= 1:
+            value, reason = None, f"{rewards[name]} is no number from 0 to 1"
+        yield ImportedScore(
+            attempt=last, scorer=name, value=value, reason=reason, explanation=exception, scored_at_us=at_us
+        )
+
+
+def _alone(file: SourceFile, *, texts: bool) -> Iterator[Record]:
+    """Give a trajectory that lies beside no trial: a run of its own, without a score."""
+    header = header_of(file)
+    key = header.key or f"{header.agent.get('name')}/{header.began_us}"
+    agent = a_text(header.agent.get("name")) or NAME
+    yield ImportedRun(
+        key=key, tool=agent, name=agent, tool_version=a_text(header.agent.get("version")), created_at_us=header.began_us
+    )
+    provider, model = named(a_text(header.agent.get("model_name")))
+    cell = ImportedCell(run=key, suite=NAME, provider=provider, model=model or NO_MODEL)
+    calls = _Calls(
+        cell=cell,
+        key=key,
+        sample=SampleKey(sample_id=key),
+        where=file.name,
+        total=header.total,
+        window=(header.began_us, header.began_us),
+        trajectory=file,
+        header=header,
+        texts=texts,
+    )
+    yield from calls.records()
+    for name, said in (("total_differs", calls.differing), ("usage_unsure", calls.unsure)):
+        if said:
+            yield Noted(run=key, name=name, detail=said[0])
+    detail = "requests that the agent repeated are not kept"
+    yield Noted(run=key, name="retries_lost", detail=detail, lower_bound=True)
+
+
+FORMAT = Format(
+    name=NAME,
+    title="Harbor jobs and ATIF trajectories",
+    looks_for="result.json with trial_name and agent_info, or JSON with schema_version ATIF-v1.x",
+    role_of=role_of,
+    read=read,
+    unit_of=unit_of,
+    example="jobs/2026-01-31__12-00-00",
+    cannot_tell=(
+        "Epochs: trials of one task are numbered in the order of their beginnings.",
+        "Cache writes and reasoning, where the steps do not add up to the total.",
+        "What a call cost the user: its costs are estimates by litellm's price list of the day of the conversion.",
+        "Trials that were run anew, and repeated requests: the spend is a lower bound.",
+    ),
+)
