@@ -31,7 +31,7 @@ from harness.models import ModelSpec, parse_model
 from harness.money import from_pico, to_pico_ceiling
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, SessionOptions, run_suites
-from harness.runner.precision.planned_bill import PlannedTask
+from harness.runner.precision.planned_bill import WavesPlan
 from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
 
@@ -60,7 +60,7 @@ class Silent:
 
     def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: Any) -> None: ...
 
-    def waves_expected(self, tasks: Sequence[PlannedTask], wanted: str) -> None: ...
+    def waves_planned(self, plan: WavesPlan) -> None: ...
 
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None: ...
 

@@ -11,7 +11,6 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import ProviderError
@@ -19,7 +18,7 @@ from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, run_suites
-from harness.runner.precision.planned_bill import PlannedTask
+from harness.runner.precision.planned_bill import WavesPlan
 from harness.runner.requests.attempt_ends import Spent
 
 
@@ -39,7 +38,7 @@ class Stopwatch:
     def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None:  # noqa: ARG002
         self.n_failed += error is not None
 
-    def waves_expected(self, tasks: Sequence[PlannedTask], wanted: str) -> None: ...
+    def waves_planned(self, plan: WavesPlan) -> None: ...
 
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None: ...
 

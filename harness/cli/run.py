@@ -304,6 +304,7 @@ def _print_estimate(spec: RunSpec, command: _Command, ledger: Ledger | None) -> 
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
     from harness.reports.estimate import estimate_table
+    from harness.reports.planned_waves import planned_objects, planned_table
     from harness.runner.forecast.dry_run import dry_run
 
     planned = dry_run(
@@ -319,9 +320,14 @@ def _print_estimate(spec: RunSpec, command: _Command, ledger: Ledger | None) -> 
     table = estimate_table(planned.estimates)
     if command.json_output:
         names = [column.name for column in table.columns]
-        print_out(to_json([dict(zip(names, row, strict=True)) for row in table.rows]))
-    else:
-        print_table(table)
+        rows = [dict(zip(names, row, strict=True)) for row in table.rows]
+        if planned.waves is not None:
+            rows = [row | {"precision": planned_objects(planned.waves, row["suite"], row["model"])} for row in rows]
+        print_out(to_json(rows))
+        return
+    print_table(table)
+    if planned.waves is not None:
+        print_table(planned_table(planned.waves))
 
 
 def _print_report(ledger: Ledger, book: PriceBook, run_id: str, *, json_output: bool) -> None:

@@ -6,9 +6,10 @@ Data flows runner events -> counters -> text. The runner knows only the observer
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from harness.runner.plan import PreparedRun
-    from harness.runner.precision.planned_bill import PlannedTask
+    from harness.runner.precision.planned_bill import WavesPlan
 
 _EVERY_S = 60.0
 _COLUMNS = (
@@ -111,14 +112,16 @@ class ProgressDisplay:
             counts.usd += spent.usd
         self._tick()
 
-    def waves_expected(self, tasks: Sequence[PlannedTask], wanted: str) -> None:
+    def waves_planned(self, plan: WavesPlan) -> None:
         """Show the plan of a run in waves, before anything is sent."""
         from harness.rendering.console import print_table
         from harness.reports.planned_waves import planned_table
 
-        if not self._quiet:
-            with contextlib.suppress(OSError):
-                print_table(planned_table(tasks, wanted=wanted), file=self._stream)
+        if self._quiet:
+            return
+        text, width = io.StringIO(), None if self._live is None else self._live.console.width
+        print_table(planned_table(plan), file=text, width=width)
+        self.notice(text.getvalue().rstrip())
 
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None:
         """Note how many samples a model is known to be asked."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.documents.table import Column, Table
 from harness.reports.spend.wording import dollars, percent
-from harness.runner.precision.planned_bill import PlannedTask
+from harness.runner.precision.planned_bill import PlannedTask, WavesPlan
 
 _COLUMNS = (
     Column(name="suite", drops=2),
@@ -22,12 +22,9 @@ _COLUMNS = (
 )
 
 
-def planned_table(tasks: Sequence[PlannedTask], *, wanted: str) -> Table:
-    """Lay a plan out.
-
-    Args:
-        wanted: what the run goes on for, in words.
-    """
+def planned_table(plan: WavesPlan) -> Table:
+    """Lay a plan out."""
+    tasks = plan.tasks
     rows = [_row(task.suite, str(task.model), task.task, [task]) for task in tasks]
     for suite, model in dict.fromkeys((task.suite, task.model) for task in tasks):
         own = [task for task in tasks if (task.suite, task.model) == (suite, model)]
@@ -37,11 +34,28 @@ def planned_table(tasks: Sequence[PlannedTask], *, wanted: str) -> Table:
         rows.append(_row("", "total", "", tasks))
     return Table(
         name="planned_waves",
-        title=f"Plan: asks until {wanted}",
+        title=f"Plan: asks until {plan.wanted}",
         columns=_COLUMNS,
         rows=rows,
         notes=("expected before any answer: waves follow what the answers show, and stop when it is reached",),
     )
+
+
+def planned_objects(plan: WavesPlan, suite: str, model: str) -> list[dict[str, object]]:
+    """Give the tasks of one suite on one model as JSON values; dollars as exact strings, rounded to a micro-dollar."""
+    return [
+        {
+            "task": task.task,
+            "n_samples": task.n_items,
+            "n_all_samples": task.n_all_items,
+            "n_attempts": task.n_attempts,
+            "n_all_attempts": task.n_all_attempts,
+            "usd": None if task.usd is None else f"{task.usd:.6f}",
+            "whole_usd": None if task.whole_usd is None else f"{task.whole_usd:.6f}",
+        }
+        for task in plan.tasks
+        if (task.suite, str(task.model)) == (suite, model)
+    ]
 
 
 def _row(suite: str, model: str, task: str, tasks: Sequence[PlannedTask]) -> tuple[object, ...]:

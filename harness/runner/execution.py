@@ -28,6 +28,7 @@ from harness.runner.budgets import refuse_unbounded
 from harness.runner.endings import FINISHED, Ending, ModelResult, RunResult, run_result, status_of
 from harness.runner.event_loop import fast_loop, frozen_garbage
 from harness.runner.failed_samples import Outcomes, with_new_tries
+from harness.runner.forecast.dry_run import stored_history
 from harness.runner.forecast.remaining import rest_of
 from harness.runner.model_queues import RunObserver
 from harness.runner.options.precision_options import target_of
@@ -88,7 +89,7 @@ def run_suites(
             ledger,
             is_new=stored is None,
             retry_failed=session.retry_failed,
-            usd_per_attempt=lambda: expected_usd(prepared, ledger, book, started),
+            usd_per_attempt=lambda: expected_usd(prepared, stored_history(prepared, ledger), book, started),
         )
         models = _finished(plan, stored, session)
         if models is None:
@@ -198,8 +199,7 @@ def _gone_on(
         frozen_garbage(),
     ):
         if target_of(prepared.spec) is not None:
-            outlook = Outlook(ledger, prepared.run_id)
-            observer.waves_expected(outlook.expected(plan.usd_per_attempt()), outlook.wanted())
+            observer.waves_planned(Outlook(ledger, prepared.run_id).plan(plan.usd_per_attempt()))
         models, ended = loop.run(run_session(plan, book, observer, session))
     if prepared.spec.batch:
         from harness.runner.batch.batch_sessions import with_batch_warnings

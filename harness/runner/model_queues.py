@@ -16,7 +16,7 @@ from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
 from harness.runner.attempts import RequestSender
 from harness.runner.plan import Chain, ModelPlan, PlannedItem
-from harness.runner.precision.planned_bill import PlannedTask
+from harness.runner.precision.planned_bill import WavesPlan
 from harness.runner.requests.item_questions import Question, question_for
 from harness.runner.requests.session_context import AttemptObserver
 from harness.runner.spec import RunSpec
@@ -25,8 +25,7 @@ from harness.runner.spec import RunSpec
 class RunObserver(AttemptObserver, Protocol):
     """Who wants to see a session: progress displays and tests."""
 
-    def waves_expected(self, tasks: Sequence[PlannedTask], wanted: str) -> None:
-        """Learn what a run in waves will probably ask, and what it goes on for (in words)."""
+    def waves_planned(self, plan: WavesPlan) -> None: ...
 
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None: ...
 

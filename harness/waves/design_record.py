@@ -39,6 +39,19 @@ class BankSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSource:
+    """Stored answers that are the base of a difference.
+
+    Attributes:
+        cell_ids: by suite the cell of another run.
+        last_score_id: later scores are not read.
+    """
+
+    cell_ids: Mapping[str, int]
+    last_score_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellDesign:
     """How one suite is asked of one model setting.
 
@@ -68,6 +81,7 @@ class RunDesign:
         level: confidence level of the interval.
         against: model of the base of a difference, as typed; None for other kinds.
         ladder: models in the order of a ladder, as typed; empty for other kinds.
+        base: where the base of a difference is stored; None = it is asked in this run, or there is none.
     """
 
     kind: DesignKind
@@ -76,6 +90,7 @@ class RunDesign:
     level: float = 0.95
     against: str | None = None
     ladder: tuple[str, ...] = ()
+    base: BaseSource | None = None
 
     @property
     def target(self) -> Target | None:
@@ -103,6 +118,7 @@ class RunDesign:
             level=stored["level"],
             against=stored["against"],
             ladder=tuple(stored["ladder"]),
+            base=None if stored.get("base") is None else BaseSource(**stored["base"]),
         )
 
 

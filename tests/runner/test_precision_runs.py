@@ -160,6 +160,27 @@ def test_a_difference_is_asked_of_both_models_on_the_same_samples(ledger: Ledger
     assert asked[0] == asked[1]
 
 
+def test_a_difference_to_a_stored_run_asks_its_model_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    suite, against = number_suite(tmp_path, 900), parse_model(DIRECT)
+    run(suite, [DIRECT], ledger, run_id="base")
+    watcher = Watcher()
+    result = run(suite, [REASONER], ledger, watcher=watcher, difference=0.06, against=against)
+    assert (result.status, len(ledger.cells("run-1"))) == ("complete", 1)
+    assert watcher.sent == len(ledger.draws("run-1")) < 600
+    (note,) = result.notes
+    assert f"{REASONER} less {DIRECT} (stored)" in note
+    assert "+-6 reached" in note
+    run(suite, [DIRECT], ledger, run_id="later")  # what is stored later does not change it
+    assert run(suite, [REASONER], ledger, difference=0.06, against=against).notes == result.notes
+
+
+def test_a_base_that_is_neither_asked_nor_stored_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    suite = number_suite(tmp_path, 900)
+    with pytest.raises(InputError, match="no complete run of sim/direct on mine is stored"):
+        run(suite, [REASONER], ledger, difference=0.06, against=parse_model(DIRECT))
+    assert ledger.runs() == []
+
+
 def test_other_models_answers_predict_unless_they_may_not(ledger: Ledger, tmp_path: Path) -> None:
     suite = number_suite(tmp_path, 300)
     for setting in ("low", "high"):

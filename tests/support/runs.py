@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from harness.models import ModelSpec, parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
-from harness.runner.precision.planned_bill import PlannedTask
+from harness.runner.precision.planned_bill import PlannedTask, WavesPlan
 from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
 from harness.runner.session_setup import StoredPlan, usual_planner
@@ -42,8 +42,8 @@ class Watcher:
         if error is not None:
             self.errors.append(error)
 
-    def waves_expected(self, tasks: Sequence[PlannedTask], wanted: str) -> None:
-        self.expected, self.sent_when_expected = list(tasks), self.sent
+    def waves_planned(self, plan: WavesPlan) -> None:
+        self.expected, self.sent_when_expected = list(plan.tasks), self.sent
 
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None:
         self.planned[model] = n_samples

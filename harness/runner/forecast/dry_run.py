@@ -6,6 +6,7 @@ left to ask. Nothing is sent and nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +18,14 @@ from harness.runner.budgets import refuse_unbounded
 from harness.runner.failed_samples import given_up, with_new_tries
 from harness.runner.forecast.estimates import CostEstimate, estimate_run
 from harness.runner.forecast.output_forecast import History
+from harness.runner.options.precision_options import target_of
 from harness.runner.options.preflight import missing_keys, refuse_another_run
 from harness.runner.plan import PlannedItem, PreparedRun
+from harness.runner.precision.designing import design_run
+from harness.runner.precision.expected_bill import expected_usd
+from harness.runner.precision.goals import Known
+from harness.runner.precision.outlook import Outlook
+from harness.runner.precision.planned_bill import WavesPlan, plan_of
 from harness.runner.preparation import prepare_run
 from harness.runner.spec import RunSpec
 
@@ -28,10 +35,16 @@ Left = set[tuple[ModelSpec, tuple[str, str, str, int]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What would be sent, and what a reader must know: warnings of the run, and keys that it would refuse for."""
+    """What would be sent, and what a reader must know: warnings of the run, and keys that it would refuse for.
+
+    Attributes:
+        estimates: of everything, or what is left of it.
+        waves: what of that a precision will probably need; None = everything is asked.
+    """
 
     estimates: list[CostEstimate]
     warnings: tuple[str, ...]
+    waves: WavesPlan | None = None
 
 
 def dry_run(
@@ -65,7 +78,24 @@ def dry_run(
     lacking = [f"{error.message}: the run would refuse to start ({error.fix})" for error in missing_keys(prepared)]
     history = {} if ledger is None else stored_history(prepared, ledger)
     estimates = estimate_run(prepared, book, now, history=history, asks=asks)
-    return DryRun(estimates=estimates, warnings=(*prepared.warnings, *lacking))
+    return DryRun(
+        estimates=estimates,
+        warnings=(*prepared.warnings, *lacking),
+        waves=_waves(
+            prepared, ledger, is_stored=stored is not None, known=lambda: expected_usd(prepared, history, book, now)
+        ),
+    )
+
+
+def _waves(
+    prepared: PreparedRun, ledger: Ledger | None, *, is_stored: bool, known: Callable[[], Known]
+) -> WavesPlan | None:
+    if target_of(prepared.spec) is None:
+        return None
+    if ledger is not None and is_stored:
+        return Outlook(ledger, prepared.run_id).plan(known())
+    design = design_run(prepared, ledger)
+    return None if design is None else plan_of(design, known())
 
 
 def stored_history(prepared: PreparedRun, ledger: Ledger) -> dict[str, History]:

@@ -14,11 +14,12 @@ from harness.precision import Bank, Target
 from harness.runner.options.precision_options import is_ladder, target_of
 from harness.runner.plan import Chain, LoadedSuite, ModelPlan, PreparedRun
 from harness.runner.precision.ladder_order import ladder_order
+from harness.runner.precision.stored_base import base_source
 from harness.runner.precision.suite_refusals import refuse_out_of_reach, refuse_suite
 from harness.runner.preparation import planned_records, suite_record
 from harness.runner.spec import RunSpec
 from harness.waves.bank_rows import bank_source, frozen
-from harness.waves.design_record import BankSource, CellDesign, DesignKind, RunDesign
+from harness.waves.design_record import BankSource, BaseSource, CellDesign, DesignKind, RunDesign
 from harness.waves.frame import TaskFrame, divided, task_frames
 
 
@@ -39,10 +40,15 @@ def design_run(prepared: PreparedRun, ledger: Ledger | None) -> RunDesign | None
     for loaded in prepared.suites:
         refuse_suite(prepared, loaded)
         cells += _suite_cells(prepared, loaded, planned, target, ledger)
-    return _run_design(prepared.spec, target, cells)
+    base = None
+    against = prepared.spec.against
+    if against is not None and against not in prepared.spec.models:
+        suites = {loaded.suite.name: suite_record(loaded) for loaded in prepared.suites}
+        base = base_source(ledger, suites, against, seed=prepared.spec.sample_seed, but_run=prepared.run_id)
+    return _run_design(prepared.spec, target, cells, base)
 
 
-def _run_design(spec: RunSpec, target: Target, cells: Sequence[CellDesign]) -> RunDesign:
+def _run_design(spec: RunSpec, target: Target, cells: Sequence[CellDesign], base: BaseSource | None) -> RunDesign:
     return RunDesign(
         kind=_kind(spec),
         cells=tuple(cells),
@@ -50,6 +56,7 @@ def _run_design(spec: RunSpec, target: Target, cells: Sequence[CellDesign]) -> R
         level=target.level,
         against=None if spec.against is None else str(spec.against),
         ladder=tuple(map(str, ladder_order(spec.models))) if is_ladder(spec) else (),
+        base=base,
     )
 
 

@@ -6,14 +6,13 @@ Data flows prepared run + stored answers + prices -> dollars by model and stratu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from harness.ledger import Ledger
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
-from harness.runner.forecast.dry_run import stored_history
 from harness.runner.forecast.estimates import estimate_run
+from harness.runner.forecast.output_forecast import History
 from harness.runner.plan import Chain, PreparedRun
 from harness.runner.precision.goals import Known
 
@@ -21,9 +20,8 @@ SAMPLES = 50
 """Samples of a task whose prompts are counted."""
 
 
-def expected_usd(prepared: PreparedRun, ledger: Ledger | None, book: PriceBook, now: datetime) -> Known:
+def expected_usd(prepared: PreparedRun, history: Mapping[str, History], book: PriceBook, now: datetime) -> Known:
     """Forecast what an attempt of each task costs each model; models without a price are left out."""
-    history = {} if ledger is None else stored_history(prepared, ledger)
     found: dict[tuple[ModelSpec, str, str], float] = {}
     for suite, task, chains in _tasks(prepared):
         own = tuple(loaded for loaded in prepared.suites if loaded.suite.name == suite)

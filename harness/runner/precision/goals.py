@@ -19,6 +19,7 @@ from harness.precision import (
     PrecisionEstimate,
     StratumState,
     Target,
+    UnitResult,
     best_possible,
     difference,
     estimate,
@@ -39,6 +40,8 @@ Known = Mapping[tuple[ModelSpec, str, str], float]
 """By model, suite and task what an attempt is expected to cost, where that is known."""
 
 
+StoredScores = Mapping[str, Sequence[UnitResult]]
+"""By stratum the scores of each unit that has any."""
 ALL_THE_WAY = 3
 """The first wave that goes all of the way to what is expected to be enough."""
 
@@ -135,6 +138,49 @@ class DifferenceGoal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDifferenceGoal:
+    """The difference of a cell's score to that of answers which another run holds.
+
+    Attributes:
+        base: its scores.
+        against: its model.
+    """
+
+    cells: tuple[DesignedCell, ...]
+    target: Target
+    base: StoredScores
+    against: str
+
+    def next_wave(self, states: Sequence[CellStates], *, wave: int) -> Draws | None:
+        """See `Goal`."""
+        draws = next_difference_wave(self._pairs(states[0]), self.target, wave=wave, asks_base=False)
+        return None if draws is None else (draws,)
+
+    def findings(self, states: Sequence[CellStates]) -> list[Finding]:
+        """See `Goal`."""
+        (own,) = states
+        pairs = self._pairs(own)
+        name = f"{own.cell.model} less {self.against} (stored) on {own.cell.suite}"
+        return [_difference_of(name, pairs, own.states, self.target, asks_base=False)]
+
+    def expected(self, states: Sequence[CellStates]) -> Draws:
+        """See `Goal`."""
+        return self.next_wave(states, wave=ALL_THE_WAY) or ()
+
+    def _pairs(self, head: CellStates) -> list[PairState]:
+        return [
+            PairState.of(
+                state.stratum,
+                head.results[state.stratum.key],
+                self.base[state.stratum.key],
+                usd=(state.usd_per_attempt, None),
+                passes=(state.passes, None),
+            )
+            for state in head.states
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LadderGoal:
     """The differences between neighbouring settings of one model, the least effort first."""
 
@@ -154,22 +200,32 @@ class LadderGoal:
         return self.next_wave(states, wave=ALL_THE_WAY) or ()
 
 
-def goals(designed: DesignedRun) -> list[Goal]:
-    """List the goals of a run, suite by suite."""
+def goals(designed: DesignedRun, stored: Mapping[str, StoredScores]) -> list[Goal]:
+    """List the goals of a run, suite by suite.
+
+    Args:
+        stored: by suite the scores of a base that is not asked in this run.
+    """
     target = designed.design.target
     if target is None:
         return []
     found: list[Goal] = []
     for suite in dict.fromkeys(cell.suite for cell in designed.cells):
-        found += _suite_goals({cell.model: cell for cell in designed.cells if cell.suite == suite}, designed, target)
+        cells = {cell.model: cell for cell in designed.cells if cell.suite == suite}
+        found += _suite_goals(cells, designed, target, stored.get(suite))
     return found
 
 
-def _suite_goals(cells: Mapping[str, DesignedCell], designed: DesignedRun, target: Target) -> Iterator[Goal]:
+def _suite_goals(
+    cells: Mapping[str, DesignedCell], designed: DesignedRun, target: Target, stored: StoredScores | None
+) -> Iterator[Goal]:
     design = designed.design
     if design.kind == "ladder":
         yield LadderGoal(cells=tuple(cells[model] for model in design.ladder), target=target)
-    elif design.kind == "difference" and design.against is not None:
+    elif design.against is not None and stored is not None:
+        for cell in cells.values():
+            yield StoredDifferenceGoal(cells=(cell,), target=target, base=stored, against=design.against)
+    elif design.against is not None:
         base = cells[design.against]
         for cell in cells.values():
             if cell is not base:
@@ -201,17 +257,24 @@ def _pairs(head: CellStates, base: CellStates) -> list[PairState]:
 
 
 def _difference(head: CellStates, base: CellStates, target: Target) -> Finding:
-    pairs = _pairs(head, base)
-    floor = sum(curve.floor() for curve in difference_curves(pairs, asks_base=True))
-    bills = [_whole_usd(state) for one in (head, base) for state in one.states]
+    name = f"{head.cell.model} less {base.cell.model} on {head.cell.suite}"
+    return _difference_of(name, _pairs(head, base), (*head.states, *base.states), target, asks_base=True)
+
+
+def _difference_of(
+    name: str, pairs: Sequence[PairState], asked: Sequence[StratumState], target: Target, *, asks_base: bool
+) -> Finding:
+    """Say what is known of a difference; `asked` are the strata that this run pays for."""
+    floor = sum(curve.floor() for curve in difference_curves(pairs, asks_base=asks_base))
+    bills = [_whole_usd(state) for state in asked]
     known = [bill for bill in bills if bill is not None]
     return Finding(
-        name=f"{head.cell.model} less {base.cell.model} on {head.cell.suite}",
+        name=name,
         estimate=difference(pairs, level=target.level).estimate,
         best=Best(
             half_width=normal_quantile((1 + target.level) / 2) * sqrt(floor),
             usd=sum(known) if len(known) == len(bills) else None,
-            measured=any((state.observed.attempts > 1).any() for one in (head, base) for state in one.states),
+            measured=any((state.observed.attempts > 1).any() for state in asked),
         ),
     )
 

@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
-from harness.runner.precision.goals import Finding, Goal, Known, goals, models_of
-from harness.runner.precision.planned_bill import PlannedTask, expected_passes, n_attempts, tasks_to_come
+from harness.runner.precision.goals import Finding, Goal, Known, models_of
+from harness.runner.precision.planned_bill import WavesPlan, expected_passes, in_words, n_attempts, tasks_to_come
 from harness.runner.precision.points import points, wanted_points
+from harness.runner.precision.stored_base import read_goals
 from harness.runner.precision.wave_planner import designed_run
 from harness.waves.states import CellStates, cell_states
 
@@ -22,27 +23,18 @@ class Outlook:
     def __init__(self, ledger: Ledger, run_id: str) -> None:
         self.designed = designed_run(ledger, run_id)
         self.states: Mapping[int, CellStates] = cell_states(ledger, self.designed)
-        self._goals = goals(self.designed)
+        self.goals = read_goals(ledger, self.designed)
 
-    def expected(self, known: Known) -> list[PlannedTask]:
+    def plan(self, known: Known) -> WavesPlan:
         """Expect what the run will have asked in the end."""
-        return tasks_to_come(self._goals, self.states, self.designed.design, known)
-
-    def wanted(self) -> str:
-        """Say what the run goes on for."""
         design = self.designed.design
-        assert design.half_width is not None
-        each = {
-            "score": "each score is",
-            "difference": f"the difference to {design.against} is",
-            "ladder": "the difference of neighbouring settings is",
-        }[design.kind]
-        return f"{each} known to +-{wanted_points(design.half_width)} points ({100 * design.level:g} %)"
+        tasks = tasks_to_come(self.goals, self.states, design, known)
+        return WavesPlan(wanted=in_words(design), tasks=tuple(tasks))
 
     def attempts_to_come(self) -> dict[ModelSpec, int]:
         """By model how many attempts are expected until every goal is reached."""
         found: dict[ModelSpec, int] = {}
-        for cell_id, draws in expected_passes(self._goals, self.states).items():
+        for cell_id, draws in expected_passes(self.goals, self.states).items():
             one = self.states[cell_id]
             goal = sum(n_attempts(state.stratum, draw.passes) for state, draw in zip(one.states, draws, strict=True))
             left = max(one.n_pending, round(goal) - (len(one.draws) - one.n_pending))
@@ -57,7 +49,7 @@ class Outlook:
             out_of_money: models that a budget stopped.
         """
         to_come = self.attempts_to_come()
-        for goal in self._goals:
+        for goal in self.goals:
             own = [self.states[cell.cell_id] for cell in goal.cells]
             models = models_of(goal)
             why = "not reached yet" if models.isdisjoint(out_of_money) else "not reached, a budget ended it first"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.models import ModelSpec, parse_model
 from harness.precision import Draw, Stratum, StratumState, forecast_passes
 from harness.runner.precision.goals import Goal, Known, merged
+from harness.runner.precision.points import wanted_points
 from harness.waves.design_record import CellDesign, RunDesign
 from harness.waves.states import CellStates
 
@@ -33,6 +34,34 @@ class PlannedTask:
     n_all_attempts: int
     usd: float | None
     whole_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WavesPlan:
+    """What a run in waves will probably ask.
+
+    Attributes:
+        wanted: what it goes on for, in words.
+    """
+
+    wanted: str
+    tasks: tuple[PlannedTask, ...]
+
+
+def in_words(design: RunDesign) -> str:
+    """Say what a run goes on for."""
+    assert design.half_width is not None
+    each = {
+        "score": "each score is",
+        "difference": f"the difference to {design.against} is",
+        "ladder": "the difference of neighbouring settings is",
+    }[design.kind]
+    return f"{each} known to +-{wanted_points(design.half_width)} points ({100 * design.level:g} %)"
+
+
+def plan_of(design: RunDesign, known: Known) -> WavesPlan:
+    """Expect what a new run will ask."""
+    return WavesPlan(wanted=in_words(design), tasks=tuple(planned_tasks(design, known)))
 
 
 def planned_tasks(design: RunDesign, known: Known) -> list[PlannedTask]:

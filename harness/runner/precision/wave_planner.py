@@ -14,8 +14,9 @@ from harness.ledger.records import DrawRecord
 from harness.models import ModelSpec, parse_model
 from harness.precision import Draw
 from harness.runner.plan import Chain, PreparedRun
-from harness.runner.precision.goals import Draws, Goal, Known, first_wave, goals, merged, models_of
+from harness.runner.precision.goals import Draws, Goal, Known, first_wave, merged, models_of
 from harness.runner.precision.out_of_reach import refusal
+from harness.runner.precision.stored_base import read_goals
 from harness.runner.wave_loop import Wave
 from harness.waves.designed_run import DesignedRun, read_design
 from harness.waves.states import CellStates, cell_states, wave_draws
@@ -41,7 +42,7 @@ class PrecisionWaves:
     ) -> None:
         self._ledger = ledger
         self._designed = designed_run(ledger, prepared.run_id)
-        self._goals = goals(self._designed)
+        self._goals = read_goals(ledger, self._designed)
         self._chains = {planned_ids[chain[0].draw_order]: chain for chain in prepared.chains}
         self._usd_per_attempt = usd_per_attempt
         self._is_resumed = bool(ledger.draws(prepared.run_id))
