@@ -56,11 +56,12 @@ class PairState:
         """Line up results by unit name, common units first; `usd` (an attempt) and `passes` are head's and base's."""
         ours, theirs = ({result.unit: result for result in side if any(result.scores)} for side in (head, base))
         common = [unit for unit in ours if unit in theirs]
+        paired = set(common)
         matched = [_matched(ours[unit], theirs[unit]) for unit in common]
         kept = [pair for pair in matched if any(pair[0].scores)]
         sides = []
         for place, side in enumerate((ours, theirs)):
-            rest = [result for unit, result in side.items() if unit not in set(common)]
+            rest = [result for unit, result in side.items() if unit not in paired]
             seen = observed([*(pair[place] for pair in kept), *rest])
             drawn = passes[place]
             sides.append(

@@ -92,7 +92,7 @@ def ladder_step(
         tokens: per common sample the mean output tokens of base and of head; answers without tokens are left out.
     """
     score = difference(pairs, level=level)
-    ratio, interval = _token_ratio(tokens, level)
+    ratio, interval = token_ratio(tokens, level)
     more = _usd_more(pairs)
     found = score.estimate
     shown = Estimate(value=found.value, ci_low=found.this_suite.low, ci_high=found.this_suite.high, n=found.n_units)
@@ -104,8 +104,18 @@ def ladder_step(
     )
 
 
-def _token_ratio(tokens: Sequence[tuple[float, float]], level: float) -> tuple[float | None, Interval]:
-    """Student's t on paired logarithms: lengths have heavy tails, their logarithms hardly."""
+def token_ratio(tokens: Sequence[tuple[float, float]], level: float) -> tuple[float | None, Interval]:
+    """Estimate the typical ratio of two settings' output tokens, and its interval.
+
+    Student's t on paired logarithms: lengths have heavy tails, their logarithms hardly.
+
+    Args:
+        tokens: per common sample the mean output tokens of base and of head; answers without tokens are left out.
+
+    Returns:
+        The geometric mean of head over base, None for fewer than two samples; the interval is endless then, with
+        `df` 0.
+    """
     import numpy as np
 
     both = np.array([pair for pair in tokens if min(pair) > 0], dtype=float).reshape(-1, 2)

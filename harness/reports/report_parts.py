@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 from harness.documents.chart import Chart
 from harness.documents.table import Sentences, Table, without_repeated
 from harness.reports.compare.pairs import Kind, Pairs, all_pairs
-from harness.reports.compare.verdict import HEADING, ladder_table, pair_object, pairs_table, verdict
+from harness.reports.compare.verdict import HEADING, ladder_table, ladder_warnings, pair_object, pairs_table, verdict
+from harness.reports.precision.precision_table import precision_object, precision_table
 from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.report import SpendReport, report_object
 from harness.reports.spend.spend_charts import report_charts
@@ -89,6 +90,11 @@ REPORTS: dict[str, ReportPart] = {
             is_always_shown=True,
         ),
         ReportPart(
+            name="precision",
+            make=lambda shown: _compared(precision_table(shown.report)),
+            on={"terminal", "markdown", "page", "night"},
+        ),
+        ReportPart(
             name="totals",
             make=lambda shown: totals_table(shown.report),
             on={"terminal", "markdown", "page", "night"},
@@ -158,6 +164,8 @@ def charts_in(pieces: Iterable[Piece]) -> tuple[Chart, ...]:
 def report_document(report: SpendReport) -> dict[str, Any]:
     """Write the JSON document of `benchtab report --json`: `report_object`, the verdict and its pairs.
 
+    Rows that were asked in waves have `precision` besides.
+
     Parts shown in `json` stand under `tables`, row by row.
     """
     shown = Shown(report=report)
@@ -166,6 +174,11 @@ def report_document(report: SpendReport) -> dict[str, Any]:
         "verdict": list(verdict(report, shown.pairs)),
         "pairs": [pair_object(found) for pairs in shown.pairs.values() for found in pairs],
     }
+    steps = [found for pairs in shown.pairs.values() for found in pairs if found.kind == "effort"]
+    document["warnings"] = [*document["warnings"], *ladder_warnings(steps)]
+    for row, written in zip(report.rows, document["rows"], strict=True):
+        if row.facts.drawn is not None:
+            written["precision"] = precision_object(row, row.facts.drawn)
     if tables := tables_on("json", shown):
         document["tables"] = {table.name: [_row_object(table, row) for row in table.rows] for table in tables}
     return document

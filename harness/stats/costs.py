@@ -75,11 +75,20 @@ def cost_of_pass(costs_usd: Sequence[float], scores: Sequence[float]) -> Estimat
     return Estimate(value=mean, se=se, ci_low=max(0.0, mean - half), ci_high=mean + half, n=len(values))
 
 
-def cost_ratio(base: Sequence[float], head: Sequence[float], *, level: float = LEVEL) -> Estimate:
+def cost_ratio(
+    base: Sequence[float],
+    head: Sequence[float],
+    *,
+    weights: Sequence[float] | None = None,
+    level: float = LEVEL,
+) -> Estimate:
     """Estimate sum(head) / sum(base) for costs (or tokens) of the same samples, in the same order.
 
     Linearised variance on the log scale with Student's t (Cochran 1977, Sampling Techniques, section 6.3): the interval
     is positive and, for heavy tails, less lopsided than on the plain scale. `se` is on the plain scale.
+
+    Args:
+        weights: how many samples each of them stands for; None = all alike.
 
     Raises:
         ValueError: the two sides have different lengths.
@@ -90,6 +99,8 @@ def cost_ratio(base: Sequence[float], head: Sequence[float], *, level: float = L
         raise ValueError(f"not paired: {len(base)} and {len(head)} costs")
     n = len(base)
     x, y = np.asarray(base, dtype=float), np.asarray(head, dtype=float)
+    if weights is not None:
+        x, y = x * np.asarray(weights, dtype=float), y * np.asarray(weights, dtype=float)
     if n == 0 or x.sum() <= 0 or y.sum() <= 0:
         return Estimate(value=None, n=n)
     ratio = float(y.sum() / x.sum())

@@ -27,6 +27,7 @@ class CellStates:
         draws: what was drawn, in the order stored.
         answers: by planned sample what stands, of what was drawn.
         n_pending: drawn and not asked to the end: no attempt at all, or one that was never settled.
+        n_beyond: answers to samples that no wave drew: a whole run has them after its pilot.
     """
 
     cell: DesignedCell
@@ -35,6 +36,7 @@ class CellStates:
     draws: tuple[DrawRecord, ...]
     answers: Mapping[int, Answer]
     n_pending: int
+    n_beyond: int = 0
 
     @property
     def n_waves(self) -> int:
@@ -77,6 +79,7 @@ def _states(cell: DesignedCell, draws: Sequence[DrawRecord], stands: Mapping[int
         draws=tuple(draws),
         answers=answers,
         n_pending=sum(draw.planned_id not in answers or answers[draw.planned_id].is_open for draw in draws),
+        n_beyond=sum(answer.is_answered for answer in stands.values()) - sum(a.is_answered for a in answers.values()),
     )
 
 

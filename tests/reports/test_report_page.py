@@ -147,7 +147,7 @@ def test_the_ladder_prices_a_point_only_where_scores_differ() -> None:
     assert step[5] == "$22.10"  # 552.5 dollars for 25 points
     same = replace(reasoner(), setting="low")
     (flat,) = ladder_table(report(reasoner(), same)).rows
-    assert flat[5] == "unresolved"
+    assert flat[5] == "no effect"
 
 
 def test_reasoning_models_are_paired_with_the_others_on_the_same_samples() -> None:

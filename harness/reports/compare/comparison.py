@@ -12,6 +12,7 @@ from typing import Any, Literal
 from harness.documents.document import Document
 from harness.documents.table import Column, Table
 from harness.reports.compare.pairs import pair
+from harness.reports.precision.paired_draws import DrawnPair, cost, drawn_pair, output
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow, money
 from harness.reports.spend.spend_tables import label
@@ -55,9 +56,10 @@ class ComparedRow:
         price_ratio: head's tokens at head's prices over the same tokens at base's prices; None = not priced.
         usage_ratio: head's tokens over base's, both at base's prices; None = not priced.
         cause: `price`, `usage`, `price and usage` or `none`: what moved the cost beyond its noise.
-        more_samples: how many more common samples would decide what is inconclusive; None = nothing to decide, or
-            no number would.
+        more_samples: how many more common samples would decide what is inconclusive; None = nothing to decide, no
+            number would, or waves asked one side, whose width does not fall with the root of their number.
         reasons: why a verdict could not be given, in words.
+        by_design: where waves asked one of them, how the two compare by design; None = both were asked as a whole.
     """
 
     base: SpendRow
@@ -73,6 +75,7 @@ class ComparedRow:
     score_verdict: Verdict
     more_samples: int | None
     reasons: tuple[str, ...] = ()
+    by_design: DrawnPair | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -144,18 +147,22 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _compared(base: SpendRow, head: SpendRow, repriced: SpendRow, thresholds: Thresholds, level: float) -> ComparedRow:
-    paired = pair(base, head)
-    difference = paired_difference(*paired.scores, level=level)
-    costs, tokens = cost_ratio(*paired.costs, level=level), cost_ratio(*paired.tokens, level=level)
+    paired, by_design = pair(base, head), drawn_pair(base.facts, head.facts)
+    if by_design is None:
+        difference = paired_difference(*paired.scores, level=level)
+        costs, tokens = cost_ratio(*paired.costs, level=level), cost_ratio(*paired.tokens, level=level)
+    else:
+        difference = by_design.score_difference(level)
+        costs, tokens = by_design.ratio(cost, level), by_design.ratio(output, level)
     price_ratio, usage_ratio = _price_ratio(head, repriced), _usage_ratio(base, repriced)
     reasons = [f"{name}: the bill is a lower bound ({wording.coverage(row.facts.solve)})"
                for name, row in (("base", base), ("head", head)) if row.facts.solve.is_lower_bound]  # fmt: skip
     cost_verdict = _cost_verdict(costs, thresholds.cost_increase, known=not reasons)
     score_verdict = _score_verdict(difference, thresholds.score_drop)
     more = []
-    if cost_verdict == "inconclusive" and thresholds.cost_increase is not None:
+    if by_design is None and cost_verdict == "inconclusive" and thresholds.cost_increase is not None:
         more.append(observations_to_decide(costs, 1 + thresholds.cost_increase))
-    if score_verdict == "inconclusive" and thresholds.score_drop is not None:
+    if by_design is None and score_verdict == "inconclusive" and thresholds.score_drop is not None:
         more.append(observations_to_decide(difference, -thresholds.score_drop))
     return ComparedRow(
         base=base,
@@ -171,6 +178,7 @@ def _compared(base: SpendRow, head: SpendRow, repriced: SpendRow, thresholds: Th
         score_verdict=score_verdict,
         more_samples=max((count for count in more if count), default=None),
         reasons=tuple(reasons),
+        by_design=by_design,
     )
 
 
@@ -226,7 +234,7 @@ def comparison_object(made: Comparison) -> dict[str, Any]:
         "level": made.level,
         "verdict": made.verdict,
         "exit_code": EXIT_CODES[made.verdict],
-        "rows": [_row_object(row) for row in made.rows],
+        "rows": [{**_row_object(row), **_by_design_object(row, made.level)} for row in made.rows],
         "only_in_base": list(made.only_in_base),
         "only_in_head": list(made.only_in_head),
         "models": None if made.models is None else list(made.models),
@@ -262,6 +270,22 @@ def _row_object(row: ComparedRow) -> dict[str, object]:
         "more_samples_to_decide": row.more_samples,
         "reasons": list(row.reasons),
     }
+
+
+def _by_design_object(row: ComparedRow, level: float) -> dict[str, object]:
+    """What a row has besides where waves asked one side: the interval of `score_difference` is for this suite then."""
+    if row.by_design is None:
+        return {}
+    found = row.by_design.difference(level)
+    like_these = None if found is None or found.estimate.value is None else found.estimate.like_these
+    return {
+        "score_difference_is_about": "this suite",
+        "score_difference_like_these": None if like_these is None else {
+            "ci_low": like_these.low, "ci_high": like_these.high,
+        },
+        "design": "apart" if found is None else found.design,
+        "n_suite_samples": row.by_design.n_items,
+    }  # fmt: skip
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | int | None]:
@@ -340,7 +364,7 @@ def _notes(made: Comparison) -> list[str]:
             f"noise alone closes the gate in at most {100 * FALSE_ALARMS:.0f} % of runs"
         ]
     for row in made.rows:
-        found += [f"{label(row.head)}: {reason}" for reason in (*_on_samples(row), *row.reasons)]
+        found += [f"{label(row.head)}: {reason}" for reason in (*_on_samples(row, made.level), *row.reasons)]
         if row.more_samples:
             found.append(f"{label(row.head)}: about {row.more_samples:,} more samples would decide")
     if made.only_in_base:
@@ -350,12 +374,35 @@ def _notes(made: Comparison) -> list[str]:
     return found
 
 
-def _on_samples(row: ComparedRow) -> list[str]:
+def _on_samples(row: ComparedRow, level: float) -> list[str]:
     """Say where two rows rest on different samples, so that their bills are not those of the ratio."""
     before, now = row.base.n_samples, row.head.n_samples
+    if row.by_design is not None:
+        return _on_draws(row, row.by_design, level)
     if row.n_common == before == now:
         return []
     if not row.n_common:
         counts = f"{before:,} before and {now:,} now"
         return [f"no common sample has a known cost in both runs ({counts}): other data, seed or limit, or no price"]
     return [f"compared on {row.n_common:,} common samples; the bills are of {before:,} before and {now:,} now"]
+
+
+def _on_draws(row: ComparedRow, by_design: DrawnPair, level: float) -> list[str]:
+    """Say on what a comparison rests of which waves asked one side."""
+    bills = f"the bills are of {row.base.n_solves:,} answers before and {row.head.n_solves:,} now"
+    found = by_design.difference(level)
+    if found is None:
+        return [f"asked in waves by different predictions: the difference of two estimates, without pairs; {bills}"]
+    words = "paired" if found.design == "paired" else "as two draws, since too few samples are common"
+    n_units = sum(state.stratum.n_units for state in by_design.strata)
+    told = [
+        f"asked in waves: the score difference is about this suite, {words}, on {row.score_difference.n:,} of "
+        f"{n_units:,} units; cost and tokens are those of the suite; {bills}"
+    ]
+    if found.estimate.value is not None:
+        about = found.estimate.like_these
+        shown = Estimate(value=found.estimate.value, ci_low=about.low, ci_high=about.high)
+        told.append(f"of questions like these the difference is {wording.points(shown)} points")
+    if not by_design.is_covered:
+        told.append("a part of the suite has no common samples, so costs are not compared")
+    return told

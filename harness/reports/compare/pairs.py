@@ -13,10 +13,14 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from harness.precision.estimator import Interval
+from harness.precision.ladder import token_ratio
 from harness.reports.facts.report_facts import TaskOutcomes
+from harness.reports.precision.paired_draws import DrawnPair, cost, drawn_pair, output
 from harness.reports.spend.report import SpendReport, SpendRow, suite_score
 from harness.reports.spend.spend_tables import label
 from harness.stats import Estimate, cost_ratio, marginal_usd_per_point, paired_difference
+from harness.stats.values import LEVEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,6 +101,11 @@ class RowPair:
         """The common samples."""
         return pair(self.base, self.head)
 
+    @cached_property
+    def drawn(self) -> DrawnPair | None:
+        """The two by design, where waves asked one of them; None = both were asked as a whole."""
+        return drawn_pair(self.base.facts, self.head.facts)
+
     @property
     def n_common(self) -> int:
         """Samples that both rows have."""
@@ -112,16 +121,18 @@ class RowPair:
         """Head's dollars over base's; no value where the cost of an answer is not known or was paid elsewhere."""
         if self.costs_are_partial:
             return Estimate(value=None)
-        return cost_ratio(*self.samples.costs)
+        return cost_ratio(*self.samples.costs) if self.drawn is None else self.drawn.ratio(cost, LEVEL)
 
     @cached_property
     def tokens_ratio(self) -> Estimate:
         """Head's output tokens over base's."""
-        return cost_ratio(*self.samples.tokens)
+        return cost_ratio(*self.samples.tokens) if self.drawn is None else self.drawn.ratio(output, LEVEL)
 
     @cached_property
     def difference(self) -> Estimate:
-        """Head's mean score less base's; every common sample counts once."""
+        """Head's mean score less base's; every common sample counts once, or for its stratum where waves drew it."""
+        if self.drawn is not None:
+            return self.drawn.score_difference(LEVEL)
         return paired_difference(*self.samples.scores)
 
     @property
@@ -135,11 +146,16 @@ class RowPair:
         left, right = self.samples.costs
         if not left or self.costs_are_partial:
             return None, None
+        if self.drawn is not None:
+            return self.drawn.means(cost) or (None, None)
         return sum(left) / len(left), sum(right) / len(right)
 
     @property
     def extra_usd(self) -> float | None:
-        """What the head cost more than the base, all common samples together."""
+        """What the head cost more than the base, all common samples together; by design, all of the suite once."""
+        if self.drawn is not None:
+            base, head = self.usd_per_task
+            return None if base is None or head is None else self.drawn.n_items * (head - base)
         left, right = self.samples.costs
         return None if not left or self.costs_are_partial else sum(right) - sum(left)
 
@@ -157,6 +173,23 @@ class RowPair:
             return "not comparable"
         return "better" if low > 0 else "worse" if high < 0 else "unresolved"
 
+    @cached_property
+    def tokens_on_log_scale(self) -> Interval:
+        """Interval of the typical ratio of output tokens on common samples, head over base; endless for too few."""
+        _, interval = token_ratio(list(zip(*self.samples.tokens, strict=True)), LEVEL)
+        return interval
+
+    @property
+    def tokens_are_alike(self) -> bool:
+        """Whether two settings of a model cannot be told apart by their output tokens."""
+        found = self.tokens_on_log_scale
+        return self.kind == "effort" and found.df > 0 and found.low <= 1 <= found.high
+
+    @property
+    def has_no_effect(self) -> bool:
+        """Whether a setting changed neither output tokens nor score, as far as these samples show."""
+        return self.tokens_are_alike and self.outcome == "unresolved"
+
     @property
     def reasons(self) -> tuple[str, ...]:
         """What is missing for a full comparison, in words."""
@@ -171,6 +204,8 @@ class RowPair:
                 found.append(f"the bill of {label(row)} is a lower bound")
             if solve.n_reused:
                 found.append(f"answers of {label(row)} were reused from earlier runs and billed there")
+        if self.drawn is not None and not self.drawn.strata:
+            found.append("asked in waves by different predictions: two estimates, not pairs")
         if not self.samples.scores[0]:
             found.append("no common sample is scored in both rows")
         return tuple(found)
@@ -205,15 +240,28 @@ def _best_and_cheapest(rows: Sequence[SpendRow]) -> list[SpendRow]:
 
 
 def effort_steps(rows: Sequence[SpendRow]) -> list[RowPair]:
-    """Pair the settings of each model of a suite with their neighbours, from the cheapest task to the dearest."""
+    """Pair the settings of each model of a suite with their neighbours, from the cheapest task to the dearest.
+
+    A setting that has several rows, of waves and of a whole run, is there with the one that asked most.
+    """
     models: dict[tuple[str, str, str | None], list[SpendRow]] = {}
     for row in rows:
         models.setdefault((row.facts.provider, row.facts.model, row.facts.mark), []).append(row)
     return [
         RowPair(kind="effort", base=base, head=head)
         for settings in models.values()
-        for base, head in pairwise(by_cost_per_task(settings))
+        for base, head in pairwise(by_cost_per_task(one_each(settings)))
     ]
+
+
+def one_each(rows: Sequence[SpendRow]) -> list[SpendRow]:
+    """Keep one row of each setting, that with the most answers, in the order given."""
+    most: dict[str | None, SpendRow] = {}
+    for row in rows:
+        known = most.get(row.facts.setting)
+        if known is None or row.n_solves > known.n_solves:
+            most[row.facts.setting] = row
+    return list(most.values())
 
 
 def by_cost_per_task(rows: Sequence[SpendRow]) -> list[SpendRow]:
@@ -262,7 +310,12 @@ def on_own_samples(row: SpendRow) -> Placed:
 
 
 def on_common_samples(rows: Sequence[SpendRow]) -> CommonSamples | None:
-    """Restrict rows to the samples that all of them have; None where too few are common."""
+    """Restrict rows to the samples that all of them have; None where too few are common.
+
+    Where waves asked one of them, all stay as they are: what stands there is about the whole suite.
+    """
+    if any(row.facts.drawn for row in rows):
+        return CommonSamples(rows=tuple(map(on_own_samples, rows)), n_samples=0, is_whole=True)
     ids = [{task.task: task.sample_ids for task in row.facts.tasks} for row in rows]
     if all(other == ids[0] for other in ids):
         placed = tuple(map(on_own_samples, rows))

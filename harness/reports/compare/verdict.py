@@ -7,6 +7,7 @@ compared, a sentence says why.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
 
 from harness.documents.table import Column, Table
 from harness.reports.compare.pairs import Kind, Pairs, RowPair, all_pairs, by_score, by_suite
@@ -14,6 +15,7 @@ from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow, float_money
 from harness.reports.spend.spend_tables import label
 from harness.stats import Estimate
+from harness.stats.values import LEVEL
 
 HEADING = "Was it worth it?"
 MOST_SENTENCES = 3
@@ -104,10 +106,15 @@ def _score(found: RowPair) -> str:
         return f", and scores {difference} points"
     if found.outcome == "worse":
         return f", but scores {difference} points"
+    if found.has_no_effect:
+        return f"; no effect: neither output tokens nor scores can be told apart, {difference} points"
     return f"; the score difference is not resolved: {difference} points"
 
 
 def _samples(found: RowPair) -> str:
+    if found.drawn is not None:
+        of = f" of {found.drawn.n_items:,} in the suite" if found.drawn.strata else ""
+        return f"{found.n_common:,} common samples{of}, interval for this suite"
     if found.is_even:
         return f"{found.n_common:,} common samples"
     return f"{found.n_common:,} common samples of {found.head.n_samples:,} and {found.base.n_samples:,}"
@@ -160,7 +167,12 @@ def _pair_row(suite: str, found: RowPair) -> tuple[str | int, ...]:
 
 def _notes(pairs: Sequence[RowPair]) -> tuple[str, ...]:
     notes = ["on the samples that both rows have, each counted once; intervals are paired by sample."]
-    if any(not found.is_even for found in pairs):
+    if any(found.drawn is not None for found in pairs):
+        notes.append(
+            "asked in waves: common samples count by their strata, score differences are about this suite, and extra "
+            "cost is that of all its samples once."
+        )
+    if any(not found.is_even and found.drawn is None for found in pairs):
         notes.append("some rows have samples that the other lacks; those are left out here.")
     notes += dict.fromkeys(f"{reason}." for found in pairs for reason in found.reasons)
     return tuple(notes)
@@ -187,11 +199,32 @@ def ladder_table(report: SpendReport, made: Pairs | None = None) -> Table:
         title="Effort ladder",
         columns=_STEP_COLUMNS,
         rows=[_step_row(suite, one) for suite, one in found],
-        notes=(unresolved, *_notes([one for _, one in found])),
+        notes=(unresolved, *_notes([one for _, one in found]), *ladder_warnings([one for _, one in found])),
     )
 
 
+def ladder_warnings(steps: Sequence[RowPair]) -> list[str]:
+    """Warn of settings that cannot be told apart by their output tokens: providers ignore settings in silence."""
+    return [
+        f"warning: {label(step.head)} and {_base(step)} cannot be told apart by output tokens "
+        f"({_token_words(step)}, {step.n_common:,} common samples): the provider may ignore the setting."
+        for step in steps
+        if step.tokens_are_alike
+    ]
+
+
+def _token_words(step: RowPair) -> str:
+    found = step.tokens_on_log_scale
+    return f"{sqrt(found.low * found.high):.3g}x [{found.low:.3g}-{found.high:.3g}]"
+
+
 _STEP_WORDS = {"better": wording.NOT_KNOWN, "worse": "worse", "unresolved": "unresolved", "not comparable": "–"}
+
+
+def _per_point(found: RowPair, usd: float | None) -> str:
+    if usd is not None:
+        return wording.dollars(usd)
+    return "no effect" if found.has_no_effect else _STEP_WORDS[found.outcome]
 
 
 def _step_row(suite: str, found: RowPair) -> tuple[str | int, ...]:
@@ -203,7 +236,7 @@ def _step_row(suite: str, found: RowPair) -> tuple[str | int, ...]:
         f"{base.setting or 'default'} to {head.setting or 'default'}",
         wording.dollars(found.extra_usd, sign=True),
         wording.points(found.difference),
-        _STEP_WORDS[found.outcome] if per_point is None else wording.dollars(per_point),
+        _per_point(found, per_point),
         wording.ratio(found.cost_ratio),
         found.n_common,
     )
@@ -212,6 +245,13 @@ def _step_row(suite: str, found: RowPair) -> tuple[str | int, ...]:
 def pair_object(found: RowPair) -> dict[str, object]:
     """Write one pair as JSON values; dollars are exact decimal strings."""
     base_usd, head_usd = found.usd_per_task
+    more: dict[str, object] = {}
+    if found.tokens_are_alike:
+        more = {"tokens_told_apart": False, "no_effect": found.has_no_effect}
+    if (by_design := None if found.drawn is None else found.drawn.difference(LEVEL)) is not None:
+        like_these = by_design.estimate.like_these
+        more["score_difference_like_these"] = {"ci_low": like_these.low, "ci_high": like_these.high}
+        more["design"] = by_design.design
     return {
         "kind": found.kind,
         "suite": found.head.facts.suite,
@@ -229,6 +269,7 @@ def pair_object(found: RowPair) -> dict[str, object]:
         "outcome": found.outcome,
         "reasons": list(found.reasons),
         "sentence": sentence(found),
+        **more,
     }
 
 

@@ -39,6 +39,8 @@ from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, ToolC
 from harness.reports.facts.sample_columns import SampleSpend, cell_samples
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.imported.tool_costs import other_rates, tool_cost
+from harness.reports.precision.drawn_cells import drawn_cells
+from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import price_warnings
 from harness.reports.questions import check_names, parse_pricing
 from harness.reports.spend.report import SpendReport, with_rows
@@ -73,6 +75,8 @@ def spend_report(
                  if cell.cell_id is not None}  # fmt: skip
         check_names(pricing, book, {(cell.record.provider, cell.record.model) for cell in cells.values()})
         _charge(still, [run.run_id for run in runs], cells, charger)
+        for cell_id, drawn in ((cell_id, drawn) for run in runs for cell_id, drawn in drawn_cells(still, run).items()):
+            cells[cell_id].drawn = drawn
     facts = pooled(list(cells.values()))
     report = SpendReport(
         price_book_sha256=book.sha256,
@@ -117,15 +121,18 @@ def _warnings(charger: Charger, runs: Sequence[RunRecord], cells: Sequence[CellF
         yield f"the price book has changed since {listed} ran; amounts are from the present book"
     yield from lost_weights(runs)
     yield from unmeasured(runs, cells)
-    yield from map(_standing, (run for run in runs if run.status != "complete"))
+    waves = {run_id: cell.drawn for cell in cells if cell.drawn is not None for run_id in cell.run_ids}
+    yield from (_standing(run, waves.get(run.run_id)) for run in runs if run.status != "complete")
     for run in runs:
         if IMPORTED in run.config:
             yield from (f"{run.run_id}: {warning}" for warning in run.warnings)
 
 
-def _standing(run: RunRecord) -> str:
+def _standing(run: RunRecord, drawn: DrawnFacts | None) -> str:
     if run.status == "failed":
         return f"run {run.run_id} failed: more of a model's samples have no answer than may fail"
+    if drawn is not None and drawn.kind != "pilot":
+        return f"run {run.run_id} is {run.status}: it has not come to the precision that it was asked for"
     return f"run {run.run_id} is {run.status}: not everything planned is in it"
 
 

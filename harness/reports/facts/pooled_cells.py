@@ -17,6 +17,8 @@ from harness.ledger.records import CellRecord, RunRecord, Timing
 from harness.reports.facts.report_facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes, ToolCost
 from harness.reports.facts.sample_columns import CellSamples, Samples
 from harness.reports.facts.weights import task_weights
+from harness.reports.precision.drawn_rows import DrawnFacts
+from harness.reports.precision.whole_suite import with_totals
 
 T = TypeVar("T")
 
@@ -37,6 +39,7 @@ class RunCell:
     timing: Timing = field(default_factory=Timing)
     n_unscored: Mapping[str, int] = field(default_factory=dict)
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
+    drawn: DrawnFacts | None = None
 
     def add(self, purpose: str, spend: Spend) -> None:
         """Add what was spent for a purpose, of `harness.ledger.records.PURPOSES`."""
@@ -64,24 +67,30 @@ class RunCell:
 
 
 def pooled(cells: Sequence[RunCell]) -> list[CellFacts]:
-    """Join the same suite on the same model setting over runs: repeats of a sample stay one sample."""
+    """Join the same suite on the same model setting over runs: repeats of a sample stay one sample.
+
+    What was asked in waves stays a row of its own: its samples count by their strata.
+    """
     digests: dict[tuple[str, str], set[str]] = {}
     groups: dict[tuple[str | None, ...], list[RunCell]] = {}
     for cell in cells:
         record = cell.record
         suite = record.suite, record.suite_version
         digests.setdefault(suite, set()).add(record.suite_sha256)
-        key = (*suite, record.suite_sha256, record.provider, record.model, record.setting, cell.mark)
+        key = (*suite, record.suite_sha256, record.provider, record.model, record.setting, cell.mark,
+               cell.run.run_id if cell.drawn else None)  # fmt: skip
         groups.setdefault(key, []).append(cell)
     ambiguous = {suite for suite, found in digests.items() if len(found) > 1}
-    return [_facts(group, ambiguous) for group in groups.values()]
+    named = Counter(key[:-1] for key in groups)
+    return [_facts(group, ambiguous, alone=named[key[:-1]] == 1) for key, group in groups.items()]
 
 
-def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]]) -> CellFacts:
+def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], *, alone: bool) -> CellFacts:
     first, record = group[0], group[0].record
     version = record.suite_version
     if (record.suite, version) in ambiguous:
         version = f"{version}+{record.suite_sha256[:8]}"
+    tasks = _outcomes(_merged(group), task_weights(first.run, record), first.drawn)
     return CellFacts(
         suite=record.suite,
         suite_version=version,
@@ -98,7 +107,9 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]]) -> CellFac
         by_tool=_by_tool(group),
         n_unscored=_counted(cell.n_unscored for cell in group),
         n_without_answer=_counted(cell.n_without_answer for cell in group),
-        tasks=_outcomes(_merged(group), task_weights(first.run, record)),
+        tasks=tasks,
+        drawn=None if first.drawn is None else with_totals(first.drawn, tasks),
+        told_apart_by="" if alone or first.drawn is None else first.run.run_id,
         run_costs=[
             RunCost(run_id=cell.run.run_id, created_at=from_us(cell.run.created_at_us), usd=cell.solve.cost.total)
             for cell in group
@@ -133,16 +144,18 @@ def _merged(group: Sequence[RunCell]) -> Samples:
     return merged
 
 
-def _outcomes(samples: Samples, weights: Mapping[str, float]) -> list[TaskOutcomes]:
+def _outcomes(samples: Samples, weights: Mapping[str, float], drawn: DrawnFacts | None) -> list[TaskOutcomes]:
     places: dict[str, list[int]] = {}
     for place, (task, _) in enumerate(samples.keys):
         places.setdefault(task, []).append(place)
-    if set(places) != set(weights):
+    if set(places) != set(weights) and drawn is None:
         weights = {}
-    return [_of_task(task, samples, rows, weights.get(task)) for task, rows in places.items()]
+    return [_of_task(task, samples, rows, weights.get(task), drawn) for task, rows in places.items()]
 
 
-def _of_task(task: str, samples: Samples, rows: Sequence[int], weight: float | None) -> TaskOutcomes:
+def _of_task(
+    task: str, samples: Samples, rows: Sequence[int], weight: float | None, drawn: DrawnFacts | None
+) -> TaskOutcomes:
     def own(column: Sequence[T]) -> list[T]:
         return [column[place] for place in rows]
 
@@ -156,4 +169,5 @@ def _of_task(task: str, samples: Samples, rows: Sequence[int], weight: float | N
         inclusion_probabilities=own(samples.probabilities),
         costs_usd=own(samples.costs_usd),
         output_tokens=own(samples.output_tokens),
+        drawn_score=None if drawn is None else drawn.task_score(task),
     )

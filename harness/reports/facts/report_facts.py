@@ -16,6 +16,8 @@ from functools import reduce
 from harness.ledger.reading.causes import FailureCause
 from harness.ledger.records import Purpose, Timing
 from harness.money import EXACT
+from harness.reports.precision.drawn_rows import DrawnFacts
+from harness.stats import Estimate
 
 ZERO = Decimal(0)
 _sum = EXACT.add
@@ -218,6 +220,7 @@ class TaskOutcomes:
         inclusion_probabilities: of being drawn, in (0, 1].
         costs_usd: spend of a sample over all its attempts, for intervals only; None = not known.
         output_tokens: output of a sample over all its attempts; None = not known.
+        drawn_score: where waves drew the samples, the score of the whole task; None = they are all there is.
     """
 
     task: str
@@ -229,6 +232,7 @@ class TaskOutcomes:
     inclusion_probabilities: Sequence[float]
     costs_usd: Sequence[float | None]
     output_tokens: Sequence[int | None]
+    drawn_score: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +290,8 @@ class CellFacts:
         timing: how long the answered requests took.
         user_simulator, tool: spent on models that play the user of a conversation, and on models that tools ask.
         by_tool: what the tool that made the run says it cost; None = it does not say, or we made it.
+        drawn: estimates by design where the samples were asked in waves; None = what was asked is all there is.
+        told_apart_by: the run, where several rows have the same name; empty = none has.
         name: `provider/model[@setting]`.
         reasons: whether the row belongs to the reasoning group: as declared, else by itemised reasoning tokens.
     """
@@ -309,6 +315,8 @@ class CellFacts:
     user_simulator: Spend = NOTHING
     tool: Spend = NOTHING
     by_tool: ToolCost | None = None
+    drawn: DrawnFacts | None = None
+    told_apart_by: str = ""
     name: str = field(init=False)
     reasons: bool = field(init=False)
 

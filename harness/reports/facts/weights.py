@@ -37,7 +37,7 @@ def unmeasured(runs: Sequence[RunRecord], cells: Sequence[CellFacts]) -> Iterato
     """Warn of an index of which tasks have no answer at all: what is shown then is the plain mean."""
     known = {run.run_id: run for run in runs}
     for cell in cells:
-        if any(task.weight is not None for task in cell.tasks):
+        if cell.drawn is not None or any(task.weight is not None for task in cell.tasks):
             continue
         weighed = _weighed(known[cell.run_ids[0]], cell.suite)
         if missing := sorted(weighed - {task.task for task in cell.tasks}):

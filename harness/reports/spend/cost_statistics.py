@@ -34,13 +34,18 @@ def statistics_table(report: SpendReport) -> Table:
         notes=(
             "cost of pass: mean over solved samples of cost per answer / success rate; unsolved samples are left out.",
             "dearest 1 %: what share of the bill the dearest hundredth of the samples made.",
+            *(
+                ["asked in waves: no cost of pass and no pass@k, which need all samples."]
+                if any(row.facts.drawn for row in report.rows)
+                else ()
+            ),
         ),
     )
 
 
 def _statistics(row: SpendRow) -> tuple[str, ...]:
     solve, judge, per_correct = row.facts.solve, row.facts.judge, row.cost_per_correct
-    passing = cost_of_pass(*_costs_and_scores(row.facts.tasks))
+    passing = cost_of_pass(*_costs_and_scores([] if row.facts.drawn else row.facts.tasks))
     share = concentration([cost for task in row.facts.tasks for cost in task.costs_usd if cost is not None])
     return (
         label(row),
@@ -95,6 +100,7 @@ def repeats_table(report: SpendReport) -> Table:
         (row.facts.suite, found.task, label(row), found.k, wording.score(found.estimate), found.n_answers,
          found.estimate.n)
         for row in report.rows
+        if row.facts.drawn is None
         for found in passes(row.facts.tasks)
     ]  # fmt: skip
     note = "the chance that at least one of k answers is right, without bias; shown where samples have 2k answers."

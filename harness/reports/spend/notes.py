@@ -22,7 +22,8 @@ def label(row: SpendRow) -> str:
     name = f"{facts.model}@{facts.setting}" if facts.setting else facts.model
     if facts.provider not in (SIMULATED, ""):
         name = f"{facts.provider}/{name}"
-    return f"{name} ({facts.mark})" if facts.mark else name
+    known = [word for word in (facts.mark, facts.told_apart_by) if word]
+    return f"{name} ({', '.join(known)})" if known else name
 
 
 MOST_NAMED = 6
@@ -51,6 +52,11 @@ def notes(report: SpendReport) -> Iterable[str]:
         yield "simulated: answers, token counts and prices of these rows are made up by built-in models."
     if "reconstructed" in marks:
         yield "reconstructed: token counts of these rows were solved from published dollars, not measured."
+    if any(row.facts.drawn for row in report.rows):
+        yield (
+            "asked in waves: scores of rows with ± are estimates for the whole suite, asked as far as needed; "
+            "intervals of other rows are about questions like these"
+        )
     yield from _weighing(report.rows)
     by_kind: dict[str, list[tuple[str, Gap]]] = {}
     for row in report.rows:
@@ -79,7 +85,7 @@ def _weighing(rows: Sequence[SpendRow]) -> Iterator[str]:
 def weighs_by_size(row: SpendRow) -> bool:
     """Whether a score weighs its tasks by their sizes: they have no weights, and were not drawn in proportion."""
     tasks = row.facts.tasks
-    if len(tasks) < 2 or any(task.weight is not None for task in tasks):
+    if row.facts.drawn is not None or len(tasks) < 2 or any(task.weight is not None for task in tasks):
         return False
     return len({probability for task in tasks for probability in task.inclusion_probabilities}) > 1
 

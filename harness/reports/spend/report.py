@@ -18,6 +18,7 @@ from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER, PriceBook
 from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums, ToolCost
+from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend.repeats import pass_objects
 from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_index
@@ -34,7 +35,8 @@ class SpendRow:
         n_correct: sum of scores (a score of 0.5 counts half).
         score: mean or index with its interval.
         cost_per_task_usd: dollars per answer asked for, to the picodollar; None without one.
-        cost_per_correct_usd: dollars per correct answer, to the picodollar; None at zero correct.
+        cost_per_correct_usd: dollars per correct answer, to the picodollar; None at zero correct. Both, and the output
+            per task, are those of the whole suite where waves drew a part of it.
     """
 
     facts: CellFacts
@@ -51,6 +53,8 @@ class SpendRow:
         """The exact bill by the number correct; the interval comes from the samples whose cost is known."""
         if self.cost_per_correct_usd is None:
             return Estimate(value=None)
+        if self.facts.drawn is not None:  # the spread of drawn samples is not that of the suite
+            return Estimate(value=float(self.cost_per_correct_usd))
         value = float(self.facts.solve.cost.total) / self.n_correct
         pairs = [
             (cost, score)
@@ -132,6 +136,8 @@ def make_row(cell: CellFacts) -> SpendRow:
     # where everything was taken from earlier runs this one has no cost that could be divided
     priced = not cell.solve.is_unpriced and (cell.solve.n_attempts > 0 or not cell.solve.n_reused)
     n_correct = sum(sum(task.score_sums) for task in cell.tasks)
+    if cell.drawn is not None:
+        return _drawn_row(cell, cell.drawn, n_solves=n_solves, n_correct=n_correct, priced=priced)
     return SpendRow(
         facts=cell,
         n_samples=sum(len(task.sample_ids) for task in cell.tasks),
@@ -141,6 +147,22 @@ def make_row(cell: CellFacts) -> SpendRow:
         cost_per_task_usd=_quotient(total, n_solves) if priced else None,
         cost_per_correct_usd=_quotient(total, n_correct) if priced else None,
         output_tokens_per_task=cell.solve.tokens.output_tokens / n_solves if n_solves else None,
+    )
+
+
+def _drawn_row(cell: CellFacts, drawn: DrawnFacts, *, n_solves: int, n_correct: float, priced: bool) -> SpendRow:
+    """Derive the same of the whole suite, where waves drew a part of it: dear and hard tasks count by their size."""
+    usd = None if drawn.whole_usd is None or not priced else Decimal(repr(drawn.whole_usd))
+    correct, tokens = drawn.whole_correct, drawn.whole_output_tokens
+    return SpendRow(
+        facts=cell,
+        n_samples=sum(len(task.sample_ids) for task in cell.tasks),
+        n_solves=n_solves,
+        n_correct=n_correct,
+        score=drawn.score,
+        cost_per_task_usd=None if usd is None else _quotient(usd, drawn.n_whole),
+        cost_per_correct_usd=None if usd is None or correct is None else _quotient(usd, correct),
+        output_tokens_per_task=None if tokens is None else tokens / drawn.n_whole,
     )
 
 
@@ -158,7 +180,7 @@ def suite_score(tasks: Sequence[TaskOutcomes]) -> Estimate:
 
 def task_score(task: TaskOutcomes) -> Estimate:
     """Estimate one task's mean score."""
-    return _mean(_scored(task))
+    return _mean(_scored(task)) if task.drawn_score is None else task.drawn_score
 
 
 def _scored(task: TaskOutcomes) -> list[tuple[float, int, float]]:
@@ -293,7 +315,7 @@ def row_object(row: SpendRow) -> dict[str, object]:
         "seconds_per_task": facts.timing.mean_s,
         "seconds_to_first_byte": facts.timing.mean_first_byte_s,
         "failure_causes": cause_objects(facts.causes),
-        "pass_at_k": pass_objects(facts.tasks),
+        "pass_at_k": pass_objects(() if facts.drawn else facts.tasks),
         "tasks": [_task_object(task) for task in facts.tasks],
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from harness.documents.chart import Bars, Chart, Point, Role, Scatter, Series, Spread, Spreads, Unit
-from harness.reports.compare.pairs import Placed, by_suite, on_common_samples, on_own_samples
+from harness.reports.compare.pairs import Placed, by_suite, on_common_samples, on_own_samples, one_each
 from harness.reports.prices.price_history import price_histories, price_timeline
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow
@@ -131,6 +131,8 @@ def _on_one_ground(rows: Sequence[SpendRow]) -> tuple[Sequence[Placed], str]:
     shared = on_common_samples(rows)
     if shared is None:
         return [on_own_samples(row) for row in rows], DIFFERENT
+    if any(row.facts.drawn for row in rows):
+        return shared.rows, " (estimates for the whole suite)"
     return shared.rows, "" if shared.is_whole else f" (on {shared.n_samples:,} common samples)"
 
 
@@ -161,7 +163,7 @@ def _ladder(rows: Sequence[SpendRow], suite: str, suffix: str) -> Scatter | None
     ladders: list[tuple[int, ...]] = []
     grounds: set[str] = set()
     for settings in models.values():
-        shared, ground = _on_one_ground(settings)
+        shared, ground = _on_one_ground(one_each(settings))
         placed = sorted(_points(shared, by_cost=True), key=lambda point: point.x)
         if len(placed) > 1:
             if ground != DIFFERENT:

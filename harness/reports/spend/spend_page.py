@@ -14,6 +14,7 @@ from harness.documents.table import Sentences, Table
 from harness.instants import from_us
 from harness.money import add
 from harness.reports.facts.report_facts import NOTHING, Spend
+from harness.reports.precision.precision_table import drawn_rows, saved_usd
 from harness.reports.report_parts import Shown, charts_in, paragraphs_on, pieces_on, report_document, tables_on
 from harness.reports.spend import wording
 from harness.reports.spend.report import GROUPS, SpendReport
@@ -74,6 +75,7 @@ def _figures(report: SpendReport) -> list[Figure]:
         if group.n_rows:
             answers = f"{group.n_solves:,} answers, {wording.tokens(group.solve.tokens.output_tokens)} output tokens"
             found.append(Figure(value=wording.whole(group.solve), caption=GROUPS[group.name], detail=answers))
+    found += _saved(report)
     found += _best(report)
     return found
 
@@ -86,6 +88,17 @@ def _included(report: SpendReport) -> str:
     }
     names = [name for name, has_some in others.items() if has_some]
     return f", {' and '.join(names)} included" if names else ""
+
+
+def _saved(report: SpendReport) -> list[Figure]:
+    """Say what asking no further than needed has saved."""
+    rows = [(saved_usd(row, drawn), drawn.whole_usd) for row, drawn in drawn_rows(report.rows)]
+    known = [(saved, whole) for saved, whole in rows if saved is not None and whole is not None]
+    if not known:
+        return []
+    whole = wording.dollars(sum(whole for _, whole in known))
+    return [Figure(value=wording.dollars(sum(saved for saved, _ in known)), caption="saved by asking as far as needed",
+                   detail=f"whole suites would have cost about {whole}")]  # fmt: skip
 
 
 def _best(report: SpendReport) -> list[Figure]:

@@ -11,6 +11,7 @@ from harness.instants import from_us
 from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.reports.facts.report_facts import Spend
+from harness.reports.precision.precision_table import EXPORTED, drawn_rows, exported, score_words
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
@@ -113,12 +114,16 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
 
 
 def spend_table(report: SpendReport) -> Table:
-    """Make the full table, one typed column per fact: for CSV, Parquet and data frames."""
+    """Make the full table, one typed column per fact: for CSV, Parquet and data frames.
+
+    Columns of rows that were asked in waves are there where some were.
+    """
+    more = EXPORTED if drawn_rows(report.rows) else ()
     return Table(
         name="report",
         title="Spend report",
-        columns=tuple(column for column, _ in FULL),
-        rows=[tuple(read(row) for _, read in FULL) for row in report.rows],
+        columns=tuple(column for column, _ in (*FULL, *more)),
+        rows=[(*(read(row) for _, read in FULL), *(exported(row) if more else ())) for row in report.rows],
         notes=tuple(notes(report)),
     )
 
@@ -150,7 +155,7 @@ def _tokens_in(row: SpendRow) -> int:
 SUMMARY: tuple[tuple[Column, wording.Say, Callable[[SpendRow], object]], ...] = (
     (Column(name="model", title="model"), str, lambda r: label(r)),
     (Column(name="suite", title="suite"), str, lambda r: r.facts.suite),
-    (Column(name="score", kind="decimal", title="score %"), wording.score, lambda r: r.score),
+    (Column(name="score", kind="decimal", title="score %"), score_words, lambda r: r),
     (Column(name="n_solves", kind="integer", title="answers", drops=2), wording.count, lambda r: r.n_solves),
     (Column(name="tokens_in", kind="decimal", title="tok in", drops=7), wording.tokens, _tokens_in),
     (Column(name="tokens_out", kind="decimal", title="tok out", drops=5), wording.tokens,

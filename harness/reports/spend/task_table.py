@@ -82,7 +82,14 @@ def _score_table(title: str, rows: Sequence[SpendRow]) -> Table:
         title=title,
         columns=tuple(column for column, _ in chosen),
         rows=[tuple(write(task) for _, write in chosen) for task in tasks.values()],
-        notes=() if even else ("after / stands how many samples of the task a model was asked",),
+        notes=(
+            *(() if even else ("after / stands how many samples of the task a model was asked",)),
+            *(
+                ("asked in waves: intervals of those scores are for this suite",)
+                if any(row.facts.drawn for row in rows)
+                else ()
+            ),
+        ),
     )
 
 
