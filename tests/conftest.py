@@ -141,12 +141,24 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def postgres_url(postgres_socket: Path) -> str:
+def new_postgres_url(postgres_socket: Path) -> Callable[[], str]:
     """Make an empty schema of its own on the server (a database each would take a second); gives its SQLAlchemy URL."""
-    name = f"ledger_{next(_numbers)}"
-    with psycopg.connect(f"host={postgres_socket} user={SERVER_USER} dbname=postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-    return f"postgresql+psycopg://{SERVER_USER}@/postgres?host={postgres_socket}&options=-csearch_path%3D{name}"
+    server = f"host={postgres_socket} user={SERVER_USER} dbname=postgres"
+    address = f"postgresql+psycopg://{SERVER_USER}@/postgres?host={postgres_socket}&options=-csearch_path%3D"
+
+    def made() -> str:
+        name = f"ledger_{next(_numbers)}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        return address + name
+
+    return made
+
+
+@pytest.fixture
+def postgres_url(new_postgres_url: Callable[[], str]) -> str:
+    """Name an empty PostgreSQL ledger."""
+    return new_postgres_url()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import TypeVar
 
@@ -87,7 +87,11 @@ def _read_folder(folder: Path, layer: int) -> _Found:
 
 
 def _read_file(path: Path, layer: int) -> _Found:
-    raw = path.read_bytes()
+    return _read(path, path.read_bytes(), layer)
+
+
+@lru_cache(maxsize=128)  # by content: a file that was edited is read anew, one that was not is parsed once a process
+def _read(path: Path, raw: bytes, layer: int) -> _Found:
     file = PriceFile(name=path.name, sha256=hashlib.sha256(raw).hexdigest(), layer=layer)
     try:
         content: Mapping[str, object] = parse_toml(raw)

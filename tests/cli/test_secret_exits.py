@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from harness.models import parse_model
 from harness.providers import make_provider
 from harness.providers.base import Request
 from harness.reports.ledgers import run_detail
+from tests.support.command_lines import said_in_one_process
 from tests.support.loopback import CHAT_ANSWER, Loopback, Reply, serve
 from tests.support.runs import number_suite
 
@@ -30,48 +32,48 @@ def environment(**named: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if not name.endswith("_KEY")}, **named}
 
 
-async def benchtab(*words: object, **named: str) -> str:
-    """Run the command line and give back all that it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "harness", *map(str, words), env=environment(**named), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    return output.decode()
+async def benchtab(*lines: Sequence[object], **named: str) -> str:
+    """Run command lines in one process and give back all that it printed."""
+    words = [[str(word) for word in line] for line in lines]
+    done = await asyncio.to_thread(said_in_one_process, words, only=environment(**named))
+    return "".join(one.stdout + one.stderr for one in done)
 
 
-async def benchtab_export(db: Path, file: Path) -> str:
-    await benchtab("export", "attempts", "-o", file, "--db", db)
-    return file.read_text(encoding="utf-8")  # noqa: ASYNC240  # nothing else runs meanwhile
+REPLIES = {
+    "error": Reply(
+        status=400, body={"error": {"message": f"bad key {KEY}", "code": KEY}}, headers={"x-request-id": KEY}
+    ),
+    "garbage": Reply(body=f"not json, your key is {KEY}".encode(), headers={"x-request-id": KEY}),
+    "redirect": Reply(status=302, body={}, headers={"Location": f"/{KEY}?k={KEY}"}),
+}
 
 
 @pytest.mark.parametrize("model", ["openai-compatible/m", "gemini/gemini-2.5-pro"])
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(status=400, body={"error": {"message": f"bad key {KEY}", "code": KEY}}, headers={"x-request-id": KEY}),
-        Reply(body=f"not json, your key is {KEY}".encode(), headers={"x-request-id": KEY}),
-        Reply(status=302, body={}, headers={"Location": f"/{KEY}?k={KEY}"}),
-    ],
-    ids=["error", "garbage", "redirect"],
-)
-async def test_a_key_that_a_server_echoes_is_neither_printed_nor_stored(
-    tmp_path: Path, model: str, reply: Reply
-) -> None:
-    db = tmp_path / "ledger.db"
+async def test_a_key_that_a_server_echoes_is_neither_printed_nor_stored(tmp_path: Path, model: str) -> None:
+    suite = number_suite(tmp_path, 1)
     async with serve() as server:
-        server.always = reply
+        server.answer_with(*REPLIES.values())
+        at = f"{model.split('/')[0]}={server.url}"
         said = await benchtab(
-            "run", number_suite(tmp_path, 1), "-m", model, "--base-url", f"{model.split('/')[0]}={server.url}",
-            "--db", db, "--run-id", "r", "--max-attempts", 1, "-vv",
+            *(
+                ("run", suite, "-m", model, "--base-url", at, "--db", tmp_path / f"{name}.db", "--run-id", name,
+                 "--max-attempts", 1, "-vv")
+                for name in REPLIES
+            ),
             GEMINI_API_KEY=KEY, OPENAI_COMPATIBLE_API_KEY=KEY,
         )  # fmt: skip
-        assert any(KEY in value for value in server.seen[0].headers.values())
-    assert "run r" in said
+        assert [any(KEY in value for value in seen.headers.values()) for seen in server.seen] == [True] * len(REPLIES)
+    assert [name for name in REPLIES if f"run {name}" not in said] == []
     assert KEY not in said
-    exported = await benchtab_export(db, tmp_path / "attempts.csv")
-    assert KEY not in exported
-    assert "[redacted]" in exported
+    # a process that was given no key has none to look for
+    files = {name: tmp_path / f"{name}.csv" for name in REPLIES}
+    await benchtab(
+        *(("export", "attempts", "-o", file, "--db", tmp_path / f"{name}.db") for name, file in files.items())
+    )
+    for name, file in files.items():
+        exported = file.read_text(encoding="utf-8")
+        assert KEY not in exported, name
+        assert "[redacted]" in exported, name
 
 
 async def test_a_key_that_an_answer_holds_is_masked_before_it_is_scored_and_stays_so(tmp_path: Path) -> None:
@@ -81,11 +83,11 @@ async def test_a_key_that_an_answer_holds_is_masked_before_it_is_scored_and_stay
     async with serve() as server:
         server.always = Reply(body={**CHAT_ANSWER, "choices": [choice], "model": KEY, "service_tier": KEY, "id": KEY})
         said = await benchtab(
-            "run", number_suite(tmp_path, 1), "-m", "openai-compatible/m", "--base-url", server.url, "--db", db,
-            "--run-id", "r", "--json", OPENAI_COMPATIBLE_API_KEY=KEY,
+            ("run", number_suite(tmp_path, 1), "-m", "openai-compatible/m", "--base-url", server.url, "--db", db,
+             "--run-id", "r", "--json"),
+            OPENAI_COMPATIBLE_API_KEY=KEY,
         )  # fmt: skip
-    said += await benchtab("report", "r", "--db", db, "--format", "html")
-    said += await benchtab("score", "r", "--db", db, "--json")
+    said += await benchtab(("report", "r", "--db", db, "--format", "html"), ("score", "r", "--db", db, "--json"))
     assert KEY not in said
     with Ledger.open(str(db)) as ledger, ledger.reading() as connection:
         rows = connection.exec_driver_sql("SELECT model_served, service_tier, provider_request_id FROM attempts").all()

@@ -9,6 +9,7 @@ import filecmp
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.command_lines import said_in_one_process
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("harness", "pricing", "suites")
@@ -82,19 +85,14 @@ class Copy:
             if not (ROOT / name).exists() or not filecmp.cmp(self.root / name, ROOT / name, shallow=False)
         )
 
-    def run(self, *words: str, stdin: str | None = None) -> str:
-        """Run the copy's own `benchtab`; gives what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "harness", *words],
-            cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root), "BENCHTAB_DB": str(self.root / "ledger.db")},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
+    def run(self, *lines: str) -> list[str]:
+        """Run lines of the copy's own `benchtab` in one process; gives what each prints."""
+        database = str(self.root / "ledger.db")
+        done = said_in_one_process(
+            [shlex.split(line) for line in lines], cwd=self.root, path=str(self.root), BENCHTAB_DB=database
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert [one for one in done if one.code != 0] == []
+        return [one.stdout for one in done]
 
     @contextmanager
     def simulated_server(self) -> Iterator[str]:
@@ -108,12 +106,13 @@ class Copy:
             finally:
                 server.terminate()
 
-    def bill(self, model: str, at: str) -> str | None:
-        """What a million input and 100,000 output tokens of an OpenAI model cost at an instant."""
-        line = {"provider": "openai", "model": model, "at": at, "usage_kind": "openai.chat", "usage": USAGE}
-        answer = json.loads(self.run("price", stdin=json.dumps(line)))
-        usd: str | None = answer["usd"]
-        return usd
+    def bills(self, model: str, *instants: str) -> list[str | None]:
+        """What a million input and 100,000 output tokens of an OpenAI model cost at each instant."""
+        line = {"provider": "openai", "model": model, "usage_kind": "openai.chat", "usage": USAGE}
+        asked = "".join(json.dumps({**line, "at": instant}) + "\n" for instant in instants)
+        (self.root / "asked.jsonl").write_text(asked, encoding="utf-8")
+        (answered,) = self.run("price asked.jsonl")
+        return [json.loads(answer)["usd"] for answer in answered.splitlines()]
 
     def rows(self, folder: str) -> str:
         """Write the questions of a suite beside it; gives their file as the suite names it."""
@@ -123,28 +122,29 @@ class Copy:
 
     def report(self, suite: str) -> Any:
         """Run a suite on a simulated model; gives the row of its report."""
-        self.run("run", suite, "-m", "sim/reasoner")
-        return json.loads(self.run("report", "--json"))["rows"][0]
+        _, report = self.run(f"run {suite} -m sim/reasoner", "report --json")
+        return json.loads(report)["rows"][0]
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
     for name in FOLDERS:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        # with what Python compiled: a file that a test changes is compiled anew, the others are as they were
+        shutil.copytree(ROOT / name, tmp_path / name)
     return Copy(tmp_path)
 
 
 def test_a_model_is_one_price(copy: Copy) -> None:
     copy.append("pricing/openai.toml", PRICE.format(model="gpt-new", since="2026-01-01", input="2", output="10"))
-    assert copy.bill("gpt-new", "2026-02-01T00:00:00Z") == "3"  # 1 M * 2 + 0.1 M * 10 micro-USD
+    assert copy.bills("gpt-new", "2026-02-01T00:00:00Z") == ["3"]  # 1 M * 2 + 0.1 M * 10 micro-USD
     assert copy.touched() == ["pricing/openai.toml"]
 
 
 def test_a_price_change_is_one_more_row(copy: Copy) -> None:
     for since, dollars in (("2026-01-01", "2"), ("2026-06-01", "1")):
         copy.append("pricing/openai.toml", PRICE.format(model="gpt-new", since=since, input=dollars, output="10"))
-    assert copy.bill("gpt-new", "2026-05-31T23:59:59Z") == "3"
-    assert copy.bill("gpt-new", "2026-06-01T00:00:00Z") == "2"  # 1 M * 1 + 0.1 M * 10
+    # 1 M * 2 + 0.1 M * 10 until the change, then 1 M * 1 + 0.1 M * 10
+    assert copy.bills("gpt-new", "2026-05-31T23:59:59Z", "2026-06-01T00:00:00Z") == ["3", "2"]
     assert copy.touched() == ["pricing/openai.toml"]
 
 
@@ -153,7 +153,8 @@ def test_what_a_reasoning_model_takes_is_one_table_beside_its_price(copy: Copy) 
     copy.append(
         "pricing/models/openai.toml", '\n[[model]]\nnames = ["p7"]\nreasons = true\nefforts = ["low", "high"]\n'
     )
-    (row,) = json.loads(copy.run("run", "starter", "-m", "openai/p7@high", "--limit", "1", "--dry-run", "--json"))
+    (said,) = copy.run("run starter -m openai/p7@high --limit 1 --dry-run --json")
+    (row,) = json.loads(said)
     assert row["model"] == "openai/p7@high"
     assert row["upper_bound_usd"] is not None
     assert copy.touched() == ["pricing/models/openai.toml", "pricing/openai.toml"]
@@ -199,8 +200,8 @@ def test_a_provider_is_an_entry_and_its_prices(copy: Copy, monkeypatch: pytest.M
     price = PRICE.format(model="sim-direct", since="2026-01-01", input="2", output="10")
     (copy.root / "pricing/newai.toml").write_text(f'provider = "newai"\n{price}', encoding="utf-8")
     with copy.simulated_server() as url:
-        copy.run("run", "starter", "-m", "newai/sim-direct", "--base-url", url, "--limit", "1")
-    (row,) = json.loads(copy.run("report", "--json"))["rows"]
+        _, report = copy.run(f"run starter -m newai/sim-direct --base-url {url} --limit 1", "report --json")
+    (row,) = json.loads(report)["rows"]
     assert row["provider"] == "newai"
     assert Decimal(row["cost_usd"]["total"]) > 0
     assert copy.touched() == ["harness/providers/catalogue.py", "pricing/newai.toml"]
@@ -227,10 +228,9 @@ def test_a_report_is_a_table_and_a_line(copy: Copy) -> None:
         ")\n"
         'REPORTS: dict[str, ReportPart] = {"waste": WASTE} | {',
     )
-    copy.run("run", "starter", "-m", "sim/reasoner", "--limit", "1")
-    for form in ("table", "md", "html"):
-        assert "Money down the drain" in copy.run("report", "--format", form)
-    copy.run("export", "waste", "-o", "waste.csv")
+    forms = [f"report --format {form}" for form in ("table", "md", "html")]
+    _, *shown, _ = copy.run("run starter -m sim/reasoner --limit 1", *forms, "export waste -o waste.csv")
+    assert ["Money down the drain" in text for text in shown] == [True, True, True]
     assert (copy.root / "waste.csv").read_text(encoding="utf-8").startswith("model,wasted\nreasoner,")
     assert copy.touched() == ["harness/reports/report_parts.py", table]
 
@@ -253,9 +253,8 @@ def test_an_output_format_is_a_function_and_a_line(copy: Copy) -> None:
         "FORMATS: dict[str, Format] = {\n"
         '    "tsv": Format(form="rows", endings=(".tsv",), text=to_tabs),',
     )
-    copy.run("run", "starter", "-m", "sim/reasoner", "--limit", "1")
-    assert copy.run("report", "--format", "tsv").startswith("suite\t")
-    copy.run("report", "-o", "report.tsv")
+    _, text, _ = copy.run("run starter -m sim/reasoner --limit 1", "report --format tsv", "report -o report.tsv")
+    assert text.startswith("suite\t")
     assert (copy.root / "report.tsv").read_text(encoding="utf-8").startswith("suite\t")
     assert copy.touched() == ["harness/rendering/formats.py", writer]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -51,6 +52,18 @@ def mistakes(folder: Path, text: str) -> str:
 def test_rates_are_kept_as_published(tmp_path: Path) -> None:
     price = read(tmp_path, ROW.replace('"1.1"', '"0.138"')).rows[0]
     assert str(price.rates[Meter.INPUT]) == "0.138"
+
+
+def test_a_file_that_was_edited_is_read_anew_by_the_same_process(tmp_path: Path) -> None:
+    """Its size and its time of change are those of the text that was read before."""
+    before = load_price_book(write(tmp_path, ROW))
+    times = (tmp_path / "p.toml").stat()
+    write(tmp_path, ROW.replace('"1.1"', '"2.2"'))
+    os.utime(tmp_path / "p.toml", ns=(times.st_atime_ns, times.st_mtime_ns))
+    after = load_price_book(tmp_path)
+    inputs = [row.rates[Meter.INPUT] for book in (before, after) for row in book.rows if row.provider == "p"]
+    assert inputs == [Decimal("1.1"), Decimal("2.2")]
+    assert before.sources != after.sources
 
 
 def test_a_date_is_midnight_utc_and_an_instant_keeps_its_second(tmp_path: Path) -> None:

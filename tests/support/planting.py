@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 _VERDICT = re.compile(r"^(?P<contract>\S.*) (?P<verdict>KEPT|BROKEN)\b", re.MULTILINE)
 _WIDE = {"COLUMNS": "300", "NO_COLOR": "1"}
 
@@ -88,17 +92,45 @@ def planted(plant: Plant, folder: Path) -> Iterator[None]:
             path.write_text(held, encoding="utf-8")
 
 
-def verdicts(folder: Path) -> dict[str, bool]:
-    """Ask import-linter about the copy in a folder: contract -> whether it is kept."""
+def verdicts(folder: Path, plants: Sequence[Plant]) -> list[dict[str, bool]]:
+    """Ask import-linter about the copy in a folder as it is, and then with each plant by itself.
+
+    One process asks for all of them: starting import-linter takes longer than what it does.
+
+    Returns:
+        For the copy and for each plant: contract -> whether it is kept.
+    """
     done = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        [sys.executable, "-P", "-c", "from tests.support.planting import print_verdicts; print_verdicts()"],
         cwd=folder,
-        env={**os.environ, **_WIDE},
+        env={**os.environ, **_WIDE, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
+        input=json.dumps([asdict(plant) for plant in plants]),
         capture_output=True,
         text=True,
         check=False,
     )
-    found = {match["contract"]: match["verdict"] == "KEPT" for match in _VERDICT.finditer(done.stdout)}
-    if not found or all(found.values()) is not (done.returncode == 0):
+    if done.returncode != 0:
         raise RuntimeError(f"import-linter gave no verdict:\n{done.stdout}{done.stderr}")
+    found: list[dict[str, bool]] = json.loads(done.stdout)
+    return found
+
+
+def print_verdicts() -> None:
+    """Read plants as JSON, and print the verdicts on the copy in the current folder."""
+    plants = [Plant(**plant) for plant in json.load(sys.stdin)]
+    found = [_verdict()]
+    for plant in plants:
+        with planted(plant, Path.cwd()):
+            found.append(_verdict())
+    print(json.dumps(found))
+
+
+def _verdict() -> dict[str, bool]:
+    from importlinter.cli import lint_imports
+
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = lint_imports(no_cache=True)
+    found = {match["contract"]: match["verdict"] == "KEPT" for match in _VERDICT.finditer(said.getvalue())}
+    if not found or all(found.values()) is not (code == 0):
+        raise RuntimeError(f"import-linter gave no verdict:\n{said.getvalue()}")
     return found
