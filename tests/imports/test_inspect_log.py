@@ -53,6 +53,21 @@ def test_tries_of_a_sample_that_were_repeated_are_paid_and_its_score_is_of_the_l
     assert [score.attempt for score in scores_of(records)] == ["u1"]
 
 
+@pytest.mark.parametrize("has_ids", [True, False])
+def test_a_retried_log_is_the_same_run_and_adds_only_its_own_calls(tmp_path: Path, has_ids: bool) -> None:
+    def event(number: int) -> Log:
+        counts, at = usage(10, 5, 15), f"2026-03-01T10:00:0{number}+00:00"
+        return call(counts, f"u{number}" if has_ids else None, timestamp=at)
+
+    failed = sample([event(2)], 2, scores={}, error={"message": "boom"})
+    first, second = log(sample([event(1)]), failed), log(sample([event(1)]), sample([event(3)], 2))
+    for content, own in ((first, "E1"), (second, "E2")):
+        content["eval"] |= {"task_id": "T1", "eval_id": own, "run_id": own}
+    earlier, later = (_records(tmp_path, content) for content in (first, second))
+    assert _last_run(earlier).key == _last_run(later).key
+    assert len({one.identity for one in attempts_of([*earlier, *later])}) == 3
+
+
 def test_the_same_event_in_two_places_is_one_call(tmp_path: Path) -> None:
     event = call(usage(10, 5, 15), "u1")
     records = _records(tmp_path, log(sample([event], error_retries=[{"message": "x", "events": [event]}])))
@@ -113,7 +128,8 @@ def test_events_inside_events_of_old_logs_are_counted(tmp_path: Path) -> None:
     del old["events"]
     records = _records(tmp_path, log({**old, "transcript": {"events": [call(usage(10, 5, 15)), inner]}}))
     assert summed(records)["gpt-5"].input_uncached == 10 + 1 + 4
-    assert [one.identity for one in attempts_of(records)] == ["E1/1/1/1", "E1/1/1/2", "E1/1/1/3"]
+    at = "2026-03-01T10:00:00+01:00"
+    assert [one.identity for one in attempts_of(records)] == [f"E1/openai/gpt-5/1/1/{n}@{at}" for n in (1, 2, 3)]
 
 
 def test_a_sample_without_its_calls_is_counted_by_its_sums_and_that_is_said(tmp_path: Path) -> None:
@@ -224,6 +240,12 @@ def test_texts_are_resolved_and_given_only_when_asked_for(tmp_path: Path) -> Non
     assert records_of(FORMAT, write_archive(tmp_path, content), texts=True) == _records(tmp_path, content, texts=True)
 
 
+def test_a_log_without_samples_is_refused_with_its_own_sums(tmp_path: Path) -> None:
+    stats = {"model_usage": {"openai/gpt-5": usage(192, 6, 198)}}
+    with pytest.raises(ImportRefused, match=r"no sample \(status 'cancelled'\).*openai/gpt-5 198 tokens"):
+        _records(tmp_path, log(status="cancelled", stats=stats))
+
+
 def test_an_unknown_version_is_refused_with_those_that_are_read(tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match="version 99: versions 1 and 2 are read"):
         _records(tmp_path, log(version="1.0.0") | {"version": 99})
@@ -257,6 +279,10 @@ def test_recorded_logs_sum_to_what_was_summed_independently() -> None:
     for name, stated in expected_files(folder).items():
         path = folder / name
         assert recognised(peek(LogFile(path, name)))[0] is FORMAT
+        if not stated["samples_in_file"]:
+            with pytest.raises(ImportRefused, match="holds no sample"):
+                records_of(FORMAT, path)
+            continue
         records = records_of(FORMAT, path)
         want = expected(stated["models"], lambda model: slashed(model).model)
         got = summed(records)

@@ -118,8 +118,25 @@ class _Log:
         for sample in samples(self._file, texts=self._texts):
             self._n_samples += 1
             yield from self._sample(sample)
+        if not self._n_samples:
+            raise self._empty()
         yield from self._notes()
         yield self._run(self._status())
+
+    def _empty(self) -> ImportRefused:
+        """Say that a log holds no samples, and what it sums up all the same."""
+        sums = ", ".join(f"{name} {sums.get('total_tokens')} tokens" for name, sums in self._stated.items())
+        return ImportRefused(
+            f"holds no sample (status {self._head.get('status')!r}); its own sums, of no request: {sums or 'none'}",
+            where=self._file.name,
+            fix="import the log that has the samples: a header alone, or one written without them, has no calls",
+        )
+
+    @property
+    def _stated(self) -> dict[str, JsonObject]:
+        """The log's own sums of what each model used."""
+        stats = an_object(self._head.get("stats"))
+        return {name: an_object(usage) for name, usage in an_object(stats.get("model_usage")).items()}
 
     def _run(self, status: LoggedStatus) -> ImportedRun:
         about, stats = self._about, an_object(self._head.get("stats"))
@@ -173,7 +190,8 @@ class _Log:
                 if event.get("event") != "model":
                     continue
                 calls.n += 1
-                attempt = attempt_of(event, self._place(sample, key, calls.n, is_scoring=spans.is_scoring(event)))
+                place = self._place(sample, key, calls.n, event, is_scoring=spans.is_scoring(event))
+                attempt = attempt_of(event, place)
                 if attempt.identity in calls.seen:
                     continue
                 calls.seen.add(attempt.identity)
@@ -184,14 +202,16 @@ class _Log:
                 self._count(attempt, event)
                 yield attempt
 
-    def _place(self, sample: LoggedSample, key: SampleKey, number: int, *, is_scoring: bool) -> Place:
+    def _place(
+        self, sample: LoggedSample, key: SampleKey, number: int, event: JsonObject, *, is_scoring: bool
+    ) -> Place:
         return Place(
             cell=self._cell,
             sample=key,
             main=self._main,
             version=self._version,
             is_scoring=is_scoring,
-            fallback=f"{self._key}/{key.sample_id}/{key.epoch + 1}/{number}",
+            fallback=f"{self._key}/{key.sample_id}/{key.epoch + 1}/{number}@{event.get('timestamp')}",
             where=f"{sample.where}, call {number}",
         )
 
@@ -212,7 +232,8 @@ class _Log:
         if is_last_alone:
             stated = {self._main: an_object(output.get("usage"))}
         for name, usage in stated.items():
-            asked, place = slashed(name), f"{self._key}/{key.sample_id}/{key.epoch + 1}/sum/{name}"
+            asked, one_try = slashed(name), facts.get("uuid") or facts.get("completed_at") or facts.get("total_time")
+            place = f"{self._key}/{key.sample_id}/{key.epoch + 1}/sum of {name}@{one_try}"
             is_main = name == self._main
             purpose: Purpose = "solve" if is_main or self._main not in stated else "tool"
             yield ImportedAttempt(
@@ -277,24 +298,17 @@ class _Log:
         if self._n_unsure:
             detail = f"the counts of {self._n_unsure} calls fit no rule: their tokens are unknown"
             yield Noted(run=self._key, name="usage_unsure", detail=detail, lower_bound=True)
-        stated = {
-            name: an_object(usage)
-            for name, usage in an_object(an_object(self._head.get("stats")).get("model_usage")).items()
-        }
-        for difference in self._sums.differences(stated):
+        for difference in self._sums.differences(self._stated):
             yield Noted(
                 run=self._key, name="total_differs", detail=difference.text, lower_bound=difference.stated_is_more
             )
 
 
 def _key(about: JsonObject) -> str:
-    """Name a log by the evaluation's id; older logs have none, and name it by run, task and model."""
-    if own := a_text(about.get("eval_id")):
-        return own
-    parts = [a_text(about.get(name)) for name in ("run_id", "task_id", "task", "model")]
-    if not parts[0]:
-        parts[0] = a_text(about.get("created"))
-    return "/".join(part for part in parts if part)
+    """Name an evaluation by its task's id, which a retry keeps: its log repeats the earlier calls and adds its own."""
+    names = ("task_id", "eval_id", "run_id", "created")
+    own = next((found for name in names if (found := a_text(about.get(name)))), "")
+    return f"{own}/{about.get('model')}"
 
 
 FORMAT = Format(
