@@ -157,6 +157,13 @@ def test_who_served_a_batch_is_told_by_what_only_they_write(tmp_path: Path) -> N
     assert found == ["azure", "groq", "mistral", "openai", "unknown"]
 
 
+def test_a_filtered_prompt_of_azure_is_free_in_a_batch(tmp_path: Path) -> None:
+    error = {"message": "filtered by the content management policy", "code": "content_filter", "status": 400}
+    line = {"custom_id": "a", "response": {"status_code": 400, "body": {"error": error}}, "error": None}
+    (one,) = attempts_in(read_one(OPENAI, write_lines(tmp_path / "error.jsonl", line)))
+    assert (one.status, one.billed) == ("failed", "no")
+
+
 def test_batches_of_one_folder_are_kept_apart_by_their_names(tmp_path: Path) -> None:
     for name in ("batch_1_output.jsonl", "batch_2_output.jsonl"):
         write_lines(tmp_path / name, _answer("a", id=f"batch_req_{name}"))

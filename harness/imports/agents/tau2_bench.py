@@ -24,7 +24,6 @@ from harness.imports.log_records import (
     ImportedAttempt,
     ImportedCell,
     ImportedRun,
-    ImportedSample,
     ImportedScore,
     ImportedUsage,
     Noted,
@@ -206,8 +205,16 @@ class _Simulation:
                 self.asked.append({name: message.get(name) for name in ("role", "content")})
         if last is None:
             run.without_usage += 1
-            yield ImportedSample(cell=run.cell, sample=sample)
-        yield from self._score(last, key, sample)
+            last = key
+            yield self._whole(key, sample)
+        yield from self._score(last)
+
+    def _whole(self, key: str, sample: SampleKey) -> ImportedAttempt:
+        """Stand for all calls of a conversation of which none is kept: nobody knows what they used."""
+        began, ended = (instant_us(self.facts.get(name)) for name in ("start_time", "end_time"))
+        return ImportedAttempt(
+            cell=self.run.cell, identity=key, sample=sample, started_at_us=began, finished_at_us=ended
+        )
 
     def _call(self, message: JsonObject, number: int, identity: str, sample: SampleKey) -> Record | None:
         """Give the call that a message came from; None = it came from no model, or nobody knows."""
@@ -253,17 +260,11 @@ class _Simulation:
         self.run.n_plain += 1
         return checked_usage(LITELLM, raw)
 
-    def _score(self, last: str | None, key: str, sample: SampleKey) -> Iterator[Record]:
+    def _score(self, last: str) -> Iterator[Record]:
         judged = an_object(self.facts.get("reward_info"))
         if not judged:
             return
         self.run.judged += bool(a_list(judged.get("nl_assertions")))
-        if last is None:  # a conversation of which no call is kept was one all the same
-            last = key
-            at_us = instant_us(self.facts.get("end_time"))
-            yield ImportedAttempt(
-                cell=self.run.cell, identity=key, sample=sample, started_at_us=at_us, finished_at_us=at_us
-            )
         value = a_number(judged.get("reward"))
         ended = a_text(self.facts.get(_ENDED))
         yield ImportedScore(

@@ -261,7 +261,7 @@ class _Reading:
             status=outcome.status,
             usage=usage,
             # what failed, expired or was cancelled in a batch is not charged, unless the line itself states tokens
-            billed="no" if failure is not None and failure.billed != "yes" else None,
+            billed="no" if failure is not None and usage is None else None,
             model_served=None if answer is None else answer.stated.model,
             started_at_us=created,
             finished_at_us=created,
