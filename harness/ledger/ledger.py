@@ -335,6 +335,10 @@ class Ledger:
         """
         try:
             driver = open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self._file)
+            if self.engine.dialect.name == "sqlite":
+                driver.fetch(
+                    "PRAGMA cache_size = -65536"
+                )  # 64 MB: ids of calls come in no order, and spread over an index
             with importing(driver) as writer:
                 yield writer
         except Exception as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Table
 
@@ -33,6 +33,9 @@ from harness.ledger.writing.append import Appender
 from harness.ledger.writing.drivers import Driver, Row
 from harness.money import plain
 
+T = TypeVar("T")
+_SampleKey = tuple[str, str, str, int]
+"""Suite, task, sample, epoch."""
 AT_ONCE = 500
 """Ids that one query asks for."""
 
@@ -135,28 +138,32 @@ class ImportWriter:
 
     def planned(self, run_id: str, samples: Sequence[PlannedRecord]) -> list[int]:
         """Store samples, or find them; gives their ids in order. A sample that is there stays as it is."""
-        query = (
-            "SELECT planned_id FROM planned_samples"
-            " WHERE run_id = ? AND suite = ? AND task = ? AND sample_id = ? AND epoch = ?"
-        )
-        keys = [(run_id, one.suite, one.task, one.sample_id, one.epoch) for one in samples]
-        known: dict[Row, int] = {}
-        for key in keys:
-            if key not in known and (found := self._driver.fetch(query, key)):
-                known[key] = found[0][0]
+        keys = [(one.suite, one.task, one.sample_id, one.epoch) for one in samples]
+        known = self._known_samples(run_id, keys)
         new = {key: one for key, one in zip(keys, samples, strict=True) if key not in known}
         if new:
             ids = self._driver.ids("planned_samples", "planned_id", len(new))
             place = self._next_place(run_id, len(new))
-            self._insert(
-                tables.planned_samples,
-                [
-                    {**row_forms.planned_values(run_id, one), "planned_id": planned_id, "draw_order": place + number}
-                    for number, (planned_id, one) in enumerate(zip(ids, new.values(), strict=True))
-                ],
-            )
+            rows = [
+                (planned_id, run_id, *key, number, one.inclusion_probability, one.sample_sha256, None, one.reference)
+                for number, (planned_id, (key, one)) in enumerate(zip(ids, new.items(), strict=True), place)
+            ]
+            self._driver.many(_insertion(tables.planned_samples), rows)
             known.update(zip(new, ids, strict=True))
         return [known[key] for key in keys]
+
+    def _known_samples(self, run_id: str, keys: Sequence[_SampleKey]) -> dict[_SampleKey, int]:
+        by_task: dict[tuple[str, str], dict[str, None]] = {}
+        for suite, task, sample_id, _ in keys:
+            by_task.setdefault((suite, task), {})[sample_id] = None
+        known: dict[_SampleKey, int] = {}
+        for (suite, task), ids in by_task.items():
+            for some in _parts(list(ids)):
+                query = f"""SELECT sample_id, epoch, planned_id FROM planned_samples
+                    WHERE run_id = ? AND suite = ? AND task = ? AND sample_id IN ({", ".join("?" * len(some))})"""
+                found = self._driver.fetch(query, (run_id, suite, task, *some))
+                known.update(((suite, task, row[0], row[1]), row[2]) for row in found)
+        return known
 
     def _next_place(self, run_id: str, count: int) -> int:
         place = self._n_planned.get(run_id)
@@ -216,7 +223,7 @@ def _insertion(table: Table, names: Sequence[str] = ()) -> str:
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-def _parts(values: list[object]) -> Iterator[list[object]]:
+def _parts(values: list[T]) -> Iterator[list[T]]:
     for start in range(0, len(values), AT_ONCE):
         yield values[start : start + AT_ONCE]
 
