@@ -130,6 +130,14 @@ proof-exports: $(VENV)/.installed-dev ## exports before their judges: the FOCUS 
 	@.ci/judges .cache/judges
 	@$(BIN)/python -m benchmarks.judged_exports .cache/judges
 
+LOGS = $(if $(DATA),$(DATA),../shared/data/imports)
+
+proof-imports: $(VENV)/.installed-dev ## logs of other tools against sums that others made of them, and what must be refused (DATA=DIR: a folder a format)
+	@$(BIN)/python -m benchmarks.imported_logs --data "$(LOGS)"
+
+bench-imports: $(VENV)/.installed-dev ## 1,000,000 generated calls into an empty ledger: seconds and megabytes
+	@$(BIN)/python -m benchmarks.large_import --calls 1000000
+
 docs: $(VENV)/.installed-dev ## write the reference pages and the README's picture anew
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.pictures
@@ -141,4 +149,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-prices proof-exports house lock clean
+.PHONY: proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-prices proof-exports house lock clean

@@ -87,7 +87,7 @@ def logged(
         start=start,
         outcome=outcome,
         transcript=said,
-        logged_cost_usd=call.stated_cost_usd,
+        logged_cost_usd=None if call.stated_cost_usd == usage.stated_cost_usd else call.stated_cost_usd,
         cost_note=call.cost_note,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from harness.errors import did_you_mean
 from harness.imports.agents import claude_code, codex_sessions, harbor_jobs, mini_swe_agent, tau2_bench
 from harness.imports.gateways import (
+    account_reports,
     anthropic_batch_files,
     calls,
     gemini_batch_files,
@@ -47,6 +48,9 @@ FORMATS: tuple[Format, ...] = (
     hal.FORMAT,
     langfuse.FORMAT,
     calls.FORMAT,
+    account_reports.OPENAI_FORMAT,
+    account_reports.ANTHROPIC_FORMAT,
+    account_reports.FOCUS_FORMAT,
 )
 
 

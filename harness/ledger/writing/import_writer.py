@@ -30,7 +30,7 @@ from harness.ledger.records import (
 from harness.ledger.schema import tables
 from harness.ledger.writing import statements as sql
 from harness.ledger.writing.append import Appender
-from harness.ledger.writing.drivers import Driver, Row
+from harness.ledger.writing.drivers import Driver
 from harness.money import plain
 
 T = TypeVar("T")

@@ -165,8 +165,8 @@ def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
     lossy = {run_id for run_id, run in imported.items() if any(map(_says_more_was_spent, run.warnings))}
     for cell in cells.values():
         purposes = [purpose for purpose, spend in zip(PURPOSES, cell.spends, strict=True) if spend.n_attempts]
-        if cell.run.run_id in lossy and purposes:
-            cell.add(purposes[0], Spend(n_lossy_logs=1))
+        if cell.run.run_id in lossy:
+            cell.add(purposes[0] if purposes else "solve", Spend(n_lossy_logs=1))
     for cell_id, (usd, n_attempts) in tool_costs(ledger, list(imported)).items():
         cell = cells[cell_id]
         if charger.as_it_was:

@@ -191,7 +191,7 @@ def _by_reason(counts: Mapping[str, int]) -> str:
 
 
 def _bill_gaps(solve: Spend) -> Iterator[Gap]:
-    if solve.is_unpriced and solve.n_unpriced_attempts >= solve.n_attempts:
+    if solve.is_unpriced and solve.n_unpriced_attempts and solve.n_unpriced_attempts >= solve.n_attempts:
         n = f"{solve.n_attempts:,} attempts"
         yield Gap("unpriced: the price book has no price for any attempt",
                   f"unpriced: the price book has no price for any of its {n}", n)  # fmt: skip
