@@ -46,6 +46,10 @@ def import_logs(
     run_id: Annotated[
         str | None, typer.Option("--run-id", help="Id of the run. Default: from the format and the log's own name.")
     ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", metavar="SUITE[/TASK]", help="Name of the suite, to compare with own runs of it."),
+    ] = None,
     transcripts: Annotated[bool, typer.Option("--transcripts", help="Keep prompts and answers.")] = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Count tokens from texts where a log has none; marked in every report.")
@@ -72,6 +76,7 @@ def import_logs(
         price_book_sha256=book.sha256,
         harness_version=__version__,
         run_id=run_id,
+        suite=suite,
         transcripts=transcripts,
         estimate=estimate,
     )

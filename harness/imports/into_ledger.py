@@ -32,6 +32,7 @@ from harness.ledger.records import CellRecord, PlannedRecord, ScoreRecord, Suite
 from harness.ledger.writing.import_writer import ImportedFile, ImportWriter, LoggedAttempt, StoredAttempt
 from harness.secrets import redact_texts
 
+_Waiting = ImportedSample | ImportedAttempt | ImportedScore
 AT_ONCE = 1_000
 """Records that are held before they are written."""
 REMEMBERED = 5_000
@@ -47,6 +48,7 @@ class ImportOptions:
         run_id: id of the run; None = made of the format and what the tool names its run by.
         transcripts: keep prompts and answers.
         estimate: count tokens from texts where a log has none.
+        suite: `SUITE` or `SUITE/TASK` in place of the log's own names; None = as the log says.
         price_book_sha256: of the prices in force; reports compare with it.
     """
 
@@ -54,6 +56,7 @@ class ImportOptions:
     price_book_sha256: str
     harness_version: str
     run_id: str | None = None
+    suite: str | None = None
     transcripts: bool = False
     estimate: bool = False
 
@@ -102,14 +105,14 @@ class _Reading:
         self._cells: dict[tuple[str, str, str, str, str | None], int] = {}
         self._samples: OrderedDict[tuple[str, str, SampleKey], int] = OrderedDict()
         self._newest: OrderedDict[str, StoredAttempt] = OrderedDict()
-        self._waiting: list[ImportedSample | ImportedAttempt | ImportedScore] = []
+        self._waiting: list[_Waiting] = []
         self._done = Imported(format=fmt, files=())
 
     def take(self, record: Record) -> None:
         """Take the next record of the reader."""
         match record:
             case ImportedAttempt() | ImportedSample() | ImportedScore():
-                self._waiting.append(record)
+                self._waiting.append(record if self._options.suite is None else _renamed(record, self._options.suite))
                 if len(self._waiting) >= AT_ONCE:
                     self._write()
             case ImportedRun():
@@ -377,6 +380,15 @@ class _Reading:
             answer=redact_texts(score.answer) if self._options.transcripts else None,
             explanation=redact_texts(score.explanation) if self._options.transcripts else None,
         )
+
+
+def _renamed(record: _Waiting, name: str) -> _Waiting:
+    """Give a record the suite, and the task, that a person named."""
+    if isinstance(record, ImportedScore):
+        return record
+    suite, _, task = name.partition("/")
+    sample = replace(record.sample, task=task) if task and record.sample is not None else record.sample
+    return replace(record, cell=replace(record.cell, suite=suite), sample=sample)  # type: ignore[arg-type]  # of its kind
 
 
 def _planned(cell: ImportedCell, sample: SampleKey, target: str | None, digest: str | None) -> PlannedRecord:

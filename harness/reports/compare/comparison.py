@@ -5,7 +5,7 @@ Pure. Data flows two SpendReports (and the head at the base's prices) -> `Compar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -112,7 +112,8 @@ def compare(base: SpendReport, head: SpendReport, head_at_base: SpendReport, thr
         head_at_base: the later run's tokens at the earlier run's prices.
         thresholds: what the gate tolerates.
     """
-    before, after, repriced = ({_key(row): row for row in report.rows} for report in (base, head, head_at_base))
+    loose = {row.facts.suite for report in (base, head) for row in report.rows if not row.facts.suite_version}
+    before, after, repriced = ({_key(row, loose): row for row in report.rows} for report in (base, head, head_at_base))
     common = [key for key in before if key in after]
     level = 1 - 2 * DESIGNED_ALARMS / max(1, len(common) * thresholds.n_asked)
     rows = tuple(_compared(before[key], after[key], repriced[key], thresholds, level) for key in common)
@@ -135,9 +136,11 @@ def _without_partner(rows: Mapping[Key, SpendRow], others: Mapping[Key, SpendRow
     return tuple(label(row) for key, row in rows.items() if key not in others)
 
 
-def _key(row: SpendRow) -> Key:
+def _key(row: SpendRow, loose: Collection[str]) -> Key:
+    """Name a row; of `loose` suites a log of another tool does not say the version, so that any other fits."""
     facts = row.facts
-    return (facts.suite, facts.suite_version, facts.provider, facts.model, facts.setting or "")
+    version = "" if facts.suite in loose else facts.suite_version
+    return (facts.suite, version, facts.provider, facts.model, facts.setting or "")
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

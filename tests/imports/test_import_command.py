@@ -1,0 +1,259 @@
+"""`benchtab import` from end to end: what it adds, what it does not add twice, and what it leaves when it refuses."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.app import command_line
+from harness.errors import HarnessError
+from harness.ledger import Ledger
+from harness.ledger.reading.attempt_rows import attempt_rows, score_rows, transcript_rows
+from harness.ledger.records import LOWER_BOUND_NOTE
+from harness.pricing.price_files import load_price_book
+from harness.reports.compare.comparison import Thresholds
+from harness.reports.compare.run_comparison import compare_runs
+from harness.reports.facts.assembly import spend_report
+from harness.reports.spend.report import SpendReport, report_object
+from harness.reports.spend.spend_tables import spend_table
+
+KEY = "sk-proj-abcdefghijklmnop0123456789"
+
+
+def call(number: int, **changed: object) -> dict[str, object]:
+    """One line: 400 uncached, 100 cached and 50 output tokens on gpt-4o-mini, which are $0.0000975 in 2025."""
+    usage = {"prompt_tokens": 500, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 100}}
+    return {
+        "id": f"r{number}", "provider": "openai", "model": "gpt-4o-mini", "usage": usage, "usage_kind": "openai.chat",
+        "at": "2025-06-01T00:00:00Z", "run": "night", "suite": "quiz", "sample": f"q{number}", "score": number % 2,
+        **changed,
+    }  # fmt: skip
+
+
+EACH_USD = Decimal("0.0000975")  # 400 * 0.15 + 100 * 0.075 + 50 * 0.6 micro-USD
+
+
+class Shell:
+    """A folder with a log and a ledger, in which the command is run."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder, self.url = folder, url
+        self.log = folder / "calls.jsonl"
+
+    def write(self, *rows: object) -> None:
+        self.log.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+
+    def run(self, *words: str, code: int = 0) -> Any:
+        """Run `benchtab import`; gives its JSON, or the error."""
+        found = CliRunner().invoke(command_line(), ["import", *(words or (str(self.log),)), "--db", self.url, "--json"])
+        if isinstance(found.exception, HarnessError):
+            assert found.exception.exit_code == code, found.exception
+            return str(found.exception)
+        assert found.exit_code == code, found.output
+        return json.loads(found.stdout)
+
+    def ledger(self) -> Ledger:
+        return Ledger.open(self.url, create=False)
+
+    def report(self) -> SpendReport:
+        with self.ledger() as ledger:
+            return spend_report(ledger, load_price_book(), [run.run_id for run in ledger.runs()])
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path, str(tmp_path / "ledger.db"))
+
+
+def test_a_log_is_priced_and_scored_like_a_run_of_our_own(tmp_path: Path, ledger_url: str) -> None:
+    shell = Shell(tmp_path, ledger_url)
+    shell.write(*(call(number) for number in range(4)))
+    (run,) = shell.run()["runs"]
+    assert (run["n_new"], run["n_samples"], run["cost_usd"]) == (4, 4, "0.00039")
+    (row,) = shell.report().rows
+    assert (row.facts.suite, row.n_correct, row.facts.solve.cost.total) == ("quiz", 2.0, 4 * EACH_USD)
+    with shell.ledger() as ledger:
+        assert {one.usage_source for one in attempt_rows(ledger)} == {"imported"}
+        assert {one.scorer for one in score_rows(ledger)} == {"calls/score"}
+        assert list(transcript_rows(ledger, run["run_id"])) == []
+
+
+def test_the_same_log_twice_adds_nothing_and_a_grown_one_adds_what_is_new(tmp_path: Path, ledger_url: str) -> None:
+    shell = Shell(tmp_path, ledger_url)
+    shell.write(call(0), call(1))
+    shell.run()
+    (again,) = shell.run()["runs"]
+    assert (again["n_new"], again["n_known"]) == (0, 2)
+    (tmp_path / "copy.jsonl").write_text(shell.log.read_text())
+    (copied,) = shell.run(str(tmp_path / "copy.jsonl"), "--run-id", again["run_id"])["runs"]
+    assert copied["n_new"] == 0
+    shell.write(call(0), call(1), call(2))
+    (grown,) = shell.run()["runs"]
+    assert (grown["run_id"], grown["n_new"], grown["n_attempts"], grown["cost_usd"]) == (
+        again["run_id"], 1, 3, "0.0002925",
+    )  # fmt: skip
+    with shell.ledger() as ledger:
+        assert len(list(score_rows(ledger))) == 3
+
+
+def test_a_broken_line_is_named_and_counted_and_makes_the_bill_a_lower_bound(shell: Shell) -> None:
+    shell.write(call(0), '{"id": "r1", "prov', call(2))
+    found = shell.run()
+    assert found["n_broken_lines"] == 1
+    assert found["broken_lines"][0]["where"] == "calls.jsonl:2"
+    assert found["runs"][0]["n_new"] == 2
+    report = shell.report()
+    assert report.rows[0].facts.solve.is_lower_bound
+    assert any(LOWER_BOUND_NOTE in warning for warning in report.warnings)
+
+
+def test_a_log_that_is_refused_at_its_end_leaves_no_row(tmp_path: Path, ledger_url: str) -> None:
+    shell = Shell(tmp_path, ledger_url)
+    shell.write(*(call(number) for number in range(2_500)))
+    with shell.log.open("ab") as stream:
+        stream.truncate(shell.log.stat().st_size + 100 * 2**20)
+    said = shell.run(code=2)
+    assert "longer than 64 MB" in said
+    assert "calls.jsonl:2501" in said
+    with shell.ledger() as ledger:
+        assert ledger.runs() == []
+        assert list(attempt_rows(ledger)) == []
+
+
+def test_of_a_folder_what_can_be_read_is_imported_and_the_rest_is_said(shell: Shell) -> None:
+    folder = shell.folder / "logs"
+    folder.mkdir()
+    (folder / "good.jsonl").write_text(json.dumps(call(0)))
+    (folder / "README.md").write_text("not a log")
+    (folder / "cut.eval").write_bytes(b"PK\x03\x04" + bytes(100))
+    said = shell.run(str(folder), code=2)
+    assert "without its directory" in said
+    assert "README" not in said
+    with shell.ledger() as ledger:
+        assert len(list(attempt_rows(ledger))) == 1
+
+
+def test_a_dry_run_keeps_nothing(shell: Shell) -> None:
+    shell.write(call(0))
+    found = shell.run(str(shell.log), "--dry-run")
+    assert (found["dry_run"], found["runs"][0]["cost_usd"]) == (True, "0.0000975")
+    assert not Path(shell.url).exists()
+
+
+def test_one_run_id_for_several_runs_is_refused(shell: Shell) -> None:
+    shell.write(call(0), call(1, run="another"))
+    assert "several runs" in shell.run(str(shell.log), "--run-id", "mine", code=2)
+    with shell.ledger() as ledger:
+        assert ledger.runs() == []
+    assert len(shell.run()["runs"]) == 2
+
+
+def test_turns_of_a_trajectory_are_no_retries_and_its_models_are_told_apart(shell: Shell) -> None:
+    """Every turn after the first counted as a retry, and a simulated user as solving."""
+    shell.write(
+        call(0, sample="task", score=1),
+        {**call(1, sample="task"), "score": None},
+        call(2, sample="task", purpose="user_simulator", model="gpt-4o"),
+        call(3, sample="task", purpose="tool", model="gpt-4o"),
+    )
+    shell.run()
+    report = shell.report()
+    solving = next(row for row in report.rows if row.facts.model == "gpt-4o-mini")
+    other = next(row for row in report.rows if row.facts.model == "gpt-4o")
+    assert (solving.facts.solve.n_attempts, solving.facts.solve.n_retries, solving.n_solves) == (2, 0, 1)
+    # 400 * 2.5 + 100 * 1.25 + 50 * 10 micro-USD
+    assert other.facts.user_simulator.cost.total == other.facts.tool.cost.total == Decimal("0.001625")
+    assert other.facts.solve.cost.total == other.facts.judge.cost.total == 0
+    total = report_object(report)["groups"]["non_reasoning"]
+    assert (total["user_simulator_cost_usd"], total["tool_cost_usd"]) == ("0.001625", "0.001625")
+
+
+def test_replays_from_a_tools_cache_cost_nothing(shell: Shell) -> None:
+    shell.write(call(0), call(1, status="reused"))
+    shell.run()
+    (row,) = shell.report().rows
+    assert (row.facts.solve.n_attempts, row.facts.solve.n_reused) == (1, 1)
+    assert row.facts.solve.cost.total == EACH_USD
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        (0.0000975, None),
+        (0.000105, "cached tokens at the full rate"),  # 500 * 0.15 + 50 * 0.6 micro-USD
+        (0.000195, "another tier: twice the price, as without the batch discount"),
+        (0.5, "the reason is not known"),
+    ],
+)
+def test_what_a_tool_says_it_cost_stands_beside_the_list_price_with_a_reason(
+    shell: Shell, stated: float, reason: str | None
+) -> None:
+    shell.write(call(0, cost_usd=stated), call(1, cost_usd=stated))
+    shell.run()
+    report = shell.report()
+    said = report.rows[0].facts.by_tool
+    assert said is not None
+    assert (said.usd, said.list_usd, said.reason) == (2 * Decimal(str(stated)), 2 * EACH_USD, reason)
+    assert report.rows[0].facts.solve.cost.total == report.rows[0].facts.solve.cost.charged == 2 * EACH_USD
+    assert any("the tool states a cost of" in note for note in spend_table(report).notes)
+
+
+def test_what_a_tool_says_of_some_calls_is_not_held_against_all(shell: Shell) -> None:
+    shell.write(call(0, cost_usd=1), call(1))
+    shell.run()
+    said = shell.report().rows[0].facts.by_tool
+    assert said is not None
+    assert (said.usd, said.n_attempts) == (Decimal(1), 1)
+    assert said.list_usd is None
+
+
+def test_tokens_that_a_log_lacks_are_unknown_or_estimated_and_marked(shell: Shell) -> None:
+    said = {"messages": [{"role": "user", "content": "What is two and two?"}], "answer": "It is four."}
+    shell.write(call(0, usage=None, **said))
+    shell.run()
+    (row,) = shell.report().rows
+    assert (row.facts.solve.is_unpriced, row.facts.solve.n_unknown_usage) == (True, 1)
+    guessed = Shell(shell.folder, str(shell.folder / "guessed.db"))
+    guessed.run(str(shell.log), "--estimate")
+    report = guessed.report()
+    assert report.rows[0].facts.solve.n_estimated == 1
+    assert 0 < report.rows[0].facts.solve.tokens.output_tokens < 10
+    assert any("counted from texts: an estimate" in note for note in spend_table(report).notes)
+    with guessed.ledger() as ledger:
+        assert next(attempt_rows(ledger)).usage_source == "estimated"
+
+
+def test_prompts_are_kept_on_demand_alone_and_without_foreign_keys(shell: Shell) -> None:
+    """A log holds keys that were never in this process' environment."""
+    shell.write(call(0, messages=[{"role": "user", "content": f"use {KEY}"}], answer=f"I used {KEY}"))
+    (run,) = shell.run(str(shell.log), "--transcripts")["runs"]
+    with shell.ledger() as ledger:
+        (said,) = transcript_rows(ledger, run["run_id"])
+    assert said.answer == "I used [redacted]"
+    assert KEY.encode() not in Path(shell.url).read_bytes()
+
+
+def test_an_imported_run_compares_with_another_by_sample_whatever_its_version(shell: Shell) -> None:
+    shell.write(*(call(number) for number in range(6)))
+    (base,) = shell.run()["runs"]
+    shell.write(*(call(number, id=f"b{number}", run="later", suite="other", score=1) for number in range(6)))
+    (head,) = shell.run(str(shell.log), "--suite", "quiz/quiz")["runs"]
+    with shell.ledger() as ledger:
+        made = compare_runs(ledger, load_price_book(), base["run_id"], head["run_id"], Thresholds())
+    (row,) = made.rows
+    assert row.n_common == 6
+    assert row.score_difference.value == pytest.approx(0.5)
+
+
+def test_an_own_run_is_never_added_to(shell: Shell) -> None:
+    shell.write(call(0))
+    shell.run()
+    shell.write(call(9, run="another"))
+    with shell.ledger() as ledger:
+        (first,) = ledger.runs()
+    assert "is not this log's" in shell.run(str(shell.log), "--run-id", first.run_id, code=2)
