@@ -21,6 +21,7 @@ from harness.pricing.model_names import read_model
 from harness.reports.compare.comparison import Thresholds
 from harness.reports.compare.gate_rules import OnInconclusive, parse_share
 from harness.runner.failed_samples import MAX_FAILED, parse_max_failed
+from harness.runner.options.precision_options import parse_confidence, parse_points
 from harness.runner.spec import RunSpec
 from harness.typed_files import Strict, mistakes, parse_toml, refusal
 
@@ -64,9 +65,25 @@ def _max_failed(value: object) -> object:
         raise ValueError(f"{error.message}; {error.fix}") from None
 
 
+def _points(value: object) -> object:
+    try:
+        return parse_points(str(value), "")
+    except HarnessError as error:
+        raise ValueError(f"{error.message}; {error.fix}") from None
+
+
+def _confidence(value: object) -> object:
+    try:
+        return parse_confidence(str(value))
+    except HarnessError as error:
+        raise ValueError(f"{error.message}; {error.fix}") from None
+
+
 Usd = Annotated[Decimal, BeforeValidator(_usd)]
 MaxFailed = Annotated[float, BeforeValidator(_max_failed)]
 Model = Annotated[ModelSpec, BeforeValidator(_model)]
+Points = Annotated[float, BeforeValidator(_points)]
+Confidence = Annotated[float, BeforeValidator(_confidence)]
 
 
 class MatrixModel(Strict):
@@ -148,6 +165,9 @@ class RunTable(Strict):
     rpm: float | None = Field(default=None, gt=0, strict=True)
     tpm: float | None = Field(default=None, gt=0, strict=True)
     batch: bool = Field(default=False, strict=True)
+    precision: Points | None = Field(default=None, description='"1pt": ask only until each score is known so well')
+    confidence: Confidence = Field(default=0.95, description='"95%": of that interval')
+    bank: bool = Field(default=True, strict=True, description="other models' answers may say what is asked first")
     transcripts: bool = Field(default=True, strict=True)
     unsafe_exec: bool = Field(default=False, strict=True)
 
@@ -226,6 +246,9 @@ class NightlyConfig(Strict):
             unsafe_exec=run.unsafe_exec,
             judge=run.judge,
             batch=run.batch,
+            precision=run.precision,
+            confidence=run.confidence,
+            bank=run.bank,
         )
 
     def thresholds(self) -> Thresholds:

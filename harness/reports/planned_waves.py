@@ -37,7 +37,10 @@ def planned_table(plan: WavesPlan) -> Table:
         title=f"Plan: asks until {plan.wanted}",
         columns=_COLUMNS,
         rows=rows,
-        notes=("expected before any answer: waves follow what the answers show, and stop when it is reached",),
+        notes=(
+            f"expected from {'the answers so far' if plan.is_begun else 'no answer yet'}: waves follow what answers"
+            " show, and stop when it is reached",
+        ),
     )
 
 

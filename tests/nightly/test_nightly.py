@@ -276,6 +276,16 @@ rule = "best"
     assert "not a threshold" in found["gate.max_cost_increase"]
 
 
+def test_a_night_may_ask_for_a_precision(job: Job) -> None:
+    job.write('"sim/direct"', run='precision = "2pt"\nconfidence = "90%"\nbank = false')
+    spec = read_config(job.config).run_spec(job.folder)
+    assert (spec.precision, spec.confidence, spec.bank) == (0.02, 0.9, False)
+    job.write('"sim/direct"', run="precision = 2")
+    with pytest.raises(InputError) as caught:
+        read_config(job.config)
+    assert "write points with their unit" in caught.value.findings[0].message
+
+
 def test_a_model_setting_named_twice_is_refused(job: Job) -> None:
     job.write('"sim/reasoner@low", { model = "sim/reasoner", settings = ["low", "high"] }')
     with pytest.raises(InputError) as caught:

@@ -18,9 +18,11 @@ from harness.runner.precision.outlook import Outlook
 from harness.waves.design_record import design_of
 from tests.support.batch_traits import OPENAI, WAITS, address, run_on_thread
 from tests.support.loopback_batches import Batches
-from tests.support.runs import Watcher, number_suite, run
+from tests.support.runs import Watcher, number_suite, run, suite_file
 
 REASONER, DIRECT = "sim/reasoner", "sim/direct"
+JUDGED = ', options = { prompt = "Hm: {question} {reference} {reply}" }'
+"""A judge is asked, and never says a verdict."""
 
 
 @pytest.fixture
@@ -133,6 +135,31 @@ def test_what_the_pilot_shows_to_be_out_of_reach_ends_the_run_and_keeps_the_pilo
     watcher = Watcher()
     assert run(number_suite(tmp_path, 100), [DIRECT], ledger, watcher=watcher, precision=0.02).exit_code == 2
     assert watcher.sent == 0
+
+
+def test_a_task_whose_answers_get_no_score_ends_the_run_after_its_pilot(ledger: Ledger, tmp_path: Path) -> None:
+    """Nothing was ever known, so that wave after wave asked the whole suite."""
+    rows = [{"id": f"q-{i}", "question": f"Say {i}.", "answer": str(i)} for i in range(300)]
+    judged = suite_file(tmp_path, rows, scorer="judge", options=JUDGED)
+    result = run(judged, [DIRECT], ledger, precision=0.05, judge=parse_model("sim/direct"))
+    assert (result.status, result.exit_code, len(ledger.draws("run-1"))) == ("partial", 1, 22)
+    (model,) = result.models
+    assert isinstance(model.stopped_by, NoMoreWaves)
+    assert "none of the first 22 samples of" in model.stopped_by.message
+
+
+def test_an_index_without_a_judge_for_one_of_its_tasks_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    rows = [{"id": "1", "question": "Say 1.", "answer": "1"}]
+    judged = suite_file(tmp_path, rows, scorer="judge", options=JUDGED)
+    with pytest.raises(InputError, match="are scored by a judge and none is named"):
+        run(judged, [DIRECT], ledger, precision=0.05)
+    assert ledger.runs() == []
+
+
+def test_failures_for_good_count_as_attempts_and_are_not_drawn_again(ledger: Ledger, tmp_path: Path) -> None:
+    result = run(number_suite(tmp_path, 600), ["sim/flaky"], ledger, precision=0.06, max_attempts=1, max_failed=0.5)
+    assert (result.status, result.models[0].n_failed > 20) == ("complete", True)
+    assert len(ledger.outcomes("run-1")) == len(ledger.draws("run-1")) == result.models[0].n_samples
 
 
 def test_settings_of_one_model_are_asked_the_same_samples(ledger: Ledger, tmp_path: Path) -> None:

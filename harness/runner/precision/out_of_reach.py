@@ -1,4 +1,4 @@
-"""A precision that the pilot shows to be out of reach: answers to the same question differ too much.
+"""A precision that the pilot shows to be out of reach: answers have no score, or differ too much among themselves.
 
 Pure. Data flows a goal after its pilot -> the reason to end it, with the best that can be had and its price, or None.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.errors import InputError, NoMoreWaves
+from harness.errors import HarnessError, InputError, NoMoreWaves
 from harness.runner.precision.goals import Goal
 from harness.runner.precision.points import points_up, wanted_points
 from harness.waves.states import CellStates
@@ -18,6 +18,10 @@ TOLERANCE = 1.1
 
 def refusal(goal: Goal, states: Sequence[CellStates]) -> NoMoreWaves | None:
     """Say why a goal is given up after its pilot; None = it can be reached."""
+    for one in states:
+        for state in one.states:
+            if not state.observed.n_units and state.passes and state.passes[0]:
+                return _without_scores(one.cell.model, state.stratum.task, one.cell.suite, state.passes[0])
     for finding in goal.findings(states):
         best = finding.best
         if best.half_width > TOLERANCE * goal.target.half_width:
@@ -31,6 +35,14 @@ def refusal(goal: Goal, states: Sequence[CellStates]) -> NoMoreWaves | None:
                 " that this one has",
             )
     return None
+
+
+def _without_scores(model: str, task: str, suite: str, n_units: int) -> NoMoreWaves:
+    return NoMoreWaves(
+        f"{model}: none of the first {n_units} samples of {task} has a score, and {suite} needs one of every task",
+        exit_code=HarnessError.exit_code,
+        fix="look at why with `benchtab export samples`, then score them with `benchtab score RUN` and resume the run",
+    )
 
 
 def _n_attempts(states: Sequence[CellStates]) -> int:

@@ -10,7 +10,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.runner.precision.goals import Finding, Goal, Known, models_of
-from harness.runner.precision.planned_bill import WavesPlan, expected_passes, in_words, n_attempts, tasks_to_come
+from harness.runner.precision.planned_bill import (
+    WavesPlan,
+    expected_passes,
+    in_words,
+    n_attempts,
+    plan_of,
+    tasks_to_come,
+)
 from harness.runner.precision.points import points, wanted_points
 from harness.runner.precision.stored_base import read_goals
 from harness.runner.precision.wave_planner import designed_run
@@ -28,8 +35,10 @@ class Outlook:
     def plan(self, known: Known) -> WavesPlan:
         """Expect what the run will have asked in the end."""
         design = self.designed.design
-        tasks = tasks_to_come(self.goals, self.states, design, known)
-        return WavesPlan(wanted=in_words(design), tasks=tuple(tasks))
+        if not any(one.draws for one in self.states.values()):
+            return plan_of(design, known)
+        tasks = tasks_to_come(self.goals, self.states, known)
+        return WavesPlan(wanted=in_words(design), tasks=tuple(tasks), is_begun=True)
 
     def attempts_to_come(self) -> dict[ModelSpec, int]:
         """By model how many attempts are expected until every goal is reached."""

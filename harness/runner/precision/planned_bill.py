@@ -42,10 +42,12 @@ class WavesPlan:
 
     Attributes:
         wanted: what it goes on for, in words.
+        is_begun: some answers are known, and it was made from them.
     """
 
     wanted: str
     tasks: tuple[PlannedTask, ...]
+    is_begun: bool = False
 
 
 def in_words(design: RunDesign) -> str:
@@ -83,12 +85,8 @@ def planned_tasks(design: RunDesign, known: Known) -> list[PlannedTask]:
     return found
 
 
-def tasks_to_come(
-    goals: Sequence[Goal], states: Mapping[int, CellStates], design: RunDesign, known: Known
-) -> list[PlannedTask]:
-    """Expect what a run that has begun will have asked in the end, by what it knows."""
-    if not any(one.draws for one in states.values()):
-        return planned_tasks(design, known)
+def tasks_to_come(goals: Sequence[Goal], states: Mapping[int, CellStates], known: Known) -> list[PlannedTask]:
+    """Expect what a run that has begun will have asked in the end, by what it knows so far."""
     passes = expected_passes(goals, states)
     found: list[PlannedTask] = []
     for one in states.values():
