@@ -170,7 +170,7 @@ def outcome_of(database: Path) -> Outcome:
             (one.cell_id, one.planned_id, one.wave, one.stratum, one.draw_order, one.inclusion_probability)
             for one in ledger.draws(RUN)
         ]
-        return Outcome(draws=draws, sentences=tuple(outlook.sentences()), estimates=findings_of(outlook))
+        return Outcome(draws=draws, sentences=tuple(outlook.lines()), estimates=findings_of(outlook))
 
 
 @dataclass(slots=True, kw_only=True)

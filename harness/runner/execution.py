@@ -101,7 +101,7 @@ def run_suites(
         outlook = Outlook(ledger, chosen)
         to_come = outlook.attempts_to_come()
         out_of_money = [model.spec for model in models if isinstance(model.stopped_by, BudgetReached)]
-        ended = dataclasses.replace(ended, notes=(*ended.notes, *outlook.sentences(out_of_money)))
+        ended = dataclasses.replace(ended, notes=(*ended.notes, *outlook.lines(out_of_money)))
     return run_result(
         prepared,
         models,

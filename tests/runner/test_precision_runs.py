@@ -47,7 +47,7 @@ def test_a_run_stops_when_its_score_is_known_well_enough(ledger: Ledger, tmp_pat
     assert half_widths(ledger)[0] <= 0.04
     assert watcher.sent == len(ledger.draws("run-1")) == result.models[0].n_samples < 600
     assert {one.planned_id for one in ledger.draws("run-1")} == {row.planned_id for row in attempt_rows(ledger)}
-    assert "+-4 reached" in result.notes[-1]
+    assert "±4 reached" in result.notes[-1]
     assert watcher.planned[parse_model(REASONER)] == watcher.sent
 
 
@@ -105,7 +105,7 @@ def test_a_model_that_is_stopped_leaves_the_others_their_waves(ledger: Ledger, t
     reasoner, direct = result.models
     assert (result.exit_code, direct.n_left, direct.stopped_by) == (3, 0, None)
     assert reasoner.n_left > 0
-    assert "+-5 reached" in result.notes[-1]
+    assert "±5 reached" in result.notes[-1]
 
 
 def test_another_precision_is_another_run(ledger: Ledger, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_another_precision_is_another_run(ledger: Ledger, tmp_path: Path) -> Non
 
 
 def test_what_no_model_could_reach_is_refused_before_anything_is_stored(ledger: Ledger, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot tell a score to \+-0.1 points"):
+    with pytest.raises(InputError, match=r"cannot tell a score to ±0.1 points"):
         run(number_suite(tmp_path, 100), [DIRECT], ledger, precision=0.001)
     assert ledger.runs() == []
 
@@ -171,15 +171,15 @@ def test_settings_of_one_model_are_asked_the_same_samples(ledger: Ledger, tmp_pa
         for cell in ledger.cells("run-1")
     )
     assert low == high
-    assert f"{REASONER}@high less {REASONER}@low" in result.notes[-1]
+    assert f"{REASONER}@high less {REASONER}@low" in result.notes[-2]
 
 
 def test_a_difference_is_asked_of_both_models_on_the_same_samples(ledger: Ledger, tmp_path: Path) -> None:
     result = run(number_suite(tmp_path, 900), [REASONER, DIRECT], ledger, difference=0.06, against=parse_model(DIRECT))
     assert result.status == "complete"
-    (note,) = result.notes
-    assert f"{REASONER} less {DIRECT}" in note
-    assert "+-6 reached" in note
+    known, reached = result.notes
+    assert known.startswith(f"{REASONER} less {DIRECT} on mine: +")
+    assert "±6 reached" in reached
     asked = [
         {one.planned_id for one in ledger.draws("run-1") if one.cell_id == cell.cell_id}
         for cell in ledger.cells("run-1")
@@ -194,9 +194,9 @@ def test_a_difference_to_a_stored_run_asks_its_model_nothing(ledger: Ledger, tmp
     result = run(suite, [REASONER], ledger, watcher=watcher, difference=0.06, against=against)
     assert (result.status, len(ledger.cells("run-1"))) == ("complete", 1)
     assert watcher.sent == len(ledger.draws("run-1")) < 600
-    (note,) = result.notes
-    assert f"{REASONER} less {DIRECT} (stored)" in note
-    assert "+-6 reached" in note
+    known, reached = result.notes
+    assert f"{REASONER} less {DIRECT} (stored)" in known
+    assert "±6 reached" in reached
     run(suite, [DIRECT], ledger, run_id="later")  # what is stored later does not change it
     assert run(suite, [REASONER], ledger, difference=0.06, against=against).notes == result.notes
 

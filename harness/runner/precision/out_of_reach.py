@@ -28,8 +28,8 @@ def refusal(goal: Goal, states: Sequence[CellStates]) -> NoMoreWaves | None:
             price = "" if best.usd is None else f", for about ${best.usd:,.2f} in all"
             how = "as repeated answers show" if best.measured else "as far as answers to a sample usually differ"
             return NoMoreWaves(
-                f"{finding.name}: +-{wanted_points(goal.target.half_width)} cannot be had; all {_n_attempts(states):,}"
-                f" attempts would leave +-{points_up(best.half_width)}{price} ({how})",
+                f"{finding.name}: ±{wanted_points(goal.target.half_width)} cannot be had; all {_n_attempts(states):,}"
+                f" attempts would leave ±{points_up(best.half_width)}{price} ({how})",
                 exit_code=InputError.exit_code,
                 fix=f"start a new run with {points_up(best.half_width)}pt or more; with --reuse it takes the answers"
                 " that this one has",

@@ -51,7 +51,7 @@ class Outlook:
             found[model] = found.get(model, 0) + left
         return found
 
-    def sentences(self, out_of_money: Collection[ModelSpec] = ()) -> Iterator[str]:
+    def lines(self, out_of_money: Collection[ModelSpec] = ()) -> Iterator[str]:
         """Say of each goal what is known of it, why it stopped and what it took.
 
         Args:
@@ -63,25 +63,27 @@ class Outlook:
             models = models_of(goal)
             why = "not reached yet" if models.isdisjoint(out_of_money) else "not reached, a budget ended it first"
             for finding in goal.findings(own):
-                yield _sentence(goal, own, finding, why=why, to_come=sum(to_come[model] for model in models))
+                yield from _lines(goal, own, finding, why=why, to_come=sum(to_come[model] for model in models))
 
 
-def _sentence(goal: Goal, states: Sequence[CellStates], finding: Finding, *, why: str, to_come: int) -> str:
+def _lines(goal: Goal, states: Sequence[CellStates], finding: Finding, *, why: str, to_come: int) -> Iterator[str]:
     found, wanted = finding.estimate, wanted_points(goal.target.half_width)
     asked = sum(len(one.draws) - one.n_pending for one in states)
     whole = sum(stratum.n_items * stratum.repeats for one in states for stratum in one.cell.design.strata)
     waves = max(one.n_waves for one in states)
     took = f"{waves} {'wave' if waves == 1 else 'waves'}, {asked:,} of {whole:,} attempts"
     if found.value is None:
-        return f"{finding.name}: nothing is known yet ({took})"
+        yield f"{finding.name}: nothing is known yet ({took})"
+        return
     sign = "+" if goal.target.kind == "difference" else ""
-    known = (
-        f"{finding.name}: {100 * found.value:{sign}.1f} +-{points(found.half_width)} points on this suite"
-        f" (questions like these: +-{points(found.like_these.half_width)})"
+    yield (
+        f"{finding.name}: {100 * found.value:{sign}.1f} ±{points(found.half_width)} points on this suite,"
+        f" ±{points(found.like_these.half_width)} on questions like these"
     )
     if found.half_width <= goal.target.half_width:
-        return f"{known}; +-{wanted} reached: {took}"
-    if asked >= whole:
-        return f"{known}; +-{wanted} not reached although everything was asked: {took}"
-    more = f"; about {to_come:,} more are expected to be needed" if to_come else ""
-    return f"{known}; +-{wanted} {why}: {took}{more}"
+        yield f"  ±{wanted} reached: {took}"
+    elif asked >= whole:
+        yield f"  ±{wanted} not reached although everything was asked: {took}"
+    else:
+        more = f"; about {to_come:,} more are expected to be needed" if to_come else ""
+        yield f"  ±{wanted} {why}: {took}{more}"

@@ -58,7 +58,7 @@ def in_words(design: RunDesign) -> str:
         "difference": f"the difference to {design.against} is",
         "ladder": "the difference of neighbouring settings is",
     }[design.kind]
-    return f"{each} known to +-{wanted_points(design.half_width)} points ({100 * design.level:g} %)"
+    return f"{each} known to ±{wanted_points(design.half_width)} points ({100 * design.level:g} %)"
 
 
 def plan_of(design: RunDesign, known: Known) -> WavesPlan:

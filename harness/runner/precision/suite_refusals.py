@@ -62,8 +62,8 @@ def refuse_out_of_reach(strata: Sequence[Stratum], target: Target, *, suite: str
         return
     n_attempts = sum(stratum.n_items * stratum.repeats for stratum in strata)
     raise InputError(
-        f"{suite} cannot tell a {target.kind} to +-{wanted_points(target.half_width)} points: all its"
-        f" {n_attempts:,} attempts leave at least +-{points_up(least)},"
+        f"{suite} cannot tell a {target.kind} to ±{wanted_points(target.half_width)} points: all its"
+        f" {n_attempts:,} attempts leave at least ±{points_up(least)},"
         " as answers to the same question differ from one time to the next",
         where="--precision" if target.kind == "score" else "--difference",
         fix=f"ask for {points_up(least)}pt or more, or define the suite with more epochs",
