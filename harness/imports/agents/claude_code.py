@@ -10,15 +10,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from hashlib import blake2b
-
-import orjson
 
 from harness.declared import Json, JsonObject
 from harness.imports.agents.coding_sessions import SUBSCRIPTION, project_run
 from harness.imports.containers.json_stream import lines
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in
+from harness.imports.gateways.logged_rows import digest_of
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
@@ -200,7 +198,7 @@ def _identity(row: JsonObject, message: JsonObject) -> str:
         return f"{message_id}/{a_text(row.get('requestId')) or ''}"
     if line_id := a_text(row.get("uuid")):
         return f"uuid/{line_id}"
-    return f"line/{blake2b(orjson.dumps(row, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()}"
+    return f"line/{digest_of(row)}"
 
 
 def _usage(raw: JsonObject) -> ImportedUsage:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
-import orjson
-
-from harness.declared import JsonObject
+from harness.declared import Json, JsonObject
 from harness.imports.agents.coding_sessions import SUBSCRIPTION, project_run
 from harness.imports.containers.json_stream import lines
 from harness.imports.containers.json_values import a_count, a_text, an_object
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in
+from harness.imports.gateways.logged_rows import digest_of
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
@@ -37,7 +35,7 @@ Counts = tuple[int, ...]
 def role_of(look: Peek) -> str | None:
     """Recognise a session by the types of its lines; those of 2025 before token counts are known, and refused."""
     rows = [row for row in look.rows if isinstance(row, dict)]
-    if any(row.get("type") in _LINES and isinstance(row.get("payload"), dict) for row in rows):
+    if any(str(row.get("type")) in _LINES and isinstance(row.get("payload"), dict) for row in rows):
         return "session"
     is_old = {"id", "timestamp", "instructions"} <= look.first.keys() and "message" not in look.first
     return "old" if is_old and look.container == "lines" else None
@@ -214,9 +212,9 @@ def _shown(counts: Counts) -> str:
     return ", ".join(f"{name} {count}" for name, count in zip(COUNTS, counts, strict=True) if count)
 
 
-def _identity(timestamp: object, total: Counts, last: Counts) -> str:
+def _identity(timestamp: Json, total: Counts, last: Counts) -> str:
     """Name a request by its instant and the two counts: alike in every copy of the session's file."""
-    return blake2b(orjson.dumps([timestamp, total, last]), digest_size=16).hexdigest()
+    return digest_of([timestamp, list(total), list(last)])
 
 
 def _usage(raw: JsonObject) -> ImportedUsage:

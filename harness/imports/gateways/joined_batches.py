@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
-
-import orjson
 
 from harness.declared import Json, JsonObject
 from harness.errors import ProviderError
 from harness.imports.containers.json_stream import lines, walk
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_object
 from harness.imports.gateways.logged_answers import LoggedAnswer, logged_words
+from harness.imports.gateways.logged_rows import digest_of
 from harness.imports.log_formats import Source, SourceFile
 from harness.imports.log_instants import instant_us
 from harness.imports.log_records import (
@@ -141,7 +139,7 @@ def _stated(source: Source, dialect: Dialect, results: list[SourceFile]) -> Stat
     if job is not None:
         return dialect.stated({path[0]: value for path, value in walk(job.file) if path})
     first = next((row for file in results for row in file.look.rows if isinstance(row, dict)), {})
-    key = blake2b(orjson.dumps([first.get("id"), first.get(dialect.key), _created(first)]), digest_size=10).hexdigest()
+    key = digest_of([first.get("id"), first.get(dialect.key), _created(first)])
     return Stated(
         run=ImportedRun(key=f"{dialect.fmt}-{key}", tool=dialect.fmt, created_at_us=instant_us(_created(first)))
     )
@@ -172,7 +170,7 @@ class _Reading:
     provider: str
     cells: dict[tuple[str, str, str | None], ImportedCell] = field(default_factory=dict)
     asked: dict[str, _Asked] = field(default_factory=dict)
-    seen: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    seen: dict[str, tuple[str, str]] = field(default_factory=dict)
     sums: tuple[int, int] = (0, 0)
     n_without_usage: int = 0
     n_read: int = 0
@@ -228,7 +226,7 @@ class _Reading:
 
     def _is_new(self, key: str, row: JsonObject, where: str) -> bool:
         """Whether an id is seen for the first time; the same line once more says nothing new."""
-        digest = blake2b(orjson.dumps(row, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+        digest = digest_of(row)
         before, place = self.seen.setdefault(key, (digest, where))
         if before != digest:
             raise ImportRefused(

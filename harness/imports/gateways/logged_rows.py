@@ -5,7 +5,9 @@ Data flows a file -> rows with their place in it, one at a time.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from hashlib import blake2b
 
 import orjson
 
@@ -57,6 +59,11 @@ def rows_in(file: SourceFile, *pages: str) -> Iterator[Row | Broken]:
             yield f"{file.name}: row {number}", an_object(value)
     else:
         yield file.name, {path[0]: value for path, value in walk(file.file) if path}
+
+
+def digest_of(value: Json) -> str:
+    """Give what is equal for equal JSON, whatever the order of its members."""
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def unpacked(value: Json) -> JsonObject:

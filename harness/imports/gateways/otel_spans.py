@@ -241,8 +241,7 @@ def provider_named(word: str | None) -> str:
 
 
 def _is_model(names: JsonObject) -> bool:
-    operation = names.get("gen_ai.operation.name")
-    if operation in _NO_REQUESTS:
+    if str(names.get("gen_ai.operation.name")) in _NO_REQUESTS:
         return False
     kind = str(names.get("openinference.span.kind") or "").upper()
     if kind and kind != "LLM":
