@@ -44,7 +44,8 @@ LOGS: dict[str, Any] = {
                        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "5"}},
                        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "2"}}]}]}]}]},
     "litellm": [{"call_type": "completion", "startTime": 1.5, "response_cost": 0.1, "litellm_call_id": "c",
-                 "model": "m", "status": "failure", "metadata": {"usage_object": USAGE, "error_information": {"error_code": "4"}},
+                 "model": "m", "status": "failure", "metadata": {"usage_object": USAGE, "error_information":
+                                                                 {"error_code": "4"}},
                  "request_tags": ["a"], "response": CHAT, "messages": [{}]}],
     "openrouter": {"data": {"id": "g", "model": "m", "total_cost": 0.1, "native_tokens_prompt": 5, "is_byok": True,
                             "native_tokens_completion": 2, "provider_responses": [{}], "created_at": "2026-01-01"}},
@@ -56,7 +57,8 @@ LOGS: dict[str, Any] = {
     "tau2": {"timestamp": "2026-01-01T00:00:00", "info": {"agent_info": {"llm": "openai/m", "llm_args": {}},
              "user_info": {"llm": "m"}, "num_trials": 1}, "tasks": [{}], "simulations": [{
                  "id": "s", "task_id": "1", "trial": 0, "reward_info": {"reward": 1.0, "nl_assertions": [{}]},
-                 "messages": [{"role": "assistant", "usage": USAGE, "cost": 0.1, "raw_data": {"id": "r"}}, {"role": "user"}]}]},
+                 "messages": [{"role": "assistant", "usage": USAGE, "cost": 0.1, "raw_data": {"id": "r"}},
+                              {"role": "user"}]}]},
     "harbor": {"schema_version": "ATIF-v1.7", "session_id": "s", "agent": {"name": "a", "model_name": "m"},
                "steps": [{"source": "agent", "message": "x", "metrics": METRICS, "llm_call_count": 1}],
                "final_metrics": {"total_prompt_tokens": 5, "total_completion_tokens": 2, "total_cost_usd": 0.1}},
