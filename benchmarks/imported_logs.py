@@ -13,9 +13,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.priced_by_hand import by_hand_usd
 from harness.documents.table import Column, Table
 from harness.errors import HarnessError
 from harness.imports.into_ledger import ImportOptions, import_unit
@@ -24,7 +26,11 @@ from harness.imports.refusal import ImportRefused
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows, score_rows
 from harness.ledger.reading.sums import tool_costs
+from harness.pricing.price_files import load_price_book
 from harness.rendering.console import print_table
+from harness.reports.facts.assembly import spend_report
+from harness.reports.facts.report_facts import NOTHING, Spend
+from harness.reports.spend import wording
 
 Sums = dict[str, Any]
 Verdict = Literal["equal", "refused", "differs", "explained"]
@@ -57,6 +63,7 @@ class Line:
     verdict: Verdict
     n_attempts: int | None = None
     n_tokens: int | None = None
+    usd: str = ""
     said: str = ""
 
 
@@ -88,6 +95,8 @@ def _line(fmt: str, name: str, paths: Sequence[Path], expected: Mapping[str, Any
         return Line(format=fmt, name=name, verdict=_refused(error, expected), said=error.message)
     wanted = _wanted(expected)
     got["all_tokens"] = _all_tokens(got)
+    if got["by_hand_usd"] is not None:
+        wanted, got = {**wanted, "list_usd": got["by_hand_usd"]}, {**got, "list_usd": got["report_usd"]}
     differing = [count for count in wanted if count in got and wanted[count] != got[count]]
     told = [f"{count}: {_said(wanted[count])} stated, {_said(got[count])} in the ledger" for count in differing]
     reasons = [EXPLAINED.get((fmt, name, count)) or EXPLAINED.get((fmt, "", count)) for count in differing]
@@ -127,7 +136,7 @@ def _said(value: object) -> str:
 
 
 def _shown(got: Sums) -> dict[str, Any]:
-    return {"n_attempts": got["attempts"], "n_tokens": _all_tokens(got)}
+    return {"n_attempts": got["attempts"], "n_tokens": _all_tokens(got), "usd": got["usd"]}
 
 
 def expected_sums(found: Iterable[Mapping[str, Any]]) -> Sums:
@@ -161,7 +170,15 @@ def imported_sums(paths: Sequence[Path]) -> Sums:
                 errors.append(error)
         if len(errors) == len(found):
             raise errors[0]
-        return _sums(ledger)
+        return {**_sums(ledger), **_dollars(ledger)}
+
+
+def _dollars(ledger: Ledger) -> Sums:
+    """Give the report's total, for people and exactly, beside plain arithmetic over the same rows."""
+    book = load_price_book()
+    report = spend_report(ledger, book, [run.run_id for run in ledger.runs()])
+    spend = reduce(Spend.plus, (spend for row in report.rows for spend in row.facts.spends.values()), NOTHING)
+    return {"usd": wording.whole(spend), "report_usd": spend.cost.total, "by_hand_usd": by_hand_usd(ledger, book)}
 
 
 def _raise(refused: Sequence[Refused], found: Sequence[object]) -> None:
@@ -225,12 +242,13 @@ def table(found: Sequence[Line]) -> Table:
         Column(name="file"),
         Column(name="calls", kind="integer"),
         Column(name="tokens", kind="integer"),
+        Column(name="usd", kind="usd", title="list price"),
         Column(name="verdict"),
         Column(name="said", title="why"),
     )
     rows = [
         (one.format, one.name[-60:], "" if one.n_attempts is None else f"{one.n_attempts:,}",
-         "" if one.n_tokens is None else f"{one.n_tokens:,}", one.verdict, one.said[:200])
+         "" if one.n_tokens is None else f"{one.n_tokens:,}", one.usd, one.verdict, one.said[:200])
         for one in found
     ]  # fmt: skip
     return Table(name="imports", title="Imported logs against sums made by others", columns=columns, rows=rows)
