@@ -23,6 +23,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "suites.md": reference_files.suites,
     "prices.md": reference_files.prices,
     "nightly.md": reference_files.nightly,
+    "imports.md": reference_files.imports,
 }
 NOTICE = "<!-- Written by `python -m docs.generate`; edit the code, not this page. -->\n\n"
 

@@ -288,3 +288,22 @@ def _default(field: Any) -> str:
 def _first_line(thing: Any) -> str:
     lines = prose(thing).splitlines()
     return lines[0] if lines else ""
+
+
+def imports() -> str:
+    """Write every format of logs: how it is recognised, the command, and what it cannot tell."""
+    from harness.imports.known_formats import FORMATS
+
+    parts = [
+        "# Formats of logs\n",
+        "What `benchtab import` reads, in the order in which formats are tried, and what is known and refused;"
+        " [Your logs, priced](../your-logs.md) says what becomes of them.\n",
+    ]
+    for one in FORMATS:
+        parts += [f"## {one.title}\n", f"`--format {one.name}`. Recognised by: {one.looks_for}.\n"]
+        if one.read is None:
+            parts.append(f"Not imported: {one.refusal}.\n")
+            continue
+        parts += ["```sh", f"benchtab import {one.example}", "```\n", "What it cannot tell:\n"]
+        parts += [*(f"- {text}" for text in one.cannot_tell), ""]
+    return "\n".join(parts)

@@ -17,6 +17,7 @@ from docs.markdown import attributes
 from docs.pictures import PICTURE
 from docs.reference_code import TABLES
 from harness.cli import main
+from harness.imports.known_formats import FORMATS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -131,6 +132,12 @@ def test_every_option_of_commands_that_are_not_run_exists(page: Path) -> None:
             if word.startswith("-"):
                 option = word.partition("=")[0]
                 assert re.search(rf"(?<![-\w]){re.escape(option)}\b", _help(names)), (names, option)
+
+
+def test_every_format_of_logs_has_its_command_on_the_page_about_them() -> None:
+    page = (DOCS / "your-logs.md").read_text(encoding="utf-8")
+    missing = [one.name for one in FORMATS if one.read is not None and f"benchtab import {one.example}" not in page]
+    assert missing == []
 
 
 def test_every_link_inside_the_documentation_leads_somewhere() -> None:
