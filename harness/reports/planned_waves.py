@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.documents.table import Column, Table
 from harness.reports.spend.wording import dollars, percent
@@ -37,11 +37,15 @@ def planned_table(plan: WavesPlan) -> Table:
         title=f"Plan: asks until {plan.wanted}",
         columns=_COLUMNS,
         rows=rows,
-        notes=(
-            f"expected from {'the answers so far' if plan.is_begun else 'no answer yet'}: waves follow what answers"
-            " show, and stop when it is reached",
-        ),
+        notes=tuple(_notes(plan)),
     )
+
+
+def _notes(plan: WavesPlan) -> Iterator[str]:
+    source = "the answers so far" if plan.is_begun else "no answer yet"
+    yield f"expected from {source}: waves follow what answers show, and stop when it is reached"
+    if plan.predicted_by:
+        yield f"stored answers of {', '.join(plan.predicted_by)} tell hard samples from easy ones (--no-bank: do not)"
 
 
 def planned_objects(plan: WavesPlan, suite: str, model: str) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from harness.ledger.connections import Readable
-from harness.ledger.reading.sample_rows import NEWEST_SCORE, SENT, UNANSWERED, AnswerRow, answer_rows
+from harness.ledger.reading.sample_rows import NEWEST_SCORE, REUSED, SENT, UNANSWERED, AnswerRow, answer_rows
 from harness.scorers.values import COUNTED_WRONG
 
 
@@ -21,7 +21,8 @@ class Answer:
 
     Attributes:
         score: 0 to 1, replies without an answer as wrong; None = it has none and is left out.
-        usd: what all its attempts were charged, judges' too; None = nothing of its bill is known.
+        usd: what all its attempts were charged, judges' too; None = nothing of its bill is known, or the answer was
+            taken from an earlier run, which tells nothing of what the next one costs.
         output_tokens: of the attempt that stands; None = not known.
         is_answered: whether any attempt has an answer.
         is_open: whether the attempt that stands was never settled.
@@ -57,7 +58,7 @@ def _answer(cell_id: int, planned_id: int, rows: Sequence[AnswerRow]) -> Answer 
         cell_id=cell_id,
         planned_id=planned_id,
         score=_score(stands),
-        usd=sum(charged.values()) / 1e12 if charged else None,
+        usd=sum(charged.values()) / 1e12 if charged and stands.status != REUSED else None,
         output_tokens=stands.output_tokens,
         is_answered=stands.status < UNANSWERED,
         is_open=stands.status == SENT,

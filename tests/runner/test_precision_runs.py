@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,12 +14,13 @@ from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.models import parse_model
 from harness.precision import estimate
-from harness.runner import RunSpec
+from harness.pricing.price_files import load_price_book
+from harness.runner import RunSpec, run_suites
 from harness.runner.precision.outlook import Outlook
 from harness.waves.design_record import design_of
 from tests.support.batch_traits import OPENAI, WAITS, address, run_on_thread
 from tests.support.loopback_batches import Batches
-from tests.support.runs import Watcher, number_suite, run, suite_file
+from tests.support.runs import Watcher, chain_suite, number_suite, observing, run, suite_file
 
 REASONER, DIRECT = "sim/reasoner", "sim/direct"
 JUDGED = ', options = { prompt = "Hm: {question} {reference} {reply}" }'
@@ -162,6 +164,21 @@ def test_failures_for_good_count_as_attempts_and_are_not_drawn_again(ledger: Led
     assert len(ledger.outcomes("run-1")) == len(ledger.draws("run-1")) == result.models[0].n_samples
 
 
+def test_answers_taken_from_an_earlier_run_are_not_taken_for_free_ones_to_come(ledger: Ledger, tmp_path: Path) -> None:
+    """All of the pilot had cost nothing, so that a task looked free and was asked far beyond its need."""
+    suite = number_suite(tmp_path, 900)
+    first = run(suite, [REASONER], ledger, run_id="first", precision=0.1)
+    watcher = Watcher()
+    again = run(suite, [REASONER], ledger, watcher=watcher, precision=0.05, reuse=True)
+    assert (again.status, watcher.sent) == ("complete", again.models[0].n_samples - first.models[0].n_samples)
+    with Ledger.open(tmp_path / "other.db") as other:
+        fresh = run(suite, [REASONER], other, precision=0.05)
+    assert again.notes[1:] == fresh.notes
+    (state,) = next(iter(Outlook(ledger, "run-1").states.values())).states
+    assert state.usd_per_attempt is not None
+    assert state.usd_per_attempt > 0.005
+
+
 def test_settings_of_one_model_are_asked_the_same_samples(ledger: Ledger, tmp_path: Path) -> None:
     models = [f"{REASONER}@low", f"{REASONER}@high"]
     result = run(number_suite(tmp_path, 900), models, ledger, precision=0.05)
@@ -222,6 +239,26 @@ def test_other_models_answers_predict_unless_they_may_not(ledger: Ledger, tmp_pa
     assert found["without"] is None
     assert found["with"] is not None
     assert found["with"].models == (f"{REASONER}@high", f"{REASONER}@low")
+
+
+def test_samples_that_belong_together_are_drawn_and_counted_together(ledger: Ledger, tmp_path: Path) -> None:
+    result = run(chain_suite(tmp_path, 200), [REASONER], ledger, precision=0.06)
+    assert result.status == "complete"
+    units = Counter(one.draw_order for one in ledger.draws("run-1"))
+    assert set(units.values()) == {3}
+    assert list(units) == list(range(len(units)))
+    assert len(units) < 200
+    assert len(ledger.outcomes("run-1")) == units.total()
+
+
+def test_each_suite_of_a_run_is_asked_as_far_as_it_needs(ledger: Ledger, tmp_path: Path) -> None:
+    suites = (number_suite(tmp_path / "a", 600), chain_suite(tmp_path / "b", 200))
+    text = Path(suites[1]).read_text(encoding="utf-8")
+    Path(suites[1]).write_text(text.replace('name = "mine"', 'name = "chains"', 1), encoding="utf-8")
+    spec = RunSpec(suites=suites, models=(parse_model(REASONER),), precision=0.06)
+    result = run_suites(spec, ledger=ledger, book=load_price_book(), run_id="run-1", observe=observing(Watcher()))
+    assert result.status == "complete"
+    assert [line.startswith("  ±6 reached") for line in result.notes] == [False, True, False, True]
 
 
 async def test_each_wave_is_one_batch(books: Batches, ledger: Ledger, tmp_path: Path) -> None:

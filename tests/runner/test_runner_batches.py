@@ -27,7 +27,7 @@ from harness.runner.batch.batch_lines import Waits
 from harness.usage import parse_json, read_usage
 from tests.support.batch_traits import BOOK, BOTH, CLAUDE, OPENAI, address, run_on_thread
 from tests.support.loopback_batches import Batches
-from tests.support.runs import Watcher, number_suite, suite_file, suite_with_a_broken_row
+from tests.support.runs import Watcher, chain_suite, number_suite, suite_with_a_broken_row
 
 WAITS = Waits(first_s=0.005, longest_s=0.02, doubt_s=0.05, most_failures=20)
 
@@ -170,26 +170,6 @@ async def test_a_batch_that_fails_as_a_whole_stops_the_model_with_the_reason(
     books.failure = None
     assert (await batch_run(books, suite, OPENAI, ledger)).status == "complete"
     assert [batch.status for batch in stored_batches(ledger, "run-1")] == ["failed", "collected"]
-
-
-def chain_suite(folder: Path) -> str:
-    """Four chains of three sums, each of which shows the answers of the earlier ones."""
-    rows = [
-        {
-            "id": f"{chain}-{step}",
-            "question": f"What is {chain} + {step}?",
-            "answer": str(chain + step),
-            "chain": f"chain {chain}",
-            "needs": [f"{chain}-{earlier}" for earlier in range(step)],
-        }
-        for chain in range(4)
-        for step in range(3)
-    ]
-    suite = Path(suite_file(folder, rows, scorer="number"))
-    text = suite.read_text(encoding="utf-8").replace("{question} End", "Earlier: {earlier_code} {question} End")
-    fields = 'id = "id", group = "chain", depends_on = "needs"'
-    suite.write_text(text.replace('sample_id = "id"', fields), encoding="utf-8")
-    return str(suite)
 
 
 async def test_questions_that_need_earlier_answers_wait_for_the_batch_that_brings_them(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,11 @@ class Watcher:
         self.notices.append(text)
 
 
+def observing(watcher: Watcher) -> Callable[[PreparedRun], contextlib.AbstractContextManager[Watcher]]:
+    """Have a run watched."""
+    return lambda _: contextlib.nullcontext(watcher)
+
+
 def number_suite(folder: Path, count: int, *, cap: int = 2000, epochs: int = 1) -> str:
     """Write a suite of `count` sums whose answers are numbers; gives its path."""
     rows = [{"id": f"sum-{i}", "question": f"What is {i} + {i + 1}?", "answer": str(2 * i + 1)} for i in range(count)]
@@ -94,6 +99,26 @@ fields = {{ sample_id = "id", question = "question", target = "answer" }}
     return str(path)
 
 
+def chain_suite(folder: Path, n_chains: int = 4) -> str:
+    """Write a suite of chains of three sums, each of which shows the answers of the earlier ones; gives its path."""
+    rows = [
+        {
+            "id": f"{chain}-{step}",
+            "question": f"What is {chain} + {step}?",
+            "answer": str(chain + step),
+            "chain": f"chain {chain}",
+            "needs": [f"{chain}-{earlier}" for earlier in range(step)],
+        }
+        for chain in range(n_chains)
+        for step in range(3)
+    ]
+    suite = Path(suite_file(folder, rows, scorer="number"))
+    text = suite.read_text(encoding="utf-8").replace("{question} End", "Earlier: {earlier_code} {question} End")
+    fields = 'id = "id", group = "chain", depends_on = "needs"'
+    suite.write_text(text.replace('sample_id = "id"', fields), encoding="utf-8")
+    return str(suite)
+
+
 def suite_with_a_broken_row(folder: Path, count: int) -> str:
     """A suite of sums, the second of which has a number where signatures of earlier steps should be."""
     rows: list[dict[str, Any]] = [
@@ -123,17 +148,11 @@ def run(
 ) -> RunResult:
     """Run a suite on models with test-friendly waits."""
     spec = RunSpec(suites=(suite,), models=tuple(parse_model(model) for model in models), **options)
-    seen = watcher or Watcher()
-
-    @contextlib.contextmanager
-    def observe(prepared: PreparedRun) -> Iterator[Watcher]:
-        yield seen
-
     return run_suites(
         spec,
         ledger=ledger,
         book=book or load_price_book(),
         run_id=run_id,
-        observe=observe,
+        observe=observing(watcher or Watcher()),
         session=SessionOptions(limits=limits, retry_failed=retry_failed, planner=planner),
     )

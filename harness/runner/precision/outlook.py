@@ -14,6 +14,7 @@ from harness.runner.precision.planned_bill import (
     WavesPlan,
     expected_passes,
     in_words,
+    models_of_bank,
     n_attempts,
     plan_of,
     tasks_to_come,
@@ -38,7 +39,9 @@ class Outlook:
         if not any(one.draws for one in self.states.values()):
             return plan_of(design, known)
         tasks = tasks_to_come(self.goals, self.states, known)
-        return WavesPlan(wanted=in_words(design), tasks=tuple(tasks), is_begun=True)
+        return WavesPlan(
+            wanted=in_words(design), tasks=tuple(tasks), predicted_by=models_of_bank(design), is_begun=True
+        )
 
     def attempts_to_come(self) -> dict[ModelSpec, int]:
         """By model how many attempts are expected until every goal is reached."""

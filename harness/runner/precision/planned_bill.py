@@ -42,11 +42,13 @@ class WavesPlan:
 
     Attributes:
         wanted: what it goes on for, in words.
+        predicted_by: models whose stored answers to the same samples predict those of others; empty = none.
         is_begun: some answers are known, and it was made from them.
     """
 
     wanted: str
     tasks: tuple[PlannedTask, ...]
+    predicted_by: tuple[str, ...] = ()
     is_begun: bool = False
 
 
@@ -63,7 +65,14 @@ def in_words(design: RunDesign) -> str:
 
 def plan_of(design: RunDesign, known: Known) -> WavesPlan:
     """Expect what a new run will ask."""
-    return WavesPlan(wanted=in_words(design), tasks=tuple(planned_tasks(design, known)))
+    return WavesPlan(
+        wanted=in_words(design), tasks=tuple(planned_tasks(design, known)), predicted_by=models_of_bank(design)
+    )
+
+
+def models_of_bank(design: RunDesign) -> tuple[str, ...]:
+    """List the models whose stored answers predict something."""
+    return tuple(sorted({model for cell in design.cells if cell.bank is not None for model in cell.bank.models}))
 
 
 def planned_tasks(design: RunDesign, known: Known) -> list[PlannedTask]:
