@@ -171,7 +171,14 @@ def test_batches_of_one_folder_are_kept_apart_by_their_names(tmp_path: Path) -> 
         tmp_path / "batch_1_error.jsonl", {"custom_id": "b", "response": None, "error": {"code": "batch_expired"}}
     )
     assert [len(attempts_in(records)) for records in read_units(OPENAI, tmp_path).values()] == [2, 1]
-    assert batch_of(Path("x/output.jsonl"), "") == batch_of(Path("x/batch.json"), "") == Path("x")
+    assert {batch_of(tmp_path / name, "") for name in ("output.jsonl", "batch.json")} == {tmp_path}
+
+
+def test_a_file_of_requests_belongs_to_the_one_batch_of_its_folder(tmp_path: Path) -> None:
+    write_lines(tmp_path / "requests.jsonl", _request("a"))
+    write_lines(tmp_path / "batch_67_output.jsonl", _answer("a"))
+    (one,) = attempts_in(read_one(OPENAI, tmp_path))
+    assert one.cell.setting == "low"
 
 
 def test_an_id_is_taken_apart_only_where_it_is_built_of_parts() -> None:

@@ -95,6 +95,16 @@ def test_lines_of_older_clients_have_their_own_names_and_the_cost_that_they_stat
     assert (older.usage.kind, older.usage.raw and older.usage.raw["inputTokens"]) == ("claude_code", 200)
 
 
+def test_what_the_client_prints_as_it_runs_is_read_like_a_session(tmp_path: Path) -> None:
+    begun = {"type": "system", "subtype": "init", "session_id": "s1", "model": "claude-opus-4-5"}
+    printed = _line(output=9, session_id="s1")
+    for name in ("sessionId", "requestId", "timestamp"):
+        del printed[name]
+    file = write_lines(tmp_path / "printed.jsonl", begun, printed, {"type": "result", "total_cost_usd": 0.1})
+    assert format_of(file) == "claude_code"
+    assert [tokens_of(one)["output"] for one in attempts_in(read_one(CLAUDE, file))] == [9]
+
+
 def test_a_model_of_any_name_is_a_name_and_a_negative_count_loses_its_line(tmp_path: Path) -> None:
     odd, wrong = _line(message={"model": "__proto__"}), _line("msg_2", -5)
     records = read_one(CLAUDE, write_lines(tmp_path / "s.jsonl", odd, wrong))

@@ -39,6 +39,8 @@ SYNTHETIC = "<synthetic>"
 """Model of lines that the client wrote itself, for example that the service was overloaded."""
 MOST_OPEN = 1024
 """Answers whose further lines are waited for; between two lines of one stand results of tools, never thousands."""
+_MARKS = frozenset({"sessionId", "session_id", "requestId", "uuid", "costUSD"})
+"""Of which every line with a message has at least one; `session_id` is the word of what it prints as it runs."""
 _OLD_COUNTS = {
     "inputTokens": "input_tokens",
     "outputTokens": "output_tokens",
@@ -59,7 +61,7 @@ def _is_of_session(row: JsonObject) -> bool:
     if not isinstance(message, dict):
         return row.get("type") == "summary" and "leafUuid" in row
     is_answer = row.get("type") in ("assistant", "user") or "usage" in message
-    return is_answer and ("sessionId" in row or "requestId" in row or "uuid" in row or "costUSD" in row)
+    return is_answer and not _MARKS.isdisjoint(row)
 
 
 def read(source: Source) -> Iterator[Record]:

@@ -106,9 +106,20 @@ class Dialect:
 
 
 def batch_of(path: Path, role: str) -> Path:  # noqa: ARG001  # one of several rules of `Format.unit_of`
-    """Say which files are of one batch: those of a folder whose names differ in words like input and output alone."""
-    stem = path.name.partition(".")[0]
-    return path.parent / _ROLE_WORDS.sub("", stem).strip("-_. ")
+    """Say which files are of one batch: those of a folder whose names differ in words like input and output alone.
+
+    A file that is called nothing else ("requests.jsonl") belongs to the one batch that the folder names, if it is one.
+    """
+    own = _without_roles(path)
+    if own:
+        return path.parent / own
+    others = {_without_roles(one) for one in path.parent.iterdir() if _ROLE_WORDS.search(one.name.partition(".")[0])}
+    named = others - {""}
+    return path.parent / named.pop() if len(named) == 1 else path.parent
+
+
+def _without_roles(path: Path) -> str:
+    return _ROLE_WORDS.sub("", path.name.partition(".")[0]).strip("-_. ")
 
 
 def read_batch(source: Source, dialect: Dialect) -> Iterator[Record]:
