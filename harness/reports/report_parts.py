@@ -14,7 +14,7 @@ from harness.documents.chart import Chart
 from harness.documents.table import Sentences, Table, without_repeated
 from harness.reports.compare.pairs import Kind, Pairs, all_pairs
 from harness.reports.compare.verdict import HEADING, ladder_table, ladder_warnings, pair_object, pairs_table, verdict
-from harness.reports.precision.precision_table import precision_object, precision_table
+from harness.reports.precision.precision_table import differences_table, precision_object, precision_table
 from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.report import SpendReport, report_object
 from harness.reports.spend.spend_charts import report_charts
@@ -92,6 +92,11 @@ REPORTS: dict[str, ReportPart] = {
         ReportPart(
             name="precision",
             make=lambda shown: _compared(precision_table(shown.report)),
+            on={"terminal", "markdown", "page", "night"},
+        ),
+        ReportPart(
+            name="differences",
+            make=lambda shown: _compared(differences_table(shown.report)),
             on={"terminal", "markdown", "page", "night"},
         ),
         ReportPart(

@@ -5,11 +5,16 @@ Data flows ledger -> `waves` -> `DrawnFacts` by cell.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
 from harness.errors import LedgerError
 from harness.ledger import Ledger, RunRecord
-from harness.reports.precision.drawn_rows import DrawnFacts
+from harness.reports.precision.drawn_rows import DrawnFacts, WantedDifference
+from harness.runner.precision.goals import LadderGoal, StoredDifferenceGoal
+from harness.runner.precision.stored_base import read_goals
 from harness.waves.design_record import DESIGN
-from harness.waves.designed_run import DesignedRun, read_design
+from harness.waves.designed_run import DesignedCell, DesignedRun, read_design
 from harness.waves.states import CellStates, cell_states
 
 
@@ -18,11 +23,38 @@ def drawn_cells(ledger: Ledger, run: RunRecord) -> dict[int, DrawnFacts]:
     if run.config.get(DESIGN) is None:
         return {}
     designed, is_lost = _design(ledger, run)
+    states = cell_states(ledger, designed)
+    wanted = _differences(ledger, designed, states) if designed.design.kind in ("difference", "ladder") else {}
     return {
-        cell_id: _facts(designed, states, is_lost=is_lost)
-        for cell_id, states in cell_states(ledger, designed).items()
-        if not _is_whole(designed, states)
+        cell_id: _facts(designed, own, tuple(wanted.get(cell_id, ())), is_lost=is_lost)
+        for cell_id, own in states.items()
+        if not _is_whole(designed, own)
     }
+
+
+def _differences(
+    ledger: Ledger, designed: DesignedRun, states: Mapping[int, CellStates]
+) -> Mapping[int, Sequence[WantedDifference]]:
+    """Say by its head's cell what is known of each difference that the run was to find out."""
+    found: dict[int, list[WantedDifference]] = defaultdict(list)
+    for goal in read_goals(ledger, designed):
+        stored = goal.against if isinstance(goal, StoredDifferenceGoal) else None
+        for place, finding in enumerate(goal.findings([states[cell.cell_id] for cell in goal.cells])):
+            head, base = _sides(goal.cells, place, is_ladder=isinstance(goal, LadderGoal))
+            found[head.cell_id].append(
+                WantedDifference(
+                    against=stored or base.model,
+                    estimate=finding.estimate,
+                    wanted=goal.target.half_width,
+                    is_stored=stored is not None,
+                )
+            )
+    return found
+
+
+def _sides(cells: Sequence[DesignedCell], place: int, *, is_ladder: bool) -> tuple[DesignedCell, DesignedCell]:
+    """Head and base of a goal's difference of this number: a ladder goes up, other goals name the head first."""
+    return (cells[place + 1], cells[place]) if is_ladder else (cells[0], cells[-1])
 
 
 def _design(ledger: Ledger, run: RunRecord) -> tuple[DesignedRun, bool]:
@@ -40,7 +72,9 @@ def _is_whole(designed: DesignedRun, states: CellStates) -> bool:
     return designed.design.kind == "pilot" and (states.n_beyond > 0 or len(states.draws) == len(states.cell.planned))
 
 
-def _facts(designed: DesignedRun, states: CellStates, *, is_lost: bool) -> DrawnFacts:
+def _facts(
+    designed: DesignedRun, states: CellStates, wanted: tuple[WantedDifference, ...], *, is_lost: bool
+) -> DrawnFacts:
     design, cell = designed.design, states.cell
     units = {layer.stratum.key: layer.units for layer in cell.layers}
     if not cell.layers:
@@ -50,7 +84,7 @@ def _facts(designed: DesignedRun, states: CellStates, *, is_lost: bool) -> Drawn
         kind=design.kind,
         level=design.level,
         wanted=design.half_width,
-        against=design.against,
+        differences=wanted,
         is_complete=designed.run.status == "complete",
         states=states.states,
         results=states.results,

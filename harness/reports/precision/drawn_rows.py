@@ -17,9 +17,30 @@ from harness.stats import Estimate
 
 Ended = Literal["reached", "all asked", "stopped early", "pilot", "finished"]
 """How waves ended: at the wanted width; with nothing left to ask; before that (budget, interrupt); in a pilot before a
-whole run; or, where what was wanted is a difference between rows, as the run itself says."""
+whole run; or, where what was wanted is a difference of which this row is the base, as the run itself says."""
 NAMES = {"this_suite": "this suite", "like_these": "questions like these"}
 """What each of the two intervals is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedDifference:
+    """What a run was to find out about two rows: this one less another, on samples that both have.
+
+    Attributes:
+        against: the other model, as typed.
+        is_stored: whether that was asked in an earlier run.
+        wanted: half of the interval's width that was asked for.
+    """
+
+    against: str
+    estimate: PrecisionEstimate
+    wanted: float
+    is_stored: bool = False
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the interval is as narrow as wanted."""
+        return self.estimate.value is not None and self.estimate.half_width <= self.wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +50,7 @@ class DrawnFacts:
     Attributes:
         kind: `score`, `difference`, `ladder` or `pilot`.
         wanted: half of the interval's width that was asked for, of the score or of a difference; None = none was.
-        against: model that a difference is to; None = none.
+        differences: those that were asked for and of which this is the head; the base of others has none.
         is_complete: whether its run ended by itself.
         states: strata in the order of the design.
         results: by stratum what came of its drawn units.
@@ -51,7 +72,7 @@ class DrawnFacts:
     n_drawn: int
     n_whole: int
     wanted: float | None = None
-    against: str | None = None
+    differences: tuple[WantedDifference, ...] = ()
     is_complete: bool = True
     n_pending: int = 0
     bank_models: tuple[str, ...] = ()
@@ -97,7 +118,9 @@ class DrawnFacts:
 
     @property
     def is_reached(self) -> bool | None:
-        """Whether the score's interval is as narrow as wanted; None = what was wanted is not a width of the score."""
+        """Whether what was wanted is as narrow as wanted: the score, or each difference; None = nothing was, of it."""
+        if self.differences:
+            return all(one.is_reached for one in self.differences)
         if self.kind != "score" or self.wanted is None:
             return None
         return self.estimate.value is not None and self.estimate.half_width <= self.wanted

@@ -13,7 +13,7 @@ from harness.precision import PrecisionEstimate, StratumState
 from harness.precision.estimator import Interval
 from harness.reports.precision.drawn_rows import NAMES, DrawnFacts
 from harness.reports.spend import wording
-from harness.reports.spend.notes import label
+from harness.reports.spend.notes import MOST_NAMED, label
 from harness.reports.spend.report import SpendReport, SpendRow, float_money, money
 
 _COLUMNS = (
@@ -87,12 +87,49 @@ def _with_width(found: PrecisionEstimate, interval: Interval) -> str:
 def _wanted(drawn: DrawnFacts) -> str:
     if drawn.wanted is None:
         return "pilot"
-    wanted = f"±{100 * drawn.wanted:.3g}"
-    if drawn.kind == "difference":
-        return f"{wanted} against {drawn.against}"
-    if drawn.kind == "ladder":
-        return f"{wanted} between settings"
-    return f"{wanted}: {drawn.ended}"
+    if drawn.kind != "score":
+        return "a difference" if drawn.differences else "to compare with"
+    return f"±{100 * drawn.wanted:.3g}: {drawn.ended}"
+
+
+_DIFFERENCE_COLUMNS = (
+    Column(name="model", title="model"),
+    Column(name="against", title="less"),
+    Column(name="suite", title="suite", drops=2),
+    Column(name="this_suite", kind="percent", title="this suite, points"),
+    Column(name="like_these", kind="percent", title="questions like these, points"),
+    Column(name="wanted", title="wanted"),
+    Column(name="n", kind="integer", title="common units", drops=1),
+)
+
+
+def differences_table(report: SpendReport) -> Table:
+    """Make the table of differences that runs were to find out; it has no rows where none was."""
+    rows = [(row, drawn, one) for row, drawn in drawn_rows(report.rows) for one in drawn.differences]
+    return Table(
+        name="differences",
+        title="Differences that were asked for",
+        columns=_DIFFERENCE_COLUMNS,
+        rows=[
+            (
+                label(row),
+                f"{one.against} (stored)" if one.is_stored else one.against,
+                row.facts.suite,
+                _points_of(one.estimate, one.estimate.this_suite),
+                _points_of(one.estimate, one.estimate.like_these),
+                f"±{100 * one.wanted:.3g}: {'reached' if one.is_reached else drawn.ended}",
+                one.estimate.n_units,
+            )
+            for row, drawn, one in rows
+        ],
+        notes=("paired on the samples that both have.",) if rows else (),
+    )
+
+
+def _points_of(found: PrecisionEstimate, interval: Interval) -> str:
+    if found.value is None:
+        return wording.NOT_KNOWN
+    return f"{100 * found.value:+.1f} ±{points(interval.half_width)}"
 
 
 def saved_usd(row: SpendRow, drawn: DrawnFacts) -> float | None:
@@ -124,8 +161,16 @@ def _notes(rows: Sequence[tuple[SpendRow, DrawnFacts]]) -> Iterator[str]:
         "scores, $/task and $/correct are estimates for the whole suite: each task counts by its share, not by how "
         "much of it was asked. whole suite: about what it costs with all repeats, at the mean costs of what was asked."
     )
+    told: dict[str, list[str]] = {}
     for row, drawn in rows:
-        yield from (f"{label(row)}, {row.facts.suite}: {note}" for note in drawn_notes(drawn))
+        for note in drawn_notes(drawn):
+            told.setdefault(note, []).append(f"{label(row)}, {row.facts.suite}")
+    yield from (f"{_named(names)}: {note}" for note, names in told.items())
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - MOST_NAMED} more rows" if len(names) > MOST_NAMED else ""
+    return "; ".join(names[:MOST_NAMED]) + more
 
 
 def drawn_notes(drawn: DrawnFacts) -> Iterator[str]:
@@ -163,7 +208,6 @@ def precision_object(row: SpendRow, drawn: DrawnFacts) -> dict[str, object]:
         "kind": drawn.kind,
         "level": drawn.level,
         "wanted_half_width": drawn.wanted,
-        "against": drawn.against,
         "ended": drawn.ended,
         "is_reached": drawn.is_reached,
         **_intervals(drawn.estimate),
@@ -178,6 +222,16 @@ def precision_object(row: SpendRow, drawn: DrawnFacts) -> dict[str, object]:
         "saved_usd": float_money(saved_usd(row, drawn)),
         "bank_models": list(drawn.bank_models),
         "bank_is_lost": drawn.bank_is_lost,
+        "differences": [
+            {
+                "against": one.against,
+                "is_stored": one.is_stored,
+                "wanted_half_width": one.wanted,
+                "is_reached": one.is_reached,
+                **_intervals(one.estimate),
+            }
+            for one in drawn.differences
+        ],
         "tasks": [{"task": task, **_intervals(found)} for task, found in drawn.by_task.items()],
         "strata": [_stratum_object(state) for state in drawn.states],
     }
