@@ -24,7 +24,7 @@ from harness.reports.compare.comparison import Comparison
 from harness.reports.compare.gate_rules import OnInconclusive, gate_code
 from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.facts.assembly import spend_report
-from harness.reports.ledgers import run_detail
+from harness.reports.ledgers import run_detail, to_ask
 from harness.runner.endings import RunResult
 from harness.runner.execution import Observe, run_suites
 from harness.runner.failed_samples import MAX_FAILED, too_many_failed
@@ -143,7 +143,7 @@ def mostly_answered(ledger: Ledger, run: RunRecord) -> bool:
     said = run.config.get("max_failed")
     share = said if isinstance(said, int | float) else MAX_FAILED
     cells = run_detail(ledger, run.run_id)["cells"]
-    return all(not too_many_failed(cell["n_planned"] - cell["n_answered"], cell["n_planned"], share) for cell in cells)
+    return all(not too_many_failed(to_ask(cell) - cell["n_answered"], to_ask(cell), share) for cell in cells)
 
 
 def _same_suites(run: RunRecord, head: RunRecord) -> bool:

@@ -20,6 +20,7 @@ from harness.ledger.reading.holdings import CellCounts, LedgerFacts, cell_counts
 from harness.ledger.reading.sums import failure_causes
 from harness.ledger.records import CellRecord, RunRecord
 from harness.money import from_pico
+from harness.reports.precision.drawn_samples import is_drawn
 
 Suites = TypeVar("Suites")
 
@@ -55,8 +56,12 @@ class SuiteFacts(TypedDict):
     tasks: list[TaskFacts]
 
 
-class CellFacts(CellCounts):
-    """One suite on one model setting of a run."""
+class _Drawn(TypedDict, total=False):
+    n_drawn: int
+
+
+class CellFacts(CellCounts, _Drawn):
+    """One suite on one model setting of a run; `n_drawn` only where waves decide what of the plan is asked."""
 
     suite: str
     provider: str
@@ -140,6 +145,7 @@ def run_detail(ledger: Ledger, run_id: str) -> RunDetail:
         raise InputError(f"there is no run {run_id!r}", where=ledger.database, fix=f"the latest runs are: {latest}")
     by_cell = cell_counts(ledger, run_id)
     planned = Counter(sample.suite for sample in ledger.planned(run_id))
+    drawn = Counter(draw.cell_id for draw in ledger.draws(run_id)) if is_drawn(run) else None
     suites: list[SuiteFacts] = [
         {"name": suite.name, "version": suite.version, "sha256": suite.sha256,
          "tasks": [{"name": task.name, "revision": task.revision, "samples_sha256": task.samples_sha256}
@@ -149,7 +155,7 @@ def run_detail(ledger: Ledger, run_id: str) -> RunDetail:
     return {
         **_facts(run, status_counts(ledger).get(run_id, Counter()), suites),
         "cells": [
-            _cell_facts(cell, by_cell.get(cell.cell_id or 0, _NO_ATTEMPTS), planned[cell.suite])
+            _cell_facts(cell, by_cell.get(cell.cell_id or 0, _NO_ATTEMPTS), planned[cell.suite], drawn)
             for cell in ledger.cells(run_id)
         ],
         "plan_sha256": run.plan_sha256,
@@ -164,7 +170,8 @@ def run_detail(ledger: Ledger, run_id: str) -> RunDetail:
     }
 
 
-def _cell_facts(cell: CellRecord, counts: CellCounts, n_planned: int) -> CellFacts:
+def _cell_facts(cell: CellRecord, counts: CellCounts, n_planned: int, drawn: Mapping[int, int] | None) -> CellFacts:
+    more: _Drawn = {} if drawn is None or cell.cell_id is None else {"n_drawn": drawn.get(cell.cell_id, 0)}
     return {
         "suite": cell.suite,
         "provider": cell.provider,
@@ -175,7 +182,13 @@ def _cell_facts(cell: CellRecord, counts: CellCounts, n_planned: int) -> CellFac
         "settings_sent": cell.settings_sent,
         "n_planned": n_planned,
         **counts,
+        **more,
     }
+
+
+def to_ask(cell: CellFacts) -> int:
+    """Say how many answers a cell is to have: what is planned, or of that what waves drew."""
+    return cell.get("n_drawn", cell["n_planned"])
 
 
 CELL_COLUMNS = (
@@ -200,7 +213,7 @@ def _told(cause: CauseObject) -> str:
 
 def cell_table(detail: RunDetail) -> Table:
     """Lay out the cells of `run_detail` as a table; what else is known of the run goes below it."""
-    cells: list[dict[str, object]] = [{**cell} for cell in detail["cells"]]
+    cells: list[dict[str, object]] = [{**cell, "n_planned": to_ask(cell)} for cell in detail["cells"]]
     rows = [tuple(cell[column.name] for column in CELL_COLUMNS) for cell in cells]
     started = f"{detail['created_at']:%Y-%m-%d %H:%M:%S} UTC"
     notes = (

@@ -16,7 +16,9 @@ from harness.precision import Draw, Target, estimate, pilot
 from harness.pricing.book import PriceBook
 from harness.pricing.rows import Price
 from harness.rendering.html.html_page import to_html
+from harness.reports.exports.sample_export import SAMPLES, sample_stream
 from harness.reports.facts.assembly import spend_report
+from harness.reports.ledgers import cell_table, run_detail
 from harness.reports.precision.precision_table import precision_table
 from harness.reports.report_parts import report_document
 from harness.reports.spend.report import SpendReport, SpendRow
@@ -287,3 +289,38 @@ async def _pilot(run: WaveRun, states: Any) -> None:
 
 def _drawn(ledger: Ledger) -> set[int]:
     return {draw.planned_id for draw in ledger.draws("r")}
+
+
+def test_the_export_of_samples_weighs_up_to_the_score_and_lists_what_was_drawn(ledger: Ledger) -> None:
+    table = [
+        dict(zip((column.name for column in stream.columns), row, strict=True))
+        for stream in [sample_stream(ledger, BOOK, ["waves"])]
+        for batch in stream.batches
+        for row in zip(*batch, strict=True)
+    ]
+    made = rows_by_name(report(ledger))
+    assert len(table) == sum(row.n_solves for row in made.values())
+    assert not any(row["reason"] == "not_asked" for row in table)
+    own = [row for row in table if row["model"] == "plain" and row["task"] == "choice"]
+    assert {row["stratum"] for row in own} == {"choice"}
+    assert sorted(row["unit"] for row in own) == list(range(len(own)))
+    assert {row["inclusion_probability"] for row in own} == {len(own) / 900}
+    repeated = [row for row in table if row["model"] == "plain" and row["task"] == "sums"]
+    for epoch in range(3):
+        weights = [1 / row["inclusion_probability"] for row in repeated if row["epoch"] == epoch]
+        assert not weights or sum(weights) == pytest.approx(40)
+
+
+def test_the_export_of_samples_of_ordinary_runs_keeps_its_columns(ledger: Ledger) -> None:
+    assert sample_stream(ledger, BOOK, ["whole"]).columns == SAMPLES
+
+
+def test_a_run_in_waves_is_shown_with_what_it_drew_and_not_with_what_is_left(ledger: Ledger) -> None:
+    detail = run_detail(ledger, "waves")
+    made = rows_by_name(report(ledger))
+    shown = {row[2]: row[4] for row in cell_table(detail).rows}
+    assert shown["plain"] == made["sim/plain"].n_solves
+    for cell in detail["cells"]:
+        assert cell["n_planned"] == 900 + 3 * 40 + 120
+        assert cell["n_drawn"] == cell["n_answered"]
+    assert all("n_drawn" not in cell for cell in run_detail(ledger, "whole")["cells"])

@@ -36,11 +36,13 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class _TaskScores:
-    """Scores of one task's samples as they are written."""
+    """Scores of one task's samples as they are written; where waves drew them, each stands for several."""
 
     total: float = 0.0
+    weight: float = 0.0
     n_scored: int = 0
     n_records: int = 0
+    is_drawn: bool = False
 
 
 @dataclass(slots=True)
@@ -104,8 +106,11 @@ class Evaluation:
         task = self._tasks.setdefault(one.sample.task, _TaskScores())
         task.n_records += 1
         if score is not None:
-            task.total += score
+            weight = 1.0 if one.drawn is None else 1 / one.drawn.inclusion_probability
+            task.total += weight * score
+            task.weight += weight
             task.n_scored += 1
+            task.is_drawn = one.drawn is not None
         elif error is None:
             error = f"not scored: {one.reason}"
         return {
@@ -169,6 +174,7 @@ class Evaluation:
         }
 
     def _result(self, task: str, found: _TaskScores) -> Json:
+        what = "all samples, estimated from those that waves drew" if found.is_drawn else "the samples"
         dataset = {"suite_version": self.cell.suite_version, "suite_sha256": self.cell.suite_sha256}
         result: Json = {
             "evaluation_result_id": _result_id(task),
@@ -176,7 +182,7 @@ class Evaluation:
             "source_data": {"dataset_name": self.cell.suite, "source_type": "other", "additional_details": dataset},
             "evaluation_timestamp": _seconds(self.run.created_at_us),
             "metric_config": {
-                "evaluation_description": "mean score of the samples; replies without an answer count as wrong",
+                "evaluation_description": f"mean score of {what}; replies without an answer count as wrong",
                 "metric_id": "mean_score",
                 "metric_name": "mean score",
                 "metric_unit": "proportion",
@@ -186,7 +192,7 @@ class Evaluation:
                 "max_score": 1.0,
             },
             "score_details": {
-                "score": found.total / found.n_scored,
+                "score": found.total / found.weight,
                 "details": {"n_scored": str(found.n_scored), "n_records": str(found.n_records)},
             },
         }

@@ -17,6 +17,7 @@ from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import SampleBills, Standing
 from harness.reports.exports.whole_samples import WholeSample, cells_of, whole_samples
 from harness.reports.facts.report_facts import Spend
+from harness.reports.precision.drawn_samples import DrawnSample, is_drawn
 from harness.scorers.values import COUNTED_WRONG
 
 MOST_ROWS, MOST_CHARACTERS = 5_000, 4_000_000
@@ -25,7 +26,8 @@ MOST_ROWS, MOST_CHARACTERS = 5_000, 4_000_000
 _WRONG = ", ".join(f"`{reason}`" for reason in sorted(COUNTED_WRONG))
 SAMPLES: tuple[Column, ...] = (
     *NAME_COLUMNS,
-    Column(name="inclusion_probability", kind="decimal", description="Of being drawn: 1 where all samples are asked."),
+    Column(name="inclusion_probability", kind="decimal", description="Of being drawn: 1 where all samples are asked;"
+           " where waves drew, the share of the stratum's units that had this repeat drawn in the end."),
     Column(name="question", description="Messages as sent, each image as `[image]`; empty without a stored reply."),
     Column(
         name="reference",
@@ -71,12 +73,24 @@ SAMPLES: tuple[Column, ...] = (
     Column(name="other_cost_is_lower_bound", kind="boolean", description="Whether something of it is not known."),
 )  # fmt: skip
 
+DRAWN: tuple[Column, ...] = (
+    Column(name="stratum", description="Part of the suite from which waves drew it; empty = its run asked everything."),
+    Column(name="wave", kind="integer", description="Wave that drew it, 0 = the pilot."),
+    Column(name="unit", kind="integer", description="Place of its unit in the stratum's order; samples of one unit are"
+           " drawn together."),
+)  # fmt: skip
+"""Columns besides where waves drew some of the samples."""
+
 Row = tuple[object, ...]
 
 
 def sample_stream(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None = None) -> RowStream:
     """Open the table for reading; `run_ids` None = every run."""
-    return RowStream(name="samples", columns=SAMPLES, batches=_gathered(_parts(ledger, book, run_ids)))
+    has_draws = any(is_drawn(run) for run in ledger.runs() if run_ids is None or run.run_id in run_ids)
+    columns = (*SAMPLES, *DRAWN) if has_draws else SAMPLES
+    return RowStream(
+        name="samples", columns=columns, batches=_gathered(_parts(ledger, book, run_ids, has_draws=has_draws))
+    )
 
 
 def _gathered(parts: Iterator[list[Row]]) -> Iterator[list[Sequence[object]]]:
@@ -93,11 +107,11 @@ def _gathered(parts: Iterator[list[Row]]) -> Iterator[list[Sequence[object]]]:
         yield list(zip(*rows, strict=True))
 
 
-def _parts(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> Iterator[list[Row]]:
+def _parts(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None, *, has_draws: bool) -> Iterator[list[Row]]:
     bills = SampleBills(ledger, AttemptRates(book))
     for _, cell in cells_of(ledger, run_ids):
         for some in whole_samples(ledger, bills, cell):
-            yield list(map(_row, some))
+            yield [(*_row(one), *_draw(one.drawn)) if has_draws else _row(one) for one in some]
 
 
 def _row(one: WholeSample) -> Row:
@@ -109,6 +123,10 @@ def _row(one: WholeSample) -> Row:
         one.counted_score, one.reason, one.scorer, one.rule,
         *_tokens_and_costs(one.standing), *_of_attempt(one.standing), *_bill(one.standing.others),
     )  # fmt: skip
+
+
+def _draw(drawn: DrawnSample | None) -> Row:
+    return (None,) * len(DRAWN) if drawn is None else (drawn.stratum, drawn.wave, drawn.unit)
 
 
 def _tokens_and_costs(one: Standing) -> Row:

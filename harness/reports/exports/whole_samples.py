@@ -22,6 +22,7 @@ from harness.ledger.reading.export_rows import (
 )
 from harness.ledger.records import TranscriptRow
 from harness.reports.exports.sample_bills import ANSWERED, SampleBills, Standing
+from harness.reports.precision.drawn_samples import DrawnSample, drawn_samples
 from harness.scorers.values import COUNTED_WRONG
 from harness.secrets import redact_known
 
@@ -44,6 +45,7 @@ class WholeSample:
     Attributes:
         said: stored transcript of the attempt that counts; None = there is none.
         scored: the score that counts for that attempt; None = no scorer gave one.
+        drawn: how waves drew it, whose probability `sample` then has; None = everything planned is asked.
     """
 
     cell: CellRecord
@@ -51,6 +53,7 @@ class WholeSample:
     standing: Standing
     scored: Scored | None
     said: TranscriptRow | None
+    drawn: DrawnSample | None = None
 
     @property
     def texts(self) -> Texts:
@@ -106,26 +109,34 @@ def cells_of(ledger: Ledger, run_ids: Sequence[str] | None) -> Iterator[tuple[Ru
 
 
 def whole_samples(ledger: Ledger, bills: SampleBills, cell: CellRecord) -> Iterator[list[WholeSample]]:
-    """Give all planned samples of a cell in the order planned, those that nobody asked included, some at a time."""
+    """Give all planned samples of a cell in the order planned, those that nobody asked included, some at a time.
+
+    Where waves decide what is asked, what they did not draw is not missing and left out.
+    """
     assert cell.cell_id is not None  # it is stored
     assert cell.run_id is not None
     planned = planned_ids(ledger, cell.run_id, cell.suite)
-    standings = _with_untried(planned, bills.of_cell(cell.cell_id))
+    drawn = drawn_samples(ledger, cell)
+    standings = _with_untried(planned, bills.of_cell(cell.cell_id), drawn)
     while some := list(islice(standings, SAMPLES_AT_A_TIME)):
-        yield _whole(ledger, cell, some)
+        yield _whole(ledger, cell, some, drawn or {})
 
 
-def _with_untried(planned: Sequence[int], tried: Iterator[Standing]) -> Iterator[Standing]:
+def _with_untried(
+    planned: Sequence[int], tried: Iterator[Standing], drawn: Mapping[int, DrawnSample] | None
+) -> Iterator[Standing]:
     following = next(tried, None)
     for planned_id in planned:
         if following is not None and following.planned_id == planned_id:
             yield following
             following = next(tried, None)
-        else:
+        elif drawn is None or planned_id in drawn:
             yield Standing(planned_id)
 
 
-def _whole(ledger: Ledger, cell: CellRecord, standings: Sequence[Standing]) -> list[WholeSample]:
+def _whole(
+    ledger: Ledger, cell: CellRecord, standings: Sequence[Standing], drawn: Mapping[int, DrawnSample]
+) -> list[WholeSample]:
     tried = [one.tried.attempt_id for one in standings if one.tried is not None]
     samples = planned_samples(ledger, [one.planned_id for one in standings])
     scores = scores_by_attempt(ledger, tried)
@@ -133,10 +144,12 @@ def _whole(ledger: Ledger, cell: CellRecord, standings: Sequence[Standing]) -> l
     found = []
     for one in standings:
         attempt_id = -1 if one.tried is None else one.tried.attempt_id
+        sample, own = samples[one.planned_id], drawn.get(one.planned_id)
         found.append(
             WholeSample(
                 cell=cell,
-                sample=samples[one.planned_id],
+                sample=sample if own is None else sample._replace(inclusion_probability=own.inclusion_probability),
+                drawn=own,
                 standing=one,
                 scored=scores.get(attempt_id),
                 said=said.get(attempt_id),
