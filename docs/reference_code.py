@@ -142,13 +142,15 @@ def exports() -> str:
     from harness.rendering.stream_files import arrow_schema
     from harness.reports.exports.attempt_exports import EXPORTED
     from harness.reports.exports.focus_columns import FOCUS
-    from harness.reports.exports.sample_export import SAMPLES
+    from harness.reports.exports.sample_export import DRAWN, SAMPLES
+    from harness.reports.precision.precision_table import EXPORTED as ASKED_IN_WAVES
     from harness.reports.spend.spend_tables import FULL
 
     tables = {
         "samples": (
-            "One row per model setting, sample and repeat, those that were never sent included.",
-            list(SAMPLES),
+            "One row per model setting, sample and repeat, those that were never sent included. Of a run that was asked"
+            " in waves there are the\nsamples that were drawn; the last columns are there where some run was.",
+            [*SAMPLES, *DRAWN],
         ),
         "attempts": ("One row per request, whatever became of it.", EXPORTED["attempts"]),
         "scores": ("One row per score; older ones are kept (`is_newest`).", EXPORTED["scores"]),
@@ -160,7 +162,13 @@ def exports() -> str:
             " where they are whole.",
             FOCUS,
         ),
-        "report": ("The spend report: one row per suite and model setting.", [column for column, _ in FULL]),
+        "report": (
+            "The spend report: one row per suite and model setting. The columns from `this_suite_ci_low` on are there"
+            " where some row was asked\nin waves; `score`, `cost_per_task_usd`, `cost_per_correct_usd` and"
+            " `output_tokens_per_task` of such a row are estimates for the\nwhole suite, and `score_ci_low` and"
+            " `score_ci_high` are its interval for this suite.",
+            [column for column, _ in (*FULL, *ASKED_IN_WAVES)],
+        ),
     }
     parts = [
         "# Export tables\n",
