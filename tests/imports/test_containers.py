@@ -51,6 +51,19 @@ def test_a_header_behind_a_long_array_is_read_without_the_array(tmp_path: Path) 
     assert str(found["version",]) == "nan"
 
 
+def test_what_is_passed_over_may_be_longer_than_what_is_held_and_is_counted_by_its_brackets(tmp_path: Path) -> None:
+    rows = [{"text": 'a "quoted" ]}[{ text\\' * 9000, "n": [n, {}]} for n in range(12)]
+    file = _file(tmp_path, json.dumps({"before": 1, "rows": rows, "nest": {"rows": rows}, "after": 2}).encode())
+    assert list(walk(file, ("rows",), ("nest",), skip=True)) == [(("before",), 1), (("after",), 2)]
+
+
+@pytest.mark.parametrize("size", [20, 300_000, 700_000])
+def test_a_document_that_is_cut_in_what_is_passed_over_is_refused(tmp_path: Path, size: int) -> None:
+    whole = json.dumps({"rows": [{"text": "x" * 200_000}] * 4, "after": 2}).encode()
+    with pytest.raises(ImportRefused, match="cut off"):
+        list(walk(_file(tmp_path, whole[:size]), ("rows",), skip=True))
+
+
 def test_arrays_on_the_way_are_walked_through(tmp_path: Path) -> None:
     file = _file(tmp_path, b'{"r": [{"name": "one", "s": [{"spans": [1, 2]}]}, {"s": [{"spans": [3]}]}]}')
     spans = [value for path, value in walk(file, ("r", "s", "spans")) if path == ("r", "s", "spans")]

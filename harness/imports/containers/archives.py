@@ -58,8 +58,7 @@ class Member:
         elif self.entry.compress_type in ZSTD_METHODS:
             unpacked = unzstd(packed)
         else:
-            packed.close()
-            unpacked = self._by_zipfile()
+            unpacked = self._by_zipfile(packed)
         return cast("BinaryIO", io.BufferedReader(Unpacked(unpacked, self.name, self.entry.compress_size), 2**18))
 
     def _packed(self) -> BinaryIO:
@@ -73,21 +72,20 @@ class Member:
         stream.seek(n_name + n_extra, io.SEEK_CUR)
         return cast("BinaryIO", io.BufferedReader(_Part(stream, self.entry.compress_size)))
 
-    def _by_zipfile(self) -> BinaryIO:
-        archive = zipfile.ZipFile(self.archive.path)
+    def _by_zipfile(self, packed: BinaryIO) -> BinaryIO:
+        """Unpack by the reader of a single member: opening the archive for each would read its directory each time."""
         try:
-            return cast("BinaryIO", _Owning(archive, archive.open(self.entry)))
+            return cast("BinaryIO", _Checked(zipfile.ZipExtFile(packed, "r", self.entry, close_fileobj=True)))
         except (NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
-            archive.close()
+            packed.close()
             raise ImportRefused(f"cannot be unpacked: {error}", where=self.name) from None
 
 
-class _Owning(io.RawIOBase):
-    """A member's stream that closes its archive with it."""
+class _Checked(io.RawIOBase):
+    """A member's stream whose wrong check sum is an error of reading."""
 
-    def __init__(self, archive: zipfile.ZipFile, stream: object) -> None:
-        self._archive = archive
-        self._stream = cast("BinaryIO", stream)
+    def __init__(self, stream: zipfile.ZipExtFile) -> None:
+        self._stream = stream
 
     def readable(self) -> bool:
         return True
@@ -104,7 +102,6 @@ class _Owning(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
-            self._archive.close()
         super().close()
 
 

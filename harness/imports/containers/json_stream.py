@@ -162,15 +162,25 @@ class _Cursor:
 
     def skip(self) -> None:
         """Pass over the value that comes next without parsing it, however long it is."""
-        start = self.peek()
-        if start == b"{":
-            for _ in self.members():
-                self.skip()
-        elif start == b"[":
-            for _ in self.elements():
-                self.skip()
-        else:
+        if self.peek() not in (b"{", b"["):
             self._at = self._end()
+            return
+        depth = 0
+        while True:
+            at = len(self._buffer)
+            for token in _TOKEN.finditer(self._buffer, self._at):
+                start = self._buffer[token.start()]
+                if start != 0x22:
+                    depth += 1 if start in b"{[" else -1
+                    if depth == 0:
+                        self._at = token.end()
+                        return
+                elif token.end() - token.start() == 1:  # a string whose end has not been read yet
+                    at = token.start()
+                    break
+            self._at = at
+            if not self._more():
+                raise self._cut()
 
     def expect_end(self) -> None:
         """Refuse what stands after the document."""
