@@ -29,7 +29,8 @@ def bank_source(
 ) -> BankSource | None:
     """Choose the stored answers that may predict a model's; None = there are none.
 
-    They are answers of other models, whatever their setting, to tasks with the same samples, in any suite.
+    They are answers of other models, whatever their setting, to tasks with the same samples, in any suite. Runs that
+    are under way are left out: rows that they wrote before the newest score may become visible after it.
 
     Args:
         simulated: whether the model under test is one of the built-in ones; a bank is of its kind.
@@ -38,7 +39,7 @@ def bank_source(
     cells = [
         cell.cell_id
         for run in ledger.runs()
-        if run.run_id != but_run and not run.config.get("reconstructed_from")
+        if run.run_id != but_run and run.status != "running" and not run.config.get("reconstructed_from")
         for cell in _cells_with_tasks(ledger, run, suite)
         if cell.cell_id is not None
         and cell.simulated == simulated
