@@ -28,10 +28,18 @@ from harness.imports.log_runs import RunImport, stored_run
 from harness.imports.log_units import Unit
 from harness.imports.refusal import ImportRefused
 from harness.ledger import Ledger
-from harness.ledger.records import CellRecord, PlannedRecord, ScoreRecord, SuiteRecord
-from harness.ledger.writing.import_writer import ImportedFile, ImportWriter, LoggedAttempt, StoredAttempt
+from harness.ledger.records import CellRecord, ScoreRecord, SuiteRecord
+from harness.ledger.writing.import_writer import (
+    ImportedFile,
+    ImportWriter,
+    LoggedAttempt,
+    LoggedSample,
+    StoredAttempt,
+)
 from harness.secrets import redact_texts
 
+_Place = tuple[str, str, str, str, int]
+"""Run, suite, task, sample, epoch."""
 _Waiting = ImportedSample | ImportedAttempt | ImportedScore
 AT_ONCE = 1_000
 """Records that are held before they are written."""
@@ -103,9 +111,10 @@ class _Reading:
         self._options = options
         self._runs: dict[str, RunImport] = {}
         self._cells: dict[tuple[str, str, str, str, str | None], int] = {}
-        self._samples: OrderedDict[tuple[str, str, SampleKey], int] = OrderedDict()
+        self._samples: OrderedDict[_Place, int] = OrderedDict()
         self._newest: OrderedDict[str, StoredAttempt] = OrderedDict()
         self._waiting: list[_Waiting] = []
+        self._first_id = 2**62
         self._done = Imported(format=fmt, files=())
 
     def take(self, record: Record) -> None:
@@ -292,21 +301,21 @@ class _Reading:
 
     def _plan(self, new: Mapping[str, ImportedAttempt], samples: list[ImportedSample]) -> None:
         """Store the samples of these calls, and those that the log names by themselves."""
-        wanted: dict[str, dict[tuple[str, str, SampleKey], PlannedRecord]] = {}
+        wanted: dict[str, dict[_Place, LoggedSample]] = {}
         for sample in samples:
             run = self._run(sample.cell.run)
             run.n_samples += 1
             self._cell_id(sample.cell)
-            kept = sample.target if self._options.transcripts else None
-            key = sample.cell.run, sample.cell.suite, sample.sample
-            wanted.setdefault(run.run_id, {})[key] = _planned(sample.cell, sample.sample, kept, sample.content_sha256)
+            kept = redact_texts(sample.target) if self._options.transcripts else None
+            place = _place(sample.cell, sample.sample)
+            wanted.setdefault(run.run_id, {})[place] = _planned(place, sample.content_sha256, kept)
         for call in new.values():
             if call.sample is not None:
-                key = call.cell.run, call.cell.suite, call.sample
-                if key not in self._samples:
+                place = _place(call.cell, call.sample)
+                if place not in self._samples:
                     own = wanted.setdefault(self._run(call.cell.run).run_id, {})
-                    if key not in own:
-                        own[key] = _planned(call.cell, call.sample, None, None)
+                    if place not in own:
+                        own[place] = _planned(place)
         for run_id, planned in wanted.items():
             self._samples.update(zip(planned, self._writer.planned(run_id, list(planned.values())), strict=True))
 
@@ -322,7 +331,7 @@ class _Reading:
                 call,
                 request=request,
                 cell_id=self._cell_id(call.cell),
-                planned_id=None if call.sample is None else self._samples[call.cell.run, call.cell.suite, call.sample],
+                planned_id=None if call.sample is None else self._samples[_place(call.cell, call.sample)],
                 retry_of=None if retried is None else self._attempt_id(retried),
                 when_us=run.record.created_at_us or self._options.now_us,
                 estimated=self._options.estimate,
@@ -334,6 +343,7 @@ class _Reading:
         if not ready:
             return
         ids = self._writer.attempts(list(ready.values()))
+        self._first_id = min(self._first_id, ids[0])
         for attempt_id, (request, one) in zip(ids, ready.items(), strict=True):
             self._newest[request] = StoredAttempt(attempt_id, one.start.cell_id, one.start.planned_id)
 
@@ -351,7 +361,10 @@ class _Reading:
             return
         requests = [request_id(self._format.name, score.attempt) for score in scores]
         places = self._stored(requests)
-        before = self._writer.scored({place.attempt_id for place in places.values()})
+        # a call that came just now has no score yet
+        before = self._writer.scored(
+            {place.attempt_id for place in places.values() if place.attempt_id < self._first_id}
+        )
         ready: list[ScoreRecord] = []
         for request, score in zip(requests, scores, strict=True):
             place = places.get(request)
@@ -391,18 +404,14 @@ def _renamed(record: _Waiting, name: str) -> _Waiting:
     return replace(record, cell=replace(record.cell, suite=suite), sample=sample)  # type: ignore[arg-type]  # of its kind
 
 
-def _planned(cell: ImportedCell, sample: SampleKey, target: str | None, digest: str | None) -> PlannedRecord:
-    task = sample.task or cell.suite
-    return PlannedRecord(
-        suite=cell.suite,
-        task=task,
-        sample_id=sample.sample_id,
-        epoch=sample.epoch,
-        draw_order=0,
-        inclusion_probability=1.0,
-        sample_sha256=digest or hashlib.sha256(f"{task}/{sample.sample_id}".encode("utf-8", "replace")).hexdigest(),
-        reference=redact_texts(target),
-    )
+def _place(cell: ImportedCell, sample: SampleKey) -> _Place:
+    return cell.run, cell.suite, sample.task or cell.suite, sample.sample_id, sample.epoch
+
+
+def _planned(place: _Place, digest: str | None = None, reference: str | None = None) -> LoggedSample:
+    _, suite, task, sample_id, epoch = place
+    made = digest or hashlib.sha256(f"{task}/{sample_id}".encode("utf-8", "replace")).hexdigest()
+    return LoggedSample(suite, task, sample_id, epoch, made, reference)
 
 
 def _shown(cell: ImportedCell) -> str:

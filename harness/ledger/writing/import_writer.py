@@ -21,7 +21,6 @@ from harness.ledger.records import (
     AttemptOutcome,
     AttemptStart,
     CellRecord,
-    PlannedRecord,
     RunRecord,
     RunStatus,
     ScoreRecord,
@@ -75,6 +74,17 @@ class ImportedFile:
     n_known: int = 0
     n_broken: int = 0
     format_version: str | None = None
+
+
+class LoggedSample(NamedTuple):
+    """A sample of a log: all that there was of it was asked, so it was drawn for sure."""
+
+    suite: str
+    task: str
+    sample_id: str
+    epoch: int
+    sample_sha256: str
+    reference: str | None
 
 
 class StoredAttempt(NamedTuple):
@@ -136,16 +146,16 @@ class ImportWriter:
         self._insert(tables.cells, [{**row_forms.cell_values(run_id, cell), "cell_id": cell_id}])
         return cell_id
 
-    def planned(self, run_id: str, samples: Sequence[PlannedRecord]) -> list[int]:
+    def planned(self, run_id: str, samples: Sequence[LoggedSample]) -> list[int]:
         """Store samples, or find them; gives their ids in order. A sample that is there stays as it is."""
-        keys = [(one.suite, one.task, one.sample_id, one.epoch) for one in samples]
+        keys = [one[:4] for one in samples]
         known = self._known_samples(run_id, keys)
         new = {key: one for key, one in zip(keys, samples, strict=True) if key not in known}
         if new:
             ids = self._driver.ids("planned_samples", "planned_id", len(new))
             place = self._next_place(run_id, len(new))
             rows = [
-                (planned_id, run_id, *key, number, one.inclusion_probability, one.sample_sha256, None, one.reference)
+                (planned_id, run_id, *key, number, 1.0, one.sample_sha256, None, storable(one.reference))
                 for number, (planned_id, (key, one)) in enumerate(zip(ids, new.items(), strict=True), place)
             ]
             self._driver.many(_insertion(tables.planned_samples), rows)
