@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import ErrorClass
 from harness.imports.gateways.anthropic_batch_files import FORMAT as ANTHROPIC
 from harness.imports.gateways.gemini_batch_files import FORMAT as GEMINI
 from harness.imports.gateways.joined_batches import batch_of, item_of
@@ -217,6 +218,8 @@ def test_anthropic_results_hold_answers_and_failures_and_cache_lifetimes(tmp_pat
     found = attempts_in(read_one(ANTHROPIC, tmp_path))
     assert [one.status for one in found] == ["succeeded", "failed", "timed_out", "cancelled"]
     assert [one.billed for one in found] == [None, "no", "no", "no"]
+    assert (found[1].error_message, found[1].http_status) == ("bad", None)  # no status is stated, and none is made up
+    assert found[1].error_class == ErrorClass.BAD_REQUEST
     assert list(tokens_of(found[0]).values()) == [121, 2048, 512, 2048, 1502, 1300]
     assert (found[0].cell.setting, found[0].model_served) == ("thinking=8000", "claude-sonnet-4-5-20250929")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from harness.declared import Json, JsonObject
-from harness.errors import ProviderError
+from harness.errors import ErrorClass, ProviderError
 from harness.imports.containers.json_values import a_count, an_object
 from harness.imports.log_instants import instant_us
 from harness.imports.log_records import ImportedUsage, Said
@@ -23,6 +23,10 @@ from harness.providers.wire.raw_answers import RawAnswer, Received, stated_by
 COUNTS_IN_DOUBT = frozenset({"negative_count", "not_a_count", "count_too_large"})
 """Flags of counts that no provider can have meant."""
 MORE_CACHED = "more_cached_than_input"
+_NOT_SAID = 200
+"""Status under which an error is classified whose own status the log does not have."""
+UNSURE = "unsure"
+"""Kind of a usage whose raw object no reader is to be asked about again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,7 @@ def checked_usage(kind: str, raw: JsonObject) -> ImportedUsage:
     usage = provider_usage(kind, raw)
     assert usage is not None
     detail = _more_cached_than_input(usage, raw)
-    return usage if detail is None else unsure(kind, raw, MORE_CACHED, detail)
+    return usage if detail is None else unsure(UNSURE, raw, MORE_CACHED, detail)
 
 
 def _more_cached_than_input(usage: ImportedUsage, raw: JsonObject) -> str | None:
@@ -95,8 +99,14 @@ def logged_failure(document: Json, provider: str, status: int | None) -> Provide
     Args:
         status: of the HTTP answer; None = the log does not say, and one that the error names is taken.
     """
-    received = Received(provider=provider, status=status or 200)
-    return failure_inside(document, stated_by(an_object(document), received), received)
+    received = Received(provider=provider, status=status or _NOT_SAID)
+    failure = failure_inside(document, stated_by(an_object(document), received), received)
+    if failure.http_status == _NOT_SAID:
+        failure.http_status = None
+        if an_object(an_object(document).get("error")).get("type") == "invalid_request_error":
+            failure.error_class = ErrorClass.BAD_REQUEST  # elsewhere its status says so
+        failure.message = failure.message.removeprefix(f"HTTP {_NOT_SAID}: ").removeprefix(f"HTTP {_NOT_SAID}")
+    return failure
 
 
 def logged_words(messages: list[Json], answer: JsonObject, provider: str) -> Said:
