@@ -138,6 +138,9 @@ proof-imports: $(VENV)/.installed-dev ## logs of other tools against sums that o
 bench-imports: $(VENV)/.installed-dev ## 1,000,000 generated calls into an empty ledger: seconds and megabytes
 	@$(BIN)/python -m benchmarks.large_import --calls 1000000
 
+proof-forecast: $(VENV)/.installed-dev ## 1,000 simulated bills forecast from 2.4 % of the money, ceilings with runaways, 30 whole runs with pilots
+	@$(BIN)/python -m benchmarks.forecast
+
 docs: $(VENV)/.installed-dev ## write the reference pages and the README's picture anew
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.pictures
@@ -149,4 +152,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-prices proof-exports house lock clean
+.PHONY: proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -31,6 +31,7 @@ from harness.models import ModelSpec, parse_model
 from harness.money import from_pico, to_pico_ceiling
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, SessionOptions, run_suites
+from harness.runner.forecast.bills import BillForecast
 from harness.runner.precision.planned_bill import WavesPlan
 from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
@@ -65,6 +66,11 @@ class Silent:
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None: ...
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None: ...
+
+    def forecast_made(self, forecast: BillForecast, *, spent: int) -> None: ...
+
+    def ask(self, question: str, *, is_over: Callable[[], bool]) -> bool:  # noqa: ARG002
+        return True
 
     def notice(self, text: str) -> None: ...
 

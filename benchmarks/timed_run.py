@@ -11,6 +11,7 @@ import contextlib
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import ProviderError
@@ -18,6 +19,7 @@ from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunSpec, run_suites
+from harness.runner.forecast.bills import BillForecast
 from harness.runner.precision.planned_bill import WavesPlan
 from harness.runner.requests.attempt_ends import Spent
 
@@ -46,6 +48,11 @@ class Stopwatch:
         self._n_left -= 1
         if not self._n_left:
             self.last = (time.process_time(), time.monotonic())
+
+    def forecast_made(self, forecast: BillForecast, *, spent: int) -> None: ...
+
+    def ask(self, question: str, *, is_over: Callable[[], bool]) -> bool:  # noqa: ARG002
+        return True
 
     def notice(self, text: str) -> None:
         print(text, file=sys.stderr)

@@ -63,6 +63,7 @@ class RunOptions(TypedDict, total=False):
     batch: bool
     batch_poll_s: float
     stream: bool | None
+    pilot: int | str | None
     precision: float | str | None
     confidence: float | str
     difference: float | str | None

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -112,6 +113,7 @@ class NoMoreWaves(HarnessError):
     Args:
         exit_code: what the command ends with.
         models: which models it holds for, as typed; empty = all.
+        cap_usd: a budget with which the run would go on; None = a budget has nothing to do with it.
     """
 
     def __init__(
@@ -122,10 +124,12 @@ class NoMoreWaves(HarnessError):
         where: str | None = None,
         fix: str | None = None,
         models: Iterable[str] = (),
+        cap_usd: Decimal | None = None,
     ) -> None:
         super().__init__(message, where=where, fix=fix)
         self.exit_code = exit_code
         self.models = frozenset(models)
+        self.cap_usd = cap_usd
 
 
 class BudgetReached(HarnessError):

@@ -11,47 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import dataclass
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.judged_figures import Figure, print_figures
 from benchmarks.precision.experiments import BANK_MODELS, Column, Figures, Ladders, lean, measure
 
 COVERAGE = 0.936
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A measured value with the least or the most that it may be."""
-
-    id: str
-    what: str
-    value: float
-    at_least: float | None = None
-    at_most: float | None = None
-    percent: bool = True
-
-    @property
-    def held(self) -> bool:
-        """Whether the bar is reached."""
-        low = self.at_least is None or self.value >= self.at_least
-        return low and (self.at_most is None or self.value <= self.at_most)
-
-    def shown(self, value: float) -> str:
-        """A value in this figure's unit."""
-        return f"{100 * value:.2f} %" if self.percent else f"{value:.3f}"
-
-    @property
-    def bar(self) -> str:
-        """The bar in words."""
-        if self.at_least is not None and self.at_most is not None:
-            return f"within {self.shown(self.at_most)}"
-        if self.at_least is not None:
-            return f">= {self.shown(self.at_least)}"
-        return "" if self.at_most is None else f"<= {self.shown(self.at_most)}"
 
 
 def figures(found: Figures) -> list[Figure]:
@@ -123,13 +89,8 @@ def main() -> int:
     began, found = time.monotonic(), Figures()
     for number in range(options.models):
         measure(options.seed, number, found)
-    table = Table("id", "figure", "measured", "bar", "", box=SIMPLE_HEAD)
     made = figures(found)
-    for figure in made:
-        verdict = "" if not figure.bar else "met" if figure.held else "MISSED"
-        table.add_row(figure.id, figure.what, figure.shown(figure.value), figure.bar, verdict)
-    Console(width=120).print(table)
-    missed = sum(not figure.held for figure in made)
+    missed = print_figures(made)
     seconds = time.monotonic() - began
     print(f"{options.models} simulated models, seed {options.seed}, {seconds:.0f} s: {missed} figures missed")
     return 1 if missed and not options.report else 0

@@ -116,6 +116,11 @@ def run(
     bank: Annotated[
         bool, typer.Option("--bank/--no-bank", help="Other models' stored answers may say what to ask first.")
     ] = True,
+    pilot: Annotated[
+        str | None,
+        typer.Option(metavar="N|P%", help="Ask N samples of each model, or P% of its answers, then forecast the bill."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing after the pilot: go on if the budget holds.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimate; send nothing.")] = False,
     run_id: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; an existing one goes on.")] = None,
     resume: Annotated[
@@ -140,6 +145,7 @@ def run(
     from harness.pricing.price_files import load_price_book
     from harness.runner import RunSpec
     from harness.runner.failed_samples import parse_max_failed
+    from harness.runner.forecast.pilot_size import parse_pilot
     from harness.runner.options.arguments import existing_folder, parse_budget_mode
     from harness.runner.options.precision_options import parse_confidence, parse_points
 
@@ -174,6 +180,7 @@ def run(
         difference=optional(difference, partial(parse_points, where="--difference")),
         against=optional(against, partial(read_model, where="--against")),
         bank=bank,
+        pilot=optional(pilot, parse_pilot),
     )
     book = load_price_book(pricing)
     lay_over(pricing)
@@ -183,6 +190,7 @@ def run(
         goes_on=resume is not None,
         retry_failed=retry_failed or resume is not None,
         dry_run=dry_run,
+        can_ask=not yes and _has_terminal(),
         db=db,
         places=place_words(db, pricing),
         json_output=json_output,
@@ -197,6 +205,7 @@ class _Command:
     """What a run is told besides its options.
 
     Attributes:
+        can_ask: whether somebody at a terminal may be asked.
         goes_on: `--resume`: the run is stored, and its options hold where none is given now.
         db: where the ledger is, as typed.
         places: words that the printed command needs.
@@ -207,6 +216,7 @@ class _Command:
     goes_on: bool
     retry_failed: bool
     dry_run: bool
+    can_ask: bool
     db: str | None
     places: list[str]
     json_output: bool
@@ -229,6 +239,13 @@ def _carry_out(asked: RunSpec, given: set[str], command: _Command) -> int | None
             return _run(spec, ledger, command)
         _print_estimate(spec, command, ledger)
     return None
+
+
+def _has_terminal() -> bool:
+    """Whether a person can be asked: the question goes to stderr, the answer comes from stdin."""
+    import sys
+
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _one_run(run_id: str | None, resume: str | None) -> str | None:
@@ -290,7 +307,9 @@ def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
         book=command.book,
         run_id=command.run_id,
         observe=lambda prepared: announced(prepared, quiet=verbosity.quiet),
-        session=SessionOptions(handle_signals=True, retry_failed=command.retry_failed, places=command.places),
+        session=SessionOptions(
+            handle_signals=True, retry_failed=command.retry_failed, can_ask=command.can_ask, places=command.places
+        ),
     )
     _print_report(ledger, command.book, result.run_id, json_output=command.json_output)
     print_ending(result)

@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Self, TextIO
 from harness.documents.table import Column, Table
 from harness.errors import ProviderError
 from harness.models import ModelSpec
+from harness.money import from_pico, to_pico_ceiling
 from harness.rendering.printable import printable
+from harness.rendering.questions_asked import asked
+from harness.runner.forecast.bill_words import bill_words, forecast_words
 from harness.runner.options.precision_options import target_of
 from harness.runner.requests.attempt_ends import Spent
 from harness.secrets import redact_known
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from harness.runner.forecast.bills import BillForecast
     from harness.runner.plan import PreparedRun
     from harness.runner.precision.planned_bill import WavesPlan
 
@@ -78,6 +82,8 @@ class ProgressDisplay:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._quiet = quiet
+        self._forecast: BillForecast | None = None
+        self._earlier_usd = Decimal(0)
         self._started_s = clock()
         self._next_line_s = self._started_s + _EVERY_S
         self._live: Live | None = None  # it draws while it is made
@@ -127,6 +133,25 @@ class ProgressDisplay:
         """Note how many samples a model is known to be asked."""
         self.counts[model].planned = n_samples
 
+    def forecast_made(self, forecast: BillForecast, *, spent: int) -> None:
+        """Show a forecast of the bill beside what is spent, earlier sessions included."""
+        if self._forecast is None:
+            counted = sum((counts.usd for counts in self.counts.values()), Decimal(0))
+            self._earlier_usd = max(Decimal(0), from_pico(spent) - counted)
+        self._forecast = forecast
+
+    def ask(self, question: str, *, is_over: Callable[[], bool]) -> bool:
+        """Have a question answered with yes or no on the terminal; anything but yes is no."""
+        if self._live is not None:
+            self._live.stop()
+        began_s = self._clock()
+        try:
+            return asked(question, stream=self._stream, is_over=is_over)
+        finally:
+            self._started_s += self._clock() - began_s  # nobody works while a person thinks
+            if self._live is not None:
+                self._live.start()
+
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
         """Count a sample that needs nothing more."""
         counts = self.counts[model]
@@ -168,8 +193,14 @@ class ProgressDisplay:
         left = f"{duration((totals.planned - totals.done) / rate)} left" if rate > 0 else "time left not known"
         return (
             f"{totals.done}/{totals.planned} samples, {totals.failed} failed, "
-            f"{totals.output_tokens:,} output tokens, {bound}${totals.usd:.4f}, {rate:.1f}/s, {left}"
+            f"{totals.output_tokens:,} output tokens, {bound}{self._spent(totals.usd)}, {rate:.1f}/s, {left}"
         )
+
+    def _spent(self, usd: Decimal) -> str:
+        if self._forecast is None:
+            return f"${usd:.4f}"
+        spent = to_pico_ceiling(self._earlier_usd + usd)
+        return f"{bill_words(spent)} of about {forecast_words(self._forecast)}"
 
     def _make_live(self) -> Live:
         from rich.console import Console

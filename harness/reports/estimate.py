@@ -7,9 +7,7 @@ from decimal import Decimal
 
 from harness.documents.table import Column, Table
 from harness.money import add
-from harness.runner.forecast.estimates import CostEstimate
-
-_MICRO_USD = Decimal("0.000001")
+from harness.runner.forecast.estimates import CostEstimate, spread
 
 _COLUMNS = (
     Column(name="suite", title="suite"),
@@ -54,8 +52,8 @@ def _row(one: CostEstimate) -> tuple[object, ...]:
 
 def _total(estimates: Sequence[CostEstimate]) -> tuple[object, ...]:
     expected = _whole([one.estimated_usd for one in estimates])
-    below = _spread([(one.estimated_usd, one.low_usd) for one in estimates])
-    above = _spread([(one.high_usd, one.estimated_usd) for one in estimates])
+    below = spread([(one.estimated_usd, one.low_usd) for one in estimates])
+    above = spread([(one.high_usd, one.estimated_usd) for one in estimates])
     return (
         "total",
         "",
@@ -77,17 +75,6 @@ def _whole(amounts: Sequence[Decimal | None]) -> Decimal | None:
     """Add amounts up; None where one is not known."""
     known = [amount for amount in amounts if amount is not None]
     return add(known) if len(known) == len(amounts) else None
-
-
-def _spread(sides: Sequence[tuple[Decimal | None, Decimal | None]]) -> Decimal | None:
-    """One side of the interval of a sum of independent parts: the root of the summed squares of its parts' sides.
-
-    Zou & Donner (2008), Statistics in Medicine 27(10): recovers the variances from the limits.
-    """
-    squares = [(more - less) ** 2 for more, less in sides if more is not None and less is not None]
-    if len(squares) < len(sides):
-        return None
-    return sum(squares, Decimal(0)).sqrt().quantize(_MICRO_USD)
 
 
 def _sources(estimates: Sequence[CostEstimate]) -> list[str]:

@@ -71,6 +71,14 @@ class ReportPart:
         return [piece for piece in pieces if not isinstance(piece, Table) or piece.rows or self.is_always_shown]
 
 
+def _forecasts(report: SpendReport) -> Piece | tuple[()]:
+    # help pages list the parts of a report, and do not wait for what forecasts rest on
+    from harness.reports.forecasts.forecast_tables import forecast_lines
+
+    lines = forecast_lines(report.forecasts)
+    return Sentences(title="Forecast and bill", lines=lines) if lines else ()
+
+
 def _compared(table: Table) -> Table:
     return without_repeated(table, "suite")
 
@@ -105,6 +113,12 @@ REPORTS: dict[str, ReportPart] = {
             on={"terminal", "markdown", "page", "night"},
             closes={"terminal", "markdown"},
             is_always_shown=True,
+        ),
+        ReportPart(
+            name="forecasts",
+            make=lambda shown: _forecasts(shown.report),
+            on={"terminal", "markdown", "page"},
+            closes={"terminal", "markdown"},
         ),
         ReportPart(
             name="pairs",
@@ -173,10 +187,13 @@ def report_document(report: SpendReport) -> dict[str, Any]:
 
     Parts shown in `json` stand under `tables`, row by row.
     """
+    from harness.reports.forecasts.forecast_tables import forecast_object
+
     shown = Shown(report=report)
     document = {
         **report_object(report),
         "verdict": list(verdict(report, shown.pairs)),
+        "forecasts": [forecast_object(one) for one in report.forecasts],
         "pairs": [pair_object(found) for pairs in shown.pairs.values() for found in pairs],
     }
     steps = [found for pairs in shown.pairs.values() for found in pairs if found.kind == "effort"]

@@ -122,8 +122,8 @@ def run_result(
         isinstance(model.stopped_by, NoMoreWaves) for model in models
     )
     words = resume_words(prepared.run_id, prepared.spec, stored_config)
-    if session.rest is not None:
-        words = _with_budget(words, session.rest.cap_usd)
+    if (cap_usd := _needed_cap(models, session)) is not None:
+        words = _with_budget(words, cap_usd)
     return RunResult(
         run_id=prepared.run_id,
         status=status,
@@ -148,6 +148,14 @@ def _exit_code(status: RunStatus, models: Sequence[ModelResult], *, interrupted:
     return 0 if status == "complete" else 1
 
 
+def _needed_cap(models: Sequence[ModelResult], session: Ending) -> Decimal | None:
+    """The budget with which a run that stopped for want of one goes on; None where it did not."""
+    if session.rest is not None:
+        return session.rest.cap_usd
+    caps = [model.stopped_by.cap_usd for model in models if isinstance(model.stopped_by, NoMoreWaves)]
+    return max((cap for cap in caps if cap is not None), default=None)
+
+
 def _with_budget(words: Sequence[str], budget_usd: Decimal) -> list[str]:
     kept = list(words)
     if "--budget-usd" in kept:
@@ -161,7 +169,7 @@ def ending_lines(result: RunResult) -> list[str]:
     lines = list(result.notes)
     if result.causes:
         lines += ["failed requests:", *(f"  {line}" for line in told(result.causes, most=5))]
-    lines += [line for model in result.models for line in _model_lines(model)]
+    lines += dict.fromkeys(line for model in result.models for line in _model_lines(model))
     if result.score_command is not None:
         lines += ["have the judge asked again with:", f"  {result.score_command}"]
     if result.rest is not None:
@@ -182,7 +190,9 @@ def _resume_lines(result: RunResult) -> list[str]:
 
 
 def _model_lines(model: ModelResult) -> Iterator[str]:
-    if model.stopped_by is not None:
+    if isinstance(model.stopped_by, NoMoreWaves):
+        yield f"{model.stopped_by}"  # of all models alike
+    elif model.stopped_by is not None:
         yield f"{model.spec} stopped: {model.stopped_by}"
     elif model.n_failed:
         yield f"{model.spec}: {model.n_failed:,} of {model.n_samples:,} samples failed for good"

@@ -28,8 +28,8 @@ from harness.runner.budgets import refuse_unbounded
 from harness.runner.endings import FINISHED, Ending, ModelResult, RunResult, run_result, status_of
 from harness.runner.event_loop import fast_loop, frozen_garbage
 from harness.runner.failed_samples import Outcomes, with_new_tries
-from harness.runner.forecast.dry_run import stored_history
 from harness.runner.forecast.remaining import rest_of
+from harness.runner.forecast.stored_history import stored_history
 from harness.runner.model_queues import RunObserver
 from harness.runner.options.precision_options import target_of
 from harness.runner.options.preflight import refuse_another_run, refuse_what_cannot_be_asked

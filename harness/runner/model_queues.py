@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
 from harness.runner.attempts import RequestSender
+from harness.runner.forecast.bills import BillForecast
 from harness.runner.plan import Chain, ModelPlan, PlannedItem
 from harness.runner.precision.planned_bill import WavesPlan
 from harness.runner.requests.item_questions import Question, question_for
@@ -31,7 +32,11 @@ class RunObserver(AttemptObserver, Protocol):
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None: ...
 
+    def forecast_made(self, forecast: BillForecast, *, spent: int) -> None: ...
+
     def notice(self, text: str) -> None: ...
+
+    def ask(self, question: str, *, is_over: Callable[[], bool]) -> bool: ...
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.errors import ProviderError
 from harness.ledger.records import SampleOutcome, TranscriptRow
+from harness.models import ModelSpec
 from harness.runner.attempts import RequestSender
 from harness.runner.failed_samples import HOPELESS, given_up, hopeless
 from harness.runner.model_queues import ModelQueue, RunObserver
@@ -40,6 +41,7 @@ class SampleWork:
     Args:
         transcript: what the ledger kept of an attempt; None = nothing.
         reuse: takes the answers of other runs; None = they are not taken.
+        on_chain: told of every chain whose items need nothing more.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class SampleWork:
         transcript: Callable[[int], TranscriptRow | None],
         max_attempts: int,
         reuse: TakeReused | None = None,
+        on_chain: Callable[[ModelSpec, Chain], None] = lambda *_: None,
     ) -> None:
         self._scorer = scorer
         self._observer = observer
         self._transcript = transcript
         self._max_attempts = max_attempts
         self._reuse = reuse
+        self._on_chain = on_chain
 
     async def work(self, queue: ModelQueue, chain: Chain) -> None:
         """Ask the items of a chain one after the other, and have their answers scored.
@@ -71,6 +75,7 @@ class SampleWork:
                 item, question = finished
                 finished = await self.without_asking(queue, item, question) or await self._ask(queue, item, question)
             answers[planned.sample.sample_id] = finished.text
+        self._on_chain(queue.model.spec, chain)
 
     async def put(
         self, queue: ModelQueue, planned: PlannedItem, answers: Mapping[str, str | None]

@@ -26,6 +26,9 @@ from harness.runner.budgets import capped_scopes
 from harness.runner.endings import Ending, ModelResult
 from harness.runner.event_loop import interrupted_by_signals
 from harness.runner.failed_samples import Outcomes
+from harness.runner.forecast.bill_forecaster import BillForecaster
+from harness.runner.forecast.consent import PilotConsent
+from harness.runner.forecast.session_forecasts import SessionForecasts
 from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.options.addresses import address_notices
 from harness.runner.options.precision_options import target_of
@@ -86,6 +89,7 @@ class SessionOptions:
         handle_signals: let Ctrl-C drain instead of raising (command line only).
         batch_waits: how often batches are looked at; None = from a few seconds to the run's `batch_poll_s`.
         retry_failed: ask samples that failed for good once more, each with all its tries; False = they stay failed.
+        can_ask: whether a person sits there who can be asked, and wants to be.
         places: words of a command line that say where the ledger and the prices are, for the command that goes on.
         planner: makes what decides the waves of the run.
     """
@@ -95,6 +99,7 @@ class SessionOptions:
     handle_signals: bool = False
     batch_waits: Waits | None = None
     retry_failed: bool = False
+    can_ask: bool = False
     places: Sequence[str] = ()
     planner: Callable[[StoredPlan], WavePlanner] = usual_planner
 
@@ -129,14 +134,18 @@ async def run_session(
             wall_us=options.wall_us,
             on_fault=Faults(observer.notice).score,
         )
+        forecasts = _forecasts(plan, book, context, observer, options)
+        stack.push_async_callback(forecasts.renewals.finish)
         work = SampleWork(
             scorer,
             observer=observer,
             transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
             max_attempts=spec.max_attempts,
             reuse=None if reuse is None else reuse.take,
+            on_chain=forecasts.chain_finished,
         )
-        planner = options.planner(plan)
+        planner = forecasts.planned(options.planner(plan))
+        forecasts.begin()
         session: Session | BatchSession
         if spec.batch:
             session = _batch_session(queues, planner, work, ledger, context, observer, options.batch_waits)
@@ -206,6 +215,32 @@ async def _queue(
         planned_ids=plan.planned_ids,
         outcomes=outcomes,
         has_answered=any(one.status == "succeeded" and key[0] in cells for key, one in outcomes.items()),
+    )
+
+
+def _forecasts(
+    plan: StoredPlan, book: PriceBook, context: SessionContext, observer: RunObserver, options: SessionOptions
+) -> SessionForecasts:
+    spec = plan.prepared.spec
+    consent = PilotConsent(
+        observer, budget_usd=spec.budget_usd, can_ask=options.can_ask, is_over=context.stopping.is_set
+    )
+    return SessionForecasts(
+        plan.prepared,
+        plan.ledger,
+        BillForecaster(
+            plan.prepared,
+            plan.ledger,
+            book,
+            cell_ids=plan.cell_ids,
+            planned_ids=plan.planned_ids,
+            wall_us=options.wall_us,
+        ),
+        observer,
+        cell_ids=plan.cell_ids,
+        planned_ids=plan.planned_ids,
+        consent=None if spec.pilot is None else consent,
+        usd_per_attempt=plan.usd_per_attempt,
     )
 
 

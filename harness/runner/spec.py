@@ -84,6 +84,8 @@ class RunSpec:
         reuse: take stored answers to the same request instead of sending.
         batch: use the provider's batch interface.
         batch_poll_s: longest wait between two looks at a batch.
+        pilot: `200` samples of each model or `2%` of its answers are asked first, then the bill is forecast; None = all
+            at once.
         stream: ask for streamed answers; None = where long reasoning could outlast an idle connection.
         precision: half of the interval's width, as a share, at which a score is known well enough; None = ask all.
         confidence: level of that interval.
@@ -121,6 +123,7 @@ class RunSpec:
     difference: float | None = None
     against: ModelSpec | None = None
     bank: bool = True
+    pilot: str | None = None
 
     def to_json(self) -> JsonObject:
         """JSON values from which `from_json` builds the same spec."""

@@ -25,6 +25,7 @@ _MOST_DRAWN = 500
 """Values to come up to which they are drawn one by one; the sum of more is drawn from its normal limit."""
 _MOST_SEEN = 2_000
 """Values seen up to which they are drawn again one by one; the mean of more is drawn from its normal limit."""
+_RARELY = 0.05
 _FEWEST_REPEATED = 8
 """Observations with several answers from which repeat noise is told."""
 
@@ -85,12 +86,12 @@ def total_to_come(strata: Sequence[Stratum], *, level: float = FORECAST_LEVEL, s
     Returns:
         The estimate; without an interval where a stratum has fewer than `FEWEST_SEEN` values, None without any value.
     """
-    import numpy as np
-
     asked = [stratum for stratum in strata if stratum.n_to_come]
     n_seen = sum(len(stratum.seen) for stratum in asked)
     if any(not len(stratum.seen) for stratum in asked):
         return Estimate(value=None, n=n_seen)
+    import numpy as np
+
     seen = [np.asarray(stratum.seen, dtype=float) for stratum in asked]
     total = float(sum(one.n_to_come * values.mean() for one, values in zip(asked, seen, strict=True)))
     if any(len(values) < FEWEST_SEEN for values in seen):
@@ -107,11 +108,12 @@ def noise_share(observations: Sequence[Sequence[float]]) -> float | None:
     One-way analysis of variance, Searle, Casella & McCulloch (1992), Variance Components, section 3.6, over the
     observations with several answers; None where these are fewer than eight, or all values are alike.
     """
+    several = [values for values in observations if len(values) > 1]
+    if len(several) < _FEWEST_REPEATED:
+        return None
     import numpy as np
 
-    repeated = [np.asarray(values, dtype=float) for values in observations if len(values) > 1]
-    if len(repeated) < _FEWEST_REPEATED:
-        return None
+    repeated = [np.asarray(values, dtype=float) for values in several]
     sizes = np.array([len(values) for values in repeated])
     within = float(sum(values.var() * len(values) for values in repeated) / (sizes.sum() - len(sizes)))
     grand = float(np.concatenate(repeated).mean())
@@ -120,6 +122,16 @@ def noise_share(observations: Sequence[Sequence[float]]) -> float | None:
     size = float((sizes.sum() - (sizes**2).sum() / sizes.sum()) / (len(sizes) - 1))
     total = within + max(0.0, among - within) / size
     return within / total if total else None
+
+
+def is_below_promise(n_held: int, n: int, level: float) -> bool:
+    """Whether so few of n intervals held that intervals of this level would do so in less than one of twenty cases.
+
+    One-sided test of a binomial share, exact.
+    """
+    from scipy.special import betainc
+
+    return n_held < n and float(betainc(n - n_held, n_held + 1, 1 - level)) < _RARELY
 
 
 def rare_events_upper_bound(strata: Sequence[RareEvents], *, level: float = 0.95) -> float:

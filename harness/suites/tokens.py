@@ -82,7 +82,7 @@ def estimate(texts: Sequence[str]) -> TokenEstimate:
     """Estimate tokens of texts: counted with o200k where its vocabulary is on this machine, else characters / 4."""
     encoding = _encoding()
     if encoding is None:
-        return TokenEstimate(tokens=tuple(map(_by_characters, texts)), method="characters/4")
+        return _by_characters(texts)
     pieces = [(index, text[at : at + _PIECE]) for index, text in enumerate(texts) for at in range(0, len(text), _PIECE)]
     counted = encoding.encode_ordinary_batch([piece for _, piece in pieces], num_threads=os.cpu_count() or 1)
     tokens = [0] * len(texts)
@@ -91,8 +91,9 @@ def estimate(texts: Sequence[str]) -> TokenEstimate:
     return TokenEstimate(tokens=tuple(tokens), method="o200k")
 
 
-def _by_characters(text: str) -> int:
-    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+def _by_characters(texts: Sequence[str]) -> TokenEstimate:
+    tokens = tuple(math.ceil(len(text) / CHARACTERS_PER_TOKEN) for text in texts)
+    return TokenEstimate(tokens=tokens, method="characters/4")
 
 
 def upper_bound_tokens(text: str) -> int:
@@ -100,10 +101,14 @@ def upper_bound_tokens(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def estimate_samples(samples: Sequence[Sample]) -> TokenEstimate:
-    """Estimate the input tokens of samples: system message, prompt, images and message overhead."""
+def estimate_samples(samples: Sequence[Sample], *, roughly: bool = False) -> TokenEstimate:
+    """Estimate the input tokens of samples: system message, prompt, images and message overhead.
+
+    Args:
+        roughly: by characters, where time counts more than a tenth.
+    """
     texts = [text_of(sample.input) + (sample.system or "") for sample in samples]
-    counted = estimate(texts)
+    counted = _by_characters(texts) if roughly else estimate(texts)
     extra = [len(images_of(one.input)) * IMAGE_TOKENS + MESSAGE_OVERHEAD * (2 if one.system else 1) for one in samples]
     tokens = tuple(count + more for count, more in zip(counted.tokens, extra, strict=True))
     return TokenEstimate(tokens=tokens, method=counted.method)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.precision.__main__ import Figure, figures
+from benchmarks.judged_figures import Figure
+from benchmarks.precision.__main__ import figures
 from benchmarks.precision.experiments import Figures, measure
 from benchmarks.precision.population import answers, draw_character, draw_items, index_strata
 from benchmarks.precision.procedure import knowing_all, run, seen, true_curves, wanted_variance

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.ledger import Ledger
-from harness.ledger.reading.output_lengths import AnswerLength, answer_lengths
+from harness.ledger.reading.forecast_rows import AnswerLength, answer_lengths
 from harness.loaders.suite_files import list_suites, load_suite
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
@@ -50,7 +50,7 @@ def forecast(answers: Sequence[AnswerLength], *, of: ModelPlan | None = None, ca
 
 
 def lengths(ledger: Ledger, suite: str, **digests: str) -> list[AnswerLength]:
-    return list(answer_lengths(ledger, ledger.runs(), suite, digests))
+    return list(answer_lengths(ledger, ledger.runs(), suite, digests, set()))
 
 
 OWN = [answer(1000 + 10 * number, number) for number in range(20)]

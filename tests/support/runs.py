@@ -14,6 +14,7 @@ from harness.models import ModelSpec, parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import PreparedRun, RunResult, RunSpec, SessionOptions, run_suites
+from harness.runner.forecast.bills import BillForecast
 from harness.runner.precision.planned_bill import PlannedTask, WavesPlan
 from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.policy import RetryLimits
@@ -28,6 +29,9 @@ class Watcher:
 
     def __init__(self) -> None:
         self.notices: list[str] = []
+        self.forecasts: list[BillForecast] = []
+        self.questions: list[str] = []
+        self.consents = True
         self.errors: list[ProviderError] = []
         self.planned: dict[ModelSpec, int] = {}
         self.expected: list[PlannedTask] = []
@@ -50,6 +54,13 @@ class Watcher:
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
         self.finished += 1
+
+    def forecast_made(self, forecast: BillForecast, *, spent: int) -> None:
+        self.forecasts.append(forecast)
+
+    def ask(self, question: str, *, is_over: Callable[[], bool]) -> bool:
+        self.questions.append(question)
+        return self.consents
 
     def notice(self, text: str) -> None:
         self.notices.append(text)
@@ -143,6 +154,7 @@ def run(
     book: PriceBook | None = None,
     limits: RetryLimits = QUICK,
     retry_failed: bool = False,
+    can_ask: bool = False,
     planner: Callable[[StoredPlan], WavePlanner] = usual_planner,
     **options: Any,
 ) -> RunResult:
@@ -154,5 +166,5 @@ def run(
         book=book or load_price_book(),
         run_id=run_id,
         observe=observing(watcher or Watcher()),
-        session=SessionOptions(limits=limits, retry_failed=retry_failed, planner=planner),
+        session=SessionOptions(limits=limits, retry_failed=retry_failed, can_ask=can_ask, planner=planner),
     )

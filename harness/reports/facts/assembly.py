@@ -38,6 +38,7 @@ from harness.reports.facts.pooled_cells import RunCell, pooled
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, ToolCost
 from harness.reports.facts.sample_columns import SampleSpend, cell_samples
 from harness.reports.facts.weights import lost_weights, unmeasured
+from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.tool_costs import other_rates, tool_cost
 from harness.reports.precision.drawn_cells import drawn_cells
 from harness.reports.precision.drawn_rows import DrawnFacts
@@ -77,6 +78,8 @@ def spend_report(
         _charge(still, [run.run_id for run in runs], cells, charger)
         for cell_id, drawn in ((cell_id, drawn) for run in runs for cell_id, drawn in drawn_cells(still, run).items()):
             cells[cell_id].drawn = drawn
+        # what is asked of a report beyond what happened changes its amounts, and no forecast was made of those
+        forecasts = () if as_of or what_if else kept_forecasts(still, [run.run_id for run in runs])
     facts = pooled(list(cells.values()))
     report = SpendReport(
         price_book_sha256=book.sha256,
@@ -86,6 +89,7 @@ def spend_report(
         what_if=what_if,
         prices=tuple(charger.prices_used()),
         warnings=tuple(_warnings(charger, runs, facts)),
+        forecasts=tuple(forecasts),
     )
     return with_rows(report, facts)
 
@@ -133,6 +137,11 @@ def _standing(run: RunRecord, drawn: DrawnFacts | None) -> str:
         return f"run {run.run_id} failed: more of a model's samples have no answer than may fail"
     if drawn is not None and drawn.kind != "pilot":
         return f"run {run.run_id} is {run.status}: it has not come to the precision that it was asked for"
+    if run.config.get("pilot") and run.status == "partial":
+        return (
+            f"run {run.run_id} is partial and began with a pilot, which asks some tasks more than others: scores by"
+            " task hold, a mean over tasks leans towards those"
+        )
     return f"run {run.run_id} is {run.status}: not everything planned is in it"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.instants import exact_utc_text
 from harness.ledger.reading.causes import cause_objects
@@ -22,6 +22,9 @@ from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend.repeats import pass_objects
 from harness.stats import Estimate, bounded_mean, cost_per_correct, weighted_index
+
+if TYPE_CHECKING:
+    from harness.reports.forecasts.kept_forecasts import KeptForecast
 
 GROUPS = {"reasoning": "reasoning models", "non_reasoning": "other models"}
 
@@ -105,6 +108,7 @@ class SpendReport:
     Attributes:
         book: the prices that it rests on, whose digest is `price_book_sha256`.
         as_of: instant whose prices were used; None = each attempt at the prices in force when it ran.
+        forecasts: of the bills of these runs, in the order in which they were made.
         what_if: the question that changed the prices or tokens; None = as it was.
     """
 
@@ -115,6 +119,7 @@ class SpendReport:
     what_if: str | None = None
     prices: tuple[Charged, ...] = ()
     warnings: tuple[str, ...] = ()
+    forecasts: tuple[KeptForecast, ...] = ()
     rows: tuple[SpendRow, ...] = ()
     groups: tuple[SpendGroup, ...] = ()
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.ledger import Ledger
-from harness.ledger.reading.output_lengths import answer_lengths
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.runner.budgets import refuse_unbounded
 from harness.runner.failed_samples import given_up, with_new_tries
 from harness.runner.forecast.estimates import CostEstimate, estimate_run
-from harness.runner.forecast.output_forecast import History
+from harness.runner.forecast.stored_history import stored_history
 from harness.runner.options.precision_options import target_of
 from harness.runner.options.preflight import missing_keys, refuse_another_run
 from harness.runner.plan import PlannedItem, PreparedRun
@@ -96,16 +95,6 @@ def _waves(
         return Outlook(ledger, prepared.run_id).plan(known())
     design = design_run(prepared, ledger)
     return None if design is None else plan_of(design, known())
-
-
-def stored_history(prepared: PreparedRun, ledger: Ledger) -> dict[str, History]:
-    """Stored answers to the tasks of each suite."""
-    runs = ledger.runs()
-    found = {}
-    for loaded in prepared.suites:
-        digests = {task.task.name: task.samples_sha256 for task in loaded.tasks}
-        found[loaded.suite.name] = History(answers=tuple(answer_lengths(ledger, runs, loaded.suite.name, digests)))
-    return found
 
 
 def _done(prepared: PreparedRun, ledger: Ledger, *, retry_failed: bool) -> Left:

@@ -7,7 +7,7 @@ Pure apart from the tokenizer and the references. Data flows prepared run + stor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +26,7 @@ from harness.runner.requests.item_questions import item_messages, output_cap
 from harness.suites.tokens import TokenEstimate, estimate_samples, upper_bound_messages
 from harness.usage import Usage
 
+_MICRO_USD = Decimal("0.000001")
 NO_HISTORY: Mapping[str, History] = {}
 
 
@@ -72,43 +73,78 @@ def estimate_run(
         history: stored answers by suite.
         asks: which items a model would still be asked; None = all.
     """
-    by_suite: dict[str, list[PlannedItem]] = {loaded.suite.name: [] for loaded in run.suites}
-    for item in run.items:
-        by_suite[item.suite.name].append(item)
-    estimator = _Estimator(run, book, now, history)
+    estimator = Estimator(run, book, now, history)
     estimates = []
-    for name, items in by_suite.items():
-        tokens = _tokens(items)
+    for name, items in items_by_suite(run).items():
+        tokens = estimator.tokens(items)
         for model in run.models:
             left = items if asks is None else [item for item in items if asks(model.spec, item)]
-            counted = tokens if len(left) == len(items) else _tokens(left)
+            counted = tokens if len(left) == len(items) else estimator.tokens(left)
             estimates.append(estimator.estimate(name, left, counted, model))
     return estimates
 
 
-def _tokens(items: Sequence[PlannedItem]) -> TokenEstimate:
-    return estimate_samples([item.sample for item in items])
+def items_by_suite(run: PreparedRun) -> dict[str, list[PlannedItem]]:
+    """Planned samples in draw order, suite by suite."""
+    found: dict[str, list[PlannedItem]] = {loaded.suite.name: [] for loaded in run.suites}
+    for item in run.items:
+        found[item.suite.name].append(item)
+    return found
 
 
-class _Estimator:
-    """Prices what models of one run would be asked."""
+def spread(sides: Iterable[tuple[Decimal | None, Decimal | None]]) -> Decimal | None:
+    """One side of the interval of a sum of independent parts: the root of the summed squares of its parts' sides.
 
-    def __init__(self, run: PreparedRun, book: PriceBook, now: datetime, history: Mapping[str, History]) -> None:
+    Zou & Donner (2008), Statistics in Medicine 27(10): recovers the variances from the limits. None where a limit is
+    not known.
+    """
+    total = Decimal(0)
+    for more, less in sides:
+        if more is None or less is None:
+            return None
+        total += (more - less) ** 2
+    return total.sqrt().quantize(_MICRO_USD)
+
+
+class Estimator:
+    """Prices what models of one run would be asked.
+
+    Args:
+        at_once: bounds are left out, and the input is counted by characters for models without stored answers; both
+            take their time.
+    """
+
+    def __init__(
+        self,
+        run: PreparedRun,
+        book: PriceBook,
+        now: datetime,
+        history: Mapping[str, History],
+        *,
+        at_once: bool = False,
+    ) -> None:
+        self._run = run
         self._options = run.spec
         self._book = book
         self._now = now
         self._history = history
+        self._at_once = at_once
         self._references = reference_lengths()
+
+    def tokens(self, items: Sequence[PlannedItem]) -> TokenEstimate:
+        """Count the input."""
+        own = {(one.provider, one.model) for known in self._history.values() for one in known.answers}
+        is_known = any((model.spec.provider, model.spec.model) in own for model in self._run.models)
+        return estimate_samples([item.sample for item in items], roughly=self._at_once and not is_known)
 
     def estimate(
         self, suite: str, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
     ) -> CostEstimate:
         """Estimate one suite on one model."""
-        caps = [output_cap(item, model, self._options.max_output_tokens) for item in items]
+        caps = [self.cap(item, model) for item in items]
         output = forecast_output(_tasks(items, caps), model, self._history.get(suite, History()), self._references)
-        served = self._served(model)
-        usd = partial(self._usd, served, tokens.total)
-        bound = _bound(items, caps, self._book, served)
+        usd = partial(self.usd, model, tokens.total)
+        bound = None if self._at_once else _bound(items, caps, self._book, self._served(model))
         return CostEstimate(
             suite=suite,
             model=model,
@@ -124,6 +160,17 @@ class _Estimator:
             upper_bound_usd=bound,
         )
 
+    def cap(self, item: PlannedItem, model: ModelPlan) -> int | None:
+        """Most output tokens of an answer; None = no cap is sent."""
+        return output_cap(item, model, self._options.max_output_tokens)
+
+    def usd(self, model: ModelPlan, input_tokens: int, output_tokens: int | None) -> Decimal | None:
+        """List price of these tokens now; None when unpriced, or where the output is not known."""
+        if output_tokens is None:
+            return None
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, context_tokens=0)
+        return price_request(self._book, usage, self._served(model)).list_usd
+
     def _served(self, model: ModelPlan) -> Served:
         return Served(
             provider=model.spec.provider,
@@ -133,12 +180,6 @@ class _Estimator:
             mode="batch" if self._options.batch else None,
             thinking=model.reasons,
         )
-
-    def _usd(self, served: Served, input_tokens: int, output_tokens: int | None) -> Decimal | None:
-        if output_tokens is None:
-            return None
-        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, context_tokens=0)
-        return price_request(self._book, usage, served).list_usd
 
 
 def _tasks(items: Sequence[PlannedItem], caps: Sequence[int | None]) -> list[TaskToAsk]:

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import harmonic_mean
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from harness.ledger.reading.output_lengths import AnswerLength
+from harness.ledger.reading.forecast_rows import AnswerLength
 from harness.models import ModelSpec
 from harness.runner.forecast.references import ReferenceLengths
 from harness.runner.plan import ModelPlan
@@ -51,6 +51,7 @@ class OutputForecast:
         ceiling: total that runaway answers cannot lift it above, with 95 % confidence; without enough answers of the
             model itself every request at its cap; None without a cap.
         sources: what each task's length comes from, by task.
+        means: output tokens of an answer, by task.
         n_answers: stored answers of this model, or of like models, that it rests on.
     """
 
@@ -59,6 +60,7 @@ class OutputForecast:
     high: int | None
     ceiling: int | None
     sources: Mapping[str, Source]
+    means: Mapping[str, float]
     n_answers: int
 
 
@@ -88,22 +90,27 @@ def forecast_output(
 ) -> OutputForecast:
     """Forecast the output of what is left to ask; each task from the best source that it has."""
     own, alike = history.own(model), history.alike(model)
-    total, n_answers = 0.0, 0
-    sources: dict[str, Source] = {}
-    for task in tasks:
-        source, mean, n_stored = _length(task, model, own.get(task.name, []), alike.get(task.name, []), references)
-        sources[task.name] = source
-        total += task.n_requests * mean
-        n_answers += n_stored
+    lengths = {
+        task.name: _length(task, model, own.get(task.name, []), alike.get(task.name, []), references) for task in tasks
+    }
     low, high = _interval(tasks, own)
     return OutputForecast(
-        expected=round(total),
+        expected=round(sum(task.n_requests * lengths[task.name].mean for task in tasks)),
         low=low,
         high=high,
         ceiling=_ceiling(tasks, own, at_least=high or 0),
-        sources=sources,
-        n_answers=n_answers,
+        sources={name: length.source for name, length in lengths.items()},
+        means={name: length.mean for name, length in lengths.items()},
+        n_answers=sum(length.n_answers for length in lengths.values()),
     )
+
+
+class _Length(NamedTuple):
+    """Mean output tokens of an answer, never above its cap, and the stored answers behind it."""
+
+    source: Source
+    mean: float
+    n_answers: int
 
 
 def _length(
@@ -112,21 +119,21 @@ def _length(
     own: Sequence[AnswerLength],
     alike: Sequence[AnswerLength],
     references: ReferenceLengths,
-) -> tuple[Source, float, int]:
-    """Source, mean output tokens of a request (never above its cap), and the stored answers behind them."""
+) -> _Length:
     if own:
-        return "own answers", _mean(_item_means(own, task.cap)), len(own)
+        return _Length("own answers", _mean(_item_means(own, task.cap)), len(own))
     if alike:
         models: defaultdict[ModelSpec, list[AnswerLength]] = defaultdict(list)
         for one in alike:
             models[_spec(one)].append(one)
         # each model counts the same, however often it was asked
-        return "like models", _mean([_mean(_item_means(found, task.cap)) for found in models.values()]), len(alike)
+        mean = _mean([_mean(_item_means(found, task.cap)) for found in models.values()])
+        return _Length("like models", mean, len(alike))
     reasons = model.reasons is not False
     published = references.get((task.name, reasons))
     if published is not None:
-        return "reference", _capped(published, task.cap), 0
-    return "default", _capped(USUAL_OUTPUT_TOKENS[reasons], task.cap), 0
+        return _Length("reference", _capped(published, task.cap), 0)
+    return _Length("default", _capped(USUAL_OUTPUT_TOKENS[reasons], task.cap), 0)
 
 
 def _interval(tasks: Sequence[TaskToAsk], own: Mapping[str, Sequence[AnswerLength]]) -> tuple[int | None, int | None]:

@@ -19,6 +19,7 @@ from harness.models import ModelSpec
 from harness.money import parse_usd
 from harness.pricing.model_names import read_model
 from harness.runner.failed_samples import parse_max_failed
+from harness.runner.forecast.pilot_size import parse_pilot
 from harness.runner.options.precision_options import parse_confidence, parse_points
 from harness.runner.spec import BudgetMode, RunSpec
 
@@ -219,6 +220,10 @@ def _not(what: str, given: object, fix: str) -> InputError:
     return InputError(f"not {what}: {shown if len(shown) <= 60 else shown[:60] + '...'}", fix=fix)
 
 
+def _pilot(given: object, name: str) -> str:
+    return parse_pilot(given if isinstance(given, str) else str(_whole()(given, name)), where=name)
+
+
 _READERS: Mapping[str, Callable[[object, str], object]] = {
     "epochs": _optional(_whole()),
     "limit": _optional(_whole()),
@@ -243,6 +248,7 @@ _READERS: Mapping[str, Callable[[object, str], object]] = {
     "batch": _yes_or_no,
     "batch_poll_s": _number(0.01),
     "stream": _optional(_yes_or_no),
+    "pilot": _optional(_pilot),
     "precision": _optional(_points),
     "confidence": _confidence,
     "difference": _optional(_points),

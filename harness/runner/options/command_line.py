@@ -80,6 +80,7 @@ OPTIONS = (
     Option(field="tokens_per_minute", flag="--tpm"),
     Option(field="reuse", flag="--reuse"),
     Option(field="batch_poll_s", flag="--batch-poll-s"),
+    Option(field="pilot", flag="--pilot"),
     Option(field="stream", flag="--stream", off="--no-stream"),
     Option(field="keep_transcripts", flag="--no-transcripts"),
     Option(field="unsafe_exec", flag="--unsafe-exec"),

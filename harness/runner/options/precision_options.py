@@ -100,6 +100,8 @@ def _contradictions(spec: RunSpec) -> Iterator[Finding]:
         return
     if spec.precision is not None and spec.difference is not None:
         yield Finding(where="--precision", message="a run goes on for a score or for a difference, not for both")
+    if spec.pilot is not None:
+        yield Finding(where="--pilot", message="a run for a precision begins with a pilot of its own")
     if spec.limit is not None:
         yield Finding(where="--limit", message=_LIMIT)
     if spec.epochs is not None:

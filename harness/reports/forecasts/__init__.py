@@ -1,0 +1,1 @@
+"""Forecasts of bills beside what the runs then cost."""
