@@ -59,6 +59,8 @@ class Ending:
         print(*sorted(sys.modules), flush=True)
         os._exit(0)
 
+    def forecast_made(self, forecast, *, spent):
+        pass
     def samples_planned(self, model, n_samples):
         pass
 
