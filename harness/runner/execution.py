@@ -78,10 +78,15 @@ def run_suites(
     refuse_another_run(prepared, ledger.run(chosen))
     refuse_unbounded(prepared, ledger, book, started)
     refuse_what_cannot_be_asked(prepared)
+
+    @functools.cache
+    def usd_per_attempt() -> Known:
+        return expected_usd(prepared, stored_history(prepared, ledger), book, started)
+
     with ledger.run_lock(chosen):
         stored = ledger.run(chosen)  # another process may have made or changed it a moment ago
         if stored is None:
-            design = design_run(prepared, ledger)
+            design = design_run(prepared, ledger, usd_per_attempt)
             ledger.create_run(run_record(prepared, book=book, now=started, design=design))
         refuse_another_run(prepared, stored)
         plan = _stored_plan(
@@ -89,7 +94,7 @@ def run_suites(
             ledger,
             is_new=stored is None,
             retry_failed=session.retry_failed,
-            usd_per_attempt=lambda: expected_usd(prepared, stored_history(prepared, ledger), book, started),
+            usd_per_attempt=usd_per_attempt,
         )
         models = _finished(plan, stored, session)
         if models is None:

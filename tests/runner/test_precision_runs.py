@@ -120,7 +120,7 @@ def test_another_precision_is_another_run(ledger: Ledger, tmp_path: Path) -> Non
 
 
 def test_what_no_model_could_reach_is_refused_before_anything_is_stored(ledger: Ledger, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot tell a score to ±0.1 points"):
+    with pytest.raises(InputError, match=r"cannot tell a score to ±0.1 points.*, for about \$0\."):
         run(number_suite(tmp_path, 100), [DIRECT], ledger, precision=0.001)
     assert ledger.runs() == []
 
@@ -189,6 +189,7 @@ def test_settings_of_one_model_are_asked_the_same_samples(ledger: Ledger, tmp_pa
     )
     assert low == high
     assert f"{REASONER}@high less {REASONER}@low" in result.notes[-2]
+    assert "±5 reached: " in result.notes[-1]
 
 
 def test_a_difference_is_asked_of_both_models_on_the_same_samples(ledger: Ledger, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def _waves(
         return None
     if ledger is not None and is_stored:
         return Outlook(ledger, prepared.run_id).plan(known())
-    design = design_run(prepared, ledger)
+    design = design_run(prepared, ledger, known)
     return None if design is None else plan_of(design, known())
 
 

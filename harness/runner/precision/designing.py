@@ -6,13 +6,15 @@ Data flows prepared run + other models' stored answers -> `RunDesign`, or the re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.ledger import Ledger
 from harness.ledger.records import PlannedRecord, SuiteRecord
-from harness.precision import Bank, Target
+from harness.models import ModelSpec
+from harness.precision import Bank, Stratum, Target
 from harness.runner.options.precision_options import is_ladder, target_of
 from harness.runner.plan import Chain, LoadedSuite, ModelPlan, PreparedRun
+from harness.runner.precision.goals import Known
 from harness.runner.precision.ladder_order import ladder_order
 from harness.runner.precision.stored_base import base_source
 from harness.runner.precision.suite_refusals import refuse_out_of_reach, refuse_suite
@@ -23,11 +25,12 @@ from harness.waves.design_record import BankSource, BaseSource, CellDesign, Desi
 from harness.waves.frame import TaskFrame, divided, task_frames
 
 
-def design_run(prepared: PreparedRun, ledger: Ledger | None) -> RunDesign | None:
+def design_run(prepared: PreparedRun, ledger: Ledger | None, known: Callable[[], Known]) -> RunDesign | None:
     """Design a run; None = it asks everything.
 
     Args:
         ledger: whose answers may predict what is asked; None = there is none.
+        known: makes what attempts are expected to cost.
 
     Raises:
         InputError: a suite cannot give the precision that is asked for.
@@ -39,7 +42,7 @@ def design_run(prepared: PreparedRun, ledger: Ledger | None) -> RunDesign | None
     cells: list[CellDesign] = []
     for loaded in prepared.suites:
         refuse_suite(prepared, loaded)
-        cells += _suite_cells(prepared, loaded, planned, target, ledger)
+        cells += _suite_cells(prepared, loaded, planned, target, ledger, known)
     base = None
     against = prepared.spec.against
     if against is not None and against not in prepared.spec.models:
@@ -67,12 +70,23 @@ def _kind(spec: RunSpec) -> DesignKind:
 
 
 def _suite_cells(
-    prepared: PreparedRun, loaded: LoadedSuite, planned: Sequence[PlannedRecord], target: Target, ledger: Ledger | None
+    prepared: PreparedRun,
+    loaded: LoadedSuite,
+    planned: Sequence[PlannedRecord],
+    target: Target,
+    ledger: Ledger | None,
+    known: Callable[[], Known],
 ) -> list[CellDesign]:
     suite, sizes = suite_record(loaded), unit_sizes(prepared.chains, loaded.suite.name)
     frames = task_frames(planned, suite.name, sizes)
     whole = divided(frames, suite)
-    refuse_out_of_reach([layer.stratum for layer in whole], target, suite=suite.name)
+    strata = [layer.stratum for layer in whole]
+    refuse_out_of_reach(
+        strata,
+        target,
+        suite=suite.name,
+        whole_usd=lambda: _whole_usd(suite.name, strata, prepared.spec.models, known()),
+    )
     found = []
     for model in prepared.models:
         bank, banks = _bank(prepared, suite, frames, model, ledger) if target.kind == "score" else (None, {})
@@ -87,6 +101,17 @@ def _suite_cells(
             )
         )
     return found
+
+
+def _whole_usd(suite: str, strata: Sequence[Stratum], models: Sequence[ModelSpec], known: Known) -> float | None:
+    total = 0.0
+    for model in models:
+        for stratum in strata:
+            usd = known.get((model, suite, stratum.task))
+            if usd is None:
+                return None
+            total += usd * stratum.n_items * stratum.repeats
+    return total
 
 
 def unit_sizes(chains: Sequence[Chain], suite: str) -> dict[str, tuple[int, ...]]:

@@ -65,28 +65,35 @@ class Outlook:
             own = [self.states[cell.cell_id] for cell in goal.cells]
             models = models_of(goal)
             why = "not reached yet" if models.isdisjoint(out_of_money) else "not reached, a budget ended it first"
-            for finding in goal.findings(own):
-                yield from _lines(goal, own, finding, why=why, to_come=sum(to_come[model] for model in models))
+            if _n_asked(own) == _n_whole(own):
+                why = "not reached although everything was asked"
+            lines = [line for finding in goal.findings(own) for line in _lines(goal, finding, why)]
+            yield from lines[:-1]
+            yield f"{lines[-1]}: {_took(own, sum(to_come[model] for model in models))}"
 
 
-def _lines(goal: Goal, states: Sequence[CellStates], finding: Finding, *, why: str, to_come: int) -> Iterator[str]:
+def _lines(goal: Goal, finding: Finding, why: str) -> Iterator[str]:
     found, wanted = finding.estimate, wanted_points(goal.target.half_width)
-    asked = sum(len(one.draws) - one.n_pending for one in states)
-    whole = sum(stratum.n_items * stratum.repeats for one in states for stratum in one.cell.design.strata)
-    waves = max(one.n_waves for one in states)
-    took = f"{waves} {'wave' if waves == 1 else 'waves'}, {asked:,} of {whole:,} attempts"
     if found.value is None:
-        yield f"{finding.name}: nothing is known yet ({took})"
+        yield f"{finding.name}: nothing is known yet"
         return
     sign = "+" if goal.target.kind == "difference" else ""
     yield (
         f"{finding.name}: {100 * found.value:{sign}.1f} ±{points(found.half_width)} points on this suite,"
         f" ±{points(found.like_these.half_width)} on questions like these"
     )
-    if found.half_width <= goal.target.half_width:
-        yield f"  ±{wanted} reached: {took}"
-    elif asked >= whole:
-        yield f"  ±{wanted} not reached although everything was asked: {took}"
-    else:
-        more = f"; about {to_come:,} more are expected to be needed" if to_come else ""
-        yield f"  ±{wanted} {why}: {took}{more}"
+    yield f"  ±{wanted} {'reached' if found.half_width <= goal.target.half_width else why}"
+
+
+def _took(states: Sequence[CellStates], to_come: int) -> str:
+    waves = max(one.n_waves for one in states)
+    more = f"; about {to_come:,} more are expected to be needed" if to_come else ""
+    return f"{waves} {'wave' if waves == 1 else 'waves'}, {_n_asked(states):,} of {_n_whole(states):,} attempts{more}"
+
+
+def _n_asked(states: Sequence[CellStates]) -> int:
+    return sum(len(one.draws) - one.n_pending for one in states)
+
+
+def _n_whole(states: Sequence[CellStates]) -> int:
+    return sum(stratum.n_items * stratum.repeats for one in states for stratum in one.cell.design.strata)

@@ -5,7 +5,7 @@ Pure. Data flows prepared run, strata and target -> nothing, or an `InputError` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.errors import InputError
 from harness.precision import PairState, Stratum, StratumState, Target, UnitResult, difference, estimate
@@ -51,8 +51,13 @@ def _has_judge(prepared: PreparedRun, task: Task) -> bool:
     return prepared.spec.judge is not None or JudgeOptions.model_validate(task.scorer.options).model is not None
 
 
-def refuse_out_of_reach(strata: Sequence[Stratum], target: Target, *, suite: str) -> None:
+def refuse_out_of_reach(
+    strata: Sequence[Stratum], target: Target, *, suite: str, whole_usd: Callable[[], float | None]
+) -> None:
     """Refuse a target that the suite cannot give to any model, not even to one that is always right.
+
+    Args:
+        whole_usd: what the whole suite is expected to cost all models; None = not known.
 
     Raises:
         InputError: with the best that it can give.
@@ -60,10 +65,11 @@ def refuse_out_of_reach(strata: Sequence[Stratum], target: Target, *, suite: str
     least = least_half_width(strata, target)
     if target.half_width >= least:
         return
-    n_attempts = sum(stratum.n_items * stratum.repeats for stratum in strata)
+    n_attempts, usd = sum(stratum.n_items * stratum.repeats for stratum in strata), whole_usd()
+    price = "" if usd is None else f", for about ${usd:,.2f}"
     raise InputError(
         f"{suite} cannot tell a {target.kind} to ±{wanted_points(target.half_width)} points: all its"
-        f" {n_attempts:,} attempts leave at least ±{points_up(least)},"
+        f" {n_attempts:,} attempts leave at least ±{points_up(least)}{price},"
         " as answers to the same question differ from one time to the next",
         where="--precision" if target.kind == "score" else "--difference",
         fix=f"ask for {points_up(least)}pt or more, or define the suite with more epochs",
