@@ -36,6 +36,7 @@ from harness.ledger.writing.import_writer import (
     LoggedSample,
     StoredAttempt,
 )
+from harness.providers.endpoints import SIMULATED
 from harness.secrets import redact_texts
 
 _Place = tuple[str, str, str, str, int]
@@ -293,7 +294,7 @@ class _Reading:
                 model=cell.model,
                 setting=cell.setting,
                 reasoning=cell.reasoning,
-                simulated=cell.simulated,
+                simulated=cell.simulated or cell.provider == SIMULATED,
                 settings_sent=redact_texts(cell.settings_sent),
             )
             found = self._cells[key] = self._writer.cell(self._run(cell.run).run_id, record)

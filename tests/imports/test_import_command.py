@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,19 @@ from typer.testing import CliRunner
 
 from harness.cli.app import command_line
 from harness.errors import HarnessError
+from harness.imports.containers.log_files import LogFile
+from harness.imports.into_ledger import ImportOptions, import_unit
+from harness.imports.log_formats import Format, Source, SourceFile
+from harness.imports.log_records import (
+    ImportedAttempt,
+    ImportedCell,
+    ImportedRun,
+    ImportedSample,
+    Noted,
+    Record,
+    SampleKey,
+)
+from harness.imports.log_units import Unit
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows, score_rows, transcript_rows
 from harness.ledger.records import LOWER_BOUND_NOTE
@@ -19,6 +33,7 @@ from harness.pricing.price_files import load_price_book
 from harness.reports.compare.comparison import Thresholds
 from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.facts.assembly import spend_report
+from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, report_object
 from harness.reports.spend.spend_tables import spend_table
 
@@ -257,3 +272,56 @@ def test_an_own_run_is_never_added_to(shell: Shell) -> None:
     with shell.ledger() as ledger:
         (first,) = ledger.runs()
     assert "is not this log's" in shell.run(str(shell.log), "--run-id", first.run_id, code=2)
+
+
+def test_an_imported_run_does_not_go_on_and_says_why(shell: Shell) -> None:
+    """`run --resume` ended in a traceback: its options have no suites."""
+    shell.write(call(0))
+    (run,) = shell.run()["runs"]
+    found = CliRunner().invoke(command_line(), ["run", "--resume", run["run_id"], "--db", shell.url])
+    assert isinstance(found.exception, HarnessError)
+    assert "was not made by benchtab run" in str(found.exception)
+
+
+def test_imported_calls_of_simulated_models_never_look_real(shell: Shell) -> None:
+    shell.write(call(0, provider="sim", model="direct"))
+    shell.run()
+    assert shell.report().rows[0].facts.mark == "simulated"
+
+
+def test_a_run_without_any_call_in_its_log_costs_an_unknown_amount(shell: Shell) -> None:
+    """A cut log whose run was paid for showed $0.00."""
+    cell = ImportedCell(run="cut", suite="s", provider="openai", model="gpt-4o")
+
+    def read(source: Source) -> Iterator[Record]:
+        yield ImportedRun(key="cut", tool="t", status="partial")
+        yield ImportedSample(cell=cell, sample=SampleKey(sample_id="q1"))
+        yield Noted(run="cut", name="samples_missing", detail="80 stated, 1 here", lower_bound=True)
+
+    shell.write({})
+    form = Format(name="t", title="T", looks_for="t", role_of=lambda _: "t", read=read)
+    unit = Unit(format=form, files=(SourceFile(file=LogFile(shell.log, "t"), role="t"),))
+    with Ledger.open(shell.url) as ledger:
+        import_unit(ledger, unit, ImportOptions(now_us=1, price_book_sha256="", harness_version=""))
+    (row,) = shell.report().rows
+    assert wording.whole(row.facts.solve) == "unknown"
+
+
+def test_retries_name_what_they_repeat_also_within_one_batch_of_records(shell: Shell) -> None:
+    cell = ImportedCell(run="r", suite="s", provider="openai", model="gpt-4o")
+
+    def read(source: Source) -> Iterator[Record]:
+        yield ImportedRun(key="r", tool="t")
+        sample = SampleKey(sample_id="q1")
+        yield ImportedAttempt(cell=cell, identity="a", sample=sample, status="failed", hidden_retries=2)
+        yield ImportedAttempt(cell=cell, identity="b", sample=sample, retry_of="a", try_number=2)
+
+    shell.write({})
+    form = Format(name="t", title="T", looks_for="t", role_of=lambda _: "t", read=read)
+    unit = Unit(format=form, files=(SourceFile(file=LogFile(shell.log, "t"), role="t"),))
+    with Ledger.open(shell.url) as ledger:
+        import_unit(ledger, unit, ImportOptions(now_us=1, price_book_sha256="", harness_version=""))
+        first, second = attempt_rows(ledger)
+        (run,) = ledger.runs()
+    assert (second.retry_of, second.try_number) == (first.attempt_id, 2)
+    assert run.warnings[0].startswith(f"{LOWER_BOUND_NOTE}retries_lost: 2 further requests")

@@ -23,11 +23,17 @@ def stored_spec(ledger: Ledger, run_id: str, asked: RunSpec, given: Collection[s
         given: fields of it that the user named.
 
     Raises:
-        InputError: there is no such run, or an option that decides what is asked differs.
+        InputError: there is no such run, it was not made here, or an option that decides what is asked differs.
     """
     stored = ledger.run(run_id)
     if stored is None:
         raise InputError(f"there is no run {run_id}", where=ledger.database, fix="see: benchtab runs list")
+    if "suites" not in stored.config:
+        raise InputError(
+            f"run {run_id} was not made by benchtab run, and cannot go on",
+            where="--resume",
+            fix="import its log again: what is new in it is added" if "imported" in stored.config else None,
+        )
     spec = RunSpec.from_json(stored.config)
     budget = ledger.budget(f"run:{run_id}")
     if budget is not None and spec.budget_usd is not None and budget.cap_pico_usd is not None:
