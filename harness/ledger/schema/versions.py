@@ -7,9 +7,12 @@ that this equals running every migration.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import DBAPIError
 
 from harness.errors import LedgerError, NoLedgerError
@@ -42,17 +45,29 @@ def schema_version(connection: Connection) -> str | None:
 
 def create_schema(connection: Connection) -> None:
     """Make every table, index and trigger in an empty database and stamp its version."""
-    if connection.dialect.name == "postgresql":
-        _repeat_conditions()
-    metadata.create_all(connection, checkfirst=False)
-    for statement in statements(connection.dialect.name):
+    script = _script(f"{connection.dialect.name}.{connection.dialect.driver}")
+    # PostgreSQL takes them all at once, SQLite one at a time
+    for statement in (";\n".join(script),) if connection.dialect.name == "postgresql" else script:
         connection.exec_driver_sql(statement)
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": SCHEMA_VERSION})
+
+
+@cache  # a process that makes several ledgers works their statements out once
+def _script(name: str) -> tuple[str, ...]:
+    dialect = registry.load(name)()
+    if dialect.name == "postgresql":
+        _repeat_conditions()
+    made: list[str] = []
+    metadata.create_all(
+        MockConnection(dialect, lambda element, *_, **__: made.append(str(element.compile(dialect=dialect)))),
+        checkfirst=False,
+    )
     # as alembic makes it
-    connection.exec_driver_sql(
+    versions = (
         f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL,"
         f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
     )
-    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:version)"), {"version": SCHEMA_VERSION})
+    return (*made, *statements(dialect.name), versions)
 
 
 def _repeat_conditions() -> None:
