@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import pwd
 import shutil
@@ -31,6 +32,10 @@ SERVER_USER = "postgres"
 # an example may take long on a busy machine; whole tests have their own time limit (pyproject)
 hypothesis.settings.register_profile("benchtab", deadline=None)
 hypothesis.settings.load_profile("benchtab")
+
+
+# collecting imports several hundred thousand objects that stay: looking at them again and again is lost time
+gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -140,7 +145,7 @@ def _ends_within(server: subprocess.Popen[bytes], *, seconds: float) -> bool:
 _numbers = count(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_postgres_url(postgres_socket: Path) -> Callable[[], str]:
     """Make an empty schema of its own on the server (a database each would take a second); gives its SQLAlchemy URL."""
     server = f"host={postgres_socket} user={SERVER_USER} dbname=postgres"

@@ -15,20 +15,14 @@ import typer
 import harness
 from harness.cli.app import command_line
 from harness.cli.terminal.help_pages import with_value_names
+from tests.support.command_lines import Said, said_here
 from tests.support.runs import number_suite
 
 BENCHTAB = Path(sys.executable).parent / "benchtab"
 
 
-def said(*words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [BENCHTAB, *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "80", **environment},
-    )
+def said(*words: str, cwd: Path | None = None, **environment: str) -> Said:
+    return said_here(*words, cwd=cwd, COLUMNS="80", **environment)
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -43,7 +37,7 @@ ALL = dict(commands(with_value_names(typer.main.get_command(command_line()))))
 @pytest.mark.parametrize("words", [(), ("run",), ("runs", "show"), ("prices",)])
 def test_h_is_help_everywhere(words: tuple[str, ...]) -> None:
     short, long = said(*words, "-h"), said(*words, "--help")
-    assert short.returncode == 0
+    assert short.code == 0
     assert short.stdout == long.stdout
     assert "Usage: benchtab" in short.stdout
 
@@ -78,7 +72,7 @@ def completed(words: str, cwd: Path, **environment: str) -> list[str]:
         COMP_CWORD=str(len(parts) - 1),
         **environment,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     return done.stdout.split()
 
 
@@ -96,6 +90,13 @@ def test_bash_completes_commands_options_suites_models_and_runs(tmp_path: Path) 
     assert completed("benchtab runs show mon", tmp_path, BENCHTAB_DB=str(tmp_path / "none.db")) == []
 
 
+def test_a_shell_asks_the_installed_program() -> None:
+    """As bash calls it; what it then answers is tested in this process, which has imported everything."""
+    asked = {"_BENCHTAB_COMPLETE": "complete_bash", "COMP_WORDS": "benchtab rep", "COMP_CWORD": "1"}
+    done = subprocess.run([BENCHTAB], env={**os.environ, **asked}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["report", "reproduce"]
+
+
 @pytest.mark.parametrize(("shell", "asked"), [("zsh", "benchtab rep"), ("fish", "benchtab rep")])
 def test_other_shells_complete_likewise(shell: str, asked: str) -> None:
     done = said(
@@ -109,7 +110,7 @@ def test_completion_is_shown_and_installed_for_a_named_shell(shell: str, tmp_pat
     script = said("--show-completion", shell).stdout
     assert f"_BENCHTAB_COMPLETE=complete_{shell}" in script
     done = said("--install-completion", shell, HOME=str(tmp_path))
-    assert done.returncode == 0
+    assert done.code == 0
     written = [path for path in tmp_path.rglob("*benchtab*") if path.is_file()]
     assert [path.read_text().strip() for path in written] == [script.strip()]
     assert str(written[0]) in done.stderr
@@ -117,7 +118,7 @@ def test_completion_is_shown_and_installed_for_a_named_shell(shell: str, tmp_pat
 
 def test_a_shell_without_completion_is_told_which_have_one() -> None:
     done = said("--show-completion", "ksh")
-    assert done.returncode == 2
+    assert done.code == 2
     assert "bash, zsh, fish" in done.stderr
 
 

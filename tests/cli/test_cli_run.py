@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ from tests.support.runs import number_suite
 class Shell:
     """A folder with a suite and a ledger, in which commands are run."""
 
-    def __init__(self, folder: Path, n_samples: int = 8) -> None:
-        self.suite = number_suite(folder, n_samples)
+    def __init__(self, folder: Path, suite: str | None = None) -> None:
+        self.suite = suite or number_suite(folder, 8)
         self.db = folder / "ledger.db"
 
     def run(self, *words: str, code: int = 0) -> str:
@@ -46,10 +47,18 @@ class Shell:
             return list(attempt_rows(ledger))
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    made = Shell(tmp_path)
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A run that its budget stopped; each test goes on with a copy of the ledger."""
+    made = Shell(tmp_path_factory.mktemp("stopped"))
     made.run(made.suite, "-m", "sim/reasoner", "--run-id", "r", "--limit", "6", "--budget-usd", "0.05", code=3)
+    return made
+
+
+@pytest.fixture
+def shell(stopped: Shell, tmp_path: Path) -> Shell:
+    made = Shell(tmp_path, stopped.suite)
+    shutil.copy(stopped.db, made.db)
     return made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from docs.pictures import PICTURE
 from docs.reference_code import TABLES
 from harness.cli import main
 from harness.imports.known_formats import FORMATS
+from tests.support.command_lines import said_here
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -119,8 +119,9 @@ def exit_code(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
 @cache
 def _help(words: tuple[str, ...]) -> str:
-    command = [sys.executable, "-m", "harness", *words, "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = said_here(*words, "--help")
+    assert done.code == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -152,7 +153,7 @@ def test_the_workflow_is_yaml_and_its_command_exists() -> None:
     steps = workflow["jobs"]["nightly"]["steps"]
     assert all(("uses" in step) != ("run" in step) for step in steps)
     (gate,) = [step["run"] for step in steps if "benchtab nightly" in step.get("run", "")]
-    assert "Usage: benchtab nightly" in _help((gate.split()[1],)).replace("python -m harness", "benchtab")
+    assert "Usage: benchtab nightly" in _help((gate.split()[1],))
 
 
 def test_the_weekly_workflow_for_prices_is_yaml_and_runs_commands_that_exist() -> None:
@@ -163,7 +164,7 @@ def test_the_weekly_workflow_for_prices_is_yaml_and_runs_commands_that_exist() -
     asked = set(re.findall(r"benchtab (prices \w+)", text))
     assert asked == {"prices import", "prices check"}
     for words in asked:
-        assert f"Usage: benchtab {words}" in _help(tuple(words.split())).replace("python -m harness", "benchtab")
+        assert f"Usage: benchtab {words}" in _help(tuple(words.split()))
     assert "secrets." not in text
 
 

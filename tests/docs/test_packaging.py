@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.command_lines import said_here
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"litellm", "datasets", "pandas", "numpy", "scipy", "pyarrow", "sqlalchemy", "aiohttp"}
 
@@ -153,17 +155,20 @@ def test_an_error_is_a_few_lines_with_exit_code_2_and_no_traceback(tmp_path: Pat
 
 
 def test_quiet_and_verbose_hold_everywhere_and_only_vv_shows_a_traceback(tmp_path: Path) -> None:
-    def said(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode in (1, 2)
-        return done.stderr
-
     for words in (("-q", "report", "no-run"), ("report", "no-run", "-q"), ("report", "-v", "no-run")):
-        assert "Traceback" not in said(*words)
-        assert "No such option" not in said(*words)
-    assert "Traceback" in said("report", "no-run", "-vv")
+        done = said_here(*words, cwd=tmp_path)
+        assert done.code in (1, 2)
+        assert "Traceback" not in done.stderr
+        assert "No such option" not in done.stderr
+    shown = subprocess.run(
+        [sys.executable, "-m", "harness", "report", "no-run", "-vv"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode in (1, 2)
+    assert "Traceback" in shown.stderr
 
 
 def test_malicious_litellm_releases_are_excluded_and_locks_hold_hashes_and_no_addresses() -> None:

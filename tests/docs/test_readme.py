@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 
 from harness.loaders import load_suite, load_task
 from harness.pricing.price_files import load_price_book
+from tests.support.command_lines import said_here
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -61,9 +60,8 @@ def test_every_option_that_the_readme_uses_exists() -> None:
             if re.match(r"-[-a-z]+", word)
         )
     for names, options in used.items():
-        done = subprocess.run(
-            [sys.executable, "-m", "harness", *names, "--help"], capture_output=True, text=True, check=True
-        )
+        done = said_here(*names, "--help")
+        assert done.code == 0, done.stderr
         for option in options:
             assert re.search(rf"(?<![-\w]){re.escape(option)}\b", done.stdout), (names, option)
 

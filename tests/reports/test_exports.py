@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -38,18 +39,33 @@ BOOK = PriceBook(
 )
 
 
+async def fill(ledger: Ledger) -> None:
+    odd = {
+        ("cached", 0): [Try(usage=used(600, 900, 700, cached=400))],
+        ("lost", 0): [Try(status="timed_out", usage=NO_USAGE, score=None, reserved_pico_usd=10**9), Try()],
+        ("stated", 0): [Try(usage=replace(used(10, 20), stated_cost_usd=Decimal("0.00001")))],
+        ("open", 0): [Try(status=None)],
+    }
+    await add_run(ledger, "r1", {"sim/reasoner@high": {**many(40, 0.8, 900, reasoning=80), **odd},
+                                 "sim/direct": many(40, 0.6, 90)})  # fmt: skip
+    await add_run(ledger, "r2", {"acme/unpriced": many(5, 0.5, 10)})
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A ledger that all tests here read and none changes."""
+    if request.param == "sqlite":
+        url = str(tmp_path_factory.mktemp("exported") / "ledger.db")
+    else:
+        url = request.getfixturevalue("new_postgres_url")()
+    with Ledger.open(url) as opened:
+        asyncio.run(fill(opened))
+    return url
+
+
 @pytest.fixture
-async def ledger(ledger_url: str) -> Any:
-    with Ledger.open(ledger_url) as opened:
-        odd = {
-            ("cached", 0): [Try(usage=used(600, 900, 700, cached=400))],
-            ("lost", 0): [Try(status="timed_out", usage=NO_USAGE, score=None, reserved_pico_usd=10**9), Try()],
-            ("stated", 0): [Try(usage=replace(used(10, 20), stated_cost_usd=Decimal("0.00001")))],
-            ("open", 0): [Try(status=None)],
-        }
-        await add_run(opened, "r1", {"sim/reasoner@high": {**many(40, 0.8, 900, reasoning=80), **odd},
-                                     "sim/direct": many(40, 0.6, 90)})  # fmt: skip
-        await add_run(opened, "r2", {"acme/unpriced": many(5, 0.5, 10)})
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    with Ledger.open(ledger_url, create=False) as opened:
         yield opened
 
 
