@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.documents.chart import Chart
 from harness.documents.page import Page
@@ -13,13 +15,29 @@ from harness.rendering.printable import printable
 from harness.rendering.svg.axes import NARROW
 from harness.rendering.svg.svg_charts import to_svg
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 TEMPLATES = Path(__file__).parent
 
 
 def to_html(page: Page) -> str:
     """Write the page; every text from the ledger is escaped by the template."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
+
+    def drawn(chart: Chart) -> Markup:
+        both = to_svg(chart) + to_svg(chart, frame=NARROW)
+        return Markup(both)  # noqa: S704  # every text inside is escaped by the SVG writer
+
+    def sort_key(value: object, column: Column) -> str:
+        return number_in(readable(value, column)) if column.kind in NUMBER_KINDS else readable(value, column).lower()
+
+    return _template().render(page=page, drawn=drawn, readable=readable, number_kinds=NUMBER_KINDS, sort_key=sort_key)
+
+
+@cache  # a process that writes several pages compiles it once
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -29,16 +47,7 @@ def to_html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-    def drawn(chart: Chart) -> Markup:
-        both = to_svg(chart) + to_svg(chart, frame=NARROW)
-        return Markup(both)  # noqa: S704  # every text inside is escaped by the SVG writer
-
-    def sort_key(value: object, column: Column) -> str:
-        return number_in(readable(value, column)) if column.kind in NUMBER_KINDS else readable(value, column).lower()
-
-    template = environment.get_template("page.html.j2")
-    return template.render(page=page, drawn=drawn, readable=readable, number_kinds=NUMBER_KINDS, sort_key=sort_key)
+    return environment.get_template("page.html.j2")
 
 
 _NUMBER = re.compile(r"([+\-−]?)\s*\$?\s*([+\-−]?)(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)([kMG](?![a-zA-Z]))?")
