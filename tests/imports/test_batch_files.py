@@ -10,8 +10,8 @@ import pytest
 
 from harness.errors import ErrorClass
 from harness.imports.gateways.anthropic_batch_files import FORMAT as ANTHROPIC
+from harness.imports.gateways.batch_names import batch_of, item_of
 from harness.imports.gateways.gemini_batch_files import FORMAT as GEMINI
-from harness.imports.gateways.joined_batches import batch_of, item_of
 from harness.imports.gateways.openai_batch_files import FORMAT as OPENAI
 from harness.imports.log_records import ImportedRun, ImportedSample
 from tests.support.foreign_logs import (

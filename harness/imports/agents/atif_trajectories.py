@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from harness.declared import Json, JsonObject
-from harness.imports.agents.litellm_names import UNKNOWN, named
+from harness.imports.agents.litellm_names import named
 from harness.imports.containers.json_stream import walk
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
 from harness.imports.gateways.logged_answers import checked_usage
+from harness.imports.harnesses.asked_models import UNKNOWN_PROVIDER
 from harness.imports.log_formats import SourceFile
 from harness.imports.log_instants import instant_us
 from harness.imports.log_records import ImportedUsage, Said
@@ -221,13 +222,15 @@ def usage_of(counts: Sequence[Json], extra: JsonObject, raw: JsonObject) -> Impo
     return ImportedUsage(usage=checked_usage(CHAT, answer).usage, raw=raw, kind=FMT)
 
 
-def asked_of(model_name: str | None, provider: str | None, model: str | None) -> tuple[str, str]:
+def asked_of(model_name: str | None, provider: str, model: str) -> tuple[str, str]:
     """Say who was asked in a step: its own name, with the trial's provider where that says nobody.
 
     Args:
         provider, model: of the trial.
     """
     if model_name is None or model_name == model:
-        return provider or named(model)[0], model or named(None)[1]
+        return provider, model
     step_provider, step_model = named(model_name)
-    return (provider or UNKNOWN, step_model) if step_provider == UNKNOWN else (step_provider, step_model)
+    return (
+        (provider or UNKNOWN_PROVIDER, step_model) if step_provider == UNKNOWN_PROVIDER else (step_provider, step_model)
+    )

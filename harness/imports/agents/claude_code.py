@@ -17,6 +17,7 @@ from harness.imports.containers.json_stream import lines
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in
 from harness.imports.gateways.logged_rows import digest_of
+from harness.imports.harnesses.asked_models import NO_MODEL
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
@@ -34,7 +35,6 @@ from harness.providers.wire.finish_reasons import finish_reason
 from harness.usage.kinds import MESSAGES
 
 NAME = "claude_code"
-NO_MODEL = "(not said)"
 SYNTHETIC = "<synthetic>"
 """Model of lines that the client wrote itself, for example that the service was overloaded."""
 MOST_OPEN = 1024

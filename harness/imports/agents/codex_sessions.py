@@ -15,6 +15,7 @@ from harness.imports.containers.json_stream import lines
 from harness.imports.containers.json_values import a_count, a_text, an_object
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in
 from harness.imports.gateways.logged_rows import digest_of
+from harness.imports.harnesses.asked_models import NO_MODEL
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
@@ -24,7 +25,6 @@ from harness.imports.usages import unsure
 from harness.usage.kinds import RESPONSES
 
 NAME = "codex"
-NO_MODEL = "(not said)"
 COUNTS = ("input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens", "reasoning_output_tokens")
 REPLAY_US = 1_000_000
 """A fork writes its parent's lines anew within the second in which it is made; no request is answered that fast."""

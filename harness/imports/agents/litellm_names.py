@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-UNKNOWN = "unknown"
-NO_MODEL = "(not said)"
+from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
+
 _MAKERS = (
     (re.compile(r"gpt-|chatgpt-|o[1-9](?:-|$)|text-|codex-|ft:gpt-"), "openai"),
     (re.compile(r"claude-"), "anthropic"),
@@ -24,11 +24,11 @@ _MAKERS = (
 def named(name: str | None) -> tuple[str, str]:
     """Take a name apart into provider and model; "unknown" = the name alone does not say who is asked."""
     if not name:
-        return UNKNOWN, NO_MODEL
+        return UNKNOWN_PROVIDER, NO_MODEL
     provider, slash, model = name.partition("/")
     if slash and provider and model:
         return provider, model
     provider, colon, model = name.partition(":")
     if colon and provider.isalpha() and model and provider != "ft":
         return provider, model
-    return next((maker for pattern, maker in _MAKERS if pattern.match(name)), UNKNOWN), name
+    return next((maker for pattern, maker in _MAKERS if pattern.match(name)), UNKNOWN_PROVIDER), name

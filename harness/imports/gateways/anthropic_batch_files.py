@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from harness.declared import JsonObject
 from harness.errors import ErrorClass, ProviderError
 from harness.imports.containers.json_values import a_list, a_text, an_object
+from harness.imports.gateways.batch_names import batch_of
 from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
@@ -17,7 +18,6 @@ from harness.imports.gateways.joined_batches import (
     Dialect,
     Outcome,
     Stated,
-    batch_of,
     count_in,
     read_batch,
     run_status,

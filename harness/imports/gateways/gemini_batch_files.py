@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from harness.declared import JsonObject
 from harness.imports.containers.json_values import a_text, an_object
+from harness.imports.gateways.batch_names import batch_of
 from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
@@ -16,7 +17,6 @@ from harness.imports.gateways.joined_batches import (
     Dialect,
     Outcome,
     Stated,
-    batch_of,
     count_in,
     read_batch,
     run_status,

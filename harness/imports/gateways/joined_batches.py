@@ -6,17 +6,17 @@ an id, a digest and a place are kept of every line.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from harness.declared import Json, JsonObject
 from harness.errors import ProviderError
 from harness.imports.containers.json_stream import lines, walk
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_object
+from harness.imports.gateways.batch_names import item_of
 from harness.imports.gateways.logged_answers import LoggedAnswer, logged_words
 from harness.imports.gateways.logged_rows import digest_of
+from harness.imports.harnesses.asked_models import NO_MODEL
 from harness.imports.log_formats import Source, SourceFile
 from harness.imports.log_instants import instant_us
 from harness.imports.log_records import (
@@ -28,21 +28,13 @@ from harness.imports.log_records import (
     LoggedStatus,
     Noted,
     Record,
-    SampleKey,
 )
 from harness.imports.refusal import ImportRefused
 from harness.ledger.records import SettledStatus
 
 REQUESTS, RESULTS, JOB = "requests", "results", "job"
 """Roles of files: what was asked, what became of it (answers and failures alike), the batch object itself."""
-NO_MODEL = "(not said)"
 BATCH = "batch"
-_ROLE_WORDS = re.compile(
-    r"(?:^|[-_. ])(?:inputs?|outputs?|errors?|results?|requests?|responses?|batch|job|status)(?=$|[-_. ])",
-    re.IGNORECASE,
-)
-_PATH_ID = re.compile(r"(?P<suite>[^/]+)/(?P<task>[^/]+)/(?P<sample>.+)/e(?P<epoch>[0-9]{1,6})")
-_ENDS_IN_EPOCH = re.compile(r"(?P<sample>.+?)[-_./:](?:e|epoch[-_]?)(?P<epoch>[0-9]{1,6})")
 _UNFINISHED = frozenset({
     "validating", "in_progress", "finalizing", "expired", "cancelling", "cancelled", "canceling", "queued", "running",
     "timeout_exceeded", "cancellation_requested",
@@ -103,23 +95,6 @@ class Dialect:
     outcome: Callable[[JsonObject, str, str], Outcome]
     setting: Callable[[JsonObject], str | None]
     stated: Callable[[JsonObject], Stated]
-
-
-def batch_of(path: Path, role: str) -> Path:  # noqa: ARG001  # one of several rules of `Format.unit_of`
-    """Say which files are of one batch: those of a folder whose names differ in words like input and output alone.
-
-    A file that is called nothing else ("requests.jsonl") belongs to the one batch that the folder names, if it is one.
-    """
-    own = _without_roles(path)
-    if own:
-        return path.parent / own
-    others = {_without_roles(one) for one in path.parent.iterdir() if _ROLE_WORDS.search(one.name.partition(".")[0])}
-    named = others - {""}
-    return path.parent / named.pop() if len(named) == 1 else path.parent
-
-
-def _without_roles(path: Path) -> str:
-    return _ROLE_WORDS.sub("", path.name.partition(".")[0]).strip("-_. ")
 
 
 def read_batch(source: Source, dialect: Dialect) -> Iterator[Record]:
@@ -328,16 +303,6 @@ class _Reading:
             where=", ".join(file.name for file in self.source.files),
             fix="give all files of one batch, and of no other",
         )
-
-
-def item_of(key: str) -> tuple[str | None, SampleKey]:
-    """Read suite, task, sample and epoch out of an id where it is built like "suite/task/sample/e0" or "sample_e0"."""
-    if (found := _PATH_ID.fullmatch(key)) is not None:
-        sample = SampleKey(sample_id=found["sample"], task=found["task"], epoch=int(found["epoch"]))
-        return found["suite"], sample
-    if (found := _ENDS_IN_EPOCH.fullmatch(key)) is not None:
-        return None, SampleKey(sample_id=found["sample"], epoch=int(found["epoch"]))
-    return None, SampleKey(sample_id=key)
 
 
 def _requests_in(file: SourceFile) -> Iterator[tuple[str, JsonObject] | Broken]:

@@ -17,6 +17,7 @@ from harness.errors import ProviderError
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in, logged_failure, logged_words
 from harness.imports.gateways.logged_rows import first_row, rows_in, unpacked
+from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
 from harness.imports.log_formats import Format, Source
 from harness.imports.log_instants import instant_us
@@ -36,7 +37,6 @@ from harness.providers.wire.finish_reasons import finish_reason, first_of
 from harness.usage.kinds import LITELLM, likely_kind
 
 NAME = "litellm"
-NO_MODEL = "(not said)"
 PAGES = ("data", "logs")
 _CALLS = frozenset({
     "", "completion", "acompletion", "responses", "aresponses", "text_completion", "atext_completion",
@@ -129,7 +129,7 @@ class _Reading:
         )
 
     def _cell(self, row: JsonObject) -> ImportedCell:
-        provider = a_text(row.get("custom_llm_provider")) or "unknown"
+        provider = a_text(row.get("custom_llm_provider")) or UNKNOWN_PROVIDER
         model = (a_text(row.get("model")) or a_text(row.get("model_group")) or NO_MODEL).removeprefix(f"{provider}/")
         setting = setting_of(an_object(row.get("model_parameters")))
         suite = _tag(row) or NAME

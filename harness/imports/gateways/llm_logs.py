@@ -13,6 +13,7 @@ from harness.imports.containers.json_values import a_count, a_text, an_object
 from harness.imports.containers.sqlite_files import database
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in, logged_words
 from harness.imports.gateways.logged_rows import Row, first_row, rows_in, unpacked
+from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import instant_us
@@ -33,8 +34,6 @@ from harness.providers.wire.raw_answers import Received, stated_by
 from harness.usage.kinds import CHAT, MESSAGES, RESPONSES
 
 NAME = "llm"
-UNKNOWN = "unknown"
-NO_MODEL = "(not said)"
 TABLES = ("responses", "turns")
 _NEEDED = frozenset({"id", "model", "datetime_utc", "duration_ms"})
 _COUNTS = ("input_tokens", "output_tokens", "token_details")
@@ -131,7 +130,7 @@ def _call(row: JsonObject, cells: dict[tuple[str, str, str | None], ImportedCell
 def _asked(name: str) -> tuple[str, str]:
     """Take provider and model apart, where the plugin names both; else nobody says who was asked."""
     provider, slash, model = name.partition("/")
-    return (provider, model) if slash and model and provider in _PREFIXES else (UNKNOWN, name)
+    return (provider, model) if slash and model and provider in _PREFIXES else (UNKNOWN_PROVIDER, name)
 
 
 def _usage(row: JsonObject, provider: str) -> ImportedUsage | None:

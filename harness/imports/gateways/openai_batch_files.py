@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from harness.declared import JsonObject
 from harness.errors import ErrorClass, ProviderError
 from harness.imports.containers.json_values import a_text, an_object
+from harness.imports.gateways.batch_names import batch_of
 from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
@@ -18,12 +19,12 @@ from harness.imports.gateways.joined_batches import (
     Dialect,
     Outcome,
     Stated,
-    batch_of,
     count_in,
     read_batch,
     run_status,
 )
 from harness.imports.gateways.logged_answers import logged_failure, read_logged
+from harness.imports.harnesses.asked_models import UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
 from harness.imports.log_formats import Format, Source
 from harness.imports.log_instants import instant_us
@@ -36,7 +37,6 @@ from harness.providers.wire.finish_reasons import says_something
 
 NAME = "openai_batch"
 KEY = "custom_id"
-UNKNOWN = "unknown"
 
 
 def role_of(look: Peek) -> str | None:
@@ -66,7 +66,7 @@ def _provider(source: Source) -> str:
     if found:
         return found[0]
     requests = [row for file in source.of(REQUESTS) for row in file.look.rows if isinstance(row, dict)]
-    return "mistral" if requests and not any("url" in row or "method" in row for row in requests) else UNKNOWN
+    return "mistral" if requests and not any("url" in row or "method" in row for row in requests) else UNKNOWN_PROVIDER
 
 
 def _server_of(row: JsonObject) -> str | None:

@@ -18,6 +18,7 @@ from harness.errors import ProviderError
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in, logged_failure
 from harness.imports.gateways.otlp_json import EXPORTS, Span, Tree, name_of, spans_in
+from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
 from harness.imports.log_formats import Format, Source
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
@@ -38,8 +39,6 @@ from harness.providers.wire.finish_reasons import finish_reason
 from harness.usage.kinds import CHAT
 
 NAME = "otel"
-NO_MODEL = "(not said)"
-UNKNOWN = "unknown"
 
 INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt",
          "llm.usage.prompt_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens")  # fmt: skip
@@ -235,7 +234,7 @@ class _Reading:
 def provider_named(word: str | None) -> str:
     """Give our name of a provider, by the conventions' or a framework's (`gcp.gemini`, `openai.chat`)."""
     if word is None:
-        return UNKNOWN
+        return UNKNOWN_PROVIDER
     name = word.lower()
     return _PROVIDERS.get(name) or name.partition(".")[0]
 
