@@ -11,6 +11,7 @@ from typing import Literal
 from harness.instants import parse_instant, to_us
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_LONGEST_S = 366 * 86_400
 _LATEST_US = 32_503_680_000 * 10**6  # the year 3000
 
 
@@ -30,8 +31,15 @@ def instant_us(value: object, unit: Literal["s", "ms", "us", "ns"] = "s") -> int
             return None
     elif isinstance(value, int | str):
         found = int(value) * 10**6 // PER_SECOND[unit] if len(str(value)) < 25 else -1
-    elif isinstance(value, float) and math.isfinite(value):
+    elif isinstance(value, float) and math.isfinite(value * 10**6):
         found = round(value * (10**6 / PER_SECOND[unit]))
     else:
         return None
     return found if 0 <= found < _LATEST_US else None
+
+
+def ended_us(started_us: int | None, duration_s: float | None) -> int | None:
+    """Add a duration to an instant; None = either is not known, or there is no such duration (negative, a year)."""
+    if started_us is None or duration_s is None or not 0 <= duration_s < _LONGEST_S:
+        return None
+    return started_us + round(duration_s * 10**6)

@@ -49,6 +49,7 @@ def test_a_header_behind_a_long_array_is_read_without_the_array(tmp_path: Path) 
     found = dict(walk(file, ("rows",), skip=True))
     assert found.keys() == {("version",), ("name",)}
     assert str(found["version",]) == "nan"
+    assert found["name",] == "?"
 
 
 def test_what_is_passed_over_may_be_longer_than_what_is_held_and_is_counted_by_its_brackets(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""JSON as tools write it: `NaN`, lone surrogates and long whole numbers included.
+"""JSON as tools write it: `NaN`, lone surrogates (replaced) and long whole numbers included.
 
 Data flows bytes -> Python objects: orjson where it can, the standard library where orjson refuses.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
 import orjson
 
 from harness.declared import Json, JsonObject
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def parse(text: bytes | bytearray | memoryview) -> Json:
@@ -25,13 +28,24 @@ def parse(text: bytes | bytearray | memoryview) -> Json:
         return cast("Json", orjson.loads(text))
     except orjson.JSONDecodeError as error:
         try:
-            return cast("Json", json.loads(bytes(text)))
+            return _without_surrogates(cast("Json", json.loads(bytes(text))))
         except RecursionError:
             raise ValueError("nested too deeply") from None
         except UnicodeDecodeError:
             raise ValueError("not UTF-8") from None
         except ValueError:
             raise ValueError(str(error)) from None
+
+
+def _without_surrogates(value: Json) -> Json:
+    """Replace lone surrogates, which no database stores and orjson refuses."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(one) for one in value]
+    if isinstance(value, dict):
+        return {str(_without_surrogates(name)): _without_surrogates(one) for name, one in value.items()}
+    return value
 
 
 def an_object(value: object) -> JsonObject:
@@ -76,3 +90,8 @@ def an_amount(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return amount if amount.is_finite() and amount >= 0 and -30 < amount.adjusted() < 12 else None
+
+
+def a_sha256(value: object) -> str | None:
+    """Give a SHA-256 digest in hexadecimal digits; None for everything else."""
+    return value if isinstance(value, str) and _SHA256.fullmatch(value) else None

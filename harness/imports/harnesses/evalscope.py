@@ -150,7 +150,7 @@ class _Run:
                     yield Broken(where=f"{file.name}:{line.number}", reason="has no index: not a prediction")
                     continue
                 if not self._key:
-                    self._key = hashlib.sha256(_identity(_place(file), row).encode()).hexdigest()[:32]
+                    self._key = hashlib.sha256(_identity(_place(file), row).encode("utf-8", "replace")).hexdigest()[:32]
                     yield self._run("complete")
                 self._n_predictions += 1
                 yield from self._prediction(row, file, f"{file.name}:{line.number}")

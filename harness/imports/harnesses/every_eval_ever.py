@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.declared import Json, JsonObject
 from harness.imports.containers.json_stream import lines, walk
-from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_object
+from harness.imports.containers.json_values import a_count, a_list, a_number, a_sha256, a_text, an_object
 from harness.imports.harnesses.asked_models import UNKNOWN_PROVIDER, Asked
 from harness.imports.harnesses.inspect_ai.inspect_calls import FINISH, meaning_of, version_of
 from harness.imports.harnesses.model_usage import NOT_KNOWN, read_model_usage
@@ -170,7 +170,7 @@ class _Reader:
 
     def _sample(self, row: JsonObject, cell: ImportedCell, sample: SampleKey) -> ImportedSample:
         targets = [str(one) for one in a_list(an_object(row.get("input")).get("reference"))]
-        digest = a_text(row.get("sample_hash"))
+        digest = a_sha256(row.get("sample_hash"))
         return ImportedSample(cell=cell, sample=sample, target="\n".join(targets) or None, content_sha256=digest)
 
     def _attempt(

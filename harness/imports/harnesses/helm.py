@@ -15,7 +15,7 @@ from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
 from harness.imports.harnesses.score_values import score_of
 from harness.imports.log_formats import Format, Source, SourceFile, by_folder
-from harness.imports.log_instants import instant_us
+from harness.imports.log_instants import ended_us, instant_us
 from harness.imports.log_peeks import Peek
 from harness.imports.log_records import (
     Broken,
@@ -121,7 +121,6 @@ class _Run:
         identity = "/".join(str(part) for part in parts if part is not None)
         is_reused, is_failed = bool(result.get("cached")), result.get("success") is False
         started = None if is_reused else instant_us(result.get("request_datetime"))
-        duration_s = a_number(result.get("request_time"))
         completion = an_object(next(iter(a_list(result.get("completions"))), None))
         self._last[place] = identity
         yield ImportedAttempt(
@@ -130,7 +129,7 @@ class _Run:
             sample=sample,
             status="reused" if is_reused else "failed" if is_failed else "succeeded",
             started_at_us=started,
-            finished_at_us=started + round(duration_s * 10**6) if started is not None and duration_s else None,
+            finished_at_us=ended_us(started, a_number(result.get("request_time"))),
             error_message=a_text(result.get("error")) if is_failed else None,
             finish_reason=_finish(completion),
             parameters={name: request[name] for name in ("temperature", "max_tokens", "top_p") if name in request},

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from harness.declared import Json, JsonObject
 from harness.imports.containers.json_stream import Line, lines, walk
-from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_object, parse
+from harness.imports.containers.json_values import a_count, a_list, a_number, a_sha256, a_text, an_object, parse
 from harness.imports.harnesses.asked_models import NO_MODEL, provider_at
 from harness.imports.harnesses.logged_settings import setting_of
 from harness.imports.harnesses.score_values import score_of
 from harness.imports.log_formats import Format, Source, SourceFile
-from harness.imports.log_instants import instant_us
+from harness.imports.log_instants import ended_us, instant_us
 from harness.imports.log_peeks import Peek
 from harness.imports.log_records import (
     Broken,
@@ -147,7 +147,7 @@ class _Run:
             tool_version=a_text(results.get("lm_eval_version")),
             name=self._model,
             created_at_us=started,
-            finished_at_us=started + round(duration_s * 10**6) if started and duration_s else None,
+            finished_at_us=ended_us(started, duration_s),
             status=status,
             config={name: results[name] for name in kept if results.get(name)},
         )
@@ -212,7 +212,7 @@ class _Run:
             cell=cell,
             sample=SampleKey(sample_id=row.document),
             target=None if target is None else str(target),
-            content_sha256=a_text(row.values.get("doc_hash")),
+            content_sha256=a_sha256(row.values.get("doc_hash")),
         )
         for request, repeat, answer in row.answers:
             yield ImportedAttempt(

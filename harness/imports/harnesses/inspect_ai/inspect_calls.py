@@ -14,7 +14,7 @@ from harness.errors import ErrorClass
 from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_amount, an_object
 from harness.imports.harnesses.asked_models import Asked, slashed
 from harness.imports.harnesses.model_usage import Meaning, read_model_usage, with_details
-from harness.imports.log_instants import instant_us
+from harness.imports.log_instants import ended_us, instant_us
 from harness.imports.log_records import ImportedAttempt, ImportedCell, ImportedUsage, SampleKey
 from harness.ledger.records import Purpose, SettledStatus
 
@@ -229,10 +229,7 @@ def _cost_note(output: JsonObject, version: Version | None, name: str) -> str | 
 
 def _instants(event: JsonObject, output: JsonObject) -> tuple[int | None, int | None]:
     started, finished = instant_us(event.get("timestamp")), instant_us(event.get("completed"))
-    duration_s = a_number(output.get("time"))
-    if started is not None and finished is None and duration_s is not None:
-        finished = started + round(duration_s * 1_000_000)
-    return started, finished
+    return started, finished if finished is not None else ended_us(started, a_number(output.get("time")))
 
 
 def _request_id(event: JsonObject, output: JsonObject, answer: JsonObject) -> str | None:

@@ -37,6 +37,7 @@ from harness.ledger.records import SettledStatus
 NAME = "promptfoo"
 MAIN_SCORER = "assertions"
 FAILED_TO_RUN = 2
+LONGEST_MS = 30 * 86_400_000
 _FINISH = {
     "stop": "stop",
     "end_turn": "stop",
@@ -265,7 +266,7 @@ def _instants(row: JsonObject, response: JsonObject) -> tuple[int | None, int | 
     headers = an_object(an_object(an_object(response.get("metadata")).get("http")).get("headers"))
     finished = _http_date(a_text(headers.get("date"))) or instant_us(row.get("createdAt"))
     latency_ms = a_number(row.get("latencyMs"))
-    if finished is None or latency_ms is None or latency_ms < 0:
+    if finished is None or latency_ms is None or not 0 <= latency_ms < LONGEST_MS:
         return finished, finished
     return finished - round(latency_ms * 1000), finished
 
