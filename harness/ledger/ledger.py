@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -32,6 +33,7 @@ from harness.ledger.connections import (
 )
 from harness.ledger.encoding import canonical_json
 from harness.ledger.locks import Hold, hold_run_lock
+from harness.ledger.reading.invoiced_facts import InvoicedRecord
 from harness.ledger.records import (
     Budget,
     CellRecord,
@@ -263,6 +265,15 @@ class Ledger:
             query = query.where(tables.forecasts.c.run_id.in_(list(run_ids)))
         with self.reading() as connection:
             return [row_forms.forecast_record(row) for row in connection.execute(query)]
+
+    # what accounts say later
+
+    def add_invoiced(self, facts: Sequence[InvoicedRecord]) -> None:
+        """Store what an account says of attempts, all of it or nothing; the attempts themselves stay as they are."""
+        rows = [{**asdict(fact), "usage": None if fact.usage is None else canonical_json(fact.usage)} for fact in facts]
+        if rows:
+            with self._write() as connection:
+                connection.execute(insert(tables.invoiced), rows)
 
     # budgets
 

@@ -15,6 +15,7 @@ from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.reading.causes import FailureCause, joined, one_line
+from harness.ledger.reading.invoiced_facts import SETTLED_BY_INVOICE
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.row_forms import StoredRow, flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
@@ -144,7 +145,10 @@ _COUNTED = ("n_sent", "n_unbounded", "reserved_pico_usd", "reserved_input_tokens
 
 
 def unknown_bills(ledger: Readable, run_ids: Sequence[str] | None = None) -> list[UnknownBill]:
-    """Count attempts that may be billed by an amount that is not known, and sum what was reserved for them."""
+    """Count attempts that may be billed by an amount that is not known, and sum what was reserved for them.
+
+    Attempts whose bill an account settled later are not among them: see `invoiced_facts`.
+    """
     query = f"""
         SELECT cells.run_id, cell_id, purpose, count(*) AS n_attempts,
             sum(CASE WHEN status = 'sent' THEN 1 ELSE 0 END) AS n_sent,
@@ -153,7 +157,7 @@ def unknown_bills(ledger: Readable, run_ids: Sequence[str] | None = None) -> lis
             sum(reserved_input_tokens) AS reserved_input_tokens,
             sum(reserved_output_tokens) AS reserved_output_tokens
         FROM attempts JOIN cells USING (cell_id)
-        WHERE ({BILL_UNKNOWN}) {_in_runs(run_ids)}
+        WHERE ({BILL_UNKNOWN}) AND attempts.attempt_id NOT IN ({SETTLED_BY_INVOICE}) {_in_runs(run_ids)}
         GROUP BY cells.run_id, cell_id, purpose ORDER BY cell_id, purpose
     """
     return [

@@ -13,7 +13,8 @@ from itertools import groupby
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.charged_rows import ChargedRow, sample_attempts
-from harness.money import add
+from harness.ledger.reading.invoiced_facts import InvoicedRecord, invoiced_of
+from harness.money import add, from_pico
 from harness.reports.exports.attempt_rates import AttemptRates, Line, rate_lines
 from harness.reports.facts.charger import PARTS
 from harness.reports.facts.report_facts import NOTHING, ZERO, CostSums, Spend, TokenSums
@@ -67,6 +68,7 @@ class SampleBills:
     ledger: Ledger
     rates: AttemptRates
     _alone: dict[int, AttemptRow] = field(default_factory=dict)
+    _invoiced: dict[int, InvoicedRecord] = field(default_factory=dict)
 
     def of_cell(self, cell_id: int) -> Iterator[Standing]:
         """Give the samples that were tried, in the order of their `planned_id`."""
@@ -81,17 +83,21 @@ class SampleBills:
         for rows in sample_attempts(self.ledger, cell_id):
             alone = [row.attempt_id for row in rows if not row.summable and row.status not in ("sent", "reused")]
             self._alone = {row.attempt_id: row for row in attempts_by_id(self.ledger, alone)}
+            self._invoiced = invoiced_of(self.ledger, [row.attempt_id for row in rows if _may_be_billed(row)])
             yield from rows
 
     def _spend(self, row: ChargedRow) -> Spend:
         """Charge one attempt as a report does: what was reused is charged nothing, what is open may be billed."""
         if row.status == "reused":
             return NOTHING
-        if row.status == "sent":
+        told = self._invoiced.get(row.attempt_id)
+        settled = None if told is None or told.billed_pico_usd is None else from_pico(told.billed_pico_usd)
+        if row.status == "sent" and settled is None:
             return Spend(n_attempts=1, n_open_attempts=1, n_unknown_usage=1)
+        if settled is not None:
+            return Spend(n_attempts=1, n_priced_attempts=1, cost=CostSums(stated=settled, charged=settled))
         spend = self._summable(row) if row.summable else self.rates.charger.charge_row(self._alone[row.attempt_id])
-        may_be_billed = row.tokens.input_tokens is None and row.billed != "no"
-        return spend.plus(Spend(n_unknown_usage=1)) if may_be_billed else spend
+        return spend.plus(Spend(n_unknown_usage=1)) if _may_be_billed(row) else spend
 
     def _summable(self, row: ChargedRow) -> Spend:
         tokens, quantities = row.tokens, row.tokens.quantities()
@@ -112,6 +118,11 @@ class SampleBills:
             ),
             cost=_cost(rate_lines(quantities, rates)),
         )
+
+
+def _may_be_billed(row: ChargedRow) -> bool:
+    """Tell whether an attempt may be billed by an amount that its row does not know."""
+    return row.status == "sent" or (row.status != "reused" and row.tokens.input_tokens is None and row.billed != "no")
 
 
 def _cost(lines: Iterable[Line]) -> CostSums:

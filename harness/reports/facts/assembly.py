@@ -18,6 +18,7 @@ from harness.imports.log_runs import IMPORTED
 from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
+from harness.ledger.reading.invoiced_facts import invoiced_sums
 from harness.ledger.reading.sample_rows import run_rows, split_rows, timings
 from harness.ledger.reading.sums import (
     UnknownBill,
@@ -32,7 +33,7 @@ from harness.money import from_pico
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import ServedSum, taken_apart
 from harness.reports.facts.charge_warnings import told_once
-from harness.reports.facts.charger import Charger
+from harness.reports.facts.charger import Charger, invoiced_spend
 from harness.reports.facts.hardware_time import Busy, busy_usd
 from harness.reports.facts.pooled_cells import RunCell, pooled
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, ToolCost
@@ -160,6 +161,8 @@ def _charge(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charg
     for bill in unknown_bills(ledger, run_ids):
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
+    for settled in invoiced_sums(ledger, run_ids):
+        cells[settled.cell_id].add(settled.purpose, invoiced_spend(settled))
     _read_results(ledger, run_ids, cells, spent)
     _read_imported(ledger, cells, charger)
 

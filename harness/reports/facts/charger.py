@@ -16,8 +16,9 @@ from harness.instants import from_us
 from harness.ledger.columns import TokenCounts
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
+from harness.ledger.reading.invoiced_facts import InvoicedSum
 from harness.ledger.reading.sums import UsageGroup, UsageSum
-from harness.money import EXACT, add
+from harness.money import EXACT, add, from_pico
 from harness.pricing.book import PriceBook
 from harness.pricing.rows import TOKEN_METERS
 from harness.reports.facts.report_facts import ZERO, CostSums, Spend, TokenSums
@@ -203,4 +204,17 @@ def usage_of_row(row: AttemptRow) -> Usage:
         output_tokens=row.output_tokens,
         reasoning_tokens=row.reasoning_tokens,
         stated_cost_usd=row.stated_cost_usd,
+    )
+
+
+def invoiced_spend(settled: InvoicedSum) -> Spend:
+    """Count attempts whose bill an account told: it is what was charged, and of its parts nothing is known.
+
+    Those that were settled without a usage are counted with the sums already; those never settled are not.
+    """
+    usd = from_pico(settled.billed_pico_usd)
+    return Spend(
+        n_attempts=settled.n_sent,
+        n_priced_attempts=settled.n_attempts,
+        cost=CostSums(stated=usd, charged=usd),
     )

@@ -1,0 +1,175 @@
+"""What a bill makes of tokens at list price: discount, tier, rounding, credits, and what nothing explains.
+
+Pure. Data flows lines at list price + charges -> the same lines and new ones, whose `there_usd` sum to the bill.
+Rounding is what a number of rounded lines can add up to; a discount is one share for everything that it holds for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from harness.money import EXACT, plain
+from harness.reconciliation.account_side import AccountSide, Bucket
+from harness.reconciliation.sides import ZERO, Findings, Line, LineName, Place, PriceOf, total
+
+TIERS = ("batch", "flex", "priority", "standard")
+NOISE_USD = Decimal("1e-9")
+"""Floats of an interface are this exact; no price is smaller."""
+_STEP = Decimal("0.005")
+"""Discounts are agreed in half per cents."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What a bill is above the list price at one place of its costs."""
+
+    place: Place
+    usd: Decimal
+    list_usd: Decimal
+    n_lines: int
+
+
+def explain_prices(findings: Findings, account: AccountSide, price_of: PriceOf) -> None:
+    """Explain what was charged beside what it costs at list price; adds lines to the findings."""
+    listed = _by_charge(findings.lines, account)
+    gaps: list[_Gap] = []
+    for place in sorted({*listed, *account.charged}, key=str):
+        bucket = account.charged.get(place, Bucket())
+        _add(findings, "credits", place, bucket.credits_usd, "")
+        owed = EXACT.subtract(bucket.billed_usd, bucket.credits_usd)
+        worth = listed.get(place, ZERO)
+        if bucket.list_usd is not None and owed != bucket.list_usd and bucket.n_lines:
+            name: LineName = "discount" if owed < bucket.list_usd else "surcharge"
+            note = f"the bill says {plain(bucket.list_usd)} before it"
+            _add(findings, name, place, EXACT.subtract(owed, bucket.list_usd), note)
+            owed = bucket.list_usd
+        gap = EXACT.subtract(owed, worth)
+        if gap and not _is_unpriced(findings, place, gap, account):
+            gaps.append(_Gap(place, gap, worth, bucket.n_lines))
+    _explain_gaps(findings, gaps, account, price_of)
+
+
+def _by_charge(lines: Sequence[Line], account: AccountSide) -> Mapping[Place, Decimal]:
+    """Sum lines at list price to the places that the costs tell apart."""
+    found: dict[Place, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        place = charge_place(line.place, account)
+        found[place] = EXACT.add(found[place], line.there_usd)
+    return found
+
+
+def charge_place(place: Place, account: AccountSide) -> Place:
+    """Give the place of the costs that a place of usage belongs to."""
+    has_model = any(each.model is not None for each in account.charged)
+    has_fees = any(each.tier == "fees" for each in account.charged)
+    has_tier = any(each.tier not in (None, "fees") for each in account.charged)
+    if place.tier == "fees":
+        return place if has_fees or has_model else Place(None, None, place.slot)
+    return Place(place.model if has_model else None, place.tier if has_tier else None, place.slot)
+
+
+def _add(findings: Findings, name: LineName, place: Place, usd: Decimal, note: str) -> None:
+    if usd:
+        findings.lines.append(Line(name=name, place=place, there_usd=usd, note=note, n_there=None))
+
+
+def _is_unpriced(findings: Findings, place: Place, gap: Decimal, account: AccountSide) -> bool:
+    """Give an amount to what has no list price at its place, where there is one such line: it is what that costs."""
+    unpriced = [
+        number for number, line in enumerate(findings.lines)
+        if charge_place(line.place, account) == place and not line.there_usd
+        and line.name in ("foreign", "possibly_billed", "agreed")
+    ]  # fmt: skip
+    if place not in account.charged or (not unpriced and any(
+        charge_place(line.place, account) == place for line in findings.lines
+    )):  # fmt: skip
+        return False
+    if not unpriced:
+        # nothing of the ledger is there, and no tokens were stated: somebody else's money
+        findings.lines.append(Line(name="foreign", place=place, there_usd=gap, n_there=None, note="dollars alone"))
+        return True
+    if len(unpriced) > 1 or gap < 0:
+        return False
+    (number,) = unpriced
+    findings.lines[number] = replace(findings.lines[number], there_usd=gap, note="no list price: as billed")
+    return True
+
+
+def _explain_gaps(findings: Findings, gaps: Sequence[_Gap], account: AccountSide, price_of: PriceOf) -> None:
+    left = [gap for gap in gaps if not _is_rounding(findings, gap, account)]
+    left = [gap for gap in left if not _is_tier(findings, gap, account, price_of)]
+    share = _shared_discount(left, account)
+    for gap in left:
+        if share is not None and _holds(gap, share, account):
+            _explain_discount(findings, gap, share)
+        else:
+            _add(findings, "unexplained", gap.place, gap.usd, "the price is another, and no known reason fits")
+
+
+def _tolerance(gap: _Gap, account: AccountSide) -> Decimal:
+    """Say what rounding can come to: half a unit of the bill's last place, a line."""
+    return max(NOISE_USD, Decimal(max(1, gap.n_lines)) * Decimal(5).scaleb(-account.decimals - 1))
+
+
+def _is_rounding(findings: Findings, gap: _Gap, account: AccountSide) -> bool:
+    if not gap.n_lines or abs(gap.usd) > _tolerance(gap, account):
+        return False
+    _add(findings, "rounding", gap.place, gap.usd, f"amounts have {account.decimals} decimal places")
+    return True
+
+
+def _is_tier(findings: Findings, gap: _Gap, account: AccountSide, price_of: PriceOf) -> bool:
+    """Tell whether the bill is exactly the same tokens at another tier."""
+    place = gap.place
+    used = [(each, bucket) for each, bucket in account.used.items() if charge_place(each, account) == place]
+    if place.model is None or not gap.n_lines or len(used) != 1:
+        return False
+    ((at, bucket),) = used
+    for tier in TIERS:
+        usd = price_of(place.model, tier, account.grid.middle_us(place.slot), bucket.tokens)
+        if tier == (at.tier or place.tier or "standard") or usd is None or usd == gap.list_usd:
+            continue
+        if abs(EXACT.subtract(EXACT.add(gap.list_usd, gap.usd), usd)) <= _tolerance(gap, account):
+            _add(findings, "tier", place, gap.usd, f"billed at the price of {tier}")
+            return True
+    return False
+
+
+def _shared_discount(gaps: Sequence[_Gap], account: AccountSide) -> Decimal | None:
+    """Find the share of the list price that was charged for most of the dollars; None = there is none."""
+    best: tuple[Decimal, Decimal] | None = None
+    for share in {_share(gap) for gap in gaps if gap.list_usd}:
+        held = [gap for gap in gaps if _holds(gap, share, account)]
+        worth = total(gap.list_usd for gap in held)
+        if held and (len(held) > 1 or share % _STEP == 0) and (best is None or worth > best[0]):
+            best = worth, share
+    return None if best is None else best[1]
+
+
+def _share(gap: _Gap) -> Decimal:
+    """Round what was charged of the list price to a tenth of a per cent."""
+    return ((gap.list_usd + gap.usd) / gap.list_usd).quantize(Decimal("0.001"))
+
+
+def _holds(gap: _Gap, share: Decimal, account: AccountSide) -> bool:
+    if not gap.list_usd or share <= 0:
+        return False
+    return abs(EXACT.subtract(EXACT.add(gap.list_usd, gap.usd), EXACT.multiply(gap.list_usd, share))) <= _tolerance(
+        gap, account
+    )
+
+
+def _explain_discount(findings: Findings, gap: _Gap, share: Decimal) -> None:
+    """Split a gap into the discount and what rounding left of it."""
+    off = EXACT.multiply(gap.list_usd, EXACT.subtract(share, Decimal(1)))
+    per_cent = plain((1 - share).copy_abs() * 100)
+    _add(findings, "discount" if share < 1 else "surcharge", gap.place, off, f"{per_cent} % of the list price")
+    _add(findings, "rounding", gap.place, EXACT.subtract(gap.usd, off), "of the discounted amount")
+
+
+def unexplained_usd(lines: Iterator[Line] | Sequence[Line]) -> Decimal:
+    """Sum what nothing explains, each difference at its size: two of them never cancel out."""
+    return total(max(abs(line.here_usd), abs(line.there_usd)) for line in lines if line.name == "unexplained")
