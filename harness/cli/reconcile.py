@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 EXAMPLES = examples(
     "benchtab reconcile usage.json costs.json",
-    "benchtab reconcile --provider openai --from 2026-11-01 --to 2026-11-08 --max-unexplained 0.5%",
+    "benchtab reconcile --provider openai --max-unexplained 0.5%",
     "benchtab reconcile activity.csv --run-id nightly-1",
 )
 
@@ -181,7 +181,7 @@ def _compared(
 
 def _settle(ledger: Ledger, made: Sequence[Reconciliation], given: Sequence[LogFile]) -> None:
     from harness.instants import now_us
-    from harness.reconciliation.settlement import settle
+    from harness.reconciliation.settled_bills import settle
 
     names = ", ".join(file.name for file in given[:3]) + (" ..." if given[3:] else "")
     for each in made:

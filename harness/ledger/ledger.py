@@ -33,12 +33,12 @@ from harness.ledger.connections import (
 )
 from harness.ledger.encoding import canonical_json
 from harness.ledger.locks import Hold, hold_run_lock
-from harness.ledger.reading.invoiced_facts import InvoicedRecord
 from harness.ledger.records import (
     Budget,
     CellRecord,
     DrawRecord,
     ForecastRecord,
+    InvoicedRecord,
     PlannedRecord,
     Purpose,
     RunRecord,

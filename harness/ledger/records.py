@@ -399,6 +399,23 @@ class SampleOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicedRecord:
+    """A fact of an account about one attempt.
+
+    Attributes:
+        source: which account said it, and how the attempt was found there.
+        billed_pico_usd: what was billed; None = billed, and the amount cannot be told.
+        usage: disjoint tokens by their kind; None = not said.
+    """
+
+    attempt_id: int
+    source: str
+    recorded_at_us: int
+    billed_pico_usd: int | None = None
+    usage: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
     """Requests that are handed to a provider together.
 

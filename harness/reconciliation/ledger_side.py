@@ -16,7 +16,8 @@ from harness.costs.served import Served
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
-from harness.ledger.reading.invoiced_facts import InvoicedRecord, invoiced_of
+from harness.ledger.reading.sums import invoiced_of
+from harness.ledger.records import InvoicedRecord
 from harness.money import EXACT, from_pico
 from harness.pricing.book import PriceBook
 from harness.pricing.rates import BATCH, named_tier
@@ -38,13 +39,15 @@ class BookPrices:
     book: PriceBook
     provider: str
     _names: dict[tuple[str, int], str] = field(default_factory=dict)
+    _asked: dict[str, str] = field(default_factory=dict)
 
     def name_of(self, model: str, at_us: int) -> str:
         """Give the price book's name of a model, its own where the book has none: aliases and snapshots are one."""
         key = model, at_us // 86_400_000_000
         if key not in self._names:
             match = self.book.match(self.provider, model, from_us(at_us))
-            self._names[key] = model if match is None else match.price.model
+            found = self._names[key] = model if match is None else match.price.model
+            self._asked.setdefault(found, model)  # a gateway's price is found by its own name
         return self._names[key]
 
     def price(self, model: str, tier: str, at_us: int, tokens: Quantities) -> Decimal | None:
@@ -58,7 +61,7 @@ class BookPrices:
             context_tokens=0,
         )
         served = Served(
-            provider=self.provider, model=model, at=from_us(at_us), service_tier=tier,
+            provider=self.provider, model=self._asked.get(model, model), at=from_us(at_us), service_tier=tier,
             mode=BATCH if tier == BATCH else None,
         )  # fmt: skip
         return price_request(self.book, usage, served).list_usd

@@ -41,14 +41,16 @@ def explain_prices(findings: Findings, account: AccountSide, price_of: PriceOf) 
         _add(findings, "credits", place, bucket.credits_usd, "")
         owed = EXACT.subtract(bucket.billed_usd, bucket.credits_usd)
         worth = listed.get(place, ZERO)
-        if bucket.list_usd is not None and owed != bucket.list_usd and bucket.n_lines:
-            name: LineName = "discount" if owed < bucket.list_usd else "surcharge"
-            note = f"the bill says {plain(bucket.list_usd)} before it"
-            _add(findings, name, place, EXACT.subtract(owed, bucket.list_usd), note)
-            owed = bucket.list_usd
+        n_lines = _n_rounded(place, bucket, account)
+        if bucket.list_usd is not None and n_lines:
+            off = EXACT.subtract(owed, bucket.list_usd)
+            if abs(off) > _tolerance(n_lines, account):
+                note = f"the bill says {plain(bucket.list_usd)} before it"
+                _add(findings, "discount" if off < 0 else "surcharge", place, off, note)
+                owed = bucket.list_usd
         gap = EXACT.subtract(owed, worth)
         if gap and not _is_unpriced(findings, place, gap, account):
-            gaps.append(_Gap(place, gap, worth, bucket.n_lines))
+            gaps.append(_Gap(place, gap, worth, n_lines))
     _explain_gaps(findings, gaps, account, price_of)
 
 
@@ -109,13 +111,21 @@ def _explain_gaps(findings: Findings, gaps: Sequence[_Gap], account: AccountSide
             _add(findings, "unexplained", gap.place, gap.usd, "the price is another, and no known reason fits")
 
 
-def _tolerance(gap: _Gap, account: AccountSide) -> Decimal:
+def _n_rounded(place: Place, bucket: Bucket, account: AccountSide) -> int:
+    """Count what may have been rounded on its own: lines of the bill, and the kinds of tokens that one line sums."""
+    if not bucket.n_lines:
+        return 0
+    kinds = sum(len(used.told) for each, used in account.used.items() if charge_place(each, account) == place)
+    return max(bucket.n_lines, kinds)
+
+
+def _tolerance(n_lines: int, account: AccountSide) -> Decimal:
     """Say what rounding can come to: half a unit of the bill's last place, a line."""
-    return max(NOISE_USD, Decimal(max(1, gap.n_lines)) * Decimal(5).scaleb(-account.decimals - 1))
+    return max(NOISE_USD, Decimal(max(1, n_lines)) * Decimal(5).scaleb(-account.decimals - 1))
 
 
 def _is_rounding(findings: Findings, gap: _Gap, account: AccountSide) -> bool:
-    if not gap.n_lines or abs(gap.usd) > _tolerance(gap, account):
+    if not gap.n_lines or abs(gap.usd) > _tolerance(gap.n_lines, account):
         return False
     _add(findings, "rounding", gap.place, gap.usd, f"amounts have {account.decimals} decimal places")
     return True
@@ -132,7 +142,7 @@ def _is_tier(findings: Findings, gap: _Gap, account: AccountSide, price_of: Pric
         usd = price_of(place.model, tier, account.grid.middle_us(place.slot), bucket.tokens)
         if tier == (at.tier or place.tier or "standard") or usd is None or usd == gap.list_usd:
             continue
-        if abs(EXACT.subtract(EXACT.add(gap.list_usd, gap.usd), usd)) <= _tolerance(gap, account):
+        if abs(EXACT.subtract(EXACT.add(gap.list_usd, gap.usd), usd)) <= _tolerance(gap.n_lines, account):
             _add(findings, "tier", place, gap.usd, f"billed at the price of {tier}")
             return True
     return False
@@ -158,7 +168,7 @@ def _holds(gap: _Gap, share: Decimal, account: AccountSide) -> bool:
     if not gap.list_usd or share <= 0:
         return False
     return abs(EXACT.subtract(EXACT.add(gap.list_usd, gap.usd), EXACT.multiply(gap.list_usd, share))) <= _tolerance(
-        gap, account
+        gap.n_lines, account
     )
 
 

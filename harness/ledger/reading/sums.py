@@ -1,7 +1,8 @@
 """Reading the ledger for reports: token sums by everything a price depends on, unknown bills, causes of failures.
 
 Data flows tables -> grouped queries -> records; money is not computed here. A report prices `usage_sums` by group and
-the few attempts that sums cannot carry one by one (`attempt_rows(only="one_by_one")`).
+the few attempts that sums cannot carry one by one (`attempt_rows(only="one_by_one")`). Of what accounts told later of
+unknown bills, the newest fact of each attempt counts.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from decimal import Decimal
 from harness.declared import request_value
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.connections import Readable
+from harness.ledger.encoding import read_json
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.reading.causes import FailureCause, joined, one_line
-from harness.ledger.reading.invoiced_facts import SETTLED_BY_INVOICE
-from harness.ledger.records import AttemptStatus, Purpose
+from harness.ledger.records import AttemptStatus, InvoicedRecord, Purpose
 from harness.ledger.row_forms import StoredRow, flag, record_of
 from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
 from harness.money import EXACT
@@ -92,6 +93,10 @@ class UnknownBill:
     reserved_output_tokens: int
 
 
+NEWEST = "invoiced_id IN (SELECT max(invoiced_id) FROM invoiced GROUP BY attempt_id)"
+SETTLED_BY_INVOICE = f"SELECT attempt_id FROM invoiced WHERE billed_pico_usd IS NOT NULL AND {NEWEST}"
+"""Attempts whose bill is known after all."""
+
 _SUMS = ", ".join(f"sum({column}) AS {column}" for column in TOKEN_COLUMNS)
 
 
@@ -147,7 +152,7 @@ _COUNTED = ("n_sent", "n_unbounded", "reserved_pico_usd", "reserved_input_tokens
 def unknown_bills(ledger: Readable, run_ids: Sequence[str] | None = None) -> list[UnknownBill]:
     """Count attempts that may be billed by an amount that is not known, and sum what was reserved for them.
 
-    Attempts whose bill an account settled later are not among them: see `invoiced_facts`.
+    Attempts whose bill an account settled later are not among them: see `invoiced_sums`.
     """
     query = f"""
         SELECT cells.run_id, cell_id, purpose, count(*) AS n_attempts,
@@ -220,3 +225,50 @@ def failure_causes(ledger: Readable, run_ids: Sequence[str]) -> list[FailureCaus
         record_of(FailureCause, row, message=one_line(row.message)) for row in select_rows(ledger, _CAUSES, run_ids)
     )
     return joined(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicedSum:
+    """Attempts of a cell and purpose whose bill an account settled.
+
+    Attributes:
+        n_sent: of which no answer ever arrived.
+        billed_pico_usd: what they were billed.
+    """
+
+    cell_id: int
+    purpose: Purpose
+    n_attempts: int
+    n_sent: int
+    billed_pico_usd: int
+
+
+def invoiced_sums(ledger: Readable, run_ids: Sequence[str] | None = None) -> list[InvoicedSum]:
+    """Sum what accounts settled, by cell and purpose; `run_ids` None = every run."""
+    in_runs = "" if run_ids is None else "AND cells.run_id IN :run_ids"
+    query = f"""
+        SELECT cell_id, purpose, count(*) AS n_attempts,
+            sum(CASE WHEN status = 'sent' THEN 1 ELSE 0 END) AS n_sent, sum(billed_pico_usd) AS billed_pico_usd
+        FROM invoiced JOIN attempts USING (attempt_id) JOIN cells USING (cell_id)
+        WHERE billed_pico_usd IS NOT NULL AND {NEWEST} AND ({BILL_UNKNOWN}) {in_runs}
+        GROUP BY cell_id, purpose ORDER BY cell_id, purpose
+    """
+    return [
+        record_of(InvoicedSum, row, n_sent=int(row.n_sent), billed_pico_usd=int(row.billed_pico_usd))
+        for row in select_rows(ledger, query, run_ids)
+    ]
+
+
+def invoiced_of(ledger: Readable, attempt_ids: Sequence[int]) -> dict[int, InvoicedRecord]:
+    """Give the newest fact of each of these attempts that has one."""
+    query = f"SELECT * FROM invoiced WHERE attempt_id IN :ids AND {NEWEST}"
+    return {row.attempt_id: _invoiced(row) for row in rows_by_id(ledger, query, attempt_ids)}
+
+
+def invoiced_records(ledger: Readable) -> Iterator[InvoicedRecord]:
+    """Give all facts in the order recorded."""
+    return map(_invoiced, select_rows(ledger, "SELECT * FROM invoiced ORDER BY invoiced_id"))
+
+
+def _invoiced(row: StoredRow) -> InvoicedRecord:
+    return record_of(InvoicedRecord, row, usage=read_json(row.usage))

@@ -13,7 +13,8 @@ from itertools import groupby
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.charged_rows import ChargedRow, sample_attempts
-from harness.ledger.reading.invoiced_facts import InvoicedRecord, invoiced_of
+from harness.ledger.reading.sums import invoiced_of
+from harness.ledger.records import InvoicedRecord
 from harness.money import add, from_pico
 from harness.reports.exports.attempt_rates import AttemptRates, Line, rate_lines
 from harness.reports.facts.charger import PARTS

@@ -18,12 +18,12 @@ from harness.imports.log_runs import IMPORTED
 from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
-from harness.ledger.reading.invoiced_facts import invoiced_sums
 from harness.ledger.reading.sample_rows import run_rows, split_rows, timings
 from harness.ledger.reading.sums import (
     UnknownBill,
     estimated_counts,
     failure_causes,
+    invoiced_sums,
     tool_costs,
     unknown_bills,
     usage_sums,

@@ -16,8 +16,7 @@ from harness.instants import from_us
 from harness.ledger.columns import TokenCounts
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
-from harness.ledger.reading.invoiced_facts import InvoicedSum
-from harness.ledger.reading.sums import UsageGroup, UsageSum
+from harness.ledger.reading.sums import InvoicedSum, UsageGroup, UsageSum
 from harness.money import EXACT, add, from_pico
 from harness.pricing.book import PriceBook
 from harness.pricing.rows import TOKEN_METERS

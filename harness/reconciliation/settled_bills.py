@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP
 
 from harness.ledger import Ledger
-from harness.ledger.reading.invoiced_facts import InvoicedRecord, invoiced_of
+from harness.ledger.reading.sums import invoiced_of
+from harness.ledger.records import InvoicedRecord
 from harness.reconciliation.sides import Quantities, Settled
 
 
