@@ -20,6 +20,14 @@ PROVIDERS = (
 KINDS = "harness/usage/kinds.py"
 """The table of usage kinds: their names ("openai.chat") begin with a provider's, but they are shapes of payloads."""
 
+FOREIGN = (
+    "harness/imports/agents/", "harness/imports/gateways/", "harness/imports/harnesses/",
+    "harness/reports/exports/otlp_export.py",
+)  # fmt: skip
+"""Readers and writers of other tools' files: what such a tool calls a provider is known in the module that reads it."""
+FOREIGN_DATABASES = ("harness/imports/",)
+"""Where databases of other tools are read: their tables are no part of the ledger."""
+
 _NAMED = re.compile(
     r"(?:https://)?(?:[\w-]+\.)*(?:{})(?:[./]\S*|-\d\S*)?".format(
         "|".join(map(re.escape, sorted(PROVIDERS, key=len, reverse=True)))
@@ -37,7 +45,8 @@ def knows_providers(checkout: Checkout) -> Measured:
 
     A file names one when a whole string of it, neither docstring nor message, is a provider's name, host or address, a
     prefix of its models ("azure/", "gemini-3") or its usage kind ("xai.chat"). A module of `providers` or `usage` that
-    is named after a provider or a route to several is its adapter or its usage reader, and may know it.
+    is named after a provider or a route to several is its adapter or its usage reader, and may know it; so may what
+    reads and writes files of other tools (`FOREIGN`).
     """
     files = [
         (source.name, sorted({text for text in texts(source.tree) if _NAMED.fullmatch(text)}))
@@ -48,6 +57,8 @@ def knows_providers(checkout: Checkout) -> Measured:
 
 
 def _is_adapter(source: Source) -> bool:
+    if source.name.startswith(FOREIGN):
+        return True
     words = set(source.stem.split("_"))
     return source.name.startswith(("harness/providers/", "harness/usage/")) and bool(
         words & {*PROVIDERS, "litellm"} or source.stem == "other_providers"
@@ -60,8 +71,9 @@ def names_column(checkout: Checkout) -> Measured:
 
 
 def sql_outside_ledger(checkout: Checkout) -> Measured:
-    """Files outside `harness/ledger` that hold SQL or import what runs it."""
-    outside = [source for source in checkout.sources if not source.name.startswith("harness/ledger/")]
+    """Files outside `harness/ledger` that hold SQL or import what runs it, readers of other tools' databases apart."""
+    inside = ("harness/ledger/", *FOREIGN_DATABASES)
+    outside = [source for source in checkout.sources if not source.name.startswith(inside)]
     found = ((source.name, sorted(_sql(source.tree))) for source in outside)
     return _listed((name, "; ".join(statements)) for name, statements in found if statements)
 

@@ -68,8 +68,11 @@ def import_logs(
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
     from harness.reports.imported.import_table import import_object, import_table, imported_rows
+    from harness.runner.spec import check_run_id
     from harness.version import __version__
 
+    if run_id is not None:
+        check_run_id(run_id)
     book = load_price_book(pricing)
     options = ImportOptions(
         now_us=now_us(),
