@@ -12,7 +12,7 @@ import functools
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from harness.errors import BudgetReached, LedgerError
@@ -101,18 +101,26 @@ def run_suites(
             prepared, models, ended = _gone_on(plan, stored, book, observe, session)
         else:
             ended = Ending()
-    to_come: Mapping[ModelSpec, int] = {}
-    if target_of(spec) is not None:
-        outlook = Outlook(ledger, chosen)
-        to_come = outlook.attempts_to_come()
-        out_of_money = [model.spec for model in models if isinstance(model.stopped_by, BudgetReached)]
-        ended = dataclasses.replace(ended, notes=(*ended.notes, *outlook.lines(out_of_money)))
     return run_result(
         prepared,
         models,
-        dataclasses.replace(ended, places=session.places, rest=rest_of(ledger, chosen, models, to_come)),
+        dataclasses.replace(_with_outlook(ended, plan, models), places=session.places),
         stored_config=prepared.spec.to_json() if stored is None else stored.config,
         causes=over_cells(failure_causes(ledger, [chosen])),
+    )
+
+
+def _with_outlook(ended: Ending, plan: StoredPlan, models: Sequence[ModelResult]) -> Ending:
+    """Add what the rest of a run needs, and what one in waves came to."""
+    run_id, ledger = plan.prepared.run_id, plan.ledger
+    if target_of(plan.prepared.spec) is None:
+        return dataclasses.replace(ended, rest=rest_of(ledger, run_id, models))
+    outlook = Outlook(ledger, run_id)
+    out_of_money = [model.spec for model in models if isinstance(model.stopped_by, BudgetReached)]
+    return dataclasses.replace(
+        ended,
+        notes=(*ended.notes, *outlook.lines(out_of_money)),
+        rest=rest_of(ledger, run_id, models, outlook.attempts_to_come()),
     )
 
 
