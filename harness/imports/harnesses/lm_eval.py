@@ -13,9 +13,10 @@ from pathlib import Path
 
 from harness.declared import Json, JsonObject
 from harness.imports.containers.json_stream import Line, lines, walk
-from harness.imports.containers.json_values import a_count, a_list, a_number, a_sha256, a_text, an_object, parse
+from harness.imports.containers.json_values import a_count, a_list, a_number, a_sha256, a_text, an_object
 from harness.imports.harnesses.asked_models import NO_MODEL, provider_at
 from harness.imports.harnesses.logged_settings import setting_of
+from harness.imports.harnesses.prompt_texts import messages_of
 from harness.imports.harnesses.score_values import score_of
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import ended_us, instant_us
@@ -285,18 +286,10 @@ def _said(row: _Row, request: int, answer: Json) -> Said:
     else:
         asked = next(iter(a_list(next(iter(a_list(arguments)[request : request + 1]), None))), None)
     prompt = next(iter(asked), "") if isinstance(asked, list) else asked
-    return Said(messages=_messages(prompt), answer=answer if isinstance(answer, str) else str(answer))
-
-
-def _messages(prompt: Json) -> list[JsonObject]:
-    text = prompt if isinstance(prompt, str) else ""
-    try:
-        parsed = parse(text.encode()) if text.startswith("[") else None
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, list) and parsed and all(isinstance(one, dict) and "role" in one for one in parsed):
-        return [one for one in parsed if isinstance(one, dict)]
-    return [{"role": "user", "content": text}]
+    return Said(
+        messages=messages_of(prompt if isinstance(prompt, str) else ""),
+        answer=answer if isinstance(answer, str) else str(answer),
+    )
 
 
 FORMAT = Format(

@@ -15,10 +15,11 @@ from functools import cache
 
 from harness.declared import Json, JsonObject
 from harness.errors import ErrorClass
-from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_amount, an_object, parse
+from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_amount, an_object
 from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER, Asked, coloned, provider_at
 from harness.imports.harnesses.logged_settings import setting_of
 from harness.imports.harnesses.model_usage import Meaning, read_model_usage
+from harness.imports.harnesses.prompt_texts import messages_of
 from harness.imports.harnesses.score_values import score_of
 from harness.imports.log_instants import instant_us
 from harness.imports.log_records import (
@@ -304,14 +305,4 @@ def _said(row: JsonObject, response: JsonObject) -> Said:
     raw = a_text(an_object(row.get("prompt")).get("raw")) or ""
     output = response.get("output")
     answer = output if isinstance(output, str) or output is None else json.dumps(output, ensure_ascii=False)
-    return Said(messages=_messages(raw), answer=answer)
-
-
-def _messages(text: str) -> list[JsonObject]:
-    """Read a prompt: chats are written as a JSON array of messages."""
-    try:
-        parsed = parse(text.encode()) if text.lstrip().startswith("[") else None
-    except ValueError:
-        parsed = None
-    chat = [one for one in a_list(parsed) if isinstance(one, dict) and "role" in one]
-    return chat or [{"role": "user", "content": text}]
+    return Said(messages=messages_of(raw), answer=answer)
