@@ -14,7 +14,14 @@ from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunResult
-from harness.runner.forecast.bills import BillForecast, Charge, TaskCharges, bill_in_the_end
+from harness.runner.forecast.bills import (
+    Amounts,
+    BillForecast,
+    Charge,
+    TaskCharges,
+    bill_in_the_end,
+    with_unsure_counts,
+)
 from harness.runner.forecast.pilot_size import PilotTask, parse_pilot, pilot_units, wanted_answers
 from tests.support import runs
 from tests.support.runs import Watcher, number_suite
@@ -79,6 +86,20 @@ def test_cut_answers_lift_the_ceiling_and_never_above_every_answer_at_its_worst(
     assert none.high is not None
     assert none.high < none.ceiling < some.ceiling
     assert most.ceiling == sum(values[:8]) + 90 * 1000
+
+
+def test_not_knowing_how_many_will_be_asked_makes_a_forecast_less_certain() -> None:
+    known = Amounts(100.0, 96.0, 103.0, 120.0)
+    unsure = with_unsure_counts(known, 20.0, n_waves=1)
+    assert unsure.expected == 100
+    assert unsure.low == pytest.approx(100 - (4**2 + 28**2) ** 0.5)  # .35 of the 80 that are to come
+    assert unsure.high == pytest.approx(100 + (3**2 + 28**2) ** 0.5)
+    assert unsure.ceiling == 148
+    late = with_unsure_counts(known, 98.0, n_waves=7)
+    assert late.low == 98  # never below what is spent
+    assert late.high == pytest.approx(100 + (3**2 + 5**2) ** 0.5)
+    nothing = Amounts(100.0, None, None, None)
+    assert with_unsure_counts(nothing, 20.0, n_waves=2) == nothing
 
 
 # sizes of pilots
@@ -248,3 +269,27 @@ def test_a_pilot_draws_first_samples_of_each_task_with_their_probability(ledger:
     assert {planned[one.planned_id].epoch for one in draws} == {0}
     first = sorted(one.draw_order for one in planned.values() if one.epoch == 0)[:20]
     assert sorted({planned[one.planned_id].draw_order for one in draws}) == first
+
+
+# runs in waves
+
+
+def test_a_run_for_a_precision_is_forecast_after_each_wave_from_what_it_will_probably_ask(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    watcher = Watcher()
+    result = runs.run(number_suite(tmp_path, 400), [REASONER], ledger, watcher=watcher, precision=0.05)
+    made = whole(ledger)
+    n_waves = len({draw.wave for draw in ledger.draws("run-1")})
+    assert result.exit_code == 0
+    assert n_waves > 1
+    assert [(one.stage, one.wave) for one in made] == [
+        ("start", 0), ("pilot", 1), *(("wave", number) for number in range(2, n_waves))
+    ]  # fmt: skip
+    everything = made[0].ceiling
+    assert everything is None  # of a part nobody knows how much it will be
+    bill = sum(row.charged_pico_usd or 0 for row in attempt_rows(ledger))
+    for one in made[1:]:
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low <= bill <= one.high

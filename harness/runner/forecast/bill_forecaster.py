@@ -19,7 +19,7 @@ from harness.ledger.reading.forecast_rows import cell_bills
 from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
-from harness.runner.forecast.bills import Amounts, BillForecast, Stage, TaskCharges, bill_in_the_end
+from harness.runner.forecast.bills import Amounts, BillForecast, Stage, TaskCharges, bill_in_the_end, with_unsure_counts
 from harness.runner.forecast.estimates import CostEstimate, Estimator, items_by_suite, spread
 from harness.runner.forecast.stored_history import stored_history
 from harness.runner.forecast.task_charges import CellKey, RunCharges, StillToAsk, TaskKey, answer_prices
@@ -97,7 +97,8 @@ class BillForecaster:
         """
         with self._one_at_a_time:
             charges = self._charges.by_cell(len(self._planned_ids) if first is None else first, to_come)
-            amounts = bill_in_the_end(list(charges.values()))
+            is_sure = to_come is None
+            amounts = _amounts(list(charges.values()), n_waves=None if is_sure else wave)
             if not charges or amounts is None or amounts.low is None:
                 return None
             spent = self._spent()
@@ -108,7 +109,7 @@ class BillForecaster:
             cells = {
                 cell: forecast(found, tasks, spent.get(self._cells[cell], 0))
                 for cell, tasks in charges.items()
-                if (found := bill_in_the_end([tasks])) is not None
+                if (found := _amounts([tasks], n_waves=None if is_sure else wave)) is not None
             }
             every_task = [task for tasks in charges.values() for task in tasks]
             return self._stored(cells, forecast(amounts, every_task, sum(spent.values())))
@@ -233,6 +234,14 @@ def _sum(cells: Sequence[BillForecast], unpriced: tuple[str, ...]) -> BillForeca
 
 def _decimal(amount: int | None) -> Decimal | None:
     return None if amount is None else Decimal(amount)
+
+
+def _amounts(cells: Sequence[Sequence[TaskCharges]], *, n_waves: int | None) -> Amounts | None:
+    """The bill of cells; `n_waves` = after so many waves it is not known how many are to come, None = it is."""
+    found = bill_in_the_end(cells)
+    if found is None or n_waves is None:
+        return found
+    return with_unsure_counts(found, sum(task.spent for cell in cells for task in cell), n_waves=n_waves)
 
 
 def _forecast(
