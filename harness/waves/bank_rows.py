@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from harness.errors import LedgerError
 from harness.ledger import Ledger
@@ -63,7 +63,12 @@ def frozen(
     ledger: Ledger, source: BankSource, suite: SuiteRecord, frames: Sequence[TaskFrame], *, tested: str
 ) -> tuple[BankSource, Mapping[str, Bank]] | None:
     """Make predictions by task and write their digests down; None = the answers tell nothing apart."""
-    scores = bank_scores(ledger, source, suite)
+    return _frozen(bank_scores(ledger, source, suite), source, frames, tested=tested)
+
+
+def _frozen(
+    scores: Scores, source: BankSource, frames: Sequence[TaskFrame], *, tested: str
+) -> tuple[BankSource, Mapping[str, Bank]] | None:
     banks = {
         frame.task: bank
         for frame in frames
@@ -76,22 +81,32 @@ def frozen(
     return replace(source, sha256=digests, models=tuple(models)), banks
 
 
-def read_banks(
-    ledger: Ledger, source: BankSource, suite: SuiteRecord, frames: Sequence[TaskFrame], *, tested: str
-) -> Mapping[str, Bank]:
-    """Make the predictions of a frozen bank again.
+@dataclass(slots=True)
+class BankReader:
+    """Makes the predictions of frozen banks again; models of a run share what they rest on, which is read once."""
 
-    Raises:
-        LedgerError: they are not what the design was made with: rows of the ledger are missing or have changed.
-    """
-    found = frozen(ledger, source, suite, frames, tested=tested)
-    if found is None or dict(found[0].sha256) != dict(source.sha256):
-        raise LedgerError(
-            f"the stored answers from which {tested} was predicted are not those of its design",
-            where=ledger.database,
-            fix="use the ledger in which the run was started, whole",
-        )
-    return found[1]
+    ledger: Ledger
+    _known: dict[tuple[tuple[int, ...], int, str], Scores] = field(default_factory=dict)
+
+    def banks(
+        self, source: BankSource, suite: SuiteRecord, frames: Sequence[TaskFrame], *, tested: str
+    ) -> Mapping[str, Bank]:
+        """Give the predictions by task.
+
+        Raises:
+            LedgerError: they are not what the design was made with: rows of the ledger are missing or have changed.
+        """
+        key = (source.cell_ids, source.last_score_id, suite.name)
+        if key not in self._known:
+            self._known[key] = bank_scores(self.ledger, source, suite)
+        found = _frozen(self._known[key], source, frames, tested=tested)
+        if found is None or dict(found[0].sha256) != dict(source.sha256):
+            raise LedgerError(
+                f"the stored answers from which {tested} was predicted are not those of its design",
+                where=self.ledger.database,
+                fix="use the ledger in which the run was started, whole",
+            )
+        return found[1]
 
 
 def bank_scores(ledger: Ledger, source: BankSource, suite: SuiteRecord) -> Scores:

@@ -5,7 +5,7 @@ Data flows `runs.config` + planned samples + frozen bank -> `DesignedRun`; nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from harness.ledger import Ledger
 from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord
 from harness.models import ModelSpec
 from harness.precision import Bank, Layer
-from harness.waves.bank_rows import read_banks
+from harness.waves.bank_rows import BankReader
 from harness.waves.design_record import CellDesign, RunDesign, design_of
 from harness.waves.frame import TaskFrame, divided, task_frames
 
@@ -84,35 +84,30 @@ def read_design(ledger: Ledger, run: RunRecord, *, with_banks: bool = True) -> D
     if design is None:
         return None
     planned = ledger.planned(run.run_id)
+    reader = BankReader(ledger) if with_banks else None
     cells = []
     for record in ledger.cells(run.run_id):
         model = str(ModelSpec(provider=record.provider, model=record.model, setting=record.setting))
         if (own := design.cell(record.suite, model)) is not None and record.cell_id is not None:
-            cells.append(designed_cell(ledger, run, record, own, planned, with_banks=with_banks))
+            cells.append(designed_cell(reader, run, record, own, planned))
     return DesignedRun(run=run, design=design, cells=tuple(cells))
 
 
 def designed_cell(
-    ledger: Ledger,
-    run: RunRecord,
-    record: CellRecord,
-    design: CellDesign,
-    planned: list[PlannedRecord],
-    *,
-    with_banks: bool = True,
+    reader: BankReader | None, run: RunRecord, record: CellRecord, design: CellDesign, planned: Sequence[PlannedRecord]
 ) -> DesignedCell:
-    """Build the strata of one cell again, and hold them against its design."""
+    """Build the strata of one cell again, as its design has them; without a reader as if nothing was predicted."""
     suite = next(suite for suite in run.suites if suite.name == design.suite)
     frames = task_frames(planned, design.suite, design.unit_sizes)
     banks: Mapping[str, Bank] = {}
-    if design.bank is not None and with_banks:
-        banks = read_banks(ledger, design.bank, suite, frames, tested=design.model)
+    if design.bank is not None and reader is not None:
+        banks = reader.banks(design.bank, suite, frames, tested=design.model)
     assert record.cell_id is not None
     return DesignedCell(
         cell_id=record.cell_id,
         record=record,
         design=design,
-        layers=_layers(run, suite, design, frames, banks, with_banks=with_banks),
+        layers=() if design.bank is not None and reader is None else _layers(run, suite, design, frames, banks),
         frames={frame.task: frame for frame in frames},
         banks=banks,
         planned={
@@ -129,11 +124,7 @@ def _layers(
     design: CellDesign,
     frames: tuple[TaskFrame, ...],
     banks: Mapping[str, Bank],
-    *,
-    with_banks: bool,
 ) -> tuple[Layer, ...]:
-    if not with_banks and design.bank is not None:
-        return ()
     layers = divided(frames, suite, banks)
     if tuple(layer.stratum for layer in layers) != design.strata:
         raise LedgerError(

@@ -25,7 +25,7 @@ class Answer:
             taken from an earlier run, which tells nothing of what the next one costs.
         output_tokens: of the attempt that stands; None = not known.
         is_answered: whether any attempt has an answer.
-        is_open: whether the attempt that stands was never settled.
+        is_open: whether the attempt that stands was never settled, or was given up while it was in flight.
     """
 
     cell_id: int
@@ -61,7 +61,7 @@ def _answer(cell_id: int, planned_id: int, rows: Sequence[AnswerRow]) -> Answer 
         usd=sum(charged.values()) / 1e12 if charged and stands.status != REUSED else None,
         output_tokens=stands.output_tokens,
         is_answered=stands.status < UNANSWERED,
-        is_open=stands.status == SENT,
+        is_open=stands.status == SENT or stands.is_cancelled == 1,
     )
 
 

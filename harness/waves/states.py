@@ -26,7 +26,7 @@ class CellStates:
         results: by stratum what came of its drawn units, in draw order.
         draws: what was drawn, in the order stored.
         answers: by planned sample what stands, of what was drawn.
-        n_pending: drawn and not asked to the end: no attempt at all, or one that was never settled.
+        n_pending: drawn and not asked to the end: no attempt at all, or one that was never settled or given up.
         n_beyond: answers to samples that no wave drew: a whole run has them after its pilot.
     """
 

@@ -20,6 +20,7 @@ from harness.reports.facts.assembly import spend_report
 from harness.reports.precision.paired_draws import drawn_pair, output
 from harness.reports.report_parts import report_document
 from harness.usage.values import Meter
+from harness.waves.bank_rows import BankReader
 from harness.waves.design_record import RunDesign
 from harness.waves.designed_run import designed_cell
 from harness.waves.states import CellStates, wave_draws
@@ -167,7 +168,7 @@ async def _ask_as_designed(run: WaveRun, design: RunDesign) -> None:
     (record,) = run.ledger.cells(run.run_id)
     (own,) = design.cells
     states = CellStates(
-        cell=designed_cell(run.ledger, stored, record, own, run.ledger.planned(run.run_id)),
+        cell=designed_cell(BankReader(run.ledger), stored, record, own, run.ledger.planned(run.run_id)),
         states=tuple(StratumState.of(stratum, passes=(0,) * stratum.repeats) for stratum in own.strata),
         results={},
         draws=(),

@@ -324,3 +324,38 @@ def test_a_run_in_waves_is_shown_with_what_it_drew_and_not_with_what_is_left(led
         assert cell["n_planned"] == 900 + 3 * 40 + 120
         assert cell["n_drawn"] == cell["n_answered"]
     assert all("n_drawn" not in cell for cell in run_detail(ledger, "whole")["cells"])
+
+
+def test_answers_that_were_given_up_in_flight_are_not_passed_over_in_silence(tmp_path: Any) -> None:
+    """What was in flight when a run broke off are its long answers, which are wrong more often."""
+    slow = {"choice-00003", "choice-00007"}
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        run = wave_run(
+            opened,
+            "r",
+            models=("sim/a",),
+            tasks=(TaskPlan(name="choice", n_items=300),),
+            answers=lambda *asked: (
+                Told(score=None, given_up=True) if asked[2] in slow else LOT("sim/plain", *asked[1:])
+            ),
+        )
+        run.store(run.design(0.05))
+        asyncio.run(run.wave(wave=0))
+        opened.finish_run("r", "partial")
+        made = report(opened, "r")
+        told = report_document(made)["rows"][0]["precision"]
+    assert (told["n_answers_pending"], told["n_answers_given_up"], told["ended"]) == (2, 2, "stopped early")
+    assert any("in flight when the run broke off" in note for note in precision_table(made).notes)
+
+
+async def test_both_databases_give_the_same_report(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as opened:
+        run = wave_run(opened, "r", models=("sim/thinker@low", "sim/thinker@high"))
+        run.store(run.design(0.08))
+        await run.to_the_end()
+        (high, low) = (row["precision"] for row in report_document(report(opened, "r"))["rows"])
+    assert [(told["ended"], told["n_answers_drawn"] < told["n_answers_whole"]) for told in (high, low)] == [
+        ("reached", True),
+        ("reached", True),
+    ]
+    assert (round(high["score"], 6), round(low["score"], 6)) == (0.706976, 0.563033)

@@ -58,6 +58,7 @@ class Told:
     reason: str | None = None
     output_tokens: int = 100
     failed: bool = False
+    given_up: bool = False
 
 
 Answers = Callable[[str, str, str, int], Told]
@@ -256,10 +257,10 @@ def _outcome(attempt_id: int, told: Told) -> AttemptOutcome:
         usage_kind="openai.chat",
         usage_source="provider",
     )
-    if told.failed:
+    if told.failed or told.given_up:
         return AttemptOutcome(
             attempt_id=attempt_id,
-            status="failed",
+            status="cancelled" if told.given_up else "failed",
             finished_at_us=AT_US + 1_000_000,
             billed="no",
             charged_pico_usd=0,

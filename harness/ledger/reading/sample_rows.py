@@ -89,6 +89,7 @@ class AnswerRow(NamedTuple):
     Attributes:
         is_solve: whether the model itself was asked, and not its judge.
         status: below `UNANSWERED` it has an answer.
+        is_cancelled: whether it was given up before it had one.
         charged_pico_usd: None = its bill is not known.
         value_millionths, reason: of the score; both None = it has none.
     """
@@ -98,6 +99,7 @@ class AnswerRow(NamedTuple):
     attempt_id: int
     is_solve: int
     status: int
+    is_cancelled: int
     output_tokens: int | None
     charged_pico_usd: int | None
     value_millionths: int | None
@@ -117,6 +119,7 @@ def answer_rows(ledger: Readable, cell_ids: Sequence[int], *, last_score_id: int
     query = f"""
         SELECT attempts.cell_id, attempts.planned_id, attempts.attempt_id,
             CASE WHEN attempts.purpose = 'solve' THEN 1 ELSE 0 END, {_STATUS},
+            CASE WHEN attempts.status = 'cancelled' THEN 1 ELSE 0 END,
             attempts.output_tokens, attempts.charged_pico_usd, scores.value_millionths, scores.reason
         FROM attempts LEFT JOIN scores
             ON scores.attempt_id = attempts.attempt_id AND scores.score_id <= :last_score_id

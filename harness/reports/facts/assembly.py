@@ -41,11 +41,11 @@ from harness.reports.facts.sample_columns import SampleSpend, cell_samples
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.tool_costs import other_rates, tool_cost
-from harness.reports.precision.drawn_cells import drawn_cells
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import price_warnings
 from harness.reports.questions import check_names, parse_pricing
 from harness.reports.spend.report import SpendReport, with_rows
+from harness.waves.design_record import DESIGN
 
 Cells = Mapping[int, RunCell]
 
@@ -77,8 +77,7 @@ def spend_report(
                  if cell.cell_id is not None}  # fmt: skip
         check_names(pricing, book, {(cell.record.provider, cell.record.model) for cell in cells.values()})
         _charge(still, [run.run_id for run in runs], cells, charger)
-        for cell_id, drawn in ((cell_id, drawn) for run in runs for cell_id, drawn in drawn_cells(still, run).items()):
-            cells[cell_id].drawn = drawn
+        _read_draws(still, [run for run in runs if DESIGN in run.config], cells)
         # what is asked of a report beyond what happened changes its amounts, and no forecast was made of those
         forecasts = () if as_of or what_if else kept_forecasts(still, [run.run_id for run in runs])
     facts = pooled(list(cells.values()))
@@ -189,6 +188,17 @@ def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
 
 def _says_more_was_spent(warning: str) -> bool:
     return warning.startswith(LOWER_BOUND_NOTE)
+
+
+def _read_draws(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None:
+    """Read what waves drew, of the runs that were asked in waves."""
+    if not runs:
+        return
+    from harness.reports.precision.drawn_cells import drawn_cells  # most reports need nothing of it
+
+    for run in runs:
+        for cell_id, drawn in drawn_cells(ledger, run).items():
+            cells[cell_id].drawn = drawn
 
 
 def _read_results(ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: SampleSpend) -> None:

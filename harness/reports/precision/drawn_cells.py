@@ -96,6 +96,7 @@ def _facts(
         n_drawn=len(states.draws),
         n_whole=len(cell.planned),
         n_pending=states.n_pending,
+        n_given_up=sum(answer.is_open for answer in states.answers.values()),
         bank_models=() if bank is None else bank.models,
         bank_is_lost=is_lost and bank is not None,
     )

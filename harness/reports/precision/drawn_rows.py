@@ -56,7 +56,7 @@ class DrawnFacts:
         results: by stratum what came of its drawn units.
         units: by stratum the samples of its units, in draw order; only of those drawn where `bank_is_lost`.
         n_drawn: answers that waves asked for; `n_whole` = those of the whole suite with all its repeats.
-        n_pending: drawn and never asked to the end.
+        n_pending: drawn and never asked to the end; `n_given_up` of them were in flight when the run broke off.
         bank_models: whose answers predicted the samples.
         bank_is_lost: whether the ledger does not hold those answers any more, so that nothing is predicted here.
         whole_usd: what the whole suite with all its repeats would have cost at the same prices; None = not known.
@@ -75,6 +75,7 @@ class DrawnFacts:
     differences: tuple[WantedDifference, ...] = ()
     is_complete: bool = True
     n_pending: int = 0
+    n_given_up: int = 0
     bank_models: tuple[str, ...] = ()
     bank_is_lost: bool = False
     whole_usd: float | None = None

@@ -190,6 +190,11 @@ def drawn_notes(drawn: DrawnFacts) -> Iterator[str]:
         yield f"all there is was asked, and its repeats leave ±{points(found.half_width)} points"
     if drawn.n_pending:
         yield f"{drawn.n_pending:,} drawn answers have not come yet; the estimate is without them"
+    if drawn.n_given_up:
+        yield (
+            f"{drawn.n_given_up:,} of them were in flight when the run broke off: long answers, which are wrong more "
+            "often, so that the estimate leans upwards until the run has gone on"
+        )
     if found.value is not None and not drawn.best.measured and drawn.n_drawn < drawn.n_whole:
         yield "no sample was asked twice: how much of the spread is the model's own chance is an assumption (60 %)"
     if drawn.bank_is_lost:
@@ -216,6 +221,7 @@ def precision_object(row: SpendRow, drawn: DrawnFacts) -> dict[str, object]:
         "n_answers_drawn": drawn.n_drawn,
         "n_answers_whole": drawn.n_whole,
         "n_answers_pending": drawn.n_pending,
+        "n_answers_given_up": drawn.n_given_up,
         "n_waves": drawn.n_waves,
         "cost_usd": money(row.facts.solve.known_usd),
         "whole_suite_usd": float_money(drawn.whole_usd),
