@@ -175,9 +175,18 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an empty ledger in a SQLite file, to be copied: that takes a fifth of the time of making one."""
+    path = tmp_path_factory.mktemp("empty") / "ledger.db"
+    Ledger.open(path).close()
+    return path
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(empty_ledger: Path, tmp_path: Path) -> Iterator[Ledger]:
     """Open an empty ledger in a SQLite file."""
+    shutil.copy(empty_ledger, tmp_path / "ledger.db")
     with Ledger.open(tmp_path / "ledger.db") as opened:
         yield opened
 

@@ -263,9 +263,11 @@ async def test_what_was_recorded_ahead_of_a_stop_never_leaves_and_costs_nothing(
         server.answer_with(*[Reply()] * 1000)
         server.always = refused
         running = asyncio.create_task(_on_loopback(server, suite, sqlite, concurrency=20))
-        open_now = 0
-        while len(server.seen) < 1020 or open_now <= 20:
-            open_now = await asyncio.to_thread(n_open)
+        while len(server.seen) < 1020:
+            server.arrived.clear()
+            await server.arrived.wait()
+        while await asyncio.to_thread(n_open) <= 20:
+            pass
         assert refused.until is not None
         refused.until.set()
         result = await running
