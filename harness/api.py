@@ -134,6 +134,7 @@ class Ledger:
         from harness.pricing.price_files import load_price_book
         from harness.rendering.export_files import data_frame, stream_of
         from harness.reports.estimate import estimate_table
+        from harness.reports.planned_waves import planned_objects
         from harness.runner.forecast.dry_run import dry_run
         from harness.runner.options.arguments import spec_of
 
@@ -150,6 +151,9 @@ class Ledger:
         planned = _outside_any_event_loop(go)
         frame = data_frame(stream_of(estimate_table(planned.estimates)))
         frame.attrs["warnings"] = list(planned.warnings)
+        if planned.waves is not None:
+            names = dict.fromkeys((task.suite, str(task.model)) for task in planned.waves.tasks)
+            frame.attrs["precision"] = {name: planned_objects(planned.waves, *name) for name in names}
         return frame
 
     def runs(self) -> pd.DataFrame:
@@ -304,7 +308,8 @@ def dry_run(
     Returns:
         One row per suite and model, and a total; dollars are exact decimals, NA = not known. `estimated_usd` is what is
         expected, `low_usd` to `high_usd` its 90 % interval, `forecast_from` says from what: answers in the ledger, if
-        there is one, else published or assumed lengths. What the run would warn of is in `frame.attrs["warnings"]`.
+        there is one, else published or assumed lengths. What the run would warn of is in `frame.attrs["warnings"]`;
+        with a precision, what it will probably ask of each task is in `frame.attrs["precision"]`, by (suite, model).
 
     Raises:
         InputError: what the run would refuse, too.

@@ -46,6 +46,16 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_dry_run_says_how_much_a_precision_will_probably_ask(tmp_path: Path) -> None:
+    suite = number_suite(tmp_path, 900)
+    frame = harness.dry_run(suite, "sim/direct", db=tmp_path / "none.db", precision="4pt")
+    (task,) = frame.attrs["precision"]["mine", "sim/direct"]
+    assert (task["n_all_samples"], task["n_all_attempts"]) == (900, 900)
+    assert 100 < task["n_samples"] < 600
+    assert Decimal(task["usd"]) < Decimal(task["whole_usd"]) / 2
+    assert "precision" not in harness.dry_run(suite, "sim/direct", db=tmp_path / "none.db").attrs
+
+
 def test_the_options_of_run_are_those_of_a_run_spec_and_the_command_lines_names() -> None:
     fields = {field.name for field in dataclasses.fields(RunSpec)} - {"suites", "models"}
     assert set(known_names()) == fields | set(OTHER_NAMES)

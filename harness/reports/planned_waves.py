@@ -49,7 +49,7 @@ def _notes(plan: WavesPlan) -> Iterator[str]:
 
 
 def planned_objects(plan: WavesPlan, suite: str, model: str) -> list[dict[str, object]]:
-    """Give the tasks of one suite on one model as JSON values; dollars as exact strings, rounded to a micro-dollar."""
+    """Give the tasks of one suite on one model as JSON values; dollars as strings, rounded to a micro-dollar."""
     return [
         {
             "task": task.task,
