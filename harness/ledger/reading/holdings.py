@@ -6,6 +6,7 @@ Data flows tables -> counts; `ledger_facts` reads ledgers of older schemas too.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -49,6 +50,16 @@ def status_counts(ledger: Ledger) -> dict[str, Counter[str]]:
     for row in select_rows(ledger, query):
         counts.setdefault(row.run_id, Counter())[row.status] = row.n_attempts
     return counts
+
+
+def sample_counts(ledger: Ledger, run_ids: Sequence[str]) -> dict[str, int]:
+    """Count the different samples that each of these runs planned."""
+    query = """
+        SELECT run_id, count(*) AS n_samples FROM (
+            SELECT DISTINCT run_id, suite, task, sample_id FROM planned_samples WHERE run_id IN :run_ids
+        ) AS samples GROUP BY run_id
+    """
+    return {row.run_id: row.n_samples for row in select_rows(ledger, query, run_ids)}
 
 
 _CELL_COUNTS = """

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 from harness.documents.table import Column, Table
@@ -15,10 +14,11 @@ from harness.imports.into_ledger import Imported
 from harness.imports.log_runs import RunImport
 from harness.imports.log_units import Refused
 from harness.ledger import Ledger
+from harness.ledger.reading.holdings import sample_counts
 from harness.money import plain
 from harness.pricing.book import PriceBook
-from harness.reports.facts.assembly import spend_report
-from harness.reports.facts.report_facts import NOTHING, Spend, TokenSums
+from harness.reports.facts.assembly import run_spends
+from harness.reports.facts.report_facts import Spend, TokenSums
 from harness.reports.spend import wording
 
 MOST_BROKEN_TOLD = 10
@@ -30,7 +30,7 @@ class ImportedRow:
 
     Attributes:
         spend: of all its attempts, whatever their purpose.
-        n_samples: different samples that were asked.
+        n_samples: different samples of the run.
     """
 
     format: str
@@ -46,20 +46,20 @@ class ImportedRow:
 
 def imported_rows(ledger: Ledger, book: PriceBook, done: Sequence[Imported]) -> list[ImportedRow]:
     """Read what the ledger holds of the runs that were imported; a run of several units is one row."""
-    found: dict[str, ImportedRow] = {}
+    runs: dict[str, tuple[str, RunImport]] = {}
     for unit in done:
         for run in unit.runs:
-            if run.run_id in found:
-                found[run.run_id].run.add(run)
-                continue
-            report = spend_report(ledger, book, [run.run_id])
-            cells = [row.facts for row in report.rows]
-            spend = reduce(Spend.plus, (one for cell in cells for one in cell.spends.values()), NOTHING)
-            samples = {
-                (cell.suite, task.task, sample) for cell in cells for task in cell.tasks for sample in task.sample_ids
-            }
-            found[run.run_id] = ImportedRow(format=unit.format.name, run=run, spend=spend, n_samples=len(samples))
-    return list(found.values())
+            if run.run_id in runs:
+                runs[run.run_id][1].add(run)
+            else:
+                runs[run.run_id] = unit.format.name, run
+    if not runs:  # all were refused
+        return []
+    spends, counts = run_spends(ledger, book, list(runs)), sample_counts(ledger, list(runs))
+    return [
+        ImportedRow(format=name, run=run, spend=spends[run_id], n_samples=counts.get(run_id, 0))
+        for run_id, (name, run) in runs.items()
+    ]
 
 
 COLUMNS = (
