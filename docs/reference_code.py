@@ -204,7 +204,7 @@ RECORDS = (
     " `input_tokens` is all input, cached or not, and\n`total_tokens` is input plus output. `evaluation_name` is the"
     " task, `dataset_name` the suite. What was never scored has an\n`error`, and is no wrong answer. The schema has no"
     " place for dollars: `metadata` has `cost_usd` (exact; list price, or as stated\nwhere there is none),"
-    " `cost_is_lower_bound`, `judge_cost_usd`, `epoch` from 0, `setting`, `n_attempts`, `status` and more.\n",
+    " `cost_is_lower_bound`, `judge_cost_usd`, `epoch` from 1, `setting`, `n_attempts`, `status` and more.\n",
     "## `otlp`\n",
     "Spans of [OpenTelemetry](https://opentelemetry.io) in OTLP JSON: `-o FILE.json` is one trace export, `-o"
     " FILE.jsonl` one a line,\nas collectors write files. Every request is a `chat` span with the names of the"

@@ -88,16 +88,16 @@ async def test_instance_records_hold_every_token_and_score_of_the_report(ledger:
         assert sum(count["input_tokens"] for count in counts) == all_input
         assert all(count["total_tokens"] == count["input_tokens"] + count["output_tokens"] for count in counts)
     by_id = {(record["sample_id"], record["metadata"]["epoch"]): record for record in records}
-    assert by_id["cached", "0"]["metadata"]["cost_usd"] == "0.009302"  # (600*2.1 + 400*0.53 + 900*8.7) millionths
-    assert (by_id["retried", "0"]["token_usage"]["input_tokens"], by_id["retried", "0"]["metadata"]["n_attempts"]) == (
+    assert by_id["cached", "1"]["metadata"]["cost_usd"] == "0.009302"  # (600*2.1 + 400*0.53 + 900*8.7) millionths
+    assert (by_id["retried", "1"]["token_usage"]["input_tokens"], by_id["retried", "1"]["metadata"]["n_attempts"]) == (
         120,
         "2",
     )
-    assert by_id["cached", "1"]["evaluation"] == {"score": 0.5, "is_correct": False, "num_turns": 1}
-    assert (by_id["lost", "0"]["error"], by_id["lost", "0"]["token_usage"]) == ("timed_out", None)
-    assert by_id["mute", "0"]["error"] is None
-    assert by_id["mute", "0"]["evaluation"]["score"] == 0.0
-    assert by_id["reused", "0"]["token_usage"] is None
+    assert by_id["cached", "2"]["evaluation"] == {"score": 0.5, "is_correct": False, "num_turns": 1}
+    assert (by_id["lost", "1"]["error"], by_id["lost", "1"]["token_usage"]) == ("timed_out", None)
+    assert by_id["mute", "1"]["error"] is None
+    assert by_id["mute", "1"]["evaluation"]["score"] == 0.0
+    assert by_id["reused", "1"]["token_usage"] is None
 
 
 async def test_a_folder_of_records_holds_an_aggregate_with_their_digest(ledger: Ledger, tmp_path: Path) -> None:

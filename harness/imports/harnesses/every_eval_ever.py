@@ -136,12 +136,14 @@ class _Reader:
         )
 
     def _answer(self, row: JsonObject, key: str, where: str) -> Iterator[Record]:
-        run, suite, name = self._runs[key], a_text(row.get("evaluation_name")) or "evaluation", str(row["model_id"])
-        cell = run.cells.get((suite, name)) or self._cell(key, suite, name)
+        run, task, name = self._runs[key], a_text(row.get("evaluation_name")) or "evaluation", str(row["model_id"])
+        own = self._own(row)
+        suite = a_text(own.get("suite")) or task
+        cell = run.cells.get((suite, name)) or self._cell(key, suite, name, own)
         run.cells[suite, name] = cell
-        epoch, is_new = self._place(run, row, suite, name)
-        sample = SampleKey(sample_id=str(row["sample_id"]), epoch=epoch)
-        identity = f"{key}/{suite}/{name}/{sample.sample_id}/{epoch}"
+        epoch, is_new = self._place(run, row, task, name)
+        sample = SampleKey(sample_id=str(row["sample_id"]), task=task if own else None, epoch=epoch)
+        identity = f"{key}/{task}/{name}/{sample.sample_id}/{epoch}"
         if is_new:
             run.n_records += 1
             run.n_epochs = max(run.n_epochs, epoch + 1)
@@ -162,11 +164,23 @@ class _Reader:
         seen.add(result)
         return epoch, len(seen) == 1
 
-    def _cell(self, key: str, suite: str, name: str) -> ImportedCell:
+    def _own(self, row: JsonObject) -> JsonObject:
+        """Give what only our own export writes beside the schema's fields: suite, setting, status and time."""
+        return an_object(row.get("metadata")) if self._library == OWN_TOOL else {}
+
+    def _cell(self, key: str, suite: str, name: str, own: JsonObject) -> ImportedCell:
         info = an_object(self._about.get("model_info"))
         platform = a_text(info.get("inference_platform")) or a_text(an_object(info.get("inference_engine")).get("name"))
         asked = _asked(name, platform)
-        return ImportedCell(run=key, suite=suite, provider=asked.provider, model=asked.model)
+        return ImportedCell(
+            run=key,
+            suite=suite,
+            suite_version=a_text(own.get("suite_version")) or "",
+            provider=asked.provider,
+            model=asked.model,
+            setting=a_text(own.get("setting")),
+            simulated=own.get("simulated") == "true",
+        )
 
     def _sample(self, row: JsonObject, cell: ImportedCell, sample: SampleKey) -> ImportedSample:
         targets = [str(one) for one in a_list(an_object(row.get("input")).get("reference"))]
@@ -176,7 +190,9 @@ class _Reader:
     def _attempt(
         self, row: JsonObject, cell: ImportedCell, sample: SampleKey, identity: str, where: str
     ) -> ImportedAttempt:
-        raw, fault = row.get("token_usage"), a_text(row.get("error"))
+        raw, fault, own = row.get("token_usage"), a_text(row.get("error")), self._own(row)
+        is_answered = own.get("status") == "succeeded" if own else not fault
+        is_reused = own.get("status") == "reused"
         meaning = NOT_KNOWN
         if self._library == "inspect":
             meaning = meaning_of(version_of((self._version or "").rpartition(":")[2]), str(row["model_id"]))
@@ -184,9 +200,10 @@ class _Reader:
             cell=cell,
             identity=identity,
             sample=sample,
-            status="failed" if fault else "succeeded",
+            status="reused" if is_reused else "succeeded" if is_answered else "failed",
+            started_at_us=_instant(own.get("started_at")),
             usage=read_model_usage(NAME, raw, where=where, meaning=meaning) if isinstance(raw, dict) else None,
-            error_message=fault,
+            error_message=None if is_answered else fault,
             finish_reason=FINISH.get(str(an_object(row.get("metadata")).get("stop_reason"))),
             said=_said(row) if self._texts else None,
         )

@@ -322,7 +322,7 @@ def _metadata(one: WholeSample) -> Mapping[str, str]:
         "suite": cell.suite,
         "suite_version": cell.suite_version,
         "task": sample.task,
-        "epoch": str(sample.epoch),
+        "epoch": str(sample.epoch + 1),  # as converters of other tools count
         "provider": cell.provider,
         "setting": cell.setting,
         "simulated": "true" if cell.simulated else None,
