@@ -35,7 +35,9 @@ class Figure:
     def bar(self) -> str:
         """The bar in words."""
         if self.at_least is not None and self.at_most is not None:
-            return f"within {self.shown(self.at_most)}"
+            if self.at_least == -self.at_most:
+                return f"within {self.shown(self.at_most)}"
+            return f"{self.shown(self.at_least)} to {self.shown(self.at_most)}"
         if self.at_least is not None:
             return f">= {self.shown(self.at_least)}"
         return "" if self.at_most is None else f"<= {self.shown(self.at_most)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.ledger import Ledger
-from harness.ledger.reading.forecast_rows import AnswerLength, answer_lengths
+from harness.ledger.reading.forecast_rows import AnswerLength, answer_lengths, cell_bills, sample_charges
 from harness.loaders.suite_files import list_suites, load_suite
 from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
@@ -172,6 +172,25 @@ async def test_stored_lengths_are_those_of_the_same_samples_in_any_suite_on_both
         assert lengths(ledger, "another", choice="66" * 32) == lengths(ledger, "another", other="55" * 32) == []
         (same,) = lengths(ledger, "another", choice="55" * 32)
         assert (same.task, same.output_tokens) == ("choice", 60)
+
+
+async def test_charges_are_summed_by_sample_and_by_cell_on_both_databases(ledger_url: str) -> None:
+    with Ledger.open(ledger_url) as ledger:
+        filled = fill(ledger)
+        async with ledger.writer() as writer:
+            solved, judged, unknown, _open = [
+                await writer.send(start(filled, number, request_id=f"r{place}", purpose=purpose))
+                for place, (number, purpose) in enumerate([(0, "solve"), (0, "judge"), (1, "solve"), (2, "solve")])
+            ]
+            await writer.settle(outcome(solved, charged_pico_usd=700))
+            await writer.settle(outcome(judged, charged_pico_usd=50))
+            await writer.settle(outcome(unknown, charged_pico_usd=None))
+        first, second, third = list(sample_charges(ledger, filled.run_id, first=9))
+        assert (first.pico_usd, first.n_cut, second.pico_usd, third.pico_usd) == (750, 0, None, None)
+        assert len(list(sample_charges(ledger, filled.run_id, first=1))) == 1
+        (bill,) = cell_bills(ledger, [filled.run_id])[filled.run_id]
+        assert (bill.pico_usd, bill.n_unknown) == (750, 2)
+        assert cell_bills(ledger, ["another"]) == {}
 
 
 def planned(suite: str, *models: str, ledger: Ledger | None) -> DryRun:
