@@ -86,19 +86,3 @@ def unsure(fmt: str, raw: Mapping[str, object] | None, name: str, detail: str) -
     """Keep a usage object whose numbers cannot be trusted: its tokens are unknown, and the flag says why."""
     usage = Usage(input_tokens=None, output_tokens=None, flags=(Flag(name=name, detail=detail),))
     return ImportedUsage(usage=usage, raw=raw, kind=fmt)
-
-
-def split_cached(input_tokens: int, output_tokens: int, cached: int, total: int | None) -> int | None:
-    """Say how much of `input_tokens` was not cached, by the only rule that holds over versions.
-
-    With cached tokens and `total = input + output` they are inside of the input, with
-    `total = input + output + cached` beside it.
-
-    Returns:
-        Uncached input tokens; None = the total fits neither rule, so nobody knows.
-    """
-    if not cached:
-        return input_tokens
-    if total == input_tokens + output_tokens:
-        return input_tokens - cached if cached <= input_tokens else None
-    return input_tokens if total == input_tokens + output_tokens + cached else None
