@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+NOT_BATCH = "not batch"
+"""The tier of what an account tells from batches alone."""
 RowKind = Literal["usage", "cost", "request"]
 
 
@@ -42,7 +44,7 @@ class AccountRow:
     Attributes:
         start_us, end_us: stretch of time, the end excluded; both the same for a request.
         model: as the account names it; None = not told apart.
-        tier: as the account names it, `batch` for batches; None = not told apart.
+        tier: as the account names it, `batch` for batches, `NOT_BATCH` for all others together; None = not told apart.
         meter: what a cost is for, in the account's words; None = everything.
         n_requests: None = the account does not count them.
         request_id: the provider's id of a request.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from harness.accounts.account_fields import Fields, amount, count, dollars_only, instant_us, needed_count, text
-from harness.accounts.account_rows import AccountRow, AccountTokens
+from harness.accounts.account_rows import NOT_BATCH, AccountRow, AccountTokens
 from harness.imports.containers.json_values import a_list, an_object
 from harness.imports.refusal import ImportRefused
 
@@ -40,8 +40,8 @@ def usage_rows(bucket: Fields) -> Iterator[AccountRow]:
 
 
 def _told(result: Fields) -> str | None:
-    """Name the tier of a result that says it was no batch; None = tiers are not told apart."""
-    return "standard" if result.get("batch") is False else None
+    """Name the tier of a result that says it was no batch, and no more; None = tiers are not told apart at all."""
+    return NOT_BATCH if result.get("batch") is False else None
 
 
 def _tokens(result: Fields) -> AccountTokens:

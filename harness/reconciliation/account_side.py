@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from harness.accounts.account_rows import AccountRow, AccountTokens
+from harness.accounts.account_rows import NOT_BATCH, AccountRow, AccountTokens
 from harness.money import EXACT
-from harness.pricing.rates import named_tier
+from harness.pricing.rates import BATCH, STANDARD, named_tier
 from harness.reconciliation.sides import NO_TOKENS, ZERO, Place, Quantities
 
 DAY_US = 86_400_000_000
@@ -68,6 +68,7 @@ class AccountSide:
 
     Attributes:
         tells_model, tells_tier: whether its usage tells these apart.
+        tells_only_batch: of the tiers, it tells batches from everything else.
         used: by place; empty = the account states no tokens.
         charged: by place as its costs tell them apart; empty = it states no dollars.
         decimals: most decimal places of its amounts.
@@ -77,10 +78,18 @@ class AccountSide:
     grid: Grid
     tells_model: bool
     tells_tier: bool
+    tells_only_batch: bool = False
     used: dict[Place, Bucket] = field(default_factory=dict)
     charged: dict[Place, Bucket] = field(default_factory=dict)
     decimals: int = 0
     own_key_usd: Decimal = ZERO
+
+    def tier_of(self, tier: str | None) -> str | None:
+        """Name a tier as this account tells tiers apart; None = it does not."""
+        if not self.tells_tier or tier is None:
+            return None
+        named = named_tier(tier)
+        return STANDARD if self.tells_only_batch and named != BATCH else named
 
     @property
     def billed_usd(self) -> Decimal:
@@ -112,13 +121,14 @@ def account_side(usage: Iterable[AccountRow], costs: Iterable[AccountRow], grid:
         grid=grid,
         tells_model=any(row.model is not None for row in counted),
         tells_tier=any(row.tier is not None for row in counted),
+        tells_only_batch=any(row.tier == NOT_BATCH for row in counted),
     )
     for row in counted:
         if row.tokens is not None and not (side.tells_model and row.model is None and row.tokens.total == 0):
             _use(side.used.setdefault(_place(row, side, name_of), Bucket()), row, row.tokens)
     by_model = any(row.model is not None for row in charged)
     for row in charged:
-        tier = None if row.tier is None or not side.tells_tier else named_tier(row.tier)
+        tier = side.tier_of(row.tier)
         model = None if row.model is None else name_of(row.model, row.start_us)
         is_fee = by_model and model is None
         place = Place(model, "fees" if is_fee else tier, grid.slot(row.start_us))
@@ -132,8 +142,7 @@ def account_side(usage: Iterable[AccountRow], costs: Iterable[AccountRow], grid:
 
 def _place(row: AccountRow, side: AccountSide, name_of: NameOf) -> Place:
     model = None if row.model is None else name_of(row.model, row.start_us)
-    tier = named_tier(row.tier) if side.tells_tier else None
-    return Place(model, tier, side.grid.slot(row.start_us))
+    return Place(model, side.tier_of(row.tier or STANDARD), side.grid.slot(row.start_us))
 
 
 def _use(bucket: Bucket, row: AccountRow, tokens: AccountTokens) -> None:

@@ -44,7 +44,7 @@ def compare_requests(held: Held, rows: Iterable[AccountRow], grid: Grid, name_of
         place = Place(attempt.model, attempt.tier, grid.slot(attempt.at_us))
         if request is None:
             findings.lines.append(
-                Line(name="only_here", place=place, here_usd=attempt.usd or ZERO, n_here=1,
+                Line(name="only_here", place=place, here_usd=_charged(attempt) or ZERO, n_here=1,
                      attempt_ids=(attempt.attempt_id,), note="no request of this id is on the bill")
             )  # fmt: skip
             continue
@@ -63,7 +63,7 @@ def compare_requests(held: Held, rows: Iterable[AccountRow], grid: Grid, name_of
 
 
 def _beside(findings: Findings, attempt: HeldAttempt, row: AccountRow, place: Place) -> None:
-    billed, here = row.billed_usd or ZERO, attempt.usd
+    billed, here = row.billed_usd or ZERO, _charged(attempt)
     ids = (attempt.attempt_id,)
     if attempt.is_open:
         findings.lines.append(
@@ -83,6 +83,11 @@ def _beside(findings: Findings, attempt: HeldAttempt, row: AccountRow, place: Pl
     if gap:
         name, note = _reason(gap, here, billed, row)
         findings.lines.append(Line(name=name, place=place, there_usd=gap, n_there=0, attempt_ids=ids, note=note))
+
+
+def _charged(attempt: HeldAttempt) -> Decimal | None:
+    """Give all that an attempt was charged: the bill of a request holds its fees, too."""
+    return None if attempt.usd is None else EXACT.add(attempt.usd, attempt.fees_usd)
 
 
 def _reason(gap: Decimal, here: Decimal, billed: Decimal, row: AccountRow) -> tuple[LineName, str]:

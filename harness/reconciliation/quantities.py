@@ -89,7 +89,7 @@ class _Comparison:
 
     def place_of(self, attempt: HeldAttempt) -> Place:
         account = self._account
-        return Place(attempt.model if account.tells_model else None, attempt.tier if account.tells_tier else None,
+        return Place(attempt.model if account.tells_model else None, account.tier_of(attempt.tier),
                      account.grid.slot(attempt.at_us))  # fmt: skip
 
     def _hold(self, held: _Held, attempt: HeldAttempt) -> None:

@@ -77,8 +77,6 @@ def reconcile(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid, notes: S
         findings = _by_buckets(side, account)
         is_billed, billed = bool(account.charged), account.billed_usd
     held = total(EXACT.add(each.usd or ZERO, each.fees_usd) for each in side.attempts() if not each.is_open)
-    if requests:
-        _fees(findings, side.attempts(), grid, None)
     lines = tuple(line for line in findings.lines if line.here_usd or line.there_usd or line.n_here or line.n_there)
     account_usd = billed if is_billed else total(line.there_usd for line in lines)
     made = Reconciliation(
@@ -138,7 +136,7 @@ def _dollars_alone(attempts: Iterable[HeldAttempt], account: AccountSide) -> Fin
     return findings
 
 
-def _fees(findings: Findings, attempts: Iterable[HeldAttempt], grid: Grid, account: AccountSide | None) -> None:
+def _fees(findings: Findings, attempts: Iterable[HeldAttempt], grid: Grid, account: AccountSide) -> None:
     """Put fees (searches and the like) side by side, slot by slot."""
     held: dict[int, _Sum] = defaultdict(_Sum)
     for each in attempts:
@@ -146,11 +144,11 @@ def _fees(findings: Findings, attempts: Iterable[HeldAttempt], grid: Grid, accou
             slot = grid.slot(each.at_us)
             held[slot].usd = EXACT.add(held[slot].usd, each.fees_usd)
             held[slot].n_requests += 1
-    has_places = account is not None and any(place.tier == "fees" for place in account.charged)
-    for slot in sorted({*held, *(p.slot for p in account.charged if p.tier == "fees")} if account else held):
+    has_places = any(place.tier == "fees" for place in account.charged)
+    for slot in sorted({*held, *(place.slot for place in account.charged if place.tier == "fees")}):
         place = Place(None, "fees", slot)
         here = held[slot].usd if slot in held else ZERO
-        bucket = account.charged.get(place) if account is not None else None
+        bucket = account.charged.get(place)
         there = EXACT.subtract(bucket.billed_usd, bucket.credits_usd) if bucket is not None else ZERO
         agreed = min(here, there) if has_places else here
         lines = (

@@ -269,3 +269,25 @@ def test_a_missing_admin_key_names_its_variable() -> None:
     assert admin_key("anthropic", {"ANTHROPIC_ADMIN_KEY": "k"}) == "k"
     with pytest.raises(MissingKeyError, match="ANTHROPIC_ADMIN_KEY is not set"):
         admin_key("anthropic", {"ANTHROPIC_API_KEY": "k"})
+
+
+async def test_usage_that_tells_batches_alone_does_not_make_flex_a_difference(tmp_path: Path) -> None:
+    """Without grouping by service tier all that is no batch is one row: tiers of the ledger are joined likewise."""
+    calls = [*CALLS, *(call(number, 1, tier="flex") for number in range(18, 22))]
+    db = await stored(tmp_path, calls)
+    paths, billed = write_invoice(tmp_path, "openai", calls, same)
+    for path in paths[:2]:
+        page = json.loads(path.read_text())
+        for bucket in page["data"]:
+            bucket["results"] = _joined(bucket["results"])
+        path.write_text(json.dumps(page))
+    _, made = reconciled(db, *map(str, paths))
+    assert by_name(made) == {"agreed": 0, "unexplained": 0}
+    assert Decimal(made["ledger_usd"]) == billed
+
+
+def _joined(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    counts = ("num_model_requests", "input_tokens", "input_cached_tokens", "output_tokens")
+    if not results:
+        return []
+    return [{**results[0], "service_tier": None, **{name: sum(each[name] for each in results) for name in counts}}]

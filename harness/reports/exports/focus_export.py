@@ -21,8 +21,8 @@ from harness.instants import from_us, to_us
 from harness.ledger import CellRecord, Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.charged_rows import ChargedRow, charged_rows
-from harness.ledger.reading.sums import unknown_bills
-from harness.money import EXACT, multiply
+from harness.ledger.reading.sums import invoiced_sums, unknown_bills
+from harness.money import EXACT, from_pico, multiply, plain
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates, price_used
 from harness.reports.exports.focus_columns import FOCUS
@@ -157,6 +157,10 @@ def _batches(
             else:
                 charges.alone(row, alone[row.attempt_id])
     left_out += _left_out(charges, sum(bill.n_attempts for bill in unknown_bills(ledger, run_ids)))
+    if settled := invoiced_sums(ledger, run_ids):
+        usd = plain(from_pico(sum(each.billed_pico_usd for each in settled)))
+        n_attempts = sum(each.n_attempts for each in settled)
+        left_out.append(f"{n_attempts:,} attempts that an account settled for {usd} USD are in no row")
     cells = {cell.cell_id: cell for _, cell in cells_of(ledger, run_ids)}
     rows_of = [_row(key, found, cells[key.cell_id]) for key, found in sorted(charges.sums.items(), key=_order)]
     if rows_of:
