@@ -120,11 +120,6 @@ class CellBill:
     pico_usd: int
     n_unknown: int
 
-    @property
-    def is_unpriced(self) -> bool:
-        """Whether nothing of it is known."""
-        return self.n_unknown > 0 and self.pico_usd == 0
-
 
 _SAMPLES = """
     SELECT attempts.cell_id, attempts.planned_id, sum(charged_pico_usd) AS pico_usd,
