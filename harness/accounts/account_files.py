@@ -287,7 +287,7 @@ def _without_views(found: Sequence[Statement]) -> list[Statement]:
         finest = kept[key]
         mine, theirs = _sums(each), _sums(finest)
         names = ", ".join(part.file.name for part in each.files)
-        if mine != theirs:
+        if _differ(each, mine, theirs):
             raise ImportRefused(
                 f"says {mine[0]:f} USD and {mine[1]:,} tokens where {finest.files[0].file.name} says {theirs[0]:f} USD"
                 f" and {theirs[1]:,} tokens", where=names, fix="give one of them, for the same time and project",
@@ -296,6 +296,11 @@ def _without_views(found: Sequence[Statement]) -> list[Statement]:
         kept[key] = Statement(kind=finest.kind, provider=finest.provider, files=finest.files, columns=finest.columns,
                               notes=(*finest.notes, note))  # fmt: skip
     return list(kept.values())
+
+
+def _differ(each: Statement, mine: tuple[Decimal, int], theirs: tuple[Decimal, int]) -> bool:
+    """Compare costs by their dollars, and usage by its tokens: quantities of costs are not in every view."""
+    return mine[0] != theirs[0] if each.kind == "cost" else mine != theirs
 
 
 def _fineness(each: Statement) -> tuple[bool, int]:

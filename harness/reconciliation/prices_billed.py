@@ -41,6 +41,8 @@ def explain_prices(findings: Findings, account: AccountSide, price_of: PriceOf) 
         _add(findings, "credits", place, bucket.credits_usd, "")
         owed = EXACT.subtract(bucket.billed_usd, bucket.credits_usd)
         worth = listed.get(place, ZERO)
+        if _is_somebody_elses(findings, place, EXACT.subtract(owed, worth), account):
+            continue
         n_lines = _n_rounded(place, bucket, account)
         if bucket.list_usd is not None and n_lines:
             off = EXACT.subtract(owed, bucket.list_usd)
@@ -76,6 +78,19 @@ def charge_place(place: Place, account: AccountSide) -> Place:
 def _add(findings: Findings, name: LineName, place: Place, usd: Decimal, note: str) -> None:
     if usd:
         findings.lines.append(Line(name=name, place=place, there_usd=usd, note=note, n_there=None))
+
+
+def _is_somebody_elses(findings: Findings, place: Place, gap: Decimal, account: AccountSide) -> bool:
+    """Take what is foreign alone at a place as it was billed: why its price is what it is, is not our affair."""
+    there = [at for at, line in enumerate(findings.lines) if charge_place(line.place, account) == place]
+    if not there or place not in account.charged or any(findings.lines[at].name != "foreign" for at in there):
+        return False
+    largest = max(there, key=lambda at: findings.lines[at].there_usd)
+    line = findings.lines[largest]
+    if gap:
+        billed = EXACT.add(line.there_usd, gap)
+        findings.lines[largest] = replace(line, there_usd=billed, note=line.note or "as billed")
+    return True
 
 
 def _is_unpriced(findings: Findings, place: Place, gap: Decimal, account: AccountSide) -> bool:

@@ -146,6 +146,14 @@ def test_answers_with_and_without_groups_are_one_sum(tmp_path: Path) -> None:
         statements(written(tmp_path, grouped=grouped, other=other))
 
 
+def test_costs_by_line_and_in_total_are_one_sum_although_only_lines_have_quantities(tmp_path: Path) -> None:
+    paid = {"object": "organization.costs.result", "amount": {"value": 0.5, "currency": "usd"}}
+    line = {**paid, "line_item": "gpt-5-mini, input", "quantity": 2_000_000.0, "quantity_unit": "tokens"}
+    files = written(tmp_path, lines=page(bucket(0, line)), whole=page(bucket(0, {**paid, "line_item": None})))
+    (found,) = statements(files)
+    assert [(row.model, row.billed_usd) for row in found.rows()] == [("gpt-5-mini", Decimal("0.5"))]
+
+
 def test_the_same_time_twice_is_refused(tmp_path: Path) -> None:
     files = written(tmp_path, one=page(bucket(0, used("a", 1))), two=page(bucket(0, used("a", 1))))
     with pytest.raises(ImportRefused, match=r"answers for the same time as one\.json"):

@@ -171,6 +171,23 @@ async def test_another_model_on_the_key_is_foreign_even_without_a_price(tmp_path
     assert Decimal(made["account_usd"]) == billed + Decimal("0.25")
 
 
+async def test_why_somebody_elses_model_costs_what_it_does_is_not_explained(tmp_path: Path) -> None:
+    """A discount on another program's model is foreign traffic as billed, and nothing of it is unexplained."""
+    db = await stored(tmp_path, CALLS)
+    others = [replace(call(number, 1, model="o4-mini"), number=None) for number in range(40, 44)]
+    paths, billed = write_invoice(tmp_path, "openai", [*CALLS, *others], same)
+    costs = json.loads(paths[2].read_text())
+    for line in (each for bucket in costs["data"] for each in bucket["results"] if "o4-mini" in each["line_item"]):
+        line["amount"]["value"] = float(Decimal(str(line["amount"]["value"])) * Decimal("0.37"))
+    paths[2].write_text(json.dumps(costs))
+    _, made = reconciled(db, *map(str, paths))
+    found = by_name(made)
+    assert found.keys() == {"agreed", "foreign", "unexplained"}
+    assert found["unexplained"] == 0
+    assert Decimal(made["account_usd"]) == found["foreign"] + Decimal(made["ledger_usd"])
+    assert Decimal(made["account_usd"]) < billed
+
+
 async def test_usage_without_costs_is_compared_at_list_price_and_says_so(tmp_path: Path) -> None:
     db = await stored(tmp_path, CALLS)
     paths, _ = write_invoice(tmp_path, "openai", CALLS[1:], same)
