@@ -73,4 +73,3 @@ class AccountRow:
     n_web_searches: int = 0
     failed: bool = False
     project: str | None = None
-    served_by: str | None = None

@@ -65,7 +65,6 @@ def focus_row(row: Mapping[str, str | None], columns: FocusColumns) -> AccountRo
         billed_usd=billed,
         list_usd=amount(fields.get("ListCost"), "ListCost"),
         project=fields.get("SubAccountId"),
-        served_by=fields.get("ServiceName"),
     )
 
 

@@ -40,7 +40,6 @@ def export_row(row: Mapping[str, str | None]) -> AccountRow:
         own_key_usd=amount(fields.get("byok_usage_inference"), "byok_usage_inference"),
         failed=text(fields, "cancelled") == "true",
         project=text(fields, "api_key_name"),
-        served_by=text(fields, "provider_name"),
     )
 
 
@@ -58,7 +57,6 @@ def activity_row(item: Fields) -> AccountRow:
         n_requests=count(item, "requests"),
         billed_usd=amount(item.get("usage"), "usage"),
         own_key_usd=amount(item.get("byok_usage_inference"), "byok_usage_inference"),
-        served_by=text(item, "provider_name"),
     )
 
 
@@ -80,7 +78,6 @@ def generation_row(generation: Fields) -> AccountRow:
         own_key_usd=amount(generation.get("upstream_inference_cost"), "upstream_inference_cost"),
         n_hidden_retries=max(0, len(a_list(generation.get("provider_responses"))) - 1),
         failed=generation.get("cancelled") is True,
-        served_by=text(generation, "provider_name"),
     )
 
 

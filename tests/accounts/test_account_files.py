@@ -94,6 +94,8 @@ def test_tokens_of_real_accounts_are_those_that_were_counted_independently(
         assert sum(model[name] or 0 for model in found.values()) == totals, name
     attempts = sum(model["attempts"] for model in expected.values())
     assert sum(model["requests"] or 0 for model in found.values()) == attempts
+    searches = json.loads((data / "EXPECTED.json").read_text())["files"][key].get("web_searches", 0)
+    assert sum(row.n_web_searches for row in statement.rows()) == searches
     stated = [model["stated_cost_usd"] for model in expected.values() if model["stated_cost_usd"] is not None]
     if stated:
         assert sum(row.billed_usd or 0 for row in statement.rows()) == sum(map(Decimal, stated))
