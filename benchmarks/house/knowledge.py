@@ -21,10 +21,11 @@ KINDS = "harness/usage/kinds.py"
 """The table of usage kinds: their names ("openai.chat") begin with a provider's, but they are shapes of payloads."""
 
 FOREIGN = (
-    "harness/imports/agents/", "harness/imports/gateways/", "harness/imports/harnesses/",
+    "harness/accounts/", "harness/imports/agents/", "harness/imports/gateways/", "harness/imports/harnesses/",
     "harness/reports/exports/otlp_export.py",
 )  # fmt: skip
-"""Readers and writers of other tools' files: what such a tool calls a provider is known in the module that reads it."""
+"""Readers and writers of other tools' files, and of providers' accounts: what such a tool calls a provider, and how a
+provider states what it billed, is known in the module that reads it."""
 FOREIGN_DATABASES = ("harness/imports/",)
 """Where databases of other tools are read: their tables are no part of the ledger."""
 

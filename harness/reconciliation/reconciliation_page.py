@@ -89,7 +89,7 @@ def _table(made: Reconciliation) -> Table:
         rows.append((LINE_NAMES[name], n_here, n_there, f"{mine}", f"{theirs}", f"{theirs - mine:+}"))
     mine, theirs = total(here), total(there)
     everything = [line for line in made.lines if line.n_here or line.n_there]
-    rows.append(("together", sum(line.n_here for line in everything), _told(everything), f"{mine}", f"{theirs}",
+    rows.append(("all together", sum(line.n_here for line in everything), _told(everything), f"{mine}", f"{theirs}",
                  f"{theirs - mine:+}"))  # fmt: skip
     beside = "bill" if made.is_billed else "usage, at list price"
     until = _written(made.end_us)

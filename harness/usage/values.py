@@ -150,6 +150,11 @@ class Usage:
         )
 
     @property
+    def cache_write_tokens(self) -> int:
+        """Tokens written to a cache, however long they stay there."""
+        return (self.cache_write_5m_tokens or 0) + (self.cache_write_1h_tokens or 0)
+
+    @property
     def is_missing(self) -> bool:
         """True when a total is not known: such usage has no price, and no sum may take it as zero."""
         return self.input_tokens is None or self.output_tokens is None

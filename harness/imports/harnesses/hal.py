@@ -226,8 +226,8 @@ def _names(value: Json) -> set[str]:
 def _as_summed(usage: ImportedUsage) -> Mapping[str, object]:
     """Give a call's counts as HAL sums them: reads from a cache are in its prompt, writes to one are not."""
     found = usage.usage
-    written = (found.cache_write_5m_tokens or 0) + (found.cache_write_1h_tokens or 0)
-    return {"prompt_tokens": (found.input_tokens or 0) - written, "completion_tokens": found.output_tokens}
+    prompt = (found.input_tokens or 0) - found.cache_write_tokens
+    return {"prompt_tokens": prompt, "completion_tokens": found.output_tokens}
 
 
 def _said(logged: JsonObject) -> Said:

@@ -157,8 +157,7 @@ def with_details(usage: ImportedUsage | None, provider: str, answer: Mapping[str
 
 
 def _detailed(ours: Usage, theirs: Usage) -> Usage:
-    written = (ours.cache_write_5m_tokens or 0) + (ours.cache_write_1h_tokens or 0)
-    is_split = written == (theirs.cache_write_5m_tokens or 0) + (theirs.cache_write_1h_tokens or 0) != 0
+    is_split = ours.cache_write_tokens == theirs.cache_write_tokens != 0
     lifetimes = theirs if is_split else ours
     return replace(
         ours,
