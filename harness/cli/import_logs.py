@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 EXAMPLES = examples(
-    "benchtab import logs/ --dry-run             # what is in there, and what it cost",
+    "benchtab import logs/ --dry-run       # what is in there, what it cost",
     "benchtab import logs/2026-11-27.eval",
     "benchtab import ~/.claude/projects",
     "benchtab import lm_eval_results/ --estimate",

@@ -79,7 +79,7 @@ def test_everything_misspelt_in_a_nightly_config_is_told_with_what_was_meant(tmp
         read_config(file)
     said = {finding.where: finding.message for finding in caught.value.findings}
     assert said["nmae"] == "is not a known key; similar: name"
-    assert said["run.concurency"] == "is not a known key; similar: concurrency"
+    assert said["run.concurency"].startswith("is not a known key; similar: concurrency")
     assert said["run.limit"] == "must be a whole number, without quotes (got '30')"
     assert said["run.timeout_s"] == "must be a number, without quotes (got '5')"
     assert said["run.batch"] == "must be true or false, without quotes (got 'yes')"
