@@ -41,6 +41,12 @@ _QUERY_NAME = re.compile(
 )
 """Query parameters that hold a secret by their name; others are masked when their value looks like a key."""
 
+_SHORT_MARKS = "sk|rk|pk"
+_MARKS = "gsk|hf|xai|nvapi|pplx|csk|tgp|fw|r8|glpat|ghp|gho|ghs|github_pat"
+"""How providers' keys begin."""
+_BEGINS = re.compile(rf"(?:{_SHORT_MARKS}|{_MARKS}|key)[-_]|AIza|AKIA|ASIA|eyJ")
+"""What a text holds wherever the last of the patterns matches: a tenth of the time for the many without."""
+
 _PATTERNS = (
     # a header or an assignment: keep the name, mask the value
     re.compile(
@@ -54,13 +60,19 @@ _PATTERNS = (
     re.compile(r"(?<![\w/.%+-])([\w.%+-]{1,64}:)[^\s/@:]{3,200}(?=@[\w.\[-]{1,200}:\d)"),
     # well-known shapes, masked whole; providers' own half-masked forms (`sk-ab***yz`) too
     re.compile(
-        r"()\b(?:sk|rk|pk)(?:-[A-Za-z0-9_*-]{6,}|_(?=\w{0,64}\d)\w{8,})"
-        r"|()\b(?:gsk|hf|xai|nvapi|pplx|csk|tgp|fw|r8|glpat|ghp|gho|ghs|github_pat)[-_][A-Za-z0-9_*-]{10,}"
+        rf"()\b(?:{_SHORT_MARKS})(?:-[A-Za-z0-9_*-]{{6,}}|_(?=\w{{0,64}}\d)\w{{8,}})"
+        rf"|()\b(?:{_MARKS})[-_][A-Za-z0-9_*-]{{10,}}"
         r"|()\bkey[-_](?=[A-Za-z0-9_-]{0,64}[\d*])[A-Za-z0-9_*-]{8,}"
         r"|()\bAIza[A-Za-z0-9_*-]{10,}|()\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
         r"|()\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
     ),
 )
+_IN_TEXTS = (
+    re.compile(r"(?i)(\bbearer\s{1,9})(?=[A-Za-z_~+/=.-]{0,200}\d)[A-Za-z0-9._~+/=-]{16,}"),
+    _PATTERNS[4],
+    _PATTERNS[-1],
+)
+"""What no text of a task holds by chance: bearer tokens, passwords in addresses, the shapes of keys."""
 
 
 class _Known:
@@ -160,9 +172,22 @@ def redact_texts(value: _ANY) -> _ANY:
     return _shapes_masked(value)  # type: ignore[return-value]  # the same shape
 
 
+def holds_key(text: str) -> bool:
+    """Say whether a text holds what `redact_texts` would mask."""
+    *others, shapes = _IN_TEXTS
+    if _BEGINS.search(text) and shapes.search(text):
+        return True
+    return any(pattern.search(text) for pattern in others) or any(key in text for key in _KNOWN.unmistakable)
+
+
 def _shapes_masked(value: object, levels_left: int = 100) -> object:
     if isinstance(value, str):
-        return _PATTERNS[-1].sub(MASK, redact_known(value)) if len(value) >= _SHORTEST_OF_ENVIRONMENT else value
+        if len(value) < _SHORTEST_OF_ENVIRONMENT:
+            return value
+        value = redact_known(value)
+        for pattern in _IN_TEXTS:
+            value = pattern.sub(lambda match: (match.group(1) or "") + MASK, value)
+        return value
     if not isinstance(value, Mapping | list | tuple):
         return value
     if not levels_left:

@@ -26,6 +26,7 @@ from harness.imports.log_records import (
 )
 from harness.imports.log_runs import RunImport, stored_run
 from harness.imports.log_units import Unit
+from harness.imports.masked_records import Masking
 from harness.imports.refusal import ImportRefused
 from harness.ledger import Ledger
 from harness.ledger.records import CellRecord, ScoreRecord, SuiteRecord
@@ -116,10 +117,12 @@ class _Reading:
         self._newest: OrderedDict[str, StoredAttempt] = OrderedDict()
         self._waiting: list[_Waiting] = []
         self._first_id = 2**62
+        self._masking = Masking()
         self._done = Imported(format=fmt, files=())
 
     def take(self, record: Record) -> None:
         """Take the next record of the reader."""
+        record = self._masking.masked(record)
         match record:
             case ImportedAttempt() | ImportedSample() | ImportedScore():
                 self._waiting.append(record if self._options.suite is None else _renamed(record, self._options.suite))
@@ -295,7 +298,7 @@ class _Reading:
                 setting=cell.setting,
                 reasoning=cell.reasoning,
                 simulated=cell.simulated or cell.provider == SIMULATED,
-                settings_sent=redact_texts(cell.settings_sent),
+                settings_sent=cell.settings_sent,
             )
             found = self._cells[key] = self._writer.cell(self._run(cell.run).run_id, record)
         return found

@@ -325,3 +325,32 @@ def test_retries_name_what_they_repeat_also_within_one_batch_of_records(shell: S
         (run,) = ledger.runs()
     assert (second.retry_of, second.try_number) == (first.attempt_id, 2)
     assert run.warnings[0].startswith(f"{LOWER_BOUND_NOTE}retries_lost: 2 further requests")
+
+
+def test_keys_in_ids_names_settings_and_usages_of_a_log_are_not_stored(shell: Shell) -> None:
+    opaque = "Bearer 1f4e5d6c7b8a9f0e1d2c3b4a"
+    shell.write(*(
+        call(
+            number,
+            id=f"r{number}-{KEY}",
+            run=f"night {KEY}",
+            suite=f"quiz-{KEY}",
+            sample=f"q{number}-{KEY}",
+            setting=f"key={KEY}",
+            model_served=f"gpt-4o-mini?{KEY}",
+            service_tier=KEY,
+            scorer=f"judged by {KEY}",
+            usage={"prompt_tokens": 500, "completion_tokens": 50, "note": KEY, "headers": {"Authorization": opaque}},
+            messages=[{"role": "user", "content": f"curl -H 'Authorization: {opaque}' https://me:hunter-22@host/x"}],
+            answer="done",
+        )
+        for number in range(3)
+    ), f'{{"id": "{KEY}"}}')  # fmt: skip
+    done = shell.run(str(shell.log), "--transcripts")
+    with shell.ledger() as ledger:
+        texts = [str(row) for row in transcript_rows(ledger, done["runs"][0]["run_id"])]
+        stored = [str(row) for row in (*ledger.runs(), *attempt_rows(ledger), *score_rows(ledger))]
+    assert done["runs"][0]["n_samples"] == 3  # ids that held the same key are different ones still
+    assert (len(texts), len(stored)) == (3, 7)
+    for text in (*texts, *stored, str(done)):
+        assert not [secret for secret in (KEY, opaque, "hunter-22") if secret in text]
