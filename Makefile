@@ -138,6 +138,10 @@ LOGS = $(if $(DATA),$(DATA),../shared/data/imports)
 proof-imports: $(VENV)/.installed-dev ## logs of other tools against sums that others made of them, and what must be refused (DATA=DIR: a folder a format)
 	@$(BIN)/python -m benchmarks.imported_logs --data "$(LOGS)"
 
+proof-harnesses: $(VENV)/.installed-dev ## Inspect, lm-eval and promptfoo run against the simulated server: their logs imported, beside its bill
+	@.ci/harnesses .cache/harnesses
+	@$(BIN)/python -m benchmarks.foreign_harnesses .cache/harnesses
+
 bench-imports: $(VENV)/.installed-dev ## 1,000,000 generated calls into an empty ledger: seconds and megabytes
 	@$(BIN)/python -m benchmarks.large_import --calls 1000000
 
@@ -155,4 +159,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
+.PHONY: proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
