@@ -17,6 +17,9 @@ from harness.precision.design import StratumState, checked
 from harness.precision.spread import Spread, repeat_noise, score_spread
 from harness.stats.values import t_quantile
 
+CENTRED = 1.05
+"""How much further than half of its width an interval may reach from its estimate and be written with `±`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
@@ -58,6 +61,13 @@ class PrecisionEstimate:
     def half_width(self) -> float:
         """Half of the width of the interval for this suite, at which a run stops."""
         return self.this_suite.half_width
+
+    def is_centred(self, interval: Interval) -> bool:
+        """Whether `value ± half width` says where an interval lies; near 0 and 1 it may lie all on one side."""
+        if self.value is None:
+            return False
+        reach = max(self.value - interval.low, interval.high - self.value)
+        return reach <= CENTRED * interval.half_width
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,6 @@ def test_python_gives_shares_or_words() -> None:
         ({"precision": "1pt", "epochs": 2}, "--epochs"),
         ({"difference": "1pt", "against": "sim/reasoner", "limit": 3}, "--limit"),
         ({"precision": "1pt", "difference": "1pt", "against": "sim/reasoner"}, "--precision"),
-        ({"difference": "1pt"}, "--difference"),
-        ({"against": "sim/reasoner"}, "--difference"),
         ({"difference": "1pt", "against": "sim/direct"}, "--against"),
         ({"confidence": "90%"}, "--confidence"),
     ],
@@ -76,6 +74,12 @@ def test_options_that_contradict_a_precision_are_refused_with_the_reason(
     with pytest.raises(InputError) as refused:
         refuse_contradictions(spec(**options))
     assert [finding.where for finding in refused.value.findings] == [where]
+
+
+@pytest.mark.parametrize("half", [{"difference": "1pt"}, {"against": "sim/reasoner"}])
+def test_half_of_a_difference_is_not_told_to_leave_something_out(half: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="name both: --difference 2pt --against MODEL"):
+        refuse_contradictions(spec(**half))
 
 
 def test_settings_of_one_model_are_a_ladder_and_other_models_are_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -137,6 +138,33 @@ def test_what_the_pilot_shows_to_be_out_of_reach_ends_the_run_and_keeps_the_pilo
     watcher = Watcher()
     assert run(number_suite(tmp_path, 100), [DIRECT], ledger, watcher=watcher, precision=0.02).exit_code == 2
     assert watcher.sent == 0
+
+
+def all_wrong(folder: Path) -> str:
+    """A suite of five sums, of which `sim/direct` gets none right; gives its path."""
+    rows = [
+        {"id": f"only-{i}", "question": f"only: What is {i} + {i + 1}?", "answer": str(2 * i + 1)} for i in range(5)
+    ]
+    return suite_file(folder, rows, scorer="number")
+
+
+def test_a_precision_that_the_pilot_reached_is_not_refused_as_out_of_reach(ledger: Ledger, tmp_path: Path) -> None:
+    """Five answers, all wrong: known to ±9.4 where an interval without a limit at 0 would be twice as wide."""
+    result = run(all_wrong(tmp_path), [DIRECT], ledger, precision=0.1)
+    assert half_widths(ledger)[0] <= 0.1
+    assert (result.status, result.exit_code, result.models[0].stopped_by) == ("complete", 0, None)
+
+
+def test_a_price_below_a_cent_is_not_told_as_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        run(number_suite(tmp_path, 5), [DIRECT], ledger, precision=0.0001)
+    assert re.search(r"for about \$0\.00[0-9]*[1-9]", refused.value.message)
+
+
+def test_an_interval_that_lies_on_one_side_is_told_with_its_limits(ledger: Ledger, tmp_path: Path) -> None:
+    """It read `0.0 ±9.38`, of an interval from 0 to 18.8."""
+    result = run(all_wrong(tmp_path), [DIRECT], ledger, precision=0.1)
+    assert "mine: 0.0 [0.0, 18.8] points on this suite" in "\n".join(result.notes)
 
 
 def test_a_task_whose_answers_get_no_score_ends_the_run_after_its_pilot(ledger: Ledger, tmp_path: Path) -> None:

@@ -241,6 +241,19 @@ def test_a_forecast_that_does_not_fit_the_budget_ends_the_run_with_its_pilot_kep
     assert [one.stage for one in whole(ledger)].count("pilot") == 1
 
 
+def test_a_pilot_that_a_budget_cut_short_is_not_called_done(ledger: Ledger, tmp_path: Path) -> None:
+    """It was said that no model had a price, a person was asked to go on, and nobody when the pilot was whole."""
+    suite, watcher = number_suite(tmp_path, 120), Watcher()
+    cut = piloted(ledger, suite, watcher, budget_usd=Decimal("0.002"), can_ask=True)
+    n_asked = len(asked(ledger))
+    assert (cut.exit_code, n_asked < 24, watcher.questions) == (3, True, [])
+    assert not any("pilot done" in said for said in watcher.notices)
+    assert "pilot" not in [one.stage for one in whole(ledger)]
+    piloted(ledger, suite, watcher, budget_usd=Decimal(5), can_ask=True)
+    assert len(watcher.questions) == 1
+    assert len(asked(ledger)) == len(set(asked(ledger))) == 240
+
+
 @pytest.mark.parametrize(("consents", "code", "n_asked"), [(True, 0, 240), (False, 3, 24)])
 def test_at_a_terminal_a_person_decides_and_whoever_comes_back_is_not_asked_again(
     consents: bool, code: int, n_asked: int, ledger: Ledger, tmp_path: Path

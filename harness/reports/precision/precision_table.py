@@ -57,10 +57,16 @@ def _row(row: SpendRow, drawn: DrawnFacts) -> tuple[str | int, ...]:
         _wanted(drawn),
         f"{drawn.n_drawn:,}/{drawn.n_whole:,}",
         wording.whole(row.facts.solve),
-        wording.dollars(drawn.whole_usd),
+        _whole_suite(row, drawn),
         _saved(row, drawn),
         drawn.n_waves,
     )
+
+
+def _whole_suite(row: SpendRow, drawn: DrawnFacts) -> str:
+    """Write what the whole suite would have cost; made from a lower bound it is one as well."""
+    text = wording.dollars(drawn.whole_usd)
+    return f">= {text}" if row.facts.solve.is_lower_bound and drawn.whole_usd is not None else text
 
 
 def score_words(row: SpendRow) -> str:
@@ -70,7 +76,7 @@ def score_words(row: SpendRow) -> str:
         return wording.score(row.score)
     if drawn.estimate.value is None:
         return wording.NOT_KNOWN
-    return f"{wording.percent(drawn.estimate.value)} ±{points(drawn.estimate.half_width)} {NAMES['this_suite']}"
+    return f"{_with_width(drawn.estimate, drawn.estimate.this_suite)} {NAMES['this_suite']}"
 
 
 def points(share: float) -> str:
@@ -81,6 +87,8 @@ def points(share: float) -> str:
 def _with_width(found: PrecisionEstimate, interval: Interval) -> str:
     if found.value is None:
         return wording.NOT_KNOWN
+    if not found.is_centred(interval):
+        return f"{wording.percent(found.value)} [{wording.percent(interval.low)}-{wording.percent(interval.high)}]"
     return f"{wording.percent(found.value)} ±{points(interval.half_width)}"
 
 
@@ -129,6 +137,8 @@ def differences_table(report: SpendReport) -> Table:
 def _points_of(found: PrecisionEstimate, interval: Interval) -> str:
     if found.value is None:
         return wording.NOT_KNOWN
+    if not found.is_centred(interval):
+        return f"{100 * found.value:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
     return f"{100 * found.value:+.1f} ±{points(interval.half_width)}"
 
 
@@ -225,6 +235,7 @@ def precision_object(row: SpendRow, drawn: DrawnFacts) -> dict[str, object]:
         "n_waves": drawn.n_waves,
         "cost_usd": money(row.facts.solve.known_usd),
         "whole_suite_usd": float_money(drawn.whole_usd),
+        "whole_suite_is_lower_bound": row.facts.solve.is_lower_bound,
         "saved_usd": float_money(saved_usd(row, drawn)),
         "bank_models": list(drawn.bank_models),
         "bank_is_lost": drawn.bank_is_lost,
@@ -301,7 +312,8 @@ EXPORTED: tuple[Entry, ...] = (
     (Column(name="n_waves", kind="integer", unit="waves", description="Waves, the pilot included."),
      lambda drawn, _: drawn.n_waves),
     (Column(name="whole_suite_usd", kind="usd", unit="USD", description="What the whole suite would have cost at the"
-            " same prices and mean costs; a projection."), lambda drawn, _: _decimal(drawn.whole_usd)),
+            " same prices and mean costs; a projection, and a lower"
+            " bound where the cost is one."), lambda drawn, _: _decimal(drawn.whole_usd)),
     (Column(name="saved_usd", kind="usd", unit="USD", description="That less the cost; empty where either is not"
             " known."), lambda drawn, row: _decimal(saved_usd(row, drawn))),
 )  # fmt: skip

@@ -23,7 +23,12 @@ def forecast_words(forecast: BillForecast) -> str:
 
 def bill_words(pico_usd: int) -> str:
     """Write a bill: cents from one dollar up, three significant digits below."""
-    usd = from_pico(pico_usd)
+    return usd_words(from_pico(pico_usd))
+
+
+def usd_words(amount: Decimal | float) -> str:
+    """Write dollars likewise."""
+    usd = Decimal(str(amount))
     return f"${_written(usd, -2 if usd >= _CENTS_FROM or not usd else _place(usd) - 2)}"
 
 

@@ -46,7 +46,7 @@ class PilotConsent:
     def __call__(self, found: RunForecasts | None, is_new: bool) -> NoMoreWaves | None:
         """Say what the bill will be, and whether the run goes on; who comes back to a pilot is not asked again."""
         for line in (
-            ["pilot done; its bill says nothing of the rest, as no model has a price"]
+            ["pilot done; it gives no forecast: no model has a price, or too few answers have a bill that is known"]
             if found is None
             else pilot_lines(found)
         ):

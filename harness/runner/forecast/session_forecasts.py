@@ -125,8 +125,8 @@ class _ForecastWaves:
             return self._planner.next_wave(stuck)
         n_waves, to_come = self._standing()
         wave = self._planner.next_wave(stuck)
-        if wave is None:
-            return None
+        if wave is None or set(wave) <= set(stuck):  # nobody is left to ask it, and a part of a wave forecasts nothing
+            return wave
         found, is_new = self._renewals.after_wave("pilot" if n_waves == 1 else "wave", n_waves, to_come)
         if self._consent is not None and n_waves == 1 and (refusal := self._consent(found, is_new)) is not None:
             self._refused = wave

@@ -80,6 +80,12 @@ def refuse_contradictions(spec: RunSpec) -> None:
     Raises:
         InputError: every such option with the reason.
     """
+    if (spec.difference is None) != (spec.against is None):
+        raise InputError(
+            "a difference needs its width and the model that it is to",
+            where="--difference, --against",
+            fix="name both: --difference 2pt --against MODEL",
+        )
     findings = list(_contradictions(spec))
     if findings:
         raise InputError(
@@ -92,8 +98,6 @@ def refuse_contradictions(spec: RunSpec) -> None:
 
 def _contradictions(spec: RunSpec) -> Iterator[Finding]:
     usual = RunSpec(suites=(), models=())
-    if (spec.difference is None) != (spec.against is None):
-        yield Finding(where="--difference", message="--difference 2pt and --against MODEL belong together")
     if spec.precision is None and spec.difference is None:
         if spec.confidence != usual.confidence:
             yield Finding(where="--confidence", message="it is the confidence of --precision or --difference")

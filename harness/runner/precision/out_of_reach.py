@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import HarnessError, InputError, NoMoreWaves
+from harness.runner.forecast.bill_words import usd_words
 from harness.runner.precision.goals import Goal
 from harness.runner.precision.points import points_up, wanted_points
 from harness.waves.states import CellStates
@@ -24,8 +25,10 @@ def refusal(goal: Goal, states: Sequence[CellStates]) -> NoMoreWaves | None:
                 return _without_scores(one.cell.model, state.stratum.task, one.cell.suite, state.passes[0])
     for finding in goal.findings(states):
         best = finding.best
+        if finding.estimate.value is not None and finding.estimate.half_width <= goal.target.half_width:
+            continue
         if best.half_width > TOLERANCE * goal.target.half_width:
-            price = "" if best.usd is None else f", for about ${best.usd:,.2f} in all"
+            price = "" if best.usd is None else f", for about {usd_words(best.usd)} in all"
             how = "as repeated answers show" if best.measured else "as far as answers to a sample usually differ"
             return NoMoreWaves(
                 f"{finding.name}: ±{wanted_points(goal.target.half_width)} cannot be had; all {_n_attempts(states):,}"

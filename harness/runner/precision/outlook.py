@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
+from harness.precision import Interval, PrecisionEstimate
 from harness.runner.precision.goals import Finding, Goal, Known, models_of
 from harness.runner.precision.planned_bill import (
     WavesPlan,
@@ -78,11 +79,15 @@ def _lines(goal: Goal, finding: Finding, why: str) -> Iterator[str]:
         yield f"{finding.name}: nothing is known yet"
         return
     sign = "+" if goal.target.kind == "difference" else ""
-    yield (
-        f"{finding.name}: {100 * found.value:{sign}.1f} ±{points(found.half_width)} points on this suite,"
-        f" ±{points(found.like_these.half_width)} on questions like these"
-    )
+    here, more = (_interval(found, interval, sign) for interval in (found.this_suite, found.like_these))
+    yield f"{finding.name}: {100 * found.value:{sign}.1f} {here} points on this suite, {more} on questions like these"
     yield f"  ±{wanted} {'reached' if found.half_width <= goal.target.half_width else why}"
+
+
+def _interval(found: PrecisionEstimate, interval: Interval, sign: str) -> str:
+    if found.is_centred(interval):
+        return f"±{points(interval.half_width)}"
+    return f"[{100 * interval.low:{sign}.1f}, {100 * interval.high:{sign}.1f}]"
 
 
 def _took(states: Sequence[CellStates], to_come: int) -> str:

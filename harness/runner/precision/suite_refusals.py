@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from harness.errors import InputError
 from harness.precision import PairState, Stratum, StratumState, Target, UnitResult, difference, estimate
+from harness.runner.forecast.bill_words import usd_words
 from harness.runner.plan import JUDGED, LoadedSuite, PreparedRun
 from harness.runner.precision.points import points_up, wanted_points
 from harness.scorers.judge import JudgeOptions
@@ -66,7 +67,7 @@ def refuse_out_of_reach(
     if target.half_width >= least:
         return
     n_attempts, usd = sum(stratum.n_items * stratum.repeats for stratum in strata), whole_usd()
-    price = "" if usd is None else f", for about ${usd:,.2f}"
+    price = "" if usd is None else f", for about {usd_words(usd)}"
     raise InputError(
         f"{suite} cannot tell a {target.kind} to ±{wanted_points(target.half_width)} points: all its"
         f" {n_attempts:,} attempts leave at least ±{points_up(least)}{price},"
