@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.imports.into_ledger import Imported, ImportOptions
     from harness.imports.log_units import Refused, Unit
     from harness.ledger import Ledger
+    from harness.pricing.book import PriceBook
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +50,10 @@ def import_logs(
     suite: Annotated[
         str | None,
         typer.Option("--suite", metavar="SUITE[/TASK]", help="Name of the suite, to compare with own runs of it."),
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option("--provider", metavar="NAME", help="Whose the models are where a log names no provider."),
     ] = None,
     transcripts: Annotated[bool, typer.Option("--transcripts", help="Keep prompts and answers.")] = False,
     estimate: Annotated[
@@ -80,6 +85,7 @@ def import_logs(
         harness_version=__version__,
         run_id=run_id,
         suite=suite,
+        provider=None if provider is None else _known_provider(provider, book),
         transcripts=transcripts,
         estimate=estimate,
     )
@@ -94,6 +100,25 @@ def import_logs(
         if not dry_run:
             say(f"see: benchtab report {' '.join(row.run.run_id for row in rows[:5])}{' ...' if rows[5:] else ''}")
     _refuse(refused, nothing=not done)
+
+
+def _known_provider(name: str, book: PriceBook) -> str:
+    """Check the name of a provider: under a misspelt one nothing would ever have a price.
+
+    Raises:
+        InputError: neither the price files nor we know it.
+    """
+    from harness.errors import InputError, did_you_mean
+    from harness.providers.catalogue import provider_names
+
+    asked = name.strip().lower()
+    if asked in provider_names() or book.models(asked):
+        return asked
+    raise InputError(
+        f"no provider {name!r}{did_you_mean(asked, provider_names())}",
+        where="--provider",
+        fix="`benchtab prices list` shows whose prices are known; add your own price files with --pricing DIR",
+    )
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.imports.attempt_facts import logged, request_id
+from harness.imports.harnesses.asked_models import is_nobody
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_records import (
     Broken,
@@ -48,6 +49,7 @@ AT_ONCE = 1_000
 REMEMBERED = 5_000
 """Newest calls and samples whose place in the ledger is known without asking it."""
 MOST_BROKEN_SHOWN = 100
+PROVIDER_GIVEN = "the log names no provider of some calls; whoever imported it named"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class ImportOptions:
         estimate: count tokens from texts where a log has none.
         suite: `SUITE` or `SUITE/TASK` in place of the log's own names; None = as the log says.
         price_book_sha256: of the prices in force; reports compare with it.
+        provider: whose the calls are for which the log names no provider; None = they stay without.
     """
 
     now_us: int
@@ -67,6 +70,7 @@ class ImportOptions:
     harness_version: str
     run_id: str | None = None
     suite: str | None = None
+    provider: str | None = None
     transcripts: bool = False
     estimate: bool = False
 
@@ -125,7 +129,7 @@ class _Reading:
         record = self._masking.masked(record)
         match record:
             case ImportedAttempt() | ImportedSample() | ImportedScore():
-                self._waiting.append(record if self._options.suite is None else _renamed(record, self._options.suite))
+                self._waiting.append(self._as_asked(record))
                 if len(self._waiting) >= AT_ONCE:
                     self._write()
             case ImportedRun():
@@ -136,6 +140,18 @@ class _Reading:
                 self._done.n_broken += 1
                 if len(self._done.broken) < MOST_BROKEN_SHOWN:
                     self._done.broken.append(record)
+
+    def _as_asked(self, record: _Waiting) -> _Waiting:
+        """Give a record the suite and the provider that a person named."""
+        if isinstance(record, ImportedScore):
+            return record
+        suite, provider = self._options.suite, self._options.provider
+        if suite is not None:
+            record = _renamed(record, suite)
+        if provider is not None and is_nobody(record.cell.provider):
+            self._run(record.cell.run).note("provider_given", f"{PROVIDER_GIVEN} {provider!r}")
+            record = replace(record, cell=replace(record.cell, provider=provider))
+        return record
 
     def finish(self, unit: Unit) -> Imported:
         """Write what is left, and how the runs stand.
@@ -399,10 +415,8 @@ class _Reading:
         )
 
 
-def _renamed(record: _Waiting, name: str) -> _Waiting:
+def _renamed(record: ImportedSample | ImportedAttempt, name: str) -> ImportedSample | ImportedAttempt:
     """Give a record the suite, and the task, that a person named."""
-    if isinstance(record, ImportedScore):
-        return record
     suite, _, task = name.partition("/")
     sample = replace(record.sample, task=task) if task and record.sample is not None else record.sample
     return replace(record, cell=replace(record.cell, suite=suite), sample=sample)  # type: ignore[arg-type]  # of its kind

@@ -11,6 +11,7 @@ import pytest
 
 from harness.imports.agents.claude_code import FORMAT as CLAUDE
 from harness.imports.agents.harbor_jobs import FORMAT as HARBOR
+from harness.imports.agents.harbor_jobs import RAW
 from harness.imports.agents.litellm_names import named
 from harness.imports.agents.mini_swe_agent import FORMAT as MINI
 from harness.imports.agents.tau2_bench import FORMAT as TAU2
@@ -358,3 +359,13 @@ def test_a_recorded_job_sums_to_its_trials_totals() -> None:
         assert (tokens["cache_write"] or 0) + (tokens["cache_write_1h"] or 0) == step_sums["tokens"]["cache_write"]
         assert tokens["output"] == step_sums["tokens"]["output"]
     assert len(scores_in(records)) == 4
+
+
+@pytest.mark.parametrize("name", ["result.json", "result.json.gz", "result"])
+def test_an_agents_own_log_in_a_packed_trial_is_not_counted_beside_the_trial(tmp_path: Path, name: str) -> None:
+    trial = tmp_path / "job" / "task__agent"
+    session = trial / "agent" / "sessions" / "session.jsonl"
+    session.parent.mkdir(parents=True)
+    (trial / name).touch()
+    session.write_text("{}\n")
+    assert HARBOR.unit_of(session, RAW) == trial.parent

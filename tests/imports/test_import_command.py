@@ -35,7 +35,7 @@ from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, report_object
-from harness.reports.spend.spend_tables import spend_table
+from harness.reports.spend.spend_tables import spend_table, summary_table, totals_table
 
 KEY = "sk-proj-abcdefghijklmnop0123456789"
 
@@ -354,3 +354,50 @@ def test_keys_in_ids_names_settings_and_usages_of_a_log_are_not_stored(shell: Sh
     assert (len(texts), len(stored)) == (3, 7)
     for text in (*texts, *stored, str(done)):
         assert not [secret for secret in (KEY, opaque, "hunter-22") if secret in text]
+
+
+def test_a_provider_that_the_log_does_not_name_is_given_by_hand_and_said(shell: Shell) -> None:
+    shell.write(call(1, provider="unknown"), call(2, provider="anthropic"))
+    done = shell.run(str(shell.log), "--provider", "openai")
+    with shell.ledger() as ledger:
+        asked = {row.sample_id: row.provider for row in attempt_rows(ledger)}
+        (run,) = ledger.runs()
+    assert asked == {"q1": "openai", "q2": "anthropic"}
+    assert done["runs"][0]["cost_usd"] == str(EACH_USD)
+    assert any(warning.startswith("provider_given: ") and "'openai'" in warning for warning in run.warnings)
+
+
+def test_a_misspelt_provider_is_refused_for_it_would_never_have_a_price(shell: Shell) -> None:
+    shell.write(call(1, provider="unknown"))
+    assert "similar: openai" in shell.run(str(shell.log), "--provider", "opnai", code=2)
+
+
+def test_tokens_that_no_call_states_are_not_zero(shell: Shell) -> None:
+    shell.write(call(1, usage=None))
+    (row,) = shell.run()["runs"]
+    report = shell.report()
+    assert (row["input_tokens"], row["output_tokens"], row["cost_usd"]) == (None, None, None)
+    summary, totals = summary_table(report), totals_table(report)
+    (said,) = [dict(zip([one.name for one in summary.columns], cells, strict=True)) for cells in summary.rows]
+    assert (said["tokens_in"], said["tokens_out"], said["cost"]) == (wording.NOT_KNOWN, wording.NOT_KNOWN, "unknown")
+    (group,) = [dict(zip([one.name for one in totals.columns], cells, strict=True)) for cells in totals.rows]
+    assert (group["output_tokens"], group["cost_usd"]) == (wording.NOT_KNOWN, "unknown")
+
+
+def test_cut_answers_of_calls_without_samples_are_counted_among_the_calls(shell: Shell) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10, "cost": 0.00001}
+    choice = {"finish_reason": "length", "message": {"content": ""}}
+    reply = {
+        "id": "gen-1764240009-a",
+        "object": "chat.completion",
+        "created": 1764240009,
+        "model": "openai/gpt-4o-mini",
+        "provider": "OpenAI",
+        "choices": [choice],
+        "usage": usage,
+    }
+    shell.log = shell.folder / "reply.json"
+    shell.log.write_text(json.dumps(reply))
+    shell.run(str(shell.log), "--format", "openrouter")
+    (cut,) = [note for note in spend_table(shell.report()).notes if "cut at the output cap" in note]
+    assert "1 of 1 answers cut" in cut

@@ -35,7 +35,8 @@ from harness.imports.refusal import ImportRefused
 
 NAME = "harbor"
 TRIAL, JOB, TRAJECTORY, RAW = "trial", "job", "trajectory", "raw"
-_AGENT, _RESULT = "agent", "result.json"
+_AGENT = "agent"
+_RESULTS = ("result.json", "result.json.gz", "result.json.zst", "result")
 
 
 def role_of(look: Peek) -> str | None:
@@ -54,7 +55,7 @@ def role_of(look: Peek) -> str | None:
 def _trial_around(path: Path) -> Path | None:
     """Find the trial whose agent wrote a file."""
     for folder in path.parents:
-        if folder.name == _AGENT and (folder.parent / _RESULT).is_file():
+        if folder.name == _AGENT and any((folder.parent / name).is_file() for name in _RESULTS):
             return folder.parent
     return None
 

@@ -14,6 +14,12 @@ from harness.providers.catalogue import PROVIDERS
 UNKNOWN_PROVIDER = "unknown"
 NO_MODEL = "(not said)"
 
+_NO_PROVIDERS = frozenset({
+    UNKNOWN_PROVIDER, "openai-api", "openai-api-completions", "openai-completions", "openai-chat-completions",
+    "local-completions", "local-chat-completions",
+})  # fmt: skip
+"""What logs have in a provider's place and that names nobody: an interface that any server may have."""
+
 _SERVICES = frozenset({"azure", "azureai", "bedrock", "vertex"})
 """Second parts of Inspect's names that say where a maker's model was served."""
 _ADDRESSED = ("openai-api", "openai-api-completions", "openai-completions")
@@ -27,6 +33,11 @@ class Asked:
 
     provider: str
     model: str
+
+
+def is_nobody(provider: str | None) -> bool:
+    """Say whether this names no provider whose prices could be looked up."""
+    return provider is None or provider in _NO_PROVIDERS
 
 
 def slashed(name: str) -> Asked:

@@ -46,6 +46,11 @@ class TokenSums:
         """Output that is not reasoning; None when reasoning is not itemised."""
         return None if self.reasoning_tokens is None else self.output_tokens - self.reasoning_tokens
 
+    @property
+    def entered_tokens(self) -> int:
+        """All input, cached or not."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
     def plus(self, other: TokenSums) -> TokenSums:
         """Add two sums; one side that is not itemised leaves the total not itemised."""
         mine, theirs = self.reasoning_tokens, other.reasoning_tokens
@@ -167,6 +172,12 @@ class Spend:
     def known_usd(self) -> Decimal | None:
         """The total, a lower bound where parts are missing; None when nothing is priced."""
         return None if self.is_unpriced else self.cost.total
+
+    @property
+    def known_tokens(self) -> TokenSums | None:
+        """The tokens; None when something was used and none of it is known, which is not zero."""
+        nothing = not self.tokens.entered_tokens and not self.tokens.output_tokens
+        return None if nothing and self.is_lower_bound else self.tokens
 
     def part(self, *names: str) -> Decimal | None:
         """Read a part of the cost, or the sum of several.

@@ -39,9 +39,9 @@ class ImportedRow:
     n_samples: int
 
     @property
-    def tokens(self) -> TokenSums:
-        """All its tokens."""
-        return self.spend.tokens
+    def tokens(self) -> TokenSums | None:
+        """All its tokens; None = they are known of no call, which is not none used."""
+        return self.spend.known_tokens
 
 
 def imported_rows(ledger: Ledger, book: PriceBook, done: Sequence[Imported]) -> list[ImportedRow]:
@@ -64,13 +64,13 @@ def imported_rows(ledger: Ledger, book: PriceBook, done: Sequence[Imported]) -> 
 
 COLUMNS = (
     Column(name="run_id", title="run", whole=True),
-    Column(name="format", drops=3),
-    Column(name="status", drops=4),
-    Column(name="n_samples", kind="integer", title="samples", drops=2),
-    Column(name="n_new", kind="integer", title="new calls"),
-    Column(name="n_known", kind="integer", title="known", drops=5),
-    Column(name="tokens_in", kind="decimal", title="tok in", drops=1),
-    Column(name="tokens_out", kind="decimal", title="tok out", drops=1),
+    Column(name="format", drops=4),
+    Column(name="status", drops=5),
+    Column(name="n_samples", kind="integer", title="samples", drops=3),
+    Column(name="n_new", kind="integer", title="new calls", drops=1),
+    Column(name="n_known", kind="integer", title="known", drops=6),
+    Column(name="tokens_in", kind="decimal", title="tok in", drops=2),
+    Column(name="tokens_out", kind="decimal", title="tok out", drops=2),
     Column(name="cost", kind="usd", title="cost"),
 )
 
@@ -91,7 +91,6 @@ def import_table(
 
 def _cells(row: ImportedRow) -> tuple[str, ...]:
     tokens, run = row.tokens, row.run
-    entered = tokens.input_tokens + tokens.cache_read_tokens + tokens.cache_write_tokens
     return (
         run.run_id,
         row.format,
@@ -99,8 +98,8 @@ def _cells(row: ImportedRow) -> tuple[str, ...]:
         wording.count(row.n_samples),
         wording.count(run.n_new),
         wording.count(run.n_known),
-        wording.tokens(entered),
-        wording.tokens(tokens.output_tokens),
+        wording.tokens(None if tokens is None else tokens.entered_tokens),
+        wording.tokens(None if tokens is None else tokens.output_tokens),
         wording.whole(row.spend),
     )
 
@@ -170,11 +169,11 @@ def _row_object(row: ImportedRow) -> dict[str, Any]:
         "n_reused": spend.n_reused,
         "n_unknown_usage_attempts": spend.n_unknown_usage,
         "n_unpriced_attempts": spend.n_unpriced_attempts,
-        "input_tokens": tokens.input_tokens,
-        "cache_read_tokens": tokens.cache_read_tokens,
-        "cache_write_tokens": tokens.cache_write_tokens,
-        "output_tokens": tokens.output_tokens,
-        "reasoning_tokens": tokens.reasoning_tokens,
+        "input_tokens": None if tokens is None else tokens.input_tokens,
+        "cache_read_tokens": None if tokens is None else tokens.cache_read_tokens,
+        "cache_write_tokens": None if tokens is None else tokens.cache_write_tokens,
+        "output_tokens": None if tokens is None else tokens.output_tokens,
+        "reasoning_tokens": None if tokens is None else tokens.reasoning_tokens,
         "cost_usd": None if known is None else plain(known),
         "cost_is_lower_bound": spend.is_lower_bound,
         "findings": list(run.findings),

@@ -56,7 +56,7 @@ def _statistics(row: SpendRow) -> tuple[str, ...]:
         wording.dollars(solve.wasted_usd),
         _share(float(solve.wasted_usd), float(solve.cost.total)),
         wording.dollars(solve.possibly_billed_usd) if solve.n_unknown_usage else wording.NOT_KNOWN,
-        wording.spent(judge) if judge.n_attempts else wording.NOT_KNOWN,
+        wording.whole(judge) if judge.n_attempts else wording.NOT_KNOWN,
     )
 
 

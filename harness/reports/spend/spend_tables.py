@@ -147,9 +147,19 @@ def summary_table(report: SpendReport) -> Table:
     return Table(name="summary", title=title(report), columns=columns, rows=rows, notes=tuple(notes(report)))
 
 
-def _tokens_in(row: SpendRow) -> int:
-    sums = row.facts.solve.tokens
-    return sums.input_tokens + sums.cache_read_tokens + sums.cache_write_tokens
+def _tokens_in(row: SpendRow) -> int | None:
+    sums = row.facts.solve.known_tokens
+    return None if sums is None else sums.entered_tokens
+
+
+def _tokens_out(solve: Spend) -> int | None:
+    sums = solve.known_tokens
+    return None if sums is None else sums.output_tokens
+
+
+def _tokens_reasoned(solve: Spend) -> int | None:
+    sums = solve.known_tokens
+    return None if sums is None else sums.reasoning_tokens
 
 
 SUMMARY: tuple[tuple[Column, wording.Say, Callable[[SpendRow], object]], ...] = (
@@ -159,7 +169,7 @@ SUMMARY: tuple[tuple[Column, wording.Say, Callable[[SpendRow], object]], ...] = 
     (Column(name="n_solves", kind="integer", title="answers", drops=2), wording.count, lambda r: r.n_solves),
     (Column(name="tokens_in", kind="decimal", title="tok in", drops=7), wording.tokens, _tokens_in),
     (Column(name="tokens_out", kind="decimal", title="tok out", drops=5), wording.tokens,
-     lambda r: r.facts.solve.tokens.output_tokens),
+     lambda r: _tokens_out(r.facts.solve)),
     (Column(name="input", kind="usd", title="input", drops=8), wording.dollars,
      lambda r: r.facts.solve.part("input", "cache_read", "cache_write")),
     (Column(name="reasoning", kind="usd", title="reasoning", drops=3), wording.dollars,
@@ -185,13 +195,13 @@ TOTALS: tuple[tuple[Column, wording.Say, Callable[[SpendGroup], object]], ...] =
     (Column(name="n_rows", kind="integer", title="rows", drops=2), str, lambda g: g.n_rows),
     (Column(name="n_solves", kind="integer", title="answers", drops=1), wording.count, lambda g: g.n_solves),
     (Column(name="output_tokens", kind="decimal", title="tok out", drops=4), wording.tokens,
-     lambda g: g.solve.tokens.output_tokens),
+     lambda g: _tokens_out(g.solve)),
     (Column(name="reasoning_tokens", kind="decimal", title="of which reasoning", drops=5), wording.tokens,
-     lambda g: g.solve.tokens.reasoning_tokens),
-    (Column(name="cost_usd", kind="usd", title="cost"), wording.spent, lambda g: g.solve),
-    (Column(name="judge_cost_usd", kind="usd", title="judges", drops=3), wording.spent,
+     lambda g: _tokens_reasoned(g.solve)),
+    (Column(name="cost_usd", kind="usd", title="cost"), wording.whole, lambda g: g.solve),
+    (Column(name="judge_cost_usd", kind="usd", title="judges", drops=3), wording.whole,
      lambda g: g.judge if g.judge.n_attempts else None),
-    (Column(name="other_cost_usd", kind="usd", title="users, tools", drops=3), wording.spent,
+    (Column(name="other_cost_usd", kind="usd", title="users, tools", drops=3), wording.whole,
      lambda g: g.user_simulator.plus(g.tool) if g.user_simulator.n_attempts or g.tool.n_attempts else None),
     (Column(name="coverage", title="covers"), wording.coverage, lambda g: reduce(Spend.plus, g.spends)),
 )  # fmt: skip

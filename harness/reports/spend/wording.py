@@ -44,9 +44,9 @@ def spent(spend: Spend | None, *, usd: Decimal | None = None) -> str:
     return f">= {text}" if spend.is_lower_bound else text
 
 
-def whole(spend: Spend) -> str:
+def whole(spend: Spend | None) -> str:
     """Write a total, or in a word why nothing of it is known."""
-    if not spend.is_unpriced:
+    if spend is None or not spend.is_unpriced:
         return spent(spend)
     return "unpriced" if spend.n_unpriced_attempts else "unknown"
 
