@@ -16,6 +16,8 @@ N_EPOCHS = 2
 TIMEOUT_S = 3
 PREAMBLE = "You are asked a question of a small test of arithmetic, and you work it out step by step. " * 8
 """Long enough for the server to keep prompts: parts of them are billed as cached."""
+FIRST_SUM = 12
+"""From here on twelve sums meet every fault of the server: refusals, drops, timeouts, answers without usage."""
 
 INSPECT_TASK = """
 import json
@@ -84,7 +86,7 @@ def write_questions(folder: Path, n_questions: int) -> Path:
     """Write sums as JSON lines of `id`, `question`, `answer`; gives the file."""
     rows = [
         {"id": f"sum-{i}", "question": f"{PREAMBLE}What is {i} + {7 * i + 1}?", "answer": str(8 * i + 1)}
-        for i in range(n_questions)
+        for i in range(FIRST_SUM, FIRST_SUM + n_questions)
     ]
     path = folder / "questions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
