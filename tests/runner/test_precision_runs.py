@@ -135,6 +135,8 @@ def test_what_the_pilot_shows_to_be_out_of_reach_ends_the_run_and_keeps_the_pilo
     assert isinstance(model.stopped_by, NoMoreWaves)
     assert (model.n_left, model.n_samples) == (0, len(ledger.draws("run-1")))
     assert "all 100 attempts would leave" in model.stopped_by.message
+    assert result.notes[-1].startswith("  ±2 out of reach: 1 wave")
+    assert "more are expected" not in result.notes[-1]
     watcher = Watcher()
     assert run(number_suite(tmp_path, 100), [DIRECT], ledger, watcher=watcher, precision=0.02).exit_code == 2
     assert watcher.sent == 0

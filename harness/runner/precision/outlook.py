@@ -11,6 +11,7 @@ from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.precision import Interval, PrecisionEstimate
 from harness.runner.precision.goals import Finding, Goal, Known, models_of
+from harness.runner.precision.out_of_reach import refusal
 from harness.runner.precision.planned_bill import (
     WavesPlan,
     expected_passes,
@@ -68,9 +69,18 @@ class Outlook:
             why = "not reached yet" if models.isdisjoint(out_of_money) else "not reached, a budget ended it first"
             if _n_asked(own) == _n_whole(own):
                 why = "not reached although everything was asked"
+            more = sum(to_come[model] for model in models)
+            if _is_given_up(goal, own):
+                why, more = "out of reach", 0
             lines = [line for finding in goal.findings(own) for line in _lines(goal, finding, why)]
             yield from lines[:-1]
-            yield f"{lines[-1]}: {_took(own, sum(to_come[model] for model in models))}"
+            yield f"{lines[-1]}: {_took(own, more)}"
+
+
+def _is_given_up(goal: Goal, states: Sequence[CellStates]) -> bool:
+    """Whether its pilot, asked to the end, showed that a goal is out of reach."""
+    is_piloted = all(one.n_waves == 1 and not one.n_pending for one in states)
+    return is_piloted and refusal(goal, states) is not None
 
 
 def _lines(goal: Goal, finding: Finding, why: str) -> Iterator[str]:
