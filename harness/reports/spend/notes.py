@@ -54,7 +54,7 @@ def notes(report: SpendReport) -> Iterable[str]:
         yield "reconstructed: token counts of these rows were solved from published dollars, not measured."
     if any(row.facts.drawn for row in report.rows):
         yield (
-            "asked in waves: scores of rows with ± are estimates for the whole suite, asked as far as needed; "
+            "asked in waves: scores that say 'this suite' are estimates for the whole suite, asked as far as needed; "
             "intervals of other rows are about questions like these"
         )
     yield from _weighing(report.rows)
