@@ -90,7 +90,7 @@ class Driver(Protocol):
         ...
 
 
-ROWS_AT_ONCE = (64, 16, 4, 1)
+ROWS_AT_ONCE = (500, 64, 16, 4, 1)
 """A few sizes, so that few statements have to be prepared."""
 _LONGEST_NAP_S = 0.02
 

@@ -1,13 +1,17 @@
 """Writing what other tools' logs hold: runs, cells, samples, attempts and scores of a whole log in one transaction.
 
 Data flows records of `harness.imports` -> `ImportWriter` -> rows; what is refused in the middle leaves none of them.
-Unlike the writer of runs it sends nothing, reserves nothing, and waits for nobody.
+Unlike the writer of runs it sends nothing, reserves nothing, and waits for nobody. Rows are written by a second thread
+while the first one reads on in the log; everything else waits for them first, so that what a query finds, what a
+rollback undoes and where an import fails are as without it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
@@ -15,6 +19,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Table
 
 from harness.declared import request_value
+from harness.errors import LedgerError
 from harness.ledger import row_forms
 from harness.ledger.encoding import canonical_json, storable
 from harness.ledger.records import (
@@ -29,7 +34,7 @@ from harness.ledger.records import (
 from harness.ledger.schema import tables
 from harness.ledger.writing import statements as sql
 from harness.ledger.writing.append import Appender
-from harness.ledger.writing.drivers import Driver
+from harness.ledger.writing.drivers import Driver, Row
 from harness.money import plain
 
 T = TypeVar("T")
@@ -37,6 +42,8 @@ _SampleKey = tuple[str, str, str, int]
 """Suite, task, sample, epoch."""
 AT_ONCE = 500
 """Ids that one query asks for."""
+MOST_WAITING = 8
+"""Lists of rows that wait to be written: memory is bounded when the database is slower than the log."""
 
 
 @request_value
@@ -238,16 +245,97 @@ def _parts(values: list[T]) -> Iterator[list[T]]:
         yield values[start : start + AT_ONCE]
 
 
+class WriteBehind:
+    """A driver of one transaction that is written by nobody else; the database's work runs beside the reader's."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.rejections = driver.rejections
+        self.collisions = driver.collisions
+        self._thread = ThreadPoolExecutor(1, "benchtab import")
+        self._waiting: deque[Future[int]] = deque()
+
+    def many(self, statement: str, rows: Sequence[Row]) -> int:
+        """Have a statement run once per row; an error of it comes with a later call, at the latest with `commit`."""
+        while len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(self._driver.many, statement, rows))
+        return len(rows)
+
+    def _written(self) -> Driver:
+        """Wait until all is written; raises what went wrong with the first of it that could not be."""
+        while self._waiting:
+            self._waiting.popleft().result()
+        return self._driver
+
+    def begin(self) -> None:
+        """Begin the transaction."""
+        self._written().begin()
+
+    def begin_at_once(self) -> bool:
+        """Begin it without waiting for other processes; says whether that is possible now."""
+        return self._written().begin_at_once()
+
+    def commit(self) -> None:
+        """Make it durable, when all of it was written."""
+        self._written().commit()
+
+    def rollback(self) -> None:
+        """Undo all of it: what has not begun is not written any more, what has begun is waited for."""
+        for one in self._waiting:
+            one.cancel()
+        for one in self._waiting:
+            with suppress(Exception):  # whatever it was, it is undone
+                if not one.cancelled():
+                    one.result()
+        self._waiting.clear()
+        self._driver.rollback()
+
+    def fetch(self, statement: str, values: Iterable[object] = ()) -> list[Row]:
+        """Run a query."""
+        return self._written().fetch(statement, values)
+
+    def ids(self, table: str, column: str, count: int) -> list[int]:
+        """Reserve ids."""
+        return self._written().ids(table, column, count)
+
+    def budgets(self, scopes: Sequence[str]) -> list[Row]:
+        """Read budgets."""
+        return self._written().budgets(scopes)
+
+    def lack_of_room(self, in_flight: int) -> LedgerError | None:
+        """Say what is wrong when answers might find no room."""
+        return self._driver.lack_of_room(in_flight)
+
+    def has_room(self, n_bytes: int, *, in_flight: int) -> bool:
+        """Whether so large a body can be written."""
+        return self._driver.has_room(n_bytes, in_flight=in_flight)
+
+    def lacks_room(self, error: Exception) -> bool:
+        """Whether this error says that the disk is full."""
+        return self._driver.lacks_room(error)
+
+    def keep_alive(self) -> None:
+        """Look whether the database is still there."""
+        self._written().keep_alive()
+
+    def close(self) -> None:
+        """End the thread and close the connection."""
+        self._thread.shutdown(cancel_futures=True)
+        self._driver.close()
+
+
 @contextmanager
 def importing(driver: Driver) -> Iterator[ImportWriter]:
     """Give a writer; what it wrote is kept when the block ends well, and none of it otherwise. Closes the driver."""
+    behind = WriteBehind(driver)
     try:
-        driver.begin()
+        behind.begin()
         try:
-            yield ImportWriter(driver)
+            yield ImportWriter(behind)
+            behind.commit()
         except BaseException:
-            driver.rollback()
+            behind.rollback()
             raise
-        driver.commit()
     finally:
-        driver.close()
+        behind.close()
