@@ -8,7 +8,7 @@ from harness.precision.bank import Bank, Layer, bank_of, layered
 from harness.precision.design import Draw, PrecisionError, Stratum, StratumState, Target
 from harness.precision.differences import DifferenceEstimate, PairState, difference, next_difference_wave
 from harness.precision.estimator import Interval, PrecisionEstimate, estimate, estimate_by_task
-from harness.precision.ladder import LadderStep, ladder_step, next_ladder_wave
+from harness.precision.ladder import next_ladder_wave
 from harness.precision.observed import Observed, UnitResult
 from harness.precision.waves import Best, best_possible, forecast_passes, next_wave, pilot
 
@@ -18,7 +18,6 @@ __all__ = [
     "DifferenceEstimate",
     "Draw",
     "Interval",
-    "LadderStep",
     "Layer",
     "Observed",
     "PairState",
@@ -34,7 +33,6 @@ __all__ = [
     "estimate",
     "estimate_by_task",
     "forecast_passes",
-    "ladder_step",
     "layered",
     "next_difference_wave",
     "next_ladder_wave",

@@ -1,21 +1,18 @@
-"""Settings of one model on shared samples: what to ask of each, and what a step from one to the next brings and costs.
+"""Settings of one model on shared samples: what to ask of each, and how much more the next one writes.
 
-Neighbours are compared in pairs on the same samples. A setting that changes neither tokens nor score has no effect that
-these samples show; providers ignore settings in silence, so this is said and not guessed.
+Neighbours are compared in pairs on the same samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, sqrt
 
 from harness.precision.design import Draw, PrecisionError, StratumState, Target
-from harness.precision.differences import DifferenceEstimate, PairState, difference, next_difference_wave
+from harness.precision.differences import PairState, next_difference_wave
 from harness.precision.estimator import Interval
-from harness.stats.frontier import Step, marginal_usd_per_point
-from harness.stats.values import Estimate, t_quantile
+from harness.stats.values import t_quantile
 
 
 def next_ladder_wave(
@@ -49,61 +46,6 @@ def next_ladder_wave(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LadderStep:
-    """From one setting to the next.
-
-    Attributes:
-        score: difference of the scores, head minus base, on common samples.
-        tokens_ratio: geometric mean of head's output tokens over base's on common samples, with its interval.
-        price: what an attempt costs more as a mean over the suite's samples, for each point of score; None = a cost is
-            not known. Without a quotient where the score's interval covers zero.
-    """
-
-    score: DifferenceEstimate
-    tokens_ratio: float | None
-    tokens_interval: Interval
-    price: Step | None
-
-    @property
-    def tokens_told_apart(self) -> bool:
-        """Whether the two settings differ in tokens beyond noise."""
-        return not self.tokens_interval.low <= 1 <= self.tokens_interval.high
-
-    @property
-    def score_told_apart(self) -> bool:
-        """Whether the two settings differ in score beyond noise."""
-        found = self.score.estimate.this_suite
-        return not found.low <= 0 <= found.high
-
-    @property
-    def no_effect(self) -> bool:
-        """Whether the setting changed neither tokens nor score as far as these samples show."""
-        return not self.tokens_told_apart and not self.score_told_apart
-
-
-def ladder_step(
-    pairs: Sequence[PairState], tokens: Sequence[tuple[float, float]], *, level: float = 0.95
-) -> LadderStep:
-    """Compare two neighbouring settings.
-
-    Args:
-        pairs: strata of both, head being the higher setting.
-        tokens: per common sample the mean output tokens of base and of head; answers without tokens are left out.
-    """
-    score = difference(pairs, level=level)
-    ratio, interval = token_ratio(tokens, level)
-    more = _usd_more(pairs)
-    found = score.estimate
-    shown = Estimate(value=found.value, ci_low=found.this_suite.low, ci_high=found.this_suite.high, n=found.n_units)
-    return LadderStep(
-        score=score,
-        tokens_ratio=ratio,
-        tokens_interval=interval,
-        price=None if more is None else marginal_usd_per_point(more, shown),
-    )
-
-
 def token_ratio(tokens: Sequence[tuple[float, float]], level: float) -> tuple[float | None, Interval]:
     """Estimate the typical ratio of two settings' output tokens, and its interval.
 
@@ -126,16 +68,6 @@ def token_ratio(tokens: Sequence[tuple[float, float]], level: float) -> tuple[fl
     half = t_quantile((1 + level) / 2, n - 1) * sqrt(float(logs.var(ddof=1)) / n)
     centre = float(logs.mean())
     return exp(centre), Interval(low=exp(centre - half), high=exp(centre + half), df=float(n - 1))
-
-
-def _usd_more(pairs: Sequence[PairState]) -> float | None:
-    total = 0.0
-    for pair in pairs:
-        head, base = pair.head.usd_per_attempt, pair.base.usd_per_attempt
-        if head is None or base is None:
-            return None
-        total += pair.stratum.n_items * (head - base)
-    return total / sum(pair.stratum.n_items for pair in pairs)
 
 
 def _padded(state: StratumState) -> tuple[int, ...]:

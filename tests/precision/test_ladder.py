@@ -14,10 +14,11 @@ from harness.precision import (
     StratumState,
     Target,
     UnitResult,
-    ladder_step,
+    difference,
     next_ladder_wave,
     pilot,
 )
+from harness.precision.ladder import token_ratio
 
 STRATUM = Stratum(task="t", n_units=3000, n_items=3000, weight=1.0)
 
@@ -50,9 +51,9 @@ def test_all_settings_are_asked_the_same_samples_until_neighbours_are_told_apart
     low, middle, high = (drawn[0].n_units for drawn in draws)
     assert middle == max(low, high) < 3000
     for base, head in ((0, 1), (1, 2)):
-        step = ladder_step([PairState.nested(head=levels[head][0], base=levels[base][0])], [])
-        assert step.score.estimate.half_width <= 0.04
-        assert step.score_told_apart
+        found = difference([PairState.nested(head=levels[head][0], base=levels[base][0])]).estimate
+        assert found.half_width <= 0.04
+        assert found.this_suite.low > 0
 
 
 def test_a_ladder_needs_two_settings() -> None:
@@ -60,33 +61,19 @@ def test_a_ladder_needs_two_settings() -> None:
         next_ladder_wave([[state(answers(0.5, 2), 50, 1.0)]], Target(half_width=0.04), wave=1)
 
 
-def test_dollars_per_point_are_extra_cost_over_extra_score() -> None:
-    """60 % against 40 % of 1,000 samples, $0.03 more an attempt: $0.03 / 20 points."""
-    low, high = ([float(k % 10 < limit) for k in range(1000)] for limit in (4, 6))
-    pair = PairState.nested(head=state(high, 1000, 0.05), base=state(low, 1000, 0.02))
-    step = ladder_step([pair], [(100.0, 300.0 + k % 7) for k in range(1000)])
-    assert step.price is not None
-    assert step.price.usd_per_point == pytest.approx(0.03 / 20, rel=0.02)
-    assert step.tokens_ratio == pytest.approx(3.03, rel=0.01)
-    assert step.tokens_told_apart
-    assert not step.no_effect
+def test_tokens_of_two_settings_are_told_apart_by_their_ratio() -> None:
+    ratio, interval = token_ratio([(100.0, 300.0 + k % 7) for k in range(1000)], 0.95)
+    assert ratio == pytest.approx(3.03, rel=0.01)
+    assert interval.low > 1
 
 
-def test_a_setting_that_changes_neither_tokens_nor_score_has_no_effect() -> None:
+def test_tokens_that_a_setting_does_not_change_are_not_told_apart() -> None:
     rng = Random(7)
-    tokens = [(rng.lognormvariate(6, 1), rng.lognormvariate(6, 1)) for _ in range(400)]
-    pair = PairState.nested(head=state(answers(0.5, 3), 400, 0.02), base=state(answers(0.5, 2), 400, 0.02))
-    step = ladder_step([pair], tokens)
-    assert step.no_effect
-    assert step.tokens_interval.low < 1 < step.tokens_interval.high
-    assert step.price is not None
-    assert step.price.usd_per_point is None
-    assert step.price.verdict == "unresolved"
+    _, interval = token_ratio([(rng.lognormvariate(6, 1), rng.lognormvariate(6, 1)) for _ in range(400)], 0.95)
+    assert interval.low < 1 < interval.high
 
 
-def test_unknown_costs_and_tokens_are_not_made_up() -> None:
-    same = StratumState.of(STRATUM, [UnitResult(unit="a", scores=((1.0,),))])
-    step = ladder_step([PairState.nested(head=same, base=same)], [(0.0, 10.0)])
-    assert step.price is None
-    assert step.tokens_ratio is None
-    assert not step.tokens_told_apart
+def test_unknown_tokens_are_not_made_up() -> None:
+    ratio, interval = token_ratio([(0.0, 10.0)], 0.95)
+    assert ratio is None
+    assert interval.low < 1 < interval.high
