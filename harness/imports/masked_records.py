@@ -146,6 +146,8 @@ def _id(text: str) -> str:
 
 
 def _has_text(value: object) -> bool:
+    if isinstance(value, int):  # nearly all of a usage, and whether it is a mapping takes ten times as long to ask
+        return False
     if isinstance(value, Mapping):
         return any(_has_text(part) for part in value.values())
     return isinstance(value, str) or (isinstance(value, list | tuple) and any(_has_text(part) for part in value))
