@@ -149,7 +149,9 @@ class _Reading:
             case ImportedRun():
                 self._take_run(record)
             case Noted():
-                self._run(record.run).note(record.name, record.detail, lower_bound=record.lower_bound)
+                self._run(record.run).note(
+                    record.name, record.detail, lower_bound=record.lower_bound, upper_bound=record.upper_bound
+                )
             case Broken():
                 self._done.n_broken += 1
                 if len(self._done.broken) < MOST_BROKEN_SHOWN:

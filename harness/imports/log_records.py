@@ -219,12 +219,14 @@ class Noted:
         name: fixed name: `retries_lost`, `samples_missing`, `total_differs`, `reduced_scores`, `settings_unsure`,
             `usage_unsure`, `not_finished`, ... in the form of these.
         lower_bound: it means that more was spent than the records say.
+        upper_bound: it means that their list price may be too high.
     """
 
     run: str
     name: str
     detail: str
     lower_bound: bool = False
+    upper_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

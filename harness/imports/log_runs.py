@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from harness.imports.log_records import ImportedAttempt, ImportedRun
 from harness.imports.refusal import ImportRefused
-from harness.ledger.records import LOWER_BOUND_NOTE, RunRecord, SuiteRecord
+from harness.ledger.records import LOWER_BOUND_NOTE, UPPER_BOUND_NOTE, RunRecord, SuiteRecord
 from harness.ledger.writing.import_writer import ImportWriter
 from harness.secrets import masked_settings, redact_texts
 
@@ -93,13 +93,12 @@ class RunImport:
         """Whether there is anything to say about the run that the ledger does not hold."""
         return self.n_new > 0 or not self.was_stored or self.status_before != self.record.status
 
-    def note(self, name: str, detail: str, *, lower_bound: bool = False) -> None:
+    def note(self, name: str, detail: str, *, lower_bound: bool = False, upper_bound: bool = False) -> None:
         """Add a finding; several of one name are written in one."""
-        said = f"{LOWER_BOUND_NOTE if lower_bound else ''}{name}: {detail}"
+        mark = LOWER_BOUND_NOTE if lower_bound else UPPER_BOUND_NOTE if upper_bound else ""
+        said = f"{mark}{name}: {detail}"
         before = self.notes.get(name)
-        self.notes[name] = (
-            said if before is None or before == said else _joined(before, detail, lower_bound=lower_bound)
-        )
+        self.notes[name] = said if before is None or before == said else _joined(before, detail, mark)
 
     def count(self, call: ImportedAttempt) -> None:
         """Count a call that is new."""
@@ -135,15 +134,13 @@ class RunImport:
         return (*kept, *self.notes.values())
 
 
-def _joined(before: str, detail: str, *, lower_bound: bool) -> str:
-    mark = LOWER_BOUND_NOTE if lower_bound and not before.startswith(LOWER_BOUND_NOTE) else ""
-    if detail in before or len(before) > 600:
-        return mark + before
-    return f"{mark}{before}; {detail}"
+def _joined(before: str, detail: str, mark: str) -> str:
+    marked = before if before.startswith(mark) else f"{mark}{before}"
+    return marked if detail in before or len(before) > 600 else f"{marked}; {detail}"
 
 
 def _name(said: str) -> str:
-    return said.removeprefix(LOWER_BOUND_NOTE).partition(":")[0]
+    return said.removeprefix(LOWER_BOUND_NOTE).removeprefix(UPPER_BOUND_NOTE).partition(":")[0]
 
 
 def made_id(record: ImportedRun, fmt: str) -> str:

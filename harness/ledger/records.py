@@ -20,6 +20,8 @@ from harness.usage.values import NORMALISER_VERSION
 RunStatus = Literal["running", "complete", "partial", "failed"]
 LOWER_BOUND_NOTE = "lower bound: "
 """How a warning of an imported run begins that says that more was spent than its rows hold."""
+UPPER_BOUND_NOTE = "upper bound: "
+"""How one begins that says that its list price may be too high, as cached tokens count as fresh ones."""
 NO_BASELINE_NOTE = "nightly gate: "
 """How a warning of a stored run begins that keeps it from being a baseline of later nights."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from harness.imports.log_records import (
     ImportedCell,
     ImportedRun,
     ImportedSample,
+    ImportedUsage,
     Noted,
     Record,
     SampleKey,
@@ -36,6 +37,7 @@ from harness.reports.facts.assembly import spend_report
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, report_object
 from harness.reports.spend.spend_tables import spend_table, summary_table, totals_table
+from harness.usage import Usage
 
 KEY = "sk-proj-abcdefghijklmnop0123456789"
 
@@ -71,6 +73,14 @@ class Shell:
             return str(found.exception)
         assert found.exit_code == code, found.output
         return json.loads(found.stdout)
+
+    def take_in(self, read: Callable[[Source], Iterator[Record]]) -> None:
+        """Import what a reader of our own gives."""
+        self.write({})
+        form = Format(name="t", title="T", looks_for="t", role_of=lambda _: "t", read=read)
+        unit = Unit(format=form, files=(SourceFile(file=LogFile(self.log, "t"), role="t"),))
+        with Ledger.open(self.url) as ledger:
+            import_unit(ledger, unit, ImportOptions(now_us=1, price_book_sha256="", harness_version=""))
 
     def ledger(self) -> Ledger:
         return Ledger.open(self.url, create=False)
@@ -298,13 +308,28 @@ def test_a_run_without_any_call_in_its_log_costs_an_unknown_amount(shell: Shell)
         yield ImportedSample(cell=cell, sample=SampleKey(sample_id="q1"))
         yield Noted(run="cut", name="samples_missing", detail="80 stated, 1 here", lower_bound=True)
 
-    shell.write({})
-    form = Format(name="t", title="T", looks_for="t", role_of=lambda _: "t", read=read)
-    unit = Unit(format=form, files=(SourceFile(file=LogFile(shell.log, "t"), role="t"),))
-    with Ledger.open(shell.url) as ledger:
-        import_unit(ledger, unit, ImportOptions(now_us=1, price_book_sha256="", harness_version=""))
+    shell.take_in(read)
     (row,) = shell.report().rows
     assert wording.whole(row.facts.solve) == "unknown"
+
+
+@pytest.mark.parametrize(("retries_are_lost", "said"), [(True, "about $0.00"), (False, "<= $0.00")])
+def test_a_log_without_cached_tokens_is_no_lower_bound(shell: Shell, retries_are_lost: bool, said: str) -> None:
+    """A bill whose cached tokens counted as fresh ones, and whose retries were lost, was written with >=."""
+    cell = ImportedCell(run="r", suite="s", provider="openai", model="gpt-4o")
+    usage = ImportedUsage(usage=Usage(input_tokens=10, output_tokens=10), raw={}, kind="t")
+
+    def read(source: Source) -> Iterator[Record]:
+        yield ImportedRun(key="r", tool="t", created_at_us=1_764_240_009_000_000)
+        yield ImportedAttempt(cell=cell, identity="a", usage=usage)
+        yield Noted(run="r", name="cached_dropped", detail="counted as fresh input", upper_bound=True)
+        if retries_are_lost:
+            yield Noted(run="r", name="retries_lost", detail="of the last try alone", lower_bound=True)
+
+    shell.take_in(read)
+    (row,) = shell.report().rows
+    assert wording.whole(row.facts.solve).startswith(said)
+    assert "does not tell cached tokens from fresh ones" in wording.coverage(row.facts.solve)
 
 
 def test_retries_name_what_they_repeat_also_within_one_batch_of_records(shell: Shell) -> None:
@@ -316,11 +341,8 @@ def test_retries_name_what_they_repeat_also_within_one_batch_of_records(shell: S
         yield ImportedAttempt(cell=cell, identity="a", sample=sample, status="failed", hidden_retries=2)
         yield ImportedAttempt(cell=cell, identity="b", sample=sample, retry_of="a", try_number=2)
 
-    shell.write({})
-    form = Format(name="t", title="T", looks_for="t", role_of=lambda _: "t", read=read)
-    unit = Unit(format=form, files=(SourceFile(file=LogFile(shell.log, "t"), role="t"),))
+    shell.take_in(read)
     with Ledger.open(shell.url) as ledger:
-        import_unit(ledger, unit, ImportOptions(now_us=1, price_book_sha256="", harness_version=""))
         first, second = attempt_rows(ledger)
         (run,) = ledger.runs()
     assert (second.retry_of, second.try_number) == (first.attempt_id, 2)

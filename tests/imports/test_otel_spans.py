@@ -86,6 +86,15 @@ def test_what_an_instrumentation_drops_is_unknown_and_not_zero(tmp_path: Path) -
     assert notes_in(records)["usage_missing"].startswith("1 answers")
 
 
+@pytest.mark.parametrize(("names", "is_said"), [(GEN_AI, True), ({**GEN_AI, **CACHED}, False)])
+def test_an_instrumentation_that_leaves_out_cached_tokens_is_told(
+    tmp_path: Path, names: dict[str, Any], is_said: bool
+) -> None:
+    """Its list price stood as a lower bound, with cached tokens at the full rate."""
+    records = read_one(FORMAT, write_json(tmp_path / "t.json", _export(_span("a", names=names))))
+    assert ("cached_dropped" in notes_in(records)) is is_said
+
+
 @pytest.mark.parametrize("names", [OPENINFERENCE, {**GEN_AI, **CACHED, **OPENINFERENCE}])
 def test_both_families_of_names_say_the_same(tmp_path: Path, names: dict[str, Any]) -> None:
     (call,) = attempts_in(read_one(FORMAT, write_json(tmp_path / "t.json", _export(_span("a", names=names)))))

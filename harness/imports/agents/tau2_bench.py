@@ -173,7 +173,13 @@ class _Run:
             detail = f"{self.judged} simulations were judged by a model, of whose calls nothing is kept"
             found.append(("judge_lost", detail, True))
         for name, detail, lower_bound in found:
-            yield Noted(run=self.record.key, name=name, detail=detail, lower_bound=lower_bound)
+            yield Noted(
+                run=self.record.key,
+                name=name,
+                detail=detail,
+                lower_bound=lower_bound,
+                upper_bound=name == "cached_dropped",
+            )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -138,6 +138,8 @@ class _Reading:
     Attributes:
         covered: spans below which others carry tokens.
         around: spans below which a model is asked.
+        runs: by run how many of its answers have no tokens.
+        tells_cached: by run with tokens, whether any of its calls says what came from a cache.
     """
 
     texts: bool
@@ -147,6 +149,7 @@ class _Reading:
     covered: set[str] = field(default_factory=set)
     around: set[str] = field(default_factory=set)
     runs: dict[str, int] = field(default_factory=dict)
+    tells_cached: dict[str, bool] = field(default_factory=dict)
     cells: dict[tuple[str, str, str, str | None], ImportedCell] = field(default_factory=dict)
 
     def look(self, span: Span) -> None:
@@ -187,6 +190,8 @@ class _Reading:
             yield Broken(where=span.where, reason=doubt)
             return
         self.runs[run] += usage is None and not span.has_failed
+        if usage is not None:
+            self.tells_cached[run] = self.tells_cached.get(run, False) or _first(names, CACHE_READ) is not None
         cell = self._cell(run, names)
         failure = _failure(span, cell.provider) if span.has_failed else None
         yield ImportedAttempt(
@@ -223,6 +228,9 @@ class _Reading:
             if n_without:
                 detail = f"{n_without} answers (streams without usage, as a rule) have no tokens, and were billed"
                 yield Noted(run=run, name="usage_missing", detail=detail, lower_bound=True)
+            if not self.tells_cached.get(run, True):
+                detail = "the instrumentation leaves out what was read from a cache: it counts as fresh input"
+                yield Noted(run=run, name="cached_dropped", detail=detail, upper_bound=True)
             yield Noted(
                 run=run,
                 name="retries_lost",

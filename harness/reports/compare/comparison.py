@@ -160,6 +160,8 @@ def _compared(base: SpendRow, head: SpendRow, repriced: SpendRow, thresholds: Th
     price_ratio, usage_ratio = _price_ratio(head, repriced), _usage_ratio(base, repriced)
     reasons = [f"{name}: the bill is a lower bound ({wording.coverage(row.facts.solve)})"
                for name, row in (("base", base), ("head", head)) if row.facts.solve.is_lower_bound]  # fmt: skip
+    reasons += [f"{name}: the log does not tell cached tokens from fresh ones"
+                for name, row in (("base", base), ("head", head)) if row.facts.solve.n_uncached_logs]  # fmt: skip
     cost_verdict = _cost_verdict(costs, thresholds.cost_increase, known=not reasons)
     score_verdict = _score_verdict(difference, thresholds.score_drop)
     more = []

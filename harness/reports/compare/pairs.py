@@ -202,6 +202,8 @@ class RowPair:
                 found.append(f"the bill of {label(row)} is not known")
             elif solve.is_lower_bound:
                 found.append(f"the bill of {label(row)} is a lower bound")
+            if solve.n_uncached_logs:
+                found.append(f"the log of {label(row)} does not tell cached tokens from fresh ones")
             if solve.n_reused:
                 found.append(f"answers of {label(row)} were reused from earlier runs and billed there")
         if self.drawn is not None and not self.drawn.strata:

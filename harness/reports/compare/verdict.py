@@ -92,6 +92,8 @@ def _cost(found: RowPair) -> str:
     ratio, (base_usd, head_usd) = found.cost_ratio, found.usd_per_task
     if ratio.value is None:
         return f"against {_base(found)}: cost not compared ({'; '.join(found.reasons) or 'one of them cost nothing'})"
+    if any(row.facts.solve.n_uncached_logs for row in (found.base, found.head)):
+        return f"against {_base(found)}: cost not compared (a log does not tell cached tokens from fresh ones)"
     low, high = (row.facts.solve.is_lower_bound for row in (found.base, found.head))
     if low and high:
         return f"against {_base(found)}: cost not compared (both bills are lower bounds)"

@@ -29,7 +29,7 @@ from harness.ledger.reading.sums import (
     unknown_bills,
     usage_sums,
 )
-from harness.ledger.records import LOWER_BOUND_NOTE, PURPOSES
+from harness.ledger.records import LOWER_BOUND_NOTE, PURPOSES, UPPER_BOUND_NOTE
 from harness.money import from_pico
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import ServedSum, taken_apart
@@ -196,11 +196,13 @@ def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
         return
     for count in estimated_counts(ledger, list(imported)):
         cells[count.cell_id].add(count.purpose, Spend(n_estimated=count.n_attempts))
-    lossy = {run_id for run_id, run in imported.items() if any(map(_says_more_was_spent, run.warnings))}
     for cell in cells.values():
         purposes = [purpose for purpose, spend in zip(PURPOSES, cell.spends, strict=True) if spend.n_attempts]
-        if cell.run.run_id in lossy:
-            cell.add(purposes[0] if purposes else "solve", Spend(n_lossy_logs=1))
+        lossy, uncached = (
+            _is_noted(imported.get(cell.run.run_id), mark) for mark in (LOWER_BOUND_NOTE, UPPER_BOUND_NOTE)
+        )
+        if lossy or uncached:
+            cell.add(purposes[0] if purposes else "solve", Spend(n_lossy_logs=lossy, n_uncached_logs=uncached))
     for cell_id, (usd, n_attempts) in tool_costs(ledger, list(imported)).items():
         cell = cells[cell_id]
         if charger.as_it_was:
@@ -209,8 +211,8 @@ def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
             cell.by_tool = ToolCost(usd=usd, n_attempts=n_attempts)
 
 
-def _says_more_was_spent(warning: str) -> bool:
-    return warning.startswith(LOWER_BOUND_NOTE)
+def _is_noted(run: RunRecord | None, mark: str) -> bool:
+    return run is not None and any(warning.startswith(mark) for warning in run.warnings)
 
 
 def _read_draws(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None:

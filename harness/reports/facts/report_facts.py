@@ -134,6 +134,7 @@ class Spend:
         n_incomplete_usage: attempts that used more than the bill holds: counts that no reader knows.
         n_estimated: attempts whose tokens were counted from texts, by us or by the tool that made the run.
         n_lossy_logs: imported runs whose logs say that more was spent than they hold (retries, lines that are lost).
+        n_uncached_logs: imported runs whose logs do not tell cached tokens from fresh ones, which cost more.
         possibly_billed_usd: upper bound for the attempts of `n_unknown_usage`; None = one of them has no bound.
         wasted_usd: of the total, spent on attempts that failed or were cut at the output cap.
         is_lower_bound: some part of the bill is not in the total.
@@ -155,6 +156,7 @@ class Spend:
     n_incomplete_usage: int = 0
     n_estimated: int = 0
     n_lossy_logs: int = 0
+    n_uncached_logs: int = 0
     tokens: TokenSums = TokenSums()
     cost: CostSums = CostSums()
     possibly_billed_usd: Decimal | None = ZERO
@@ -208,6 +210,7 @@ class Spend:
             n_incomplete_usage=self.n_incomplete_usage + other.n_incomplete_usage,
             n_estimated=self.n_estimated + other.n_estimated,
             n_lossy_logs=self.n_lossy_logs + other.n_lossy_logs,
+            n_uncached_logs=self.n_uncached_logs + other.n_uncached_logs,
             tokens=self.tokens.plus(other.tokens),
             cost=self.cost.plus(other.cost),
             possibly_billed_usd=None if mine is None or theirs is None else _sum(mine, theirs),

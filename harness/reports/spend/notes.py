@@ -197,6 +197,8 @@ def _bill_gaps(solve: Spend) -> Iterator[Gap]:
         n = f"{solve.n_attempts:,} attempts"
         yield Gap("unpriced: the price book has no price for any attempt",
                   f"unpriced: the price book has no price for any of its {n}", n)  # fmt: skip
-    elif solve.is_lower_bound:
+    elif solve.is_lower_bound or solve.n_uncached_logs:
         text = f"{wording.whole(solve)} ({wording.coverage(solve)})"
-        yield Gap("cost is a lower bound", f"cost {text}", text)
+        kind = "about what it was" if solve.n_uncached_logs and solve.is_lower_bound else "a lower bound"
+        kind = kind if solve.is_lower_bound else "an upper bound"
+        yield Gap(f"cost is {kind}", f"cost {text}", text)

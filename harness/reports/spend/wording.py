@@ -37,10 +37,15 @@ def dollars(usd: Decimal | float | None, *, sign: bool = False) -> str:
 
 
 def spent(spend: Spend | None, *, usd: Decimal | None = None) -> str:
-    """Write a total; one with unpriced or unknown parts is a lower bound and says so with `>=`."""
+    """Write a total; one with unpriced or unknown parts is a lower bound and says so with `>=`.
+
+    Where cached tokens count as fresh ones it is an upper bound, `<=`; and neither where both are so, `about`.
+    """
     if spend is None:
         return NOT_KNOWN
     text = dollars(spend.cost.total if usd is None else usd)
+    if spend.n_uncached_logs:
+        return f"about {text}" if spend.is_lower_bound else f"<= {text}"
     return f">= {text}" if spend.is_lower_bound else text
 
 
@@ -53,9 +58,9 @@ def whole(spend: Spend | None) -> str:
 
 def coverage(spend: Spend) -> str:
     """Say how many attempts a total covers, and what is missing."""
-    if not spend.is_lower_bound:
-        return f"all {spend.n_attempts:,} attempts priced"
     missing = []
+    if not spend.is_lower_bound:
+        missing.append(f"all {spend.n_attempts:,} attempts priced")
     if spend.n_unpriced_attempts:
         missing.append(f"{spend.n_unpriced_attempts:,} of {spend.n_attempts:,} attempts unpriced")
     if spend.n_unknown_usage:
@@ -69,6 +74,8 @@ def coverage(spend: Spend) -> str:
         missing.append(f"{spend.n_incomplete_usage:,} of {spend.n_attempts:,} attempts used more than is priced")
     if spend.n_lossy_logs:
         missing.append("the log says that more was spent than it holds")
+    if spend.n_uncached_logs:
+        missing.append("the log does not tell cached tokens from fresh ones, which cost more")
     return "; ".join(missing)
 
 
