@@ -10,7 +10,8 @@ from sqlalchemy import text
 from harness.errors import LedgerError
 from harness.ledger import DrawRecord, ForecastRecord, Ledger
 from harness.ledger.connections import writing
-from tests.support.ledger_rows import NOON_US, Filled, fill
+from harness.ledger.reading.forecast_rows import sample_charges
+from tests.support.ledger_rows import NOON_US, Filled, fill, outcome, start
 
 
 def drawn(filled: Filled, number: int, *, wave: int = 0) -> DrawRecord:
@@ -82,3 +83,17 @@ def test_draws_and_forecasts_cannot_be_rewritten(ledger_url: str, table: str, ch
         ledger.add_forecasts([forecast(filled)])
         with pytest.raises(Exception, match="append-only"), writing(ledger.engine).begin() as connection:
             connection.execute(text(change.format(table)))
+
+
+async def test_a_stored_answer_that_was_taken_tells_nothing_of_what_an_answer_costs(ledger_url: str) -> None:
+    """A pilot of reused answers forecast a bill of $0.00 with an interval."""
+    with Ledger.open(ledger_url) as ledger:
+        filled = fill(ledger)
+        async with ledger.writer() as writer:
+            taken = await writer.reuse(
+                start(filled, 0), outcome(0, status="reused", charged_pico_usd=0, billed="no"), None
+            )
+            asked = await writer.send(start(filled, 1))
+            await writer.settle(outcome(asked))
+        charges = {one.planned_id: one.pico_usd for one in sample_charges(ledger, filled.run_id, first=4)}
+        assert (taken, charges) == (1, {filled.planned[0]: None, filled.planned[1]: 5})

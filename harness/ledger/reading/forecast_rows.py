@@ -96,7 +96,7 @@ class SampleCharge:
     """What one planned sample of one cell cost so far.
 
     Attributes:
-        pico_usd: None = of none of its attempts the bill is known.
+        pico_usd: None = of none of its attempts the bill is known; one that took a stored answer tells of no price.
         n_cut: answers of its model that were cut at the output cap.
     """
 
@@ -122,7 +122,8 @@ class CellBill:
 
 
 _SAMPLES = """
-    SELECT attempts.cell_id, attempts.planned_id, sum(charged_pico_usd) AS pico_usd,
+    SELECT attempts.cell_id, attempts.planned_id,
+        sum(CASE WHEN status <> 'reused' THEN charged_pico_usd END) AS pico_usd,
         sum(CASE WHEN usage_groups.truncated = 1 AND purpose = 'solve' AND status = 'succeeded' THEN 1 ELSE 0 END)
             AS n_cut
     FROM attempts JOIN cells ON cells.cell_id = attempts.cell_id
