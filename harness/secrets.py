@@ -197,6 +197,11 @@ def _shapes_masked(value: object, levels_left: int = 100) -> object:
     return [_shapes_masked(part, levels_left - 1) for part in value]
 
 
+_SWITCHES = ("true", "false")
+_COUNTED = re.compile(r"(?:tokens|count|_(?:ms|us|s|usd))$", re.IGNORECASE)
+"""Names of amounts: `time_to_first_token_ms` holds a word of secrets, and a number that is none."""
+
+
 def masked_settings(value: Mapping[str, object]) -> dict[str, object]:
     """Mask secrets in settings that other tools wrote: by name (`api_key`), in headers and addresses, by shape."""
     found = _settings_masked(value)
@@ -220,7 +225,9 @@ def _settings_masked(value: object, levels_left: int = 50) -> object:
 
 
 def _is_secret_setting(name: str, value: object) -> bool:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or value.lower() in _SWITCHES:
+        return False
+    if _COUNTED.search(name) and value.replace(".", "", 1).isdecimal():
         return False
     return _names_a_secret(name) or (len(value) >= _SHORTEST_OF_ENVIRONMENT and bool(_QUERY_NAME.fullmatch(name)))
 

@@ -12,7 +12,17 @@ from harness.providers.batch_api.batch_results import failure_in
 from harness.providers.batch_api.fields import is_usable_id
 from harness.providers.failures import failure_from_http
 from harness.providers.wire.raw_answers import Received
-from harness.secrets import MASK, learn, learn_environment, learn_url, redact, redact_known, redact_url, redact_values
+from harness.secrets import (
+    MASK,
+    learn,
+    learn_environment,
+    learn_url,
+    masked_settings,
+    redact,
+    redact_known,
+    redact_url,
+    redact_values,
+)
 from tests.providers.test_provider_failures import NOW
 
 
@@ -190,3 +200,10 @@ def test_usage_nested_past_all_measure_is_masked_without_a_crash() -> None:
     for _ in range(3_000):
         nested = {"in": nested}
     assert redact_values(nested) != nested["in"]
+
+
+def test_amounts_and_switches_whose_names_hold_a_word_of_secrets_are_kept() -> None:
+    row = {"time_to_first_token_ms": "412.5", "native_tokens": "20", "api_key_disabled": "false"}
+    assert masked_settings(row) == row
+    keys = {"token": "20", "session_token_ms": "Zq7", "password": "12345678", "api_key": "0123456789012345"}
+    assert set(masked_settings(keys).values()) == {MASK}

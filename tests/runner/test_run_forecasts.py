@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows
+from harness.models import parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
@@ -23,6 +25,9 @@ from harness.runner.forecast.bills import (
     with_unsure_counts,
 )
 from harness.runner.forecast.pilot_size import PilotTask, parse_pilot, pilot_units, wanted_answers
+from harness.runner.forecast.stored_history import stored_history
+from harness.runner.preparation import prepare_run
+from harness.runner.spec import RunSpec
 from tests.support import runs
 from tests.support.runs import Watcher, number_suite
 
@@ -162,6 +167,19 @@ def test_a_second_run_is_forecast_from_the_answers_to_the_first(ledger: Ledger, 
     assert (first.sources, first.low) == (("default",), None)
     assert again.sources == ("own answers",)
     assert again.low is not None
+
+
+def test_a_forecast_at_the_start_never_rests_on_first_answers_of_its_own_run(ledger: Ledger, tmp_path: Path) -> None:
+    """It is made beside the first requests: whether it had an interval depended on who was quicker."""
+    suite = number_suite(tmp_path, 10)
+    runs.run(suite, [DIRECT], ledger)
+    runs.run(suite, [DIRECT], ledger, run_id="again")
+    spec = RunSpec(suites=(suite,), models=(parse_model(DIRECT),))
+    prepared = prepare_run(spec, run_id="again", book=load_price_book(), now=datetime.now(UTC))
+    (every,), (but_own,) = (
+        stored_history(prepared, ledger, but_run=but_run).values() for but_run in (None, prepared.run_id)
+    )
+    assert (len(every.answers), len(but_own.answers)) == (20, 10)
 
 
 def test_a_resumed_run_makes_no_forecast_twice(ledger: Ledger, tmp_path: Path) -> None:

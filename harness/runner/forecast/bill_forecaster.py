@@ -157,7 +157,7 @@ class BillForecaster:
 
     @cached_property
     def _estimator(self) -> Estimator:
-        history = stored_history(self._run, self._ledger)
+        history = stored_history(self._run, self._ledger, but_run=self._run.run_id)
         return Estimator(self._run, self._book, self._now, history, at_once=True)
 
     @cached_property

@@ -8,9 +8,10 @@ from harness.runner.forecast.output_forecast import History
 from harness.runner.plan import PreparedRun
 
 
-def stored_history(prepared: PreparedRun, ledger: Ledger) -> dict[str, History]:
-    """Stored answers to the tasks of each suite."""
-    runs, models = ledger.runs(), {model.spec for model in prepared.models}
+def stored_history(prepared: PreparedRun, ledger: Ledger, *, but_run: str | None = None) -> dict[str, History]:
+    """Stored answers to the tasks of each suite; `but_run` = a run that has begun, whose charges tell more."""
+    runs = [run for run in ledger.runs() if run.run_id != but_run]
+    models = {model.spec for model in prepared.models}
     found = {}
     for loaded in prepared.suites:
         digests = {task.task.name: task.samples_sha256 for task in loaded.tasks}
