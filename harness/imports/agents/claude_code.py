@@ -25,6 +25,7 @@ from harness.imports.log_records import (
     Broken,
     ImportedAttempt,
     ImportedCell,
+    ImportedRun,
     ImportedUsage,
     Noted,
     Record,
@@ -103,13 +104,7 @@ class _Session:
     run: str = NAME
 
     def records(self) -> Iterator[Record]:
-        rows = [row for row in self.file.look.rows if isinstance(row, dict)]
-        run = project_run(
-            NAME,
-            next((cwd for row in rows if (cwd := a_text(row.get("cwd")))), None),
-            version=next((version for row in rows if (version := a_text(row.get("version")))), None),
-            created_at_us=next((at for row in rows if (at := instant_us(row.get("timestamp"))) is not None), None),
-        )
+        run = _project(self.file.look)
         self.run = run.key
         yield run
         for line in lines(self.file.file):
@@ -120,6 +115,10 @@ class _Session:
         last = next(reversed(self.open.values()), None)
         while self.open:
             yield from self._close()
+        yield from self._notes(last)
+
+    def _notes(self, last: _Answer | None) -> Iterator[Noted]:
+        """Say what the session leaves out, of its last answer also."""
         if self.has_endings and last is not None and an_object(last.row.get("message")).get("stop_reason") is None:
             detail = f"{last.where}: its last answer was still being written, with {last.output} output tokens so far"
             yield Noted(run=self.run, name="not_finished", detail=detail, lower_bound=True)
@@ -138,7 +137,15 @@ class _Session:
         usage = an_object(message.get("usage")) or {name: row[name] for name in _OLD_COUNTS if name in row}
         if not usage:
             return
-        identity = _identity(row, message)
+        found = self._answer(row, usage, where)
+        if self.texts:
+            found.blocks += a_list(message.get("content"))
+        if len(self.open) > MOST_OPEN:
+            yield from self._close()
+
+    def _answer(self, row: JsonObject, usage: JsonObject, where: str) -> _Answer:
+        """Give the answer that a line is of, with that usage of its lines which counts the most output."""
+        identity = _identity(row, an_object(row.get("message")))
         output = a_count(usage.get("output_tokens", usage.get("outputTokens"))) or 0
         found = self.open.get(identity)
         if found is None:
@@ -146,10 +153,7 @@ class _Session:
             self.open[identity] = found
         elif output >= found.output:  # earlier lines have what was counted when they were streamed
             found.row, found.usage, found.output, found.where = row, usage, output, where
-        if self.texts:
-            found.blocks += a_list(message.get("content"))
-        if len(self.open) > MOST_OPEN:
-            yield from self._close()
+        return found
 
     def _close(self) -> Iterator[Record]:
         """Give the answer that has been open longest."""
@@ -188,6 +192,17 @@ class _Session:
             answer=text_of(answer.blocks),
             reasoning=thoughts_of(answer.blocks) or None,
         )
+
+
+def _project(look: Peek) -> ImportedRun:
+    """Give the run of the folder that the first lines name."""
+    rows = [row for row in look.rows if isinstance(row, dict)]
+    return project_run(
+        NAME,
+        next((cwd for row in rows if (cwd := a_text(row.get("cwd")))), None),
+        version=next((version for row in rows if (version := a_text(row.get("version")))), None),
+        created_at_us=next((at for row in rows if (at := instant_us(row.get("timestamp"))) is not None), None),
+    )
 
 
 def _cost(row: JsonObject) -> Decimal | None:

@@ -83,8 +83,7 @@ class _Session:
 
     def records(self) -> Iterator[Record]:
         rows = [row for row in self.file.look.rows if isinstance(row, dict)]
-        meta = next((an_object(row.get("payload")) for row in rows if row.get("type") == "session_meta"), {})
-        context = next((an_object(row.get("payload")) for row in rows if row.get("type") == "turn_context"), {})
+        meta, context = _first_of(rows, "session_meta"), _first_of(rows, "turn_context")
         self.began_us = next((at for row in rows if (at := instant_us(row.get("timestamp"))) is not None), None)
         self.provider = a_text(meta.get("model_provider")) or self.provider
         self.is_fork = _is_fork(meta)
@@ -188,6 +187,11 @@ class _Session:
                 f"{self.file.name}: turns that were interrupted: {self.n_aborted}; what they had used is not in the log"
             )
             yield Noted(run=self.run, name="not_finished", detail=detail, lower_bound=True)
+
+
+def _first_of(rows: list[JsonObject], kind: str) -> JsonObject:
+    """Give what the first line of a type holds; empty where there is none."""
+    return next((an_object(row.get("payload")) for row in rows if row.get("type") == kind), {})
 
 
 def _is_fork(meta: JsonObject) -> bool:

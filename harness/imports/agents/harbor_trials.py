@@ -26,6 +26,7 @@ from harness.imports.log_records import (
 )
 
 _MAIN_REWARD = "reward"
+_COST_NOTE = "an estimate of the agent or of Harbor, by litellm's price list"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,18 +88,16 @@ class TrialCalls:
         total = self.total
         if not total.is_known:
             return
-        by_model = an_object(total.extra.get("model_usage"))
-        parts: Mapping[str, JsonObject] = {name: an_object(value) for name, value in by_model.items()}
-        summed = sum(a_count(part.get("n_output_tokens")) or 0 for part in parts.values())
+        parts = _parts(total)
+        for name, part in parts.items():
+            counts = [part.get(f"n_{word}_tokens") for word in ("input", "cache", "output")]
+            usage = self._sum(usage_of(counts, {}, part))
+            yield self._attempt(f"all of {name}", usage, an_amount(part.get("cost_usd")) or None, model_name=name)
+        if parts:
+            return
         extra: JsonObject = {}
         if self.header is not None and self.header.total.prompt == total.prompt:
             extra = self.header.total.extra
-        if len(parts) > 1 and summed == total.completion:
-            for name, part in parts.items():
-                counts = [part.get(f"n_{word}_tokens") for word in ("input", "cache", "output")]
-                usage = self._sum(usage_of(counts, {}, part))
-                yield self._attempt(f"all of {name}", usage, an_amount(part.get("cost_usd")) or None, model_name=name)
-            return
         raw: JsonObject = {
             "n_input_tokens": total.prompt, "n_cache_tokens": total.cached, "n_output_tokens": total.completion,
             "extra": extra,
@@ -126,7 +125,7 @@ class TrialCalls:
             return Broken(where=f"{self.where}: {place}", reason=doubt)
         name = model_name if call is None else call.model_name
         provider, model = asked_of(name, self.cell.provider, self.cell.model)
-        at_us = None if call is None else call.at_us
+        began_us, ended_us = self._span(call)
         identity = f"{self.key}/{place}"
         if self.last is None or model == self.cell.model:  # the score is the main model's, not a sub-agent's
             self.last = identity
@@ -137,13 +136,25 @@ class TrialCalls:
             provider=provider,
             model=model,
             usage=usage,
-            started_at_us=self.window[0] if call is None or at_us is None else at_us,
-            finished_at_us=self.window[1] if call is None or at_us is None else at_us,
+            started_at_us=began_us,
+            finished_at_us=ended_us,
             stated_cost_usd=cost or None,
-            cost_note="an estimate of the agent or of Harbor, by litellm's price list" if cost else None,
+            cost_note=_COST_NOTE if cost else None,
             service_tier=None if usage is None else usage.usage.service_tier,
             said=None if call is None else call.said,
         )
+
+    def _span(self, call: Call | None) -> tuple[int | None, int | None]:
+        """Say when a call began and ended: at the instant of its step, or with the whole where that states none."""
+        return self.window if call is None or call.at_us is None else (call.at_us, call.at_us)
+
+
+def _parts(total: Sums) -> Mapping[str, JsonObject]:
+    """Tell a total apart by models; empty = there is one model, or its parts are not all of it."""
+    by_model = an_object(total.extra.get("model_usage"))
+    parts = {name: an_object(value) for name, value in by_model.items()}
+    summed = sum(a_count(part.get("n_output_tokens")) or 0 for part in parts.values())
+    return parts if len(parts) > 1 and summed == total.completion else {}
 
 
 def scores_of(trial: JsonObject, last: str) -> Iterator[Record]:

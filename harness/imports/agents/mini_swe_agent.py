@@ -50,9 +50,14 @@ def role_of(look: Peek) -> str | None:
         return "trajectory"
     if "model_patch" in an_object(next(iter(top.values()), None)):
         return "predictions"
+    return "bare" if _is_bare(look) else None
+
+
+def _is_bare(look: Peek) -> bool:
+    """Whether a file is a list of messages alone, by its name one of an agent."""
     rows = [an_object(row) for row in a_list(look.document)[:2]]
-    is_bare = bool(rows) and all({"role", "content"} == row.keys() for row in rows)
-    return "bare" if is_bare and look.name.endswith(_SUFFIXES[:3]) else None
+    has_messages = bool(rows) and all({"role", "content"} == row.keys() for row in rows)
+    return has_messages and look.name.endswith(_SUFFIXES[:3])
 
 
 def unit_of(path: Path, role: str) -> Path:
@@ -73,6 +78,22 @@ def read(source: Source) -> Iterator[Record]:
     Raises:
         ImportRefused: a trajectory is of an unknown format, or holds texts alone.
     """
+    headers = [(file, _header(file)) for file in _trajectories(source)]
+    run = _run([header for _, header in headers])
+    yield run
+    cells: dict[tuple[str, str, str | None], ImportedCell] = {}
+    for file, header in headers:
+        yield from _Trajectory(run=run.key, file=file, header=header, cells=cells, texts=source.texts).records()
+    detail = "mini-swe-agent keeps nothing of requests that litellm repeated"
+    yield Noted(run=run.key, name="retries_lost", detail=detail, lower_bound=True)
+
+
+def _trajectories(source: Source) -> list[SourceFile]:
+    """Give the files that hold calls.
+
+    Raises:
+        ImportRefused: there are none, or one beside them holds texts alone.
+    """
     for file in source.of("bare"):
         raise ImportRefused(
             "holds messages and no model, usage or cost: a trajectory of mini-swe-agent before 1.0", where=file.name
@@ -80,23 +101,7 @@ def read(source: Source) -> Iterator[Record]:
     if not source.of("trajectory"):
         names = ", ".join(file.name for file in source.files)
         raise ImportRefused("holds predictions and no calls", where=names, fix="name the folder of the trajectories")
-    headers = [(file, _header(file)) for file in source.of("trajectory")]
-    began = [at for _, header in headers if (at := header.began_us) is not None]
-    model = next((header.model_name for _, header in headers if header.model_name), None)
-    run = ImportedRun(
-        key=f"{model or NAME}/{min(began, default=0)}",
-        tool=NAME,
-        name=model,
-        tool_version=next((header.version for _, header in headers if header.version), None),
-        created_at_us=min(began, default=None),
-        config=next((an_object(header.info.get("config")) for _, header in headers), {}),
-    )
-    yield run
-    cells: dict[tuple[str, str, str | None], ImportedCell] = {}
-    for file, header in headers:
-        yield from _Trajectory(run=run.key, file=file, header=header, cells=cells, texts=source.texts).records()
-    detail = "mini-swe-agent keeps nothing of requests that litellm repeated"
-    yield Noted(run=run.key, name="retries_lost", detail=detail, lower_bound=True)
+    return source.of("trajectory")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +120,20 @@ class _Header:
     n_calls: int | None
     began_us: int | None = None
     n_answers: int = 0
+
+
+def _run(headers: list[_Header]) -> ImportedRun:
+    """Make the run of all trajectories: of the first model, version and configuration that they name."""
+    began = [at for header in headers if (at := header.began_us) is not None]
+    model = next((header.model_name for header in headers if header.model_name), None)
+    return ImportedRun(
+        key=f"{model or NAME}/{min(began, default=0)}",
+        tool=NAME,
+        name=model,
+        tool_version=next((header.version for header in headers if header.version), None),
+        created_at_us=min(began, default=None),
+        config=next((an_object(header.info.get("config")) for header in headers), {}),
+    )
 
 
 def _header(file: SourceFile) -> _Header:
