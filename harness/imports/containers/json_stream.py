@@ -97,22 +97,26 @@ class _Walk:
         """Give the value that the cursor is at, whole or in parts."""
         start = self._cursor.peek()
         if path in self._split:
-            if self._skip:
-                self._cursor.skip()
-            elif start == b"[":
-                for _ in self._cursor.elements():
-                    yield path, self._cursor.take(path)
-            elif start == b"{":
-                for key in self._cursor.members():
-                    yield (*path, key), self._cursor.take(path)
-            else:
-                yield path, self._cursor.take(path)
+            yield from self._parts(path, start)
         elif start == b"{" and (path in self._ways or not path):
             for key in self._cursor.members():
                 yield from self.value((*path, key))
         elif start == b"[" and path in self._ways and path:
             for _ in self._cursor.elements():
                 yield from self.value(path)
+        else:
+            yield path, self._cursor.take(path)
+
+    def _parts(self, path: Path, start: bytes) -> Iterator[tuple[Path, Json]]:
+        """Give what stands at a split path element by element or member by member, or pass over it."""
+        if self._skip:
+            self._cursor.skip()
+        elif start == b"[":
+            for _ in self._cursor.elements():
+                yield path, self._cursor.take(path)
+        elif start == b"{":
+            for key in self._cursor.members():
+                yield (*path, key), self._cursor.take(path)
         else:
             yield path, self._cursor.take(path)
 

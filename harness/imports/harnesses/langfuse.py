@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from harness.declared import Json, JsonObject
 from harness.imports.containers import csv_rows
@@ -50,13 +51,22 @@ def role_of(look: Peek) -> str | None:
     """Recognise rows by their trace and their type, or by a score's name and value."""
     data, meta = look.top.get("data"), look.top.get("meta")
     if isinstance(data, list) and isinstance(meta, dict):
-        role = _role(set(an_object(data[0]))) if data else "observations" if "totalPages" in meta else None
-        return None if role is None else f"{role} page"
+        return _in_form("page", _page_role(data, meta))
     if isinstance(look.document, list) and look.document:
-        role = _role(set(an_object(look.document[0])))
-        return None if role is None else f"{role} list"
+        return _in_form("list", _role(set(an_object(look.document[0]))))
     role = _role(set(look.first)) or _role(set(look.columns))
-    return None if role is None else f"{role} {'csv' if look.columns else 'lines'}"
+    return _in_form("csv" if look.columns else "lines", role)
+
+
+def _in_form(form: str, role: str | None) -> str | None:
+    return None if role is None else f"{role} {form}"
+
+
+def _page_role(data: list[Json], meta: JsonObject) -> str | None:
+    """Say what a page holds; an empty one shows it by its count of pages alone."""
+    if data:
+        return _role(set(an_object(data[0])))
+    return "observations" if "totalPages" in meta else None
 
 
 def _role(names: set[str]) -> str | None:
@@ -219,14 +229,20 @@ class _Traces:
         if own is None or row.get("type") not in _CALLS or own in self._wrappers or own in self._seen:
             return
         self._seen.add(own)
+        self._see_last(own, row)
+        yield self._attempt(own, row, where)
+
+    def _see_last(self, own: str, row: JsonObject) -> None:
+        """Remember a generation that is the last of its trace so far: pages begin with the newest."""
         trace = a_text(row.get("traceId"))
-        sample = a_text(an_object(row.get("metadata")).get("sample_id")) or trace
-        is_failed, started = row.get("level") == "ERROR", instant_us(row.get("startTime"))
-        first_token = instant_us(row.get("completionStartTime"))
         if trace is not None and row.get("type") == "GENERATION":
-            self._last[trace] = max((started or 0, own), self._last.get(trace, (0, "")))  # pages begin with the newest
-        costs = an_object(row.get("costDetails"))
-        yield ImportedAttempt(
+            place = (instant_us(row.get("startTime")) or 0, own)
+            self._last[trace] = max(place, self._last.get(trace, (0, "")))
+
+    def _attempt(self, own: str, row: JsonObject, where: str) -> ImportedAttempt:
+        sample = a_text(an_object(row.get("metadata")).get("sample_id")) or a_text(row.get("traceId"))
+        is_failed, started = row.get("level") == "ERROR", instant_us(row.get("startTime"))
+        return ImportedAttempt(
             cell=self._cell(row),
             identity=own,
             sample=None if sample is None else SampleKey(sample_id=sample),
@@ -235,8 +251,8 @@ class _Traces:
             usage=usage_of(row, where),
             started_at_us=started,
             finished_at_us=instant_us(row.get("endTime")),
-            first_byte_us=first_token - started if first_token and started and first_token >= started else None,
-            stated_cost_usd=an_amount(costs.get("total")) or an_amount(row.get("calculatedTotalCost")) or None,
+            first_byte_us=_first_byte_us(row, started),
+            stated_cost_usd=_stated_cost_usd(row),
             cost_note="Langfuse's price of the day on which it took the row in, or given by its user",
             error_message=a_text(row.get("statusMessage")) if is_failed else None,
             said=_said(row) if self._texts else None,
@@ -275,6 +291,18 @@ class _Traces:
         if self._n_unplaced:
             detail = f"{self._n_unplaced} scores are of traces without a generation here"
             yield Noted(run=self._key, name="scores_unplaced", detail=detail)
+
+
+def _first_byte_us(row: JsonObject, started: int | None) -> int | None:
+    """Say how long the first token took; None = not stated, or before the start."""
+    first_token = instant_us(row.get("completionStartTime"))
+    return first_token - started if first_token and started and first_token >= started else None
+
+
+def _stated_cost_usd(row: JsonObject) -> Decimal | None:
+    """Read the stated cost in dollars; None = none is stated, or 0."""
+    total = an_object(row.get("costDetails")).get("total")
+    return an_amount(total) or an_amount(row.get("calculatedTotalCost")) or None
 
 
 def _number(text: str) -> Json:

@@ -30,19 +30,25 @@ def usage_of(row: JsonObject, where: str) -> ImportedUsage | None:
         row: under the names of the API.
         where: file and place, for messages.
     """
-    details = {name: count for name, count in an_object(row.get("usageDetails")).items() if a_count(count) is not None}
-    raw: JsonObject = {**details}
-    if not details:
-        old = an_object(row.get("usage"))
-        raw = {name: old[name] for name in ("input", "output", "total") if a_count(old.get(name)) is not None}
-        if not any(a_count(count) for count in raw.values()):
-            return None
+    raw = _stated(row)
+    if not raw:
+        return None
     counts: dict[str, object] = {}
     for name, count in raw.items():
         kind = _kind(name)
         counts[kind] = (a_count(counts.get(kind)) or 0) + (a_count(count) or 0)
     found = read_model_usage(NAME, counts, where=where, meaning=_MEANING)
     return None if found is None else replace(found, raw=raw)
+
+
+def _stated(row: JsonObject) -> JsonObject:
+    """Give the counts of `usageDetails`, without them those of the older `usage`, unless all are 0; empty = none."""
+    details = {name: count for name, count in an_object(row.get("usageDetails")).items() if a_count(count) is not None}
+    if details:
+        return details
+    old = an_object(row.get("usage"))
+    stated = {name: old[name] for name in ("input", "output", "total") if a_count(old.get(name)) is not None}
+    return stated if any(a_count(count) for count in stated.values()) else {}
 
 
 def _kind(name: str) -> str:

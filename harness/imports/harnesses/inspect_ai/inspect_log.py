@@ -46,7 +46,6 @@ from harness.imports.log_records import (
 )
 from harness.imports.refusal import ImportRefused
 from harness.imports.usages import unsure
-from harness.ledger.records import Purpose
 
 TOOL = "inspect-ai"
 VERSIONS = (1, 2)
@@ -74,6 +73,27 @@ class _Call:
     last_solving: str | None = None
     n: int = 0
     seen: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    """What a sample says that its models used.
+
+    Attributes:
+        usages: usage objects by model as Inspect names it.
+        is_last_alone: there are no sums: it is the usage of the last call.
+    """
+
+    usages: dict[str, JsonObject]
+    is_last_alone: bool = False
+
+
+def _totals(facts: JsonObject, main: str) -> _Totals:
+    summed = {name: an_object(usage) for name, usage in an_object(facts.get("model_usage")).items()}
+    output = an_object(facts.get("output"))
+    if not summed and (output.get("choices") or output.get("usage")):
+        return _Totals({main: an_object(output.get("usage"))}, is_last_alone=True)
+    return _Totals(summed)
 
 
 class _Log:
@@ -226,35 +246,35 @@ class _Log:
 
         Without sums its tokens are unknown: what its output states is the usage of its last call alone.
         """
-        facts, output = sample.facts, an_object(sample.facts.get("output"))
-        stated = {name: an_object(usage) for name, usage in an_object(facts.get("model_usage")).items()}
-        is_last_alone = not stated and bool(output.get("choices") or output.get("usage"))
-        if is_last_alone:
-            stated = {self._main: an_object(output.get("usage"))}
-        for name, usage in stated.items():
-            asked, one_try = slashed(name), facts.get("uuid") or facts.get("completed_at") or facts.get("total_time")
-            place = f"{self._key}/{key.sample_id}/{key.epoch + 1}/sum of {name}@{one_try}"
-            is_main = name == self._main
-            purpose: Purpose = "solve" if is_main or self._main not in stated else "tool"
-            yield ImportedAttempt(
-                cell=self._cell,
-                identity=place,
-                sample=key,
-                purpose=purpose,
-                provider=None if is_main else asked.provider,
-                model=None if is_main else asked.model,
-                usage=self._sum_usage(usage, name, sample.where, is_last_alone=is_last_alone),
-                started_at_us=instant_us(facts.get("started_at")),
-                finished_at_us=instant_us(facts.get("completed_at")),
-            )
-            if not is_last_alone:
+        totals = _totals(sample.facts, self._main)
+        for name, usage in totals.usages.items():
+            attempt = self._sum_attempt(sample, key, name, totals)
+            yield attempt
+            if not totals.is_last_alone:
                 self._sums.add(name, usage)
-            if purpose == "solve":
-                calls.last_solving = place
-        if stated:
+            if attempt.purpose == "solve":
+                calls.last_solving = attempt.identity
+        if totals.usages:
+            is_last_alone = totals.is_last_alone
             told = "unknown, for only the last call's are stated" if is_last_alone else "sums, each as one attempt"
             detail = f"the log holds no calls of some samples: their tokens are {told}"
             yield Noted(run=self._key, name="calls_not_itemised", detail=detail, lower_bound=is_last_alone)
+
+    def _sum_attempt(self, sample: LoggedSample, key: SampleKey, name: str, totals: _Totals) -> ImportedAttempt:
+        facts, asked, is_main = sample.facts, slashed(name), name == self._main
+        one_try = facts.get("uuid") or facts.get("completed_at") or facts.get("total_time")
+        is_last_alone = totals.is_last_alone
+        return ImportedAttempt(
+            cell=self._cell,
+            identity=f"{self._key}/{key.sample_id}/{key.epoch + 1}/sum of {name}@{one_try}",
+            sample=key,
+            purpose="solve" if is_main or self._main not in totals.usages else "tool",
+            provider=None if is_main else asked.provider,
+            model=None if is_main else asked.model,
+            usage=self._sum_usage(totals.usages[name], name, sample.where, is_last_alone=is_last_alone),
+            started_at_us=instant_us(facts.get("started_at")),
+            finished_at_us=instant_us(facts.get("completed_at")),
+        )
 
     def _sum_usage(self, raw: JsonObject, name: str, where: str, *, is_last_alone: bool) -> ImportedUsage | None:
         if is_last_alone:
