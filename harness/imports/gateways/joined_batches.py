@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from harness.declared import Json, JsonObject
 from harness.errors import ProviderError
 from harness.imports.containers.json_stream import lines, walk
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_object
 from harness.imports.gateways.batch_names import item_of
-from harness.imports.gateways.logged_answers import LoggedAnswer, logged_words
+from harness.imports.gateways.logged_answers import LoggedAnswer, error_facts, logged_words
 from harness.imports.gateways.logged_rows import digest_of
 from harness.imports.harnesses.asked_models import NO_MODEL
 from harness.imports.log_formats import Source, SourceFile
@@ -25,6 +26,7 @@ from harness.imports.log_records import (
     ImportedCell,
     ImportedRun,
     ImportedSample,
+    ImportedUsage,
     LoggedStatus,
     Noted,
     Record,
@@ -57,6 +59,11 @@ class Outcome:
     failure: ProviderError | None = None
     request_id: str | None = None
     document: JsonObject = field(default_factory=dict)
+
+    @property
+    def usage(self) -> ImportedUsage | None:
+        """What its answer states; None = it states nothing, or there is no answer."""
+        return None if self.answer is None else self.answer.usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,37 +234,30 @@ class _Reading:
 
     def _result(self, key: str, row: JsonObject, where: str) -> Iterator[Record]:
         outcome = self.dialect.outcome(row, self.provider, where)
-        answer, failure = outcome.answer, outcome.failure
-        if answer is not None and answer.doubt is not None:
-            yield self._broken(Broken(where=where, reason=answer.doubt))
+        if outcome.answer is not None and outcome.answer.doubt is not None:
+            yield self._broken(Broken(where=where, reason=outcome.answer.doubt))
             return
-        self.n_read += 1
+        self._count(outcome, where)
+        yield self._attempt(key, outcome)
+
+    def _attempt(self, key: str, outcome: Outcome) -> ImportedAttempt:
         asked = self.asked.get(key) or self._unasked(key, outcome)
-        usage = None if answer is None else answer.usage
-        self._count(outcome)
-        if usage is not None and usage.usage.is_missing:
-            self.unsure.append(f"{where}: {'; '.join(flag.detail for flag in usage.usage.flags)}")
-        created = None if answer is None else answer.created_us
-        yield ImportedAttempt(
+        of_answer = _answer_facts(outcome.answer)
+        if outcome.request_id:
+            of_answer["provider_request_id"] = outcome.request_id
+        return ImportedAttempt(
             cell=asked.cell,
             identity=outcome.request_id or f"{self.stated.run.key}/{key}",
             sample=item_of(key)[1],
             status=outcome.status,
-            usage=usage,
+            usage=outcome.usage,
             # what failed, expired or was cancelled in a batch is not charged, unless the line itself states tokens
-            billed="no" if failure is not None and usage is None else None,
-            model_served=None if answer is None else answer.stated.model,
-            started_at_us=created,
-            finished_at_us=created,
+            billed="no" if outcome.failure is not None and outcome.usage is None else None,
             mode=BATCH,
             service_tier=BATCH,
-            error_class=None if failure is None else failure.error_class,
-            error_message=None if failure is None else failure.message,
-            http_status=None if failure is None else failure.http_status,
-            provider_request_id=outcome.request_id or (None if answer is None else answer.stated.request_id),
-            finish_reason=None if answer is None else answer.finish_reason,
-            refused=answer is not None and answer.stated.refused,
             said=logged_words(asked.messages, outcome.document, self.provider) if self.source.texts else None,
+            **of_answer,
+            **error_facts(outcome.failure),
         )
 
     def _unasked(self, key: str, outcome: Outcome) -> _Asked:
@@ -265,8 +265,11 @@ class _Reading:
         served = None if outcome.answer is None else outcome.answer.stated.model
         return _Asked(self._cell(item_of(key)[0], self.stated.model or served, None))
 
-    def _count(self, outcome: Outcome) -> None:
-        used = None if outcome.answer is None or outcome.answer.usage is None else outcome.answer.usage.usage
+    def _count(self, outcome: Outcome, where: str) -> None:
+        self.n_read += 1
+        used = None if outcome.usage is None else outcome.usage.usage
+        if used is not None and used.is_missing:
+            self.unsure.append(f"{where}: {'; '.join(flag.detail for flag in used.flags)}")
         if used is not None and used.input_tokens is not None and used.output_tokens is not None:
             self.sums = (self.sums[0] + used.input_tokens, self.sums[1] + used.output_tokens)
         elif outcome.failure is None:
@@ -274,7 +277,6 @@ class _Reading:
 
     def end(self) -> Iterator[Record]:
         """Compare with what the batch says of itself, and name what has no result."""
-        run = self.stated.run.key
         if not self.n_read and self.broken:
             first = self.broken[0]
             raise ImportRefused(f"no line of it can be read; the first: {first.reason}", where=first.where)
@@ -282,7 +284,11 @@ class _Reading:
             self._refuse_sums()
         if self.unsure:
             detail = f"the tokens of {len(self.unsure)} answers are unknown; {self.unsure[0]}"
-            yield Noted(run=run, name="usage_unsure", detail=detail, lower_bound=True)
+            yield Noted(run=self.stated.run.key, name="usage_unsure", detail=detail, lower_bound=True)
+        yield from self._missing()
+
+    def _missing(self) -> Iterator[Record]:
+        """Give what was asked and has no result, and how many these are."""
         missing = [key for key in self.asked if key not in self.seen]
         for key in missing:
             yield ImportedSample(cell=self.asked[key].cell, sample=item_of(key)[1])
@@ -292,7 +298,7 @@ class _Reading:
                 f" ({', '.join(missing[:_SHOWN_IDS])}{', ...' if len(missing) > _SHOWN_IDS else ''})" if missing else ""
             )
             detail = f"{n_expected - len(self.seen)} of {n_expected} requests have no line in the files given{shown}"
-            yield Noted(run=run, name="samples_missing", detail=detail, lower_bound=True)
+            yield Noted(run=self.stated.run.key, name="samples_missing", detail=detail, lower_bound=True)
 
     def _refuse_sums(self) -> None:
         wanted, found = self.stated.sums, self.sums
@@ -303,6 +309,30 @@ class _Reading:
             where=", ".join(file.name for file in self.source.files),
             fix="give all files of one batch, and of no other",
         )
+
+
+class _AnswerFacts(TypedDict, total=False):
+    """What an attempt says of its answer."""
+
+    model_served: str | None
+    started_at_us: int | None
+    finished_at_us: int | None
+    provider_request_id: str | None
+    finish_reason: str | None
+    refused: bool
+
+
+def _answer_facts(answer: LoggedAnswer | None) -> _AnswerFacts:
+    if answer is None:
+        return {}
+    return {
+        "model_served": answer.stated.model,
+        "started_at_us": answer.created_us,
+        "finished_at_us": answer.created_us,
+        "provider_request_id": answer.stated.request_id,
+        "finish_reason": answer.finish_reason,
+        "refused": answer.stated.refused,
+    }
 
 
 def _requests_in(file: SourceFile) -> Iterator[tuple[str, JsonObject] | Broken]:

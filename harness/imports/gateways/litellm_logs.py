@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import orjson
 
 from harness.declared import Json, JsonObject
-from harness.errors import ProviderError
+from harness.errors import Billed, ProviderError
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
-from harness.imports.gateways.logged_answers import checked_usage, doubt_in, logged_failure, logged_words
+from harness.imports.gateways.logged_answers import checked_usage, doubt_in, error_facts, logged_failure, logged_words
 from harness.imports.gateways.logged_rows import first_row, rows_in, unpacked
 from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
@@ -33,6 +34,7 @@ from harness.imports.log_records import (
     SampleKey,
 )
 from harness.imports.refusal import ImportRefused
+from harness.ledger.records import SettledStatus
 from harness.providers.wire.finish_reasons import finish_reason, first_of
 from harness.usage.kinds import LITELLM, likely_kind
 
@@ -97,35 +99,29 @@ class _Reading:
             return
         metadata = unpacked(row.get("metadata"))
         cell = self._cell(row)
-        is_replay = str(row.get("cache_hit")).lower() == "true"
-        usage = None if is_replay else _usage(row, metadata, cell.provider)
-        if usage is not None and (doubt := doubt_in(usage)) is not None:
+        outcome = _outcome(row, metadata, cell.provider)
+        if outcome.usage is not None and (doubt := doubt_in(outcome.usage)) is not None:
             yield Broken(where=where, reason=doubt)
             return
-        failure = None if is_replay else _failure(row, metadata, cell.provider)
         answer = unpacked(row.get("response"))
-        cost = an_amount(row.get("spend", row.get("response_cost"))) or None
-        ended = first_of(answer, "choices").get("finish_reason")
         yield ImportedAttempt(
             cell=cell,
             identity=_identity(row, metadata),
             sample=_sample(metadata),
             model_served=a_text(answer.get("model")),
-            status="reused" if is_replay else "succeeded" if failure is None else "failed",
-            usage=usage,
-            billed="no" if is_replay else None if failure is None or usage is not None else failure.billed,
+            status=outcome.status,
+            usage=outcome.usage,
+            billed=outcome.billed,
             started_at_us=instant_us(row.get("startTime", row.get("start_time"))),
             finished_at_us=instant_us(row.get("endTime", row.get("end_time"))),
-            stated_cost_usd=None if is_replay else cost,
-            cost_note="litellm's price list of that day" if cost and not is_replay else None,
+            stated_cost_usd=outcome.cost_usd,
+            cost_note="litellm's price list of that day" if outcome.cost_usd else None,
             service_tier=a_text(answer.get("service_tier")),
             hidden_retries=max(0, a_count(metadata.get("attempted_retries")) or 0),
-            error_class=None if failure is None else failure.error_class,
-            error_message=None if failure is None else failure.message,
-            http_status=None if failure is None else failure.http_status,
             provider_request_id=a_text(row.get("request_id")) or a_text(row.get("id")),
-            finish_reason=None if ended is None else finish_reason(ended),
+            finish_reason=_ended(answer),
             said=logged_words(_messages(row), answer, cell.provider) if self.texts else None,
+            **error_facts(outcome.failure),
         )
 
     def _cell(self, row: JsonObject) -> ImportedCell:
@@ -146,6 +142,41 @@ class _Reading:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.left_out.items()))
             detail = f"rows that ask no model for text are left out: {kinds}"
             yield Noted(run=NAME, name="calls_left_out", detail=detail, lower_bound=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What became of a call.
+
+    Attributes:
+        failure: None = it was answered.
+        usage, billed, cost_usd: None = the row does not say.
+    """
+
+    status: SettledStatus
+    usage: ImportedUsage | None = None
+    failure: ProviderError | None = None
+    billed: Billed | None = None
+    cost_usd: Decimal | None = None
+
+
+def _outcome(row: JsonObject, metadata: JsonObject, provider: str) -> _Outcome:
+    """Say what became of a call; what litellm answered from its own cache used nothing, whatever its row repeats."""
+    if str(row.get("cache_hit")).lower() == "true":
+        return _Outcome(status="reused", billed="no")
+    usage, failure = _usage(row, metadata, provider), _failure(row, metadata, provider)
+    return _Outcome(
+        status="succeeded" if failure is None else "failed",
+        usage=usage,
+        failure=failure,
+        billed=None if failure is None or usage is not None else failure.billed,
+        cost_usd=an_amount(row.get("spend", row.get("response_cost"))) or None,
+    )
+
+
+def _ended(answer: JsonObject) -> str | None:
+    word = first_of(answer, "choices").get("finish_reason")
+    return None if word is None else finish_reason(word)
 
 
 def _identity(row: JsonObject, metadata: JsonObject) -> str:

@@ -7,7 +7,7 @@ cannot be true; an error's JSON -> `logged_failure`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypedDict, cast
 
 from harness.declared import Json, JsonObject
 from harness.errors import ErrorClass, ProviderError
@@ -107,6 +107,25 @@ def logged_failure(document: Json, provider: str, status: int | None) -> Provide
             failure.error_class = ErrorClass.BAD_REQUEST  # elsewhere its status says so
         failure.message = failure.message.removeprefix(f"HTTP {_NOT_SAID}: ").removeprefix(f"HTTP {_NOT_SAID}")
     return failure
+
+
+class ErrorFacts(TypedDict):
+    """What an attempt says of its failure; None = it has not failed, or the log does not say."""
+
+    error_class: ErrorClass | None
+    error_message: str | None
+    http_status: int | None
+
+
+def error_facts(failure: ProviderError | None) -> ErrorFacts:
+    """Give what an attempt says of its failure; None = it has not failed."""
+    if failure is None:
+        return {"error_class": None, "error_message": None, "http_status": None}
+    return {
+        "error_class": failure.error_class,
+        "error_message": failure.message,
+        "http_status": failure.http_status,
+    }
 
 
 def logged_words(messages: list[Json], answer: JsonObject, provider: str) -> Said:

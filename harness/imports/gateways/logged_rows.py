@@ -47,18 +47,30 @@ def rows_in(file: SourceFile, *pages: str) -> Iterator[Row | Broken]:
     """
     look = file.look
     if look.container == "csv":
-        for row in csv_rows.rows(file.file):
-            yield row if isinstance(row, Broken) else (f"{file.name}:{row.number}", dict(row.fields))
+        yield from _csv_rows(file)
     elif look.container == "lines":
-        for line in lines(file.file):
-            yield line if isinstance(line, Broken) else (f"{file.name}:{line.number}", an_object(line.value))
+        yield from _lines(file)
     elif isinstance(look.document, list) or any(isinstance(look.top.get(page), list) for page in pages):
-        split: list[tuple[str, ...]] = [(page,) for page in pages] if look.top else [()]
-        found = (value for path, value in walk(file.file, *split) if path in split)
-        for number, value in enumerate(found, 1):
-            yield f"{file.name}: row {number}", an_object(value)
+        yield from _listed(file, [(page,) for page in pages] if look.top else [()])
     else:
         yield file.name, {path[0]: value for path, value in walk(file.file) if path}
+
+
+def _csv_rows(file: SourceFile) -> Iterator[Row | Broken]:
+    for row in csv_rows.rows(file.file):
+        yield row if isinstance(row, Broken) else (f"{file.name}:{row.number}", dict(row.fields))
+
+
+def _lines(file: SourceFile) -> Iterator[Row | Broken]:
+    for line in lines(file.file):
+        yield line if isinstance(line, Broken) else (f"{file.name}:{line.number}", an_object(line.value))
+
+
+def _listed(file: SourceFile, lists: list[tuple[str, ...]]) -> Iterator[Row]:
+    """Give the members of these lists of a document, counted through all of them."""
+    found = (value for path, value in walk(file.file, *lists) if path in lists)
+    for number, value in enumerate(found, 1):
+        yield f"{file.name}: row {number}", an_object(value)
 
 
 def digest_of(value: Json) -> str:

@@ -16,7 +16,7 @@ import orjson
 from harness.declared import Json, JsonObject
 from harness.errors import ProviderError
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
-from harness.imports.gateways.logged_answers import checked_usage, doubt_in, logged_failure
+from harness.imports.gateways.logged_answers import checked_usage, doubt_in, error_facts, logged_failure
 from harness.imports.gateways.otlp_json import EXPORTS, Span, Tree, name_of, spans_in
 from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
 from harness.imports.log_formats import Format, Source
@@ -89,11 +89,14 @@ def role_of(look: Peek) -> str | None:
             return "spans"
         if "resourceMetrics" in holder or "resourceLogs" in holder:
             return "no_traces"
-        spans = [an_object(one) for one in a_list(look.document)] or [holder]
-        named = [name for span in spans[:5] for name in (*span, *an_object(span.get("attributes")))]
-        if any(str(name).startswith(_MARKS) for name in named):
+        if _is_dump([an_object(one) for one in a_list(look.document)] or [holder]):
             return "dump"
     return None
+
+
+def _is_dump(spans: list[JsonObject]) -> bool:
+    named = [name for span in spans[:5] for name in (*span, *an_object(span.get("attributes")))]
+    return any(str(name).startswith(_MARKS) for name in named)
 
 
 def unit_of(path: Path, role: str) -> Path:
@@ -180,21 +183,30 @@ class _Reading:
     def call(self, span: Span) -> Iterator[Record]:
         """Give a span as an attempt."""
         run = name_of(span.resource, "service.instance.id", "service.name") or NAME
-        names = span.attributes
-        began, ended = instant_us(span.instant("start"), "ns"), instant_us(span.instant("end"), "ns")
         if run not in self.runs:
             self.runs[run] = 0
+            began = instant_us(span.instant("start"), "ns")
             yield ImportedRun(key=run, tool=NAME, name=name_of(span.resource, "service.name"), created_at_us=began)
-        usage = _usage(names)
+        usage = _usage(span.attributes)
         if usage is not None and (doubt := doubt_in(usage)) is not None:
             yield Broken(where=span.where, reason=doubt)
             return
+        self._count(run, span, usage)
+        yield self._attempt(run, span, usage)
+
+    def _count(self, run: str, span: Span, usage: ImportedUsage | None) -> None:
         self.runs[run] += usage is None and not span.has_failed
         if usage is not None:
-            self.tells_cached[run] = self.tells_cached.get(run, False) or _first(names, CACHE_READ) is not None
+            tells = _first(span.attributes, CACHE_READ) is not None
+            self.tells_cached[run] = self.tells_cached.get(run, False) or tells
+
+    def _attempt(self, run: str, span: Span, usage: ImportedUsage | None) -> ImportedAttempt:
+        names = span.attributes
+        began, ended = instant_us(span.instant("start"), "ns"), instant_us(span.instant("end"), "ns")
         cell = self._cell(run, names)
         failure = _failure(span, cell.provider) if span.has_failed else None
-        yield ImportedAttempt(
+        cost = an_amount(_first(names, COST)) or None
+        return ImportedAttempt(
             cell=cell,
             identity=f"{span.trace_id}/{span.span_id}",
             sample=_sample(self.tree.said_above(span.span_id)),
@@ -204,15 +216,13 @@ class _Reading:
             billed=None if failure is None or usage is not None else failure.billed,
             started_at_us=began,
             finished_at_us=ended if ended is not None else began,
-            stated_cost_usd=an_amount(_first(names, COST)) or None,
-            cost_note="the instrumentation's own price list" if an_amount(_first(names, COST)) else None,
+            stated_cost_usd=cost,
+            cost_note="the instrumentation's own price list" if cost else None,
             service_tier=name_of(names, *TIER),
-            error_class=None if failure is None else failure.error_class,
-            error_message=None if failure is None else failure.message,
-            http_status=None if failure is None else failure.http_status,
             provider_request_id=name_of(names, *ANSWER_ID),
             finish_reason=_ended(names),
             said=_said(names) if self.texts else None,
+            **error_facts(failure),
         )
 
     def _cell(self, run: str, names: JsonObject) -> ImportedCell:
