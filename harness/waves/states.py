@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from harness.errors import LedgerError
 from harness.ledger import Ledger
 from harness.ledger.records import DrawRecord
-from harness.precision import Draw, StratumState, UnitResult
+from harness.precision import Draw, Stratum, StratumState, UnitResult
 from harness.waves.designed_run import DesignedCell, DesignedRun
 from harness.waves.standing import Answer, answers_of
 
@@ -66,13 +66,7 @@ def _states(cell: DesignedCell, draws: Sequence[DrawRecord], stands: Mapping[int
     return CellStates(
         cell=cell,
         states=tuple(
-            StratumState.of(
-                stratum if cell.banks or cell.design.bank is None else replace(stratum, prediction=None),
-                results[stratum.key],
-                passes=_passes(cell, by_stratum[stratum.key], stratum.repeats),
-                usd_per_attempt=_usd(by_stratum[stratum.key], answers),
-                n_pilot=len({draw.draw_order for draw in by_stratum[stratum.key] if draw.wave == 0}),
-            )
+            _state(cell, stratum, by_stratum[stratum.key], results[stratum.key], answers)
             for stratum in cell.design.strata
         ),
         results=results,
@@ -80,6 +74,23 @@ def _states(cell: DesignedCell, draws: Sequence[DrawRecord], stands: Mapping[int
         answers=answers,
         n_pending=sum(draw.planned_id not in answers or answers[draw.planned_id].is_open for draw in draws),
         n_beyond=sum(answer.is_answered for answer in stands.values()) - sum(a.is_answered for a in answers.values()),
+    )
+
+
+def _state(
+    cell: DesignedCell,
+    stratum: Stratum,
+    draws: Sequence[DrawRecord],
+    results: Sequence[UnitResult],
+    answers: Mapping[int, Answer],
+) -> StratumState:
+    """Say where one stratum stands: without the prediction of its design where the bank is lost."""
+    return StratumState.of(
+        stratum if cell.banks or cell.design.bank is None else replace(stratum, prediction=None),
+        results,
+        passes=_passes(cell, draws, stratum.repeats),
+        usd_per_attempt=_usd(draws, answers),
+        n_pilot=len({draw.draw_order for draw in draws if draw.wave == 0}),
     )
 
 

@@ -185,6 +185,24 @@ def _named(names: Sequence[str]) -> str:
 
 def drawn_notes(drawn: DrawnFacts) -> Iterator[str]:
     """Say of one row what a reader must know of its estimate."""
+    yield from _ending_notes(drawn)
+    if drawn.n_pending:
+        yield f"{drawn.n_pending:,} drawn answers have not come yet; the estimate is without them"
+    if drawn.n_given_up:
+        yield (
+            f"{drawn.n_given_up:,} of them were in flight when the run broke off: long answers, which are wrong more "
+            "often, so that the estimate leans upwards until the run has gone on"
+        )
+    if drawn.estimate.value is not None and not drawn.best.measured and drawn.n_drawn < drawn.n_whole:
+        yield "no sample was asked twice: how much of the spread is the model's own chance is an assumption (60 %)"
+    if drawn.bank_is_lost:
+        yield "the ledger does not hold the answers any more that predicted its samples: the estimate does without"
+    elif drawn.bank_models:
+        yield f"samples were predicted from stored answers of {_listed(drawn.bank_models)}"
+
+
+def _ending_notes(drawn: DrawnFacts) -> Iterator[str]:
+    """Say why there is no estimate, or why it is less exact than was asked for."""
     found = drawn.estimate
     if found.value is None:
         missing = [state.stratum.key for state in drawn.states if not state.observed.n_units]
@@ -198,19 +216,6 @@ def drawn_notes(drawn: DrawnFacts) -> Iterator[str]:
         yield "stopped before what was asked for; the interval holds for what was asked until then"
     elif drawn.ended == "all asked" and drawn.is_reached is False:
         yield f"all there is was asked, and its repeats leave ±{points(found.half_width)} points"
-    if drawn.n_pending:
-        yield f"{drawn.n_pending:,} drawn answers have not come yet; the estimate is without them"
-    if drawn.n_given_up:
-        yield (
-            f"{drawn.n_given_up:,} of them were in flight when the run broke off: long answers, which are wrong more "
-            "often, so that the estimate leans upwards until the run has gone on"
-        )
-    if found.value is not None and not drawn.best.measured and drawn.n_drawn < drawn.n_whole:
-        yield "no sample was asked twice: how much of the spread is the model's own chance is an assumption (60 %)"
-    if drawn.bank_is_lost:
-        yield "the ledger does not hold the answers any more that predicted its samples: the estimate does without"
-    elif drawn.bank_models:
-        yield f"samples were predicted from stored answers of {_listed(drawn.bank_models)}"
 
 
 def _listed(models: Sequence[str]) -> str:

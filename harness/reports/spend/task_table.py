@@ -5,7 +5,7 @@ Pure. Data flows SpendReport -> tables; suites with a single task are left out, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from harness.documents.table import Column, Table
@@ -68,34 +68,46 @@ def task_score_tables(report: SpendReport, *, width: int | None = None) -> Itera
 def _score_table(title: str, rows: Sequence[SpendRow]) -> Table:
     by_task = [{task.task: task for task in row.facts.tasks} for row in rows]
     tasks = {name: task for found in by_task for name, task in found.items()}
-    even = all(_is_even(found[name] for found in by_task if name in found) for name in tasks)
-    chosen = [_TASK]
-    if any(task.weight is not None for task in tasks.values()):
-        chosen.append(_WEIGHT)
-    if even:
-        chosen.append(_SAMPLES)
-    for number, (row, found) in enumerate(zip(rows, by_task, strict=True)):
-        column = Column(name=f"score_{number}", kind="decimal", title=label(row))
-        chosen.append((column, partial(_score, found, counted=not even)))
+    even = _are_even(by_task)
+    chosen: list[tuple[Column, Write]] = [
+        *_task_columns(tasks.values(), even=even),
+        *(
+            (
+                Column(name=f"score_{number}", kind="decimal", title=label(row)),
+                partial(_score, found, counted=not even),
+            )
+            for number, (row, found) in enumerate(zip(rows, by_task, strict=True))
+        ),
+    ]
     return Table(
         name="task_scores",
         title=title,
         columns=tuple(column for column, _ in chosen),
         rows=[tuple(write(task) for _, write in chosen) for task in tasks.values()],
-        notes=(
-            *(() if even else ("after / stands how many samples of the task a model was asked",)),
-            *(
-                ("asked in waves: intervals of those scores are for this suite",)
-                if any(row.facts.drawn for row in rows)
-                else ()
-            ),
-        ),
+        notes=tuple(_score_notes(rows, even=even)),
     )
 
 
-def _is_even(tasks: Iterable[TaskOutcomes]) -> bool:
-    """Whether every model was asked as many samples of a task."""
-    return len({len(task.sample_ids) for task in tasks}) == 1
+def _are_even(by_task: Sequence[Mapping[str, TaskOutcomes]]) -> bool:
+    """Whether every model was asked as many samples of a task, of each task."""
+    sizes = {(name, len(task.sample_ids)) for found in by_task for name, task in found.items()}
+    return len(sizes) == len({name for name, _ in sizes})
+
+
+def _task_columns(tasks: Collection[TaskOutcomes], *, even: bool) -> Iterator[tuple[Column, Write]]:
+    """What stands before the scores of a task."""
+    yield _TASK
+    if any(task.weight is not None for task in tasks):
+        yield _WEIGHT
+    if even:
+        yield _SAMPLES
+
+
+def _score_notes(rows: Sequence[SpendRow], *, even: bool) -> Iterator[str]:
+    if not even:
+        yield "after / stands how many samples of the task a model was asked"
+    if any(row.facts.drawn for row in rows):
+        yield "asked in waves: intervals of those scores are for this suite"
 
 
 def _n_samples(task: TaskOutcomes) -> str:

@@ -158,6 +158,11 @@ class TaskCharges:
         return mean if mean is None else self.n_to_come * mean
 
     @property
+    def worst_to_come(self) -> float | None:
+        """Most that the answers to come can cost; None = not known."""
+        return None if self.worst is None else self.n_to_come * self.worst
+
+    @property
     def stratum(self) -> Stratum:
         """The task as statistics take it."""
         return self._stratum(self.seen)
@@ -226,22 +231,41 @@ def bill_in_the_end(cells: Sequence[Sequence[TaskCharges]]) -> Amounts | None:
     if to_come is None:
         return None
     spent = sum(task.spent for task in tasks)
-    expected = spent + to_come
-    worst = _known(task.n_to_come * task.worst if task.worst is not None else None for task in tasks if task.n_to_come)
-    most = None if worst is None else spent + worst
+    expected, most = spent + to_come, _most(tasks, spent)
+    sides = _sides(cells)
+    if sides is None:
+        return Amounts(expected, None, None, most)
+    low, high = max(expected - sides[0], spent), expected + sides[1]
+    if most is None:
+        return Amounts(expected, low, high, None)
+    high = min(high, most)
+    return Amounts(expected, low, high, _ceiling(cells, spent, high=high, most=most))
+
+
+def _most(tasks: Sequence[TaskCharges], spent: float) -> float | None:
+    """The bill if every answer to come costs the most that it can; None = not known."""
+    worst = _known(task.worst_to_come for task in tasks if task.n_to_come)
+    return None if worst is None else spent + worst
+
+
+def _sides(cells: Sequence[Sequence[TaskCharges]]) -> tuple[float, float] | None:
+    """How far the bill may end below and above what is expected; None where too little was seen.
+
+    Tasks that were put together have another total: the sides of its interval are those of the forecast all the same.
+    """
     found = total_to_come(_enough([[task.stratum for task in cell] for cell in cells]))
     if found.value is None or found.ci_low is None or found.ci_high is None:
-        return Amounts(expected, None, None, most)
-    # tasks that were put together have another total: the sides of its interval are those of the forecast all the same
-    low, high = expected - (found.value - found.ci_low), expected + (found.ci_high - found.value)
-    if most is None:
-        return Amounts(expected, max(low, spent), high, None)
-    high = min(high, most)
+        return None
+    return found.value - found.ci_low, found.ci_high - found.value
+
+
+def _ceiling(cells: Sequence[Sequence[TaskCharges]], spent: float, *, high: float, most: float) -> float:
+    """What runaway answers should not lift the bill above: between the end of its interval and the most it can be."""
     body = total_to_come(_enough([[task.body for task in cell] for cell in cells]))
     if body.ci_high is None:
-        return Amounts(expected, max(low, spent), high, most)
-    cut = rare_events_upper_bound([task.cut for task in tasks if task.n_to_come])
-    return Amounts(expected, max(low, spent), high, min(most, max(high, spent + body.ci_high + cut)))
+        return most
+    cut = rare_events_upper_bound([task.cut for cell in cells for task in cell if task.n_to_come])
+    return min(most, max(high, spent + body.ci_high + cut))
 
 
 def _known(amounts: Iterable[float | None]) -> float | None:

@@ -7,7 +7,7 @@ the ledger only grows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.errors import InputError
 from harness.ledger import Ledger
@@ -37,10 +37,7 @@ def base_source(
     found: dict[str, int] = {}
     for run in [] if ledger is None else reversed(ledger.runs()):
         if ledger is not None and run.run_id != but_run and _serves(run, seed):
-            for cell in ledger.cells(run.run_id):
-                if cell.suite in suites and _spec(cell) == against and _same(run, suites[cell.suite]):
-                    assert cell.cell_id is not None
-                    found.setdefault(cell.suite, cell.cell_id)
+            found = _cells_on(suites, run, ledger.cells(run.run_id), against) | found
     lacking = [name for name in suites if name not in found]
     if ledger is None or lacking:
         raise InputError(
@@ -49,6 +46,20 @@ def base_source(
             fix=f"add -m {against}, so that it is asked the same samples",
         )
     return BaseSource(cell_ids=found, last_score_id=newest_score_id(ledger))
+
+
+def _cells_on(
+    suites: Mapping[str, SuiteRecord], run: RunRecord, cells: Sequence[CellRecord], against: ModelSpec
+) -> dict[str, int]:
+    """By suite the cell in which a run asked a model its samples."""
+    return {
+        cell.suite: cell.cell_id
+        for cell in cells
+        if cell.suite in suites
+        and cell.cell_id is not None
+        and _spec(cell) == against
+        and _same(run, suites[cell.suite])
+    }
 
 
 def _serves(run: RunRecord, seed: int) -> bool:

@@ -13,7 +13,7 @@ from harness.runner.forecast.bill_words import usd_words
 from harness.runner.plan import JUDGED, LoadedSuite, PreparedRun
 from harness.runner.precision.points import points_up, wanted_points
 from harness.scorers.judge import JudgeOptions
-from harness.suites.suite import Task
+from harness.suites.suite import Suite, Task
 
 
 def refuse_suite(prepared: PreparedRun, loaded: LoadedSuite) -> None:
@@ -22,22 +22,32 @@ def refuse_suite(prepared: PreparedRun, loaded: LoadedSuite) -> None:
     Raises:
         InputError: naming the tasks.
     """
-    suite = loaded.suite
-    weighted = [task.name for task in suite.tasks if task.weight is not None]
+    _refuse_missing_weights(loaded.suite)
+    _refuse_missing_samples(loaded)
+    _refuse_missing_judge(prepared, loaded.suite)
+
+
+def _refuse_missing_weights(suite: Suite) -> None:
     lacking = [task.name for task in suite.tasks if task.weight is None]
-    if weighted and lacking:
+    if lacking and len(lacking) < len(suite.tasks):
         raise InputError(
             f"{suite.name} is an index, and these tasks have no weight in it: {', '.join(lacking)}",
             where="--precision",
             fix="give every task of the suite a weight, or none",
         )
+
+
+def _refuse_missing_samples(loaded: LoadedSuite) -> None:
     empty = [task.task.name for task in loaded.tasks if not task.samples]
     if empty:
         raise InputError(
-            f"{suite.name} has no samples of {', '.join(empty)}: its score needs every task",
+            f"{loaded.suite.name} has no samples of {', '.join(empty)}: its score needs every task",
             where="--precision",
             fix="get the data of every task first (see: benchtab suites show)",
         )
+
+
+def _refuse_missing_judge(prepared: PreparedRun, suite: Suite) -> None:
     unjudged = [task.name for task in suite.tasks if task.scorer.name == JUDGED and not _has_judge(prepared, task)]
     if unjudged:
         raise InputError(
