@@ -95,11 +95,8 @@ def header_of(file: SourceFile) -> Header:
     Raises:
         ImportRefused: it is of an unknown version.
     """
-    top = {path[0]: value for path, value in walk(file.file, STEPS, SUBAGENTS, skip=True) if path}
-    version = a_text(top.get("schema_version")) or ""
-    if _VERSION.fullmatch(version) is None:
-        raise ImportRefused(f"schema_version {version!r} is not known", where=file.name, fix="read is ATIF-v1.x")
-    agent, final = an_object(top.get("agent")), an_object(top.get("final_metrics"))
+    top = _top(file)
+    agent = an_object(top.get("agent"))
     prompt = completion = n_calls = largest = 0
     cost = Decimal(0)
     began_us: int | None = None
@@ -114,18 +111,35 @@ def header_of(file: SourceFile) -> Header:
     return Header(
         key=a_text(top.get("session_id")) or a_text(top.get("trajectory_id")),
         agent=agent,
-        total=Sums(
-            prompt=a_count(final.get("total_prompt_tokens")),
-            cached=a_count(final.get("total_cached_tokens")),
-            completion=a_count(final.get("total_completion_tokens")),
-            cost_usd=an_amount(final.get("total_cost_usd")),
-            extra=an_object(final.get("extra")),
-        ),
+        total=_total(an_object(top.get("final_metrics"))),
         steps=(prompt, completion),
         steps_cost_usd=cost,
         n_calls=n_calls,
         largest_prompt=largest,
         began_us=began_us,
+    )
+
+
+def _top(file: SourceFile) -> JsonObject:
+    """Read a trajectory without its steps.
+
+    Raises:
+        ImportRefused: it is of an unknown version.
+    """
+    top = {path[0]: value for path, value in walk(file.file, STEPS, SUBAGENTS, skip=True) if path}
+    version = a_text(top.get("schema_version")) or ""
+    if _VERSION.fullmatch(version) is None:
+        raise ImportRefused(f"schema_version {version!r} is not known", where=file.name, fix="read is ATIF-v1.x")
+    return top
+
+
+def _total(final: JsonObject) -> Sums:
+    return Sums(
+        prompt=a_count(final.get("total_prompt_tokens")),
+        cached=a_count(final.get("total_cached_tokens")),
+        completion=a_count(final.get("total_completion_tokens")),
+        cost_usd=an_amount(final.get("total_cost_usd")),
+        extra=an_object(final.get("extra")),
     )
 
 
@@ -199,7 +213,7 @@ def usage_of(counts: Sequence[Json], extra: JsonObject, raw: JsonObject) -> Impo
     given, read, output = (a_count(count) for count in counts)
     if given is None and output is None:
         return None
-    written = next((found for name in _WRITTEN if (found := a_count(extra.get(name))) is not None), None)
+    written = _first_count(extra, _WRITTEN)
     if written is not None:
         answer: JsonObject = {
             "input_tokens": None if given is None else given - (read or 0) - written,
@@ -211,8 +225,9 @@ def usage_of(counts: Sequence[Json], extra: JsonObject, raw: JsonObject) -> Impo
             **{name: extra[name] for name in _BESIDE if name in extra},
         }
         return ImportedUsage(usage=checked_usage(MESSAGES, answer).usage, raw=raw, kind=FMT)
-    nested = an_object(extra.get("completion_tokens_details")).get("reasoning_tokens")
-    reasoning = next((found for name in _REASONING if (found := a_count(extra.get(name))) is not None), nested)
+    reasoning: Json = _first_count(extra, _REASONING)
+    if reasoning is None:
+        reasoning = an_object(extra.get("completion_tokens_details")).get("reasoning_tokens")
     answer = {
         "prompt_tokens": given,
         "completion_tokens": output,
@@ -220,6 +235,11 @@ def usage_of(counts: Sequence[Json], extra: JsonObject, raw: JsonObject) -> Impo
         "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
     return ImportedUsage(usage=checked_usage(CHAT, answer).usage, raw=raw, kind=FMT)
+
+
+def _first_count(extra: JsonObject, names: Sequence[str]) -> int | None:
+    """Give the count of the first name that has one: agents differ in what they call it."""
+    return next((count for name in names if (count := a_count(extra.get(name))) is not None), None)
 
 
 def asked_of(model_name: str | None, provider: str, model: str) -> tuple[str, str]:

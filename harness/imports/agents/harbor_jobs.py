@@ -69,25 +69,14 @@ def unit_of(path: Path, role: str) -> Path:
 
 
 def read(source: Source) -> Iterator[Record]:
-    """Give each trial as a sample, or each trajectory where there are no trials.
+    """Give each trial as a sample, and each trajectory that lies beside none.
 
     Raises:
         ImportRefused: a file is of another version, the trials are not all that the job has, or there are only files
             of an agent's own.
     """
-    trials = [(file, _document(file)) for file in source.of(TRIAL)]
-    trajectories = source.of(TRAJECTORY)
-    job_file = source.one(JOB)
-    if not trials and not trajectories:
-        raise ImportRefused(
-            "holds a job without its trials" if job_file else "is an agent's own log inside of a trial of Harbor",
-            where=source.files[0].name,
-            fix="name the folder of the job, or the format of the log (--format)",
-        )
-    job = {} if job_file is None else _document(job_file)
-    if job_file is not None:
-        _check(job, [trial for _, trial in trials], job_file.name)
-    by_trial = {_trial_around(file.file.path): file for file in trajectories}
+    job, trials = _results(source)
+    by_trial = {_trial_around(file.file.path): file for file in source.of(TRAJECTORY)}
     run = _run(job, [trial for _, trial in trials])
     if trials:
         yield run
@@ -98,6 +87,27 @@ def read(source: Source) -> Iterator[Record]:
         yield from _alone(trajectory, texts=source.texts)
     if trials:
         yield from job_reading.notes(a_count(an_object(job.get("stats")).get("n_retries")) or 0)
+
+
+def _results(source: Source) -> tuple[JsonObject, list[tuple[SourceFile, JsonObject]]]:
+    """Read the result of the job, empty where there is none, and those of its trials.
+
+    Raises:
+        ImportRefused: as for `read`.
+    """
+    trials = [(file, _document(file)) for file in source.of(TRIAL)]
+    job_file = source.one(JOB)
+    if not trials and not source.of(TRAJECTORY):
+        raise ImportRefused(
+            "holds a job without its trials" if job_file else "is an agent's own log inside of a trial of Harbor",
+            where=source.files[0].name,
+            fix="name the folder of the job, or the format of the log (--format)",
+        )
+    if job_file is None:
+        return {}, trials
+    job = _document(job_file)
+    _check(job, [trial for _, trial in trials], job_file.name)
+    return job, trials
 
 
 def _document(file: SourceFile) -> JsonObject:
@@ -117,14 +127,16 @@ def _check(job: JsonObject, trials: list[JsonObject], name: str) -> None:
     """Compare the job's sums with its trials'."""
     stats = an_object(job.get("stats"))
     n_stated = a_count(stats.get("n_completed_trials", stats.get("n_trials")))
+    if n_stated is None:
+        return
+    missing = f", {n_stated - len(trials)} trials are missing" if n_stated > len(trials) else ""
     found = [_totals(trial) for trial in trials]
-    for key, sums in (
+    for key, counts in (
         ("n_input_tokens", [one.prompt for one in found]),
         ("n_output_tokens", [one.completion for one in found]),
     ):
-        stated, summed = a_count(stats.get(key)), sum(count or 0 for count in sums)
-        if n_stated is not None and (n_stated > len(trials) or (stated is not None and stated != summed)):
-            missing = f", {n_stated - len(trials)} trials are missing" if n_stated > len(trials) else ""
+        stated, summed = a_count(stats.get(key)), _summed(counts) or 0
+        if missing or stated not in (None, summed):
             raise ImportRefused(
                 f"the job states {n_stated} trials, {key} {stated}; the {len(trials)} found sum to {summed}{missing}",
                 where=name,
@@ -132,11 +144,16 @@ def _check(job: JsonObject, trials: list[JsonObject], name: str) -> None:
             )
 
 
+def _contexts(trial: JsonObject) -> list[JsonObject]:
+    """Give what the agent of a trial says that it used, or the agents of its steps."""
+    if whole := an_object(trial.get("agent_result")):
+        return [whole]
+    return [an_object(an_object(step).get("agent_result")) for step in a_list(trial.get("step_results"))]
+
+
 def _totals(trial: JsonObject) -> Sums:
     """Sum what a trial used: of its agent, or of the agents of its steps."""
-    contexts = [an_object(trial.get("agent_result"))]
-    if not contexts[0]:
-        contexts = [an_object(an_object(step).get("agent_result")) for step in a_list(trial.get("step_results"))]
+    contexts = _contexts(trial)
     counts = [_summed([a_count(one.get(name)) for one in contexts]) for name in
               ("n_input_tokens", "n_cache_tokens", "n_output_tokens")]  # fmt: skip
     costs = [cost for one in contexts if (cost := an_amount(one.get("cost_usd")))]
@@ -157,19 +174,27 @@ def _summed(counts: list[int | None]) -> int | None:
 
 def _run(job: JsonObject, trials: list[JsonObject]) -> ImportedRun:
     began = [text for trial in trials if (text := a_text(trial.get("started_at")))]
-    configs = [an_object(trial.get("config")) for trial in trials]
-    named_by = [key for one in configs if (key := a_text(one.get("job_id")))]
     agents = {str(an_object(trial.get("agent_info")).get("name")) for trial in trials}
-    stats = an_object(job.get("stats"))
-    is_going = any(a_count(stats.get(f"n_{word}_trials")) for word in ("running", "pending", "cancelled"))
     return ImportedRun(
-        key=a_text(job.get("id")) or next(iter(named_by), None) or f"trials since {min(began, default='')}",
+        key=_job_id(job, trials) or f"trials since {min(began, default='')}",
         tool=NAME,
         name=" ".join(sorted(agents)) or NAME,
         created_at_us=instant_us(job.get("started_at")) or instant_us(min(began, default=None)),
         finished_at_us=instant_us(job.get("finished_at")),
-        status="partial" if is_going else "complete",
+        status="partial" if _is_going(job) else "complete",
     )
+
+
+def _job_id(job: JsonObject, trials: list[JsonObject]) -> str | None:
+    """Give the id of a job as it says itself, else as the first of its trials that names one."""
+    ids = (job.get("id"), *(an_object(trial.get("config")).get("job_id") for trial in trials))
+    return next((text for one in ids if (text := a_text(one))), None)
+
+
+def _is_going(job: JsonObject) -> bool:
+    """Whether there are trials that have not come to their end."""
+    stats = an_object(job.get("stats"))
+    return any(a_count(stats.get(f"n_{word}_trials")) for word in ("running", "pending", "cancelled"))
 
 
 @dataclass(slots=True, kw_only=True)

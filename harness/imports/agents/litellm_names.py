@@ -31,4 +31,8 @@ def named(name: str | None) -> tuple[str, str]:
     provider, colon, model = name.partition(":")
     if colon and provider.isalpha() and model and provider != "ft":
         return provider, model
-    return next((maker for pattern, maker in _MAKERS if pattern.match(name)), UNKNOWN_PROVIDER), name
+    return _maker(name), name
+
+
+def _maker(model: str) -> str:
+    return next((maker for pattern, maker in _MAKERS if pattern.match(model)), UNKNOWN_PROVIDER)

@@ -6,7 +6,7 @@ calls are the messages that have a usage. The first greeting is the tool's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,8 @@ NAME = "tau2"
 SUITE = "tau2-bench"
 SIMULATIONS, TASKS = ("simulations",), ("tasks",)
 _ENDED = "termination_reason"
+_PURPOSES: Mapping[str, Purpose] = {"assistant": "solve", "user": "user_simulator"}
+"""What calls are for, by the role of the messages that came from them."""
 
 
 def role_of(look: Peek) -> str | None:
@@ -224,19 +226,18 @@ class _Simulation:
 
     def _call(self, message: JsonObject, number: int, identity: str, sample: SampleKey) -> Record | None:
         """Give the call that a message came from; None = it came from no model, or nobody knows."""
-        role = message.get("role")
-        if role not in ("assistant", "user"):
+        purpose = _PURPOSES.get(str(message.get("role")))
+        if purpose is None:
             return None
         raw = an_object(message.get("raw_data"))
-        provider, model = (self.run.cell.provider, self.run.cell.model) if role == "assistant" else self.run.user
+        is_own = purpose == "solve"
+        provider, model = (self.run.cell.provider, self.run.cell.model) if is_own else self.run.user
         answer = read_logged(raw, provider)
         usage = self._usage(message, answer.usage)
         if usage is None and not raw:
             return None
         if usage is not None and (doubt := doubt_in(usage)) is not None:
             return Broken(where=f"{self.where}, message {number}", reason=doubt)
-        purpose: Purpose = "solve" if role == "assistant" else "user_simulator"
-        is_own = purpose == "solve"
         at_us = instant_us(message.get("timestamp"))
         return ImportedAttempt(
             cell=self.run.cell,
@@ -253,8 +254,12 @@ class _Simulation:
             cost_note="litellm's price list of that day",
             provider_request_id=a_text(raw.get("id")),
             finish_reason=answer.finish_reason,
-            said=Said(messages=list(self.asked), answer=a_text(message.get("content"))) if self.texts else None,
+            said=self._said(message),
         )
+
+    def _said(self, message: JsonObject) -> Said | None:
+        """Give the words of a call, where texts are wanted."""
+        return Said(messages=list(self.asked), answer=a_text(message.get("content"))) if self.texts else None
 
     def _usage(self, message: JsonObject, whole: ImportedUsage | None) -> ImportedUsage | None:
         """Take the usage of the raw answer where it is kept; the message's own has lost what was cached."""
