@@ -271,14 +271,21 @@ def _said(row: JsonObject, choice: JsonObject) -> Said:
     asked = [an_object(one) for one in a_list(row.get("messages"))]
     if asked and asked[-1].get("role") == "assistant":
         asked.pop()
-    content = an_object(choice.get("message")).get("content")
-    parts = [an_object(part) for part in a_list(content)]
-    thoughts = [a_text(part.get("reasoning")) or "" for part in parts if part.get("type") == "reasoning"]
+    answer, reasoning = _answered(an_object(choice.get("message")).get("content"))
     return Said(
         messages=[{"role": str(one.get("role", "user")), "content": one.get("content")} for one in asked],
-        answer=content if isinstance(content, str) else "\n".join(a_text(part.get("text")) or "" for part in parts),
-        reasoning="\n".join(thoughts) or None,
+        answer=answer,
+        reasoning=reasoning,
     )
+
+
+def _answered(content: Json) -> tuple[str, str | None]:
+    """Read an answer and its reasoning from a message's content: a text, or parts."""
+    if isinstance(content, str):
+        return content, None
+    parts = [an_object(part) for part in a_list(content)]
+    thoughts = [a_text(part.get("reasoning")) or "" for part in parts if part.get("type") == "reasoning"]
+    return "\n".join(a_text(part.get("text")) or "" for part in parts), "\n".join(thoughts) or None
 
 
 FORMAT = Format(

@@ -259,10 +259,7 @@ def _score(row: JsonObject, identity: str) -> ImportedScore:
 
 def _said(row: JsonObject) -> Said:
     asked, output = an_object(row.get("input")), an_object(row.get("output"))
-    turns = [an_object(one) for one in a_list(row.get("messages"))]
-    answers = [str(one) for one in a_list(output.get("raw"))] or [
-        a_text(turn.get("content")) or "" for turn in turns if turn.get("role") == "assistant"
-    ]
+    answers = [str(one) for one in a_list(output.get("raw"))] or _assistant_turns(row)
     prompt = a_text(asked.get("formatted")) or a_text(asked.get("raw")) or ""
     traces = [str(one) for one in a_list(output.get("reasoning_trace")) if one]
     return Said(
@@ -270,6 +267,11 @@ def _said(row: JsonObject) -> Said:
         answer=answers[-1] if answers else None,
         reasoning="\n".join(traces) or None,
     )
+
+
+def _assistant_turns(row: JsonObject) -> list[str]:
+    turns = [an_object(one) for one in a_list(row.get("messages"))]
+    return [a_text(turn.get("content")) or "" for turn in turns if turn.get("role") == "assistant"]
 
 
 FORMAT = Format(

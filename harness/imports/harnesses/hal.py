@@ -68,6 +68,15 @@ class _Task:
     last_started: str = ""
     seen: Counter[str] = field(default_factory=Counter)
 
+    def take_in(self, task: str, started_at: str | None) -> str:
+        """Name a call by its start, which both shapes state, and but one of them an id."""
+        started = started_at or ""
+        self.seen[started] += 1
+        identity = f"{task}/{started}/{self.seen[started]}"
+        if self.last is None or started >= self.last_started:
+            self.last, self.last_started = identity, started
+        return identity
+
 
 @dataclass(slots=True)
 class _Told:
@@ -158,14 +167,8 @@ class _Upload:
             yield Broken(where=where, reason="its usage is no object")
             return
         asked = _asked(name) if name else self._main
-        started = a_text(call.get("started_at")) or ""  # both shapes state it, and but one of them an id
-        place.seen[started] += 1
-        identity = f"{self._key}/{task}/{started}/{place.seen[started]}"
-        if place.last is None or started >= place.last_started:
-            place.last, place.last_started = identity, started
-        usage = provider_usage(likely_kind(asked.provider, raw), raw)
-        if usage is not None:
-            self._sums.add(name or self._main.model, _as_summed(usage))
+        identity = place.take_in(f"{self._key}/{task}", a_text(call.get("started_at")))
+        usage = self._usage(raw, asked, name)
         is_main = asked == self._main
         yield ImportedAttempt(
             cell=self._cell,
@@ -179,6 +182,13 @@ class _Upload:
             service_tier=None if usage is None else usage.usage.service_tier,
             said=said,
         )
+
+    def _usage(self, raw: JsonObject, asked: Asked, name: str | None) -> ImportedUsage | None:
+        """Read what a call used, and add it to the sum of its model."""
+        usage = provider_usage(likely_kind(asked.provider, raw), raw)
+        if usage is not None:
+            self._sums.add(name or self._main.model, _as_summed(usage))
+        return usage
 
     def _task_score(self, path: tuple[str, ...], value: Json) -> Iterator[Record]:
         """Read one task's result, whose shape depends on the benchmark; a text is why the task did not run."""

@@ -117,8 +117,7 @@ class _Run:
         cell, sample = self._cell(request), _sample(place)
         if place not in self._last:
             yield ImportedSample(cell=cell, sample=sample, target=_target(an_object(state["instance"])))
-        parts = (self._key, *(str(part) for part in place), state.get("reference_index"), state.get("request_mode"))
-        identity = "/".join(str(part) for part in parts if part is not None)
+        identity = self._identity(place, state)
         is_reused, is_failed = bool(result.get("cached")), result.get("success") is False
         started = None if is_reused else instant_us(result.get("request_datetime"))
         completion = an_object(next(iter(a_list(result.get("completions"))), None))
@@ -135,6 +134,11 @@ class _Run:
             parameters={name: request[name] for name in ("temperature", "max_tokens", "top_p") if name in request},
             said=_said(request, completion, is_failed=is_failed) if self._texts else None,
         )
+
+    def _identity(self, place: _Place, state: JsonObject) -> str:
+        """Name a request: a multiple choice has one for each option, told apart by the option's number."""
+        parts = (self._key, *(str(part) for part in place), state.get("reference_index"), state.get("request_mode"))
+        return "/".join(str(part) for part in parts if part is not None)
 
     def _cell(self, request: JsonObject) -> ImportedCell:
         named, deployed = a_text(request.get("model")) or "", a_text(request.get("model_deployment")) or ""

@@ -6,10 +6,9 @@ the provider; the object's own total shows it. Pure. Data flows an object -> `re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from harness.imports.containers.json_values import a_count
 from harness.imports.log_records import ImportedUsage
 from harness.imports.usages import counted, unsure
 from harness.usage import read_usage
@@ -43,6 +42,37 @@ _RULES = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stated:
+    """What an object states, in tokens.
+
+    Attributes:
+        read: from a cache; None = not stated, as for the following.
+        written: to a cache.
+        total: 0 where none is stated.
+    """
+
+    given: int
+    output: int
+    read: int | None
+    written: int | None
+    reasoning: int | None
+    total: int
+
+    @property
+    def cached(self) -> int:
+        return (self.read or 0) + (self.written or 0)
+
+    def possible_rules(self) -> list[Meaning]:
+        """Leave out those by which more would be cached than there is input."""
+        return [rule for rule in _RULES if not rule.cached_inside or self.cached <= self.given]
+
+    def sum_by(self, rule: Meaning) -> int:
+        """Add up what a rule takes for parts of the total."""
+        beside = 0 if rule.cached_inside else self.cached
+        return self.given + self.output + beside + (0 if rule.reasoning_inside else self.reasoning or 0)
+
+
 def read_model_usage(
     fmt: str, raw: Mapping[str, object] | None, *, where: str, meaning: Meaning = NOT_KNOWN
 ) -> ImportedUsage | None:
@@ -64,37 +94,41 @@ def read_model_usage(
         return None
     fields = Fields(raw)
     fields.ignore("total_cost")
-    counts = [fields.count(name) or 0 for name in COUNTS]
-    read, written, reasoning = (fields.count(name) for name in PARTS)
-    total = fields.count("total_tokens")
+    stated = _stated(fields)
     if fields.flags:  # negative, no whole number: nothing of it can be trusted
         return unsure(fmt, raw, fields.flags[0].name, f"{where}: {fields.flags[0].detail}")
-    if not any((*counts, read, written, reasoning)):
+    if not any((stated.given, stated.output, stated.cached, stated.reasoning)):
         return unsure(fmt, raw, "zero_usage", f"{where}: no tokens at all are stated, as where a provider told none")
-    rule = _rule(counts, (read or 0) + (written or 0), reasoning or 0, total, meaning)
+    rule = _rule(stated, meaning)
     if rule is None:
         return unsure(fmt, raw, UNSURE, f"{where}: {_sums(raw)}: fits neither input with cached tokens nor without")
-    flag_unread_counts(fields, (*counts, sum(counts)))
-    return _counted(fmt, raw, where, rule, fields)
+    flag_unread_counts(fields, (stated.given, stated.output, stated.given + stated.output))
+    return _counted(fmt, raw, where, rule, stated, (*fields.flags, *_doubts(raw, stated, rule)))
 
 
-def _rule(counts: list[int], cached: int, reasoning: int, total: int | None, meaning: Meaning) -> Meaning | None:
+def _stated(fields: Fields) -> _Stated:
+    given, output = (fields.count(name) or 0 for name in COUNTS)
+    read, written, reasoning = (fields.count(name) for name in PARTS)
+    total = fields.count("total_tokens") or 0
+    return _Stated(given=given, output=output, read=read, written=written, reasoning=reasoning, total=total)
+
+
+def _rule(stated: _Stated, meaning: Meaning) -> Meaning | None:
     """Choose the rule that gives the stated total; None = none does, and it matters."""
-    possible = [rule for rule in _RULES if not rule.cached_inside or cached <= counts[0]]
-    fitting = [rule for rule in possible if _total(rule, counts, cached, reasoning) == total]
-    if not total:
-        if cached and meaning.cached_inside is None:
-            return None
-        fitting = possible
-    if not fitting:
-        # what was cached is not in question: the counts stand, and the difference is flagged
-        return Meaning(cached_inside=False, reasoning_inside=reasoning <= counts[1]) if not cached else None
-    return max(fitting, key=lambda rule: _agreement(rule, meaning))
+    possible = stated.possible_rules()
+    if not stated.total:
+        return None if stated.cached and meaning.cached_inside is None else _likeliest(possible, meaning)
+    fitting = [rule for rule in possible if stated.sum_by(rule) == stated.total]
+    if fitting:
+        return _likeliest(fitting, meaning)
+    if stated.cached:
+        return None
+    # what was cached is not in question: the counts stand, and the difference is flagged
+    return Meaning(cached_inside=False, reasoning_inside=(stated.reasoning or 0) <= stated.output)
 
 
-def _total(rule: Meaning, counts: list[int], cached: int, reasoning: int) -> int:
-    beside = 0 if rule.cached_inside else cached
-    return sum(counts) + beside + (0 if rule.reasoning_inside else reasoning)
+def _likeliest(rules: list[Meaning], meaning: Meaning) -> Meaning:
+    return max(rules, key=lambda rule: _agreement(rule, meaning))
 
 
 def _agreement(rule: Meaning, meaning: Meaning) -> int:
@@ -103,34 +137,33 @@ def _agreement(rule: Meaning, meaning: Meaning) -> int:
     return sum(1 for one, other in known if one == other)
 
 
-def _counted(fmt: str, raw: Mapping[str, object], where: str, rule: Meaning, fields: Fields) -> ImportedUsage:
-    (given, output), (read, written, reasoning) = (a_count(raw.get(name)) or 0 for name in COUNTS), _parts(raw)
-    cached = (read or 0) + (written or 0)
-    flags = list(fields.flags)
-    total = a_count(raw.get("total_tokens"))
-    if total and total != _total(rule, [given, output], cached, reasoning or 0):
-        flags.append(Flag(name=UNSURE, detail=f"{_sums(raw)}: the counts are taken, and the bill of them is partial"))
-    if not rule.reasoning_inside:
-        output += reasoning or 0
-    elif (reasoning or 0) > output:
-        flags.append(Flag(name="reasoning_exceeds_output", detail=f"reasoning {reasoning}, output {output}"))
-        reasoning = None
+def _doubts(raw: Mapping[str, object], stated: _Stated, rule: Meaning) -> Iterator[Flag]:
+    """Flag what does not add up under a rule."""
+    if stated.total and stated.total != stated.sum_by(rule):
+        yield Flag(name=UNSURE, detail=f"{_sums(raw)}: the counts are taken, and the bill of them is partial")
+    if _exceeds(stated, rule):
+        yield Flag(name="reasoning_exceeds_output", detail=f"reasoning {stated.reasoning}, output {stated.output}")
+
+
+def _exceeds(stated: _Stated, rule: Meaning) -> bool:
+    """True where more reasoning is stated than the output in which it should be."""
+    return rule.reasoning_inside is True and (stated.reasoning or 0) > stated.output
+
+
+def _counted(
+    fmt: str, raw: Mapping[str, object], where: str, rule: Meaning, stated: _Stated, flags: tuple[Flag, ...]
+) -> ImportedUsage:
     return counted(
         fmt,
         raw,
         where=where,
-        uncached_input=given - cached if rule.cached_inside else given,
-        cache_read=read,
-        cache_write=written,
-        output=output,
-        reasoning=reasoning,
-        flags=tuple(flags),
+        uncached_input=stated.given - stated.cached if rule.cached_inside else stated.given,
+        cache_read=stated.read,
+        cache_write=stated.written,
+        output=stated.output if rule.reasoning_inside else stated.output + (stated.reasoning or 0),
+        reasoning=None if _exceeds(stated, rule) else stated.reasoning,
+        flags=flags,
     )
-
-
-def _parts(raw: Mapping[str, object]) -> tuple[int | None, int | None, int | None]:
-    read, written, reasoning = (a_count(raw.get(name)) for name in PARTS)
-    return read, written, reasoning
 
 
 def _sums(raw: Mapping[str, object]) -> str:

@@ -148,14 +148,14 @@ def attempt_of(event: JsonObject, place: Place) -> ImportedAttempt:
         purpose=_purpose(event, is_main=is_main, is_scoring=place.is_scoring),
         provider=None if is_main else asked.provider,
         model=None if is_main else asked.model,
-        model_served=a_text(answer.get("model")) or (a_text(output.get("model")) if status == "succeeded" else None),
+        model_served=_model_served(answer, output, status),
         status=status,
         usage=usage,
         started_at_us=started,
         finished_at_us=finished,
         stated_cost_usd=None if status == "reused" else an_amount(an_object(output.get("usage")).get("total_cost")),
         cost_note=_cost_note(output, place.version, name),
-        service_tier=a_text(answer.get("service_tier")) or (usage.usage.service_tier if usage else None),
+        service_tier=_service_tier(answer, usage),
         hidden_retries=max(0, a_count(event.get("retries")) or 0),
         error_class=_error_class(status, http_status),
         error_message=fault,
@@ -165,6 +165,15 @@ def attempt_of(event: JsonObject, place: Place) -> ImportedAttempt:
         refused=stop_reason == "content_filter",
         parameters=_parameters(event),
     )
+
+
+def _model_served(answer: JsonObject, output: JsonObject, status: SettledStatus) -> str | None:
+    """Name the model that answered: as the provider did, else as Inspect does where there is an answer."""
+    return a_text(answer.get("model")) or (a_text(output.get("model")) if status == "succeeded" else None)
+
+
+def _service_tier(answer: JsonObject, usage: ImportedUsage | None) -> str | None:
+    return a_text(answer.get("service_tier")) or (usage.usage.service_tier if usage else None)
 
 
 def _purpose(event: JsonObject, *, is_main: bool, is_scoring: bool) -> Purpose:

@@ -103,14 +103,22 @@ def samples(file: SourceFile, *, texts: bool) -> Iterator[LoggedSample]:
     Args:
         texts: keep messages and attachments.
     """
-    if file.look.container != "zip":
-        number = 0
-        for path, value in walk(file.file, ("samples",)):
-            if path == ("samples",) and isinstance(value, dict):
-                number += 1
-                yield LoggedSample(where=f"{file.name}: sample {number}", facts=value)
-        return
-    inside = file.look.members or members(file.file)
+    if file.look.container == "zip":
+        yield from _archived(file.look.members or members(file.file), texts=texts)
+    else:
+        yield from _in_document(file)
+
+
+def _in_document(file: SourceFile) -> Iterator[LoggedSample]:
+    number = 0
+    for path, value in walk(file.file, ("samples",)):
+        if path == ("samples",) and isinstance(value, dict):
+            number += 1
+            yield LoggedSample(where=f"{file.name}: sample {number}", facts=value)
+
+
+def _archived(inside: Mapping[str, Member], *, texts: bool) -> Iterator[LoggedSample]:
+    """Read the samples of an archive; a large one is a shell, with its events in chunks beside it."""
     chunks = _chunks(inside)
     for name, member in inside.items():
         shell = _SHELL.fullmatch(name)

@@ -89,17 +89,22 @@ def usage_of(raw: JsonObject, provider: str, where: str) -> ImportedUsage | None
     """
     if raw.get("prompt") is None and raw.get("completion") is None:
         return None
+    meaning = Meaning(
+        cached_inside=True if provider in _INCLUDE_CACHED else None, reasoning_inside=provider != "google"
+    )
+    found = read_model_usage(NAME, _counts(raw, provider), where=where, meaning=meaning)
+    return None if found is None else replace(found, raw=raw)
+
+
+def _counts(raw: JsonObject, provider: str) -> dict[str, object]:
+    """Give the counts of `tokenUsage` the names that `read_model_usage` knows; others keep theirs."""
     details = an_object(raw.get("completionDetails"))
     counts: dict[str, object] = {ours: raw.get(theirs) for theirs, ours in _RENAMED.items()}
     counts.update({ours: details.get(theirs) for theirs, ours in _DETAILS.items()})
     counts.update({name: value for name, value in raw.items() if name not in _NOT_BILLED})
     if provider == "google" and raw.get("cached") is not None:
         counts["input_tokens_cache_read"] = raw["cached"]
-    meaning = Meaning(
-        cached_inside=True if provider in _INCLUDE_CACHED else None, reasoning_inside=provider != "google"
-    )
-    found = read_model_usage(NAME, counts, where=where, meaning=meaning)
-    return None if found is None else replace(found, raw=raw)
+    return counts
 
 
 class Rows:
