@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -123,21 +123,32 @@ def account_side(usage: Iterable[AccountRow], costs: Iterable[AccountRow], grid:
         tells_tier=any(row.tier is not None for row in counted),
         tells_only_batch=any(row.tier == NOT_BATCH for row in counted),
     )
+    _sum_used(side, counted, name_of)
+    _sum_charged(side, charged, name_of)
+    return side
+
+
+def _sum_used(side: AccountSide, counted: Iterable[AccountRow], name_of: NameOf) -> None:
     for row in counted:
         if row.tokens is not None and not (side.tells_model and row.model is None and row.tokens.total == 0):
             _use(side.used.setdefault(_place(row, side, name_of), Bucket()), row, row.tokens)
+
+
+def _sum_charged(side: AccountSide, charged: Sequence[AccountRow], name_of: NameOf) -> None:
+    """Sum dollars; where costs tell models apart, one without a model is a fee."""
     by_model = any(row.model is not None for row in charged)
     for row in charged:
-        tier = side.tier_of(row.tier)
         model = None if row.model is None else name_of(row.model, row.start_us)
-        is_fee = by_model and model is None
-        place = Place(model, "fees" if is_fee else tier, grid.slot(row.start_us))
+        tier = "fees" if by_model and model is None else side.tier_of(row.tier)
+        place = Place(model, tier, side.grid.slot(row.start_us))
         _charge(side.charged.setdefault(place, Bucket()), row)
-        amount = row.billed_usd or ZERO
-        exponent = amount.normalize().as_tuple().exponent
-        side.decimals = max(side.decimals, -exponent if isinstance(exponent, int) else 0)
+        side.decimals = max(side.decimals, _decimals(row.billed_usd or ZERO))
         side.own_key_usd = EXACT.add(side.own_key_usd, row.own_key_usd or ZERO)
-    return side
+
+
+def _decimals(amount: Decimal) -> int:
+    exponent = amount.normalize().as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 def _place(row: AccountRow, side: AccountSide, name_of: NameOf) -> Place:

@@ -29,37 +29,47 @@ class _Request:
 
 def compare_requests(held: Held, rows: Iterable[AccountRow], grid: Grid, name_of: NameOf) -> Findings:
     """Match requests; what the ledger charged stands beside what the account billed."""
-    requests = {
+    requests = _by_id(rows, name_of)
+    findings, opened = Findings(), []
+    for attempt in held():
+        request = None if attempt.request_id is None else requests.get(attempt.request_id)
+        if request is not None:
+            request.is_claimed = True
+            _beside(findings, attempt, request.row, _place(attempt, grid))
+        elif attempt.is_open:
+            opened.append(attempt)
+        else:
+            findings.lines.append(_only_here(attempt, grid))
+    for attempt in opened:
+        _look_for(findings, attempt, requests.values(), grid)
+    findings.lines += [_foreign(request, grid) for request in requests.values() if not request.is_claimed]
+    return findings
+
+
+def _by_id(rows: Iterable[AccountRow], name_of: NameOf) -> dict[str, _Request]:
+    """Give requests by the provider's id; one without an id can be claimed by time alone."""
+    return {
         row.request_id or f"row {number}": _Request(
             row, None if row.model is None else name_of(row.model, row.start_us)
         )
         for number, row in enumerate(rows)
     }
-    findings, opened = Findings(), []
-    for attempt in held():
-        request = None if attempt.request_id is None else requests.get(attempt.request_id)
-        if attempt.is_open and request is None:
-            opened.append(attempt)
-            continue
-        place = Place(attempt.model, attempt.tier, grid.slot(attempt.at_us))
-        if request is None:
-            findings.lines.append(
-                Line(name="only_here", place=place, here_usd=_charged(attempt) or ZERO, n_here=1,
-                     attempt_ids=(attempt.attempt_id,), note="no request of this id is on the bill")
-            )  # fmt: skip
-            continue
-        request.is_claimed = True
-        _beside(findings, attempt, request.row, place)
-    for attempt in opened:
-        _look_for(findings, attempt, requests.values(), grid)
-    for request in requests.values():
-        if not request.is_claimed:
-            place = Place(request.model, None, grid.slot(request.row.start_us))
-            findings.lines.append(
-                Line(name="foreign", place=place, there_usd=request.row.billed_usd or ZERO, n_there=1,
-                     note=f"key {request.row.project}" if request.row.project else "")
-            )  # fmt: skip
-    return findings
+
+
+def _place(attempt: HeldAttempt, grid: Grid) -> Place:
+    return Place(attempt.model, attempt.tier, grid.slot(attempt.at_us))
+
+
+def _only_here(attempt: HeldAttempt, grid: Grid) -> Line:
+    return Line(name="only_here", place=_place(attempt, grid), here_usd=_charged(attempt) or ZERO, n_here=1,
+                attempt_ids=(attempt.attempt_id,), note="no request of this id is on the bill")  # fmt: skip
+
+
+def _foreign(request: _Request, grid: Grid) -> Line:
+    row = request.row
+    place = Place(request.model, None, grid.slot(row.start_us))
+    note = f"key {row.project}" if row.project else ""
+    return Line(name="foreign", place=place, there_usd=row.billed_usd or ZERO, n_there=1, note=note)
 
 
 def _beside(findings: Findings, attempt: HeldAttempt, row: AccountRow, place: Place) -> None:
@@ -93,21 +103,22 @@ def _charged(attempt: HeldAttempt) -> Decimal | None:
 def _reason(gap: Decimal, here: Decimal, billed: Decimal, row: AccountRow) -> tuple[LineName, str]:
     exponent = billed.as_tuple().exponent
     places = -exponent if isinstance(exponent, int) and exponent < 0 else 0
-    if abs(gap) <= max(NOISE_USD, Decimal(5).scaleb(-places - 1)) and places >= 4:
+    tolerance_usd = max(NOISE_USD, Decimal(5).scaleb(-places - 1))
+    if abs(gap) <= tolerance_usd and places >= 4:
         return "rounding", f"the amount has {places} decimal places"
     if not billed and row.own_key_usd:
         return "discount", "billed to a key of one's own, in another account"
-    if (
-        here
-        and (billed / here).quantize(Decimal("0.001")) % Decimal("0.005") == 0
-        and billed < here
-        and (
-            abs(billed - here * (billed / here).quantize(Decimal("0.001")))
-            <= max(NOISE_USD, Decimal(5).scaleb(-places - 1))
-        )
-    ):
+    if _is_discount(here, billed, tolerance_usd):
         return "discount", f"{(1 - billed / here) * 100:.1f} % of the price here"
     return "unexplained", f"{billed} billed, {here} here"
+
+
+def _is_discount(here: Decimal, billed: Decimal, tolerance_usd: Decimal) -> bool:
+    """Tell whether a bill is the price here less a number of half per cents."""
+    if not here or billed >= here:
+        return False
+    share = (billed / here).quantize(Decimal("0.001"))
+    return share % Decimal("0.005") == 0 and abs(billed - here * share) <= tolerance_usd
 
 
 def _look_for(findings: Findings, attempt: HeldAttempt, requests: Iterable[_Request], grid: Grid) -> None:
@@ -122,7 +133,7 @@ def _look_for(findings: Findings, attempt: HeldAttempt, requests: Iterable[_Requ
         return
     (request,) = near
     request.is_claimed = True
-    place = Place(attempt.model, attempt.tier, grid.slot(attempt.at_us))
+    place = _place(attempt, grid)
     billed = request.row.billed_usd or ZERO
     findings.lines.append(
         Line(name="possibly_billed", place=place, there_usd=billed, n_there=1, attempt_ids=(attempt.attempt_id,),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
+from typing import NamedTuple
 
 from harness.costs.cost import price_request
 from harness.costs.served import Served
@@ -92,6 +93,10 @@ class LedgerSide:
         """Count attempts before and after the account's time."""
         return sum(1 for each in self._all() if not self.start_us <= each.at_us < self.end_us)
 
+    def n_unpriced(self) -> int:
+        """Count attempts inside the account's time whose tokens have no price here."""
+        return sum(1 for each in self.attempts() if each.usd is None and not each.is_open)
+
     def _all(self) -> Iterator[HeldAttempt]:
         charger = Charger(book=self.prices.book)
         rows = (row for row in attempt_rows(self.ledger, self.run_ids) if self._is_asked(row))
@@ -107,13 +112,7 @@ class LedgerSide:
 
     def _held(self, row: AttemptRow, charger: Charger, invoiced: InvoicedRecord | None) -> HeldAttempt:
         at_us = row.finished_at_us or row.started_at_us
-        is_settled = invoiced is not None and invoiced.billed_pico_usd is not None
-        usd, fees_usd = (None, ZERO) if _is_open(row) else _dollars(row, charger)
-        tokens = Quantities(row.input_tokens or 0, row.cache_read_tokens or 0, row.cache_write_5m_tokens or 0,
-                            row.cache_write_1h_tokens or 0, row.output_tokens or 0)  # fmt: skip
-        if invoiced is not None and invoiced.billed_pico_usd is not None:
-            usd = from_pico(invoiced.billed_pico_usd)
-            tokens = Quantities(**dict(invoiced.usage or {}))
+        known = _known(row, charger, invoiced)
         return HeldAttempt(
             attempt_id=row.attempt_id,
             request_id=row.provider_request_id,
@@ -121,13 +120,37 @@ class LedgerSide:
             tier=BATCH if (row.mode or "").lower() == BATCH else named_tier(row.service_tier),
             started_us=row.started_at_us,
             at_us=at_us,
-            tokens=tokens,
-            usd=usd,
-            fees_usd=fees_usd,
-            is_open=_is_open(row) and not is_settled,
+            tokens=known.tokens,
+            usd=known.usd,
+            fees_usd=known.fees_usd,
+            is_open=known.is_open,
             most_input_tokens=row.reserved_input_tokens,
             most_output_tokens=row.reserved_output_tokens,
         )
+
+
+class _Known(NamedTuple):
+    """What is known of the bill of an attempt."""
+
+    tokens: Quantities
+    usd: Decimal | None
+    fees_usd: Decimal = ZERO
+    is_open: bool = False
+
+
+def _known(row: AttemptRow, charger: Charger, invoiced: InvoicedRecord | None) -> _Known:
+    """Take an answer as it is charged, and an attempt without one as an account settled it, if one did."""
+    if not _is_open(row):
+        usd, fees_usd = _dollars(row, charger)
+        return _Known(_tokens(row), usd, fees_usd)
+    if invoiced is None or invoiced.billed_pico_usd is None:
+        return _Known(_tokens(row), None, is_open=True)
+    return _Known(Quantities(**dict(invoiced.usage or {})), from_pico(invoiced.billed_pico_usd))
+
+
+def _tokens(row: AttemptRow) -> Quantities:
+    return Quantities(row.input_tokens or 0, row.cache_read_tokens or 0, row.cache_write_5m_tokens or 0,
+                      row.cache_write_1h_tokens or 0, row.output_tokens or 0)  # fmt: skip
 
 
 def _is_open(row: AttemptRow) -> bool:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from harness.accounts.account_rows import AccountRow
 from harness.errors import HarnessError
 from harness.money import EXACT
-from harness.reconciliation.account_side import AccountSide, Grid, account_side
+from harness.reconciliation.account_side import AccountSide, Bucket, Grid, account_side
 from harness.reconciliation.by_request import compare_requests
 from harness.reconciliation.ledger_side import LedgerSide
 from harness.reconciliation.prices_billed import charge_place, explain_prices, unexplained_usd
@@ -68,17 +68,10 @@ def reconcile(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid, notes: S
         rows: of one provider, no money twice among them.
         grid: the account's time.
     """
-    requests = [row for row in rows if row.kind == "request"]
-    if requests:
-        findings, is_billed = compare_requests(side.attempts, requests, grid, side.prices.name_of), True
-        billed = total(row.billed_usd or ZERO for row in requests)
-    else:
-        account = _account(side, rows, grid)
-        findings = _by_buckets(side, account)
-        is_billed, billed = bool(account.charged), account.billed_usd
-    held = total(EXACT.add(each.usd or ZERO, each.fees_usd) for each in side.attempts() if not each.is_open)
+    findings, billed_usd = _findings(side, rows, grid)
+    is_billed = billed_usd is not None
     lines = tuple(line for line in findings.lines if line.here_usd or line.there_usd or line.n_here or line.n_there)
-    account_usd = billed if is_billed else total(line.there_usd for line in lines)
+    account_usd = total(line.there_usd for line in lines) if billed_usd is None else billed_usd
     made = Reconciliation(
         provider=side.prices.provider,
         start_us=grid.start_us,
@@ -87,13 +80,27 @@ def reconcile(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid, notes: S
         lines=lines,
         settled=tuple(findings.settled),
         notes=(*notes, *findings.notes, *_said(side, rows, is_billed=is_billed)),
-        ledger_usd=held,
+        ledger_usd=_known_usd(side.attempts()),
         account_usd=account_usd,
         is_billed=is_billed,
         unexplained_usd=unexplained_usd(lines),
     )
     _check(made)
     return made
+
+
+def _findings(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid) -> tuple[Findings, Decimal | None]:
+    """Compare by request where the account states requests, else by buckets; with what was billed, None = no costs."""
+    requests = [row for row in rows if row.kind == "request"]
+    if requests:
+        billed_usd = total(row.billed_usd or ZERO for row in requests)
+        return compare_requests(side.attempts, requests, grid, side.prices.name_of), billed_usd
+    account = _account(side, rows, grid)
+    return _by_buckets(side, account), account.billed_usd if account.charged else None
+
+
+def _known_usd(attempts: Iterable[HeldAttempt]) -> Decimal:
+    return total(EXACT.add(each.usd or ZERO, each.fees_usd) for each in attempts if not each.is_open)
 
 
 def _account(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid) -> AccountSide:
@@ -138,26 +145,34 @@ def _dollars_alone(attempts: Iterable[HeldAttempt], account: AccountSide) -> Fin
 
 def _fees(findings: Findings, attempts: Iterable[HeldAttempt], grid: Grid, account: AccountSide) -> None:
     """Put fees (searches and the like) side by side, slot by slot."""
-    held: dict[int, _Sum] = defaultdict(_Sum)
+    held = _held_fees(attempts, grid)
+    billed_slots = {place.slot for place in account.charged if place.tier == "fees"}
+    for slot in sorted({*held, *billed_slots}):
+        place = Place(None, "fees", slot)
+        bucket = account.charged.get(place, Bucket())
+        there = EXACT.subtract(bucket.billed_usd, bucket.credits_usd) if billed_slots else None
+        findings.lines += _fee_lines(place, held.get(slot, ZERO), there)
+
+
+def _held_fees(attempts: Iterable[HeldAttempt], grid: Grid) -> dict[int, Decimal]:
+    held: dict[int, Decimal] = defaultdict(Decimal)
     for each in attempts:
         if each.fees_usd and not each.is_open:
             slot = grid.slot(each.at_us)
-            held[slot].usd = EXACT.add(held[slot].usd, each.fees_usd)
-            held[slot].n_requests += 1
-    has_places = any(place.tier == "fees" for place in account.charged)
-    for slot in sorted({*held, *(place.slot for place in account.charged if place.tier == "fees")}):
-        place = Place(None, "fees", slot)
-        here = held[slot].usd if slot in held else ZERO
-        bucket = account.charged.get(place)
-        there = EXACT.subtract(bucket.billed_usd, bucket.credits_usd) if bucket is not None else ZERO
-        agreed = min(here, there) if has_places else here
-        lines = (
-            Line(name="agreed", place=place, here_usd=agreed, there_usd=agreed, n_there=None, note="fees"),
-            Line(name="only_here", place=place, here_usd=EXACT.subtract(here, agreed), note="fees"),
-            Line(name="foreign", place=place, there_usd=EXACT.subtract(there, agreed) if has_places else ZERO,
-                 n_there=None, note="fees"),
-        )  # fmt: skip
-        findings.lines += [line for line in lines if line.here_usd or line.there_usd]
+            held[slot] = EXACT.add(held[slot], each.fees_usd)
+    return held
+
+
+def _fee_lines(place: Place, here: Decimal, there: Decimal | None) -> list[Line]:
+    """Give what agrees, and what only one side has; None = the account tells no fees apart."""
+    agreed = here if there is None else min(here, there)
+    foreign = ZERO if there is None else EXACT.subtract(there, agreed)
+    lines = (
+        Line(name="agreed", place=place, here_usd=agreed, there_usd=agreed, n_there=None, note="fees"),
+        Line(name="only_here", place=place, here_usd=EXACT.subtract(here, agreed), note="fees"),
+        Line(name="foreign", place=place, there_usd=foreign, n_there=None, note="fees"),
+    )
+    return [line for line in lines if line.here_usd or line.there_usd]
 
 
 def _said(side: LedgerSide, rows: Sequence[AccountRow], *, is_billed: bool) -> Iterable[str]:
@@ -168,7 +183,7 @@ def _said(side: LedgerSide, rows: Sequence[AccountRow], *, is_billed: bool) -> I
     own_key = total(row.own_key_usd or ZERO for row in rows)
     if own_key:
         yield f"{own_key:f} USD were paid by a key of one's own in another account: not part of this bill"
-    if n_unpriced := sum(1 for each in side.attempts() if each.usd is None and not each.is_open):
+    if n_unpriced := side.n_unpriced():
         yield f"{n_unpriced:,} attempts have no price here"
     if hidden := sum(row.n_hidden_retries for row in rows):
         yield f"{hidden:,} further requests were tried by the account itself"
