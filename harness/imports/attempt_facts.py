@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from harness.errors import Billed, ErrorClass
 from harness.imports.log_records import ImportedAttempt, ImportedUsage, Said
@@ -39,36 +40,44 @@ def request_id(fmt: str, identity: str) -> str:
     return f"{fmt}:#{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptPlace:
+    """Where a call belongs in the ledger.
+
+    Attributes:
+        request: from `request_id`.
+        planned_id: of its sample; None = it belongs to none.
+        retry_of: id of the attempt that it repeats; None = of none.
+        when_us: instant of the run, for a call without one.
+    """
+
+    request: str
+    cell_id: int
+    planned_id: int | None
+    retry_of: int | None
+    when_us: int
+
+
 def logged(
-    call: ImportedAttempt,
-    *,
-    request: str,
-    cell_id: int,
-    planned_id: int | None,
-    retry_of: int | None,
-    when_us: int,
-    estimated: bool = False,
-    transcripts: bool = False,
+    call: ImportedAttempt, place: AttemptPlace, *, estimated: bool = False, transcripts: bool = False
 ) -> LoggedAttempt:
     """Make the ledger's facts of a call.
 
     Args:
-        request: from `request_id`.
-        when_us: instant of the run, for a call without one.
         estimated: count the tokens of a call without usage from its texts.
         transcripts: keep its texts.
     """
     usage = _facts(call, estimated=estimated)
-    started_at_us = _first(call.started_at_us, call.finished_at_us, when_us)
+    started_at_us = _first(call.started_at_us, call.finished_at_us, place.when_us)
     start = AttemptStart(
-        request_id=request,
-        cell_id=cell_id,
-        planned_id=planned_id,
+        request_id=place.request,
+        cell_id=place.cell_id,
+        planned_id=place.planned_id,
         model_requested=call.model or call.cell.model,
         started_at_us=started_at_us,
         purpose=call.purpose,
         try_number=max(1, call.try_number),
-        retry_of=retry_of,
+        retry_of=place.retry_of,
         parameters=call.parameters,
         service_tier=call.service_tier,
         mode=call.mode,
@@ -119,14 +128,20 @@ def _billed(call: ImportedAttempt, usage: UsageFacts) -> Billed:
 
 
 def _facts(call: ImportedAttempt, *, estimated: bool) -> UsageFacts:
-    found = call.usage
-    if found is None or (estimated and found.usage.is_missing):
-        if estimated and call.said is not None and call.said.answer is not None and call.status == "succeeded":
-            found = _counted(call.said, None if found is None else found.raw)
-        elif found is None:
-            return NO_USAGE
+    found = (_estimated(call) if estimated else None) or call.usage
+    if found is None:
+        return NO_USAGE
     source: UsageSource = "estimated" if found.tool_counted or found.kind == ESTIMATE else "imported"
     return usage_facts(found.usage, meters(found.usage), raw_usage=found.raw, usage_kind=found.kind, counted_by=source)
+
+
+def _estimated(call: ImportedAttempt) -> ImportedUsage | None:
+    """Count the tokens of an answered call that does not say them; None = it says them, or has no texts."""
+    if call.usage is not None and not call.usage.usage.is_missing:
+        return None
+    if call.said is None or call.said.answer is None or call.status != "succeeded":
+        return None
+    return _counted(call.said, None if call.usage is None else call.usage.raw)
 
 
 def _counted(said: Said, raw: Mapping[str, object] | None) -> ImportedUsage:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from harness.imports.attempt_facts import logged, request_id
+from harness.imports.attempt_facts import AttemptPlace, logged, request_id
 from harness.imports.harnesses.asked_models import is_nobody
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_records import (
@@ -265,6 +265,9 @@ class _Reading:
             self._plan(new, samples)
         self._write_calls(new)
         self._write_scores([one for one in waiting if isinstance(one, ImportedScore)])
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
         for memory in (self._newest, self._samples):
             while len(memory) > REMEMBERED:
                 memory.popitem(last=False)
@@ -363,15 +366,15 @@ class _Reading:
                 self._insert(ready)
                 ready = {}
             run = self._run(call.cell.run)
-            ready[request] = logged(
-                call,
+            place = AttemptPlace(
                 request=request,
                 cell_id=self._cell_id(call.cell),
                 planned_id=None if call.sample is None else self._samples[_place(call.cell, call.sample)],
                 retry_of=None if retried is None else self._attempt_id(retried),
                 when_us=run.record.created_at_us or self._options.now_us,
-                estimated=self._options.estimate,
-                transcripts=self._options.transcripts,
+            )
+            ready[request] = logged(
+                call, place, estimated=self._options.estimate, transcripts=self._options.transcripts
             )
         self._insert(ready)
 
@@ -414,9 +417,7 @@ class _Reading:
     def _score(self, score: ImportedScore, place: StoredAttempt) -> ScoreRecord | None:
         if place.planned_id is None:
             return None
-        value, reason = score.value, score.reason
-        if value is None or not 0 <= value <= 1:
-            value, reason = None, reason or ("not_scored" if value is None else "not_from_0_to_1")
+        why_not = _why_not_scored(score)
         return ScoreRecord(
             attempt_id=place.attempt_id,
             planned_id=place.planned_id,
@@ -424,11 +425,18 @@ class _Reading:
             scorer=f"{self._format.name}/{score.scorer}"[:200],
             scorer_version="",
             scored_at_us=score.scored_at_us or self._options.now_us,
-            value_millionths=None if value is None else round(value * 1_000_000),
-            reason=None if value is not None else reason,
+            value_millionths=None if score.value is None or why_not is not None else round(score.value * 1_000_000),
+            reason=why_not,
             answer=redact_texts(score.answer) if self._options.transcripts else None,
             explanation=redact_texts(score.explanation) if self._options.transcripts else None,
         )
+
+
+def _why_not_scored(score: ImportedScore) -> str | None:
+    """Say why a score has no value that a report can use; None = it has one."""
+    if score.value is None:
+        return score.reason or "not_scored"
+    return None if 0 <= score.value <= 1 else score.reason or "not_from_0_to_1"
 
 
 def _renamed(record: ImportedSample | ImportedAttempt, name: str) -> ImportedSample | ImportedAttempt:

@@ -22,20 +22,28 @@ def instant_us(value: object, unit: Literal["s", "ms", "us", "ns"] = "s") -> int
         value: text as RFC 3339 (without a zone: UTC), or a number (also as text) of `unit`s since 1970.
         unit: what numbers count.
     """
-    if isinstance(value, bool) or value is None:
-        return None
     if isinstance(value, str) and not value.isdigit():
-        try:
-            found = to_us(parse_instant(value, zoneless="utc"))
-        except ValueError:
-            return None
-    elif isinstance(value, int | str):
-        found = int(value) * 10**6 // PER_SECOND[unit] if len(str(value)) < 25 else -1
-    elif isinstance(value, float) and math.isfinite(value * 10**6):
-        found = round(value * (10**6 / PER_SECOND[unit]))
+        found = _written_us(value)
     else:
+        found = _number_us(value, PER_SECOND[unit])
+    return found if found is not None and 0 <= found < _LATEST_US else None
+
+
+def _written_us(text: str) -> int | None:
+    try:
+        return to_us(parse_instant(text, zoneless="utc"))
+    except ValueError:
         return None
-    return found if 0 <= found < _LATEST_US else None
+
+
+def _number_us(value: object, per_second: int) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | str):
+        return int(value) * 10**6 // per_second if len(str(value)) < 25 else None
+    if isinstance(value, float) and math.isfinite(value * 10**6):
+        return round(value * (10**6 / per_second))
+    return None
 
 
 def ended_us(started_us: int | None, duration_s: float | None) -> int | None:

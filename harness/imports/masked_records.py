@@ -17,6 +17,7 @@ from harness.imports.log_records import (
     ImportedRun,
     ImportedSample,
     ImportedScore,
+    ImportedUsage,
     Noted,
     Record,
     SampleKey,
@@ -51,11 +52,8 @@ class Masking:
                 return replace(record, where=redact_texts(record.where), reason=redact(record.reason))
 
     def _attempt(self, call: ImportedAttempt) -> ImportedAttempt:
-        cell, usage, parameters = self._cell(call.cell), call.usage, call.parameters
-        if usage is not None and usage.raw is not None and _has_text(usage.raw):
-            usage = replace(usage, raw=masked_settings(usage.raw))
-        if parameters:
-            parameters = self._masked_settings(parameters)
+        cell, usage = self._cell(call.cell), _usage(call.usage)
+        parameters = self._masked_settings(call.parameters) if call.parameters else call.parameters
         if cell is not call.cell or usage is not call.usage or parameters is not call.parameters:
             call = replace(call, cell=cell, usage=usage, parameters=parameters)
         if not holds_key(_named(call)):
@@ -101,6 +99,12 @@ class Masking:
             masked = masked_settings(settings)
             known = self._settings[id(settings)] = settings, (settings if masked == settings else masked)
         return known[1]
+
+
+def _usage(usage: ImportedUsage | None) -> ImportedUsage | None:
+    if usage is None or usage.raw is None or not _has_text(usage.raw):
+        return usage
+    return replace(usage, raw=masked_settings(usage.raw))
 
 
 def _named(call: ImportedAttempt) -> str:

@@ -63,23 +63,31 @@ def counted(
         "cache write 1h": cache_write_1h,
         "reasoning": reasoning,
     }
-    wrong = [f"{name} {count}" for name, count in counts.items() if count is not None and count < 0]
-    if wrong:
-        raise ImportRefused(f"a negative count of tokens: {', '.join(wrong)}", where=where)
+    _refuse_negative(counts, where)
     if output is not None and (reasoning or 0) > output:
         raise ImportRefused(f"{reasoning} reasoning tokens are more than all {output} output tokens", where=where)
-    parts = (cache_read, cache_write, cache_write_1h)
-    is_known = uncached_input is not None
+    if uncached_input is None:
+        cache_read = cache_write = cache_write_1h = None
     usage = Usage(
-        input_tokens=uncached_input + sum(part or 0 for part in parts) if uncached_input is not None else None,
+        input_tokens=_sum_of(uncached_input, cache_read, cache_write, cache_write_1h),
         output_tokens=output,
-        cache_read_tokens=cache_read if is_known else None,
-        cache_write_5m_tokens=cache_write if is_known else None,
-        cache_write_1h_tokens=cache_write_1h if is_known else None,
+        cache_read_tokens=cache_read,
+        cache_write_5m_tokens=cache_write,
+        cache_write_1h_tokens=cache_write_1h,
         reasoning_tokens=reasoning if output is not None else None,
         flags=flags,
     )
     return ImportedUsage(usage=sensible(usage), raw=raw, kind=fmt, tool_counted=tool_counted)
+
+
+def _sum_of(uncached: int | None, *cached: int | None) -> int | None:
+    return None if uncached is None else uncached + sum(part or 0 for part in cached)
+
+
+def _refuse_negative(counts: Mapping[str, int | None], where: str) -> None:
+    wrong = [f"{name} {count}" for name, count in counts.items() if count is not None and count < 0]
+    if wrong:
+        raise ImportRefused(f"a negative count of tokens: {', '.join(wrong)}", where=where)
 
 
 def unsure(fmt: str, raw: Mapping[str, object] | None, name: str, detail: str) -> ImportedUsage:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.imports.attempt_facts import logged
+from harness.imports.attempt_facts import AttemptPlace, logged
 from harness.imports.containers.log_files import LogFile
 from harness.imports.known_formats import recognised
 from harness.imports.log_formats import Source, SourceFile
@@ -89,7 +89,8 @@ def _read(path: Path) -> int:
     calls = form.read(Source(files=(SourceFile(file=look.file, role=role),), texts=True))
     found = [one for one in calls if isinstance(one, ImportedAttempt)]
     for call in found:
-        logged(call, request="r", cell_id=1, planned_id=None, retry_of=None, when_us=1, transcripts=True)
+        place = AttemptPlace(request="r", cell_id=1, planned_id=None, retry_of=None, when_us=1)
+        logged(call, place, transcripts=True)
     return len(found)
 
 

@@ -23,7 +23,7 @@ from harness.imports.gateways.joined_batches import (
     read_batch,
     run_status,
 )
-from harness.imports.gateways.logged_answers import logged_failure, read_logged
+from harness.imports.gateways.logged_answers import LoggedAnswer, logged_failure, read_logged
 from harness.imports.harnesses.asked_models import UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
 from harness.imports.log_formats import Format, Source
@@ -41,13 +41,16 @@ KEY = "custom_id"
 
 def role_of(look: Peek) -> str | None:
     """Recognise results by `custom_id` with `response`, requests by `custom_id` with `body`, and the batch object."""
-    first, top = look.first, look.top
-    if KEY in first and ("response" in first or "error" in first) and "result" not in first:
+    first = look.first
+    if KEY in first and not first.keys().isdisjoint(("response", "error")) and "result" not in first:
         return RESULTS
     if KEY in first and "body" in first:
         return REQUESTS
-    is_job = top.get("object") == "batch" and ("input_file_id" in top or "input_files" in top)
-    return JOB if is_job and look.container == "json" else None
+    return JOB if _is_job(look.top) and look.container == "json" else None
+
+
+def _is_job(document: JsonObject) -> bool:
+    return document.get("object") == "batch" and ("input_file_id" in document or "input_files" in document)
 
 
 def read(source: Source) -> Iterator[Record]:
@@ -61,28 +64,40 @@ def _asked(row: JsonObject) -> JsonObject:
 
 def _provider(source: Source) -> str:
     """Tell who served a batch by what only they write; without an answered line the requests have to do."""
-    results = [row for file in source.of(RESULTS) for row in file.look.rows if isinstance(row, dict)]
-    found = [name for row in results if (name := _server_of(row)) is not None]
-    if found:
-        return found[0]
-    requests = [row for file in source.of(REQUESTS) for row in file.look.rows if isinstance(row, dict)]
+    found = (name for row in _seen_rows(source, RESULTS) if (name := _server_of(row)) is not None)
+    if (server := next(found, None)) is not None:
+        return server
+    requests = _seen_rows(source, REQUESTS)
     return "mistral" if requests and not any("url" in row or "method" in row for row in requests) else UNKNOWN_PROVIDER
+
+
+def _seen_rows(source: Source, role: str) -> list[JsonObject]:
+    return [row for file in source.of(role) for row in file.look.rows if isinstance(row, dict)]
 
 
 def _server_of(row: JsonObject) -> str | None:
     line_id, response = a_text(row.get("id")), an_object(row.get("response"))
     body = an_object(response.get("body"))
-    usage = an_object(body.get("usage"))
-    if "x_groq" in body or "queue_time" in usage or body.get("service_tier") == "on_demand":
+    if _is_groq(body):
         return "groq"
     if line_id is None:
-        is_azure = "prompt_filter_results" in body or str(response.get("request_id") or "").count("-") == 4
-        return "azure" if is_azure else None
-    if line_id.startswith("vllm-"):
-        return "vllm"
-    if line_id.startswith("batch-"):
-        return "mistral"
-    return "openai" if line_id.startswith("batch_req_") and not str(body.get("id") or "").startswith("gen-") else None
+        return "azure" if _is_azure(response) else None
+    server = next((name for prefix, name in _SERVERS.items() if line_id.startswith(prefix)), None)
+    return None if server == "openai" and str(body.get("id") or "").startswith("gen-") else server
+
+
+_SERVERS = {"vllm-": "vllm", "batch-": "mistral", "batch_req_": "openai"}
+"""Servers by how the ids of their lines begin."""
+
+
+def _is_groq(body: JsonObject) -> bool:
+    return "x_groq" in body or "queue_time" in an_object(body.get("usage")) or body.get("service_tier") == "on_demand"
+
+
+def _is_azure(response: JsonObject) -> bool:
+    """Whether a response without an id of its line is Azure's, which filters prompts and numbers requests by UUID."""
+    body = an_object(response.get("body"))
+    return "prompt_filter_results" in body or str(response.get("request_id") or "").count("-") == 4
 
 
 def _outcome(row: JsonObject, provider: str, where: str) -> Outcome:
@@ -91,17 +106,24 @@ def _outcome(row: JsonObject, provider: str, where: str) -> Outcome:
     request_id = a_text(row.get("id")) or a_text(response.get("request_id"))
     has_failed = says_something(error)
     answer = read_logged(body, provider) if body else None
-    if has_failed and status == 200 and answer is not None and answer.usage is not None:
+    if has_failed and status == 200 and _states_tokens(answer):
         raise ImportRefused("a line that is both an answer and an error", where=where)
-    if not has_failed and (status is None or status < 400) and body and (answer is None or answer.stated.error is None):
+    if not has_failed and _is_good(answer, status):
         return Outcome(status="succeeded", answer=answer, request_id=request_id, document=body)
-    failure = _early(an_object(error)) or logged_failure({"error": error} if has_failed else body, provider, status)
     return Outcome(
         status=_ENDED.get(str(an_object(error).get("code")), "failed"),
         answer=answer,
-        failure=failure,
+        failure=_early(an_object(error)) or logged_failure({"error": error} if has_failed else body, provider, status),
         request_id=request_id,
     )
+
+
+def _states_tokens(answer: LoggedAnswer | None) -> bool:
+    return answer is not None and answer.usage is not None
+
+
+def _is_good(answer: LoggedAnswer | None, status: int | None) -> bool:
+    return answer is not None and answer.stated.error is None and (status is None or status < 400)
 
 
 _ENDED: Mapping[str, SettledStatus] = {

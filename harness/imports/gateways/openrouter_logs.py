@@ -6,7 +6,7 @@ generation's other counts are of a tokenizer that all models share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -40,13 +40,15 @@ def role_of(look: Peek) -> str | None:
     generation = an_object(row.get("data")) or row
     if {"native_tokens_prompt", "native_tokens_completion", "total_cost"} <= generation.keys():
         return "generation"
-    if {"date", "requests", "usage", "model_permaslug"} <= row.keys():
-        return "daily"
-    few = {name.lower() for name in look.columns} if len(look.columns) <= _FEW else set()
-    if "model" in few and few & {"cost", "spend"}:
+    if {"date", "requests", "usage", "model_permaslug"} <= row.keys() or _is_spend_by_model(look.columns):
         return "daily"
     is_reply = {"choices", "usage", "provider"} <= row.keys() and "cost" in an_object(row.get("usage"))
     return "reply" if is_reply else None
+
+
+def _is_spend_by_model(columns: Sequence[str]) -> bool:
+    names = {name.lower() for name in columns}
+    return len(columns) <= _FEW and "model" in names and not names.isdisjoint(("cost", "spend"))
 
 
 def read(source: Source) -> Iterator[Record]:

@@ -68,16 +68,20 @@ def spans_in(file: SourceFile) -> Iterator[Span | Broken]:
     Raises:
         ImportRefused: a document is cut or no JSON.
     """
-    if file.look.container == "lines":
-        for line in lines(file.file):
-            if isinstance(line, Broken):
-                yield line
-                continue
-            where = f"{file.name}:{line.number}"
-            for name in EXPORTS:
-                for export in a_list(an_object(line.value).get(name)):
-                    yield from _of_export(an_object(export), where)
-        return
+    return _of_lines(file) if file.look.container == "lines" else _of_document(file)
+
+
+def _of_lines(file: SourceFile) -> Iterator[Span | Broken]:
+    for line in lines(file.file):
+        if isinstance(line, Broken):
+            yield line
+            continue
+        for name in EXPORTS:
+            for export in a_list(an_object(line.value).get(name)):
+                yield from _of_export(an_object(export), f"{file.name}:{line.number}")
+
+
+def _of_document(file: SourceFile) -> Iterator[Span]:
     split = [(name, scope, "spans") for name in EXPORTS for scope in _SCOPES]
     resource: JsonObject = {}
     n_spans = 0
