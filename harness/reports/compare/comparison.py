@@ -5,7 +5,7 @@ Pure. Data flows two SpendReports (and the head at the base's prices) -> `Compar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -158,10 +158,7 @@ def _compared(base: SpendRow, head: SpendRow, repriced: SpendRow, thresholds: Th
         difference = by_design.score_difference(level)
         costs, tokens = by_design.ratio(cost, level), by_design.ratio(output, level)
     price_ratio, usage_ratio = _price_ratio(head, repriced), _usage_ratio(base, repriced)
-    reasons = [f"{name}: the bill is a lower bound ({wording.coverage(row.facts.solve)})"
-               for name, row in (("base", base), ("head", head)) if row.facts.solve.is_lower_bound]  # fmt: skip
-    reasons += [f"{name}: the log does not tell cached tokens from fresh ones"
-                for name, row in (("base", base), ("head", head)) if row.facts.solve.n_uncached_logs]  # fmt: skip
+    reasons = tuple(_doubts(base, head))
     cost_verdict = _cost_verdict(costs, thresholds.cost_increase, known=not reasons)
     score_verdict = _score_verdict(difference, thresholds.score_drop)
     more = []
@@ -182,9 +179,20 @@ def _compared(base: SpendRow, head: SpendRow, repriced: SpendRow, thresholds: Th
         cost_verdict=cost_verdict,
         score_verdict=score_verdict,
         more_samples=max((count for count in more if count), default=None),
-        reasons=tuple(reasons),
+        reasons=reasons,
         by_design=by_design,
     )
+
+
+def _doubts(base: SpendRow, head: SpendRow) -> Iterator[str]:
+    """Say why what a row costs may be another amount than is reported."""
+    named = (("base", base), ("head", head))
+    for name, row in named:
+        if row.facts.solve.is_lower_bound:
+            yield f"{name}: the bill is a lower bound ({wording.coverage(row.facts.solve)})"
+    for name, row in named:
+        if row.facts.solve.n_uncached_logs:
+            yield f"{name}: the log does not tell cached tokens from fresh ones"
 
 
 def _price_ratio(head: SpendRow, repriced: SpendRow) -> float | None:

@@ -21,7 +21,7 @@ from harness.instants import from_us, to_us
 from harness.ledger import CellRecord, Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.charged_rows import ChargedRow, charged_rows
-from harness.ledger.reading.sums import invoiced_sums, unknown_bills
+from harness.ledger.reading.sums import InvoicedSum, invoiced_sums, unknown_bills
 from harness.money import EXACT, from_pico, multiply, plain
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates, price_used
@@ -147,6 +147,16 @@ def focus_stream(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None 
 def _batches(
     ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None, left_out: list[str]
 ) -> Iterator[Sequence[Sequence[object]]]:
+    charges = _charged(ledger, book, run_ids)
+    left_out += _left_out(charges, sum(bill.n_attempts for bill in unknown_bills(ledger, run_ids)))
+    left_out += _settled_elsewhere(invoiced_sums(ledger, run_ids))
+    cells = {cell.cell_id: cell for _, cell in cells_of(ledger, run_ids)}
+    rows_of = [_row(key, found, cells[key.cell_id]) for key, found in sorted(charges.sums.items(), key=_order)]
+    if rows_of:
+        yield list(zip(*rows_of, strict=True))
+
+
+def _charged(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> _Charges:
     charges, rates = _Charges(book), AttemptRates(book)
     for rows in charged_rows(ledger, run_ids):
         apart = [row.attempt_id for row in rows if not row.summable]
@@ -156,15 +166,7 @@ def _batches(
                 charges.summable(row, rates)
             else:
                 charges.alone(row, alone[row.attempt_id])
-    left_out += _left_out(charges, sum(bill.n_attempts for bill in unknown_bills(ledger, run_ids)))
-    if settled := invoiced_sums(ledger, run_ids):
-        usd = plain(from_pico(sum(each.billed_pico_usd for each in settled)))
-        n_attempts = sum(each.n_attempts for each in settled)
-        left_out.append(f"{n_attempts:,} attempts that an account settled for {usd} USD are in no row")
-    cells = {cell.cell_id: cell for _, cell in cells_of(ledger, run_ids)}
-    rows_of = [_row(key, found, cells[key.cell_id]) for key, found in sorted(charges.sums.items(), key=_order)]
-    if rows_of:
-        yield list(zip(*rows_of, strict=True))
+    return charges
 
 
 def _order(item: tuple[_Key, _Sum]) -> tuple[object, ...]:
@@ -177,6 +179,13 @@ def _left_out(charges: _Charges, n_unknown: int) -> Iterable[str]:
         yield f"{charges.n_unpriced:,} attempts are not, or not wholly, in these rows: no price is known for them"
     if n_unknown:
         yield f"{n_unknown:,} attempts may be billed by an amount that is not known: they are in no row"
+
+
+def _settled_elsewhere(settled: Sequence[InvoicedSum]) -> Iterator[str]:
+    if settled:
+        usd = plain(from_pico(sum(each.billed_pico_usd for each in settled)))
+        n_attempts = sum(each.n_attempts for each in settled)
+        yield f"{n_attempts:,} attempts that an account settled for {usd} USD are in no row"
 
 
 def _row(key: _Key, found: _Sum, cell: CellRecord) -> tuple[object, ...]:

@@ -74,8 +74,7 @@ def spend_report(
     charger = Charger(book=book, pricing=pricing)
     with ledger.at_one_moment() as still:
         runs = _complete(still) if run_ids is None else _named(still, run_ids)
-        cells = {cell.cell_id: RunCell(record=cell, run=run) for run in runs for cell in still.cells(run.run_id)
-                 if cell.cell_id is not None}  # fmt: skip
+        cells = _cells(still, runs)
         check_names(pricing, book, {(cell.record.provider, cell.record.model) for cell in cells.values()})
         _charge(still, [run.run_id for run in runs], cells, charger)
         _read_draws(still, [run for run in runs if DESIGN in run.config], cells)
@@ -116,14 +115,21 @@ def _named(ledger: Ledger, run_ids: Sequence[str]) -> list[RunRecord]:
     return [known[run_id] for run_id in dict.fromkeys(run_ids)]
 
 
+def _cells(ledger: Ledger, runs: Sequence[RunRecord]) -> Cells:
+    """The cells of runs by their id, nothing read into them yet."""
+    return {
+        cell.cell_id: RunCell(record=cell, run=run)
+        for run in runs
+        for cell in ledger.cells(run.run_id)
+        if cell.cell_id is not None
+    }
+
+
 def _warnings(charger: Charger, runs: Sequence[RunRecord], cells: Sequence[CellFacts]) -> Iterator[str]:
     if charger.warnings:
         yield from told_once(charger.warnings)
     yield from price_warnings(charger.used.values())
-    changed = sorted(run.run_id for run in runs if run.price_book_sha256 != charger.book.sha256)
-    if changed:
-        listed = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
-        yield f"the price book has changed since {listed} ran; amounts are from the present book"
+    yield from _changed_book(charger.book, runs)
     yield from lost_weights(runs)
     yield from unmeasured(runs, cells)
     waves = {run_id: cell.drawn for cell in cells if cell.drawn is not None for run_id in cell.run_ids}
@@ -131,6 +137,13 @@ def _warnings(charger: Charger, runs: Sequence[RunRecord], cells: Sequence[CellF
     for run in runs:
         if IMPORTED in run.config:
             yield from (f"{run.run_id}: {warning}" for warning in run.warnings)
+
+
+def _changed_book(book: PriceBook, runs: Sequence[RunRecord]) -> Iterator[str]:
+    changed = sorted(run.run_id for run in runs if run.price_book_sha256 != book.sha256)
+    if changed:
+        listed = ", ".join(changed[:3]) + (" and others" if len(changed) > 3 else "")
+        yield f"the price book has changed since {listed} ran; amounts are from the present book"
 
 
 def _standing(run: RunRecord, drawn: DrawnFacts | None) -> str:
@@ -159,8 +172,7 @@ def run_spends(ledger: Ledger, book: PriceBook, run_ids: Sequence[str]) -> dict[
     of many or large ones, in a fraction of a report's time and memory."""
     charger = Charger(book=book)
     with ledger.at_one_moment() as still:
-        cells = {cell.cell_id: RunCell(record=cell, run=run) for run in _named(still, run_ids)
-                 for cell in still.cells(run.run_id) if cell.cell_id is not None}  # fmt: skip
+        cells = _cells(still, _named(still, run_ids))
         _charge_attempts(still, run_ids, cells, charger, SampleSpend())
         _read_imported(still, cells, charger)
     spends = dict.fromkeys(run_ids, NOTHING)
@@ -178,10 +190,7 @@ def _charge_attempts(
         _add_sum(cells[one.sums.cell_id], one, charger, spent)
     for row in attempt_rows(ledger, run_ids, only="one_by_one"):
         _add_single(cells[row.cell_id], row, charger, spent)
-    prices = [used.price for used in charger.used.values()]
-    if hourly := {price.name: usd for price in prices if (usd := price.usd_per_hour)}:
-        for run_id in run_ids:
-            _add_hardware(_busy(attempt_rows(ledger, [run_id]), hourly, charger), hourly, cells, spent)
+    _charge_hardware(ledger, run_ids, cells, charger, spent)
     for bill in unknown_bills(ledger, run_ids):
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
@@ -197,12 +206,8 @@ def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
     for count in estimated_counts(ledger, list(imported)):
         cells[count.cell_id].add(count.purpose, Spend(n_estimated=count.n_attempts))
     for cell in cells.values():
-        purposes = [purpose for purpose, spend in zip(PURPOSES, cell.spends, strict=True) if spend.n_attempts]
-        lossy, uncached = (
-            _is_noted(imported.get(cell.run.run_id), mark) for mark in (LOWER_BOUND_NOTE, UPPER_BOUND_NOTE)
-        )
-        if lossy or uncached:
-            cell.add(purposes[0] if purposes else "solve", Spend(n_lossy_logs=lossy, n_uncached_logs=uncached))
+        if cell.run.run_id in imported:
+            _add_notes(cell)
     for cell_id, (usd, n_attempts) in tool_costs(ledger, list(imported)).items():
         cell = cells[cell_id]
         if charger.as_it_was:
@@ -211,8 +216,16 @@ def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
             cell.by_tool = ToolCost(usd=usd, n_attempts=n_attempts)
 
 
-def _is_noted(run: RunRecord | None, mark: str) -> bool:
-    return run is not None and any(warning.startswith(mark) for warning in run.warnings)
+def _add_notes(cell: RunCell) -> None:
+    """Note on the first purpose that a cell spent for what its log says that it lacks."""
+    lossy, uncached = (_is_noted(cell.run, mark) for mark in (LOWER_BOUND_NOTE, UPPER_BOUND_NOTE))
+    if lossy or uncached:
+        purposes = [purpose for purpose, spend in zip(PURPOSES, cell.spends, strict=True) if spend.n_attempts]
+        cell.add(purposes[0] if purposes else "solve", Spend(n_lossy_logs=lossy, n_uncached_logs=uncached))
+
+
+def _is_noted(run: RunRecord, mark: str) -> bool:
+    return any(warning.startswith(mark) for warning in run.warnings)
 
 
 def _read_draws(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None:
@@ -265,6 +278,16 @@ def _add_single(cell: RunCell, row: AttemptRow, charger: Charger, spent: SampleS
     if row.purpose == "solve" and row.planned_id is not None:
         usd = None if spend.is_unpriced else float(spend.cost.total)
         spent.add_single(row.cell_id, row.planned_id, usd, spend.tokens.output_tokens)
+
+
+def _charge_hardware(
+    ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger, spent: SampleSpend
+) -> None:
+    """Charge what models kept busy whose price is by the hour."""
+    prices = [used.price for used in charger.used.values()]
+    if hourly := {price.name: usd for price in prices if (usd := price.usd_per_hour)}:
+        for run_id in run_ids:
+            _add_hardware(_busy(attempt_rows(ledger, [run_id]), hourly, charger), hourly, cells, spent)
 
 
 def _busy(

@@ -97,8 +97,8 @@ class BillForecaster:
         """
         with self._one_at_a_time:
             charges = self._charges.by_cell(len(self._planned_ids) if first is None else first, to_come)
-            is_sure = to_come is None
-            amounts = _amounts(list(charges.values()), n_waves=None if is_sure else wave)
+            n_waves = None if to_come is None else wave
+            amounts = _amounts(list(charges.values()), n_waves=n_waves)
             if not charges or amounts is None or amounts.low is None:
                 return None
             spent = self._spent()
@@ -109,7 +109,7 @@ class BillForecaster:
             cells = {
                 cell: forecast(found, tasks, spent.get(self._cells[cell], 0))
                 for cell, tasks in charges.items()
-                if (found := _amounts([tasks], n_waves=None if is_sure else wave)) is not None
+                if (found := _amounts([tasks], n_waves=n_waves)) is not None
             }
             every_task = [task for tasks in charges.values() for task in tasks]
             return self._stored(cells, forecast(amounts, every_task, sum(spent.values())))
@@ -215,8 +215,7 @@ def _pico(usd: Decimal | None) -> int | None:
 def _sum(cells: Sequence[BillForecast], unpriced: tuple[str, ...]) -> BillForecast:
     """The forecast of a run from those of its cells."""
     expected = sum(one.expected for one in cells)
-    below = spread((Decimal(one.expected), _decimal(one.low)) for one in cells)
-    above = spread((_decimal(one.high), Decimal(one.expected)) for one in cells)
+    low, high = _ends(cells, expected)
     ceilings = [one.ceiling for one in cells if one.ceiling is not None]
     return BillForecast(
         stage="start",
@@ -225,11 +224,20 @@ def _sum(cells: Sequence[BillForecast], unpriced: tuple[str, ...]) -> BillForeca
         sources=tuple(sorted({source for one in cells for source in one.sources})),
         spent=0,
         expected=expected,
-        low=None if below is None or above is None else expected - int(below),
-        high=None if below is None or above is None else expected + int(above),
+        low=low,
+        high=high,
         ceiling=sum(ceilings) if len(ceilings) == len(cells) else None,
         unpriced=unpriced,
     )
+
+
+def _ends(cells: Sequence[BillForecast], expected: int) -> tuple[int | None, int | None]:
+    """The ends of the interval of a run's bill; None where a cell has none."""
+    below = spread((Decimal(one.expected), _decimal(one.low)) for one in cells)
+    above = spread((_decimal(one.high), Decimal(one.expected)) for one in cells)
+    if below is None or above is None:
+        return None, None
+    return expected - int(below), expected + int(above)
 
 
 def _decimal(amount: int | None) -> Decimal | None:

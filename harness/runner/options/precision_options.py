@@ -104,16 +104,13 @@ def _contradictions(spec: RunSpec) -> Iterator[Finding]:
         return
     if spec.precision is not None and spec.difference is not None:
         yield Finding(where="--precision", message="a run goes on for a score or for a difference, not for both")
-    if spec.pilot is not None:
-        yield Finding(where="--pilot", message="a run for a precision begins with a pilot of its own")
-    if spec.limit is not None:
-        yield Finding(where="--limit", message=_LIMIT)
-    if spec.epochs is not None:
-        yield Finding(where="--epochs", message=_EPOCHS)
+    decided = (("--pilot", spec.pilot, _PILOT), ("--limit", spec.limit, _LIMIT), ("--epochs", spec.epochs, _EPOCHS))
+    yield from (Finding(where=option, message=why) for option, value, why in decided if value is not None)
     if spec.against is not None and set(spec.models) == {spec.against}:
         yield Finding(where="--against", message=f"{spec.against} is the only model of the run: name another with -m")
 
 
+_PILOT = "a run for a precision begins with a pilot of its own"
 _LIMIT = (
     "a precision is about the whole suite: the run itself decides how many samples each task needs, and the first N of"
     " a task are a suite of their own"

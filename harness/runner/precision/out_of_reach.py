@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from harness.errors import HarnessError, InputError, NoMoreWaves
 from harness.runner.forecast.bill_words import usd_words
-from harness.runner.precision.goals import Goal
+from harness.runner.precision.goals import Finding, Goal
 from harness.runner.precision.points import points_up, wanted_points
 from harness.waves.states import CellStates
 
@@ -23,21 +23,27 @@ def refusal(goal: Goal, states: Sequence[CellStates]) -> NoMoreWaves | None:
         for state in one.states:
             if not state.observed.n_units and state.passes and state.passes[0]:
                 return _without_scores(one.cell.model, state.stratum.task, one.cell.suite, state.passes[0])
-    for finding in goal.findings(states):
-        best = finding.best
-        if finding.estimate.value is not None and finding.estimate.half_width <= goal.target.half_width:
-            continue
-        if best.half_width > TOLERANCE * goal.target.half_width:
-            price = "" if best.usd is None else f", for about {usd_words(best.usd)} in all"
-            how = "as repeated answers show" if best.measured else "as far as answers to a sample usually differ"
-            return NoMoreWaves(
-                f"{finding.name}: ±{wanted_points(goal.target.half_width)} cannot be had; all {_n_attempts(states):,}"
-                f" attempts would leave ±{points_up(best.half_width)}{price} ({how})",
-                exit_code=InputError.exit_code,
-                fix=f"start a new run with {points_up(best.half_width)}pt or more; with --reuse it takes the answers"
-                " that this one has",
-            )
-    return None
+    wanted = goal.target.half_width
+    far = (finding for finding in goal.findings(states) if _is_out_of_reach(finding, wanted))
+    return next((_too_narrow(finding, wanted, _n_attempts(states)) for finding in far), None)
+
+
+def _is_out_of_reach(finding: Finding, wanted: float) -> bool:
+    is_reached = finding.estimate.value is not None and finding.estimate.half_width <= wanted
+    return not is_reached and finding.best.half_width > TOLERANCE * wanted
+
+
+def _too_narrow(finding: Finding, wanted: float, n_attempts: int) -> NoMoreWaves:
+    best = finding.best
+    price = "" if best.usd is None else f", for about {usd_words(best.usd)} in all"
+    how = "as repeated answers show" if best.measured else "as far as answers to a sample usually differ"
+    return NoMoreWaves(
+        f"{finding.name}: ±{wanted_points(wanted)} cannot be had; all {n_attempts:,}"
+        f" attempts would leave ±{points_up(best.half_width)}{price} ({how})",
+        exit_code=InputError.exit_code,
+        fix=f"start a new run with {points_up(best.half_width)}pt or more; with --reuse it takes the answers"
+        " that this one has",
+    )
 
 
 def _without_scores(model: str, task: str, suite: str, n_units: int) -> NoMoreWaves:

@@ -6,7 +6,7 @@ chains. A run that was killed decides the same again, as it knows nothing but wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from harness.errors import LedgerError, NoMoreWaves
 from harness.ledger import Ledger
@@ -53,6 +53,19 @@ class PrecisionWaves:
             self._is_resumed = False
             return self._wave(self._ledger.draws(self._designed.run.run_id))
         states = cell_states(self._ledger, self._designed)
+        wanted, refused = self._wanted(states, stuck)
+        draws = [draw for cell, (wave, more) in wanted.items() for draw in wave_draws(states[cell], more, wave=wave)]
+        if draws:
+            self._ledger.add_draws(draws)
+            return self._wave(draws)
+        if refused:
+            raise _together(refused)
+        return None
+
+    def _wanted(
+        self, states: Mapping[int, CellStates], stuck: Collection[ModelSpec]
+    ) -> tuple[Wanted, list[tuple[Goal, NoMoreWaves]]]:
+        """What goals want next, and which of them their pilot showed to be out of reach."""
         wanted: Wanted = {}
         refused: list[tuple[Goal, NoMoreWaves]] = []
         for goal in self._goals:
@@ -63,13 +76,7 @@ class PrecisionWaves:
                     refused.append((goal, reason))
                 else:
                     _add(wanted, goal, wave, self._draws(goal, own, wave))
-        draws = [draw for cell, (wave, more) in wanted.items() for draw in wave_draws(states[cell], more, wave=wave)]
-        if draws:
-            self._ledger.add_draws(draws)
-            return self._wave(draws)
-        if refused:
-            raise _together(refused)
-        return None
+        return wanted, refused
 
     def n_to_come(self, model: ModelSpec) -> int:  # noqa: ARG002 - the same for every model
         """Nothing: how much will be drawn is not known before it is."""
