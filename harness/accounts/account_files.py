@@ -93,13 +93,7 @@ def file_rows(file: Readable, form: Form | None, columns: FocusColumns | None = 
     if form is None:
         return
     if form in ("openrouter export", "focus"):
-        for row in csv_rows.rows(file):
-            if isinstance(row, Broken):
-                raise ImportRefused(row.reason, where=row.where)
-            fields = row.fields
-            read = openrouter_account.export_row if form == "openrouter export" else None
-            with _placed(f"{file.name}:{row.number}"):
-                yield read(fields) if read else focus_row(fields, columns or FocusColumns())
+        yield from _table_rows(file, form, columns or FocusColumns())
         return
     for number, (path, value) in enumerate(walk(file, ("data",))):
         if path[:1] != ("data",):
@@ -109,6 +103,15 @@ def file_rows(file: Readable, form: Form | None, columns: FocusColumns | None = 
                 yield openrouter_account.generation_row(_whole_generation(file))
                 return
             yield from READERS[form](an_object(value))
+
+
+def _table_rows(file: Readable, form: Form, columns: FocusColumns) -> Iterator[AccountRow]:
+    for row in csv_rows.rows(file):
+        if isinstance(row, Broken):
+            raise ImportRefused(row.reason, where=row.where)
+        fields = row.fields
+        with _placed(f"{file.name}:{row.number}"):
+            yield focus_row(fields, columns) if form == "focus" else openrouter_account.export_row(fields)
 
 
 def _whole_generation(file: Readable) -> Fields:
@@ -205,13 +208,15 @@ def _form_of(element: Fields) -> Form | None:
         return "anthropic analytics costs" if "cost" in element else "anthropic analytics usage"
     if "date" in element and "prompt_tokens" in element:
         return "openrouter activity"
-    results = a_list(element.get("results"))
     if "results" not in element:
         raise ImportRefused("elements of data are no buckets of an account", fix=f"known are {LOOKED_FOR}")
-    if not results:
-        return None
-    first = an_object(results[0])
-    if "start_time" in element:
+    results = a_list(element["results"])
+    return _form_of_bucket(element, an_object(results[0])) if results else None
+
+
+def _form_of_bucket(bucket: Fields, first: Fields) -> Form:
+    """Tell what a bucket is by its own fields and those of its first result."""
+    if "start_time" in bucket:
         named = str(first.get("object", ""))
         return "openai costs" if "amount" in first or "costs" in named else "openai usage"
     return "anthropic costs" if "amount" in first else "anthropic usage"
@@ -226,21 +231,27 @@ def statements(files: Sequence[Readable], columns: FocusColumns | None = None) -
     chosen = columns or FocusColumns()
     known = [recognise(file, chosen) for file in files]
     empty = [each for each in known if each.form is None]
+    chains = _chains(known)
+    if not chains:
+        raise ImportRefused("no use in any of these files", where=", ".join(each.file.name for each in known))
+    found = [_statement(form, _whole(form, chain, empty), chosen) for (form, _), chain in chains.items()]
+    return _without_views(found)
+
+
+def _chains(known: Sequence[AccountFile]) -> dict[tuple[Form, frozenset[str]], list[AccountFile]]:
+    """Put files together that can be pages of one answer."""
     chains: dict[tuple[Form, frozenset[str]], list[AccountFile]] = {}
     for each in known:
         if each.form is not None:
             chains.setdefault((each.form, _dimensions(each)), []).append(each)
-    if not chains:
-        raise ImportRefused("no use in any of these files", where=", ".join(each.file.name for each in known))
-    found = []
-    for (form, _), chain in chains.items():
-        whole = _whole(form, chain, empty)
-        kind: RowKind = (
-            "request" if form in ("openrouter export", "openrouter generation") else _KINDS.get(form, "cost")
-        )
-        provider = "" if form == "focus" else form.partition(" ")[0]
-        found.append(Statement(kind=kind, provider=provider, files=tuple(whole), columns=chosen))
-    return _without_views(found)
+    return chains
+
+
+def _statement(form: Form, files: Sequence[AccountFile], columns: FocusColumns) -> Statement:
+    is_by_request = form in ("openrouter export", "openrouter generation")
+    kind: RowKind = "request" if is_by_request else _KINDS.get(form, "cost")
+    provider = "" if form == "focus" else form.partition(" ")[0]
+    return Statement(kind=kind, provider=provider, files=tuple(files), columns=columns)
 
 
 def _dimensions(each: AccountFile) -> frozenset[str]:
@@ -252,24 +263,34 @@ def _whole(form: Form, chain: Sequence[AccountFile], empty: Sequence[AccountFile
     """Order the pages of an answer and refuse it where one is missing or given twice."""
     if form in ("openrouter export", "openrouter generation", "focus", "openrouter activity"):
         return list(chain)
-    pages = sorted(chain, key=lambda each: (each.start_us, not each.has_more))
-    analytics = "analytics" in form
-    while pages[-1].has_more:
-        following = [each for each in empty if each.start_us >= pages[-1].end_us and each not in pages]
+    pages = _with_last_page(sorted(chain, key=lambda each: (each.start_us, not each.has_more)), empty)
+    for before, after in pairwise(pages):
+        _check_following(before, after, is_analytics="analytics" in form)
+    return pages
+
+
+def _with_last_page(pages: Sequence[AccountFile], empty: Sequence[AccountFile]) -> list[AccountFile]:
+    """Add pages without use, of which none tells its question, where more pages have to follow."""
+    found = list(pages)
+    while found[-1].has_more:
+        following = [each for each in empty if each.start_us >= found[-1].end_us and each not in found]
         if not following:
             raise ImportRefused(
-                "says that more pages follow (has_more), and they are not given", where=pages[-1].file.name,
+                "says that more pages follow (has_more), and they are not given", where=found[-1].file.name,
                 fix="give all pages of the answer, or fetch it with --provider",
             )  # fmt: skip
-        pages.append(min(following, key=lambda each: each.start_us))
-    for before, after in pairwise(pages):
-        if after.start_us < before.end_us and not (before.has_more and analytics):
-            raise ImportRefused(
-                f"answers for the same time as {before.file.name}", where=after.file.name, fix="give one of them"
-            )
-        if before.has_more and after.start_us > before.end_us and not analytics:
-            raise ImportRefused(f"a page between {before.file.name} and this one is missing", where=after.file.name)
-    return pages
+        found.append(min(following, key=lambda each: each.start_us))
+    return found
+
+
+def _check_following(before: AccountFile, after: AccountFile, *, is_analytics: bool) -> None:
+    """Refuse a page that answers again for the time of the one before, or not from its end on."""
+    if after.start_us < before.end_us and not (before.has_more and is_analytics):
+        raise ImportRefused(
+            f"answers for the same time as {before.file.name}", where=after.file.name, fix="give one of them"
+        )
+    if before.has_more and after.start_us > before.end_us and not is_analytics:
+        raise ImportRefused(f"a page between {before.file.name} and this one is missing", where=after.file.name)
 
 
 def _without_views(found: Sequence[Statement]) -> list[Statement]:

@@ -49,10 +49,7 @@ def focus_row(row: Mapping[str, str | None], columns: FocusColumns) -> AccountRo
     category = fields.get("ChargeCategory") or "Usage"
     provider = (fields.get("ProviderName") or "").strip()
     is_usage = category == "Usage"
-    model, tier = _model(fields, columns, provider) if is_usage else (None, None)
-    meter = fields.get(columns.meter)
-    if model is not None and meter is not None and meter.partition(" ")[0] in _TIERS:
-        tier, _, meter = meter.partition(" ")
+    model, tier, meter = _used(fields, columns, provider) if is_usage else (None, None, category.lower())
     return AccountRow(
         kind="cost",
         provider=provider.lower(),
@@ -60,12 +57,23 @@ def focus_row(row: Mapping[str, str | None], columns: FocusColumns) -> AccountRo
         end_us=instant_us(fields.get("ChargePeriodEnd"), "ChargePeriodEnd"),
         model=model,
         tier=tier,
-        meter=meter if is_usage else category.lower(),
+        meter=meter,
         tokens=_tokens(fields, meter) if is_usage else None,
         billed_usd=billed,
         list_usd=amount(fields.get("ListCost"), "ListCost"),
         project=fields.get("SubAccountId"),
     )
+
+
+def _used(
+    fields: Mapping[str, str | None], columns: FocusColumns, provider: str
+) -> tuple[str | None, str | None, str | None]:
+    """Read model, tier and meter; a tier may stand before the meter."""
+    model, tier = _model(fields, columns, provider)
+    meter = fields.get(columns.meter)
+    if model is not None and meter is not None and meter.partition(" ")[0] in _TIERS:
+        tier, _, meter = meter.partition(" ")
+    return model, tier, meter
 
 
 def _model(fields: Mapping[str, str | None], columns: FocusColumns, provider: str) -> tuple[str | None, str | None]:

@@ -90,9 +90,9 @@ def reconcile(
         if not dry_run:
             _settle(ledger, made, given)
     print_document(reconciliation_document(made), "json" if json_output else "table")
-    if limit is not None and any(each.unexplained_share > limit for each in made):
-        worst = max(made, key=lambda each: each.unexplained_share)
-        say(f"{worst.unexplained_share * 100:.3f} % of the bill is unexplained, more than {max_unexplained}")
+    worst_share = _worst_share(made)
+    if limit is not None and worst_share > limit:
+        say(f"{worst_share * 100:.3f} % of the bill is unexplained, more than {max_unexplained}")
         raise typer.Exit(TOO_MUCH_UNEXPLAINED)
 
 
@@ -103,6 +103,10 @@ def _share(text: str | None) -> Decimal | None:
 
     found = parse_share(text, "%", "--max-unexplained")
     return None if found is None else Decimal(str(found))
+
+
+def _worst_share(made: Sequence[Reconciliation]) -> Decimal:
+    return max((each.unexplained_share for each in made), default=Decimal(0))
 
 
 def _check_runs(ledger: Ledger, run_ids: Sequence[str] | None) -> None:
@@ -138,18 +142,24 @@ def _stretch(
     ledger: Ledger, days: tuple[str | None, str | None], run_ids: Sequence[str] | None
 ) -> tuple[datetime, datetime]:
     """Read --from and --to; without them the days of the runs."""
-    from harness.instants import from_us
-
-    runs = [run for run in ledger.runs() if not run_ids or run.run_id in run_ids]
     read = [None if day is None else _day(day) for day in days]
-    first = read[0] or from_us(min((run.created_at_us for run in runs), default=0))
-    ended_us = max((run.finished_at_us or run.created_at_us for run in runs), default=0)
-    last = read[1] or from_us(ended_us) + timedelta(days=1)
+    began, ended = _time_of_runs(ledger, run_ids)
+    first, last = read[0] or began, read[1] or ended + timedelta(days=1)
     start = first.replace(hour=0, minute=0, second=0, microsecond=0)
     end = last.replace(hour=0, minute=0, second=0, microsecond=0)
     if end <= start:
         raise InputError("--to is not after --from", where="--to", fix="it is excluded: name the day after the last")
     return start, end
+
+
+def _time_of_runs(ledger: Ledger, run_ids: Sequence[str] | None) -> tuple[datetime, datetime]:
+    """Give the instants at which the first run began and the last one ended."""
+    from harness.instants import from_us
+
+    runs = [run for run in ledger.runs() if not run_ids or run.run_id in run_ids]
+    began_us = min((run.created_at_us for run in runs), default=0)
+    ended_us = max((run.finished_at_us or run.created_at_us for run in runs), default=0)
+    return from_us(began_us), from_us(ended_us)
 
 
 def _day(text: str) -> datetime:

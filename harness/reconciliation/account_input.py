@@ -60,13 +60,16 @@ def account_inputs(
             account = found.setdefault(provider, AccountInput(provider))
             _take(account, statement, row)
     if not found:
-        named = ", ".join(sorted(others)) or "nobody"
-        raise InputError(f"these files are of {named}, the ledger of {', '.join(sorted(wanted)) or 'nobody'}",
+        raise InputError(f"these files are of {_listed(others)}, the ledger of {_listed(wanted)}",
                          where="FILE", fix="choose runs with --run-id, or name the --provider")  # fmt: skip
     left = [f"{count:,} rows of {name or 'no provider'} are not compared" for name, count in sorted(others.items())]
     for account in found.values():
         account.notes += [note for statement in made for note in statement.notes] + left
     return list(found.values())
+
+
+def _listed(providers: Iterable[str]) -> str:
+    return ", ".join(sorted(providers)) or "nobody"
 
 
 def _take(account: AccountInput, statement: Statement, row: AccountRow) -> None:

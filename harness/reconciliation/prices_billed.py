@@ -20,6 +20,7 @@ NOISE_USD = Decimal("1e-9")
 """Floats of an interface are this exact; no price is smaller."""
 _STEP = Decimal("0.005")
 """Discounts are agreed in half per cents."""
+_MAY_LACK_A_PRICE: frozenset[LineName] = frozenset({"foreign", "possibly_billed", "agreed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _add(findings: Findings, name: LineName, place: Place, usd: Decimal, note: s
 
 def _is_somebody_elses(findings: Findings, place: Place, gap: Decimal, account: AccountSide) -> bool:
     """Take what is foreign alone at a place as it was billed: why its price is what it is, is not our affair."""
-    there = [at for at, line in enumerate(findings.lines) if charge_place(line.place, account) == place]
+    there = _lines_at(findings, place, account)
     if not there or place not in account.charged or any(findings.lines[at].name != "foreign" for at in there):
         return False
     largest = max(there, key=lambda at: findings.lines[at].there_usd)
@@ -93,25 +94,26 @@ def _is_somebody_elses(findings: Findings, place: Place, gap: Decimal, account: 
     return True
 
 
+def _lines_at(findings: Findings, place: Place, account: AccountSide) -> list[int]:
+    """Number the lines that belong to a place of the costs."""
+    return [at for at, line in enumerate(findings.lines) if charge_place(line.place, account) == place]
+
+
 def _is_unpriced(findings: Findings, place: Place, gap: Decimal, account: AccountSide) -> bool:
     """Give an amount to what has no list price at its place, where there is one such line: it is what that costs."""
-    unpriced = [
-        number for number, line in enumerate(findings.lines)
-        if charge_place(line.place, account) == place and not line.there_usd
-        and line.name in ("foreign", "possibly_billed", "agreed")
-    ]  # fmt: skip
-    if place not in account.charged or (not unpriced and any(
-        charge_place(line.place, account) == place for line in findings.lines
-    )):  # fmt: skip
+    if place not in account.charged:
         return False
-    if not unpriced:
+    there = _lines_at(findings, place, account)
+    if not there:
         # nothing of the ledger is there, and no tokens were stated: somebody else's money
         findings.lines.append(Line(name="foreign", place=place, there_usd=gap, n_there=None, note="dollars alone"))
         return True
-    if len(unpriced) > 1 or gap < 0:
+    lines = {at: findings.lines[at] for at in there}
+    unpriced = [at for at, line in lines.items() if not line.there_usd and line.name in _MAY_LACK_A_PRICE]
+    if len(unpriced) != 1 or gap < 0:
         return False
-    (number,) = unpriced
-    findings.lines[number] = replace(findings.lines[number], there_usd=gap, note="no list price: as billed")
+    (at,) = unpriced
+    findings.lines[at] = replace(lines[at], there_usd=gap, note="no list price: as billed")
     return True
 
 
@@ -130,8 +132,12 @@ def _n_rounded(place: Place, bucket: Bucket, account: AccountSide) -> int:
     """Count what may have been rounded on its own: lines of the bill, and the kinds of tokens that one line sums."""
     if not bucket.n_lines:
         return 0
-    kinds = sum(len(used.told) for each, used in account.used.items() if charge_place(each, account) == place)
-    return max(bucket.n_lines, kinds)
+    return max(bucket.n_lines, sum(len(used.told) for _, used in _used_at(place, account)))
+
+
+def _used_at(place: Place, account: AccountSide) -> list[tuple[Place, Bucket]]:
+    """Give the usage that belongs to a place of the costs."""
+    return [(each, used) for each, used in account.used.items() if charge_place(each, account) == place]
 
 
 def _tolerance(n_lines: int, account: AccountSide) -> Decimal:
@@ -149,29 +155,42 @@ def _is_rounding(findings: Findings, gap: _Gap, account: AccountSide) -> bool:
 def _is_tier(findings: Findings, gap: _Gap, account: AccountSide, price_of: PriceOf) -> bool:
     """Tell whether the bill is exactly the same tokens at another tier."""
     place = gap.place
-    used = [(each, bucket) for each, bucket in account.used.items() if charge_place(each, account) == place]
+    used = _used_at(place, account)
     if place.model is None or not gap.n_lines or len(used) != 1:
         return False
     ((at, bucket),) = used
-    for tier in TIERS:
-        usd = price_of(place.model, tier, account.grid.middle_us(place.slot), bucket.tokens)
-        if tier == (at.tier or place.tier or "standard") or usd is None or usd == gap.list_usd:
+    own, at_us = at.tier or place.tier or "standard", account.grid.middle_us(place.slot)
+    prices = {tier: price_of(place.model, tier, at_us, bucket.tokens) for tier in TIERS if tier != own}
+    tier = _tier_billed(gap, prices, account)
+    if tier is None:
+        return False
+    _add(findings, "tier", place, gap.usd, f"billed at the price of {tier}")
+    return True
+
+
+def _tier_billed(gap: _Gap, prices: Mapping[str, Decimal | None], account: AccountSide) -> str | None:
+    """Find the tier whose price is the bill and not the list price; None = there is none."""
+    billed_usd, tolerance_usd = EXACT.add(gap.list_usd, gap.usd), _tolerance(gap.n_lines, account)
+    for tier, usd in prices.items():
+        if usd is None or usd == gap.list_usd:
             continue
-        if abs(EXACT.subtract(EXACT.add(gap.list_usd, gap.usd), usd)) <= _tolerance(gap.n_lines, account):
-            _add(findings, "tier", place, gap.usd, f"billed at the price of {tier}")
-            return True
-    return False
+        if abs(EXACT.subtract(billed_usd, usd)) <= tolerance_usd:
+            return tier
+    return None
 
 
 def _shared_discount(gaps: Sequence[_Gap], account: AccountSide) -> Decimal | None:
     """Find the share of the list price that was charged for most of the dollars; None = there is none."""
-    best: tuple[Decimal, Decimal] | None = None
-    for share in {_share(gap) for gap in gaps if gap.list_usd}:
-        held = [gap for gap in gaps if _holds(gap, share, account)]
-        worth = total(gap.list_usd for gap in held)
-        if held and (len(held) > 1 or share % _STEP == 0) and (best is None or worth > best[0]):
-            best = worth, share
-    return None if best is None else best[1]
+    held = {share: _held_usd(gaps, share, account) for share in {_share(gap) for gap in gaps if gap.list_usd}}
+    agreed = {share: usd for share, usd in held.items() if usd is not None}
+    return max(agreed, key=lambda share: agreed[share], default=None)
+
+
+def _held_usd(gaps: Sequence[_Gap], share: Decimal, account: AccountSide) -> Decimal | None:
+    """Sum the list prices of which a share was charged; None = it is nobody's, or a single gap's and not in steps."""
+    held = [gap for gap in gaps if _holds(gap, share, account)]
+    is_agreed = len(held) > 1 or share % _STEP == 0
+    return total(gap.list_usd for gap in held) if held and is_agreed else None
 
 
 def _share(gap: _Gap) -> Decimal:

@@ -52,6 +52,10 @@ class _Rest:
     tokens: Quantities
     n_requests: int | None
 
+    def negative(self) -> _Rest:
+        """Turn every sign: what the ledger has more than the account."""
+        return _Rest(self.tokens.negative(), None if self.n_requests is None else -self.n_requests)
+
 
 def compare(held: Held, account: AccountSide, price_of: PriceOf) -> Findings:
     """Compare tokens; dollars are at list price on both sides.
@@ -167,17 +171,22 @@ class _Comparison:
     def _explain_late(self) -> None:
         """Find the last requests of a slot in a later one, or the first of a slot in the one before."""
         for place in sorted((each for each, rest in self._rests.items() if _exceeds(rest)), key=_order):
-            surplus = self._rests[place]
             for slot in (*(place.slot - late for late in range(1, LATEST_SLOTS + 1)), place.slot + 1):
                 source = place._replace(slot=slot)
-                if source not in self._rests or not _lacks(self._rests[source]):
-                    continue
-                moved = self._edge(source, surplus.tokens, is_later=slot < place.slot)
-                if moved is None and self._rests[source].tokens == surplus.tokens.negative():
-                    moved = self._which(source, surplus.tokens, self._rests[source].n_requests)
+                moved = self._moved_from(source, place)
                 if moved is not None:
                     self._move(source, place, moved)
                     break
+
+    def _moved_from(self, source: Place, place: Place) -> Sequence[HeldAttempt] | None:
+        """Find the attempts of a slot that another has too much of; empty = which cannot be told, None = none are."""
+        lacking, surplus = self._rests.get(source), self._rests[place].tokens
+        if lacking is None or not _lacks(lacking):
+            return None
+        moved = self._edge(source, surplus, is_later=source.slot < place.slot)
+        if moved is None and lacking.tokens == surplus.negative():
+            return self._which(source, surplus, lacking.n_requests)
+        return moved
 
     def _edge(self, source: Place, tokens: Quantities, *, is_later: bool) -> Sequence[HeldAttempt] | None:
         members = self._members.get(source, [])
@@ -214,12 +223,12 @@ class _Comparison:
         opened = self._held[place].opened if place in self._held else []
         if rest.tokens.is_zero:
             self._settle_unbilled(place, rest, opened)
-        elif rest.tokens.is_surplus and (rest.n_requests is None or rest.n_requests > 0):
+        elif _is_only_there(rest):
             if opened and self._fits(rest, opened):
                 self._settle_billed(place, rest, opened)
             else:
                 self._surplus(place, rest, opened)
-        elif rest.tokens.negative().is_surplus and (rest.n_requests is None or rest.n_requests < 0):
+        elif _is_only_there(rest.negative()):
             self._missing(place, rest)
         else:
             self._mixed(place, rest)
@@ -300,13 +309,8 @@ class _Comparison:
         for n_wanted in (1, 2):
             if n_requests is not None and abs(n_requests) != n_wanted:
                 continue
-            searched = range(len(members)) if n_wanted == 1 else range(min(len(members), MOST_SEARCHED))
-            for chosen in combinations(searched, n_wanted):
-                found = counted[chosen[0]]
-                for other in chosen[1:]:
-                    found = found.plus(counted[other])
-                if found == tokens:
-                    return [members[each] for each in chosen]
+            if chosen := _summing_to(tokens, counted, n_wanted):
+                return [members[each] for each in chosen]
         return []
 
     def _worth(self, place: Place, tokens: Quantities, attempts: Sequence[HeldAttempt]) -> Decimal:
@@ -333,12 +337,28 @@ class _Comparison:
             )
 
 
+def _summing_to(tokens: Quantities, counted: Sequence[Quantities], n_wanted: int) -> tuple[int, ...]:
+    """Choose the first one or two that are exactly these tokens together; empty = none are."""
+    searched = range(len(counted)) if n_wanted == 1 else range(min(len(counted), MOST_SEARCHED))
+    for chosen in combinations(searched, n_wanted):
+        found = counted[chosen[0]]
+        for other in chosen[1:]:
+            found = found.plus(counted[other])
+        if found == tokens:
+            return chosen
+    return ()
+
+
 def _lacks(rest: _Rest) -> bool:
     return rest.tokens.negative().is_surplus and not rest.tokens.is_zero
 
 
 def _exceeds(rest: _Rest) -> bool:
     return rest.tokens.is_surplus and not rest.tokens.is_zero
+
+
+def _is_only_there(rest: _Rest) -> bool:
+    return rest.tokens.is_surplus and (rest.n_requests is None or rest.n_requests > 0)
 
 
 def _ids(attempts: Iterable[HeldAttempt]) -> tuple[int, ...]:

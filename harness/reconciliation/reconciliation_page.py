@@ -80,17 +80,13 @@ def _named(made: Reconciliation) -> Iterator[tuple[LineName, list[Line]]]:
 
 def _table(made: Reconciliation) -> Table:
     groups = list(_named(made))
-    unit = _MILLIONTH if max(abs(made.account_usd), abs(made.ledger_usd)) < _SMALL_USD else _CENT
+    unit = _unit(made)
     here = cents([total(line.here_usd for line in lines) for _, lines in groups], unit)
     there = cents([total(line.there_usd for line in lines) for _, lines in groups], unit)
-    rows: list[tuple[object, ...]] = []
-    for (name, lines), mine, theirs in zip(groups, here, there, strict=True):
-        n_here, n_there = sum(line.n_here for line in lines), _told(lines)
-        rows.append((LINE_NAMES[name], n_here, n_there, f"{mine}", f"{theirs}", f"{theirs - mine:+}"))
-    mine, theirs = total(here), total(there)
+    sums = zip(groups, here, there, strict=True)
+    rows = [_row(LINE_NAMES[name], lines, mine, theirs) for (name, lines), mine, theirs in sums]
     everything = [line for line in made.lines if line.n_here or line.n_there]
-    rows.append(("all together", sum(line.n_here for line in everything), _told(everything), f"{mine}", f"{theirs}",
-                 f"{theirs - mine:+}"))  # fmt: skip
+    rows.append(_row("all together", everything, total(here), total(there)))
     beside = "bill" if made.is_billed else "usage, at list price"
     until = _written(made.end_us)
     return Table(
@@ -100,6 +96,14 @@ def _table(made: Reconciliation) -> Table:
         rows=rows,
         notes=(f"unexplained: {made.unexplained_share * 100:.3f} % of it", *_settled(made)),
     )
+
+
+def _unit(made: Reconciliation) -> Decimal:
+    return _MILLIONTH if max(abs(made.account_usd), abs(made.ledger_usd)) < _SMALL_USD else _CENT
+
+
+def _row(title: str, lines: Sequence[Line], here: Decimal, there: Decimal) -> tuple[object, ...]:
+    return title, sum(line.n_here for line in lines), _told(lines), f"{here}", f"{there}", f"{there - here:+}"
 
 
 def _told(lines: Sequence[Line]) -> int | None:
