@@ -88,11 +88,11 @@ def recognised(look: Peek, asked: Format | None = None) -> tuple[Format, str]:
             return one, role
     if asked is not None:
         raise ImportRefused(f"is no {asked.title} log: that is {asked.looks_for}", where=look.name)
-    looked_for = "; ".join(f"{one.name}: {one.looks_for}" for one in FORMATS if one.read is not None)
+    looked_for = "".join(f"\n    {one.name}: {one.looks_for}" for one in FORMATS if one.read is not None)
     raise ImportRefused(
         f"is a log of no known format ({_seen(look)})",
         where=look.name,
-        fix=f"name its format with --format. Looked for {looked_for}",
+        fix=f"name its format with --format. Looked for:{looked_for}",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +18,7 @@ from harness.imports.containers.json_stream import Line, lines
 from harness.imports.containers.json_values import an_object, parse
 from harness.imports.containers.log_files import LogFile, reading
 from harness.imports.containers.sqlite_files import MAGIC, database
+from harness.imports.log_records import Broken
 from harness.imports.refusal import ImportRefused
 
 Container = Literal["empty", "zip", "sqlite", "json", "lines", "csv", "text"]
@@ -97,7 +98,7 @@ def _peek_text(file: LogFile, head: bytes) -> Peek:
             rows = _first_rows(file)
             return Peek(file=file, container="lines", document=rows[0] if rows else None, rows=rows, head=head)
         return Peek(file=file, container="json", document=beginning(start), head=head)
-    if rows := _first_rows(file):  # a broken first line
+    if rows := _rows_behind_a_broken_line(file):
         return Peek(file=file, container="lines", document=rows[0], rows=rows, head=head)
     columns = csv_rows.header(file) if b"," in start.partition(b"\n")[0] else ()
     return Peek(file=file, container="csv" if len(columns) > 1 else "text", columns=columns, head=head)
@@ -132,8 +133,18 @@ def _holds_lines(file: LogFile, start: bytes) -> bool:
 
 def _first_rows(file: LogFile) -> tuple[Json, ...]:
     """Read the first lines that are objects; broken ones among them are passed over."""
-    first = itertools.islice(lines(file), ROWS)
+    return _objects(itertools.islice(lines(file), ROWS))
+
+
+def _objects(first: Iterable[Line | Broken]) -> tuple[Json, ...]:
     return tuple(line.value for line in first if isinstance(line, Line) and isinstance(line.value, dict))
+
+
+def _rows_behind_a_broken_line(file: LogFile) -> tuple[Json, ...]:
+    """Read the first lines of a log whose first one is broken; none where most lines are no objects: a page of text."""
+    first = list(itertools.islice(lines(file), ROWS))
+    rows = _objects(first)
+    return rows if 2 * len(rows) >= len(first) else ()
 
 
 def beginning(text: bytes) -> Json:

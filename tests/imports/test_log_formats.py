@@ -45,6 +45,27 @@ def test_the_beginning_of_a_document_is_parsed_up_to_its_last_whole_value() -> N
     assert beginning(b'{"a": tru') == {}
 
 
+PAGES = {
+    "a page with a line of JSON": b"# Calls\n\nOne a line:\n\n"
+    b'{"id": "c1", "provider": "openai", "model": "gpt-4o", "usage": {"prompt_tokens": 3}}\n\nThat is all.\n',
+    "a style sheet": b".a{color:red},[data-open] .b{color:blue},.c{}\n",
+    "a script": b"(globalThis.x=globalThis.x||[]).push([e[0],a],[1] +2)\n",
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_text_is_no_log_because_something_in_it_looks_like_one(tmp_path: Path, page: str) -> None:
+    """The calls that a documentation page shows were imported as if they had been paid for."""
+    with pytest.raises(ImportRefused, match="no known format"):
+        recognised(_look(tmp_path, PAGES[page]))
+
+
+def test_a_log_with_a_broken_first_line_is_recognised(tmp_path: Path) -> None:
+    call = b'{"id": "c1", "provider": "openai", "model": "gpt-4o", "usage": {"prompt_tokens": 3}}\n'
+    form, _ = recognised(_look(tmp_path, b"starting ...\n" + call * 2))
+    assert form.name == "calls"
+
+
 def test_an_unknown_file_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match="no known format \\(JSON with hello\\)") as refused:
         recognised(_look(tmp_path, b'{"hello": 1}'))

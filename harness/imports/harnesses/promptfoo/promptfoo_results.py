@@ -6,6 +6,7 @@ that is imported in two forms adds nothing twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -48,8 +49,12 @@ def role_of(look: Peek) -> str | None:
     return "rows" if look.first.keys() >= _ROW else None
 
 
+_PROMPT_COLUMN = re.compile(r"\[[\w.-]+:[^\[\]]{1,80}\] \S")
+"""`[openai:gpt-4o] Is this right?`, as promptfoo names a column by provider and prompt."""
+
+
 def _is_old_csv(columns: tuple[str, ...]) -> bool:
-    return any(name.startswith("[") and "] " in name for name in columns)
+    return any(map(_PROMPT_COLUMN.match, columns))
 
 
 def read(source: Source) -> Iterator[Record]:
