@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, overload
 
 from harness.errors import InputError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+DAY_US = 86_400_000_000
 
 Zoneless = Literal["utc", "days", "refused"]
 """What of text without a time zone is read as UTC: all, days alone ("2025-06-10" begins at 00:00 UTC), or nothing."""
@@ -74,6 +75,10 @@ def asked_instant(text: str, *, where: str, zoneless: Zoneless) -> datetime:
         raise InputError(str(error), where=where, fix="write 2025-06-10 or 2025-06-10T16:00:00Z") from None
 
 
+@overload
+def utc_text(moment: datetime) -> str: ...
+@overload
+def utc_text(moment: datetime | None) -> str | None: ...
 def utc_text(moment: datetime | None) -> str | None:
     """Write an instant as RFC 3339 in UTC ("2025-02-08T16:00:00Z"); None stays None."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,18 +18,19 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
-from benchmarks.reconciliation.books import DAY_US, N_DAYS, START_US, Call, draw_calls, usd_of, write_ledger
+from benchmarks.reconciliation.books import N_DAYS, START_US, Call, draw_calls, usd_of, write_ledger
 from benchmarks.reconciliation.invoices import FORMS, Amount, provider_of, write_invoice
 from harness.documents.table import Column, Table
 from harness.imports.containers.log_files import LogFile
+from harness.instants import DAY_US
 from harness.ledger import Ledger
+from harness.money import add
 from harness.pricing.book import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.reconciliation.account_input import account_inputs
 from harness.reconciliation.ledger_side import BookPrices, LedgerSide
 from harness.reconciliation.reconcile_account import Reconciliation, reconcile
 from harness.reconciliation.reconciliation_page import cents
-from harness.reconciliation.sides import total
 from harness.rendering.console import print_table
 
 QUANTITY_FAULTS = ("only_here", "foreign", "possibly_billed", "tier", "late")
@@ -150,7 +151,7 @@ def _plant_price(rng: random.Random, case: Case, name: str) -> None:
     if name == "rounding":
         case.expected[name] = Decimal(0)
         return
-    listed = total(usd_of(call) for call in case.billed)
+    listed = add(usd_of(call) for call in case.billed)
     for only_there in ("foreign", "possibly_billed") if case.form == "openrouter" else ():
         # a request that only the account knows has the amount that it was billed, and no other
         listed -= case.expected.get(only_there, Decimal(0))
@@ -179,14 +180,14 @@ async def run_case(case: Case, book: PriceBook, folder: Path) -> list[str]:
 
 
 def _sums(case: Case, made: Reconciliation, billed: Decimal) -> list[str]:
-    held = total(usd_of(call) for call in case.held if call.is_known)
+    held = add(usd_of(call) for call in case.held if call.is_known)
     wrong = []
-    if made.account_usd != billed or total(line.there_usd for line in made.lines) != billed:
+    if made.account_usd != billed or add(line.there_usd for line in made.lines) != billed:
         wrong.append(f"bill {billed}, shown {made.account_usd}")
-    if made.ledger_usd != held or total(line.here_usd for line in made.lines) != held:
+    if made.ledger_usd != held or add(line.here_usd for line in made.lines) != held:
         wrong.append(f"ledger {held}, shown {made.ledger_usd}")
     shown = cents([line.difference_usd for line in made.lines])
-    if total(shown) != (billed - held).quantize(Decimal("0.01")):
+    if add(shown) != (billed - held).quantize(Decimal("0.01")):
         wrong.append("cents do not add up")
     if made.unexplained_usd:
         wrong.append(f"unexplained {made.unexplained_usd}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from harness.instants import DAY_US
 from harness.ledger import (
     NO_USAGE,
     AttemptOutcome,
@@ -19,7 +20,6 @@ from harness.ledger import (
     UsageFacts,
 )
 
-DAY_US = 86_400_000_000
 START_US = 1_790_812_800_000_000  # 2026-10-01T00:00Z
 N_DAYS = 4
 MILLION = Decimal(1_000_000)

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from benchmarks.reconciliation.books import DAY_US, N_DAYS, START_US, Call, usd_of
+from benchmarks.reconciliation.books import N_DAYS, START_US, Call, usd_of
+from harness.instants import DAY_US
 
 Amount = Callable[[Decimal], Decimal]
 """What a line of the bill makes of its list price: a discount, a rounding, or nothing."""

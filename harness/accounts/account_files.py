@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
@@ -118,18 +119,14 @@ def _whole_generation(file: Readable) -> Fields:
     return {path[1]: value for path, value in walk(file, ("data",)) if len(path) > 1}
 
 
-class _placed:  # noqa: N801  # reads as a sentence where it is used
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
     """Say where in a file a refusal happened."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ImportRefused) and error.where is None:
-            raise ImportRefused(error.message, where=self._where) from None
+    try:
+        yield
+    except ImportRefused as error:
+        error.where = error.where or where
+        raise
 
 
 def recognise(file: Readable, columns: FocusColumns | None = None) -> AccountFile:

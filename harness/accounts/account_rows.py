@@ -52,7 +52,6 @@ class AccountRow:
         list_usd: before discounts; None = not said.
         own_key_usd: what somebody else's account pays for it: not part of `billed_usd`.
         n_hidden_retries: further requests that the account tried for this one.
-        failed: it was cancelled or failed, and may be billed all the same.
         project: project, workspace or name of the key.
     """
 
@@ -71,5 +70,4 @@ class AccountRow:
     own_key_usd: Decimal | None = None
     n_hidden_retries: int = 0
     n_web_searches: int = 0
-    failed: bool = False
     project: str | None = None

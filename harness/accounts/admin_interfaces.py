@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from harness.errors import ErrorClass, InputError, MissingKeyError, ProviderError
 from harness.imports.containers.log_files import LogFile
+from harness.instants import utc_text
 from harness.providers.batch_api.endpoint import BatchEndpoint
 
 MOST_PAGES = 2_000
@@ -53,16 +54,12 @@ def _openai(start: datetime, end: datetime) -> Sequence[tuple[str, Sequence[tupl
 
 
 def _anthropic(start: datetime, end: datetime) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
-    when = [("starting_at", _written(start)), ("ending_at", _written(end)), ("bucket_width", "1d"), ("limit", "31")]
+    when = [("starting_at", utc_text(start)), ("ending_at", utc_text(end)), ("bucket_width", "1d"), ("limit", "31")]
     by = [("group_by[]", name) for name in ("model", "service_tier")]
     return (
         ("/v1/organizations/usage_report/messages", [*when, *by]),
         ("/v1/organizations/cost_report", [*when, ("group_by[]", "description")]),
     )
-
-
-def _written(instant: datetime) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _openrouter(_start: datetime, _end: datetime) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:

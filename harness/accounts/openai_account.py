@@ -14,9 +14,9 @@ from harness.accounts.account_fields import Fields, amount, count, dollars_only,
 from harness.accounts.account_rows import NOT_BATCH, AccountRow, AccountTokens
 from harness.imports.containers.json_values import a_list, an_object
 from harness.imports.refusal import ImportRefused
+from harness.instants import DAY_US
 
 PROVIDER = "openai"
-_DAY_US = 86_400_000_000
 _TIERS = ("batch", "flex", "priority", "scale")
 _LINE = re.compile(r"(?P<model>[^,\s][^,]*?)(?: (?P<tier>batch|flex|priority|scale))?, (?P<meter>.+)")
 
@@ -99,4 +99,4 @@ def _of_line(meter: str, quantity: int) -> AccountTokens | None:
 def _stretch(bucket: Fields) -> tuple[int, int]:
     start_us = instant_us(bucket.get("start_time"), "start_time")
     end = bucket.get("end_time")
-    return start_us, start_us + _DAY_US if end is None else instant_us(end, "end_time")
+    return start_us, start_us + DAY_US if end is None else instant_us(end, "end_time")

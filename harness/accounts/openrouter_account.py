@@ -13,12 +13,12 @@ from harness.accounts.account_fields import Fields, amount, count, instant_us, n
 from harness.accounts.account_rows import AccountRow, AccountTokens
 from harness.imports.containers.json_values import a_list
 from harness.imports.refusal import ImportRefused
+from harness.instants import DAY_US
 
 PROVIDER = "openrouter"
 ACTIVITY_COLUMNS = frozenset({"generation_id", "created_at", "cost_total", "tokens_prompt", "tokens_completion",
                               "model_permaslug"})  # fmt: skip
 """What tells an activity export from other CSV files; others of its columns may be missing."""
-_DAY_US = 86_400_000_000
 
 
 def export_row(row: Mapping[str, str | None]) -> AccountRow:
@@ -38,7 +38,6 @@ def export_row(row: Mapping[str, str | None]) -> AccountRow:
         request_id=text(fields, "generation_id"),
         billed_usd=amount(fields.get("cost_total"), "cost_total"),
         own_key_usd=amount(fields.get("byok_usage_inference"), "byok_usage_inference"),
-        failed=text(fields, "cancelled") == "true",
         project=text(fields, "api_key_name"),
     )
 
@@ -51,7 +50,7 @@ def activity_row(item: Fields) -> AccountRow:
         kind="usage",
         provider=PROVIDER,
         start_us=start_us,
-        end_us=start_us + _DAY_US,
+        end_us=start_us + DAY_US,
         model=f"{model}:free" if model is not None and name.endswith(":free") else model,
         tokens=_tokens(item, "prompt_tokens", "completion_tokens", "reasoning_tokens", ""),
         n_requests=count(item, "requests"),
@@ -77,7 +76,6 @@ def generation_row(generation: Fields) -> AccountRow:
         billed_usd=amount(generation.get("total_cost"), "total_cost"),
         own_key_usd=amount(generation.get("upstream_inference_cost"), "upstream_inference_cost"),
         n_hidden_retries=max(0, len(a_list(generation.get("provider_responses"))) - 1),
-        failed=generation.get("cancelled") is True,
     )
 
 

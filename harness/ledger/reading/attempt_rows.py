@@ -83,6 +83,11 @@ class AttemptRow(TokenCounts["int | None"]):
     finish_reason: str | None
     refused: bool
 
+    @property
+    def is_bill_unknown(self) -> bool:
+        """Whether it may be billed by an amount that this row does not know, as `BILL_UNKNOWN` has it."""
+        return self.status == "sent" or (self.input_tokens is None and self.billed != "no")
+
     def usage_facts(self) -> UsageFacts:
         """Give the usage as it was recorded, without what its provider states that it cost."""
         return UsageFacts(

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.costs.cost import cost_of
+from harness.costs.cost import price_request
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
-from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.charged_rows import ChargedRow, charged_rows
 from harness.ledger.reading.export_rows import NAMES, STORED, Columns, Names, stored_columns
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates, Line, price_used
-from harness.reports.facts.charger import usage_of_row
+from harness.reports.facts.charger import served_row, usage_of_row
 from harness.scorers.values import COUNTED_WRONG
 
 NAME_COLUMNS = tuple(stored.column for stored in NAMES)
@@ -95,17 +94,7 @@ def _apart(rows: Sequence[ChargedRow]) -> list[int]:
 
 def _single_lines(book: PriceBook, row: AttemptRow) -> Iterator[Line]:
     """Charge one attempt with fees, other models or a stated cost: by the price book, else as its provider states."""
-    cost = cost_of(
-        book,
-        usage_of_row(row),
-        provider=row.provider_asked,
-        model=row.model_requested,
-        at=from_us(row.finished_at_us or row.started_at_us),
-        service_tier=row.service_tier,
-        mode=row.mode,
-        thinking=row.thinking,
-        served_model=row.model_served,
-    )
+    cost = price_request(book, usage_of_row(row), served_row(row))
     if cost.list_usd is None and cost.usd is not None:
         yield ("stated", 1, cost.usd, cost.usd, None, None)
         return

@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
 
 from harness.costs.charge import unit_of
 from harness.costs.cost import Cost, price_request
 from harness.documents.stream import RowStream
-from harness.instants import from_us, to_us
+from harness.instants import DAY_US, from_us, utc_text
 from harness.ledger import CellRecord, Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.charged_rows import ChargedRow, charged_rows
 from harness.ledger.reading.sums import InvoicedSum, invoiced_sums, unknown_bills
-from harness.money import EXACT, from_pico, multiply, plain
+from harness.money import EXACT, add, from_pico, multiply, plain
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates, price_used
 from harness.reports.exports.focus_columns import FOCUS
@@ -104,10 +104,9 @@ class _Charges:
 
 def _key(row: ChargedRow, meter: Meter | None, rate: Decimal | None, price: str | None, since_us: int | None) -> _Key:
     assert row.finished_at_us is not None  # it is settled
-    day = from_us(row.finished_at_us).replace(hour=0, minute=0, second=0, microsecond=0)
     group = row.group
     return _Key(
-        day_us=to_us(day),
+        day_us=row.finished_at_us - row.finished_at_us % DAY_US,
         cell_id=row.cell_id,
         provider=row.provider,
         model_asked=row.model,
@@ -132,10 +131,7 @@ def _billed(cost: Cost) -> list[Decimal]:
         (cost.usd * (usd / total if total else Decimal(1) / len(listed))).quantize(_PICO, rounding=ROUND_DOWN)
         for usd in listed[:-1]
     ]
-    rest = cost.usd
-    for share in shares:
-        rest = EXACT.subtract(rest, share)
-    return [*shares, rest] if listed else []
+    return [*shares, EXACT.subtract(cost.usd, add(shares))] if listed else []
 
 
 def focus_stream(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None = None) -> RowStream:
@@ -221,10 +217,10 @@ def _when(key: _Key) -> Mapping[str, object]:
     start = from_us(key.day_us)
     month = start.replace(day=1)
     return {
-        "BillingPeriodStart": _text(month),
-        "BillingPeriodEnd": _text(_next_month(month)),
-        "ChargePeriodStart": _text(start),
-        "ChargePeriodEnd": _text(start + timedelta(days=1)),
+        "BillingPeriodStart": utc_text(month),
+        "BillingPeriodEnd": utc_text(_next_month(month)),
+        "ChargePeriodStart": utc_text(start),
+        "ChargePeriodEnd": utc_text(start + timedelta(days=1)),
     }
 
 
@@ -261,7 +257,3 @@ def _price_id(key: _Key) -> str:
 
 def _next_month(month: datetime) -> datetime:
     return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
-
-
-def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -116,7 +116,7 @@ class _Spans:
 
     def _cost(self, row: AttemptRow) -> str | None:
         """Charge an attempt as reports do, an exact text: floats would round it; None = it is not known."""
-        if row.status == "sent" or (row.input_tokens is None and row.billed != "no"):
+        if row.is_bill_unknown:
             return None
         usd = self.charger.charge_row(row).known_usd
         return None if usd is None else plain(usd)
