@@ -142,7 +142,12 @@ def _stretch(
     ledger: Ledger, days: tuple[str | None, str | None], run_ids: Sequence[str] | None
 ) -> tuple[datetime, datetime]:
     """Read --from and --to; without them the days of the runs."""
-    read = [None if day is None else _day(day) for day in days]
+    from harness.instants import asked_instant
+
+    read = [
+        None if day is None else asked_instant(day, where=option, zoneless="days")
+        for option, day in zip(("--from", "--to"), days, strict=True)
+    ]
     began, ended = _time_of_runs(ledger, run_ids)
     first, last = read[0] or began, read[1] or ended + timedelta(days=1)
     start = first.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -160,15 +165,6 @@ def _time_of_runs(ledger: Ledger, run_ids: Sequence[str] | None) -> tuple[dateti
     began_us = min((run.created_at_us for run in runs), default=0)
     ended_us = max((run.finished_at_us or run.created_at_us for run in runs), default=0)
     return from_us(began_us), from_us(ended_us)
-
-
-def _day(text: str) -> datetime:
-    from harness.instants import parse_instant
-
-    try:
-        return parse_instant(text, zoneless="days")
-    except ValueError as error:
-        raise InputError(str(error), where="--from/--to", fix="write for example 2026-11-01") from None
 
 
 def _compared(

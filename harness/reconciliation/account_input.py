@@ -14,8 +14,9 @@ from harness.accounts.account_rows import AccountRow
 from harness.accounts.focus_files import FocusColumns
 from harness.errors import InputError
 from harness.imports.containers.log_files import Readable
+from harness.instants import DAY_US
 from harness.pricing.book import PriceBook
-from harness.reconciliation.account_side import DAY_US, Grid, grid_of
+from harness.reconciliation.account_side import Grid, grid_of
 
 
 @dataclass(slots=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from harness.accounts.account_rows import NOT_BATCH, AccountRow, AccountTokens
-from harness.money import EXACT
+from harness.instants import DAY_US
+from harness.money import EXACT, add
 from harness.pricing.rates import BATCH, STANDARD, named_tier
 from harness.reconciliation.sides import NO_TOKENS, ZERO, Place, Quantities
 
-DAY_US = 86_400_000_000
 CREDITS = frozenset({"credit", "tax", "adjustment", "purchase"})
 """Charges that no request makes."""
 NameOf = Callable[[str, int], str]
@@ -37,7 +37,6 @@ class Bucket:
     list_usd: Decimal | None = None
     n_lines: int = 0
     credits_usd: Decimal = ZERO
-    fees_usd: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -94,10 +93,7 @@ class AccountSide:
     @property
     def billed_usd(self) -> Decimal:
         """All that is owed."""
-        found = ZERO
-        for bucket in self.charged.values():
-            found = EXACT.add(found, bucket.billed_usd)
-        return found
+        return add(bucket.billed_usd for bucket in self.charged.values())
 
 
 def grid_of(rows: Iterable[AccountRow], start_us: int, end_us: int) -> Grid:

@@ -11,13 +11,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from harness.accounts.account_rows import AccountRow
+from harness.errors import InputError
 from harness.money import EXACT
 from harness.reconciliation.account_side import Grid, NameOf
-from harness.reconciliation.sides import ZERO, Findings, Held, HeldAttempt, Line, LineName, Place, Quantities, Settled
+from harness.reconciliation.sides import (
+    DISCOUNT_STEP,
+    NOISE_USD,
+    ZERO,
+    Findings,
+    Held,
+    HeldAttempt,
+    Line,
+    LineName,
+    Place,
+    Quantities,
+    Settled,
+)
 
 NEAR_US = 120_000_000
 """How far the account's clock may be from ours."""
-NOISE_USD = Decimal("1e-9")
 
 
 @dataclass(slots=True)
@@ -40,20 +52,27 @@ def compare_requests(held: Held, rows: Iterable[AccountRow], grid: Grid, name_of
             opened.append(attempt)
         else:
             findings.lines.append(_only_here(attempt, grid))
+    unclaimed = [request for request in requests.values() if not request.is_claimed]
     for attempt in opened:
-        _look_for(findings, attempt, requests.values(), grid)
-    findings.lines += [_foreign(request, grid) for request in requests.values() if not request.is_claimed]
+        _look_for(findings, attempt, unclaimed, grid)
+    findings.lines += [_foreign(request, grid) for request in unclaimed if not request.is_claimed]
     return findings
 
 
 def _by_id(rows: Iterable[AccountRow], name_of: NameOf) -> dict[str, _Request]:
-    """Give requests by the provider's id; one without an id can be claimed by time alone."""
-    return {
-        row.request_id or f"row {number}": _Request(
-            row, None if row.model is None else name_of(row.model, row.start_us)
-        )
-        for number, row in enumerate(rows)
-    }
+    """Give requests by the provider's id; one without an id can be claimed by time alone.
+
+    Raises:
+        InputError: a request is there twice.
+    """
+    found: dict[str, _Request] = {}
+    for number, row in enumerate(rows):
+        request_id = row.request_id or f"row {number}"
+        if request_id in found:
+            raise InputError(f"request {request_id} is on the bill twice", where="FILE",
+                             fix="give exports whose times do not overlap, and each of them once")  # fmt: skip
+        found[request_id] = _Request(row, None if row.model is None else name_of(row.model, row.start_us))
+    return found
 
 
 def _place(attempt: HeldAttempt, grid: Grid) -> Place:
@@ -79,7 +98,7 @@ def _beside(findings: Findings, attempt: HeldAttempt, row: AccountRow, place: Pl
         findings.lines.append(
             Line(name="possibly_billed", place=place, there_usd=billed, n_there=1, attempt_ids=ids, note="by its id")
         )
-        findings.settled.append(Settled(attempt_id=attempt.attempt_id, usd=billed, tokens=_tokens(row),
+        findings.settled.append(Settled(attempt_id=attempt.attempt_id, usd=row.billed_usd, tokens=_tokens(row),
                                         source=f"request {row.request_id}"))  # fmt: skip
         return
     if here is None:
@@ -108,6 +127,8 @@ def _reason(gap: Decimal, here: Decimal, billed: Decimal, row: AccountRow) -> tu
         return "rounding", f"the amount has {places} decimal places"
     if not billed and row.own_key_usd:
         return "discount", "billed to a key of one's own, in another account"
+    if row.billed_usd is None:
+        return "unexplained", "the account does not say what it billed"
     if _is_discount(here, billed, tolerance_usd):
         return "discount", f"{(1 - billed / here) * 100:.1f} % of the price here"
     return "unexplained", f"{billed} billed, {here} here"
@@ -118,7 +139,7 @@ def _is_discount(here: Decimal, billed: Decimal, tolerance_usd: Decimal) -> bool
     if not here or billed >= here:
         return False
     share = (billed / here).quantize(Decimal("0.001"))
-    return share % Decimal("0.005") == 0 and abs(billed - here * share) <= tolerance_usd
+    return share % DISCOUNT_STEP == 0 and abs(billed - here * share) <= tolerance_usd
 
 
 def _look_for(findings: Findings, attempt: HeldAttempt, requests: Iterable[_Request], grid: Grid) -> None:
@@ -134,13 +155,12 @@ def _look_for(findings: Findings, attempt: HeldAttempt, requests: Iterable[_Requ
     (request,) = near
     request.is_claimed = True
     place = _place(attempt, grid)
-    billed = request.row.billed_usd or ZERO
     findings.lines.append(
-        Line(name="possibly_billed", place=place, there_usd=billed, n_there=1, attempt_ids=(attempt.attempt_id,),
-             note="by model and time: nobody else claims it")
+        Line(name="possibly_billed", place=place, there_usd=request.row.billed_usd or ZERO, n_there=1,
+             attempt_ids=(attempt.attempt_id,), note="by model and time: nobody else claims it")
     )  # fmt: skip
     findings.settled.append(
-        Settled(attempt_id=attempt.attempt_id, usd=billed, tokens=_tokens(request.row),
+        Settled(attempt_id=attempt.attempt_id, usd=request.row.billed_usd, tokens=_tokens(request.row),
                 source=f"request {request.row.request_id}, by model and time")
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from harness.costs.cost import price_request
 from harness.costs.served import Served
-from harness.instants import from_us
+from harness.instants import DAY_US, from_us
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.ledger.reading.sums import invoiced_of
@@ -44,7 +44,7 @@ class BookPrices:
 
     def name_of(self, model: str, at_us: int) -> str:
         """Give the price book's name of a model, its own where the book has none: aliases and snapshots are one."""
-        key = model, at_us // 86_400_000_000
+        key = model, at_us // DAY_US
         if key not in self._names:
             match = self.book.match(self.provider, model, from_us(at_us))
             found = self._names[key] = model if match is None else match.price.model
@@ -85,25 +85,22 @@ class LedgerSide:
 
     def attempts(self) -> Iterator[HeldAttempt]:
         """Give the attempts inside the account's time; may be called again."""
-        for attempt in self._all():
-            if self.start_us <= attempt.at_us < self.end_us:
-                yield attempt
+        charger = Charger(book=self.prices.book)
+        rows = (row for row in self._asked() if self._is_inside(row))
+        while some := list(islice(rows, AT_A_TIME)):
+            invoiced = invoiced_of(self.ledger, [row.attempt_id for row in some if row.is_bill_unknown])
+            for row in some:
+                yield self._held(row, charger, invoiced.get(row.attempt_id))
 
     def n_outside(self) -> int:
         """Count attempts before and after the account's time."""
-        return sum(1 for each in self._all() if not self.start_us <= each.at_us < self.end_us)
+        return sum(1 for row in self._asked() if not self._is_inside(row))
 
-    def n_unpriced(self) -> int:
-        """Count attempts inside the account's time whose tokens have no price here."""
-        return sum(1 for each in self.attempts() if each.usd is None and not each.is_open)
+    def _asked(self) -> Iterator[AttemptRow]:
+        return (row for row in attempt_rows(self.ledger, self.run_ids) if self._is_asked(row))
 
-    def _all(self) -> Iterator[HeldAttempt]:
-        charger = Charger(book=self.prices.book)
-        rows = (row for row in attempt_rows(self.ledger, self.run_ids) if self._is_asked(row))
-        while some := list(islice(rows, AT_A_TIME)):
-            invoiced = invoiced_of(self.ledger, [row.attempt_id for row in some if _is_open(row)])
-            for row in some:
-                yield self._held(row, charger, invoiced.get(row.attempt_id))
+    def _is_inside(self, row: AttemptRow) -> bool:
+        return self.start_us <= _at_us(row) < self.end_us
 
     def _is_asked(self, row: AttemptRow) -> bool:
         if row.status == "reused" or self.prices.book.provider(row.provider_asked) != self.prices.provider:
@@ -111,7 +108,7 @@ class LedgerSide:
         return row.input_tokens is not None or row.billed != "no"
 
     def _held(self, row: AttemptRow, charger: Charger, invoiced: InvoicedRecord | None) -> HeldAttempt:
-        at_us = row.finished_at_us or row.started_at_us
+        at_us = _at_us(row)
         known = _known(row, charger, invoiced)
         return HeldAttempt(
             attempt_id=row.attempt_id,
@@ -129,6 +126,10 @@ class LedgerSide:
         )
 
 
+def _at_us(row: AttemptRow) -> int:
+    return row.finished_at_us or row.started_at_us
+
+
 class _Known(NamedTuple):
     """What is known of the bill of an attempt."""
 
@@ -140,7 +141,7 @@ class _Known(NamedTuple):
 
 def _known(row: AttemptRow, charger: Charger, invoiced: InvoicedRecord | None) -> _Known:
     """Take an answer as it is charged, and an attempt without one as an account settled it, if one did."""
-    if not _is_open(row):
+    if not row.is_bill_unknown:
         usd, fees_usd = _dollars(row, charger)
         return _Known(_tokens(row), usd, fees_usd)
     if invoiced is None or invoiced.billed_pico_usd is None:
@@ -151,10 +152,6 @@ def _known(row: AttemptRow, charger: Charger, invoiced: InvoicedRecord | None) -
 def _tokens(row: AttemptRow) -> Quantities:
     return Quantities(row.input_tokens or 0, row.cache_read_tokens or 0, row.cache_write_5m_tokens or 0,
                       row.cache_write_1h_tokens or 0, row.output_tokens or 0)  # fmt: skip
-
-
-def _is_open(row: AttemptRow) -> bool:
-    return row.status == "sent" or (row.input_tokens is None and row.billed != "no")
 
 
 def _dollars(row: AttemptRow, charger: Charger) -> tuple[Decimal | None, Decimal]:

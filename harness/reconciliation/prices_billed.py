@@ -7,19 +7,15 @@ Rounding is what a number of rounded lines can add up to; a discount is one shar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from harness.money import EXACT, plain
+from harness.money import EXACT, add, plain
 from harness.reconciliation.account_side import AccountSide, Bucket
-from harness.reconciliation.sides import ZERO, Findings, Line, LineName, Place, PriceOf, total
+from harness.reconciliation.sides import DISCOUNT_STEP, NOISE_USD, ZERO, Findings, Line, LineName, Place, PriceOf
 
 TIERS = ("batch", "flex", "priority", "standard")
-NOISE_USD = Decimal("1e-9")
-"""Floats of an interface are this exact; no price is smaller."""
-_STEP = Decimal("0.005")
-"""Discounts are agreed in half per cents."""
 _MAY_LACK_A_PRICE: frozenset[LineName] = frozenset({"foreign", "possibly_billed", "agreed"})
 
 
@@ -189,8 +185,8 @@ def _shared_discount(gaps: Sequence[_Gap], account: AccountSide) -> Decimal | No
 def _held_usd(gaps: Sequence[_Gap], share: Decimal, account: AccountSide) -> Decimal | None:
     """Sum the list prices of which a share was charged; None = it is nobody's, or a single gap's and not in steps."""
     held = [gap for gap in gaps if _holds(gap, share, account)]
-    is_agreed = len(held) > 1 or share % _STEP == 0
-    return total(gap.list_usd for gap in held) if held and is_agreed else None
+    is_agreed = len(held) > 1 or share % DISCOUNT_STEP == 0
+    return add(gap.list_usd for gap in held) if held and is_agreed else None
 
 
 def _share(gap: _Gap) -> Decimal:
@@ -214,6 +210,6 @@ def _explain_discount(findings: Findings, gap: _Gap, share: Decimal) -> None:
     _add(findings, "rounding", gap.place, EXACT.subtract(gap.usd, off), "of the discounted amount")
 
 
-def unexplained_usd(lines: Iterator[Line] | Sequence[Line]) -> Decimal:
+def unexplained_usd(lines: Iterable[Line]) -> Decimal:
     """Sum what nothing explains, each difference at its size: two of them never cancel out."""
-    return total(max(abs(line.here_usd), abs(line.there_usd)) for line in lines if line.name == "unexplained")
+    return add(max(abs(line.here_usd), abs(line.there_usd)) for line in lines if line.name == "unexplained")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import combinations
 
-from harness.money import EXACT
+from harness.money import EXACT, add
 from harness.reconciliation.account_side import AccountSide, Bucket, as_told
 from harness.reconciliation.sides import (
     NO_TOKENS,
@@ -25,7 +25,6 @@ from harness.reconciliation.sides import (
     PriceOf,
     Quantities,
     Settled,
-    total,
 )
 
 MOST_SEARCHED = 400
@@ -234,11 +233,13 @@ class _Comparison:
             self._mixed(place, rest)
 
     def _surplus(self, place: Place, rest: _Rest, opened: Sequence[HeldAttempt]) -> None:
+        usd = self._price(place, rest.tokens)
         note = "" if not opened else f"or {len(opened)} possibly billed attempts: they do not fit"
+        if usd is None and not self._account.charged:
+            note = f"{note}; no price is known for it".removeprefix("; ")
         self._found.lines.append(
-            Line(name="foreign", place=place, there_usd=self._price(place, rest.tokens) or ZERO,
-                 n_there=rest.n_requests, note=note)
-        )  # fmt: skip
+            Line(name="foreign", place=place, there_usd=usd or ZERO, n_there=rest.n_requests, note=note)
+        )
 
     def _missing(self, place: Place, rest: _Rest) -> None:
         tokens = rest.tokens.negative()
@@ -315,7 +316,7 @@ class _Comparison:
 
     def _worth(self, place: Place, tokens: Quantities, attempts: Sequence[HeldAttempt]) -> Decimal:
         if attempts:
-            return total(each.usd or ZERO for each in attempts)
+            return add(each.usd or ZERO for each in attempts)
         return self._price(place, tokens) or ZERO
 
     def _take(self, place: Place, usd: Decimal, n_requests: int) -> None:

@@ -13,13 +13,13 @@ from decimal import Decimal
 
 from harness.accounts.account_rows import AccountRow
 from harness.errors import HarnessError
-from harness.money import EXACT
+from harness.money import EXACT, add
 from harness.reconciliation.account_side import AccountSide, Bucket, Grid, account_side
 from harness.reconciliation.by_request import compare_requests
 from harness.reconciliation.ledger_side import LedgerSide
 from harness.reconciliation.prices_billed import charge_place, explain_prices, unexplained_usd
 from harness.reconciliation.quantities import compare
-from harness.reconciliation.sides import ZERO, Findings, HeldAttempt, Line, Place, Settled, total
+from harness.reconciliation.sides import ZERO, Findings, HeldAttempt, Line, Place, Settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Reconciliation:
     ledger_usd: Decimal
     account_usd: Decimal
     is_billed: bool
-    unexplained_usd: Decimal = field(default=ZERO)
+    unexplained_usd: Decimal
 
     @property
     def unexplained_share(self) -> Decimal:
@@ -69,9 +69,10 @@ def reconcile(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid, notes: S
         grid: the account's time.
     """
     findings, billed_usd = _findings(side, rows, grid)
+    ledger_usd, n_unpriced = _known(side.attempts())
     is_billed = billed_usd is not None
     lines = tuple(line for line in findings.lines if line.here_usd or line.there_usd or line.n_here or line.n_there)
-    account_usd = total(line.there_usd for line in lines) if billed_usd is None else billed_usd
+    account_usd = add(line.there_usd for line in lines) if billed_usd is None else billed_usd
     made = Reconciliation(
         provider=side.prices.provider,
         start_us=grid.start_us,
@@ -79,8 +80,8 @@ def reconcile(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid, notes: S
         width_us=grid.width_us,
         lines=lines,
         settled=tuple(findings.settled),
-        notes=(*notes, *findings.notes, *_said(side, rows, is_billed=is_billed)),
-        ledger_usd=_known_usd(side.attempts()),
+        notes=(*notes, *findings.notes, *_said(side, rows, n_unpriced, is_billed=is_billed)),
+        ledger_usd=ledger_usd,
         account_usd=account_usd,
         is_billed=is_billed,
         unexplained_usd=unexplained_usd(lines),
@@ -93,14 +94,20 @@ def _findings(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid) -> tuple
     """Compare by request where the account states requests, else by buckets; with what was billed, None = no costs."""
     requests = [row for row in rows if row.kind == "request"]
     if requests:
-        billed_usd = total(row.billed_usd or ZERO for row in requests)
+        billed_usd = add(row.billed_usd or ZERO for row in requests)
         return compare_requests(side.attempts, requests, grid, side.prices.name_of), billed_usd
     account = _account(side, rows, grid)
     return _by_buckets(side, account), account.billed_usd if account.charged else None
 
 
-def _known_usd(attempts: Iterable[HeldAttempt]) -> Decimal:
-    return total(EXACT.add(each.usd or ZERO, each.fees_usd) for each in attempts if not each.is_open)
+def _known(attempts: Iterable[HeldAttempt]) -> tuple[Decimal, int]:
+    """Sum what is known of the bills of attempts, and count those whose tokens have no price here."""
+    known_usd, n_unpriced = ZERO, 0
+    for each in attempts:
+        if not each.is_open:
+            known_usd = add((known_usd, each.usd or ZERO, each.fees_usd))
+            n_unpriced += each.usd is None
+    return known_usd, n_unpriced
 
 
 def _account(side: LedgerSide, rows: Sequence[AccountRow], grid: Grid) -> AccountSide:
@@ -114,7 +121,7 @@ def _by_buckets(side: LedgerSide, account: AccountSide) -> Findings:
         findings = compare(side.attempts, account, side.prices.price)
     else:
         findings = _dollars_alone(side.attempts(), account)
-    _fees(findings, side.attempts(), account.grid, account)
+    _fees(findings, side.attempts(), account)
     if account.charged:
         explain_prices(findings, account, side.prices.price)
     return findings
@@ -143,9 +150,9 @@ def _dollars_alone(attempts: Iterable[HeldAttempt], account: AccountSide) -> Fin
     return findings
 
 
-def _fees(findings: Findings, attempts: Iterable[HeldAttempt], grid: Grid, account: AccountSide) -> None:
+def _fees(findings: Findings, attempts: Iterable[HeldAttempt], account: AccountSide) -> None:
     """Put fees (searches and the like) side by side, slot by slot."""
-    held = _held_fees(attempts, grid)
+    held = _held_fees(attempts, account.grid)
     billed_slots = {place.slot for place in account.charged if place.tier == "fees"}
     for slot in sorted({*held, *billed_slots}):
         place = Place(None, "fees", slot)
@@ -175,15 +182,15 @@ def _fee_lines(place: Place, here: Decimal, there: Decimal | None) -> list[Line]
     return [line for line in lines if line.here_usd or line.there_usd]
 
 
-def _said(side: LedgerSide, rows: Sequence[AccountRow], *, is_billed: bool) -> Iterable[str]:
+def _said(side: LedgerSide, rows: Sequence[AccountRow], n_unpriced: int, *, is_billed: bool) -> Iterable[str]:
     if not is_billed:
         yield "the account states no costs: its usage is valued at list price"
     if n_outside := side.n_outside():
         yield f"{n_outside:,} attempts lie outside the account's time and are not compared"
-    own_key = total(row.own_key_usd or ZERO for row in rows)
+    own_key = add(row.own_key_usd or ZERO for row in rows)
     if own_key:
         yield f"{own_key:f} USD were paid by a key of one's own in another account: not part of this bill"
-    if n_unpriced := side.n_unpriced():
+    if n_unpriced:
         yield f"{n_unpriced:,} attempts have no price here"
     if hidden := sum(row.n_hidden_retries for row in rows):
         yield f"{hidden:,} further requests were tried by the account itself"
@@ -195,7 +202,7 @@ def _check(made: Reconciliation) -> None:
     Raises:
         HarnessError: they do not add up: a mistake of this program, which no table may hide.
     """
-    here, there = total(line.here_usd for line in made.lines), total(line.there_usd for line in made.lines)
+    here, there = add(line.here_usd for line in made.lines), add(line.there_usd for line in made.lines)
     if (here, there) != (made.ledger_usd, made.account_usd):
         raise HarnessError(
             f"the lines sum to {here} and {there} USD, the ledger holds {made.ledger_usd}, the account"

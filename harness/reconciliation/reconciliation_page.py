@@ -8,9 +8,9 @@ from decimal import Decimal
 from harness.documents.document import Document, Paragraphs
 from harness.documents.table import Column, Sentences, Table
 from harness.instants import from_us, utc_text
-from harness.money import EXACT, plain
+from harness.money import EXACT, add, plain
 from harness.reconciliation.reconcile_account import Reconciliation
-from harness.reconciliation.sides import LINE_NAMES, Line, LineName, total
+from harness.reconciliation.sides import LINE_NAMES, Line, LineName
 
 _CENT, _MILLIONTH = Decimal("0.01"), Decimal("0.000001")
 _SMALL_USD = Decimal(10)
@@ -59,9 +59,9 @@ def _paragraphs(made: Sequence[Reconciliation]) -> Paragraphs:
 
 def cents(amounts: Sequence[Decimal], unit: Decimal = _CENT) -> list[Decimal]:
     """Round amounts to cents so that they still add up: what is left over goes to the largest remainders."""
-    whole = total(amounts).quantize(unit)
+    whole = add(amounts).quantize(unit)
     rounded = [amount.quantize(unit) for amount in amounts]
-    left = int(EXACT.subtract(whole, total(rounded)) / unit)
+    left = int(EXACT.subtract(whole, add(rounded)) / unit)
     step = unit if left > 0 else -unit
     order = sorted(range(len(amounts)), key=lambda at: (amounts[at] - rounded[at]) * (1 if left > 0 else -1),
                    reverse=True)  # fmt: skip
@@ -81,12 +81,12 @@ def _named(made: Reconciliation) -> Iterator[tuple[LineName, list[Line]]]:
 def _table(made: Reconciliation) -> Table:
     groups = list(_named(made))
     unit = _unit(made)
-    here = cents([total(line.here_usd for line in lines) for _, lines in groups], unit)
-    there = cents([total(line.there_usd for line in lines) for _, lines in groups], unit)
+    here = cents([add(line.here_usd for line in lines) for _, lines in groups], unit)
+    there = cents([add(line.there_usd for line in lines) for _, lines in groups], unit)
     sums = zip(groups, here, there, strict=True)
     rows = [_row(LINE_NAMES[name], lines, mine, theirs) for (name, lines), mine, theirs in sums]
     everything = [line for line in made.lines if line.n_here or line.n_there]
-    rows.append(_row("all together", everything, total(here), total(there)))
+    rows.append(_row("all together", everything, add(here), add(there)))
     beside = "bill" if made.is_billed else "usage, at list price"
     until = _written(made.end_us)
     return Table(
@@ -112,9 +112,11 @@ def _told(lines: Sequence[Line]) -> int | None:
 
 
 def _settled(made: Reconciliation) -> Iterator[str]:
-    if made.settled:
-        known = total(each.usd for each in made.settled if each.usd is not None)
-        yield f"{len(made.settled)} attempts whose bill was not known are settled, for ${plain(known)} together"
+    known = [each.usd for each in made.settled if each.usd is not None]
+    if known:
+        yield f"{len(known)} attempts whose bill was not known are settled, for ${plain(add(known))} together"
+    if n_untold := len(made.settled) - len(known):
+        yield f"{n_untold} attempts were billed, by amounts that cannot be told"
 
 
 def _details(made: Reconciliation) -> Table | None:
@@ -140,7 +142,7 @@ def _start(made: Reconciliation, line: Line) -> str:
 
 
 def _written(at_us: int) -> str:
-    return utc_text(from_us(at_us)) or ""
+    return utc_text(from_us(at_us))
 
 
 def _object(made: Reconciliation) -> Mapping[str, object]:
@@ -162,7 +164,7 @@ def _object(made: Reconciliation) -> Mapping[str, object]:
 
 
 def _sum(name: LineName, lines: Sequence[Line]) -> Mapping[str, object]:
-    here, there = total(line.here_usd for line in lines), total(line.there_usd for line in lines)
+    here, there = add(line.here_usd for line in lines), add(line.there_usd for line in lines)
     return {
         "name": name,
         "n_requests_here": sum(line.n_here for line in lines),

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP
 from harness.ledger import Ledger
 from harness.ledger.reading.sums import invoiced_of
 from harness.ledger.records import InvoicedRecord
-from harness.reconciliation.sides import Quantities, Settled
+from harness.reconciliation.sides import Settled
 
 
 def settle(ledger: Ledger, settled: Sequence[Settled], source: str, *, now_us: int) -> int:
@@ -27,7 +27,7 @@ def settle(ledger: Ledger, settled: Sequence[Settled], source: str, *, now_us: i
             source=f"{source}: {each.source}"[:500],
             recorded_at_us=now_us,
             billed_pico_usd=_pico(each),
-            usage=None if each.tokens is None else _usage(each.tokens),
+            usage=None if each.tokens is None else each.tokens._asdict(),
         )
         for each in settled
     ]
@@ -40,10 +40,6 @@ def _pico(each: Settled) -> int | None:
     if each.usd is None:
         return None
     return int(each.usd.scaleb(12).to_integral_value(rounding=ROUND_HALF_UP))
-
-
-def _usage(tokens: Quantities) -> dict[str, int]:
-    return dict(tokens._asdict())
 
 
 def _is_known(before: InvoicedRecord | None, fact: InvoicedRecord) -> bool:

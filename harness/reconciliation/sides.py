@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import reduce
 from typing import Literal, NamedTuple
 
 from harness.money import EXACT
 
 ZERO = Decimal(0)
+NOISE_USD = Decimal("1e-9")
+"""Floats of an interface are this exact; no price is smaller."""
+DISCOUNT_STEP = Decimal("0.005")
+"""Discounts are agreed in half per cents."""
 LineName = Literal[
     "agreed", "late", "only_here", "foreign", "possibly_billed", "tier", "discount", "surcharge", "rounding", "credits",
     "unexplained",
@@ -150,8 +153,3 @@ class Findings:
     lines: list[Line] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def total(amounts: Iterable[Decimal]) -> Decimal:
-    """Sum amounts exactly."""
-    return reduce(EXACT.add, amounts, ZERO)

@@ -19,11 +19,12 @@ from aiohttp.test_utils import TestServer
 from typer.testing import CliRunner
 
 from benchmarks.reconciliation.__main__ import make_case, run_case
-from benchmarks.reconciliation.books import DAY_US, START_US, Call, write_ledger
+from benchmarks.reconciliation.books import START_US, Call, write_ledger
 from benchmarks.reconciliation.invoices import FORMS, write_invoice
 from harness.accounts.admin_interfaces import admin_key, fetch_account
 from harness.cli.app import command_line
-from harness.errors import MissingKeyError, ProviderError
+from harness.errors import InputError, MissingKeyError, ProviderError
+from harness.instants import DAY_US
 from harness.ledger import Ledger
 from harness.ledger.reading.sums import invoiced_records
 from harness.pricing.price_files import load_price_book
@@ -195,6 +196,62 @@ async def test_usage_without_costs_is_compared_at_list_price_and_says_so(tmp_pat
     assert made["is_billed"] is False
     assert "the account states no costs: its usage is valued at list price" in made["notes"]
     assert [line["attempt_ids"] for line in made["details"] if line["name"] == "only_here"] == [[1]]
+
+
+async def test_foreign_usage_without_a_price_says_that_its_zero_is_none(tmp_path: Path) -> None:
+    db = await stored(tmp_path, CALLS)
+    paths, _ = write_invoice(tmp_path, "openai", CALLS, same)
+    usage = json.loads(paths[0].read_text())
+    usage["data"][0]["results"].append({"model": "ft:nobody-knows", "batch": False, "service_tier": "default",
+                                        "num_model_requests": 2, "input_tokens": 10, "output_tokens": 20})  # fmt: skip
+    paths[0].write_text(json.dumps(usage))
+    _, made = reconciled(db, *map(str, paths[:2]))
+    assert [line["note"] for line in made["details"] if line["name"] == "foreign"] == ["no price is known for it"]
+
+
+ROUTED = [call(number, model="openai/o4-mini-2025-04-16") for number in range(4)]
+
+
+async def test_a_request_without_an_amount_is_neither_free_nor_discounted(tmp_path: Path) -> None:
+    """An empty amount is no $0: the attempt stays open, and of an answered one nothing explains the difference."""
+    db = await stored(tmp_path, [*ROUTED, replace(call(4, model=ROUTED[0].model), is_known=False)], "openrouter")
+    (path,), _ = write_invoice(tmp_path, "openrouter", [*ROUTED, call(4, model=ROUTED[0].model)], same)
+    rows = list(csv.DictReader(path.open(newline="")))
+    for row in (rows[3], rows[4]):
+        row["cost_total"] = ""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    _, made = reconciled(db, str(path))
+    assert by_name(made).keys() == {"agreed", "possibly_billed", "unexplained"}
+    assert by_name(made)["unexplained"] < 0
+    assert [(each["attempt_id"], each["usd"]) for each in made["settled"]] == [(5, None)]
+    with Ledger.open(db) as ledger:
+        assert [fact.billed_pico_usd for fact in invoiced_records(ledger)] == [None]
+        assert spend_report(ledger, BOOK).rows[0].facts.solve.is_lower_bound
+    table = CLI.invoke(APP, ["reconcile", str(path), "--db", db]).stdout
+    assert "1 attempts were billed, by amounts that cannot be told" in table
+    assert "settled, for $0" not in table
+
+
+async def test_a_request_that_two_exports_hold_is_refused_by_its_id(tmp_path: Path) -> None:
+    db = await stored(tmp_path, ROUTED, "openrouter")
+    (path,), _ = write_invoice(tmp_path, "openrouter", ROUTED, same)
+    other = path.with_name("again.csv")
+    other.write_text(path.read_text())
+    error = CLI.invoke(APP, ["reconcile", str(path), str(other), "--db", db]).exception
+    assert isinstance(error, InputError)
+    assert error.message == "request gen-0 is on the bill twice"
+
+
+async def test_a_day_that_is_none_names_its_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "k-1")
+    db = await stored(tmp_path, CALLS[:1])
+    words = ["--provider", "openai", "--from", "2026-10-01", "--to", "someday"]
+    error = CLI.invoke(APP, ["reconcile", *words, "--db", db]).exception
+    assert isinstance(error, InputError)
+    assert error.where == "--to"
 
 
 async def test_the_table_shows_unexplained_and_adds_up_to_the_cent(tmp_path: Path) -> None:
