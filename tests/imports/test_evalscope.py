@@ -12,7 +12,8 @@ import pytest
 from harness.imports.harnesses.evalscope import FORMAT, unit_of
 from harness.imports.log_records import Broken, ImportedRun, Record
 from harness.imports.refusal import ImportRefused
-from tests.support.imported import attempts_of, expected, expected_files, notes_of, records_of, scores_of, summed
+from tests.support.foreign_logs import attempts_in, scores_in
+from tests.support.imported import expected, expected_files, notes_of, records_of, summed
 from tests.support.inspect_logs import usage
 from tests.support.shared_data import shared
 
@@ -61,7 +62,7 @@ def _read(folder: Path, predictions: Sequence[Any], reviews: Sequence[Any] = (),
 def test_a_prediction_is_a_call_and_its_review_names_sample_and_repeat(tmp_path: Path) -> None:
     predictions = [_prediction(0, usage(10, 5, 15)), _prediction(1, usage(10, 7, 17))]
     records = _read(tmp_path, predictions, [_review(0, 3, 0, acc=1.0), _review(1, 3, 1, acc=0.0)])
-    first, second = attempts_of(records)
+    first, second = attempts_in(records)
     assert (first.cell.suite, first.cell.provider, first.cell.model) == ("general_mcq", "deepseek", "m")
     assert (first.cell.setting, first.model_served, first.finish_reason) == ("high", "m-2026", "stop")
     assert first.sample is not None
@@ -70,14 +71,14 @@ def test_a_prediction_is_a_call_and_its_review_names_sample_and_repeat(tmp_path:
         ("3", "hard", 0), ("3", "hard", 1),
     ]  # fmt: skip
     assert first.identity != second.identity
-    assert [score.value for score in scores_of(records)] == [1.0, 0.0]
+    assert [score.value for score in scores_in(records)] == [1.0, 0.0]
     [run] = [one for one in records if isinstance(one, ImportedRun)]
     assert (run.created_at_us, run.tool_version) == (1_772_359_200_000_000, "1.14.1")
 
 
 def test_cached_tokens_are_inside_or_beside_as_the_total_says(tmp_path: Path) -> None:
     rows = [_prediction(0, usage(100, 20, 120, cache_read=60)), _prediction(1, usage(40, 20, 120, cache_read=60))]
-    assert [one.usage and one.usage.usage.input_tokens for one in attempts_of(_read(tmp_path, rows))] == [100, 100]
+    assert [one.usage and one.usage.usage.input_tokens for one in attempts_in(_read(tmp_path, rows))] == [100, 100]
 
 
 def test_an_agents_calls_are_their_sum_and_not_the_last_one(tmp_path: Path) -> None:
@@ -88,15 +89,15 @@ def test_an_agents_calls_are_their_sum_and_not_the_last_one(tmp_path: Path) -> N
 def test_failed_answers_and_unusable_reviews_have_no_value(tmp_path: Path) -> None:
     failed = _prediction(0, None, error="connection lost", choices=[])
     records = _read(tmp_path, [failed], [_review(0, 0, 0, status="unavailable")])
-    assert [(one.status, one.error_message) for one in attempts_of(records)] == [("failed", "connection lost")]
-    assert [(score.value, score.reason) for score in scores_of(records)] == [(None, "review: unavailable")]
+    assert [(one.status, one.error_message) for one in attempts_in(records)] == [("failed", "connection lost")]
+    assert [(score.value, score.reason) for score in scores_in(records)] == [(None, "review: unavailable")]
 
 
 def test_the_main_score_comes_last(tmp_path: Path) -> None:
     review = _review(0, 0, 0, f1=0.5, acc=1.0)
-    assert [one.scorer for one in scores_of(_read(tmp_path, [_prediction(0, None)], [review]))] == ["acc", "f1"]
+    assert [one.scorer for one in scores_in(_read(tmp_path, [_prediction(0, None)], [review]))] == ["acc", "f1"]
     review["sample_score"]["score"]["main_score_name"] = "acc"
-    assert [one.scorer for one in scores_of(_read(tmp_path, [_prediction(0, None)], [review]))] == ["f1", "acc"]
+    assert [one.scorer for one in scores_in(_read(tmp_path, [_prediction(0, None)], [review]))] == ["f1", "acc"]
 
 
 def test_what_the_tool_loses_is_said(tmp_path: Path) -> None:
@@ -130,4 +131,4 @@ def test_recorded_runs_sum_to_what_was_summed_independently() -> None:
     for name, stated in expected_files(folder).items():
         records = records_of(FORMAT, folder / name)
         assert summed(records) == expected(stated["models"], str), name
-        assert len([score for score in scores_of(records) if score.value is not None]) == 8
+        assert len([score for score in scores_in(records) if score.value is not None]) == 8

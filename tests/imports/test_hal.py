@@ -11,7 +11,8 @@ import pytest
 from harness.imports.harnesses.hal import FORMAT
 from harness.imports.log_records import Broken, ImportedSample, Record
 from harness.imports.refusal import ImportRefused
-from tests.support.imported import attempts_of, expected, expected_files, notes_of, records_of, scores_of, summed
+from tests.support.foreign_logs import attempts_in, scores_in
+from tests.support.imported import expected, expected_files, notes_of, records_of, summed
 from tests.support.shared_data import shared
 
 OPENAI = {
@@ -68,7 +69,7 @@ def test_each_providers_own_object_is_read_by_its_own_rule(tmp_path: Path) -> No
 
 def test_names_without_a_provider_have_none(tmp_path: Path) -> None:
     calls = {"t1": _task(OPENAI, model="o4-mini-2025-04-16"), "t2": _task(OPENAI, model="meta-llama/Llama-3")}
-    found = [(one.provider, one.model) for one in attempts_of(_read(tmp_path, _upload(calls)))]
+    found = [(one.provider, one.model) for one in attempts_in(_read(tmp_path, _upload(calls)))]
     assert found == [("unknown", "o4-mini-2025-04-16"), ("unknown", "meta-llama/Llama-3")]
 
 
@@ -85,9 +86,9 @@ def test_both_shapes_of_a_run_name_a_call_alike_and_score_its_last(tmp_path: Pat
     newer = _read(tmp_path, _upload({"t1": _task(OPENAI, OPENAI)}))
     answers = [_weave(number, {"model": "openai/o4-mini", "usage": OPENAI}) for number in (1, 0)]  # the newest first
     older = _read(tmp_path, _upload(answers))
-    assert {one.identity for one in attempts_of(newer)} == {one.identity for one in attempts_of(older)}
-    assert [score.attempt for score in scores_of(newer)] == [score.attempt for score in scores_of(older)]
-    assert scores_of(newer)[0].attempt == attempts_of(newer)[-1].identity
+    assert {one.identity for one in attempts_in(newer)} == {one.identity for one in attempts_in(older)}
+    assert [score.attempt for score in scores_in(newer)] == [score.attempt for score in scores_in(older)]
+    assert scores_in(newer)[0].attempt == attempts_in(newer)[-1].identity
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_both_shapes_of_a_run_name_a_call_alike_and_score_its_last(tmp_path: Pat
 def test_results_of_each_shape_are_read_and_a_text_is_no_wrong_answer(
     tmp_path: Path, result: Any, value: float | None
 ) -> None:
-    [score] = scores_of(_read(tmp_path, _upload({"t1": _task(OPENAI)}, {"t1": result})))
+    [score] = scores_in(_read(tmp_path, _upload({"t1": _task(OPENAI)}, {"t1": result})))
     assert score.value == value
     assert (score.reason is None) == (value is not None)
 
@@ -128,10 +129,10 @@ def test_calls_without_usage_and_uploads_without_tasks_are_said(tmp_path: Path) 
 
 def test_texts_are_given_only_when_asked_for(tmp_path: Path) -> None:
     output = {"model": "m", "usage": OPENAI, "choices": [{"message": {"content": "A"}}]}
-    [attempt] = attempts_of(_read(tmp_path, _upload([_weave(1, output)]), texts=True))
+    [attempt] = attempts_in(_read(tmp_path, _upload([_weave(1, output)]), texts=True))
     assert attempt.said is not None
     assert (list(attempt.said.messages), attempt.said.answer) == ([{"role": "user", "content": "Q"}], "A")
-    assert [one.said for one in attempts_of(_read(tmp_path, _upload([_weave(1, output)])))] == [None]
+    assert [one.said for one in attempts_in(_read(tmp_path, _upload([_weave(1, output)])))] == [None]
 
 
 def test_recorded_uploads_sum_to_what_was_summed_independently() -> None:
@@ -139,4 +140,4 @@ def test_recorded_uploads_sum_to_what_was_summed_independently() -> None:
     for name, stated in expected_files(folder).items():
         records = records_of(FORMAT, folder / name)
         assert summed(records) == expected(stated["models"], str), name
-        assert sum(score.value or 0 for score in scores_of(records)) == 1.0
+        assert sum(score.value or 0 for score in scores_in(records)) == 1.0

@@ -12,7 +12,8 @@ import pytest
 from harness.imports.harnesses.helm import FORMAT
 from harness.imports.log_records import Broken, Record
 from harness.imports.refusal import ImportRefused
-from tests.support.imported import attempts_of, expected, expected_files, notes_of, records_of, scores_of, summed
+from tests.support.foreign_logs import attempts_in, scores_in
+from tests.support.imported import expected, expected_files, notes_of, records_of, summed
 from tests.support.shared_data import shared
 
 
@@ -68,7 +69,7 @@ def _read(folder: Path, states: Sequence[Any], instances: Sequence[Any] = (), *,
 
 
 def test_a_state_is_a_request_without_tokens(tmp_path: Path) -> None:
-    [attempt] = attempts_of(_read(tmp_path, [_state("id1")], [_stats("id1", num_prompt_tokens=300)]))
+    [attempt] = attempts_in(_read(tmp_path, [_state("id1")], [_stats("id1", num_prompt_tokens=300)]))
     assert (attempt.cell.suite, attempt.cell.suite_version) == ("mmlu", "subject=law")
     assert (attempt.cell.provider, attempt.cell.model, attempt.usage) == ("azure", "gpt-4o", None)
     assert (attempt.started_at_us, attempt.finished_at_us) == (1_772_359_200_000_000, 1_772_359_201_500_000)
@@ -78,7 +79,7 @@ def test_a_state_is_a_request_without_tokens(tmp_path: Path) -> None:
 def test_an_answer_of_helms_own_cache_is_no_spend_and_a_failure_is_one(tmp_path: Path) -> None:
     cached = _state("id1", result={"cached": True})
     failed = _state("id2", result={"success": False, "error": "overloaded", "completions": []})
-    found = [(one.status, one.error_message) for one in attempts_of(_read(tmp_path, [cached, failed]))]
+    found = [(one.status, one.error_message) for one in attempts_in(_read(tmp_path, [cached, failed]))]
     assert found == [("reused", None), ("failed", "overloaded")]
 
 
@@ -89,7 +90,7 @@ def test_options_trials_and_perturbations_are_told_apart(tmp_path: Path) -> None
         _state("id1", train_trial_index=1),
         _state("id1", instance={"perturbation": {"name": "typos", "prob": 0.1}}),
     ]
-    found = attempts_of(_read(tmp_path, states))
+    found = attempts_in(_read(tmp_path, states))
     assert len({one.identity for one in found}) == 4
     assert [(one.sample.task, one.sample.epoch) for one in found if one.sample] == [
         (None, 0), (None, 0), (None, 1), ("name=typos,prob=0.1", 0),
@@ -99,7 +100,7 @@ def test_options_trials_and_perturbations_are_told_apart(tmp_path: Path) -> None
 def test_the_metrics_that_the_run_asked_for_are_scores_and_its_first_one_is_last(tmp_path: Path) -> None:
     stats = _stats("id1", num_prompt_tokens=300, f1_score=0.5, exact_match=0.0, quasi_exact_match=1.0, logprob=-3.5)
     perturbed = {**_stats("id1", quasi_exact_match=0.0), "perturbation": {"name": "typos"}}
-    scores = scores_of(_read(tmp_path, [_state("id1")], [stats, perturbed]))
+    scores = scores_in(_read(tmp_path, [_state("id1")], [stats, perturbed]))
     assert [(one.scorer, one.value) for one in scores] == [
         ("exact_match", 0.0),
         ("f1_score", 0.5),
@@ -109,8 +110,8 @@ def test_the_metrics_that_the_run_asked_for_are_scores_and_its_first_one_is_last
 
 def test_texts_are_given_only_when_asked_for(tmp_path: Path) -> None:
     state = _state("id1", result={"completions": [{"text": "B", "thinking": {"text": "so"}}]})
-    assert [one.said for one in attempts_of(_read(tmp_path, [state]))] == [None]
-    [attempt] = attempts_of(_read(tmp_path, [state], texts=True))
+    assert [one.said for one in attempts_in(_read(tmp_path, [state]))] == [None]
+    [attempt] = attempts_in(_read(tmp_path, [state], texts=True))
     assert attempt.said is not None
     assert (attempt.said.answer, attempt.said.reasoning) == ("B", "so")
 
@@ -125,7 +126,7 @@ def test_a_part_of_a_folder_is_refused_and_a_broken_state_is_named(tmp_path: Pat
 
 def test_a_model_without_a_deployment_was_served_by_its_maker(tmp_path: Path) -> None:
     old = _state("id1", request={"model_deployment": None})
-    [attempt] = attempts_of(_read(tmp_path, [old]))
+    [attempt] = attempts_in(_read(tmp_path, [old]))
     assert (attempt.cell.provider, attempt.cell.model) == ("openai", "gpt-4o")
 
 
@@ -135,5 +136,5 @@ def test_recorded_folders_sum_to_what_was_summed_independently() -> None:
         records = records_of(FORMAT, folder / name)
         want = expected(stated["models"], lambda model: model.rpartition("/")[2])
         assert summed(records) == want, name
-        matched = [score.value for score in scores_of(records) if score.scorer == "exact_match"]
+        matched = [score.value for score in scores_in(records) if score.scorer == "exact_match"]
         assert sum(value or 0 for value in matched) == sum(row["correct"] for row in stated["models"].values())

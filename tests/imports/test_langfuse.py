@@ -14,7 +14,8 @@ from harness.imports.harnesses.langfuse import FORMAT
 from harness.imports.harnesses.langfuse_usage import usage_of
 from harness.imports.log_records import Broken, ImportedRun, Record
 from harness.imports.refusal import ImportRefused
-from tests.support.imported import attempts_of, expected, expected_files, notes_of, records_of, scores_of, summed
+from tests.support.foreign_logs import attempts_in, scores_in
+from tests.support.imported import expected, expected_files, notes_of, records_of, summed
 from tests.support.shared_data import shared
 
 DETAILS = {"input": 266, "input_cached_tokens": 1024, "output": 28, "output_reasoning_tokens": 384, "total": 1702}
@@ -67,7 +68,7 @@ def _read(
 
 
 def test_a_generation_is_a_call_whose_kinds_exclude_each_other(tmp_path: Path) -> None:
-    [attempt] = attempts_of(_read(tmp_path, _row()))
+    [attempt] = attempts_in(_read(tmp_path, _row()))
     assert attempt.usage is not None
     usage = attempt.usage.usage
     assert (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens, usage.reasoning_tokens) == (
@@ -123,18 +124,18 @@ def test_a_kind_that_is_not_known_makes_the_bill_partial_and_zeros_are_unknown()
 def test_a_generation_around_another_is_not_counted_twice(tmp_path: Path) -> None:
     outer, span = _row("outer"), _row("span", type="SPAN", parentObservationId="outer", usageDetails={})
     records = _read(tmp_path, outer, span, _row("inner", parentObservationId="span"))
-    assert [one.identity for one in attempts_of(records)] == ["inner"]
+    assert [one.identity for one in attempts_in(records)] == ["inner"]
     assert "1 generations only wrap" in notes_of(records)["wrappers_left_out"].detail
 
 
 def test_a_loop_among_parents_ends(tmp_path: Path) -> None:
     rows = [_row("a", parentObservationId="b", type="SPAN"), _row("b", parentObservationId="a", type="SPAN")]
-    assert len(attempts_of(_read(tmp_path, *rows, _row("c", parentObservationId="a")))) == 1
+    assert len(attempts_in(_read(tmp_path, *rows, _row("c", parentObservationId="a")))) == 1
 
 
 def test_a_failed_call_has_no_tokens_and_an_unpriced_one_no_cost(tmp_path: Path) -> None:
     failed = _row(level="ERROR", statusMessage="429", usageDetails={}, costDetails={})
-    [attempt] = attempts_of(_read(tmp_path, failed))
+    [attempt] = attempts_in(_read(tmp_path, failed))
     assert (attempt.status, attempt.error_message, attempt.usage, attempt.stated_cost_usd) == (
         "failed",
         "429",
@@ -152,7 +153,7 @@ def test_scores_stand_at_their_observation_or_at_the_last_call_of_the_trace(tmp_
         _score(value="good", dataType="CATEGORICAL"),
     )
     records = _read(tmp_path, *newest_first, scores=scores)
-    found = [(score.attempt, score.value, score.reason) for score in scores_of(records)]
+    found = [(score.attempt, score.value, score.reason) for score in scores_in(records)]
     assert found == [("late", 1.0, None), ("early", 0.5, None), ("late", None, "no number: good")]
     assert "1 scores" in notes_of(records)["scores_unplaced"].detail
 
@@ -171,7 +172,7 @@ def test_a_missing_page_refuses_all(tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match="3 pages, and not all are here: 2 missing"):
         records_of(FORMAT, tmp_path)
     _page(tmp_path / "two.json", [_row("o2")], page=2, n_pages=3)
-    assert len(attempts_of(records_of(FORMAT, tmp_path))) == 3
+    assert len(attempts_in(records_of(FORMAT, tmp_path))) == 3
 
 
 def test_scores_alone_are_refused(tmp_path: Path) -> None:
@@ -205,8 +206,8 @@ def test_all_forms_give_the_same_calls_and_one_row_is_counted_once(tmp_path: Pat
 def test_texts_are_given_only_when_asked_for(tmp_path: Path) -> None:
     asked = {"messages": [{"role": "user", "content": "2+2?"}]}
     row = _row(input=asked, output={"role": "assistant", "content": "4"})
-    assert [one.said for one in attempts_of(_read(tmp_path, row))] == [None]
-    [attempt] = attempts_of(_read(tmp_path, row, texts=True))
+    assert [one.said for one in attempts_in(_read(tmp_path, row))] == [None]
+    [attempt] = attempts_in(_read(tmp_path, row, texts=True))
     assert attempt.said is not None
     assert (list(attempt.said.messages), attempt.said.answer) == ([{"role": "user", "content": "2+2?"}], "4")
 
@@ -216,5 +217,5 @@ def test_recorded_exports_sum_to_what_was_summed_independently() -> None:
     for name, stated in expected_files(folder).items():
         records = records_of(FORMAT, *[folder / part for part in name.split(" + ")])
         assert summed(records) == expected(stated["models"], str), name
-        judged = sum(score.value or 0 for score in scores_of(records))
+        judged = sum(score.value or 0 for score in scores_in(records))
         assert judged == sum(row["correct"] or 0 for row in stated["models"].values()), name

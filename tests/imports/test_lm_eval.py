@@ -13,7 +13,8 @@ from harness.imports.harnesses.asked_models import provider_at
 from harness.imports.harnesses.lm_eval import FORMAT, unit_of
 from harness.imports.log_records import Broken, ImportedRun, Noted, Record
 from harness.imports.refusal import ImportRefused
-from tests.support.imported import attempts_of, expected, expected_files, notes_of, records_of, scores_of, summed
+from tests.support.foreign_logs import attempts_in, scores_in
+from tests.support.imported import expected, expected_files, notes_of, records_of, summed
 from tests.support.shared_data import shared
 
 DATE = "2026-03-01T10-00-00.123456"
@@ -61,17 +62,17 @@ def _read(folder: Path, rows: Sequence[object], **results: Any) -> list[Record]:
 def test_a_document_under_two_filters_is_one_request_and_the_first_filters_score_counts(tmp_path: Path) -> None:
     rows = [_row(0, [["A"]]), _row(0, [["A"]], "flexible", exact_match=0.0)]
     records = _read(tmp_path, rows)
-    [attempt] = attempts_of(records)
+    [attempt] = attempts_in(records)
     assert (attempt.cell.provider, attempt.cell.model, attempt.cell.suite) == ("openai", "gpt-5", "my_task")
     assert (attempt.cell.suite_version, attempt.usage) == ("2.0", None)
-    found = [(score.scorer, score.value) for score in scores_of(records)]
+    found = [(score.scorer, score.value) for score in scores_in(records)]
     assert found == [("exact_match,flexible", 0.0), ("exact_match,strict", 1.0)]
 
 
 def test_repeats_are_epochs_with_one_score_together(tmp_path: Path) -> None:
     records = _read(tmp_path, [_row(0, [["A", "B", "A"]])])
-    assert [one.sample and one.sample.epoch for one in attempts_of(records)] == [0, 1, 2]
-    first, *others = scores_of(records)
+    assert [one.sample and one.sample.epoch for one in attempts_in(records)] == [0, 1, 2]
+    first, *others = scores_in(records)
     assert first.value == 1.0
     assert [(score.value, score.reason) for score in others] == [
         (None, "scored together: 3 answers have one score"), (None, "scored together: 3 answers have one score"),
@@ -80,16 +81,16 @@ def test_repeats_are_epochs_with_one_score_together(tmp_path: Path) -> None:
 
 def test_each_option_of_a_multiple_choice_is_a_request(tmp_path: Path) -> None:
     records = _read(tmp_path, [_row(0, [[["-1.2", "False"]], [["-0.3", "True"]]])])
-    assert len(attempts_of(records)) == 2
-    assert {one.sample and one.sample.epoch for one in attempts_of(records)} == {0}
-    assert len(scores_of(records)) == 1
+    assert len(attempts_in(records)) == 2
+    assert {one.sample and one.sample.epoch for one in attempts_in(records)} == {0}
+    assert len(scores_in(records)) == 1
 
 
 def test_metrics_that_only_an_aggregation_understands_have_no_value(tmp_path: Path) -> None:
     rows = [
         _row(0, [["A"]], metrics=["f1", "bleu", "word_perplexity"], f1=[0, 1], bleu=31.5, word_perplexity=float("nan"))
     ]
-    found = {score.scorer: (score.value, score.reason) for score in scores_of(_read(tmp_path, rows))}
+    found = {score.scorer: (score.value, score.reason) for score in scores_in(_read(tmp_path, rows))}
     assert {scorer: value for scorer, (value, _) in found.items()} == {
         "f1,strict": None, "bleu,strict": None, "word_perplexity,strict": None,
     }  # fmt: skip
@@ -99,8 +100,8 @@ def test_metrics_that_only_an_aggregation_understands_have_no_value(tmp_path: Pa
 
 def test_texts_are_given_only_when_asked_for(tmp_path: Path) -> None:
     folder = _write(tmp_path, [_row(0, [["Answer: A"]])])
-    assert [one.said for one in attempts_of(records_of(FORMAT, folder))] == [None]
-    [attempt] = attempts_of(records_of(FORMAT, folder, texts=True))
+    assert [one.said for one in attempts_in(records_of(FORMAT, folder))] == [None]
+    [attempt] = attempts_in(records_of(FORMAT, folder, texts=True))
     assert attempt.said is not None
     assert (list(attempt.said.messages), attempt.said.answer) == (
         [{"role": "user", "content": "Question 0"}],
@@ -123,13 +124,13 @@ def test_a_broken_row_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     records = _read(tmp_path, [_row(0, [["A"]]), '{"doc_id": ', _row(1, [["A"]])])
     [broken] = [one for one in records if isinstance(one, Broken)]
     assert broken.where == f"samples_my_task_{DATE}.jsonl:2"
-    assert len(attempts_of(records)) == 2
+    assert len(attempts_in(records)) == 2
 
 
 def test_the_arguments_of_older_versions_name_model_and_address(tmp_path: Path) -> None:
     arguments = "model=m,base_url=https://api.deepseek.com/v1/chat/completions,timeout=6"
     config = {"model": "local-chat-completions", "model_args": arguments, "gen_kwargs": {"reasoning_effort": "low"}}
-    [attempt] = attempts_of(_read(tmp_path, [_row(0, [["A"]])], config=config, model_name=None, model_source=None))
+    [attempt] = attempts_in(_read(tmp_path, [_row(0, [["A"]])], config=config, model_name=None, model_source=None))
     assert (attempt.cell.provider, attempt.cell.model, attempt.cell.setting) == ("deepseek", "m", "low")
 
 
@@ -162,7 +163,7 @@ def test_recorded_runs_sum_to_what_was_summed_independently() -> None:
         records = records_of(FORMAT, folder / name)
         assert summed(records) == expected(stated["models"], str), name
         primary: dict[str, float] = {}
-        for score in scores_of(records):
+        for score in scores_in(records):
             if score.value is not None:
                 primary[score.attempt] = score.value
         assert sum(primary.values()) == sum(row["correct"] for row in stated["models"].values()), name

@@ -19,16 +19,8 @@ from harness.imports.known_formats import recognised
 from harness.imports.log_peeks import peek
 from harness.imports.log_records import Broken, ImportedRun, Noted, Record
 from harness.imports.refusal import ImportRefused
-from tests.support.imported import (
-    Summed,
-    attempts_of,
-    expected,
-    expected_files,
-    notes_of,
-    records_of,
-    scores_of,
-    summed,
-)
+from tests.support.foreign_logs import attempts_in, scores_in
+from tests.support.imported import Summed, expected, expected_files, notes_of, records_of, summed
 from tests.support.shared_data import shared
 
 DATE = "Sun, 01 Mar 2026 10:00:02 GMT"
@@ -90,7 +82,7 @@ def _read(folder: Path, *rows: Mapping[str, Any], texts: bool = False, **members
 
 
 def test_a_row_is_a_call_with_the_time_of_its_answer(tmp_path: Path) -> None:
-    [attempt] = attempts_of(_read(tmp_path, _row(0)))
+    [attempt] = attempts_in(_read(tmp_path, _row(0)))
     assert (attempt.cell.provider, attempt.cell.model, attempt.cell.suite) == ("openai", "gpt-5", "sums")
     assert (attempt.identity, attempt.started_at_us, attempt.finished_at_us) == (
         "r0",
@@ -109,7 +101,7 @@ def test_an_answer_of_promptfoos_own_cache_is_no_spend(tmp_path: Path) -> None:
         "tokenUsage": {"cached": 152, "total": 152},
         "metadata": {"http": {"headers": {"date": DATE}}},
     }
-    [attempt] = attempts_of(_read(tmp_path, _row(0, response=copy, cost=0.5)))
+    [attempt] = attempts_in(_read(tmp_path, _row(0, response=copy, cost=0.5)))
     assert (attempt.status, attempt.usage, attempt.stated_cost_usd, attempt.started_at_us) == (
         "reused",
         None,
@@ -124,9 +116,9 @@ def test_a_failed_call_is_not_a_wrong_answer_and_a_failed_assertion_is_no_failed
     late = _row(1, response=None, error="Evaluation timed out after 5000ms", failureReason=2, score=0)
     wrong = _row(2, error="Expected output to contain", failureReason=1, score=0)
     records = _read(tmp_path, failed, late, wrong)
-    found = [(one.status, one.http_status, one.usage is None) for one in attempts_of(records)]
+    found = [(one.status, one.http_status, one.usage is None) for one in attempts_in(records)]
     assert found == [("failed", 500, True), ("timed_out", None, True), ("succeeded", None, False)]
-    assert [(score.value, score.reason is None) for score in scores_of(records)] == [
+    assert [(score.value, score.reason is None) for score in scores_in(records)] == [
         (None, False),
         (None, False),
         (0.0, True),
@@ -136,7 +128,7 @@ def test_a_failed_call_is_not_a_wrong_answer_and_a_failed_assertion_is_no_failed
 def test_equal_cases_are_epochs_and_different_ones_of_one_description_are_not(tmp_path: Path) -> None:
     other = _row(2)
     other["testCase"] = {**other["testCase"], "vars": {"q": "Another?"}}
-    samples = [one.sample for one in attempts_of(_read(tmp_path, _row(0), _row(1), other))]
+    samples = [one.sample for one in attempts_in(_read(tmp_path, _row(0), _row(1), other))]
     assert [(one.sample_id.partition("#")[0], one.epoch) for one in samples if one] == [
         ("case of What?", 0), ("case of What?", 1), ("case of What?", 0),
     ]  # fmt: skip
@@ -146,8 +138,8 @@ def test_equal_cases_are_epochs_and_different_ones_of_one_description_are_not(tm
 def test_several_prompts_are_tasks_and_labels_tell_one_model_apart(tmp_path: Path) -> None:
     other: dict[str, Any] = {"provider": {"id": "openai:chat:gpt-5", "label": "warm"}}
     records = _read(tmp_path, _row(0), _row(1, promptId="p2", promptIdx=1), _row(2, **other))
-    assert [one.sample and one.sample.task for one in attempts_of(records)] == ["prompt-p1", "prompt-p2", "prompt-p1"]
-    assert [one.cell.setting for one in attempts_of(records)] == ["mine", "mine", "warm"]
+    assert [one.sample and one.sample.task for one in attempts_in(records)] == ["prompt-p1", "prompt-p2", "prompt-p1"]
+    assert [one.cell.setting for one in attempts_in(records)] == ["mine", "mine", "warm"]
 
 
 def test_only_settings_that_were_passed_through_are_said_to_be_sent(tmp_path: Path) -> None:
@@ -155,10 +147,10 @@ def test_only_settings_that_were_passed_through_are_said_to_be_sent(tmp_path: Pa
         return {"providers": [{"id": "openai:chat:gpt-5", "label": "mine", "config": own}]}
 
     sent = _read(tmp_path, _row(0), config=config({"passthrough": {"reasoning_effort": "low"}}))
-    assert [one.cell.setting for one in attempts_of(sent)] == ["low"]
+    assert [one.cell.setting for one in attempts_in(sent)] == ["low"]
     assert "settings_unsure" not in notes_of(sent)
     unsure = _read(tmp_path, _row(0), config=config({"reasoning_effort": "low"}))
-    assert [one.cell.setting for one in attempts_of(unsure)] == [None]
+    assert [one.cell.setting for one in attempts_in(unsure)] == [None]
     assert "'low' was configured" in notes_of(unsure)["settings_unsure"].detail
 
 
@@ -168,7 +160,7 @@ def test_graders_are_a_second_paid_model(tmp_path: Path) -> None:
     named = _row(0, gradingResult={"tokensUsed": tokens, "componentResults": [part]})
     unnamed = _row(1, gradingResult={"tokensUsed": tokens, "componentResults": [{"assertion": {"type": "llm-rubric"}}]})
     copied = _row(2, gradingResult={"tokensUsed": {"total": 60, "cached": 60, "prompt": 0, "completion": 0}})
-    judges = [one for one in attempts_of(_read(tmp_path, named, unnamed, copied)) if one.purpose == "judge"]
+    judges = [one for one in attempts_in(_read(tmp_path, named, unnamed, copied)) if one.purpose == "judge"]
     assert [(one.provider, one.model, one.status) for one in judges] == [
         ("anthropic", "claude-sonnet-4-5", "succeeded"), ("unknown", "(not said)", "succeeded"),
         ("unknown", "(not said)", "reused"),
@@ -206,7 +198,7 @@ def test_each_providers_counts_are_read_by_their_total(
 
 
 def test_a_cost_of_zero_is_unknown_and_another_is_kept_beside(tmp_path: Path) -> None:
-    costs = [one.stated_cost_usd for one in attempts_of(_read(tmp_path, _row(0, cost=0), _row(1, cost=0.00042)))]
+    costs = [one.stated_cost_usd for one in attempts_in(_read(tmp_path, _row(0, cost=0), _row(1, cost=0.00042)))]
     assert costs == [None, Decimal("0.00042")]
 
 
@@ -214,8 +206,8 @@ def test_all_forms_name_a_call_alike(tmp_path: Path) -> None:
     rows = [_row(0), _row(1)]
     (tmp_path / "out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     _write_database(tmp_path / "promptfoo.db", rows)
-    found = [attempts_of(records_of(FORMAT, tmp_path / name)) for name in ("out.jsonl", "promptfoo.db")]
-    found.append(attempts_of(_read(tmp_path, *rows)))
+    found = [attempts_in(records_of(FORMAT, tmp_path / name)) for name in ("out.jsonl", "promptfoo.db")]
+    found.append(attempts_in(_read(tmp_path, *rows)))
     assert [[one.identity for one in calls] for calls in found] == [["r0", "r1"]] * 3
     assert [[one.sample for one in calls] for calls in found] == [[one.sample for one in found[0]]] * 3
 
@@ -277,8 +269,8 @@ def test_missing_and_broken_rows_and_lost_retries_are_said(tmp_path: Path) -> No
 
 def test_texts_are_given_only_when_asked_for(tmp_path: Path) -> None:
     chat = {"raw": '[{"role": "system", "content": "Be short."}, {"role": "user", "content": "2+2?"}]'}
-    assert [one.said for one in attempts_of(_read(tmp_path, _row(0, prompt=chat)))] == [None]
-    [attempt] = attempts_of(_read(tmp_path, _row(0, prompt=chat), texts=True))
+    assert [one.said for one in attempts_in(_read(tmp_path, _row(0, prompt=chat)))] == [None]
+    [attempt] = attempts_in(_read(tmp_path, _row(0, prompt=chat), texts=True))
     assert attempt.said is not None
     assert [one["role"] for one in attempt.said.messages] == ["system", "user"]
     assert attempt.said.answer == "4"

@@ -12,9 +12,8 @@ from typing import Any
 from harness.imports.containers.log_files import LogFile
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_peeks import peek
-from harness.imports.log_records import ImportedAttempt, ImportedScore, Noted, Record
-
-TOKENS = ("input_uncached", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
+from harness.imports.log_records import Noted, Record
+from tests.support.foreign_logs import TOKENS, attempts_in, tokens_of
 
 
 @dataclass(slots=True)
@@ -52,14 +51,6 @@ def records_of(form: Format, *paths: Path, texts: bool = False) -> list[Record]:
     return list(form.read(source_of(form, *paths, texts=texts)))
 
 
-def attempts_of(records: Iterable[Record]) -> list[ImportedAttempt]:
-    return [one for one in records if isinstance(one, ImportedAttempt)]
-
-
-def scores_of(records: Iterable[Record]) -> list[ImportedScore]:
-    return [one for one in records if isinstance(one, ImportedScore)]
-
-
 def notes_of(records: Iterable[Record]) -> dict[str, Noted]:
     return {one.name: one for one in records if isinstance(one, Noted)}
 
@@ -67,7 +58,7 @@ def notes_of(records: Iterable[Record]) -> dict[str, Noted]:
 def summed(records: Iterable[Record]) -> dict[str, Summed]:
     """Add up the calls of each model, replays from a tool's cache left out."""
     found: dict[str, Summed] = {}
-    for one in attempts_of(records):
+    for one in attempts_in(records):
         sums = found.setdefault(one.model or one.cell.model, Summed())
         if one.status == "reused":
             continue
@@ -80,9 +71,7 @@ def summed(records: Iterable[Record]) -> dict[str, Summed]:
         if usage is None or usage.input_tokens is None or usage.output_tokens is None:
             sums.without_usage += 1
             continue
-        parts = (usage.cache_read_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens)
-        counts = (usage.input_tokens - sum(part or 0 for part in parts), *parts, usage.output_tokens)
-        for name, count in zip(TOKENS, (*counts, usage.reasoning_tokens), strict=True):
+        for name, count in tokens_of(one).items():
             sums.add(name, count)
     return found
 

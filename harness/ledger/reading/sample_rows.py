@@ -25,6 +25,8 @@ Numbers: TypeAlias = Sequence[tuple[int, ...]]
 Planned: TypeAlias = Sequence[tuple[int, str, str, float]]
 Scored: TypeAlias = Sequence[tuple[int, int, str | None]]
 
+_WHENS = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(PURPOSES_BY_NUMBER[:-1]))
+_PURPOSE = f"CASE purpose {_WHENS} ELSE {len(PURPOSES_BY_NUMBER) - 1} END"
 _STATUS = (
     f"CASE attempts.status WHEN 'succeeded' THEN {SUCCEEDED} WHEN 'reused' THEN {REUSED} WHEN 'sent' THEN {SENT} "
     f"ELSE {UNANSWERED} END"
@@ -34,7 +36,7 @@ _SPAN = f"SELECT min(attempt_id), max(attempt_id) FROM attempts WHERE {_OF_RUN}"
 # a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
 _ATTEMPTS = f"""
     SELECT attempt_id, cell_id, coalesce(planned_id, -1),
-        CASE purpose WHEN 'solve' THEN 1 WHEN 'judge' THEN 0 WHEN 'user_simulator' THEN 2 ELSE 3 END,
+        {_PURPOSE},
         {_STATUS},
         CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END,
         CASE WHEN try_number > 1 THEN 1 ELSE 0 END,
