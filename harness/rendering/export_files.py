@@ -16,7 +16,7 @@ from harness.documents.stream import RowStream
 from harness.documents.table import Table
 from harness.errors import InputError
 from harness.rendering.formats import FORMATS, Format, by_ending, file_endings
-from harness.rendering.record_files import RECORDS, write_records
+from harness.rendering.record_files import RECORDS, in_place, write_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,15 +108,8 @@ def _format(output: Path) -> Format:
 
 def _write(stream: RowStream, form: Format, output: Path) -> int:
     assert form.file is not None
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".{output.name}.unfinished")
-    try:
-        with _collector_off():
-            count = form.file(stream, unfinished)
-        unfinished.replace(output)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return count
+    with in_place(output) as unfinished, _collector_off():
+        return form.file(stream, unfinished)
 
 
 @contextmanager

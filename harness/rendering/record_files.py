@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
 
@@ -72,8 +72,8 @@ def _write_eee(ledger: Ledger, book: PriceBook, output: Path, run_ids: RunIds) -
     for each in found:
         folder = output / each.folder
         n_records, digest = _write_lines(each.instances(), folder / f"{each.file_id}_samples.jsonl")
-        with _in_place(folder / f"{each.file_id}.json") as file:
-            file.write(_json(each.aggregate(digest), indent=True))
+        with in_place(folder / f"{each.file_id}.json") as unfinished:
+            unfinished.write_bytes(_json(each.aggregate(digest), indent=True))
         count += n_records
     return count
 
@@ -93,7 +93,7 @@ def _write_otlp(ledger: Ledger, book: PriceBook, output: Path, run_ids: RunIds) 
     if output.suffix.lower() in LINES:
         _write_lines(({"resourceSpans": [each]} for each in counted()), output)
         return count
-    with _in_place(output) as file:
+    with in_place(output) as unfinished, unfinished.open("wb") as file:
         file.write(b'{"resourceSpans":[')
         for place, each in enumerate(counted()):
             file.write((b",\n" if place else b"\n") + _json(each))
@@ -111,7 +111,7 @@ RECORDS: Mapping[str, RecordFormat] = {
 def _write_lines(records: Iterable[Mapping[str, Any]], path: Path) -> tuple[int, str]:
     """Write JSON Lines; gives the number of records and the SHA-256 of the file."""
     digest, count = hashlib.sha256(), 0
-    with _in_place(path) as file:
+    with in_place(path) as unfinished, unfinished.open("wb") as file:
         for record in records:
             line = _json(record) + b"\n"
             digest.update(line)
@@ -121,13 +121,12 @@ def _write_lines(records: Iterable[Mapping[str, Any]], path: Path) -> tuple[int,
 
 
 @contextmanager
-def _in_place(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file beside its final name, where it is moved to when it is complete."""
+def in_place(path: Path) -> Iterator[Path]:
+    """Give a name beside a file's final one, to which it is moved when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        with unfinished.open("wb") as file:
-            yield file
+        yield unfinished
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
