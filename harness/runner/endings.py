@@ -15,6 +15,7 @@ from harness.ledger.records import RunStatus
 from harness.models import ModelSpec
 from harness.money import plain
 from harness.runner.failed_samples import too_many_failed
+from harness.runner.forecast.bill_words import usd_words
 from harness.runner.forecast.remaining import Rest
 from harness.runner.options.command_line import command, resume_words
 from harness.runner.plan import PreparedRun
@@ -204,7 +205,7 @@ def _needed(rest: Rest) -> str:
     one = f"one request may cost ${plain(rest.next_usd)}"
     if rest.estimate_usd is None:
         return f"what the rest costs is not known yet, {one}: a budget of ${plain(rest.cap_usd)} holds every worst case"
-    about = f"the rest costs about ${rest.estimate_usd:.4f} at the cost so far, {one}"
+    about = f"the rest costs about {usd_words(rest.estimate_usd)} at the cost so far, {one}"
     return f"{about}: a budget of ${plain(rest.cap_usd)} holds both"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from harness.documents.document import Document
 from harness.documents.table import Column, Table
 from harness.reports.compare.pairs import pair
+from harness.reports.precision.drawn_rows import shown
 from harness.reports.precision.paired_draws import DrawnPair, cost, drawn_pair, output
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow, money
@@ -413,9 +414,8 @@ def _on_draws(row: ComparedRow, by_design: DrawnPair, level: float) -> list[str]
         f"{n_units:,} units; cost and tokens are those of the suite; {bills}"
     ]
     if found.estimate.value is not None:
-        about = found.estimate.like_these
-        shown = Estimate(value=found.estimate.value, ci_low=about.low, ci_high=about.high)
-        told.append(f"of questions like these the difference is {wording.points(shown)} points")
+        like_these = shown(found.estimate, found.estimate.n_units, interval=found.estimate.like_these)
+        told.append(f"of questions like these the difference is {wording.points(like_these)} points")
     if not by_design.is_covered:
         told.append("a part of the suite has no common samples, so costs are not compared")
     return told

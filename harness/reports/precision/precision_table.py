@@ -15,6 +15,7 @@ from harness.reports.precision.drawn_rows import NAMES, DrawnFacts
 from harness.reports.spend import wording
 from harness.reports.spend.notes import MOST_NAMED, label
 from harness.reports.spend.report import SpendReport, SpendRow, float_money, money
+from harness.runner.precision.points import wanted_points
 
 _COLUMNS = (
     Column(name="model", title="model"),
@@ -97,7 +98,7 @@ def _wanted(drawn: DrawnFacts) -> str:
         return "pilot"
     if drawn.kind != "score":
         return "a difference" if drawn.differences else "to compare with"
-    return f"±{100 * drawn.wanted:.3g}: {drawn.ended}"
+    return f"±{wanted_points(drawn.wanted)}: {drawn.ended}"
 
 
 _DIFFERENCE_COLUMNS = (
@@ -125,7 +126,7 @@ def differences_table(report: SpendReport) -> Table:
                 row.facts.suite,
                 _points_of(one.estimate, one.estimate.this_suite),
                 _points_of(one.estimate, one.estimate.like_these),
-                f"±{100 * one.wanted:.3g}: {'reached' if one.is_reached else drawn.ended}",
+                f"±{wanted_points(one.wanted)}: {'reached' if one.is_reached else drawn.ended}",
                 one.estimate.n_units,
             )
             for row, drawn, one in rows
@@ -208,9 +209,10 @@ def _ending_notes(drawn: DrawnFacts) -> Iterator[str]:
         missing = [state.stratum.key for state in drawn.states if not state.observed.n_units]
         yield f"no score: no answer of {', '.join(missing)} has one, and the suite has no score without"
     elif drawn.ended == "stopped early" and drawn.wanted is not None and drawn.kind == "score":
+        asked_for = f"±{wanted_points(drawn.wanted)} that were asked for"
         yield (
-            f"stopped at ±{points(found.half_width)} points before the ±{100 * drawn.wanted:.3g} that were asked for; "
-            "the interval holds for what was asked until then"
+            f"stopped at ±{points(found.half_width)} points before the {asked_for}; the interval holds for what was "
+            "asked until then"
         )
     elif drawn.ended == "stopped early":
         yield "stopped before what was asked for; the interval holds for what was asked until then"
