@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 from harness.errors import InputError
+
+
+class NamesModel(Protocol):
+    """A row that names a model setting, such as a cell of a run."""
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def setting(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -20,6 +34,11 @@ class ModelSpec:
     provider: str
     model: str
     setting: str | None = None
+
+    @classmethod
+    def of(cls, row: NamesModel) -> Self:
+        """The model setting that a row names."""
+        return cls(provider=row.provider, model=row.model, setting=row.setting)
 
     @property
     def name(self) -> str:

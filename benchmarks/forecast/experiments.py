@@ -73,7 +73,7 @@ def measure(seed: int, number: int, into: Figures) -> None:
     rng = np.random.default_rng([seed, number])
     suite, who = draw_items(rng, strata), draw_character(rng, two_humps=number % 2 == 1)
     tasks = answers(rng, strata, suite, who)
-    n_answers = sum(stratum.n_items * stratum.repeats for stratum in strata)
+    n_answers = sum(stratum.most_attempts for stratum in strata)
     into.bills.add(piloted(strata, tasks, who, wanted_answers(PILOT, n_answers)), _bill(tasks))
     share = RUNAWAYS[number % len(RUNAWAYS)]
     steady = replace(who, runaway=share, two_humps=number % 8 >= 4)
@@ -88,7 +88,7 @@ def piloted(strata: Sequence[Stratum], tasks: Sequence[Answers], who: Character,
         PilotTask(
             n_units=stratum.n_units,
             unit_items=stratum.unit_items,
-            n_answers=stratum.n_items * stratum.repeats,
+            n_answers=stratum.most_attempts,
             cost=subject.tokens,
         )
         for stratum, subject in zip(strata, SUBJECTS, strict=True)

@@ -71,6 +71,11 @@ class SuiteRecord:
     sha256: str
     tasks: tuple[TaskRecord, ...] = ()
 
+    @property
+    def data(self) -> frozenset[tuple[str, str]]:
+        """Name and digest of the samples of each task."""
+        return frozenset((task.name, task.samples_sha256) for task in self.tasks)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:

@@ -63,6 +63,11 @@ class Stratum:
         """Mean number of samples in a unit."""
         return self.n_items / self.n_units
 
+    @property
+    def most_attempts(self) -> int:
+        """Attempts of all its samples with all repeats."""
+        return self.n_items * self.repeats
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StratumState:
@@ -80,6 +85,11 @@ class StratumState:
     passes: tuple[int, ...] = ()
     usd_per_attempt: float | None = None
     n_pilot: int = 0
+
+    @property
+    def whole_usd(self) -> float | None:
+        """Cost of all its attempts at the mean cost so far; None = not known."""
+        return None if self.usd_per_attempt is None else self.usd_per_attempt * self.stratum.most_attempts
 
     @classmethod
     def of(

@@ -91,13 +91,10 @@ class DifferenceEstimate:
 
     Attributes:
         estimate: the difference with its two intervals; `n_units` are common units, `n_attempts` those of both sides.
-        n_head_only, n_base_only: units that only one side has.
         design: "paired", or "unpaired" where a stratum had too few common units.
     """
 
     estimate: PrecisionEstimate
-    n_head_only: int
-    n_base_only: int
     design: Design
 
 
@@ -112,8 +109,6 @@ def difference(pairs: Sequence[PairState], *, level: float = 0.95) -> Difference
     attempts = sum(side.observed.n_attempts for pair in pairs for side in (pair.head, pair.base))
     return DifferenceEstimate(
         estimate=combined([part for part, _ in made], level=level, n_attempts=attempts, bounds=(-1.0, 1.0)),
-        n_head_only=sum(pair.head.observed.n_units - pair.n_common for pair in pairs),
-        n_base_only=sum(pair.base.observed.n_units - pair.n_common for pair in pairs),
         design="paired" if all(paired for _, paired in made) else "unpaired",
     )
 

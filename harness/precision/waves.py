@@ -12,9 +12,9 @@ from math import ceil, sqrt
 
 from harness.precision.allocation import Curve, allocate
 from harness.precision.design import Draw, Stratum, StratumState, Target, checked
-from harness.precision.estimator import Part, PrecisionEstimate, estimate, parts
+from harness.precision.estimator import PrecisionEstimate, estimate, parts
 from harness.precision.spread import NOISE_SHARE
-from harness.stats.values import normal_quantile, t_quantile
+from harness.stats.values import known_sum, normal_quantile, t_quantile
 
 PRIOR_VARIANCE = 0.2
 """Variance of single answers that a plan assumes before any is seen (scores of 28 or 72 %)."""
@@ -58,7 +58,7 @@ def next_wave(states: Sequence[StratumState], target: Target, *, wave: int) -> t
         wave: number of the wave to come; the pilot is 0.
     """
     now = estimate(states, level=target.level)
-    curves = curves_of(states, parts(states))
+    curves = curves_of(states)
     return next_passes([state.stratum.key for state in states], curves, now, target, wave=wave)
 
 
@@ -93,7 +93,7 @@ def _part_of_the_way(drawn: tuple[int, ...], goal: tuple[int, ...], step: float)
     return tuple(found)
 
 
-def curves_of(states: Sequence[StratumState], found: Sequence[Part]) -> list[Curve]:
+def curves_of(states: Sequence[StratumState]) -> list[Curve]:
     """What asking more would remove, as far as the states show it."""
     prices = planning_prices([state.usd_per_attempt for state in states])
     return [
@@ -107,7 +107,7 @@ def curves_of(states: Sequence[StratumState], found: Sequence[Part]) -> list[Cur
             passes=state.passes,
             fixed=part.weight**2 * (1 / part.n_known - 1 / part.n_units) * (part.spread.raw - part.spread.total),
         )
-        for state, part, price in zip(states, found, prices, strict=True)
+        for state, part, price in zip(states, parts(states), prices, strict=True)
     ]
 
 
@@ -133,14 +133,9 @@ def best_possible(states: Sequence[StratumState], *, level: float = 0.95) -> Bes
         part.weight**2 * (part.spread.single or _prior_noise(state.stratum)) / part.n_units / state.stratum.repeats
         for state, part in zip(states, parts(states), strict=True)
     ]
-    bills = [
-        None if state.usd_per_attempt is None else state.usd_per_attempt * state.stratum.n_items * state.stratum.repeats
-        for state in states
-    ]
-    known = [bill for bill in bills if bill is not None]
     return Best(
         half_width=normal_quantile((1 + level) / 2) * sqrt(sum(floors)),
-        usd=sum(known) if len(known) == len(bills) else None,
+        usd=known_sum(state.whole_usd for state in states),
         measured=any((state.observed.attempts > 1).any() for state in states),
     )
 
@@ -149,7 +144,7 @@ def forecast_passes(states: Sequence[StratumState], target: Target) -> tuple[Dra
     """Say how far each stratum will probably have to be asked; with states that hold no answers, by assumption."""
     checked([state.stratum for state in states])
     prices = planning_prices([state.usd_per_attempt for state in states])
-    made = curves_of(states, parts(states))
+    made = curves_of(states)
     curves = [
         curve if state.observed.n_units > 1 else _prior_curve(state.stratum, price)
         for state, curve, price in zip(states, made, prices, strict=True)

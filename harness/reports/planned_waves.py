@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.documents.table import Column, Table
 from harness.reports.spend.wording import dollars, percent
 from harness.runner.precision.planned_bill import PlannedTask, WavesPlan
+from harness.stats.values import known_sum
 
 _COLUMNS = (
     Column(name="suite", drops=2),
@@ -66,7 +67,7 @@ def planned_objects(plan: WavesPlan, suite: str, model: str) -> list[dict[str, o
 
 
 def _row(suite: str, model: str, task: str, tasks: Sequence[PlannedTask]) -> tuple[object, ...]:
-    usd, whole = _sum([one.usd for one in tasks]), _sum([one.whole_usd for one in tasks])
+    usd, whole = known_sum(one.usd for one in tasks), known_sum(one.whole_usd for one in tasks)
     return (
         suite,
         model,
@@ -79,8 +80,3 @@ def _row(suite: str, model: str, task: str, tasks: Sequence[PlannedTask]) -> tup
         dollars(whole),
         percent(usd / whole if usd is not None and whole else None, 0),
     )
-
-
-def _sum(amounts: Sequence[float | None]) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if len(known) == len(amounts) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 LEVEL = 0.95
@@ -24,6 +25,13 @@ class Estimate:
     ci_low: float | None = None
     ci_high: float | None = None
     n: int = 0
+
+
+def known_sum(amounts: Iterable[float | None]) -> float | None:
+    """Add amounts up; None where one is not known."""
+    listed = list(amounts)
+    known = [amount for amount in listed if amount is not None]
+    return sum(known) if len(known) == len(listed) else None
 
 
 def t_quantile(probability: float, degrees: float) -> float:

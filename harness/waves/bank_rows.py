@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from harness.errors import LedgerError
@@ -50,13 +51,9 @@ def bank_source(
 
 def _cells_with_tasks(ledger: Ledger, run: RunRecord, suite: SuiteRecord) -> list[CellRecord]:
     """Give a run's cells of suites that have a task in common with this one."""
-    wanted = _tasks(suite)
-    suites = {other.name for other in run.suites if wanted & _tasks(other)}
+    wanted = suite.data
+    suites = {other.name for other in run.suites if wanted & other.data}
     return [cell for cell in ledger.cells(run.run_id) if cell.suite in suites] if suites else []
-
-
-def _tasks(suite: SuiteRecord) -> set[tuple[str, str]]:
-    return {(task.name, task.samples_sha256) for task in suite.tasks}
 
 
 def frozen(
@@ -111,7 +108,7 @@ class BankReader:
 
 def bank_scores(ledger: Ledger, source: BankSource, suite: SuiteRecord) -> Scores:
     """Read the mean score of each sample by task and model, from the cells of a bank."""
-    names, wanted = _cell_models(ledger, source.cell_ids), _tasks(suite)
+    names, wanted = _cell_models(ledger, source.cell_ids), suite.data
     samples: dict[int, tuple[str, str]] = {}
     for run_id in dict.fromkeys(cell.run_id for cell in names.values()):
         assert run_id is not None
@@ -125,7 +122,7 @@ def bank_scores(ledger: Ledger, source: BankSource, suite: SuiteRecord) -> Score
     for answer in answers_of(ledger, source.cell_ids, last_score_id=source.last_score_id):
         if answer.score is not None and (sample := samples.get(answer.planned_id)) is not None:
             cell = names[answer.cell_id]
-            sums[sample[0], _name(cell), sample[1]].append(answer.score)
+            sums[sample[0], str(ModelSpec.of(cell)), sample[1]].append(answer.score)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for (task, model, sample_id), scores in sums.items():
         found.setdefault(task, {}).setdefault(model, {})[sample_id] = sum(scores) / len(scores)
@@ -138,14 +135,10 @@ def _cell_models(ledger: Ledger, cell_ids: Sequence[int]) -> dict[int, CellRecor
     return {cell.cell_id: cell for cell in cells if cell.cell_id in wanted and cell.cell_id is not None}
 
 
-def _same_tasks(ledger: Ledger, run_id: str, wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def _same_tasks(ledger: Ledger, run_id: str, wanted: AbstractSet[tuple[str, str]]) -> set[tuple[str, str]]:
     run = ledger.run(run_id)
     suites = () if run is None else run.suites
-    return {(suite.name, task) for suite in suites for task, digest in _tasks(suite) if (task, digest) in wanted}
-
-
-def _name(cell: CellRecord) -> str:
-    return str(ModelSpec(provider=cell.provider, model=cell.model, setting=cell.setting))
+    return {(suite.name, task) for suite in suites for task, _ in wanted & suite.data}
 
 
 def _samples(frame: TaskFrame) -> list[str]:

@@ -71,6 +71,11 @@ class CellDesign:
     def __post_init__(self) -> None:
         checked(self.strata)
 
+    @property
+    def most_attempts(self) -> int:
+        """Attempts of the whole suite with all repeats."""
+        return sum(stratum.most_attempts for stratum in self.strata)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDesign:

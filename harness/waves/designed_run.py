@@ -87,7 +87,7 @@ def read_design(ledger: Ledger, run: RunRecord, *, with_banks: bool = True) -> D
     reader = BankReader(ledger) if with_banks else None
     cells = []
     for record in ledger.cells(run.run_id):
-        model = str(ModelSpec(provider=record.provider, model=record.model, setting=record.setting))
+        model = str(ModelSpec.of(record))
         if (own := design.cell(record.suite, model)) is not None and record.cell_id is not None:
             cells.append(designed_cell(reader, run, record, own, planned))
     return DesignedRun(run=run, design=design, cells=tuple(cells))

@@ -46,10 +46,11 @@ def test_a_difference_on_the_same_samples_is_the_mean_difference() -> None:
     """+1, 0, 0, -1, +1 on five units that both have, one unit each that only one has: (1 + 0 + 0 - 1 + 1)/5."""
     small = Stratum(task="t", n_units=50, n_items=50, weight=1.0)
     head, base = [[1.0], [1.0], [0.0], [0.0], [1.0]], [[0.0], [1.0], [0.0], [1.0], [0.0]]
-    found = difference([PairState.of(small, results(head), results(base))])
+    pair = PairState.of(small, results(head), results(base))
+    found = difference([pair])
     assert found.estimate.plain == pytest.approx(0.2)
     assert found.design == "paired"
-    assert (found.n_head_only, found.n_base_only) == (0, 0)
+    assert (pair.head.observed.n_units, pair.base.observed.n_units, pair.n_common) == (5, 5, 5)
 
 
 def test_runs_in_another_order_are_lined_up_by_name() -> None:
@@ -91,9 +92,10 @@ def test_pairing_is_narrower_than_two_scores_and_a_whole_base_narrower_still() -
 
 def test_without_common_samples_two_scores_are_compared_and_it_is_said() -> None:
     head, base, _ = two_models(3)
-    found = difference([PairState.of(STRATUM, results(head[:150]), results(base[150:400], start=150))])
+    pair = PairState.of(STRATUM, results(head[:150]), results(base[150:400], start=150))
+    found = difference([pair])
     assert found.design == "unpaired"
-    assert found.n_head_only == 150
+    assert pair.head.observed.n_units - pair.n_common == 150
     alone = estimate([StratumState.of(STRATUM, results(head[:150]))])
     assert found.estimate.half_width > alone.half_width
 

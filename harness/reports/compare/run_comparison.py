@@ -92,7 +92,7 @@ def _renamed(before: SpendReport, after: SpendReport, replaced: Mapping[ModelSpe
 
 
 def _spec(row: SpendRow) -> ModelSpec:
-    return ModelSpec(provider=row.facts.provider, model=row.facts.model, setting=row.facts.setting)
+    return ModelSpec.of(row.facts)
 
 
 def _with_name(row: SpendRow, spec: ModelSpec) -> SpendRow:

@@ -48,18 +48,14 @@ def _kept(stored: ForecastRecord, run: RunRecord, standing: _Standing) -> KeptFo
     forecast = BillForecast.from_record(stored)
     cells = [cell for cell_id, cell in standing.cells.items() if stored.cell_id in (None, cell_id)]
     # a model without a price is in no amount of the forecast, and its unknown bills say nothing of the others'
-    unpriced = {cell.cell_id for cell in cells if _name(cell) in forecast.unpriced}
+    unpriced = {cell.cell_id for cell in cells if str(ModelSpec.of(cell)) in forecast.unpriced}
     bills = [bill for bill in standing.bills if stored.cell_id in (None, bill.cell_id) and bill.cell_id not in unpriced]
     return KeptForecast(
         run=run,
         made_at_us=stored.made_at_us,
         forecast=forecast,
-        cell=None if stored.cell_id is None else (cells[0].suite, _name(cells[0])),
+        cell=None if stored.cell_id is None else (cells[0].suite, str(ModelSpec.of(cells[0]))),
         spent_now=sum(bill.pico_usd for bill in bills),
         is_lower_bound=any(bill.n_unknown for bill in bills),
         is_simulated=all(cell.simulated for cell in cells),
     )
-
-
-def _name(cell: CellRecord) -> str:
-    return str(ModelSpec(provider=cell.provider, model=cell.model, setting=cell.setting))

@@ -114,7 +114,7 @@ class DrawnFacts:
             if found.value is None:
                 return None
             own = [state.stratum for state in self.states if state.stratum.task == task]
-            total += found.value * sum(stratum.n_items * stratum.repeats for stratum in own)
+            total += found.value * sum(stratum.most_attempts for stratum in own)
         return total
 
     @property

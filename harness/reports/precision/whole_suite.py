@@ -45,5 +45,5 @@ def _whole(drawn: DrawnFacts, tasks: Sequence[TaskOutcomes], column: _Column) ->
         stratum = state.stratum
         if not counts[stratum.key]:
             return None
-        total += stratum.n_items * stratum.repeats * sums[stratum.key] / counts[stratum.key]
+        total += stratum.most_attempts * sums[stratum.key] / counts[stratum.key]
     return total

@@ -6,7 +6,7 @@ keeps as a `ForecastRecord`. Amounts are picodollars.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 from statistics import fmean, harmonic_mean
@@ -22,6 +22,7 @@ from harness.stats.totals_to_come import (
     rare_events_upper_bound,
     total_to_come,
 )
+from harness.stats.values import known_sum
 
 SHARES = (0.02, 0.1, 0.25, 0.5)
 """Shares of a run's answers at which its bill is forecast again."""
@@ -227,7 +228,7 @@ def with_unsure_counts(found: Amounts, spent: float, *, n_waves: int) -> Amounts
 def bill_in_the_end(cells: Sequence[Sequence[TaskCharges]]) -> Amounts | None:
     """Forecast the bill of cells from their tasks; None where nothing is known of what a task to come costs."""
     tasks = [task for cell in cells for task in cell]
-    to_come = _known(task.to_come for task in tasks if task.n_to_come)
+    to_come = known_sum(task.to_come for task in tasks if task.n_to_come)
     if to_come is None:
         return None
     spent = sum(task.spent for task in tasks)
@@ -244,7 +245,7 @@ def bill_in_the_end(cells: Sequence[Sequence[TaskCharges]]) -> Amounts | None:
 
 def _most(tasks: Sequence[TaskCharges], spent: float) -> float | None:
     """The bill if every answer to come costs the most that it can; None = not known."""
-    worst = _known(task.worst_to_come for task in tasks if task.n_to_come)
+    worst = known_sum(task.worst_to_come for task in tasks if task.n_to_come)
     return None if worst is None else spent + worst
 
 
@@ -266,13 +267,6 @@ def _ceiling(cells: Sequence[Sequence[TaskCharges]], spent: float, *, high: floa
         return most
     cut = rare_events_upper_bound([task.cut for cell in cells for task in cell if task.n_to_come])
     return min(most, max(high, spent + body.ci_high + cut))
-
-
-def _known(amounts: Iterable[float | None]) -> float | None:
-    """Add amounts up; None where one is not known."""
-    listed = list(amounts)
-    known = [amount for amount in listed if amount is not None]
-    return sum(known) if len(known) == len(listed) else None
 
 
 def _enough(cells: Sequence[Sequence[Stratum]]) -> list[Stratum]:

@@ -6,16 +6,15 @@ Data flows forecast + budget (+ an answer) -> on, or the reason why the run ends
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import Decimal
 from typing import Protocol
 
 from harness.errors import BudgetReached, NoMoreWaves
 from harness.money import from_pico, plain
 from harness.runner.forecast.bill_forecaster import RunForecasts
-from harness.runner.forecast.bill_words import bill_words, forecast_words
+from harness.runner.forecast.bill_words import bill_words, forecast_words, usd_words
 from harness.runner.forecast.bills import BillForecast
-
-_TWO_DIGITS = Context(prec=2, rounding=ROUND_CEILING)
+from harness.runner.forecast.remaining import cap_above
 
 
 class Questioned(Protocol):
@@ -78,10 +77,10 @@ class PilotConsent:
             self._observer.notice(f"going on: the upper end of the forecast fits {budget}")
             return None
         return NoMoreWaves(
-            f"the upper end of the forecast, {bill_words(whole.high or whole.expected)}, does not fit {budget}",
+            f"the upper end of the forecast, {usd_words(high)}, does not fit {budget}",
             exit_code=BudgetReached.exit_code,
             where="--budget-usd",
-            cap_usd=_TWO_DIGITS.plus(high),
+            cap_usd=cap_above(high),
         )
 
 

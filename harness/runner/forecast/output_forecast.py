@@ -72,14 +72,14 @@ class History:
 
     def own(self, model: ModelPlan) -> dict[str, list[AnswerLength]]:
         """Answers of the same model at the same setting, by task."""
-        return _by_task(one for one in self.answers if _spec(one) == model.spec)
+        return _by_task(one for one in self.answers if ModelSpec.of(one) == model.spec)
 
     def alike(self, model: ModelPlan) -> dict[str, list[AnswerLength]]:
         """Answers of other models of the kind at the same setting, by task; simulated ones only among themselves."""
         return _by_task(
             one
             for one in self.answers
-            if _spec(one) != model.spec
+            if ModelSpec.of(one) != model.spec
             and model.reasons is not None
             and (one.reasoning, one.setting, one.simulated) == (model.reasons, model.spec.setting, model.simulated)
         )
@@ -125,7 +125,7 @@ def _length(
     if alike:
         models: defaultdict[ModelSpec, list[AnswerLength]] = defaultdict(list)
         for one in alike:
-            models[_spec(one)].append(one)
+            models[ModelSpec.of(one)].append(one)
         # each model counts the same, however often it was asked
         mean = _mean([_mean(_item_means(found, task.cap)) for found in models.values()])
         return _Length("like models", mean, len(alike))
@@ -213,7 +213,3 @@ def _by_task(answers: Iterable[AnswerLength]) -> dict[str, list[AnswerLength]]:
     for one in answers:
         tasks[one.task].append(one)
     return tasks
-
-
-def _spec(one: AnswerLength) -> ModelSpec:
-    return ModelSpec(provider=one.provider, model=one.model, setting=one.setting)

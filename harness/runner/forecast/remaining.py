@@ -17,7 +17,6 @@ from harness.models import ModelSpec
 from harness.money import from_pico
 
 NOTHING_MORE: Mapping[ModelSpec, int] = {}
-_TWO_DIGITS = Context(prec=2, rounding=ROUND_CEILING)
 
 
 class StoppedModel(Protocol):
@@ -46,6 +45,11 @@ class Rest:
     estimate_usd: Decimal | None
     next_usd: Decimal
     cap_usd: Decimal
+
+
+def cap_above(usd: Decimal) -> Decimal:
+    """Round a need up to a budget of two digits that holds it."""
+    return Context(prec=2, rounding=ROUND_CEILING).plus(usd)
 
 
 def rest_of(
@@ -79,12 +83,10 @@ def _rest(ledger: Ledger, run_id: str, n_left: Mapping[ModelSpec, int], *, asked
     return Rest(
         estimate_usd=None if n_unknown else from_pico(known),
         next_usd=from_pico(asked),
-        cap_usd=_TWO_DIGITS.plus(needed),
+        cap_usd=cap_above(needed),
     )
 
 
 def _mean_pico_usd(ledger: Ledger, run_id: str) -> dict[ModelSpec, Decimal]:
-    return {
-        ModelSpec(provider=one.provider, model=one.model, setting=one.setting): Decimal(one.pico_usd) / one.n_samples
-        for one in model_charges(ledger, run_id)
-    }
+    charges = model_charges(ledger, run_id)
+    return {ModelSpec.of(one): Decimal(one.pico_usd) / one.n_samples for one in charges}

@@ -20,6 +20,7 @@ from harness.runner.precision.stored_base import base_source
 from harness.runner.precision.suite_refusals import refuse_out_of_reach, refuse_suite
 from harness.runner.preparation import planned_records, suite_record
 from harness.runner.spec import RunSpec
+from harness.stats.values import known_sum
 from harness.waves.bank_rows import bank_source, frozen
 from harness.waves.design_record import BankSource, BaseSource, CellDesign, DesignKind, RunDesign
 from harness.waves.frame import TaskFrame, divided, task_frames
@@ -104,14 +105,11 @@ def _suite_cells(
 
 
 def _whole_usd(suite: str, strata: Sequence[Stratum], models: Sequence[ModelSpec], known: Known) -> float | None:
-    total = 0.0
-    for model in models:
-        for stratum in strata:
-            usd = known.get((model, suite, stratum.task))
-            if usd is None:
-                return None
-            total += usd * stratum.n_items * stratum.repeats
-    return total
+    return known_sum(
+        None if (usd := known.get((model, suite, stratum.task))) is None else usd * stratum.most_attempts
+        for model in models
+        for stratum in strata
+    )
 
 
 def unit_sizes(chains: Sequence[Chain], suite: str) -> dict[str, tuple[int, ...]]:

@@ -30,7 +30,7 @@ from harness.precision import (
     pilot,
 )
 from harness.precision.differences import difference_curves
-from harness.stats.values import normal_quantile
+from harness.stats.values import known_sum, normal_quantile
 from harness.waves.designed_run import DesignedCell, DesignedRun
 from harness.waves.states import CellStates
 
@@ -266,22 +266,15 @@ def _difference_of(
 ) -> Finding:
     """Say what is known of a difference; `asked` are the strata that this run pays for."""
     floor = sum(curve.floor() for curve in difference_curves(pairs, asks_base=asks_base))
-    bills = [_whole_usd(state) for state in asked]
-    known = [bill for bill in bills if bill is not None]
     return Finding(
         name=name,
         estimate=difference(pairs, level=target.level).estimate,
         best=Best(
             half_width=normal_quantile((1 + target.level) / 2) * sqrt(floor),
-            usd=sum(known) if len(known) == len(bills) else None,
+            usd=known_sum(state.whole_usd for state in asked),
             measured=any((state.observed.attempts > 1).any() for state in asked),
         ),
     )
-
-
-def _whole_usd(state: StratumState) -> float | None:
-    usd = state.usd_per_attempt
-    return None if usd is None else usd * state.stratum.n_items * state.stratum.repeats
 
 
 def _at_least(states: CellStates, draws: Sequence[Draw]) -> tuple[Draw, ...]:

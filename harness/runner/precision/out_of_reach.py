@@ -25,7 +25,8 @@ def refusal(goal: Goal, states: Sequence[CellStates]) -> NoMoreWaves | None:
                 return _without_scores(one.cell.model, state.stratum.task, one.cell.suite, state.passes[0])
     wanted = goal.target.half_width
     far = (finding for finding in goal.findings(states) if _is_out_of_reach(finding, wanted))
-    return next((_too_narrow(finding, wanted, _n_attempts(states)) for finding in far), None)
+    n_attempts = sum(one.cell.design.most_attempts for one in states)
+    return next((_too_narrow(finding, wanted, n_attempts) for finding in far), None)
 
 
 def _is_out_of_reach(finding: Finding, wanted: float) -> bool:
@@ -52,7 +53,3 @@ def _without_scores(model: str, task: str, suite: str, n_units: int) -> NoMoreWa
         exit_code=HarnessError.exit_code,
         fix="look at why with `benchtab export samples`, then score them with `benchtab score RUN` and resume the run",
     )
-
-
-def _n_attempts(states: Sequence[CellStates]) -> int:
-    return sum(stratum.n_items * stratum.repeats for one in states for stratum in one.cell.design.strata)

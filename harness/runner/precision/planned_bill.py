@@ -12,6 +12,7 @@ from harness.models import ModelSpec, parse_model
 from harness.precision import Draw, Stratum, StratumState, forecast_passes
 from harness.runner.precision.goals import Goal, Known, merged
 from harness.runner.precision.points import wanted_points
+from harness.stats.values import known_sum
 from harness.waves.design_record import CellDesign, RunDesign
 from harness.waves.states import CellStates
 
@@ -137,9 +138,9 @@ def _by_task(cell: CellDesign, draws: Sequence[Draw], usd: Sequence[float | None
             n_items=round(sum(draw.n_units * stratum.unit_items for stratum, draw, _ in own)),
             n_all_items=sum(stratum.n_items for stratum, _, _ in own),
             n_attempts=round(sum(n_attempts(stratum, draw.passes) for stratum, draw, _ in own)),
-            n_all_attempts=sum(stratum.n_items * stratum.repeats for stratum, _, _ in own),
-            usd=_sum([_times(price, n_attempts(stratum, draw.passes)) for stratum, draw, price in own]),
-            whole_usd=_sum([_times(price, stratum.n_items * stratum.repeats) for stratum, _, price in own]),
+            n_all_attempts=sum(stratum.most_attempts for stratum, _, _ in own),
+            usd=known_sum(_times(price, n_attempts(stratum, draw.passes)) for stratum, draw, price in own),
+            whole_usd=known_sum(_times(price, stratum.most_attempts) for stratum, _, price in own),
         )
 
 
@@ -150,8 +151,3 @@ def n_attempts(stratum: Stratum, passes: Sequence[int]) -> float:
 
 def _times(usd: float | None, number: float) -> float | None:
     return None if usd is None else usd * number
-
-
-def _sum(amounts: Sequence[float | None]) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if len(known) == len(amounts) else None

@@ -76,7 +76,7 @@ def refuse_out_of_reach(
     least = least_half_width(strata, target)
     if target.half_width >= least:
         return
-    n_attempts, usd = sum(stratum.n_items * stratum.repeats for stratum in strata), whole_usd()
+    n_attempts, usd = sum(stratum.most_attempts for stratum in strata), whole_usd()
     price = "" if usd is None else f", for about {usd_words(usd)}"
     raise InputError(
         f"{suite} cannot tell a {target.kind} to ±{wanted_points(target.half_width)} points: all its"

@@ -26,7 +26,7 @@ def with_verdicts(models: Sequence[ModelResult], prepared: PreparedRun, ledger: 
     found: dict[ModelSpec, Counter[str]] = {model.spec: Counter() for model in models}
     for row in score_rows(ledger, [prepared.run_id]):
         if row.scorer == JUDGED and row.reason == "undecided" and row.explanation != NO_JUDGE:
-            spec = ModelSpec(provider=row.provider, model=row.model, setting=row.setting)
+            spec = ModelSpec.of(row)
             found[spec][(row.explanation or "")[:_REASON_LENGTH]] += 1
     return [_with_reasons(model, found[model.spec]) for model in models]
 
