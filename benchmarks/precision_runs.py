@@ -122,7 +122,7 @@ def whole_run(folder: Path, number: int, draw: random.Random) -> Whole:
     (loaded,) = load_suites([str(suite)], data_dir=None)
     truth = true_score(loaded, parse_model(model))
     with Ledger.open(database, create=False) as ledger:
-        outlook = Outlook(ledger, RUN)
+        outlook = Outlook.of(ledger, RUN)
         (states,) = outlook.states.values()
         found = estimate(states.states)
         n_asked = len(ledger.draws(RUN))
@@ -165,7 +165,7 @@ class Outcome:
 def outcome_of(database: Path) -> Outcome:
     """Read how a run ended."""
     with Ledger.open(database, create=False) as ledger:
-        outlook = Outlook(ledger, RUN)
+        outlook = Outlook.of(ledger, RUN)
         draws = [
             (one.cell_id, one.planned_id, one.wave, one.stratum, one.draw_order, one.inclusion_probability)
             for one in ledger.draws(RUN)

@@ -37,7 +37,7 @@ from harness.runner.plan import PreparedRun
 from harness.runner.precision.designing import design_run
 from harness.runner.precision.expected_bill import expected_usd
 from harness.runner.precision.goals import Known
-from harness.runner.precision.outlook import Outlook
+from harness.runner.precision.stored_base import run_goals
 from harness.runner.preparation import cell_records, planned_records, prepare_run, run_record
 from harness.runner.scoring.verdicts import with_verdicts
 from harness.runner.session_setup import USUAL_SESSION, SessionOptions, StoredPlan, run_session
@@ -115,7 +115,7 @@ def _with_outlook(ended: Ending, plan: StoredPlan, models: Sequence[ModelResult]
     run_id, ledger = plan.prepared.run_id, plan.ledger
     if target_of(plan.prepared.spec) is None:
         return dataclasses.replace(ended, rest=rest_of(ledger, run_id, models))
-    outlook = Outlook(ledger, run_id)
+    outlook = plan.outlook()
     out_of_money = [model.spec for model in models if isinstance(model.stopped_by, BudgetReached)]
     return dataclasses.replace(
         ended,
@@ -156,6 +156,7 @@ def _stored_plan(
         planned_ids=planned_ids,
         outcomes=outcomes,
         usd_per_attempt=usd_per_attempt,
+        goals=functools.cache(functools.partial(run_goals, ledger, run_id)),
     )
 
 
@@ -212,7 +213,7 @@ def _gone_on(
         frozen_garbage(),
     ):
         if target_of(prepared.spec) is not None:
-            observer.waves_planned(Outlook(ledger, prepared.run_id).plan(plan.usd_per_attempt()))
+            observer.waves_planned(plan.outlook().plan(plan.usd_per_attempt()))
         models, ended = loop.run(run_session(plan, book, observer, session))
     if prepared.spec.batch:
         from harness.runner.batch.batch_sessions import with_batch_warnings

@@ -34,6 +34,8 @@ from harness.runner.options.addresses import address_notices
 from harness.runner.options.precision_options import target_of
 from harness.runner.plan import ModelPlan, PreparedRun
 from harness.runner.precision.goals import Known
+from harness.runner.precision.outlook import Outlook
+from harness.runner.precision.stored_base import RunGoals
 from harness.runner.precision.wave_planner import PrecisionWaves
 from harness.runner.requests.expected_costs import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.requests.policy import USUAL_LIMITS, RetryLimits, RetryPolicy
@@ -62,6 +64,7 @@ class StoredPlan:
         planned_ids: the ledger's ids of planned samples, in draw order.
         outcomes: what earlier sessions left, by (cell id, planned id).
         usd_per_attempt: what an attempt is expected to cost before any is made.
+        goals: what a run in waves goes on for.
     """
 
     prepared: PreparedRun
@@ -70,13 +73,18 @@ class StoredPlan:
     planned_ids: Sequence[int]
     outcomes: Callable[[Purpose], Outcomes]
     usd_per_attempt: Callable[[], Known]
+    goals: Callable[[], RunGoals]
+
+    def outlook(self) -> Outlook:
+        """Where a run in waves stands now."""
+        return Outlook(self.ledger, self.goals())
 
 
 def usual_planner(plan: StoredPlan) -> WavePlanner:
     """Ask in waves until a precision is reached, or everything at once where none is asked for."""
     if target_of(plan.prepared.spec) is None:
         return WholeRun(plan.prepared)
-    return PrecisionWaves(plan.prepared, plan.ledger, plan.planned_ids, plan.usd_per_attempt)
+    return PrecisionWaves(plan.prepared, plan.ledger, plan.goals(), plan.planned_ids, plan.usd_per_attempt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +249,7 @@ def _forecasts(
         planned_ids=plan.planned_ids,
         consent=None if spec.pilot is None else consent,
         usd_per_attempt=plan.usd_per_attempt,
+        outlook=plan.outlook,
     )
 
 

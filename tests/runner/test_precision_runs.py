@@ -40,7 +40,7 @@ def drawn(ledger: Ledger, run_id: str = "run-1") -> list[tuple[int, int, str, in
 
 
 def half_widths(ledger: Ledger, run_id: str = "run-1") -> list[float]:
-    return [estimate(one.states).half_width for one in Outlook(ledger, run_id).states.values()]
+    return [estimate(one.states).half_width for one in Outlook.of(ledger, run_id).states.values()]
 
 
 def test_a_run_stops_when_its_score_is_known_well_enough(ledger: Ledger, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_answers_taken_from_an_earlier_run_are_not_taken_for_free_ones_to_come(l
     with Ledger.open(tmp_path / "other.db") as other:
         fresh = run(suite, [REASONER], other, precision=0.05)
     assert again.notes[1:] == fresh.notes
-    (state,) = next(iter(Outlook(ledger, "run-1").states.values())).states
+    (state,) = next(iter(Outlook.of(ledger, "run-1").states.values())).states
     assert state.usd_per_attempt is not None
     assert state.usd_per_attempt > 0.005
 

@@ -92,7 +92,7 @@ def _waves(
     if target_of(prepared.spec) is None:
         return None
     if ledger is not None and is_stored:
-        return Outlook(ledger, prepared.run_id).plan(known())
+        return Outlook.of(ledger, prepared.run_id).plan(known())
     design = design_run(prepared, ledger, known)
     return None if design is None else plan_of(design, known())
 
@@ -102,10 +102,7 @@ def _done(prepared: PreparedRun, ledger: Ledger, *, retry_failed: bool) -> Left:
     outcomes = ledger.outcomes(prepared.run_id)
     if retry_failed:
         outcomes = dict(with_new_tries(outcomes))
-    cells = {
-        cell.cell_id: ModelSpec(provider=cell.provider, model=cell.model, setting=cell.setting)
-        for cell in ledger.cells(prepared.run_id)
-    }
+    cells = {cell.cell_id: ModelSpec.of(cell) for cell in ledger.cells(prepared.run_id)}
     items = {one.planned_id: (one.suite, one.task, one.sample_id, one.epoch) for one in ledger.planned(prepared.run_id)}
     return {
         (cells[cell_id], items[planned_id])

@@ -36,6 +36,7 @@ class SessionForecasts:
         planned_ids: the ledger's ids of planned samples, in draw order.
         consent: asked after a pilot; None = the run has none.
         usd_per_attempt: what an attempt is expected to cost before any is made.
+        outlook: where a run in waves stands now.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class SessionForecasts:
         planned_ids: Sequence[int],
         consent: Consent | None,
         usd_per_attempt: Callable[[], Known],
+        outlook: Callable[[], Outlook],
     ) -> None:
         self._run = prepared
         self._ledger = ledger
@@ -58,6 +60,7 @@ class SessionForecasts:
         self._consent = consent
         self._observer = observer
         self._usd_per_attempt = usd_per_attempt
+        self._outlook = outlook
         self._is_whole = target_of(prepared.spec) is None
         self.renewals = Renewals(forecaster, observer)
         self._shares = ShareCounter(prepared, self.renewals.at_share)
@@ -73,7 +76,7 @@ class SessionForecasts:
 
     def _planned_usd(self) -> dict[CellKey, float]:
         """What the cells of a run in waves are expected to cost; those without a price are left out."""
-        tasks = Outlook(self._ledger, self._run.run_id).plan(self._usd_per_attempt()).tasks
+        tasks = self._outlook().plan(self._usd_per_attempt()).tasks
         unknown = {(task.model, task.suite) for task in tasks if task.usd is None}
         found: dict[CellKey, float] = {}
         for task in tasks:
@@ -97,7 +100,7 @@ class SessionForecasts:
     def _standing(self) -> tuple[int, StillToAsk | None]:
         """Waves that were asked so far, and what is still to come; None = all that is planned."""
         n_waves = len({draw.wave for draw in self._ledger.draws(self._run.run_id)})
-        return n_waves, None if self._is_whole or not n_waves else still_to_ask(self._ledger, self._run.run_id)
+        return n_waves, None if self._is_whole or not n_waves else still_to_ask(self._outlook())
 
 
 class _ForecastWaves:

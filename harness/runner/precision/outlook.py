@@ -22,18 +22,21 @@ from harness.runner.precision.planned_bill import (
     tasks_to_come,
 )
 from harness.runner.precision.points import points, wanted_points
-from harness.runner.precision.stored_base import read_goals
-from harness.runner.precision.wave_planner import designed_run
+from harness.runner.precision.stored_base import RunGoals, run_goals
 from harness.waves.states import CellStates, cell_states
 
 
 class Outlook:
     """A run in waves as the ledger has it now."""
 
-    def __init__(self, ledger: Ledger, run_id: str) -> None:
-        self.designed = designed_run(ledger, run_id)
+    def __init__(self, ledger: Ledger, asked: RunGoals) -> None:
+        self.designed, self.goals = asked
         self.states: Mapping[int, CellStates] = cell_states(ledger, self.designed)
-        self.goals = read_goals(ledger, self.designed)
+
+    @classmethod
+    def of(cls, ledger: Ledger, run_id: str) -> Outlook:
+        """Read everything about a stored run."""
+        return cls(ledger, run_goals(ledger, run_id))
 
     def plan(self, known: Known) -> WavesPlan:
         """Expect what the run will have asked in the end."""
@@ -111,4 +114,4 @@ def _n_asked(states: Sequence[CellStates]) -> int:
 
 
 def _n_whole(states: Sequence[CellStates]) -> int:
-    return sum(stratum.n_items * stratum.repeats for one in states for stratum in one.cell.design.strata)
+    return sum(one.cell.design.most_attempts for one in states)

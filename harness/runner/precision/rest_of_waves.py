@@ -5,7 +5,6 @@ Data flows states of a run whose waves are all asked -> answers to come to sampl
 
 from __future__ import annotations
 
-from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.precision import Draw, StratumState
 from harness.runner.forecast.task_charges import StillToAsk, ToCome
@@ -13,9 +12,8 @@ from harness.runner.precision.outlook import Outlook
 from harness.runner.precision.planned_bill import expected_passes
 
 
-def still_to_ask(ledger: Ledger, run_id: str) -> StillToAsk:
+def still_to_ask(outlook: Outlook) -> StillToAsk:
     """Expect what is asked beyond the waves so far until every goal is reached."""
-    outlook = Outlook(ledger, run_id)
     found: dict[tuple[ModelSpec, str, str], ToCome] = {}
     for cell_id, draws in expected_passes(outlook.goals, outlook.states).items():
         one = outlook.states[cell_id]

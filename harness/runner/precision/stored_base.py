@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from harness.errors import InputError
+from harness.errors import InputError, LedgerError
 from harness.ledger import Ledger
 from harness.ledger.reading.sample_rows import newest_score_id
 from harness.ledger.records import CellRecord, RunRecord, SuiteRecord
@@ -17,7 +18,7 @@ from harness.models import ModelSpec
 from harness.precision import UnitResult
 from harness.runner.precision.goals import Goal, StoredScores, goals
 from harness.waves.design_record import BaseSource
-from harness.waves.designed_run import DesignedCell, DesignedRun
+from harness.waves.designed_run import DesignedCell, DesignedRun, read_design
 from harness.waves.standing import answers_of
 from harness.waves.states import unit_results
 
@@ -57,7 +58,7 @@ def _cells_on(
         for cell in cells
         if cell.suite in suites
         and cell.cell_id is not None
-        and _spec(cell) == against
+        and ModelSpec.of(cell) == against
         and _same(run, suites[cell.suite])
     }
 
@@ -68,24 +69,33 @@ def _serves(run: RunRecord, seed: int) -> bool:
     return "design" not in run.config or run.sample_seed == seed
 
 
-def _spec(cell: CellRecord) -> ModelSpec:
-    return ModelSpec(provider=cell.provider, model=cell.model, setting=cell.setting)
-
-
 def _same(run: RunRecord, suite: SuiteRecord) -> bool:
     """Whether a run asked the samples of a suite."""
     other = next((one for one in run.suites if one.name == suite.name), None)
-    return other is not None and _digests(other) == _digests(suite)
+    return other is not None and other.data == suite.data
 
 
-def _digests(suite: SuiteRecord) -> set[tuple[str, str]]:
-    return {(task.name, task.samples_sha256) for task in suite.tasks}
+class RunGoals(NamedTuple):
+    """What a run goes on for, and from what it draws: the same while it goes on."""
+
+    designed: DesignedRun
+    goals: list[Goal]
+
+
+def run_goals(ledger: Ledger, run_id: str) -> RunGoals:
+    """Read design and goals of a run that has some: all that they rest on, which may be many stored answers."""
+    run = ledger.run(run_id)
+    designed = None if run is None else read_design(ledger, run)
+    if designed is None:
+        raise LedgerError(f"run {run_id} has no design", where=ledger.database)
+    return RunGoals(designed, read_goals(ledger, designed))
 
 
 def read_goals(ledger: Ledger, designed: DesignedRun) -> list[Goal]:
     """List the goals of a run, with the scores of a base that is stored."""
     base = designed.design.base
-    stored = {} if base is None else {cell.suite: _scores(ledger, base, cell) for cell in designed.cells}
+    cells = {} if base is None else {cell.suite: cell for cell in designed.cells}  # all with the same strata
+    stored = {} if base is None else {suite: _scores(ledger, base, cell) for suite, cell in cells.items()}
     return goals(designed, stored)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from harness.errors import LedgerError, NoMoreWaves
+from harness.errors import NoMoreWaves
 from harness.ledger import Ledger
 from harness.ledger.records import DrawRecord
 from harness.models import ModelSpec, parse_model
@@ -16,9 +16,8 @@ from harness.precision import Draw
 from harness.runner.plan import Chain, PreparedRun
 from harness.runner.precision.goals import Draws, Goal, Known, first_wave, merged, models_of
 from harness.runner.precision.out_of_reach import refusal
-from harness.runner.precision.stored_base import read_goals
+from harness.runner.precision.stored_base import RunGoals
 from harness.runner.wave_loop import Wave
-from harness.waves.designed_run import DesignedRun, read_design
 from harness.waves.states import CellStates, cell_states, wave_draws
 
 Wanted = dict[int, tuple[int, tuple[Draw, ...]]]
@@ -37,12 +36,12 @@ class PrecisionWaves:
         self,
         prepared: PreparedRun,
         ledger: Ledger,
+        asked: RunGoals,
         planned_ids: Sequence[int],
         usd_per_attempt: Callable[[], Known],
     ) -> None:
         self._ledger = ledger
-        self._designed = designed_run(ledger, prepared.run_id)
-        self._goals = read_goals(ledger, self._designed)
+        self._designed, self._goals = asked
         self._chains = {planned_ids[chain[0].draw_order]: chain for chain in prepared.chains}
         self._usd_per_attempt = usd_per_attempt
         self._is_resumed = bool(ledger.draws(prepared.run_id))
@@ -94,15 +93,6 @@ class PrecisionWaves:
             if chain is not None:
                 found.setdefault(models[draw.cell_id], {})[chain[0].draw_order] = chain
         return {model: [chains[order] for order in sorted(chains)] for model, chains in found.items()}
-
-
-def designed_run(ledger: Ledger, run_id: str) -> DesignedRun:
-    """Read the design of a run that has one."""
-    run = ledger.run(run_id)
-    found = None if run is None else read_design(ledger, run)
-    if found is None:
-        raise LedgerError(f"run {run_id} has no design", where=ledger.database)
-    return found
 
 
 def _add(wanted: Wanted, goal: Goal, wave: int, draws: Draws | None) -> None:
