@@ -83,7 +83,7 @@ def together(path: Path, role: str) -> Path:  # noqa: ARG001  # one of several r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One format of logs. Each reader's module ends in one, and `harness.imports.catalogue` lists them.
+    """One format of logs. Each reader's module ends in one, and `harness.imports.known_formats` lists them.
 
     Attributes:
         name: as people type it after `--format`, and as the ledger keeps it (`inspect`).

@@ -5,6 +5,8 @@ Data flows a first look -> a refusal that names the command which these files ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.imports.containers.json_values import a_list, an_object
 from harness.imports.log_formats import Format
 from harness.imports.log_peeks import Peek
@@ -35,27 +37,20 @@ def focus_role(look: Peek) -> str | None:
     return "rows" if {"BilledCost", "ChargeCategory"} <= set(look.columns) else None
 
 
-OPENAI_FORMAT = Format(
-    name="openai_usage",
-    title="OpenAI organization usage and costs",
-    looks_for="JSON with object page and data of buckets",
-    role_of=openai_role,
-    read=None,
-    refusal=_REFUSAL,
+def _account_sums(name: str, title: str, looks_for: str, role_of: Callable[[Peek], str | None]) -> Format:
+    return Format(name=name, title=title, looks_for=looks_for, role_of=role_of, read=None, refusal=_REFUSAL)
+
+
+OPENAI_FORMAT = _account_sums(
+    "openai_usage",
+    "OpenAI organization usage and costs",
+    "JSON with object page and data of buckets",
+    openai_role,
 )
-ANTHROPIC_FORMAT = Format(
-    name="anthropic_usage",
-    title="Anthropic usage and cost reports",
-    looks_for="JSON with data, has_more and next_page",
-    role_of=anthropic_role,
-    read=None,
-    refusal=_REFUSAL,
+ANTHROPIC_FORMAT = _account_sums(
+    "anthropic_usage",
+    "Anthropic usage and cost reports",
+    "JSON with data, has_more and next_page",
+    anthropic_role,
 )
-FOCUS_FORMAT = Format(
-    name="focus",
-    title="FOCUS cost rows",
-    looks_for="CSV with BilledCost and ChargeCategory",
-    role_of=focus_role,
-    read=None,
-    refusal=_REFUSAL,
-)
+FOCUS_FORMAT = _account_sums("focus", "FOCUS cost rows", "CSV with BilledCost and ChargeCategory", focus_role)

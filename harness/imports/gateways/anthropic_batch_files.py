@@ -5,12 +5,11 @@ Data flows results (and requests, and the batch object, where they were saved) -
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from harness.declared import JsonObject
 from harness.errors import ErrorClass, ProviderError
 from harness.imports.containers.json_values import a_list, a_text, an_object
-from harness.imports.gateways.batch_names import batch_of
 from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
@@ -18,16 +17,15 @@ from harness.imports.gateways.joined_batches import (
     Dialect,
     Outcome,
     Stated,
+    batch_format,
     count_in,
-    read_batch,
     run_status,
 )
 from harness.imports.gateways.logged_answers import logged_failure, read_logged
 from harness.imports.harnesses.logged_settings import setting_of
-from harness.imports.log_formats import Format, Source
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
-from harness.imports.log_records import ImportedRun, Record
+from harness.imports.log_records import ImportedRun
 from harness.imports.refusal import ImportRefused
 from harness.ledger.records import SettledStatus
 
@@ -44,19 +42,6 @@ def role_of(look: Peek) -> str | None:
     if (KEY in first and "params" in first) or {KEY, "params"} <= posted.keys():
         return REQUESTS
     return JOB if top.get("type") == "message_batch" and "request_counts" in top else None
-
-
-def read(source: Source) -> Iterator[Record]:
-    """Give the lines of one batch as attempts; see `read_batch`."""
-    return read_batch(source, DIALECT)
-
-
-def _asked(row: JsonObject) -> JsonObject:
-    return an_object(row.get("params"))
-
-
-def _provider(source: Source) -> str:  # noqa: ARG001  # there is but one
-    return "anthropic"
 
 
 def _outcome(row: JsonObject, provider: str, where: str) -> Outcome:
@@ -93,18 +78,19 @@ def _stated(job: JsonObject) -> Stated:
     )
 
 
-DIALECT = Dialect(
-    fmt=NAME, key=KEY, asked=_asked, provider=_provider, outcome=_outcome, setting=setting_of, stated=_stated
-)
-
-FORMAT = Format(
-    name=NAME,
+FORMAT = batch_format(
+    Dialect(
+        fmt=NAME,
+        key=KEY,
+        body="params",
+        provider=lambda _: "anthropic",
+        outcome=_outcome,
+        setting=setting_of,
+        stated=_stated,
+    ),
     title="Anthropic message batches",
     looks_for="JSON Lines with custom_id and result (or params), the message_batch object beside them",
     role_of=role_of,
-    read=read,
-    unit_of=batch_of,
-    example="BATCH_FOLDER",
     cannot_tell=(
         "No line says when it was answered: the beginning of the batch is taken, if its object lies beside them.",
         "Thinking tokens are part of the output, and itemised by newer answers only.",

@@ -5,11 +5,8 @@ Data flows result lines (and requests, and the job, where they were saved) -> re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from harness.declared import JsonObject
 from harness.imports.containers.json_values import a_text, an_object
-from harness.imports.gateways.batch_names import batch_of
 from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
@@ -17,16 +14,15 @@ from harness.imports.gateways.joined_batches import (
     Dialect,
     Outcome,
     Stated,
+    batch_format,
     count_in,
-    read_batch,
     run_status,
 )
 from harness.imports.gateways.logged_answers import logged_failure, read_logged
 from harness.imports.harnesses.logged_settings import setting_of
-from harness.imports.log_formats import Format, Source
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
-from harness.imports.log_records import ImportedRun, Record
+from harness.imports.log_records import ImportedRun
 from harness.imports.refusal import ImportRefused
 from harness.providers.wire.finish_reasons import says_something
 
@@ -42,19 +38,6 @@ def role_of(look: Peek) -> str | None:
     if a_text(first.get(KEY)) and "contents" in an_object(first.get("request")):
         return REQUESTS
     return JOB if str(top.get("name") or "").startswith("batches/") and look.container == "json" else None
-
-
-def read(source: Source) -> Iterator[Record]:
-    """Give the lines of one batch as attempts; see `read_batch`."""
-    return read_batch(source, DIALECT)
-
-
-def _asked(row: JsonObject) -> JsonObject:
-    return an_object(row.get("request"))
-
-
-def _provider(source: Source) -> str:  # noqa: ARG001  # there is but one
-    return "google"
 
 
 def _outcome(row: JsonObject, provider: str, where: str) -> Outcome:
@@ -90,18 +73,19 @@ def _stated(job: JsonObject) -> Stated:
     )
 
 
-DIALECT = Dialect(
-    fmt=NAME, key=KEY, asked=_asked, provider=_provider, outcome=_outcome, setting=_setting, stated=_stated
-)
-
-FORMAT = Format(
-    name=NAME,
+FORMAT = batch_format(
+    Dialect(
+        fmt=NAME,
+        key=KEY,
+        body="request",
+        provider=lambda _: "google",
+        outcome=_outcome,
+        setting=_setting,
+        stated=_stated,
+    ),
     title="Gemini batch results",
     looks_for="JSON Lines with key and response (or request), the job beside them",
     role_of=role_of,
-    read=read,
-    unit_of=batch_of,
-    example="BATCH_FOLDER",
     cannot_tell=(
         "No line says when it was answered: the beginning of the job is taken, where it lies beside the results.",
         "The model as asked stands in the job alone; a failed line names none.",

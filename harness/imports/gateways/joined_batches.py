@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypedDict
 
 from harness.declared import Json, JsonObject
 from harness.errors import ProviderError
 from harness.imports.containers.json_stream import lines, walk
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_object
-from harness.imports.gateways.batch_names import item_of
+from harness.imports.gateways.batch_names import batch_of, item_of
 from harness.imports.gateways.logged_answers import LoggedAnswer, error_facts, logged_words
 from harness.imports.gateways.logged_rows import digest_of
 from harness.imports.harnesses.asked_models import NO_MODEL
-from harness.imports.log_formats import Source, SourceFile
+from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import instant_us
+from harness.imports.log_peeks import Peek
 from harness.imports.log_records import (
     Broken,
     ImportedAttempt,
@@ -88,7 +90,7 @@ class Dialect:
     Attributes:
         fmt: name of the format.
         key: member that joins a request and its result.
-        asked: takes the body of a request from its line.
+        body: member of a request's line that holds its body.
         provider: tells who served it, from the first lines of the files.
         outcome: reads a result line. Raises `ImportRefused` for one that says two things at once.
         setting: reasoning setting of a request's body, as people type it.
@@ -97,11 +99,32 @@ class Dialect:
 
     fmt: str
     key: str
-    asked: Callable[[JsonObject], JsonObject]
+    body: str
     provider: Callable[[Source], str]
     outcome: Callable[[JsonObject, str, str], Outcome]
     setting: Callable[[JsonObject], str | None]
     stated: Callable[[JsonObject], Stated]
+
+
+def batch_format(
+    dialect: Dialect,
+    *,
+    title: str,
+    looks_for: str,
+    role_of: Callable[[Peek], str | None],
+    cannot_tell: tuple[str, ...],
+) -> Format:
+    """Make the format of a provider's batch files; the arguments are those of `Format`."""
+    return Format(
+        name=dialect.fmt,
+        title=title,
+        looks_for=looks_for,
+        role_of=role_of,
+        read=partial(read_batch, dialect=dialect),
+        unit_of=batch_of,
+        example="BATCH_FOLDER",
+        cannot_tell=cannot_tell,
+    )
 
 
 def read_batch(source: Source, dialect: Dialect) -> Iterator[Record]:
@@ -194,7 +217,7 @@ class _Reading:
                 continue
             if key in self.asked:
                 raise ImportRefused(f"two requests with {self.dialect.key} {key!r}", where=where)
-            body = self.dialect.asked(row)
+            body = an_object(row.get(self.dialect.body))
             model = a_text(body.get("model")) or self.stated.model
             cell = self._cell(item_of(key)[0], model, self.dialect.setting(body))
             self.asked[key] = _Asked(cell, _messages(body) if self.source.texts else [])

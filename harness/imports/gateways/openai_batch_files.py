@@ -6,12 +6,11 @@ whole answer of the chat or the responses interface; failed lines stand in a fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from harness.declared import JsonObject
 from harness.errors import ErrorClass, ProviderError
 from harness.imports.containers.json_values import a_text, an_object
-from harness.imports.gateways.batch_names import batch_of
 from harness.imports.gateways.joined_batches import (
     JOB,
     REQUESTS,
@@ -19,17 +18,17 @@ from harness.imports.gateways.joined_batches import (
     Dialect,
     Outcome,
     Stated,
+    batch_format,
     count_in,
-    read_batch,
     run_status,
 )
 from harness.imports.gateways.logged_answers import LoggedAnswer, logged_failure, read_logged
 from harness.imports.harnesses.asked_models import UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
-from harness.imports.log_formats import Format, Source
+from harness.imports.log_formats import Source
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
-from harness.imports.log_records import ImportedRun, Record
+from harness.imports.log_records import ImportedRun
 from harness.imports.refusal import ImportRefused
 from harness.ledger.records import SettledStatus
 from harness.providers.batch_api.fields import status_code
@@ -51,15 +50,6 @@ def role_of(look: Peek) -> str | None:
 
 def _is_job(document: JsonObject) -> bool:
     return document.get("object") == "batch" and ("input_file_id" in document or "input_files" in document)
-
-
-def read(source: Source) -> Iterator[Record]:
-    """Give the lines of one batch as attempts; see `read_batch`."""
-    return read_batch(source, DIALECT)
-
-
-def _asked(row: JsonObject) -> JsonObject:
-    return an_object(row.get("body"))
 
 
 def _provider(source: Source) -> str:
@@ -161,18 +151,11 @@ def _stated(job: JsonObject) -> Stated:
     )
 
 
-DIALECT = Dialect(
-    fmt=NAME, key=KEY, asked=_asked, provider=_provider, outcome=_outcome, setting=setting_of, stated=_stated
-)
-
-FORMAT = Format(
-    name=NAME,
+FORMAT = batch_format(
+    Dialect(fmt=NAME, key=KEY, body="body", provider=_provider, outcome=_outcome, setting=setting_of, stated=_stated),
     title="OpenAI batch files (also of Azure, Groq, Mistral and others)",
     looks_for="JSON Lines with custom_id and response (or body), the batch object beside them",
     role_of=role_of,
-    read=read,
-    unit_of=batch_of,
-    example="BATCH_FOLDER",
     cannot_tell=(
         "A line has no instant but the second at which its answer was made, and failed lines have none.",
         "Scores, latencies and what the batch cost are not in it.",
