@@ -7,8 +7,9 @@ different from each other, so that no two samples or calls become one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 from harness.imports.log_records import (
     Broken,
@@ -24,6 +25,7 @@ from harness.imports.log_records import (
 )
 from harness.secrets import holds_key, masked_settings, redact, redact_texts
 
+T = TypeVar("T")
 MOST_SHARED = 1_000
 """Cells and settings that are remembered: calls that do not share theirs must not fill the memory."""
 
@@ -32,8 +34,8 @@ class Masking:
     """Takes keys out of the records of one unit; what its records share is looked at once."""
 
     def __init__(self) -> None:
-        self._cells: dict[int, tuple[ImportedCell, ImportedCell]] = {}
-        self._settings: dict[int, tuple[Mapping[str, object], Mapping[str, object]]] = {}
+        self._cell = _Shared(_masked_cell)
+        self._settings = _Shared[Mapping[str, object]](masked_settings)
 
     def masked(self, record: Record) -> Record:
         """Take the keys out of a record; its run's key stays, of which only a digest or a masked form is stored."""
@@ -41,7 +43,7 @@ class Masking:
             case ImportedAttempt():
                 return self._attempt(record)
             case ImportedSample(cell=cell, sample=sample):
-                return replace(record, cell=self._cell(cell), sample=_sample(sample))
+                return replace(record, cell=self._cell.masked(cell), sample=_sample(sample))
             case ImportedScore():
                 return _score(record)
             case ImportedRun():
@@ -52,8 +54,8 @@ class Masking:
                 return replace(record, where=redact_texts(record.where), reason=redact(record.reason))
 
     def _attempt(self, call: ImportedAttempt) -> ImportedAttempt:
-        cell, usage = self._cell(call.cell), _usage(call.usage)
-        parameters = self._masked_settings(call.parameters) if call.parameters else call.parameters
+        cell, usage = self._cell.masked(call.cell), _usage(call.usage)
+        parameters = self._settings.masked(call.parameters) if call.parameters else call.parameters
         if cell is not call.cell or usage is not call.usage or parameters is not call.parameters:
             call = replace(call, cell=cell, usage=usage, parameters=parameters)
         if not holds_key(_named(call)):
@@ -73,32 +75,40 @@ class Masking:
             cost_note=redact_texts(call.cost_note),
         )
 
-    def _cell(self, cell: ImportedCell) -> ImportedCell:
-        known = self._cells.get(id(cell))
+
+class _Shared(Generic[T]):
+    """What many records share, masked once.
+
+    Args:
+        mask: gives an equal value where there is nothing to mask.
+    """
+
+    def __init__(self, mask: Callable[[T], T]) -> None:
+        self._mask = mask
+        self._known: dict[int, tuple[T, T]] = {}
+
+    def masked(self, value: T) -> T:
+        """Mask a value; itself where nothing was masked, so that records of it need not be made anew."""
+        known = self._known.get(id(value))
         if known is None:
-            if len(self._cells) > MOST_SHARED:
-                self._cells.clear()
-            masked = replace(
-                cell,
-                suite=redact_texts(cell.suite),
-                suite_version=redact_texts(cell.suite_version),
-                provider=redact_texts(cell.provider),
-                model=redact_texts(cell.model),
-                setting=redact_texts(cell.setting),
-                settings_sent=masked_settings(cell.settings_sent),
-            )
-            # the cell is kept, so that its id stays its own; where nothing was masked calls need not be made anew
-            known = self._cells[id(cell)] = cell, (cell if masked == cell else masked)
+            if len(self._known) > MOST_SHARED:
+                self._known.clear()
+            masked = self._mask(value)
+            # the value is kept, so that its id stays its own
+            known = self._known[id(value)] = value, (value if masked == value else masked)
         return known[1]
 
-    def _masked_settings(self, settings: Mapping[str, object]) -> Mapping[str, object]:
-        known = self._settings.get(id(settings))
-        if known is None:
-            if len(self._settings) > MOST_SHARED:
-                self._settings.clear()
-            masked = masked_settings(settings)
-            known = self._settings[id(settings)] = settings, (settings if masked == settings else masked)
-        return known[1]
+
+def _masked_cell(cell: ImportedCell) -> ImportedCell:
+    return replace(
+        cell,
+        suite=redact_texts(cell.suite),
+        suite_version=redact_texts(cell.suite_version),
+        provider=redact_texts(cell.provider),
+        model=redact_texts(cell.model),
+        setting=redact_texts(cell.setting),
+        settings_sent=masked_settings(cell.settings_sent),
+    )
 
 
 def _usage(usage: ImportedUsage | None) -> ImportedUsage | None:
