@@ -22,6 +22,8 @@ from harness.imports.log_records import Broken
 from harness.imports.refusal import ImportRefused
 
 Container = Literal["empty", "zip", "sqlite", "json", "lines", "csv", "text"]
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+"""How archives begin, empty ones included."""
 HEAD_BYTES = 256 * 2**10
 ROWS = 20
 LONGEST_FIRST_LINE_BYTES = 8 * 2**20
@@ -74,18 +76,35 @@ def peek(file: LogFile) -> Peek:
     """Look into a file.
 
     Raises:
-        ImportRefused: it cannot be read, or its container is broken (a cut archive, a damaged database).
+        ImportRefused: it cannot be read, or its container is broken (a cut archive, a damaged database) or packed.
     """
     with reading(file) as stream:
         head = stream.read(HEAD_BYTES)
     if not head.strip(b" \t\r\n\x00\xef\xbb\xbf"):
         return Peek(file=file, container="empty", head=head)
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if head.startswith(ZIP):
+        _refuse_packed(file, head)
         return Peek(file=file, container="zip", members=members(file), head=head)
     if head.startswith(MAGIC):
+        _refuse_packed(file, head)
         with database(file) as opened:
             return Peek(file=file, container="sqlite", tables=opened.tables(), head=head)
     return _peek_text(file, head)
+
+
+def _refuse_packed(file: LogFile, head: bytes) -> None:
+    """Refuse an archive or a database inside of a `.gz` or `.zst`: these are read in any order, so from the disk alone.
+
+    Raises:
+        ImportRefused: the file on disk begins otherwise than its unpacked content.
+    """
+    with file.path.open("rb") as plain:
+        if head.startswith(plain.read(len(MAGIC))):
+            return
+    kind = "a SQLite database" if head.startswith(MAGIC) else "a zip archive"
+    raise ImportRefused(
+        f"is {kind} that was compressed once more", where=file.name, fix="unpack it with gunzip or unzstd first"
+    )
 
 
 def _peek_text(file: LogFile, head: bytes) -> Peek:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import sqlite3
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from harness.imports.containers.log_files import LogFile
 from harness.imports.known_formats import FORMATS, format_named, recognised
@@ -74,6 +80,23 @@ def test_an_unknown_file_is_refused_with_what_was_looked_for(tmp_path: Path) -> 
         recognised(_look(tmp_path, b"\n \n"))
     with pytest.raises(ImportRefused, match="no format 'cals'; similar: calls"):
         format_named("cals")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_an_archive_or_a_database_compressed_once_more_is_refused_as_that(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    """They were called cut or broken, and were whole."""
+    with zipfile.ZipFile(tmp_path / "log.eval", "w") as archive:
+        archive.writestr("header.json", "{}")
+    with closing(sqlite3.connect(tmp_path / "log.db")) as opened:
+        opened.execute("CREATE TABLE responses (id TEXT)")
+    for name, kind in (("log.eval", "a zip archive"), ("log.db", "a SQLite database")):
+        whole = (tmp_path / name).read_bytes()
+        assert _look(tmp_path, whole).container in ("zip", "sqlite")
+        with pytest.raises(ImportRefused, match=f"is {kind} that was compressed once more") as refused:
+            _look(tmp_path, pack(whole))
+        assert "unpack it with gunzip or unzstd first" in str(refused.value)
 
 
 def test_every_format_has_its_own_name_and_says_what_it_is() -> None:
