@@ -184,34 +184,33 @@ class _Reading:
             why = f"; {done.n_broken} broken lines, the first: {done.broken[0].reason}" if done.broken else ""
             where = done.broken[0].where if done.broken else unit.name
             raise ImportRefused(f"holds no call of a model and no sample{why}", where=where)
+        digests = {file: _sha256_of(file) for file in unit.files}
         for run in done.runs:
             if done.n_broken:
                 run.note("broken_lines", f"{done.n_broken:,} lines could not be read", lower_bound=True)
-            self._finish(run, unit)
+            self._finish(run)
+            first = unit.files[0]
+            self._writer.files([self._file(run, *each, is_first=each[0] is first) for each in digests.items()])
         return done
 
-    def _finish(self, run: RunImport, unit: Unit) -> None:
+    def _finish(self, run: RunImport) -> None:
         if run.changes_something:
             finished = run.record.finished_at_us or run.last_us or self._options.now_us
             self._writer.finish_run(run.run_id, run.record.status, finished_at_us=finished, warnings=run.warnings())
-        counts = {"n_new": run.n_new, "n_known": run.n_known, "n_broken": self._done.n_broken}
-        files = [self._file(run, file, counts if number == 0 else {}) for number, file in enumerate(unit.files)]
-        self._writer.files(files)
 
-    def _file(self, run: RunImport, file: SourceFile, counts: Mapping[str, int]) -> ImportedFile:
-        with file.file.path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    def _file(self, run: RunImport, file: SourceFile, sha256: str, *, is_first: bool) -> ImportedFile:
+        """Make the record of a file; what was counted over all files of the unit stands at the first of them."""
         return ImportedFile(
             run_id=run.run_id,
             format=self._format.name,
             format_version=run.record.tool_version,
             name=file.name,
-            sha256=digest,
+            sha256=sha256,
             n_bytes=file.file.n_bytes,
             imported_at_us=self._options.now_us,
-            n_new=counts.get("n_new", 0),
-            n_known=counts.get("n_known", 0),
-            n_broken=counts.get("n_broken", 0),
+            n_new=run.n_new if is_first else 0,
+            n_known=run.n_known if is_first else 0,
+            n_broken=self._done.n_broken if is_first else 0,
         )
 
     # runs
@@ -430,6 +429,11 @@ class _Reading:
             answer=redact_texts(score.answer) if self._options.transcripts else None,
             explanation=redact_texts(score.explanation) if self._options.transcripts else None,
         )
+
+
+def _sha256_of(file: SourceFile) -> str:
+    with file.file.path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _why_not_scored(score: ImportedScore) -> str | None:

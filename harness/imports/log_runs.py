@@ -40,9 +40,6 @@ class RunImport:
     n_new: int = 0
     n_known: int = 0
     n_samples: int = 0
-    n_failed: int = 0
-    n_reused: int = 0
-    n_without_usage: int = 0
     n_without_time: int = 0
     n_hidden_retries: int = 0
     n_tool_counted: int = 0
@@ -109,13 +106,7 @@ class RunImport:
             self.n_without_time += 1
         elif at_us > self.last_us:
             self.last_us = at_us
-        if call.status == "reused":
-            self.n_reused += 1
-        elif call.status != "succeeded":
-            self.n_failed += 1
-        if call.usage is None or call.usage.usage.is_missing:
-            self.n_without_usage += call.status != "reused"
-        elif call.usage.tool_counted:
+        if call.usage is not None and call.usage.tool_counted and not call.usage.usage.is_missing:
             self.n_tool_counted += 1
 
     def warnings(self) -> tuple[str, ...]:

@@ -224,11 +224,18 @@ class ImportWriter:
 
     def files(self, files: Sequence[ImportedFile]) -> None:
         """Remember which files were read; of a file with the same contents nothing new is said."""
+        query = "SELECT sha256 FROM imported_files WHERE run_id = ?"
+        known = {
+            (run_id, row[0]) for run_id in {one.run_id for one in files} for row in self._driver.fetch(query, (run_id,))
+        }
+        new: dict[tuple[str, str], ImportedFile] = {}
         for one in files:
-            query = "SELECT 1 FROM imported_files WHERE run_id = ? AND sha256 = ?"
-            if not self._driver.fetch(query, (one.run_id, one.sha256)):
-                [file_id] = self._driver.ids("imported_files", "file_id", 1)
-                self._insert(tables.imported_files, [{**asdict(one), "file_id": file_id}])
+            if (one.run_id, one.sha256) not in known:
+                new.setdefault((one.run_id, one.sha256), one)
+        if new:
+            ids = self._driver.ids("imported_files", "file_id", len(new))
+            rows = [{**asdict(one), "file_id": file_id} for file_id, one in zip(ids, new.values(), strict=True)]
+            self._insert(tables.imported_files, rows)
 
     def _insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         names = tuple(rows[0])
