@@ -17,6 +17,7 @@ from harness.imports.containers.log_files import LogFile
 from harness.imports.into_ledger import ImportOptions, import_unit
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_records import (
+    Broken,
     ImportedAttempt,
     ImportedCell,
     ImportedRun,
@@ -29,6 +30,7 @@ from harness.imports.log_records import (
 from harness.imports.log_units import Unit
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows, score_rows, transcript_rows
+from harness.ledger.reading.batch_rows import select_rows
 from harness.ledger.records import LOWER_BOUND_NOTE
 from harness.pricing.price_files import load_price_book
 from harness.reports.compare.comparison import Thresholds
@@ -38,6 +40,7 @@ from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, report_object
 from harness.reports.spend.spend_tables import spend_table, summary_table, totals_table
 from harness.usage import Usage
+from tests.support.runs import number_suite
 
 KEY = "sk-proj-abcdefghijklmnop0123456789"
 
@@ -124,6 +127,31 @@ def test_the_same_log_twice_adds_nothing_and_a_grown_one_adds_what_is_new(tmp_pa
     )  # fmt: skip
     with shell.ledger() as ledger:
         assert len(list(score_rows(ledger))) == 3
+
+
+def test_a_file_is_remembered_once_for_each_of_its_runs_with_the_counts_at_the_first(
+    tmp_path: Path, ledger_url: str
+) -> None:
+    for name, text in (("one", "{}"), ("copy", "{}"), ("other", "[]")):
+        (tmp_path / name).write_text(text)
+    files = tuple(SourceFile(file=LogFile(tmp_path / name, name), role="t") for name in ("one", "copy", "other"))
+
+    def read(source: Source) -> Iterator[Record]:
+        for key in ("r1", "r2"):
+            yield ImportedRun(key=key, tool="t")
+            cell = ImportedCell(run=key, suite="s", provider="openai", model="gpt-4o")
+            yield ImportedAttempt(cell=cell, identity=key)
+        yield Broken(where="other", reason="cut")
+
+    unit = Unit(format=Format(name="t", title="T", looks_for="t", role_of=lambda _: "t", read=read), files=files)
+    with Ledger.open(ledger_url) as ledger:
+        for _ in range(2):
+            done = import_unit(ledger, unit, ImportOptions(now_us=1, price_book_sha256="", harness_version=""))
+        query = "SELECT run_id, name, n_new, n_known, n_broken FROM imported_files ORDER BY file_id"
+        stored = [tuple(row) for row in select_rows(ledger, query)]
+    assert stored == [
+        (run.run_id, *counts) for run in done.runs for counts in (("one", 1, 0, 1), ("other", 0, 0, 0))
+    ]  # fmt: skip
 
 
 def test_a_broken_line_is_named_and_counted_and_makes_the_bill_a_lower_bound(shell: Shell) -> None:
@@ -291,6 +319,28 @@ def test_an_imported_run_does_not_go_on_and_says_why(shell: Shell) -> None:
     found = CliRunner().invoke(command_line(), ["run", "--resume", run["run_id"], "--db", shell.url])
     assert isinstance(found.exception, HarnessError)
     assert "was not made by benchtab run" in str(found.exception)
+    assert "import its log again" in str(found.exception)
+
+
+def test_a_new_run_of_an_imported_runs_name_is_told_to_take_another(shell: Shell) -> None:
+    """It said that the run had asked something else, and advised to resume it, which cannot be."""
+    shell.write(call(0))
+    (run,) = shell.run()["runs"]
+    words = [
+        "run",
+        number_suite(shell.folder / "own", 1),
+        "--model",
+        "sim/direct",
+        "--run-id",
+        run["run_id"],
+        "--db",
+        shell.url,
+    ]
+    found = CliRunner().invoke(command_line(), words)
+    assert isinstance(found.exception, HarnessError)
+    assert "was not made by benchtab run" in str(found.exception)
+    assert "name another id" in str(found.exception)
+    assert "--resume" not in str(found.exception)
 
 
 def test_imported_calls_of_simulated_models_never_look_real(shell: Shell) -> None:
@@ -404,6 +454,26 @@ def test_tokens_that_no_call_states_are_not_zero(shell: Shell) -> None:
     assert (said["tokens_in"], said["tokens_out"], said["cost"]) == (wording.NOT_KNOWN, wording.NOT_KNOWN, "unknown")
     (group,) = [dict(zip([one.name for one in totals.columns], cells, strict=True)) for cells in totals.rows]
     assert (group["output_tokens"], group["cost_usd"]) == (wording.NOT_KNOWN, "unknown")
+
+
+def test_cached_tokens_of_which_no_call_says_anything_are_not_zero(tmp_path: Path, ledger_url: str) -> None:
+    shell = Shell(tmp_path, ledger_url)
+    silent = {"prompt_tokens": 500, "completion_tokens": 50}
+    none_read = {**silent, "prompt_tokens_details": {"cached_tokens": 0}}
+    both = {"input_tokens": 5, "output_tokens": 5, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 7}
+    shell.write(
+        call(1, run="silent", usage=silent),
+        call(2, run="none read", usage=silent),
+        call(3, run="none read", usage=none_read),
+        call(4, run="read", usage=silent),
+        call(5, run="read"),
+        call(6, run="written", provider="anthropic", model="claude-3-haiku", usage=both, usage_kind=None),
+        call(7, run="failed", usage=None, status="failed"),
+    )
+    runs = shell.run()["runs"]
+    assert [(run["cache_read_tokens"], run["cache_write_tokens"]) for run in runs] == [
+        (None, None), (0, None), (100, None), (0, 7), (None, None),
+    ]  # fmt: skip
 
 
 def test_cut_answers_of_calls_without_samples_are_counted_among_the_calls(shell: Shell) -> None:

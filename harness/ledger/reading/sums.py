@@ -137,6 +137,18 @@ def _usage_sum(row: StoredRow) -> UsageSum:
     )
 
 
+_SAID = ", ".join(f"count({column}) AS {column}" for column in TOKEN_COLUMNS)
+
+
+def calls_saying(ledger: Readable, run_ids: Sequence[str]) -> dict[str, TokenCounts[int]]:
+    """Count the calls of each of these runs that say how many tokens of each kind they used; zero is said, too."""
+    query = f"""
+        SELECT cells.run_id, {_SAID} FROM attempts JOIN cells USING (cell_id)
+        WHERE cells.run_id IN :run_ids GROUP BY cells.run_id
+    """
+    return {row.run_id: record_of(TokenCounts, row) for row in select_rows(ledger, query, run_ids)}
+
+
 def usage_groups(ledger: Readable, usage_group_ids: Sequence[int]) -> Iterator[UsageGroup]:
     """Read usage groups by their ids."""
     return map(_group, rows_by_id(ledger, "SELECT * FROM usage_groups WHERE usage_group_id IN :ids", usage_group_ids))

@@ -14,7 +14,9 @@ from harness.imports.into_ledger import Imported
 from harness.imports.log_runs import RunImport
 from harness.imports.log_units import Refused
 from harness.ledger import Ledger
+from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
 from harness.ledger.reading.holdings import sample_counts
+from harness.ledger.reading.sums import calls_saying
 from harness.money import plain
 from harness.pricing.book import PriceBook
 from harness.reports.facts.assembly import run_spends
@@ -22,6 +24,7 @@ from harness.reports.facts.report_facts import Spend, TokenSums
 from harness.reports.spend import wording
 
 MOST_BROKEN_TOLD = 10
+NO_CALLS: TokenCounts[int] = TokenCounts(**dict.fromkeys(TOKEN_COLUMNS, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +34,33 @@ class ImportedRow:
     Attributes:
         spend: of all its attempts, whatever their purpose.
         n_samples: different samples of the run.
+        n_saying: of how many calls each count of tokens is known.
     """
 
     format: str
     run: RunImport
     spend: Spend
     n_samples: int
+    n_saying: TokenCounts[int]
 
     @property
     def tokens(self) -> TokenSums | None:
         """All its tokens; None = they are known of no call, which is not none used."""
         return self.spend.known_tokens
+
+    @property
+    def cache_read_tokens(self) -> int | None:
+        """Tokens read from a cache; None = no call says how many, which is not none."""
+        return self._said(self.spend.tokens.cache_read_tokens, self.n_saying.cache_read_tokens)
+
+    @property
+    def cache_write_tokens(self) -> int | None:
+        """Tokens written to a cache; None = no call says how many, which is not none."""
+        return self._said(self.spend.tokens.cache_write_tokens, self.n_saying.cache_write_tokens)
+
+    def _said(self, n_tokens: int, n_saying: int) -> int | None:
+        is_silent = n_tokens == n_saying == 0 and self.spend.tokens.entered_tokens > 0
+        return None if is_silent or self.tokens is None else n_tokens
 
 
 def imported_rows(ledger: Ledger, book: PriceBook, done: Sequence[Imported]) -> list[ImportedRow]:
@@ -56,8 +75,15 @@ def imported_rows(ledger: Ledger, book: PriceBook, done: Sequence[Imported]) -> 
     if not runs:  # all were refused
         return []
     spends, counts = run_spends(ledger, book, list(runs)), sample_counts(ledger, list(runs))
+    saying = calls_saying(ledger, list(runs))
     return [
-        ImportedRow(format=name, run=run, spend=spends[run_id], n_samples=counts.get(run_id, 0))
+        ImportedRow(
+            format=name,
+            run=run,
+            spend=spends[run_id],
+            n_samples=counts.get(run_id, 0),
+            n_saying=saying.get(run_id, NO_CALLS),
+        )
         for run_id, (name, run) in runs.items()
     ]
 
@@ -170,8 +196,8 @@ def _row_object(row: ImportedRow) -> dict[str, Any]:
         "n_unknown_usage_attempts": spend.n_unknown_usage,
         "n_unpriced_attempts": spend.n_unpriced_attempts,
         "input_tokens": None if tokens is None else tokens.input_tokens,
-        "cache_read_tokens": None if tokens is None else tokens.cache_read_tokens,
-        "cache_write_tokens": None if tokens is None else tokens.cache_write_tokens,
+        "cache_read_tokens": row.cache_read_tokens,
+        "cache_write_tokens": row.cache_write_tokens,
         "output_tokens": None if tokens is None else tokens.output_tokens,
         "reasoning_tokens": None if tokens is None else tokens.reasoning_tokens,
         "cost_usd": None if known is None else plain(known),

@@ -17,7 +17,7 @@ from harness.providers.base import Request
 from harness.providers.endpoints import SIMULATED
 from harness.providers.settings import map_parameters
 from harness.runner.event_loop import fast_loop
-from harness.runner.options.resuming import asked_otherwise, differences
+from harness.runner.options.resuming import asked_otherwise, differences, refuse_made_elsewhere
 from harness.runner.plan import PreparedRun
 from harness.runner.preparation import judges, suite_record
 from harness.runner.requests.item_questions import output_cap
@@ -33,7 +33,9 @@ def refuse_another_run(prepared: PreparedRun, stored: RunRecord | None) -> None:
     """
     if stored is None:
         check_run_id(prepared.run_id)
-    elif stored.plan_sha256 != prepared.plan_sha256:
+        return
+    refuse_made_elsewhere(stored, where="--run-id", fix="name another id for the new run")
+    if stored.plan_sha256 != prepared.plan_sha256:
         found = differences(stored.config, prepared.spec.to_json()) or list(_suite_differences(prepared, stored))
         raise asked_otherwise(prepared.run_id, found, where="--run-id")
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from harness.errors import Finding, InputError
 from harness.ledger import Ledger
+from harness.ledger.records import RunRecord
 from harness.money import from_pico
 from harness.runner.options.command_line import FLAGS, command, written
 from harness.runner.spec import DECIDING, RunSpec
@@ -28,17 +29,24 @@ def stored_spec(ledger: Ledger, run_id: str, asked: RunSpec, given: Collection[s
     stored = ledger.run(run_id)
     if stored is None:
         raise InputError(f"there is no run {run_id}", where=ledger.database, fix="see: benchtab runs list")
-    if "suites" not in stored.config:
-        raise InputError(
-            f"run {run_id} was not made by benchtab run, and cannot go on",
-            where="--resume",
-            fix="import its log again: what is new in it is added" if "imported" in stored.config else None,
-        )
+    again = "import its log again: what is new in it is added" if "imported" in stored.config else None
+    refuse_made_elsewhere(stored, where="--resume", fix=again)
     spec = RunSpec.from_json(stored.config)
     budget = ledger.budget(f"run:{run_id}")
     if budget is not None and spec.budget_usd is not None and budget.cap_pico_usd is not None:
         spec = dataclasses.replace(spec, budget_usd=from_pico(budget.cap_pico_usd))
     return resumed(spec, asked, given, run_id=run_id)
+
+
+def refuse_made_elsewhere(stored: RunRecord, *, where: str, fix: str | None) -> None:
+    """Refuse to go on with a run that came into the ledger otherwise, as by an import of another tool's log.
+
+    Raises:
+        InputError: it has no options of ours.
+    """
+    if "suites" not in stored.config:
+        said = f"run {stored.run_id} was not made by benchtab run, and cannot go on"
+        raise InputError(said, where=where, fix=fix)
 
 
 def resumed(stored: RunSpec, asked: RunSpec, given: Collection[str], *, run_id: str) -> RunSpec:
