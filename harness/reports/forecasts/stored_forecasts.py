@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import InputError
@@ -27,7 +27,11 @@ def kept_forecasts(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list
     if missing := [run_id for run_id in run_ids or () if run_id not in runs]:
         raise InputError(f"there is no run {', '.join(missing)}", where=ledger.database, fix="see: benchtab runs list")
     stored = ledger.forecasts(run_ids)
-    standing = {run_id: _Standing.of(ledger, run_id) for run_id in {one.run_id for one in stored}}
+    if not stored:
+        return []
+    told = dict.fromkeys(one.run_id for one in stored)
+    bills = cell_bills(ledger, list(told))
+    standing = {run_id: _Standing(ledger.cells(run_id), bills.get(run_id, ())) for run_id in told}
     return [_kept(one, runs[one.run_id], standing[one.run_id]) for one in stored]
 
 
@@ -35,18 +39,13 @@ def kept_forecasts(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list
 class _Standing:
     """The cells of a run, and what they were charged."""
 
-    cells: Mapping[int | None, CellRecord]
+    cells: Sequence[CellRecord]
     bills: Sequence[CellBill]
-
-    @classmethod
-    def of(cls, ledger: Ledger, run_id: str) -> _Standing:
-        cells = {cell.cell_id: cell for cell in ledger.cells(run_id)}
-        return cls(cells, cell_bills(ledger, [run_id]).get(run_id, ()))
 
 
 def _kept(stored: ForecastRecord, run: RunRecord, standing: _Standing) -> KeptForecast:
     forecast = BillForecast.from_record(stored)
-    cells = [cell for cell_id, cell in standing.cells.items() if stored.cell_id in (None, cell_id)]
+    cells = [cell for cell in standing.cells if stored.cell_id in (None, cell.cell_id)]
     # a model without a price is in no amount of the forecast, and its unknown bills say nothing of the others'
     unpriced = {cell.cell_id for cell in cells if str(ModelSpec.of(cell)) in forecast.unpriced}
     bills = [bill for bill in standing.bills if stored.cell_id in (None, bill.cell_id) and bill.cell_id not in unpriced]
