@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 import harness
 from harness.models import parse_model
 from harness.reports.readiness import Check, examine
-from harness.runner.endings import ending_lines
+from harness.runner.endings import RunResult, ending_lines
+from harness.runner.forecast.remaining import Rest
 from tests.support.runs import number_suite
 
 KEY = "sk-a-key-that-must-not-be-seen-0123456789"
@@ -86,6 +88,14 @@ def test_a_budget_that_ends_a_run_is_told_what_the_rest_needs_and_that_is_enough
     assert any("the rest costs about $" in line for line in ending_lines(done))
     again = harness.run(suite, "sim/reasoner", db=path, run_id="r", budget_usd=done.rest.cap_usd, concurrency=1)
     assert again.status == "complete" or again.models[0].n_left < done.models[0].n_left / 4
+
+
+def test_a_rest_of_fractions_of_a_cent_is_not_said_to_cost_nothing() -> None:
+    """It was said to cost about $0.0000."""
+    rest = Rest(estimate_usd=Decimal("0.0000123"), next_usd=Decimal("0.00001"), cap_usd=Decimal("0.00003"))
+    done = RunResult(run_id="r", status="partial", models=(), warnings=(), exit_code=3, resume_command=None, rest=rest)
+    (line,) = ending_lines(done)
+    assert line.startswith("the rest costs about $0.0000123 at the cost so far")
 
 
 def test_a_budget_too_small_for_one_request_is_told_so_with_one_that_is_not(tmp_path: Path) -> None:
