@@ -68,6 +68,7 @@ class AccountSide:
     Attributes:
         tells_model, tells_tier: whether its usage tells these apart.
         tells_only_batch: of the tiers, it tells batches from everything else.
+        bills_model, bills_tier, bills_fees: whether its costs tell models, tiers and fees apart.
         used: by place; empty = the account states no tokens.
         charged: by place as its costs tell them apart; empty = it states no dollars.
         decimals: most decimal places of its amounts.
@@ -78,6 +79,9 @@ class AccountSide:
     tells_model: bool
     tells_tier: bool
     tells_only_batch: bool = False
+    bills_model: bool = False
+    bills_tier: bool = False
+    bills_fees: bool = False
     used: dict[Place, Bucket] = field(default_factory=dict)
     charged: dict[Place, Bucket] = field(default_factory=dict)
     decimals: int = 0
@@ -140,6 +144,9 @@ def _sum_charged(side: AccountSide, charged: Sequence[AccountRow], name_of: Name
         _charge(side.charged.setdefault(place, Bucket()), row)
         side.decimals = max(side.decimals, _decimals(row.billed_usd or ZERO))
         side.own_key_usd = EXACT.add(side.own_key_usd, row.own_key_usd or ZERO)
+    side.bills_model = any(place.model is not None for place in side.charged)
+    side.bills_tier = any(place.tier not in (None, "fees") for place in side.charged)
+    side.bills_fees = any(place.tier == "fees" for place in side.charged)
 
 
 def _decimals(amount: Decimal) -> int:

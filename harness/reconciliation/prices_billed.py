@@ -64,12 +64,9 @@ def _by_charge(lines: Sequence[Line], account: AccountSide) -> Mapping[Place, De
 
 def charge_place(place: Place, account: AccountSide) -> Place:
     """Give the place of the costs that a place of usage belongs to."""
-    has_model = any(each.model is not None for each in account.charged)
-    has_fees = any(each.tier == "fees" for each in account.charged)
-    has_tier = any(each.tier not in (None, "fees") for each in account.charged)
     if place.tier == "fees":
-        return place if has_fees or has_model else Place(None, None, place.slot)
-    return Place(place.model if has_model else None, place.tier if has_tier else None, place.slot)
+        return place if account.bills_fees or account.bills_model else Place(None, None, place.slot)
+    return Place(place.model if account.bills_model else None, place.tier if account.bills_tier else None, place.slot)
 
 
 def _add(findings: Findings, name: LineName, place: Place, usd: Decimal, note: str) -> None:

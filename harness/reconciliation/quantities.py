@@ -141,13 +141,14 @@ class _Comparison:
 
     def _explain_tiers(self) -> None:
         """Find what one tier lacks and another has too much of, to the token, in one slot."""
+        tiers: dict[tuple[str | None, int], list[Place]] = defaultdict(list)
+        for place in sorted(self._rests, key=_order):
+            tiers[place.model, place.slot].append(place)
         lacking = [place for place, rest in self._rests.items() if _lacks(rest)]
         for place in sorted(lacking, key=_order):
             missing = self._rests[place].tokens.negative()
-            for other in sorted(self._rests, key=_order):
-                if (other.model, other.slot) != (place.model, place.slot) or other.tier == place.tier:
-                    continue
-                if self._rests[other].tokens == missing and not missing.is_zero:
+            for other in tiers[place.model, place.slot]:
+                if other.tier != place.tier and self._rests[other].tokens == missing and not missing.is_zero:
                     self._swap(place, other, missing)
                     break
 
