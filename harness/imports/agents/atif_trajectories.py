@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from harness.declared import Json, JsonObject
 from harness.imports.agents.litellm_names import named
-from harness.imports.containers.json_stream import walk
+from harness.imports.containers.json_stream import members_of, walk
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
 from harness.imports.gateways.logged_answers import checked_usage
 from harness.imports.harnesses.asked_models import UNKNOWN_PROVIDER
@@ -126,7 +126,7 @@ def _top(file: SourceFile) -> JsonObject:
     Raises:
         ImportRefused: it is of an unknown version.
     """
-    top = {path[0]: value for path, value in walk(file.file, STEPS, SUBAGENTS, skip=True) if path}
+    top = members_of(file.file, STEPS, SUBAGENTS)
     version = a_text(top.get("schema_version")) or ""
     if _VERSION.fullmatch(version) is None:
         raise ImportRefused(f"schema_version {version!r} is not known", where=file.name, fix="read is ATIF-v1.x")

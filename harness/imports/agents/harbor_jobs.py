@@ -16,7 +16,7 @@ from harness.declared import JsonObject
 from harness.imports.agents.atif_trajectories import Sums, header_of
 from harness.imports.agents.harbor_trials import TrialCalls, scores_of
 from harness.imports.agents.litellm_names import named
-from harness.imports.containers.json_stream import walk
+from harness.imports.containers.json_stream import members_of
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_amount, an_object
 from harness.imports.harnesses.asked_models import NO_MODEL
 from harness.imports.harnesses.logged_settings import setting_of
@@ -116,7 +116,7 @@ def _document(file: SourceFile) -> JsonObject:
     Raises:
         ImportRefused: it is of another version.
     """
-    top = {path[0]: value for path, value in walk(file.file) if path}
+    top = members_of(file.file)
     version = top.get("schema_version", 1)
     if version != 1:
         raise ImportRefused(f"schema_version {version!r} is not known", where=file.name, fix="read is version 1")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.declared import JsonObject
 from harness.imports.agents.litellm_names import named
-from harness.imports.containers.json_stream import walk
+from harness.imports.containers.json_stream import members_of, walk
 from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_amount, an_object
 from harness.imports.gateways.logged_answers import checked_usage, doubt_in, read_logged
 from harness.imports.harnesses.logged_settings import setting_of
@@ -79,7 +79,7 @@ def read(source: Source) -> Iterator[Record]:
             where=names,
             fix="name the folder with results.json",
         )
-    facts = {path[0]: value for path, value in walk(header.file, SIMULATIONS, TASKS, skip=True) if path}
+    facts = members_of(header.file, SIMULATIONS, TASKS)
     run = _Run.of(facts)
     yield run.record
     for where, simulation in _simulations(source, header):
@@ -93,7 +93,7 @@ def _simulations(source: Source, header: SourceFile) -> Iterator[tuple[str, Json
         for number, value in enumerate(rows, 1):
             yield f"{header.name}: simulation {number}", an_object(value)
     for file in source.of("simulation"):
-        yield file.name, {path[0]: value for path, value in walk(file.file) if path}
+        yield file.name, members_of(file.file)
 
 
 def _n_tasks(header: SourceFile) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from harness.declared import Json
+from harness.declared import Json, JsonObject
 from harness.imports.containers.json_values import parse
 from harness.imports.containers.log_files import LONGEST_PIECE_BYTES, Readable, reading
 from harness.imports.log_records import Broken
@@ -82,6 +82,18 @@ def walk(file: Readable, *split: Path, skip: bool = False) -> Iterator[tuple[Pat
         cursor = _Cursor(stream, file.name)
         yield from _Walk(cursor, frozenset(split), skip).value(())
         cursor.expect_end()
+
+
+def members_of(file: Readable, *left_out: Path) -> JsonObject:
+    """Give the members of a document that is one object, an empty one where it is none.
+
+    Args:
+        left_out: paths that are passed over, not parsed, and are not in the result.
+
+    Raises:
+        ImportRefused: the document is cut or no JSON, or a member is longer than 64 MB.
+    """
+    return {path[0]: value for path, value in walk(file, *left_out, skip=True) if len(path) == 1}
 
 
 class _Walk:

@@ -13,11 +13,11 @@ from typing import TypedDict
 
 from harness.declared import Json, JsonObject
 from harness.errors import ProviderError
-from harness.imports.containers.json_stream import lines, walk
+from harness.imports.containers.json_stream import members_of, walk
 from harness.imports.containers.json_values import a_count, a_list, a_text, an_object
 from harness.imports.gateways.batch_names import batch_of, item_of
 from harness.imports.gateways.logged_answers import LoggedAnswer, error_facts, logged_words
-from harness.imports.gateways.logged_rows import digest_of
+from harness.imports.gateways.logged_rows import digest_of, line_rows
 from harness.imports.harnesses.asked_models import NO_MODEL
 from harness.imports.log_formats import Format, Source, SourceFile
 from harness.imports.log_instants import instant_us
@@ -153,7 +153,7 @@ def read_batch(source: Source, dialect: Dialect) -> Iterator[Record]:
 def _stated(source: Source, dialect: Dialect, results: list[SourceFile]) -> Stated:
     job = source.one(JOB)
     if job is not None:
-        return dialect.stated({path[0]: value for path, value in walk(job.file) if path})
+        return dialect.stated(members_of(job.file))
     first = next((row for file in results for row in file.look.rows if isinstance(row, dict)), {})
     key = digest_of([first.get("id"), first.get(dialect.key), _created(first)])
     return Stated(
@@ -224,12 +224,14 @@ class _Reading:
 
     def results(self, file: SourceFile) -> Iterator[Record]:
         """Give each line of a file of results."""
-        for line in lines(file.file):
-            where = line.where if isinstance(line, Broken) else f"{file.name}:{line.number}"
-            row = an_object(None if isinstance(line, Broken) else line.value)
+        for found in line_rows(file):
+            if isinstance(found, Broken):
+                yield self._broken(found)
+                continue
+            where, row = found
             key = a_text(row.get(self.dialect.key))
-            if isinstance(line, Broken) or key is None:
-                yield self._broken(line if isinstance(line, Broken) else Broken(where=where, reason=self._keyless()))
+            if key is None:
+                yield self._broken(Broken(where=where, reason=self._keyless()))
             elif self._is_new(key, row, where):
                 yield from self._result(key, row, where)
 
@@ -365,8 +367,7 @@ def _requests_in(file: SourceFile) -> Iterator[tuple[str, JsonObject] | Broken]:
         for number, value in enumerate(posted, 1):
             yield f"{file.name}: request {number}", an_object(value)
         return
-    for line in lines(file.file):
-        yield line if isinstance(line, Broken) else (f"{file.name}:{line.number}", an_object(line.value))
+    yield from line_rows(file)
 
 
 def _messages(body: JsonObject) -> list[Json]:

@@ -13,7 +13,7 @@ import orjson
 
 from harness.declared import Json, JsonObject
 from harness.imports.containers import csv_rows
-from harness.imports.containers.json_stream import lines, walk
+from harness.imports.containers.json_stream import lines, members_of, walk
 from harness.imports.containers.json_values import a_list, an_object
 from harness.imports.log_formats import SourceFile
 from harness.imports.log_peeks import Peek
@@ -49,11 +49,11 @@ def rows_in(file: SourceFile, *pages: str) -> Iterator[Row | Broken]:
     if look.container == "csv":
         yield from _csv_rows(file)
     elif look.container == "lines":
-        yield from _lines(file)
+        yield from line_rows(file)
     elif isinstance(look.document, list) or any(isinstance(look.top.get(page), list) for page in pages):
         yield from _listed(file, [(page,) for page in pages] if look.top else [()])
     else:
-        yield file.name, {path[0]: value for path, value in walk(file.file) if path}
+        yield file.name, members_of(file.file)
 
 
 def _csv_rows(file: SourceFile) -> Iterator[Row | Broken]:
@@ -61,7 +61,8 @@ def _csv_rows(file: SourceFile) -> Iterator[Row | Broken]:
         yield row if isinstance(row, Broken) else (f"{file.name}:{row.number}", dict(row.fields))
 
 
-def _lines(file: SourceFile) -> Iterator[Row | Broken]:
+def line_rows(file: SourceFile) -> Iterator[Row | Broken]:
+    """Give every line of JSON Lines; what is no object is an empty one."""
     for line in lines(file.file):
         yield line if isinstance(line, Broken) else (f"{file.name}:{line.number}", an_object(line.value))
 

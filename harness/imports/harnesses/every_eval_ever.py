@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.declared import Json, JsonObject
-from harness.imports.containers.json_stream import lines, walk
+from harness.imports.containers.json_stream import lines, members_of
 from harness.imports.containers.json_values import a_count, a_list, a_number, a_sha256, a_text, an_object
 from harness.imports.harnesses.asked_models import UNKNOWN_PROVIDER, Asked
 from harness.imports.harnesses.inspect_ai.inspect_calls import FINISH, meaning_of, version_of
 from harness.imports.harnesses.model_usage import NOT_KNOWN, read_model_usage
 from harness.imports.harnesses.score_values import score_of
-from harness.imports.log_formats import Format, Source, SourceFile
+from harness.imports.log_formats import Format, Source
 from harness.imports.log_instants import instant_us
 from harness.imports.log_peeks import Peek
 from harness.imports.log_records import (
@@ -60,7 +60,7 @@ def read(source: Source) -> Iterator[Record]:
         ImportRefused: there are sums without records, or records of a version that is not read.
     """
     aggregate, records = source.one("aggregate"), source.of("records")
-    about = {} if aggregate is None else _members(aggregate)
+    about = {} if aggregate is None else members_of(aggregate.file)
     if not records:
         where = ", ".join(file.name for file in source.files)
         named = a_text(an_object(about.get("detailed_evaluation_results")).get("file_path"))
@@ -74,10 +74,6 @@ def read(source: Source) -> Iterator[Record]:
             else:
                 yield from reader.record(line.value, f"{file.name}:{line.number}")
     yield from reader.notes()
-
-
-def _members(file: SourceFile) -> JsonObject:
-    return {path[0]: value for path, value in walk(file.file) if len(path) == 1}
 
 
 @dataclass(slots=True)

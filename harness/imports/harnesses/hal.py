@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from harness.declared import Json, JsonObject
-from harness.imports.containers.json_stream import walk
+from harness.imports.containers.json_stream import members_of, walk
 from harness.imports.containers.json_values import a_list, a_text, an_object
 from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER, Asked, slashed
 from harness.imports.harnesses.logged_settings import setting_of
@@ -91,7 +91,7 @@ class _Upload:
 
     def __init__(self, file: SourceFile, *, texts: bool) -> None:
         self._file, self._texts = file, texts
-        head = {path[0]: value for path, value in walk(file.file, (_CALLS,), (_SCORES,), skip=True) if len(path) == 1}
+        head = members_of(file.file, (_CALLS,), (_SCORES,))
         self._head, self._config = head, an_object(head.get("config"))
         arguments = an_object(self._config.get("agent_args"))
         self._key = a_text(self._config.get("run_id")) or ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.declared import Json, JsonObject
-from harness.imports.containers.json_stream import walk
+from harness.imports.containers.json_stream import members_of, walk
 from harness.imports.containers.json_values import a_count, a_list, a_number, a_text, an_object
 from harness.imports.harnesses.asked_models import NO_MODEL, UNKNOWN_PROVIDER
 from harness.imports.harnesses.logged_settings import setting_of
@@ -78,7 +78,7 @@ class _Run:
 
     def __init__(self, states: SourceFile, spec: SourceFile | None, *, texts: bool) -> None:
         self._states, self._texts = states, texts
-        head = {path[0]: value for path, value in walk(states.file, ("request_states",), skip=True) if len(path) == 1}
+        head = members_of(states.file, ("request_states",))
         described = an_object(spec.look.top) if spec is not None else {}
         self._adapter = an_object(described.get("adapter_spec")) or an_object(head.get("adapter_spec"))
         self._name = a_text(described.get("name")) or states.file.path.parent.name or NAME

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.declared import Json, JsonObject
-from harness.imports.containers.json_stream import Line, lines, walk
+from harness.imports.containers.json_stream import Line, lines, members_of
 from harness.imports.containers.json_values import a_count, a_list, a_number, a_sha256, a_text, an_object
 from harness.imports.harnesses.asked_models import NO_MODEL, provider_at
 from harness.imports.harnesses.logged_settings import setting_of
@@ -79,7 +79,7 @@ def read(source: Source) -> Iterator[Record]:
             where=where,
             fix="run lm_eval with --log_samples",
         )
-    run = _Run(_members(results), texts=source.texts)
+    run = _Run(members_of(results.file), texts=source.texts)
     yield run.record("complete")
     seen: dict[str, int] = {}
     for file in rows:
@@ -93,10 +93,6 @@ def read(source: Source) -> Iterator[Record]:
     yield from notes
     if any(note.name == "samples_missing" for note in notes):
         yield run.record("partial")
-
-
-def _members(file: SourceFile) -> JsonObject:
-    return {path[0]: value for path, value in walk(file.file) if len(path) == 1}
 
 
 @dataclass(frozen=True, slots=True)

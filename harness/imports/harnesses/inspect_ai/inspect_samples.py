@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.declared import JsonObject
 from harness.imports.containers.archives import Member, members
-from harness.imports.containers.json_stream import walk
+from harness.imports.containers.json_stream import members_of, walk
 from harness.imports.containers.json_values import a_list, an_object
 from harness.imports.containers.log_files import Readable
 from harness.imports.log_formats import SourceFile
@@ -155,12 +155,8 @@ def _pooled(sequences: Mapping[str, list[Member]]) -> JsonObject:
 def _facts(member: Member, *, texts: bool) -> JsonObject:
     """Read what a sample says of itself, its events passed over."""
     left_out = _LISTS if texts else (*_LISTS, *((name,) for name in _TEXTS))
-    found: JsonObject = {}
-    for path, value in walk(member, *left_out, skip=True):
-        if len(path) == 1:
-            found[path[0]] = value
-    return found
+    return members_of(member, *left_out)
 
 
 def _document(member: Member) -> JsonObject:
-    return {path[0]: value for path, value in walk(member) if len(path) == 1}
+    return members_of(member)
