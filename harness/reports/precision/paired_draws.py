@@ -44,9 +44,14 @@ class DrawnPair:
     units: Mapping[str, tuple[tuple[str, ...], ...]]
 
     @cached_property
+    def _samples(self) -> tuple[_Samples, _Samples]:
+        """Where samples stand, of base and head."""
+        return _samples(self.base), _samples(self.head)
+
+    @cached_property
     def pair_states(self) -> tuple[PairState, ...]:
         """The strata of both sides, common units first."""
-        base, head = _samples(self.base), _samples(self.head)
+        base, head = self._samples
         return tuple(
             PairState.of(
                 state.stratum,
@@ -76,7 +81,7 @@ class DrawnPair:
     @cached_property
     def common(self) -> tuple[tuple[str, str, float], ...]:
         """Task, id and weight of each common sample: how many of its stratum it stands for."""
-        base, head = _samples(self.base), _samples(self.head)
+        base, head = self._samples
         found: list[tuple[str, str, float]] = []
         for state in self.strata:
             task = state.stratum.task
@@ -114,7 +119,7 @@ class DrawnPair:
         )
 
     def _columns(self, value: _Value) -> tuple[list[float], list[float], list[float]]:
-        base, head = _samples(self.base), _samples(self.head)
+        base, head = self._samples
         left: list[float] = []
         right: list[float] = []
         weights: list[float] = []
