@@ -177,10 +177,18 @@ def _csv_form(file: Readable) -> tuple[Form, bool] | None:
     if names >= openrouter_account.ACTIVITY_COLUMNS:
         return "openrouter export", False
     raise ImportRefused(f"its columns are those of no account: {', '.join(sorted(names)[:8])}", where=file.name,
-                        fix=f"known are {LOOKED_FOR}")  # fmt: skip
+                        fix=f"give {LOOKED_FOR}")  # fmt: skip
 
 
 def _json_form(file: Readable) -> tuple[Form | None, bool]:
+    try:
+        return _form_of_document(file)
+    except ImportRefused as error:
+        error.fix = error.fix or f"give {LOOKED_FOR}, each whole"
+        raise
+
+
+def _form_of_document(file: Readable) -> tuple[Form | None, bool]:
     has_more, found, seen = False, None, False
     members: dict[str, Json] = {}
     for path, value in walk(file, ("data",)):
@@ -195,7 +203,7 @@ def _json_form(file: Readable) -> tuple[Form | None, bool]:
     if "native_tokens_prompt" in members:
         return "openrouter generation", False
     if not seen and not has_more and found is None:
-        raise ImportRefused("is no statement of an account", where=file.name, fix=f"known are {LOOKED_FOR}")
+        raise ImportRefused("is no statement of an account", where=file.name, fix=f"give {LOOKED_FOR}")
     return found, has_more
 
 
@@ -206,7 +214,7 @@ def _form_of(element: Fields) -> Form | None:
     if "date" in element and "prompt_tokens" in element:
         return "openrouter activity"
     if "results" not in element:
-        raise ImportRefused("elements of data are no buckets of an account", fix=f"known are {LOOKED_FOR}")
+        raise ImportRefused("elements of data are no buckets of an account", fix=f"give {LOOKED_FOR}")
     results = a_list(element["results"])
     return _form_of_bucket(element, an_object(results[0])) if results else None
 

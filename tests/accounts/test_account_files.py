@@ -189,3 +189,13 @@ def test_other_currencies_are_not_added_to_dollars(tmp_path: Path) -> None:
 def test_what_is_no_account_is_refused(tmp_path: Path, document: Any) -> None:
     with pytest.raises(ImportRefused):
         statements(written(tmp_path, other=document))
+
+
+@pytest.mark.parametrize("text", ["# A page of text\n", '{"data": [{"start_ti', '{"hello": 1}'])
+def test_what_cannot_be_read_as_an_account_is_answered_with_what_can(tmp_path: Path, text: str) -> None:
+    """A file that is no JSON was refused with the byte at which it is none, and no way on."""
+    path = tmp_path / "bill.json"
+    path.write_text(text)
+    with pytest.raises(ImportRefused) as caught:
+        statements([LogFile(path, path.name)])
+    assert "OpenAI's or Anthropic's usage and costs" in str(caught.value.fix)
