@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.models import parse_model
+from harness.precision.points import points_up
 from harness.runner.options.arguments import spec_of
 from harness.runner.options.command_line import run_words
 from harness.runner.options.precision_options import (
@@ -16,7 +17,6 @@ from harness.runner.options.precision_options import (
     target_of,
 )
 from harness.runner.precision.ladder_order import ladder_order
-from harness.runner.precision.points import points_up
 from harness.runner.spec import RunSpec
 
 

@@ -11,11 +11,11 @@ from decimal import Decimal
 from harness.documents.table import Column, Table
 from harness.precision import PrecisionEstimate, StratumState
 from harness.precision.estimator import Interval
+from harness.precision.points import wanted_points
 from harness.reports.precision.drawn_rows import NAMES, DrawnFacts
 from harness.reports.spend import wording
 from harness.reports.spend.notes import MOST_NAMED, label
 from harness.reports.spend.report import SpendReport, SpendRow, float_money, money
-from harness.runner.precision.points import wanted_points
 
 _COLUMNS = (
     Column(name="model", title="model"),

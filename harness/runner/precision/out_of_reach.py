@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import HarnessError, InputError, NoMoreWaves
+from harness.precision.points import points_up, wanted_points
 from harness.runner.forecast.bill_words import usd_words
 from harness.runner.precision.goals import Finding, Goal
-from harness.runner.precision.points import points_up, wanted_points
 from harness.waves.states import CellStates
 
 TOLERANCE = 1.1

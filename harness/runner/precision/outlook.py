@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from harness.ledger import Ledger
 from harness.models import ModelSpec, parse_model
 from harness.precision import Interval, PrecisionEstimate
+from harness.precision.points import points, wanted_points
 from harness.runner.precision.goals import Finding, Goal, Known, models_of
 from harness.runner.precision.out_of_reach import refusal
 from harness.runner.precision.planned_bill import (
@@ -21,7 +22,6 @@ from harness.runner.precision.planned_bill import (
     plan_of,
     tasks_to_come,
 )
-from harness.runner.precision.points import points, wanted_points
 from harness.runner.precision.stored_base import RunGoals, run_goals
 from harness.waves.states import CellStates, cell_states
 

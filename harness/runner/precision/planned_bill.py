@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from harness.models import ModelSpec, parse_model
 from harness.precision import Draw, Stratum, StratumState, forecast_passes
+from harness.precision.points import wanted_points
 from harness.runner.precision.goals import Goal, Known, merged
-from harness.runner.precision.points import wanted_points
 from harness.stats.values import known_sum
 from harness.waves.design_record import CellDesign, RunDesign
 from harness.waves.states import CellStates

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from harness.errors import InputError
 from harness.precision import PairState, Stratum, StratumState, Target, UnitResult, difference, estimate
+from harness.precision.points import points_up, wanted_points
 from harness.runner.forecast.bill_words import usd_words
 from harness.runner.plan import JUDGED, LoadedSuite, PreparedRun
-from harness.runner.precision.points import points_up, wanted_points
 from harness.scorers.judge import JudgeOptions
 from harness.suites.suite import Suite, Task
 
