@@ -10,24 +10,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import (
-    budgets,
-    compare,
-    db,
-    doctor,
-    export,
-    forecasts,
-    import_logs,
-    nightly,
-    reconcile,
-    report,
-    reproduce,
-    run,
-    runs,
-    score,
-    simulate,
-    suites,
-)
+from harness.cli import compare, doctor, nightly, report, reproduce, run, score, simulate, suites, view
+from harness.cli.books import budgets, db, export, forecasts, import_logs, reconcile, runs
 from harness.cli.prices import commands as prices
 from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import HELP_NAMES, examples, with_value_names
@@ -75,6 +59,7 @@ NOUNS = (
     compare,
     export,
     import_logs,
+    view,
     nightly,
     reconcile,
     reproduce,

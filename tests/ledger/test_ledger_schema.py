@@ -11,7 +11,7 @@ import typer
 from sqlalchemy import inspect, text
 from typer.testing import CliRunner
 
-from harness.cli import db, runs
+from harness.cli.books import db, runs
 from harness.errors import InputError, LedgerError
 from harness.ledger import Ledger, UsageFacts
 from harness.ledger.connections import database_url, make_engine, writing

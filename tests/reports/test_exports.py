@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from harness.cli import export as command
+from harness.cli.books import export as command
 from harness.documents.table import Column, Table
 from harness.errors import InputError
 from harness.ledger import NO_USAGE, Ledger

@@ -1,0 +1,115 @@
+"""The application: addresses -> pages, files of what they show, and the few files that pages need.
+
+Data flows request -> `Asked` -> page -> HTML, or rows as CSV or Parquet.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+from harness.errors import HarnessError
+from harness.rendering.export_files import write_file
+from harness.rendering.html.vega_bundle import vega_bundle
+from harness.view.menu import PAGES
+from harness.view.page_values import Asked, NotThere, Page, Shown, Sources
+from harness.view.templating import render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ASSETS = Path(__file__).parent / "assets"
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILE_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+"""What a page's tables can be had as, by the name in `?format=`."""
+
+
+def make_application(sources: Sources, pages: Sequence[Page] = PAGES) -> Starlette:
+    """Make the application over one ledger; who may ask it is decided around it (`guard`)."""
+    routes = [Route("/assets/{name}", _asset), *(_route(page, sources, pages) for page in pages)]
+    return Starlette(routes=routes, exception_handlers={404: lambda request, _: _nothing_here(request)})
+
+
+def _route(page: Page, sources: Sources, pages: Sequence[Page]) -> Route:
+    async def answer(request: Request) -> Response:
+        return await run_in_threadpool(_answer, page, sources, pages, request)
+
+    return Route(page.path, answer, methods=["GET"])
+
+
+def _answer(page: Page, sources: Sources, pages: Sequence[Page], request: Request) -> Response:
+    query = {name: request.query_params.getlist(name) for name in request.query_params}
+    asked = Asked(sources=sources, path=request.url.path, names=request.path_params, query=query)
+    try:
+        shown = page.make(asked)
+        if form := asked.one("format"):
+            return _file(shown, form, asked.one("table"))
+    except NotThere as error:
+        return _problem(error, 404)
+    except HarnessError as error:
+        return _problem(error, 400)
+    return HTMLResponse(
+        render(
+            shown.template,
+            **{
+                "asked": asked,
+                "title": shown.title,
+                "downloads": [(name, {form: asked.address(format=form, table=name) for form in FILE_TYPES})
+                              for name in shown.downloads],
+                "menu": [(each.menu, each.path) for each in pages if each.menu],
+                "ledger": sources.ledger.database,
+                **shown.values,
+            },
+        )
+    )  # fmt: skip
+
+
+def _file(shown: Shown, form: str, table: str) -> Response:
+    """Send one of the page's tables as a file: what its address chooses, all rows of it."""
+    name = table or next(iter(shown.downloads), "")
+    if name not in shown.downloads or form not in FILE_TYPES:
+        raise NotThere(
+            f"this page has no table {name!r} as {form!r}",
+            where="address",
+            fix=f"tables: {', '.join(shown.downloads) or 'none'}; formats: {', '.join(FILE_TYPES)}",
+        )
+    folder = tempfile.TemporaryDirectory(prefix="benchtab-view-")
+    path = Path(folder.name) / f"{name}.{form}"
+    write_file(shown.downloads[name](), path)
+    return FileResponse(
+        path, media_type=FILE_TYPES[form], filename=path.name, background=BackgroundTask(folder.cleanup)
+    )
+
+
+def _problem(error: HarnessError, status: int) -> HTMLResponse:
+    return HTMLResponse(render("problem.html.j2", title="Not found" if status == 404 else "Cannot be shown",
+                               problem=str(error)), status_code=status)  # fmt: skip
+
+
+def _nothing_here(request: Request) -> Response:
+    return _problem(NotThere("there is no such page", where=request.url.path, fix="start at /"), 404)
+
+
+async def _asset(request: Request) -> Response:
+    """Serve one of our files, or the chart library; a name is looked up among these, never as a path."""
+    name = request.path_params["name"]
+    if name == "vega.js":
+        return Response(await run_in_threadpool(vega_bundle), media_type="text/javascript")
+    found = _assets().get(name)
+    if found is None:
+        return _nothing_here(request)
+    return Response(found, media_type=_TYPES[Path(name).suffix])
+
+
+@cache
+def _assets() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in ASSETS.iterdir() if path.suffix in _TYPES}

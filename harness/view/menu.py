@@ -1,0 +1,10 @@
+"""Every page of the view, in one place: adding one is a module in `pages`, a template, and a line here."""
+
+from __future__ import annotations
+
+from harness.view.page_addresses import RUNS
+from harness.view.page_values import Page
+from harness.view.pages.runs_page import runs_page
+
+PAGES: tuple[Page, ...] = (Page(path=RUNS, make=runs_page, menu="Runs"),)
+"""In the order of the menu."""

@@ -1,0 +1,135 @@
+"""What a page is asked, and what it shows: values between routes, pages and templates.
+
+Data flows request -> `Asked` -> a page's function -> `Shown` -> a template, or a file of one of its tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from harness.documents.stream import RowStream
+from harness.documents.table import Table
+from harness.errors import HarnessError
+from harness.ledger import Ledger
+from harness.pricing.book import PriceBook
+from harness.view.page_addresses import with_query
+
+
+class NotThere(HarnessError):
+    """An address leads to nothing: no such run, sample or model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What pages read.
+
+    Attributes:
+        ledger: opened read-only; safe to read from several threads.
+    """
+
+    ledger: Ledger
+    book: PriceBook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request, as a page sees it.
+
+    Attributes:
+        path: the address without its query.
+        names: what the path names, such as `run_id`.
+        query: every value of each name, in the order given.
+    """
+
+    sources: Sources
+    path: str
+    names: Mapping[str, str]
+    query: Mapping[str, Sequence[str]]
+
+    def one(self, name: str, default: str = "") -> str:
+        """Give the last value of a name in the query."""
+        given = self.query.get(name)
+        return given[-1] if given else default
+
+    def many(self, name: str) -> Sequence[str]:
+        """Give all values of a name in the query."""
+        return self.query.get(name, ())
+
+    def address(self, **changed: str | Iterable[str]) -> str:
+        """Give the address of this page with other values in its query; an empty value leaves its name out."""
+        return with_query(self.path, {**self.query, **changed})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VegaChart:
+    """A chart that the page draws itself.
+
+    Attributes:
+        spec: Vega-Lite, with its data inside; a datum with `href` leads there when it is clicked.
+        description: the chart in words, for those who do not see it.
+        height_px: room kept for it, so that nothing jumps when it is drawn.
+    """
+
+    name: str
+    title: str
+    spec: Mapping[str, Any]
+    description: str
+    height_px: int = 320
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table on a page, with what leads from it to other pages.
+
+    Attributes:
+        links: column name -> address of each row, None = none there.
+        sorting: column name -> address of the page sorted by it; empty = rows are sorted in the browser.
+        sorted_by: column and direction (`ascending`, `descending`) of the rows as they come.
+        marks: a word per row that decides how it looks (`wrong`, `right`, `failed`), empty for none.
+        selecting: name of a checkbox before each row, with its value; None = rows are not selected.
+    """
+
+    table: Table
+    links: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    sorting: Mapping[str, str] = field(default_factory=dict)
+    sorted_by: tuple[str, str] | None = None
+    marks: Sequence[str] = ()
+    selecting: tuple[str, Sequence[str]] | None = None
+
+
+Rows: TypeAlias = Callable[[], RowStream]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a page shows.
+
+    Attributes:
+        template: file in `templates`.
+        values: what the template is given besides `asked`, `title` and the names of `downloads`.
+        downloads: tables of the page by name, each as all rows that the address chooses; the first is the usual one.
+    """
+
+    template: str
+    title: str
+    values: Mapping[str, Any]
+    downloads: Mapping[str, Rows] = field(default_factory=dict)
+
+
+PageFunction: TypeAlias = Callable[[Asked], Shown]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page and its address.
+
+    Attributes:
+        path: as Starlette writes routes.
+        menu: its name in the menu, empty = not in it.
+    """
+
+    path: str
+    make: PageFunction
+    menu: str = ""

@@ -1,0 +1,1 @@
+"""One module per page: a request's address -> what the page shows."""

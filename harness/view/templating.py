@@ -1,0 +1,64 @@
+"""Values -> HTML: every text is escaped, made printable, and has its secrets masked.
+
+Data flows `Shown` -> template -> HTML.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from harness.documents.table import NUMBER_KINDS
+from harness.rendering.cells import readable
+from harness.rendering.html.html_page import number_in
+from harness.rendering.printable import printable
+from harness.secrets import redact_known
+from harness.version import __version__
+from harness.view import page_addresses
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache  # a process renders many pages
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_safe_text,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["readable"] = readable
+    made.filters["sort_number"] = number_in
+    made.filters["embedded"] = _embedded
+    made.globals.update(number_kinds=NUMBER_KINDS, to=page_addresses, version=__version__)
+    return made
+
+
+def _safe_text(value: object) -> object:
+    return redact_known(printable(value)) if type(value) is str else value
+
+
+def _embedded(value: object) -> Markup:
+    """Write a value as JSON inside a script element: nothing in it can end the element."""
+    from markupsafe import Markup
+
+    text = redact_known(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode())
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704  # no sign of markup is left

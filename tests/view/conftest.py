@@ -1,0 +1,25 @@
+"""One ledger to look at for all tests of the view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from harness.ledger import Ledger
+from tests.support.viewed import seen_run, viewer
+
+
+@pytest.fixture(scope="session")
+def seen_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger file with one run of six models; nobody writes to it."""
+    return seen_run(tmp_path_factory.mktemp("seen"))
+
+
+@pytest.fixture
+def seen(seen_ledger: Path) -> Iterator[TestClient]:
+    """Ask the view of that ledger."""
+    with Ledger.open(seen_ledger, create=False) as ledger:
+        yield viewer(ledger)
