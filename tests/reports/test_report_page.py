@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,6 +29,7 @@ from harness.reports.spend.report import SpendReport
 from harness.reports.spend.spend_charts import report_charts
 from harness.reports.spend.spend_page import report_page
 from harness.usage.values import Meter
+from tests.support.browsers import chromium, emulated, requested
 from tests.support.spend_cases import direct, outcomes, reasoner, report, unpriced
 
 
@@ -173,25 +173,9 @@ def test_a_page_of_two_hundred_rows_stays_small() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("Chromium and its driver are not installed (Debian: chromium chromium-driver)")
-    from selenium.webdriver import Chrome
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    options = Options()
-    options.binary_location = chromium
-    profile = tmp_path_factory.mktemp("profile")
-    flags = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-             "disable-component-update", "disable-sync", f"user-data-dir={profile}")  # fmt: skip
-    for flag in flags:
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 @pytest.mark.browser
@@ -201,9 +185,7 @@ def test_the_page_works_in_a_browser(browser: Any, tmp_path: Path) -> None:
     path.write_text(to_html(report_page(ladder())), encoding="utf-8")
     browser.get(path.as_uri())
     assert browser.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
-    assert {address for address in sent if not address.startswith(("data:", "chrome:"))} == {path.as_uri()}
+    assert requested(browser) == {path.as_uri()}
     table = browser.find_element("css selector", "table.sortable")
     place = [head.text for head in table.find_elements("css selector", "th")].index("cost")
     table.find_elements("css selector", "th button")[place].click()
@@ -249,15 +231,12 @@ def test_no_label_of_a_chart_is_cut_at_a_desk(browser: Any, tmp_path: Path) -> N
 def test_the_page_fits_a_phone(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(to_html(report_page(ladder())), encoding="utf-8")
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-    )
-    browser.get(path.as_uri())
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
-    cut = browser.execute_script(CUT_TEXTS)
+    with emulated(browser, width_px=390):
+        browser.get(path.as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        cut = browser.execute_script(CUT_TEXTS)
     assert cut["charts"] > 0
     assert cut["cut"] == []
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.browser
@@ -265,13 +244,11 @@ def test_the_page_fits_a_phone(browser: Any, tmp_path: Path) -> None:
 def test_text_has_contrast_in_both_schemes(browser: Any, tmp_path: Path, scheme: str) -> None:
     path = tmp_path / "report.html"
     path.write_text(to_html(report_page(ladder())), encoding="utf-8")
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
-    browser.get(path.as_uri())
-    text, back = browser.execute_script(
-        "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
-    )
+    with emulated(browser, scheme=scheme):
+        browser.get(path.as_uri())
+        text, back = browser.execute_script(
+            "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
+        )
 
     def luminance(colour: str) -> float:
         parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
