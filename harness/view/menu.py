@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from harness.view.page_addresses import RUNS
 from harness.view.page_values import Page
+from harness.view.pages.run_page import run_page
 from harness.view.pages.runs_page import runs_page
 
-PAGES: tuple[Page, ...] = (Page(path=RUNS, make=runs_page, menu="Runs"),)
+PAGES: tuple[Page, ...] = (
+    Page(path=RUNS, make=runs_page, menu="Runs"),
+    Page(path="/runs/{run_id}", make=run_page),
+)
 """In the order of the menu."""

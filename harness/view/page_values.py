@@ -70,6 +70,7 @@ class VegaChart:
         spec: Vega-Lite, with its data inside; a datum with `href` leads there when it is clicked.
         description: the chart in words, for those who do not see it.
         height_px: room kept for it, so that nothing jumps when it is drawn.
+        note: what its signs mean.
     """
 
     name: str
@@ -77,6 +78,7 @@ class VegaChart:
     spec: Mapping[str, Any]
     description: str
     height_px: int = 320
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ def draw_scatter(chart: Scatter, frame: Frame) -> tuple[str, int]:
     bottom = top + (220 if frame.is_narrow else 332)
     left, right = (40 if frame.is_narrow else 52), frame.width - 16
     x = LogScale([point.x for point in chart.points], left, right)
-    y = LinearScale(*_range(chart.points), bottom, top)
+    y = LinearScale(*score_range(chart.points), bottom, top)
     parts = [key, _axes(chart, x, y, frame)]
     lines = [[(x(chart.points[place].x), y(chart.points[place].y)) for place in places]
              for places in (*chart.ladders, chart.front, chart.hull)]  # fmt: skip
@@ -68,7 +68,8 @@ def _key(chart: Scatter, frame: Frame) -> tuple[str, float]:
     return key + text_at(frame.width - 12, y, _LINES, anchor="end", kind="m"), y
 
 
-def _range(points: Sequence[Point]) -> tuple[float, float]:
+def score_range(points: Sequence[Point]) -> tuple[float, float]:
+    """Choose the ends of an axis of scores: whole tens around all intervals."""
     lows = [point.y if point.low is None else point.low for point in points]
     highs = [point.y if point.high is None else point.high for point in points]
     low, high = max(0.0, math.floor(min(lows) / 10 - 0.2) * 10), min(100.0, math.ceil(max(highs) / 10 + 0.2) * 10)

@@ -18,17 +18,28 @@ LONGEST = timedelta(days=3 * 365)
 SHORTEST = timedelta(days=60)
 
 
+def time_span(lines: Sequence[TimeLine]) -> tuple[datetime, datetime]:
+    """Choose the ends of a time axis: from the first dated price (at most three years back) to the last run, or to the
+    last price where there was no run.
+
+    Raises:
+        ValueError: nothing has a date.
+    """
+    runs = [when for line in lines for when, _ in line.points]
+    dated = [step.at for line in lines for step in line.steps if step.at is not None]
+    last = max(runs or dated) + timedelta(days=1)
+    began = min(runs, default=last)
+    first = min((at for at in dated if at < last), default=began)
+    return max(min(first, began, last - SHORTEST), last - LONGEST), last
+
+
 class _Time:
     """Maps instants to x, from the first known price (at most three years back) to the last run."""
 
     def __init__(self, lines: Sequence[TimeLine], frame: Frame) -> None:
         self.right = frame.width - 16
         self.most_ticks = 4 if frame.is_narrow else 7
-        runs = [when for line in lines for when, _ in line.points]
-        self.last = max(runs) + timedelta(days=1)
-        dated = [step.at for line in lines for step in line.steps if step.at is not None]
-        first = min((at for at in dated if at < self.last), default=min(runs))
-        self.first = max(min(first, min(runs), self.last - SHORTEST), self.last - LONGEST)
+        self.first, self.last = time_span(lines)
 
     def __call__(self, at: datetime | None) -> float:
         if at is None:
@@ -52,7 +63,7 @@ class _Time:
 def draw_timeline(chart: Timeline, frame: Frame) -> tuple[str, int]:
     """Draw the body of a timeline; gives its height too."""
     x = _Time(chart.lines, frame)
-    colours = _colours(chart.lines)
+    colours = colours_of(chart.lines)
     upper, lower = _panels(chart.lines)
     parts = [_axes(x, upper, chart.upper_title, frame), _axes(x, lower, chart.lower_title, frame)]
     for place, (line, colour) in enumerate(zip(chart.lines, colours, strict=True)):
@@ -74,7 +85,8 @@ def _panel(values: Sequence[float], top: float) -> LogScale:
     return LogScale(values, top + PANEL, top, room=1.3)
 
 
-def _colours(lines: Sequence[TimeLine]) -> list[str]:
+def colours_of(lines: Sequence[TimeLine]) -> list[str]:
+    """Give every line a colour: warm for reasoning models, cold for the others."""
     counts = {True: 0, False: 0}
     found = []
     for line in lines:

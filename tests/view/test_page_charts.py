@@ -1,0 +1,110 @@
+"""Charts of pages: exact numbers on hover, marks that lead on, colours of roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from harness.documents.chart import Bars, Point, Scatter, Series, Spread, Spreads, TimeLine, Timeline, TimeStep
+from harness.rendering.svg.axes import COLOURS
+from harness.view.charts.vega_charts import vega_charts
+from harness.view.charts.vega_parts import written
+
+BARS = Bars(
+    name="cost-to-run",
+    title="Cost to run",
+    unit="usd",
+    categories=("openai/o1@high", "openai/gpt-4o"),
+    series=(
+        Series(name="reasoning", role="reasoning", values=(1.234567, None)),
+        Series(name="answer", role="answer", values=(0.1, 0.25)),
+    ),
+    totals=(">= $1.33", "$0.250"),
+    description="in words",
+)
+SCATTER = Scatter(
+    name="score",
+    title="Score against cost",
+    x_title="USD",
+    x_unit="usd",
+    y_title="score, %",
+    points=(
+        Point(label="a", x=0.001, y=70, low=60, high=80, reasoning=True),
+        Point(label="b", x=0.1, y=90, reasoning=False),
+    ),
+    description="in words",
+    front=(0, 1),
+    ladders=((0, 1),),
+)  # fmt: skip
+MAY, JUNE, JULY = (datetime(2025, month, 1, tzinfo=UTC) for month in (5, 6, 7))
+TIMELINE = Timeline(
+    name="prices",
+    title="Prices",
+    upper_title="list price, USD",
+    lower_title="what a run cost, USD",
+    lines=(
+        TimeLine(
+            label="a",
+            steps=(TimeStep(at=None, value=None), TimeStep(at=MAY, value=8.0), TimeStep(at=JUNE, value=2.0)),
+            points=((JUNE, 1.5), (JULY, 2.5)),
+        ),
+    ),
+    description="in words",
+)
+
+
+def data_of(layer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(layer["data"]["values"])
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(9.40123456, "usd", "$9.40123456"), (0.1, "usd", "$0.10"), (1234567.5, "usd", "$1,234,567.50"),
+     (3, "usd", "$3.00"), (1e-7, "usd", "$0.0000001"), (0.0, "usd", "$0.00"),
+     (1234567.0, "tokens", "1,234,567"), (None, "usd", "not known"),
+     (12.345, "percent", "12.35 %")],
+)  # fmt: skip
+def test_a_number_on_hover_is_written_in_full(value: float | None, unit: Any, text: str) -> None:
+    assert written(value, unit) == text
+
+
+def test_a_part_of_a_bar_that_is_not_known_is_no_bar_of_zero() -> None:
+    (made,) = vega_charts([BARS])
+    bars, _ = made.spec["layer"]
+    assert [(datum["model"], datum["part"], datum["amount"]) for datum in data_of(bars)] == [
+        ("openai/o1@high", "reasoning", "$1.234567"),
+        ("openai/o1@high", "answer", "$0.10"),
+        ("openai/gpt-4o", "answer", "$0.25"),
+    ]
+    assert bars["encoding"]["color"]["scale"]["range"] == [COLOURS["reasoning"], COLOURS["answer"]]
+
+
+def test_a_mark_leads_where_its_model_does_and_others_nowhere() -> None:
+    bars, scatter = vega_charts([BARS, SCATTER], {"openai/gpt-4o": "/runs/r/samples?model=x", "a": "/a"})
+    assert [datum.get("href") for datum in data_of(bars.spec["layer"][0])] == [None, None, "/runs/r/samples?model=x"]
+    assert [datum.get("href") for datum in data_of(scatter.spec)] == ["/a", None]
+
+
+def test_a_point_without_an_interval_says_so() -> None:
+    (made,) = vega_charts([SCATTER])
+    assert [datum["interval"] for datum in data_of(made.spec)] == ["60.00 % to 80.00 %", "not known"]
+    lines = [layer for layer in made.spec["layer"] if layer["mark"]["type"] == "line"]
+    assert len(lines) == 2  # the ladder and the front; a hull was not given
+
+
+def test_a_cost_of_nothing_stands_at_the_start_of_a_logarithmic_axis() -> None:
+    spread = Spread(label="a", quantiles=(0.0, 0.0, 0.01, 0.02, 0.03), mean=0.01)
+    (made,) = vega_charts([Spreads(name="s", title="S", unit="usd", spreads=(spread,), description="d")])
+    (datum,) = data_of(made.spec)
+    assert datum["q5"] == 0.01
+    assert datum["5 to 95 %"] == "$0.00 to $0.03"
+
+
+def test_a_timeline_becomes_prices_and_runs_and_a_price_that_is_not_known_is_a_gap() -> None:
+    prices, runs = vega_charts([TIMELINE])
+    assert [datum["value"] for datum in data_of(prices.spec) if datum["starts"]] == [8.0, 2.0]
+    assert [datum["cost"] for datum in data_of(runs.spec)] == ["$1.50", "$2.50"]
+    assert runs.title == "What a run cost, USD"
