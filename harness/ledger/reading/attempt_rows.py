@@ -120,7 +120,12 @@ def attempt_rows(
         only: `one_by_one` = those that `usage_sums` leaves out; `bill_unknown` = those that `unknown_bills` counts.
         by_sample: cell by cell, and there sample by sample, in place of the order sent over all.
     """
-    query = _attempts_query(f"SELECT * FROM attempts WHERE {_WHICH[only]}", _of_runs(run_ids), by_sample=by_sample)
+    chosen = f"SELECT * FROM attempts WHERE {_WHICH[only]}"
+    if only != "all" and run_ids is not None:  # beside its condition, so that the few are found by their own index
+        chosen += " AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)"
+        query = _attempts_query(chosen, "1 = 1", by_sample=by_sample)
+    else:
+        query = _attempts_query(chosen, _of_runs(run_ids), by_sample=by_sample)
     for row in select_rows(ledger, query, run_ids):
         yield _attempt_row(row)
 

@@ -17,9 +17,9 @@ from harness.ledger.connections import Readable
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.reading.causes import FailureCause, joined, one_line
-from harness.ledger.records import AttemptStatus, InvoicedRecord, Purpose
+from harness.ledger.records import PURPOSES, AttemptStatus, InvoicedRecord, Purpose
 from harness.ledger.row_forms import StoredRow, flag, record_of
-from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE
+from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE, SETTLED_ONE_BY_ONE
 from harness.money import EXACT
 
 
@@ -222,11 +222,18 @@ def tool_costs(ledger: Readable, run_ids: Sequence[str]) -> dict[int, tuple[Deci
     return found
 
 
-_CAUSES = """
+_FAILED = """
+    SELECT cell_id, purpose, error_class, error_message FROM attempts
+    WHERE {known} AND status IN ('failed', 'timed_out') AND purpose IN ({purposes})
+        AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)
+"""
+_PURPOSES = ", ".join(f"'{purpose}'" for purpose in PURPOSES)
+# in two parts, each of which finds its few rows by an index
+_CAUSES = f"""
     SELECT cell_id, purpose, coalesce(error_class, 'not stated') AS error_class,
         coalesce(error_message, '') AS message, count(*) AS n_attempts
-    FROM attempts
-    WHERE status IN ('failed', 'timed_out') AND cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)
+    FROM ({_FAILED.format(known=SETTLED_AND_SUMMABLE, purposes=_PURPOSES)}
+        UNION ALL {_FAILED.format(known=SETTLED_ONE_BY_ONE, purposes=_PURPOSES)}) AS failed
     GROUP BY cell_id, purpose, coalesce(error_class, 'not stated'), coalesce(error_message, '')
 """
 
