@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, exp, log, sqrt
+from typing import TYPE_CHECKING
 
 from harness.stats.values import LEVEL, Estimate, t_quantile
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-def cost_per_correct(costs_usd: Sequence[float], scores: Sequence[float], *, level: float = LEVEL) -> Estimate:
+    from harness.stats.values import Values
+
+
+def cost_per_correct(costs_usd: Values, scores: Values, *, level: float = LEVEL) -> Estimate:
     """Estimate dollars per correct answer: sum of costs over sum of scores, failed samples' spend included.
 
     The interval is Fieller's (1954, JRSS B 16): it stays right when few answers are correct, and has no upper limit
@@ -25,19 +32,19 @@ def cost_per_correct(costs_usd: Sequence[float], scores: Sequence[float], *, lev
     import numpy as np
 
     n = len(costs_usd)
-    if n == 0 or sum(scores) <= 0:
-        return Estimate(value=None, n=n)
     x, y = np.asarray(scores, dtype=float), np.asarray(costs_usd, dtype=float)
+    if n == 0 or x.sum() <= 0:
+        return Estimate(value=None, n=n)
     ratio = float(y.sum() / x.sum())
     if n < 2:
         return Estimate(value=ratio, n=n)
-    low, high = _fieller(x.tolist(), y.tolist(), t_quantile((1 + level) / 2, n - 1))
+    low, high = _fieller(x, y, t_quantile((1 + level) / 2, n - 1))
     residual = y - ratio * x
     se = sqrt(float(residual.var(ddof=1)) / n) / float(x.mean())
     return Estimate(value=ratio, se=se, ci_low=low, ci_high=high, n=n)
 
 
-def _fieller(x: Sequence[float], y: Sequence[float], t: float) -> tuple[float, float | None]:
+def _fieller(x: NDArray[np.float64], y: NDArray[np.float64], t: float) -> tuple[float, float | None]:
     """Solve (mean_y - r mean_x)^2 <= t^2 var(mean_y - r mean_x) for r; no upper limit when it is not bounded."""
     import numpy as np
 
@@ -54,7 +61,7 @@ def _fieller(x: Sequence[float], y: Sequence[float], t: float) -> tuple[float, f
     return max(0.0, (b - root) / a), (b + root) / a
 
 
-def cost_of_pass(costs_usd: Sequence[float], scores: Sequence[float]) -> Estimate:
+def cost_of_pass(costs_usd: Values, scores: Values) -> Estimate:
     """Estimate cost-of-pass, the expected price of one correct answer when each problem is tried until it is right.
 
     Mean over problems of (cost per answer / success rate), Erol et al. 2025, arXiv 2504.13359, section 2. It is
@@ -63,10 +70,10 @@ def cost_of_pass(costs_usd: Sequence[float], scores: Sequence[float]) -> Estimat
     """
     import numpy as np
 
-    solved = [(cost / score) for cost, score in zip(costs_usd, scores, strict=True) if score > 0]
-    if not solved:
+    costs, successes = np.asarray(costs_usd, dtype=float), np.asarray(scores, dtype=float)
+    values = costs[successes > 0] / successes[successes > 0]
+    if not len(values):
         return Estimate(value=None)
-    values = np.asarray(solved)
     se = sqrt(float(values.var(ddof=1)) / len(values)) if len(values) > 1 else None
     if se is None:
         return Estimate(value=float(values.mean()), n=1)
@@ -112,9 +119,11 @@ def cost_ratio(
     return Estimate(value=ratio, se=ratio * se_log, ci_low=exp(log(ratio) - half), ci_high=exp(log(ratio) + half), n=n)
 
 
-def concentration(costs_usd: Sequence[float], *, top_share: float = 0.01) -> float | None:
+def concentration(costs_usd: Values, *, top_share: float = 0.01) -> float | None:
     """Say what share of the bill the dearest `top_share` of the answers made (at least one); None without a bill."""
-    ordered = sorted(costs_usd, reverse=True)
+    import numpy as np
+
+    ordered: list[float] = np.sort(np.asarray(costs_usd, dtype=float))[::-1].tolist()
     total = sum(ordered)
     if not ordered or total <= 0:
         return None

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb, sqrt
+from typing import TYPE_CHECKING
 
 from harness.stats.values import LEVEL, Estimate, normal_quantile, t_quantile
 
+if TYPE_CHECKING:
+    from harness.stats.values import Values
+
 
 def bounded_mean(
-    scores: Sequence[float],
+    scores: Values,
     *,
-    weights: Sequence[float] | None = None,
+    weights: Values | None = None,
     n_values: int | None = None,
     level: float = LEVEL,
 ) -> Estimate:

@@ -1,18 +1,20 @@
-"""What became of a run's samples, as rows of whole numbers: a report walks a million attempts of them.
+"""What became of a run's samples, as columns of whole numbers: a report walks a million attempts of them.
 
-Data flows tables -> batches of rows, in constant memory -> columns of one entry per attempt (`reports.facts`).
+Data flows tables -> slices of columns, in constant memory -> columns of one entry per sample (`reports.facts`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import batches, listed, select_rows
-from harness.ledger.records import AttemptStatus, Purpose, Timing
+from harness.ledger.reading.joined_columns import Span, Texts, joined_columns, span_of
+from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.usage.kinds import KINDS
 
@@ -21,9 +23,27 @@ SUCCEEDED, REUSED, UNANSWERED, SENT = 0, 1, 2, 3
 """What became of an attempt, as a number: below `UNANSWERED` it has an answer."""
 PURPOSES_BY_NUMBER: tuple[Purpose, ...] = ("judge", "solve", "user_simulator", "tool")
 """What an attempt was for, as a number."""
-Numbers: TypeAlias = Sequence[tuple[int, ...]]
+N_FACTS = 8
+"""Bits of a packed attempt below its cell: two for its purpose, two for what became of it, then one for each of
+`Fact`."""
 Planned: TypeAlias = Sequence[tuple[int, str, str, float]]
-Scored: TypeAlias = Sequence[tuple[int, int, str | None]]
+
+
+class Fact(IntEnum):
+    """What is true of a packed attempt, as the place of its bit.
+
+    Attributes:
+        FLAGGED: its usage is flagged.
+        RETRY: it repeats an earlier one.
+        SUMMED: sums carry it.
+        TIMED: how long it took says something of the model.
+    """
+
+    FLAGGED = 4
+    RETRY = 5
+    SUMMED = 6
+    TIMED = 7
+
 
 _WHENS = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(PURPOSES_BY_NUMBER[:-1]))
 _PURPOSE = f"CASE purpose {_WHENS} ELSE {len(PURPOSES_BY_NUMBER) - 1} END"
@@ -31,58 +51,110 @@ _STATUS = (
     f"CASE attempts.status WHEN 'succeeded' THEN {SUCCEEDED} WHEN 'reused' THEN {REUSED} WHEN 'sent' THEN {SENT} "
     f"ELSE {UNANSWERED} END"
 )
+_CONDITIONS = {
+    Fact.FLAGGED: "usage_flags IS NOT NULL AND coalesce(usage_source, '') <> 'missing'",
+    Fact.RETRY: "try_number > 1",
+    Fact.SUMMED: SETTLED_AND_SUMMABLE,
+    Fact.TIMED: "attempts.status = 'succeeded' AND purpose = 'solve' AND coalesce(mode, '') <> 'batch'"
+    " AND (usage_source = 'provider' OR finished_at_us > started_at_us)",
+}
+_FACTS = " + ".join(
+    (
+        f"cell_id * {1 << N_FACTS}",
+        _PURPOSE,
+        f"4 * {_STATUS}",
+        *(f"CASE WHEN {condition} THEN {1 << fact} ELSE 0 END" for fact, condition in _CONDITIONS.items()),
+    )
+)
+ATTEMPT_FACTS = (
+    "attempt_id - :first",
+    _FACTS,
+    "coalesce(planned_id, -1)",
+    "coalesce(usage_group_id, -1)",
+    "coalesce(finished_at_us - started_at_us, 0)",
+    "coalesce(first_byte_us, -1)",
+)
 _OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
-_SPAN = f"SELECT min(attempt_id), max(attempt_id) FROM attempts WHERE {_OF_RUN}"
+_SPAN = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE {_OF_RUN}"
 # a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
-_ATTEMPTS = f"""
-    SELECT attempt_id, cell_id, coalesce(planned_id, -1),
-        {_PURPOSE},
-        {_STATUS},
-        CASE WHEN usage_flags IS NULL OR usage_source = 'missing' THEN 0 ELSE 1 END,
-        CASE WHEN try_number > 1 THEN 1 ELSE 0 END,
-        coalesce(usage_group_id, -1), CASE WHEN {SETTLED_AND_SUMMABLE} THEN 1 ELSE 0 END,
-        {_TOKENS}
-    FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}
-    ORDER BY attempt_id
-"""
+_ATTEMPTS = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}"
 _PLAN = """
     SELECT planned_id, task, sample_id, inclusion_probability FROM planned_samples WHERE run_id = :run_id
     ORDER BY task, draw_order, epoch, planned_id
 """
-_SCORES = f"""
-    SELECT attempt_id, coalesce(value_millionths, -1), reason FROM scores
-    WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN} ORDER BY attempt_id, score_id
+_SCORE_SPAN = "SELECT min(score_id), max(score_id), count(*) FROM scores WHERE attempt_id BETWEEN :first AND :last"
+_SCORES = f"FROM scores WHERE score_id BETWEEN :low AND :high AND +attempt_id BETWEEN :first AND :last AND +{_OF_RUN}"
+_OTHER_REASONS = f"""
+    SELECT attempt_id - :first AS place, reason FROM scores
+    WHERE attempt_id BETWEEN :first AND :last AND +{_OF_RUN} AND reason NOT IN (:reasons) ORDER BY score_id
 """
+_SCORES_OF = f"FROM scores WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}"
+FARTHEST = 4
+"""Times its number of scores that a run's scores may lie apart to be read as they lie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRows:
-    """The rows of one run, a batch at a time; each of the three can be read once.
+    """The rows of one run, a slice at a time; each of the three can be read once.
 
     Attributes:
-        attempts: (attempt id, cell id, planned id or -1, place of its purpose in `PURPOSES_BY_NUMBER`, what became of
-            it, 1 = its usage is flagged, 1 = it repeats an earlier one, usage group or -1, 1 = sums carry it, then its
-            tokens in the order of `TOKEN_COLUMNS`), by attempt id.
+        span: from the first attempt to the last.
+        attempts: columns of numbers: attempt id less the first one's; cell id and facts in one (`N_FACTS`); planned id
+            or -1; usage group or -1; how long it took, in us; us to the first byte or -1; then its tokens.
         planned: (planned id, task, sample id, inclusion probability) by task, then as drawn.
-        scores: (attempt id, millionths or -1 = none, why there is none), the newest of an attempt last.
+        scores: columns of numbers: attempt id less the first one's; score id; millionths, where there are none -1 less
+            the place of the reason in the list that was asked about, or -1 less its length for another reason.
+        other_reasons: (attempt id less the first one's, such a reason), in the order of scores.
     """
 
-    attempts: Iterator[Numbers]
+    span: Span
+    attempts: Iterator[Texts]
     planned: Iterator[Planned]
-    scores: Iterator[Scored]
+    scores: Iterator[Texts]
+    other_reasons: Iterator[tuple[int, str]]
 
 
-def run_rows(ledger: Readable, run_id: str) -> RunRows | None:
-    """Open the rows of one run; None when nothing of it was tried."""
-    low, high = next(batches(ledger, _SPAN, values={"run_id": run_id}))[0]
-    if low is None:
+def run_rows(ledger: Readable, run_id: str, *, tokens: Sequence[str], reasons: Sequence[str]) -> RunRows | None:
+    """Open the rows of one run; None when nothing of it was tried.
+
+    Args:
+        tokens: columns of tokens that are wanted.
+        reasons: why answers usually have no score.
+    """
+    span = span_of(ledger, _SPAN, {"run_id": run_id})
+    if span is None:
         return None
-    bound = {"run_id": run_id, "low": low, "high": high}
+    bound = {"run_id": run_id, "first": span.first}
+    of_scores = {**bound, "last": span.last}
+    columns = (*ATTEMPT_FACTS, *(f"coalesce({name}, 0)" for name in tokens))
     return RunRows(
-        attempts=batches(ledger, _ATTEMPTS, values=bound),
+        span=span,
+        attempts=joined_columns(ledger, columns, _ATTEMPTS, span, bound),
         planned=batches(ledger, _PLAN, values={"run_id": run_id}),
-        scores=batches(ledger, _SCORES, values=bound),
+        scores=_scores(ledger, of_scores, span, reasons),
+        other_reasons=(
+            (row.place, row.reason)
+            for row in select_rows(ledger, _OTHER_REASONS.replace(":reasons", _quoted(reasons)), None, **of_scores)
+        ),
     )
+
+
+def _scores(ledger: Readable, bound: Mapping[str, object], attempts: Span, reasons: Sequence[str]) -> Iterator[Texts]:
+    """Read a run's scores along their table, or along its attempts where they lie far apart."""
+    whens = " ".join(f"WHEN '{reason}' THEN {-1 - place}" for place, reason in enumerate(reasons))
+    coded = f"coalesce(value_millionths, CASE reason {whens} ELSE {-1 - len(reasons)} END)"
+    span = span_of(ledger, _SCORE_SPAN, {"first": attempts.first, "last": attempts.last})
+    if span is None:
+        return
+    source = _SCORES
+    if span.n_ids > FARTHEST * span.n_rows:
+        source, span = _SCORES_OF, attempts
+        bound = {name: value for name, value in bound.items() if name != "last"}
+    yield from joined_columns(ledger, ("attempt_id - :first", "score_id", coded), source, span, bound)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 class AnswerRow(NamedTuple):
@@ -175,28 +247,3 @@ def split_rows(ledger: Readable, cell_ids: Sequence[int]) -> Iterator[SplitRow]:
     for rows in batches(ledger, query):
         for row in rows:
             yield SplitRow._make((*row[:9], tuple(row[9:])))
-
-
-_DURATIONS = """
-    SELECT attempts.cell_id AS cell_id, count(*) AS n_answers,
-        sum(attempts.finished_at_us - attempts.started_at_us) AS answered_us,
-        count(attempts.first_byte_us) AS n_first_bytes, sum(attempts.first_byte_us) AS first_byte_us
-    FROM attempts JOIN cells USING (cell_id)
-    WHERE cells.run_id IN :run_ids AND attempts.status = 'succeeded' AND attempts.purpose = 'solve'
-        AND coalesce(attempts.mode, '') <> 'batch'
-        AND (attempts.usage_source = 'provider' OR attempts.finished_at_us > attempts.started_at_us)
-    GROUP BY attempts.cell_id
-"""
-
-
-def timings(ledger: Readable, run_ids: Sequence[str]) -> Mapping[int, Timing]:
-    """Add up how long answered solving requests took, by cell."""
-    return {
-        row.cell_id: Timing(
-            n_answers=row.n_answers,
-            answered_s=int(row.answered_us) / 1e6,
-            n_first_bytes=row.n_first_bytes,
-            first_byte_s=int(row.first_byte_us or 0) / 1e6,
-        )
-        for row in select_rows(ledger, _DURATIONS, run_ids)
-    }

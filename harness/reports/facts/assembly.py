@@ -19,7 +19,7 @@ from harness.imports.log_runs import IMPORTED
 from harness.instants import from_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
-from harness.ledger.reading.sample_rows import run_rows, split_rows, timings
+from harness.ledger.reading.sample_rows import run_rows, split_rows
 from harness.ledger.reading.sums import (
     UnknownBill,
     estimated_counts,
@@ -38,6 +38,7 @@ from harness.reports.facts.charger import Charger, invoiced_spend
 from harness.reports.facts.hardware_time import Busy, busy_usd
 from harness.reports.facts.pooled_cells import RunCell, pooled
 from harness.reports.facts.report_facts import NOTHING, CellFacts, CostSums, Spend, ToolCost
+from harness.reports.facts.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.sample_columns import SampleSpend, cell_samples
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
@@ -241,12 +242,12 @@ def _read_draws(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None
 
 def _read_results(ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: SampleSpend) -> None:
     """Read what became of the samples, how long that took, and why requests failed."""
-    for cell_id, timing in timings(ledger, run_ids).items():
-        cells[cell_id].timing = timing
     for run_id in run_ids:
-        rows = run_rows(ledger, run_id)
-        for found in () if rows is None else cell_samples(rows, spent):
-            cells[found.cell_id].take(found)
+        rows = run_rows(ledger, run_id, tokens=spent.tokens, reasons=KNOWN_REASONS)
+        if rows is not None:
+            own = [cell_id for cell_id, cell in cells.items() if cell.run.run_id == run_id]
+            for found in cell_samples(RunTotals(rows, own, spent.rates, spent.tokens), spent.singles):
+                cells[found.cell_id].take(found)
     if any(spend.n_failed_attempts for cell in cells.values() for spend in cell.spends):
         for cause in failure_causes(ledger, run_ids):
             cells[cause.cell_id].causes.append(cause)
@@ -262,7 +263,7 @@ def _add_sum(cell: RunCell, one: ServedSum, charger: Charger, spent: SampleSpend
     if sums.purpose != "solve":
         return
     if not one.samples:
-        spent.add_rates(sums.cell_id, sums.group.usage_group_id, rates)
+        spent.add_rates(sums.cell_id, sums.group.usage_group_id, rates, sums.counts)
     for planned_id, tokens in one.samples:
         if planned_id is not None:
             spent.add_tokens(sums.cell_id, planned_id, tokens, rates)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from harness.instants import from_us
 from harness.ledger.reading.causes import FailureCause, over_cells
@@ -20,7 +20,9 @@ from harness.reports.facts.weights import task_weights
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.precision.whole_suite import with_totals
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class RunCell:
     user_simulator: Spend = NOTHING
     tool: Spend = NOTHING
     by_tool: ToolCost | None = None
-    samples: Samples = field(default_factory=Samples)
+    samples: Samples | None = None
     causes: list[FailureCause] = field(default_factory=list)
     timing: Timing = field(default_factory=Timing)
     n_unscored: Mapping[str, int] = field(default_factory=dict)
@@ -47,7 +49,7 @@ class RunCell:
 
     def take(self, found: CellSamples) -> None:
         """Take the results of its samples."""
-        self.samples = found.samples
+        self.samples, self.timing = found.samples, found.timing
         self.n_unscored, self.n_without_answer = found.n_unscored, found.n_without_answer
         self.add("solve", Spend(n_retries=found.n_retries))
         for purpose, n_flagged in found.n_flagged.items():
@@ -137,37 +139,46 @@ def _counted(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
     return total
 
 
-def _merged(group: Sequence[RunCell]) -> Samples:
-    merged = group[0].samples
-    for cell in group[1:]:
-        merged.add(cell.samples)
-    return merged
+def _merged(group: Sequence[RunCell]) -> Samples | None:
+    found = [cell.samples for cell in group if cell.samples is not None]
+    return reduce(Samples.plus, found) if found else None
 
 
-def _outcomes(samples: Samples, weights: Mapping[str, float], drawn: DrawnFacts | None) -> list[TaskOutcomes]:
-    places: dict[str, list[int]] = {}
-    for place, (task, _) in enumerate(samples.keys):
-        places.setdefault(task, []).append(place)
+def _outcomes(samples: Samples | None, weights: Mapping[str, float], drawn: DrawnFacts | None) -> list[TaskOutcomes]:
+    if samples is None:
+        return []
+    places = _by_task(samples)
     if set(places) != set(weights) and drawn is None:
         weights = {}
     return [_of_task(task, samples, rows, weights.get(task), drawn) for task, rows in places.items()]
 
 
-def _of_task(
-    task: str, samples: Samples, rows: Sequence[int], weight: float | None, drawn: DrawnFacts | None
-) -> TaskOutcomes:
-    def own(column: Sequence[T]) -> list[T]:
-        return [column[place] for place in rows]
+def _by_task(samples: Samples) -> Mapping[str, NDArray[np.int64] | slice]:
+    """Where the samples of each task stand, tasks in the order in which they occur."""
+    import numpy as np
 
+    numbers, first, counts = np.unique(samples.task, return_index=True, return_counts=True)
+    places: dict[str, NDArray[np.int64] | slice] = {}
+    for at in np.argsort(first).tolist():
+        start, stop = int(first[at]), int(first[at] + counts[at])
+        side_by_side = bool((samples.task[start:stop] == numbers[at]).all())
+        rows = slice(start, stop) if side_by_side else np.flatnonzero(samples.task == numbers[at])
+        places[samples.tasks[numbers[at]]] = rows
+    return places
+
+
+def _of_task(
+    task: str, samples: Samples, rows: NDArray[np.int64] | slice, weight: float | None, drawn: DrawnFacts | None
+) -> TaskOutcomes:
     return TaskOutcomes(
         task=task,
         weight=weight,
-        sample_ids=[sample_id for _, sample_id in own(samples.keys)],
-        score_sums=own(samples.score_sums),
-        score_counts=own(samples.score_counts),
-        n_solves=own(samples.n_solves),
-        inclusion_probabilities=own(samples.probabilities),
-        costs_usd=own(samples.costs_usd),
-        output_tokens=own(samples.output_tokens),
+        sample_ids=samples.names.take(rows),
+        score_sums=samples.score_sums.take(rows),
+        score_counts=samples.score_counts.take(rows),
+        n_solves=samples.n_solves.take(rows),
+        inclusion_probabilities=samples.probabilities.take(rows),
+        costs_usd=samples.costs_usd.take(rows),
+        output_tokens=samples.output_tokens.take(rows),
         drawn_score=None if drawn is None else drawn.task_score(task),
     )

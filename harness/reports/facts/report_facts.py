@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
+from typing import TYPE_CHECKING
 
 from harness.ledger.reading.causes import FailureCause
 from harness.ledger.records import Purpose, Timing
 from harness.money import EXACT
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.stats import Estimate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ZERO = Decimal(0)
 _sum = EXACT.add
@@ -247,6 +252,14 @@ class TaskOutcomes:
     costs_usd: Sequence[float | None]
     output_tokens: Sequence[int | None]
     drawn_score: Estimate | None = None
+
+
+def joined(tasks: Sequence[TaskOutcomes], column: str) -> NDArray[np.float64]:
+    """Give a column of numbers of all samples, task after task; not-a-number where one is not known."""
+    import numpy as np
+
+    found = [np.asarray(getattr(task, column), dtype=float) for task in tasks]
+    return found[0] if len(found) == 1 else np.concatenate([np.zeros(0), *found])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

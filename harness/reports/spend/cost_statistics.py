@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harness.documents.table import Column, Table
-from harness.reports.facts.report_facts import TaskOutcomes
+from harness.reports.facts.report_facts import TaskOutcomes, joined
 from harness.reports.spend import wording
 from harness.reports.spend.repeats import passes
 from harness.reports.spend.report import SpendReport, SpendRow
 from harness.reports.spend.spend_tables import label
 from harness.stats import concentration, cost_of_pass
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def statistics_table(report: SpendReport) -> Table:
@@ -46,7 +51,8 @@ def statistics_table(report: SpendReport) -> Table:
 def _statistics(row: SpendRow) -> tuple[str, ...]:
     solve, judge, per_correct = row.facts.solve, row.facts.judge, row.cost_per_correct
     passing = cost_of_pass(*_costs_and_scores([] if row.facts.drawn else row.facts.tasks))
-    share = concentration([cost for task in row.facts.tasks for cost in task.costs_usd if cost is not None])
+    costs = joined(row.facts.tasks, "costs_usd")
+    share = concentration(costs[costs == costs])  # not-a-number is not known
     return (
         label(row),
         row.facts.suite,
@@ -60,16 +66,12 @@ def _statistics(row: SpendRow) -> tuple[str, ...]:
     )
 
 
-def _costs_and_scores(tasks: Iterable[TaskOutcomes]) -> tuple[list[float], list[float]]:
+def _costs_and_scores(tasks: Sequence[TaskOutcomes]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cost and score per answer of the samples of which both are known."""
-    costs, scores = [], []
-    for task in tasks:
-        columns = zip(task.costs_usd, task.n_solves, task.score_sums, task.score_counts, strict=True)
-        for cost, n_solves, total, count in columns:
-            if cost is not None and count:
-                costs.append(cost / n_solves)
-                scores.append(total / count)
-    return costs, scores
+    costs, counts = joined(tasks, "costs_usd"), joined(tasks, "score_counts")
+    known = (costs == costs) & (counts > 0)
+    solves, scores = joined(tasks, "n_solves"), joined(tasks, "score_sums")
+    return costs[known] / solves[known], scores[known] / counts[known]
 
 
 def _share(part: float, total: float) -> str:

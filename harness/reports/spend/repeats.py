@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.reports.facts.report_facts import TaskOutcomes
+from harness.reports.facts.report_facts import TaskOutcomes, joined
 from harness.stats import Estimate, pass_at_k
 
 SHOWN = (1, 2, 4, 5, 8, 10, 16, 32, 50, 64, 100)
@@ -35,12 +35,13 @@ def passes(tasks: Iterable[TaskOutcomes]) -> Iterator[PassAtK]:
 
 
 def _of_task(task: TaskOutcomes) -> Iterator[PassAtK]:
-    pairs = [(total, count) for total, count in zip(task.score_sums, task.score_counts, strict=True) if count]
-    fewest = min((count for _, count in pairs), default=0)
+    answers, correct = joined([task], "score_counts"), joined([task], "score_sums")
+    scored = answers > 0
+    fewest = int(answers[scored].min()) if scored.any() else 0
     # partial credit has no right or wrong to count
-    if fewest < 2 or any(total != int(total) for total, _ in pairs):
+    if fewest < 2 or (correct[scored] % 1).any():
         return
-    counts = [(int(total), count) for total, count in pairs]
+    counts = list(zip(correct[scored].astype(int).tolist(), answers[scored].astype(int).tolist(), strict=True))
     for k in SHOWN:
         if fewest >= 2 * k:
             yield PassAtK(task=task.task, k=k, n_answers=fewest, estimate=pass_at_k(counts, k))

@@ -17,7 +17,7 @@ from harness.ledger.reading.causes import cause_objects
 from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER, PriceBook
-from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums, ToolCost
+from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums, ToolCost, joined
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend.repeats import pass_objects
@@ -59,15 +59,11 @@ class SpendRow:
         if self.facts.drawn is not None:  # the spread of drawn samples is not that of the suite
             return Estimate(value=float(self.cost_per_correct_usd))
         value = float(self.facts.solve.cost.total) / self.n_correct
-        pairs = [
-            (cost, score)
-            for task in self.facts.tasks
-            for cost, score in zip(task.costs_usd, task.score_sums, strict=True)
-            if cost is not None
-        ]
-        if len(pairs) < 2:
+        costs = joined(self.facts.tasks, "costs_usd")
+        known = costs == costs  # not-a-number is not known
+        if known.sum() < 2:
             return Estimate(value=value)
-        interval = cost_per_correct([cost for cost, _ in pairs], [score for _, score in pairs])
+        interval = cost_per_correct(costs[known], joined(self.facts.tasks, "score_sums")[known])
         return Estimate(value=value, se=interval.se, ci_low=interval.ci_low, ci_high=interval.ci_high, n=interval.n)
 
     @property
@@ -180,26 +176,23 @@ def suite_score(tasks: Sequence[TaskOutcomes]) -> Estimate:
     """Estimate a suite's score: the weighted index where tasks have weights, else the mean over all samples drawn."""
     if tasks and all(task.weight is not None for task in tasks):
         return weighted_index([(task.weight or 0.0, task_score(task)) for task in tasks])
-    return _mean([entry for task in tasks for entry in _scored(task)])
+    return _mean(tasks)
 
 
 def task_score(task: TaskOutcomes) -> Estimate:
     """Estimate one task's mean score."""
-    return _mean(_scored(task)) if task.drawn_score is None else task.drawn_score
+    return _mean([task]) if task.drawn_score is None else task.drawn_score
 
 
-def _scored(task: TaskOutcomes) -> list[tuple[float, int, float]]:
-    """List (mean score, scored answers, inclusion probability) of the samples that have a score."""
-    columns = zip(task.score_sums, task.score_counts, task.inclusion_probabilities, strict=True)
-    return [(total / count, count, probability) for total, count, probability in columns if count]
-
-
-def _mean(scored: Sequence[tuple[float, int, float]]) -> Estimate:
-    probabilities = {probability for _, _, probability in scored}
+def _mean(tasks: Sequence[TaskOutcomes]) -> Estimate:
+    """Estimate the mean score of the samples that have one; those less likely to be drawn count for more."""
+    counts = joined(tasks, "score_counts")
+    scored = counts > 0
+    counts, probabilities = counts[scored], joined(tasks, "inclusion_probabilities")[scored]
     return bounded_mean(
-        [mean for mean, _, _ in scored],
-        weights=[1 / probability for _, _, probability in scored] if len(probabilities) > 1 else None,
-        n_values=sum(count for _, count, _ in scored),
+        joined(tasks, "score_sums")[scored] / counts,
+        weights=1 / probabilities if len(counts) and probabilities.min() < probabilities.max() else None,
+        n_values=int(counts.sum()),
     )
 
 
