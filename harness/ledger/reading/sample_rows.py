@@ -12,8 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.connections import Readable
-from harness.ledger.reading.batch_rows import batches, listed, select_rows
-from harness.ledger.reading.joined_columns import Span, Texts, joined_columns, span_of
+from harness.ledger.reading.batch_rows import Span, Texts, batches, joined_columns, listed, select_rows, span_of
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.usage.kinds import KINDS

@@ -38,8 +38,8 @@ from harness.reports.facts.charger import Charger, invoiced_spend
 from harness.reports.facts.hardware_time import Busy, busy_usd
 from harness.reports.facts.pooled_cells import RunCell, pooled
 from harness.reports.facts.report_facts import NOTHING, CellFacts, CostSums, Spend, ToolCost
-from harness.reports.facts.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.sample_columns import SampleSpend, cell_samples
+from harness.reports.facts.samples.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.tool_costs import other_rates, tool_cost

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.reading.sample_rows import PURPOSES_BY_NUMBER
 from harness.ledger.records import Timing
-from harness.reports.facts.packed_columns import NameColumn, NumberColumn
-from harness.reports.facts.run_totals import Rates, RunTotals, rate_vector, split_output
+from harness.reports.facts.samples.packed_columns import NameColumn, NumberColumn
+from harness.reports.facts.samples.run_totals import Rates, RunTotals, rate_vector, split_output
 from harness.scorers.values import COUNTED_WRONG
 
 if TYPE_CHECKING:

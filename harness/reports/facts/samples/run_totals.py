@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
-from harness.ledger.reading.joined_columns import Texts
+from harness.ledger.reading.batch_rows import Texts
 from harness.ledger.reading.sample_rows import N_FACTS, PURPOSES_BY_NUMBER, REUSED, SENT, UNANSWERED, Fact, RunRows
 from harness.ledger.records import Timing
-from harness.reports.facts.packed_columns import NameColumn
+from harness.reports.facts.samples.packed_columns import NameColumn
 from harness.scorers.values import UnscoredReason
 from harness.usage.values import Meter
 

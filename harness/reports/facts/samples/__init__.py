@@ -1,0 +1,1 @@
+"""A million samples of a run in a few bytes each."""
