@@ -1,6 +1,7 @@
 """How the ledger's databases are reached: names to URLs, an engine with the right settings, messages for what fails.
 
-Data flows a path or URL that a person typed -> `database_url` -> `make_engine` -> connections.
+Data flows a path or URL that a person typed -> `database_url` -> `make_engine`, or `read_only_engine` for whoever looks
+on while others write -> connections.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import os
 import shlex
 import sqlite3
 import tempfile
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from harness.errors import InputError, LedgerError
 from harness.resources import DEFAULT_LEDGER
@@ -232,3 +234,117 @@ def _free_name(wanted: Path) -> Path:
         number += 1
         name = wanted.with_name(f"{wanted.name}-{number}")
     return name
+
+
+def read_only_engine(url: URL) -> Engine:
+    """Make an engine that cannot write; a SQLite file that another one replaced is opened anew.
+
+    A SQLite ledger in a folder without write permission is read, too: while nobody writes to it as a file that stands
+    still, while a run does as the run's own -shm file allows.
+    """
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    event.listen(engine, "connect", _read_only_session)
+    return engine
+
+
+def _read_only_session(connection: Any, _record: object) -> None:
+    connection.read_only = True  # each transaction begins as READ ONLY
+    connection.autocommit = True
+    connection.execute("SET default_transaction_read_only = on")  # and so does what is sent outside of one
+    connection.autocommit = False
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    path = Path(str(url.database)).absolute()
+    engine = create_engine(url, creator=partial(_connect_reading, path))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    event.listen(engine, "checkout", partial(_refuse_stale, path))
+    if not _newest_rows(path).exists():
+        event.listen(engine, "engine_disposed", lambda _: _tidy(path))
+    return engine
+
+
+class _Reading(sqlite3.Connection):
+    """A connection that knows which file it reads; `stands_still` = SQLite was told that nobody writes to it."""
+
+    file: tuple[int, ...] = ()
+    stands_still = False
+
+
+def _connect_reading(path: Path) -> _Reading:
+    try:
+        return _opened_for_reading(path, stands_still=False)
+    except sqlite3.OperationalError as error:
+        if os.access(path.parent, os.W_OK) or not _is_for_want_of_writing(error):
+            raise
+    if _holds_rows(_newest_rows(path)):
+        raise LedgerError(
+            f"the newest rows of this ledger are in {path.name}-wal, which cannot be read in a folder that may not be"
+            " written",
+            where=str(path),
+            fix=f"copy {path.name} and {path.name}-wal together into a folder of yours, and name that copy with --db",
+        )
+    return _opened_for_reading(path, stands_still=True)
+
+
+def _opened_for_reading(path: Path, *, stands_still: bool) -> _Reading:
+    file = _seen(path, stands_still=stands_still)
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro{'&immutable=1' if stands_still else ''}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Reading,
+    )
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA cache_size = -8192")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the file is opened by the first query
+    except sqlite3.Error:
+        connection.close()
+        raise
+    connection.file, connection.stands_still = file, stands_still
+    return connection
+
+
+def _refuse_stale(path: Path, connection: _Reading, _record: object, _proxy: object) -> None:
+    """Have the pool connect anew where the path leads to another file, or a file thought still was written to."""
+    stands_still = connection.stands_still
+    if connection.file != _seen(path, stands_still=stands_still) or (stands_still and _holds_rows(_newest_rows(path))):
+        raise DisconnectionError("the ledger's file is another one now")
+
+
+def _seen(path: Path, *, stands_still: bool) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    here = (found.st_dev, found.st_ino)
+    return (*here, found.st_size, found.st_mtime_ns) if stands_still else here
+
+
+def _is_for_want_of_writing(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+
+
+def _newest_rows(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _holds_rows(log: Path) -> bool:
+    try:
+        return log.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _tidy(path: Path) -> None:
+    """Have SQLite remove the empty -wal and -shm that readers cannot, unless somebody else uses them."""
+    log = _newest_rows(path)
+    if not log.exists() or _holds_rows(log):
+        return
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -28,6 +28,7 @@ from harness.ledger.connections import (
     database_url,
     explain,
     make_engine,
+    read_only_engine,
     shown,
     writing,
 )
@@ -66,17 +67,36 @@ class Ledger:
         database: path or URL as shown to people (no password).
     """
 
-    def __init__(self, engine: Engine, *, database: str, busy_timeout_s: float, file: LedgerFile | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        database: str,
+        busy_timeout_s: float,
+        file: LedgerFile | None = None,
+        read_only: bool = False,
+    ) -> None:
         self.engine = engine
         self.database = database
+        self._read_only = read_only
         self._busy_timeout_s = busy_timeout_s
         self._file = file
         self._held: list[str] = []
         self._moment: Connection | None = None
 
     @classmethod
-    def open(cls, name: str | Path, *, create: bool = True, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Self:
+    def open(
+        cls,
+        name: str | Path,
+        *,
+        create: bool = True,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        read_only: bool = False,
+    ) -> Self:
         """Open a ledger by path or SQLAlchemy URL; makes it when `create` and there is none.
+
+        Args:
+            read_only: nothing is made, led to a newer schema or written, and the database itself refuses to.
 
         Raises:
             InputError: not a SQLite or PostgreSQL name.
@@ -85,19 +105,20 @@ class Ledger:
         url = database_url(name)
         database = shown(url)
         file = None
+        create = create and not read_only
         if url.get_backend_name() == "sqlite":
             _prepare_folder(Path(database), create=create)
-            file = LedgerFile(str(url.database))
-        engine = make_engine(url, busy_timeout_s=busy_timeout_s, file=file)
+            file = None if read_only else LedgerFile(str(url.database))
+        engine = read_only_engine(url) if read_only else make_engine(url, busy_timeout_s=busy_timeout_s, file=file)
         try:
             with explained(database):
-                prepare_schema(engine, database=database, create=create)
+                prepare_schema(engine, database=database, create=create, upgrade=not read_only)
         except BaseException:
             engine.dispose()
             raise
         if file is not None:
             file.remember()
-        return cls(engine, database=database, busy_timeout_s=busy_timeout_s, file=file)
+        return cls(engine, database=database, busy_timeout_s=busy_timeout_s, file=file, read_only=read_only)
 
     def close(self) -> None:
         """Close every connection."""
@@ -330,6 +351,7 @@ class Ledger:
             RunLockedError: another live process works on one of them (raised on entering).
             LedgerError: on leaving, when the ledger's file was deleted or replaced; says where its rows were copied to.
         """
+        self._refuse_unless_writable()
         runs = tuple(self._held)
 
         def opened(*, again: bool = False) -> Driver:
@@ -344,6 +366,7 @@ class Ledger:
 
         Until the block ends no other process can write to a SQLite ledger.
         """
+        self._refuse_unless_writable()
         try:
             driver = open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self._file)
             if self.engine.dialect.name == "sqlite":
@@ -381,8 +404,13 @@ class Ledger:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
+        self._refuse_unless_writable()
         with explained(self.database), writing(self.engine).begin() as connection:
             yield connection
+
+    def _refuse_unless_writable(self) -> None:
+        if self._read_only:
+            raise LedgerError("this ledger was opened for reading only", where=self.database)
 
 
 @contextmanager

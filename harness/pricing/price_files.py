@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -74,6 +75,36 @@ def load_price_book(override_dir: Path | None = None) -> PriceBook:
         sources=(*found.files, imported) if found.shelves else found.files,
         imported=shelves,
     )
+
+
+class PriceFiles:
+    """The price book for those who run for long: read again when one of its files changed."""
+
+    def __init__(self, override_dir: Path | None = None) -> None:
+        self._override_dir = override_dir
+        self._lock = Lock()
+        self._read: tuple[object, PriceBook] | None = None
+
+    def book(self) -> PriceBook:
+        """Give the book as its files are now; several threads may ask.
+
+        Raises:
+            InputError: as `load_price_book`.
+        """
+        with self._lock:
+            folders = (shipped("pricing"), self._override_dir)
+            seen = sorted(_stamp(path) for folder in folders if folder for path in folder.rglob("*"))
+            if self._read is None or self._read[0] != seen:
+                self._read = (seen, load_price_book(self._override_dir))
+            return self._read[1]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # between the listing and now
+        return (str(path), 0, 0)
+    return (str(path), found.st_mtime_ns, found.st_size)
 
 
 def _read_folder(folder: Path, layer: int) -> _Found:

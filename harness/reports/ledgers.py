@@ -133,8 +133,8 @@ def run_table(facts: Sequence[RunFacts[list[str]]], *, database: str) -> Table:
     return Table(name="runs", title=f"Runs in {database}", columns=RUN_COLUMNS, rows=rows)
 
 
-def run_detail(ledger: Ledger, run_id: str) -> RunDetail:
-    """Give everything stored about one run, with counts per cell.
+def known_run(ledger: Ledger, run_id: str) -> RunRecord:
+    """Read a run that somebody named.
 
     Raises:
         InputError: there is no run of that id.
@@ -143,6 +143,16 @@ def run_detail(ledger: Ledger, run_id: str) -> RunDetail:
     if run is None:
         latest = ", ".join(found.run_id for found in ledger.runs()[-5:]) or "none"
         raise InputError(f"there is no run {run_id!r}", where=ledger.database, fix=f"the latest runs are: {latest}")
+    return run
+
+
+def run_detail(ledger: Ledger, run_id: str) -> RunDetail:
+    """Give everything stored about one run, with counts per cell.
+
+    Raises:
+        InputError: there is no run of that id.
+    """
+    run = known_run(ledger, run_id)
     by_cell = cell_counts(ledger, run_id)
     planned = Counter(sample.suite for sample in ledger.planned(run_id))
     drawn = Counter(draw.cell_id for draw in ledger.draws(run_id)) if is_drawn(run) else None

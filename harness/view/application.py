@@ -5,6 +5,7 @@ Data flows request -> `Asked` -> page -> HTML, or rows as CSV or Parquet.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ from harness.view.templating import render
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CHART_LIBRARY = "vega.js"
 ASSETS = Path(__file__).parent / "assets"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILE_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
@@ -48,8 +50,8 @@ def _route(page: Page, sources: Sources, pages: Sequence[Page]) -> Route:
 
 def _answer(page: Page, sources: Sources, pages: Sequence[Page], request: Request) -> Response:
     query = {name: request.query_params.getlist(name) for name in request.query_params}
-    asked = Asked(sources=sources, path=request.url.path, names=request.path_params, query=query)
     try:
+        asked = Asked(sources=sources.now(), path=request.url.path, names=request.path_params, query=query)
         shown = page.make(asked)
         if form := asked.one("format"):
             return _file(shown, form, asked.one("table"))
@@ -100,16 +102,25 @@ def _nothing_here(request: Request) -> Response:
 
 
 async def _asset(request: Request) -> Response:
-    """Serve one of our files, or the chart library; a name is looked up among these, never as a path."""
+    """Serve one of our files, or the chart library; a browser that has these bytes already is told so."""
     name = request.path_params["name"]
-    if name == "vega.js":
-        return Response(await run_in_threadpool(vega_bundle), media_type="text/javascript")
-    found = _assets().get(name)
-    if found is None:
+    if name not in _names():
         return _nothing_here(request)
-    return Response(found, media_type=_TYPES[Path(name).suffix])
+    body, tag = await run_in_threadpool(_file_of_ours, name)
+    headers = {"etag": tag, "cache-control": "private, no-cache"}  # kept, and asked for again by its digest
+    if tag in (one.strip() for one in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=_TYPES[Path(name).suffix], headers=headers)
 
 
 @cache
-def _assets() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in ASSETS.iterdir() if path.suffix in _TYPES}
+def _file_of_ours(name: str) -> tuple[bytes, str]:
+    """Give the bytes of one of `_names`, and their digest as a tag."""
+    body = vega_bundle() if name == CHART_LIBRARY else (ASSETS / name).read_bytes()
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+@cache
+def _names() -> frozenset[str]:
+    """What may be asked for: a name is looked up among these, never taken as a path."""
+    return frozenset({CHART_LIBRARY, *(path.name for path in ASSETS.iterdir() if path.suffix in _TYPES)})

@@ -6,7 +6,7 @@ Data flows request -> `Asked` -> a page's function -> `Shown` -> a template, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from harness.documents.stream import RowStream
@@ -27,10 +27,20 @@ class Sources:
 
     Attributes:
         ledger: opened read-only; safe to read from several threads.
+        reread: gives the prices as their files are now; None = they stay as they are.
     """
 
     ledger: Ledger
     book: PriceBook
+    reread: Callable[[], PriceBook] | None = None
+
+    def now(self) -> Sources:
+        """Give the sources with the prices of this moment.
+
+        Raises:
+            InputError: the price files have mistakes now.
+        """
+        return self if self.reread is None else replace(self, book=self.reread())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

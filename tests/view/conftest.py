@@ -23,7 +23,7 @@ def seen_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def seen(seen_ledger: Path) -> Iterator[TestClient]:
     """Ask the view of that ledger."""
-    with Ledger.open(seen_ledger, create=False) as ledger:
+    with Ledger.open(seen_ledger, read_only=True) as ledger:
         yield viewer(ledger)
 
 

@@ -50,11 +50,11 @@ def optional(given: G | None, read: Callable[[G], T]) -> T | None:
     return None if given is None else read(given)
 
 
-def open_ledger(db: str | None, *, create: bool = False) -> Ledger:
+def open_ledger(db: str | None, *, create: bool = False, read_only: bool = False) -> Ledger:
     """Open the ledger that the options name."""
     from harness.ledger import Ledger
 
-    return Ledger.open(ledger_name(db), create=create)
+    return Ledger.open(ledger_name(db), create=create, read_only=read_only)
 
 
 def place_words(db: str | None, pricing: Path | None) -> list[str]:

@@ -78,10 +78,10 @@ def _repeat_conditions() -> None:
             index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
 
 
-def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:
+def prepare_schema(engine: Engine, *, database: str, create: bool, upgrade: bool = True) -> None:
     """Check that the schema is the one this program writes; make it in an empty database when asked to.
 
-    An older one that only lacks columns or tables is given them.
+    An older one that only lacks columns or tables is given them, unless `upgrade` is off.
 
     Raises:
         LedgerError: the schema is older (says how to upgrade), newer, not a ledger's, or absent without `create`.
@@ -100,7 +100,7 @@ def prepare_schema(engine: Engine, *, database: str, create: bool) -> None:
             if version is None:
                 create_schema(connection)
                 version = SCHEMA_VERSION
-    if version in ONLY_ADDED_TO:
+    if upgrade and version in ONLY_ADDED_TO:
         with suppress(DBAPIError):  # one that may not be written is refused below
             version = upgrade_schema(engine)[1]
     refuse_other_version(version, database)
