@@ -14,6 +14,7 @@ from harness.documents.table import Table
 from harness.errors import HarnessError
 from harness.ledger import Ledger
 from harness.pricing.book import PriceBook
+from harness.view.answers.run_indexes import RunIndexes
 from harness.view.page_addresses import with_query
 
 
@@ -28,11 +29,13 @@ class Sources:
     Attributes:
         ledger: opened read-only; safe to read from several threads.
         reread: gives the prices as their files are now; None = they stay as they are.
+        samples: indexes of the runs that are looked at.
     """
 
     ledger: Ledger
     book: PriceBook
     reread: Callable[[], PriceBook] | None = None
+    samples: RunIndexes = field(default_factory=RunIndexes)
 
     def now(self) -> Sources:
         """Give the sources with the prices of this moment.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts, token_counts
 from harness.ledger.connections import Readable
-from harness.ledger.reading.batch_rows import DriverRows, Lookup, batches
+from harness.ledger.reading.batch_rows import IDS_PER_QUERY, DriverRows, Lookup, batches, listed
 from harness.ledger.reading.sample_rows import OWN_CONTEXT
 from harness.ledger.reading.sums import UsageGroup, usage_groups
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
@@ -68,6 +68,14 @@ def sample_attempts(ledger: Readable, cell_id: int) -> Iterator[list[ChargedRow]
     """Give all attempts of a cell's samples, sample by sample in the order sent, a batch at a time."""
     query = f"{_SELECT} WHERE cell_id = :cell_id AND planned_id IS NOT NULL ORDER BY planned_id, attempt_id"
     return _charged(ledger, batches(ledger, query, values={"cell_id": cell_id}))
+
+
+def charged_by_id(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[list[ChargedRow]]:
+    """Give these attempts in the order they were sent, a batch at a time."""
+    ids = sorted(attempt_ids)
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        some = listed(ids[start : start + IDS_PER_QUERY])
+        yield from _charged(ledger, batches(ledger, f"{_SELECT} WHERE attempt_id IN {some} ORDER BY attempt_id"))
 
 
 def _charged(ledger: Readable, found: Iterator[DriverRows]) -> Iterator[list[ChargedRow]]:

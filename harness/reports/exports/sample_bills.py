@@ -5,7 +5,7 @@ Data flows a cell's attempts in the order of its samples + price book -> one `St
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
@@ -73,19 +73,21 @@ class SampleBills:
 
     def of_cell(self, cell_id: int) -> Iterator[Standing]:
         """Give the samples that were tried, in the order of their `planned_id`."""
-        for planned_id, rows in groupby(self._rows(cell_id), key=lambda row: row.planned_id):
+        charged = (pair for rows in sample_attempts(self.ledger, cell_id) for pair in self.spends(rows))
+        for planned_id, pairs in groupby(charged, key=lambda pair: pair[0].planned_id):
             assert planned_id is not None
             standing = Standing(planned_id)
-            for row in rows:
-                standing.take(row, self._spend(row))
+            for row, spend in pairs:
+                standing.take(row, spend)
             yield standing
 
-    def _rows(self, cell_id: int) -> Iterator[ChargedRow]:
-        for rows in sample_attempts(self.ledger, cell_id):
-            alone = [row.attempt_id for row in rows if not row.summable and row.status not in ("sent", "reused")]
-            self._alone = {row.attempt_id: row for row in attempts_by_id(self.ledger, alone)}
-            self._invoiced = invoiced_of(self.ledger, [row.attempt_id for row in rows if _may_be_billed(row)])
-            yield from rows
+    def spends(self, rows: Sequence[ChargedRow]) -> Iterator[tuple[ChargedRow, Spend]]:
+        """Charge attempts one by one as a report does, whatever their charges depend on."""
+        alone = [row.attempt_id for row in rows if not row.summable and row.status not in ("sent", "reused")]
+        self._alone = {row.attempt_id: row for row in attempts_by_id(self.ledger, alone)}
+        self._invoiced = invoiced_of(self.ledger, [row.attempt_id for row in rows if _may_be_billed(row)])
+        for row in rows:
+            yield row, self._spend(row)
 
     def _spend(self, row: ChargedRow) -> Spend:
         """Charge one attempt as a report does: what was reused is charged nothing, what is open may be billed."""

@@ -1,0 +1,200 @@
+"""Rows of samples as pages and their files show them: numbers from the index, texts from the ledger, some at a time.
+
+Data flows places in a `SampleIndex` -> typed rows under `Column`s, equal to those of the `samples` export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.documents.stream import RowStream
+from harness.documents.table import Column
+from harness.ledger import Ledger
+from harness.ledger.reading.attempt_rows import transcripts_of
+from harness.ledger.reading.export_rows import planned_samples, scores_by_attempt
+from harness.reports.exports.whole_samples import question_text, storable_text
+from harness.secrets import redact_known
+from harness.view.answers.index_plan import Ints
+from harness.view.answers.sample_choice import RIGHT, VERDICTS, model_name
+from harness.view.answers.sample_index import (
+    HAS_DURATION,
+    HAS_FIRST_BYTE,
+    KNOWS_USAGE,
+    NOT_ITEMISED,
+    SampleIndex,
+)
+
+SHOWN_CHARACTERS = 160
+"""Of a question and of an answer in a list."""
+_AT_A_TIME = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One sample as lists show it; None = not known. Dollars are exact."""
+
+    entry: int
+    cell_id: int
+    planned_id: int
+    attempt_id: int | None
+    values: Mapping[str, Any]
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column(name="sample_id", title="sample", description="Sample within its task."),
+    Column(name="epoch", kind="integer", title="repeat", description="Repeat of the sample, from 0."),
+    Column(name="suite", description="Suite."),
+    Column(name="task", description="Task."),
+    Column(name="model", description="Model with its reasoning setting."),
+    Column(name="verdict", description="What became of it: right, wrong, partly right, or no score."),
+    Column(name="score", kind="ratio", description="0 to 1, as reports count it."),
+    Column(name="reason", description="Why there is no score of a scorer."),
+    Column(name="cost_usd", kind="amount", unit="USD", title="cost $", description="All solving attempts, exactly."),
+    Column(name="output_tokens", kind="integer", unit="tokens", title="output", description="All output tokens."),
+    Column(name="reasoning_tokens", kind="integer", unit="tokens", title="reasoning", description="Of the output."),
+    Column(name="reasoning_share", kind="percent", title="share", description="Reasoning of all output, in percent."),
+    Column(name="input_tokens", kind="integer", unit="tokens", title="input", description="Uncached input tokens."),
+    Column(name="duration_s", kind="decimal", unit="s", title="seconds", description="Of the answered attempt."),
+    Column(name="time_to_first_byte_s", kind="decimal", unit="s", title="first byte", description="In seconds."),
+    Column(name="n_attempts", kind="integer", title="attempts", description="Solving requests sent."),
+    Column(name="n_retries", kind="integer", title="retries", description="Attempts that repeat an earlier one."),
+    Column(name="judge_cost_usd", kind="amount", unit="USD", title="judge $", description="Its judge's attempts."),
+    Column(name="question", description="How the question begins; empty where no transcripts were kept."),
+    Column(name="answer", description="Answer as extracted."),
+)
+SORTS = {
+    "model": "model", "task": "task", "verdict": "score", "score": "score", "reason": "reason", "cost_usd": "cost",
+    "output_tokens": "output", "reasoning_tokens": "reasoning", "reasoning_share": "share", "input_tokens": "input",
+    "duration_s": "duration", "time_to_first_byte_s": "first_byte", "n_attempts": "attempts", "n_retries": "retries",
+    "judge_cost_usd": "judge_cost",
+}  # fmt: skip
+"""Column -> name of the order by it."""
+
+
+def shown_columns(index: SampleIndex) -> tuple[Column, ...]:
+    """Leave out columns that say the same of all samples of a run."""
+    suites, tasks = {suite for suite, _ in index.plan.tasks}, index.plan.tasks
+    hidden = {
+        "suite": len(suites) < 2,
+        "task": len(tasks) < 2,
+        "epoch": len(index.plan.sample) == int(index.plan.sample.max(initial=-1)) + 1,
+        "judge_cost_usd": not index.columns["judge_cost"].any(),
+        "score": not ((index.columns["value"] > 0) & (index.columns["value"] < RIGHT)).any(),
+    }
+    return tuple(column for column in COLUMNS if not hidden.get(column.name))
+
+
+def listed(index: SampleIndex, ledger: Ledger, entries: Ints) -> list[Listed]:
+    """Read what lists show of some samples, in the order given; the caller holds the index."""
+    numbers = [_numbers(index, entry) for entry in entries.tolist()]
+    costs = zip(*(index.usd(name, entries.tolist()) for name in ("cost", "judge_cost")), strict=True)
+    why, counted = index.remember("why", index.why)[entries], index.remember("counted", index.counted)[entries]
+    planned = planned_samples(ledger, [one["planned_id"] for one in numbers])
+    attempts = [one["attempt_id"] for one in numbers if one["attempt_id"] is not None]
+    scores = scores_by_attempt(ledger, attempts)
+    questions = {row.attempt_id: question_text(row.messages) for row in transcripts_of(ledger, attempts)}
+    rows = zip(entries.tolist(), numbers, costs, why.tolist(), counted.tolist(), strict=True)
+    found = []
+    for entry, one, (cost, judge), reason, score in rows:
+        cell = index.plan.cells[int(index.model[entry])]
+        sample, attempt_id = planned[one["planned_id"]], one["attempt_id"]
+        scored = scores.get(attempt_id)
+        question = questions.get(attempt_id)
+        values = {
+            **one,
+            "sample_id": sample.sample_id,
+            "epoch": sample.epoch,
+            "suite": cell.suite,
+            "task": sample.task,
+            "model": model_name(cell),
+            "verdict": verdict(score),
+            "score": None if score < 0 else score / RIGHT,
+            "reason": index.reasons[reason] or None,
+            "cost_usd": cost,
+            "judge_cost_usd": judge,
+            "question": None if question is None else _beginning(question),
+            "answer": None if scored is None or scored.answer is None else _beginning(scored.answer),
+        }
+        found.append(
+            Listed(
+                entry=entry,
+                cell_id=cell.cell_id or 0,
+                planned_id=one["planned_id"],
+                attempt_id=attempt_id,
+                values=values,
+            )
+        )
+    return found
+
+
+def _numbers(index: SampleIndex, entry: int) -> dict[str, Any]:
+    """Read the numbers of one entry as the export types them."""
+    one = {name: int(column[entry]) for name, column in index.columns.items()}
+    knows, bits, facts = bool(one["bits"] & KNOWS_USAGE), one["bits"], one["facts"]
+    reasoning = one["reasoning_tokens"] if knows and not bits & NOT_ITEMISED else None
+    output = one["output_tokens"] if knows else None
+    return {
+        "planned_id": int(index.plan.planned[index.question[entry]]),
+        "attempt_id": None if one["attempt"] < 0 else one["attempt"],
+        "input_tokens": one["input_tokens"] if knows else None,
+        "cache_read_tokens": one["cache_read_tokens"] if knows else None,
+        "cache_write_tokens": one["cache_write_tokens"] if knows else None,
+        "output_tokens": output,
+        "reasoning_tokens": reasoning,
+        "reasoning_share": None if not output or reasoning is None else round(100 * reasoning / output, 1),
+        "duration_s": one["duration_us"] / 1_000_000 if facts & HAS_DURATION else None,
+        "time_to_first_byte_s": one["first_byte_us"] / 1_000_000 if facts & HAS_FIRST_BYTE else None,
+        "n_attempts": one["n_attempts"],
+        "n_retries": one["n_retries"],
+    }
+
+
+def verdict(score: int) -> str:
+    """Word a score in millionths; below 0 = there is none."""
+    if score < 0:
+        return VERDICTS["none"]
+    return VERDICTS["right"] if score >= RIGHT else VERDICTS["partial"] if score else VERDICTS["wrong"]
+
+
+def _beginning(text: str) -> str:
+    """Give the first words of a text on one line."""
+    line = " ".join(storable_text(redact_known(text)).split())
+    return line if len(line) <= SHOWN_CHARACTERS else f"{line[: SHOWN_CHARACTERS - 1]}…"
+
+
+def row_of(one: Listed, columns: Sequence[Column]) -> tuple[Any, ...]:
+    """Give the values of a row under columns."""
+    return tuple(one.values[column.name] for column in columns)
+
+
+def stream_listed(index: SampleIndex, entries: Ints, columns: Sequence[Column], ledger: Ledger) -> RowStream:
+    """Stream chosen samples in the order given; memory does not grow with their number."""
+
+    def parts() -> Iterator[Sequence[Sequence[Any]]]:
+        for start in range(0, len(entries), _AT_A_TIME):
+            with index.lock:
+                some = listed(index, ledger, entries[start : start + _AT_A_TIME])
+            yield list(zip(*(row_of(one, columns) for one in some), strict=True))
+
+    return RowStream(name="samples", columns=tuple(columns), batches=parts())
+
+
+def with_text(index: SampleIndex, ledger: Ledger, entries: Ints, text: str) -> Ints:
+    """Keep samples whose question, reasoning, reply or extracted answer has a text, whatever its case."""
+    wanted, kept = text.casefold(), []
+    for start in range(0, len(entries), _AT_A_TIME):
+        some = entries[start : start + _AT_A_TIME]
+        attempts = index.columns["attempt"][some].tolist()
+        said = {}
+        for row in transcripts_of(ledger, [number for number in attempts if number >= 0]):
+            said[row.attempt_id] = "\n".join((question_text(row.messages), row.answer, row.reasoning or ""))
+        scores = scores_by_attempt(ledger, [number for number in attempts if number >= 0])
+        for entry, number in zip(some.tolist(), attempts, strict=True):
+            answer = (scores[number].answer or "") if number in scores else ""
+            if wanted in redact_known(f"{said.get(number, '')}\n{answer}").casefold():
+                kept.append(entry)
+    return np.array(kept, np.int64)
