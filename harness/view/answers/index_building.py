@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.ledger import Ledger
-from harness.ledger.reading.indexed_rows import (
+from harness.ledger.reading.viewed.indexed_rows import (
     PURPOSE_OF,
     STATUS_OF,
     Batch,

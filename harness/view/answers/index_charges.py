@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.ledger import Ledger
 from harness.ledger.columns import INPUT_METERS
 from harness.ledger.reading.charged_rows import ChargedRow, charged_by_id
-from harness.ledger.reading.indexed_rows import FACTS, PURPOSE_OF, STATUS_OF, Batch, facts_of
+from harness.ledger.reading.viewed.indexed_rows import FACTS, PURPOSE_OF, STATUS_OF, Batch, facts_of
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.ledger import CellRecord, Ledger
-from harness.ledger.reading.indexed_rows import plan_rows, sample_ids
+from harness.ledger.reading.viewed.indexed_rows import plan_rows, sample_ids
 
 Ints: TypeAlias = NDArray[np.int64]
 Flags: TypeAlias = NDArray[np.bool_]

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from harness.ledger import Ledger
-from harness.ledger.reading.indexed_rows import Heads, Marks, PlanSize, marks
+from harness.ledger.reading.viewed.indexed_rows import Heads, Marks, PlanSize, marks
 from harness.money import plain
 from harness.version import __version__
 from harness.view.answers.index_building import is_extendable

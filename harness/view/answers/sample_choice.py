@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import InputError
 from harness.ledger import CellRecord
-from harness.ledger.reading.indexed_rows import STATUS_OF
+from harness.ledger.reading.viewed.indexed_rows import STATUS_OF
 from harness.reports.exports.sample_bills import ANSWERED
 from harness.view.answers.index_plan import Flags, Ints
 from harness.view.answers.sample_index import (

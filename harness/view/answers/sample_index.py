@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.ledger.reading.indexed_rows import STATUS_OF, Heads, PlanSize
+from harness.ledger.reading.viewed.indexed_rows import STATUS_OF, Heads, PlanSize
 from harness.money import EXACT, from_pico
 from harness.scorers.values import COUNTED_WRONG
 from harness.view.answers.index_plan import Flags, IndexPlan, Ints

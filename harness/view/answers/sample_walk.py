@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.ledger.reading.indexed_rows import planned_named
+from harness.ledger.reading.viewed.indexed_rows import planned_named
 from harness.view.answers.index_plan import Ints
 from harness.view.answers.listed_samples import with_text
 from harness.view.answers.run_indexes import NotYet
