@@ -11,8 +11,9 @@ import hashlib
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,10 +57,14 @@ def _file_locks(ledger: str, run_id: str, database: str) -> Iterator[None]:
     """Lock beside the file that the path leads to in the end, and by the file's number, whatever its names are."""
     real = os.path.realpath(ledger)
     with ExitStack() as stack:
-        stack.enter_context(_held_file(Path(f"{real}.{_digest(run_id).hex()[:16]}.lock"), run_id, database))
+        stack.enter_context(_held_file(_lock_beside(real, run_id), run_id, database))
         if (by_number := _lock_by_number(real, run_id)) is not None:
             stack.enter_context(_held_file(by_number, run_id, database))
         yield
+
+
+def _lock_beside(real: str, run_id: str) -> Path:
+    return Path(f"{real}.{_digest(run_id).hex()[:16]}.lock")
 
 
 def _lock_by_number(real: str, run_id: str) -> Path | None:
@@ -79,7 +84,7 @@ def _file_lock(path: Path, run_id: str, database: str) -> Iterator[None]:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(handle)
         except BlockingIOError:
             holder = os.read(handle, 200).decode(errors="replace").strip() or "unknown"
             os.close(handle)
@@ -97,6 +102,52 @@ def _file_lock(path: Path, run_id: str, database: str) -> Iterator[None]:
 
 
 _held_file = contextmanager(_file_lock)
+_ASKED_FOR_S = 0.005
+_TIMES_ASKED = 4
+
+
+def _take(handle: int) -> None:
+    """Lock a file for this process alone; one who only asks whether it is held holds it for an instant.
+
+    Raises:
+        BlockingIOError: another process works under it.
+    """
+    for _ in range(_TIMES_ASKED):
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_ASKED_FOR_S)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def run_holder(engine: Engine, run_id: str) -> str | None:
+    """Name the live process that works on a run, without taking anything from it; None = nobody does."""
+    if engine.dialect.name != "sqlite":
+        return _session_holder(engine, _key(b"benchtab run " + run_id.encode()))
+    real = os.path.realpath(str(engine.url.database))
+    names = (_lock_beside(real, run_id), _lock_by_number(real, run_id))
+    return next((holder for name in names if name is not None and (holder := _file_holder(name))), None)
+
+
+def _file_holder(path: Path) -> str | None:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back on closing
+    except BlockingIOError:
+        return os.read(handle, 200).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(handle)
+    return None
+
+
+def _session_holder(engine: Engine, key: int) -> str | None:
+    with engine.connect() as pooled:
+        connection: psycopg.Connection[Any] = pooled.connection.driver_connection  # type: ignore[assignment]  # its own
+        found = connection.execute(_HOLDER, _halves(key)).fetchone()
+    return None if found is None else str(found[0])
 
 
 def _is_still(path: Path, handle: int) -> bool:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from harness.errors import HarnessError
 from harness.rendering.export_files import write_file
 from harness.rendering.html.vega_bundle import vega_bundle
+from harness.view.live.live_route import live_route
 from harness.view.menu import PAGES
 from harness.view.page_values import Asked, NotThere, Page, Shown, Sources
 from harness.view.templating import render
@@ -37,7 +38,8 @@ FILE_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apac
 
 def make_application(sources: Sources, pages: Sequence[Page] = PAGES) -> Starlette:
     """Make the application over one ledger; who may ask it is decided around it (`guard`)."""
-    routes = [Route("/assets/{name}", _asset), *(_route(page, sources, pages) for page in pages)]
+    own = (Route("/assets/{name}", _asset), live_route(sources))
+    routes = [*own, *(_route(page, sources, pages) for page in pages)]
     return Starlette(routes=routes, exception_handlers={404: lambda request, _: _nothing_here(request)})
 
 

@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.ledger import Ledger
 from harness.pricing.book import PriceBook
 from harness.view.answers.run_indexes import RunIndexes
+from harness.view.live.readers import Readers
 from harness.view.page_addresses import with_query
 
 
@@ -30,12 +31,14 @@ class Sources:
         ledger: opened read-only; safe to read from several threads.
         reread: gives the prices as their files are now; None = they stay as they are.
         samples: indexes of the runs that are looked at.
+        readers: of runs that are looked at while they go on.
     """
 
     ledger: Ledger
     book: PriceBook
     reread: Callable[[], PriceBook] | None = None
     samples: RunIndexes = field(default_factory=RunIndexes)
+    readers: Readers = field(default_factory=Readers)
 
     def now(self) -> Sources:
         """Give the sources with the prices of this moment.

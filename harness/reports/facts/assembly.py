@@ -182,19 +182,30 @@ def run_spends(ledger: Ledger, book: PriceBook, run_ids: Sequence[str]) -> dict[
     return spends
 
 
+def settled_cells(ledger: Ledger, run: RunRecord, charger: Charger) -> Cells:
+    """Charge what is settled of a run as a report does, cell by cell; `unknown_spend` has the rest."""
+    cells = _cells(ledger, [run])
+    _charge_settled(ledger, [run.run_id], cells, charger, SampleSpend())
+    return cells
+
+
 def _charge_attempts(
     ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger, spent: SampleSpend
 ) -> None:
     """Charge all attempts of these runs."""
+    _charge_settled(ledger, run_ids, cells, charger, spent)
+    for bill in unknown_bills(ledger, run_ids):
+        cell = cells[bill.cell_id]
+        cell.add(bill.purpose, unknown_spend(bill, cell, charger.book))
+
+
+def _charge_settled(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger, spent: SampleSpend) -> None:
     sums = (ServedSum.of(each, cells[each.cell_id].record) for each in usage_sums(ledger, run_ids))
     for one in taken_apart(sums, lambda cell_ids: split_rows(ledger, cell_ids), charger):
         _add_sum(cells[one.sums.cell_id], one, charger, spent)
     for row in attempt_rows(ledger, run_ids, only="one_by_one"):
         _add_single(cells[row.cell_id], row, charger, spent)
     _charge_hardware(ledger, run_ids, cells, charger, spent)
-    for bill in unknown_bills(ledger, run_ids):
-        cell = cells[bill.cell_id]
-        cell.add(bill.purpose, _unknown_spend(bill, cell, charger.book))
     for settled in invoiced_sums(ledger, run_ids):
         cells[settled.cell_id].add(settled.purpose, invoiced_spend(settled))
 
@@ -318,8 +329,8 @@ def _add_hardware(
                 spent.add_single(row.cell_id, row.planned_id, float(usd), 0)
 
 
-def _unknown_spend(bill: UnknownBill, cell: RunCell, book: PriceBook) -> Spend:
-    """Open rows add attempts; settled ones without usage were counted with the sums already."""
+def unknown_spend(bill: UnknownBill, cell: RunCell, book: PriceBook) -> Spend:
+    """Bound what may be billed beside what is settled: only open rows add attempts, the others are counted there."""
     bound: Decimal | None = from_pico(bill.reserved_pico_usd)
     # in mode expected less than the worst case is reserved
     if bill.n_unbounded or cell.run.config.get("budget_mode") == "expected":
@@ -340,4 +351,4 @@ def _unknown_spend(bill: UnknownBill, cell: RunCell, book: PriceBook) -> Spend:
     )
 
 
-__all__ = ["run_spends", "spend_report"]
+__all__ = ["run_spends", "settled_cells", "spend_report", "unknown_spend"]

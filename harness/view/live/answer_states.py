@@ -1,0 +1,89 @@
+"""Where each planned answer of each cell stands: open, answered, or failed at its last try.
+
+Pure. Data flows attempts in the order they were sent and settled -> one byte for each planned answer -> counts by task.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.ledger.reading.live_rows import DrawnCount, PlannedTask, TrackedRow
+
+UNTRIED, OPEN, FAILED, ANSWERED = range(4)
+_ANSWERED = ("succeeded", "reused")
+
+
+@dataclass(slots=True)
+class AnswerStates:
+    """The answers that a run planned, and where they stand.
+
+    Attributes:
+        first: the lowest planned id; the others follow it closely.
+        tasks: (suite, task), by number.
+        task_of: number of the task of each planned id less `first`; -1 = an id of another run.
+        n_planned: by the number of a task.
+        drawn: what waves have drawn, by cell and task; None = all that is planned is asked.
+    """
+
+    first: int
+    tasks: list[tuple[str, str]]
+    task_of: list[int]
+    n_planned: Mapping[int, int]
+    drawn: Mapping[tuple[int, str], int] | None = None
+    _states: dict[int, bytearray] = field(default_factory=dict)
+    _counts: dict[int, Counter[tuple[int, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, planned: Iterable[PlannedTask]) -> AnswerStates:
+        """Take a plan, in the order of its ids."""
+        numbers: dict[tuple[str, str], int] = {}
+        first, task_of = 0, list[int]()
+        for planned_id, suite, task in planned:
+            number = numbers.setdefault((suite, task), len(numbers))
+            if not task_of:
+                first = planned_id
+            task_of += [-1] * (planned_id - first - len(task_of))
+            task_of.append(number)
+        return cls(first=first, tasks=list(numbers), task_of=task_of, n_planned=Counter(task_of))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is planned yet."""
+        return not self.task_of
+
+    def draw(self, counts: Iterable[DrawnCount]) -> None:
+        """Take what waves have drawn so far."""
+        self.drawn = {(one.cell_id, one.task): one.n_drawn for one in counts}
+
+    def take(self, row: TrackedRow) -> None:
+        """Take an attempt as it stands; of one answer, in the order they were sent."""
+        place = None if row.planned_id is None else row.planned_id - self.first
+        if row.purpose != "solve" or place is None or not 0 <= place < len(self.task_of):
+            return
+        states = self._states.get(row.cell_id)
+        if states is None:
+            states = self._states[row.cell_id] = bytearray(len(self.task_of))
+            self._counts[row.cell_id] = Counter()
+        before, now = states[place], OPEN if row.status == "sent" else ANSWERED if row.status in _ANSWERED else FAILED
+        if before in (ANSWERED, now):
+            return
+        states[place] = now
+        counts, task = self._counts[row.cell_id], self.task_of[place]
+        counts[task, before] -= 1
+        counts[task, now] += 1
+
+    def counts(self, cell_id: int, suite: str) -> list[tuple[str, int, int, int]]:
+        """Give (task, planned, answered, failed at the last try) of the tasks of a cell."""
+        counts: Mapping[tuple[int, int], int] = self._counts.get(cell_id, Counter())
+        return [
+            (task, self._planned(cell_id, number), counts[number, ANSWERED], counts[number, FAILED])
+            for number, (of, task) in enumerate(self.tasks)
+            if of == suite
+        ]
+
+    def _planned(self, cell_id: int, number: int) -> int:
+        if self.drawn is None:
+            return self.n_planned[number]
+        return self.drawn.get((cell_id, self.tasks[number][1]), 0)
