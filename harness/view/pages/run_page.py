@@ -8,6 +8,7 @@ from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.spend_page import report_page
 from harness.reports.spend.spend_tables import label, spend_table
 from harness.view.charts.vega_charts import vega_charts
+from harness.view.live.live_route import live_part
 from harness.view.page_addresses import samples_address
 from harness.view.page_values import Asked, Grid, NotThere, Shown
 
@@ -33,6 +34,7 @@ def run_page(asked: Asked) -> Shown:
         title=run_id,
         values={
             "run": run,
+            "live": live_part(asked.sources, run),
             "page": page,
             "charts": vega_charts(page.charts, links),
             "main": grid(page.main),
