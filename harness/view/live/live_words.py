@@ -110,7 +110,7 @@ def _figures(state: LiveState) -> dict[str, tuple[str, str]]:
     spend, planned = state.spend, state.n_planned
     more = " so far, more may be drawn" if state.is_open_ended else ""
     share = f"{state.n_answered / planned:.0%} of {count(planned)}{more}" if planned else "nothing planned yet"
-    lost = f", {count(state.n_failed)} failed at the last try" if state.n_failed else ""
+    lost = f", of {count(state.n_failed)} the last try failed" if state.n_failed else ""
     return {
         "answers": (count(state.n_answered), f"{share}{lost}"),
         "dollars": (_charged(spend), _besides(spend)),
