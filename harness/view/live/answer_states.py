@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.ledger.reading.live_rows import DrawnCount, PlannedTask, TrackedRow
+from harness.ledger.reading.underway.live_rows import DrawnCount, PlannedTask, TrackedRow
 
 UNTRIED, OPEN, FAILED, ANSWERED = range(4)
 _ANSWERED = ("succeeded", "reused")

@@ -9,7 +9,7 @@ from typing import Literal
 from harness.ledger.records import RunStatus
 from harness.reports.facts.report_facts import Spend
 from harness.runner.forecast.bills import BillForecast
-from harness.view.live.pace import TimeLeft
+from harness.view.live.answer_pace import TimeLeft
 
 Standing = Literal["under way", "waiting for a batch", "abandoned", "complete", "partial", "failed"]
 """`abandoned` = its status says that it is running, and no process works on it."""

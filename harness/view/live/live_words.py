@@ -18,8 +18,8 @@ from harness.reports.spend.wording import NOT_KNOWN, count, dollars, whole
 from harness.runner.forecast.bill_words import forecast_words, stage_words
 from harness.runner.forecast.bills import BillForecast
 from harness.secrets import redact_known
+from harness.view.live.answer_pace import TimeLeft
 from harness.view.live.live_values import LiveCell, LiveFailure, LiveState
-from harness.view.live.pace import TimeLeft
 from harness.view.page_addresses import run_address, sample_address
 
 _NEVER_ENDS = "no end in sight"

@@ -13,11 +13,11 @@ from harness.ledger.batch_states import open_batches
 from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.models import ModelSpec
 from harness.reports.facts.report_facts import NOTHING, Spend
-from harness.reports.facts.running_bill import RunningBill, whole_spend
+from harness.reports.underway.running_bill import RunningBill, whole_spend
 from harness.runner.budgets import budget_scopes
 from harness.runner.forecast.bills import BillForecast
+from harness.view.live.answer_pace import Pace, TimeLeft
 from harness.view.live.live_values import LiveBatches, LiveBudget, LiveCell, LiveFailure, LiveState, LiveTask
-from harness.view.live.pace import Pace, TimeLeft
 from harness.view.live.tally import Tally
 from harness.waves.design_record import DESIGN
 

@@ -15,7 +15,7 @@ from harness.errors import InputError
 from harness.instants import now_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
-from harness.ledger.reading.live_rows import (
+from harness.ledger.reading.underway.live_rows import (
     Ends,
     before_first_attempt,
     drawn_counts,
@@ -26,7 +26,7 @@ from harness.ledger.reading.live_rows import (
     tracked_rows,
 )
 from harness.pricing.book import PriceBook
-from harness.reports.facts.running_bill import RunningBill
+from harness.reports.underway.running_bill import RunningBill
 from harness.view.live.answer_states import AnswerStates
 from harness.view.live.live_values import LiveState
 from harness.view.live.moments import Seen, state_of

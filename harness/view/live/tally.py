@@ -9,9 +9,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.ledger.reading.live_rows import TrackedRow
+from harness.ledger.reading.underway.live_rows import TrackedRow
+from harness.view.live.answer_pace import LOOKS_BACK_S, Pace
 from harness.view.live.answer_states import AnswerStates
-from harness.view.live.pace import LOOKS_BACK_S, Pace
 
 MOST_FAILURES = 10
 

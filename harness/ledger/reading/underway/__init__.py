@@ -1,0 +1,1 @@
+"""What is new of runs that others write at the same time."""

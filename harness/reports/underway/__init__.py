@@ -1,0 +1,1 @@
+"""What runs under way cost so far."""
