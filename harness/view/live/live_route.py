@@ -41,16 +41,20 @@ def live_route(sources: Sources) -> Route:
 
     async def answer(request: Request) -> Response:
         run_id, accepted = request.path_params["run_id"], request.headers.get("accept", "")
-        reader = sources.readers.of(sources.ledger, sources.book, run_id)
+
+        def read() -> LiveState:
+            now = sources.now()
+            return now.readers.of(now.ledger, now.book, run_id).read()
+
         if request.query_params.get("once") or (_JSON in accepted and _EVENTS not in accepted):
-            return await run_in_threadpool(_once, reader.read)
+            return await run_in_threadpool(_once, read)
         if _PAGE in accepted:
             return RedirectResponse(run_address(run_id), status_code=303)
         if await run_in_threadpool(sources.ledger.run, run_id) is None:
             return PlainTextResponse(f"there is no run {run_id}", status_code=404)
         if watches.is_full:
             return PlainTextResponse("too many pages are watching; close some", status_code=503)
-        return StreamingResponse(_events(watches, run_id, reader.read), media_type=_EVENTS, headers=_NOT_KEPT)
+        return StreamingResponse(_events(watches, run_id, read), media_type=_EVENTS, headers=_NOT_KEPT)
 
     return Route(PATH, answer, methods=["GET"])
 

@@ -21,9 +21,11 @@ class Readers:
         self._lock = Lock()
 
     def of(self, ledger: Ledger, book: PriceBook, run_id: str) -> RunReader:
-        """Give the reader of a run."""
+        """Give the reader of a run; with other prices it is charged anew."""
         with self._lock:
-            found = self._known.pop(run_id, None) or RunReader(ledger, book, run_id)
+            found = self._known.pop(run_id, None)
+            if found is None or found.book.sha256 != book.sha256:
+                found = RunReader(ledger, book, run_id)
             self._known[run_id] = found
             while len(self._known) > MOST_READERS:
                 self._known.popitem(last=False)
