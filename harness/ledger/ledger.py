@@ -33,7 +33,7 @@ from harness.ledger.connections import (
     writing,
 )
 from harness.ledger.encoding import canonical_json
-from harness.ledger.locks import Hold, hold_run_lock, run_holder
+from harness.ledger.locks import Hold, hold_run_lock
 from harness.ledger.records import (
     Budget,
     CellRecord,
@@ -343,11 +343,6 @@ class Ledger:
                 yield
             finally:
                 self._held.remove(run_id)
-
-    def run_holder(self, run_id: str) -> str | None:
-        """Name the live process that works on a run; None = nobody does, whatever the run's status says."""
-        with explained(self.database):
-            return run_holder(self.engine, run_id)
 
     def writer(self) -> Writer:
         """Return the append writer; use it as `async with`. Its own session holds the runs that are held by now, too.

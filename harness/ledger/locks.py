@@ -120,7 +120,7 @@ def _take(handle: int) -> None:
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def run_holder(engine: Engine, run_id: str) -> str | None:
+def lock_holder(engine: Engine, run_id: str) -> str | None:
     """Name the live process that works on a run, without taking anything from it; None = nobody does."""
     if engine.dialect.name != "sqlite":
         return _session_holder(engine, _key(b"benchtab run " + run_id.encode()))

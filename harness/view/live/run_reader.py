@@ -22,6 +22,7 @@ from harness.ledger.reading.underway.live_rows import (
     invoiced_open,
     newest_ids,
     planned_tasks,
+    run_holder,
     settled_rows,
     tracked_rows,
 )
@@ -71,11 +72,11 @@ class RunReader:
         """
         with self._lock:
             # asked before, for a process that ends meanwhile, and after, for one that begins
-            holder = self._ledger.run_holder(self._run_id)
+            holder = run_holder(self._ledger, self._run_id)
             with self._ledger.at_one_moment() as still:
                 seen = self._read(still)
                 if seen.run.status == "running" and holder is None:
-                    holder = self._ledger.run_holder(self._run_id)
+                    holder = run_holder(self._ledger, self._run_id)
                 return state_of(still, seen, holder)
 
     def _read(self, still: Ledger) -> Seen:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from harness.ledger.connections import Readable
+from harness.ledger.ledger import Ledger, explained
+from harness.ledger.locks import lock_holder
 from harness.ledger.reading.batch_rows import batches, rows_by_id, select_rows
 from harness.ledger.reading.sums import SETTLED_BY_INVOICE
 
@@ -111,3 +113,9 @@ def drawn_counts(ledger: Readable, run_id: str) -> list[DrawnCount]:
         WHERE draws.{_OF_RUN} GROUP BY draws.cell_id, planned_samples.task
     """
     return [DrawnCount._make(row) for row in select_rows(ledger, query, run_id=run_id)]
+
+
+def run_holder(ledger: Ledger, run_id: str) -> str | None:
+    """Name the live process that works on a run; None = nobody does, whatever the run's status says."""
+    with explained(ledger.database):
+        return lock_holder(ledger.engine, run_id)
