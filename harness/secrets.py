@@ -143,6 +143,19 @@ def redact_known(text: str) -> str:
     return text
 
 
+_LONGEST_SECRET = 8_192
+
+
+def redact_pieces(pieces: Iterable[str]) -> Iterator[str]:
+    """Do as `redact_known` for a text that comes in pieces: a secret that lies over an edge is masked, too."""
+    waiting = ""
+    for piece in pieces:
+        waiting = redact_known(waiting + piece)
+        yield waiting[:-_LONGEST_SECRET]
+        waiting = waiting[-_LONGEST_SECRET:]
+    yield waiting
+
+
 def holds_known(texts: Iterable[str]) -> bool:
     """Say whether any of these texts holds a secret of this process; asked once for all, which every answer pays."""
     known = _KNOWN.unmistakable

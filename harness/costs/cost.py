@@ -68,7 +68,7 @@ def price_request(book: PriceBook, usage: Usage, served: Served) -> Cost:
     if match is None:
         return _stated(usage, None, warnings)
     terms = served.terms(usage)
-    bills = [charge(part, match.price, own, factor=match.multiply) for part, own in _own_parts(usage, terms)]
+    bills = [charge(part, match.price, own, factor=match.multiply) for part, own in own_parts(usage, terms)]
     bills += _other_bills(book, usage, served.provider, terms)
     warnings += [warning for bill in bills for warning in bill.warnings]
     if _straddles(book, match, terms, served, name):
@@ -164,7 +164,7 @@ def may_be_asked(book: PriceBook, provider: str, asked: Match, served: str, at: 
     return family is None or family[0] not in book.families(provider)
 
 
-def _own_parts(usage: Usage, terms: Terms) -> Iterator[tuple[Usage, Terms]]:
+def own_parts(usage: Usage, terms: Terms) -> Iterator[tuple[Usage, Terms]]:
     """Give what the answering model used, call by call where the calls may fall on both sides of a context tier."""
     if not usage.calls:
         yield usage, terms
@@ -182,14 +182,18 @@ def _other_bills(book: PriceBook, usage: Usage, provider: str, terms: Terms) -> 
         if match is None:
             yield Bill(lines=(), unpriced=(missing_price(book, provider, name, terms.at),))
             continue
-        own = Terms(
-            at=terms.at,
-            context_tokens=part.context_tokens if part.context_tokens is not None else part.input_tokens or 0,
-            tier=terms.tier,
-            geo=terms.geo,
-            thinking=part.thinking,
-        )
-        yield charge(part, match.price, own, factor=match.multiply, model=name)
+        yield charge(part, match.price, other_terms(part, terms), factor=match.multiply, model=name)
+
+
+def other_terms(part: Usage, terms: Terms) -> Terms:
+    """Say what the price of another model inside a payload depends on; `terms` are those of the payload."""
+    return Terms(
+        at=terms.at,
+        context_tokens=part.context_tokens if part.context_tokens is not None else part.input_tokens or 0,
+        tier=terms.tier,
+        geo=terms.geo,
+        thinking=part.thinking,
+    )
 
 
 def _total(match: Match, bills: list[Bill], warnings: list[str]) -> Cost:

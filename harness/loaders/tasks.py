@@ -124,6 +124,12 @@ def has_local_data(task: Task, *, suite_path: Path | None = None, data_dir: Path
     return bool(_local_files(task.dataset, _folders(suite_path, data_dir)))
 
 
+def local_bytes(task: Task, *, suite_path: Path | None = None, data_dir: Path | None = None) -> int | None:
+    """Give the size of a task's local files as they lie there; None = it has none, and would be downloaded."""
+    files = _local_files(task.dataset, _folders(suite_path, data_dir))
+    return sum(path.stat().st_size for path in {file.path for file in files}) if files else None
+
+
 def _folders(suite_path: Path | None, data_dir: Path | None) -> list[Path]:
     """Where local data may lie: --data first, then beside the suite's file."""
     if data_dir is not None and not data_dir.is_dir():

@@ -15,25 +15,28 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from harness.errors import HarnessError
 from harness.rendering.export_files import write_file
 from harness.rendering.html.vega_bundle import vega_bundle
+from harness.secrets import redact_pieces
 from harness.view.live.live_route import live_route
 from harness.view.menu import PAGES
 from harness.view.page_values import Asked, NotThere, Page, Shown, Sources
 from harness.view.templating import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CHART_LIBRARY = "vega.js"
 ASSETS = Path(__file__).parent / "assets"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILE_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 """What a page's tables can be had as, by the name in `?format=`."""
+TEXT = "txt"
+"""What its long texts can be had as."""
 
 
 def make_application(sources: Sources, pages: Sequence[Page] = PAGES) -> Starlette:
@@ -78,7 +81,9 @@ def _answer(page: Page, sources: Sources, pages: Sequence[Page], request: Reques
 
 
 def _file(shown: Shown, form: str, table: str) -> Response:
-    """Send one of the page's tables as a file: what its address chooses, all rows of it."""
+    """Send one of the page's tables as a file: what its address chooses, all rows of it; or one of its texts."""
+    if form == TEXT and table in shown.texts:
+        return _text(shown.texts[table](), f"{table}.txt")
     name = table or next(iter(shown.downloads), "")
     if name not in shown.downloads or form not in FILE_TYPES:
         raise NotThere(
@@ -92,6 +97,13 @@ def _file(shown: Shown, form: str, table: str) -> Response:
     return FileResponse(
         path, media_type=FILE_TYPES[form], filename=path.name, background=BackgroundTask(folder.cleanup)
     )
+
+
+def _text(pieces: Iterator[str], filename: str) -> Response:
+    """Send a text piece by piece, as a file that no browser shows as anything else."""
+    headers = {"content-disposition": f'attachment; filename="{filename}"', "x-content-type-options": "nosniff"}
+    written = (piece.encode("utf-8", "replace") for piece in redact_pieces(pieces))
+    return StreamingResponse(written, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _problem(error: HarnessError, status: int) -> HTMLResponse:

@@ -6,9 +6,11 @@ from harness.view.page_addresses import RUNS
 from harness.view.page_values import Page
 from harness.view.pages.run_page import run_page
 from harness.view.pages.runs_page import runs_page
+from harness.view.pages.sample_page import sample_page
 
 PAGES: tuple[Page, ...] = (
     Page(path=RUNS, make=runs_page, menu="Runs"),
     Page(path="/runs/{run_id}", make=run_page),
+    Page(path="/runs/{run_id}/samples/{cell_id}/{planned_id}", make=sample_page),
 )
 """In the order of the menu."""

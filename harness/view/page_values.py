@@ -5,7 +5,7 @@ Data flows request -> `Asked` -> a page's function -> `Shown` -> a template, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -118,6 +118,7 @@ class Grid:
 
 
 Rows: TypeAlias = Callable[[], RowStream]
+Pieces: TypeAlias = Callable[[], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +129,14 @@ class Shown:
         template: file in `templates`.
         values: what the template is given besides `asked`, `title` and the names of `downloads`.
         downloads: tables of the page by name, each as all rows that the address chooses; the first is the usual one.
+        texts: long texts of the page by name, each whole and a piece at a time, for `?table=NAME&format=txt`.
     """
 
     template: str
     title: str
     values: Mapping[str, Any]
     downloads: Mapping[str, Rows] = field(default_factory=dict)
+    texts: Mapping[str, Pieces] = field(default_factory=dict)
 
 
 PageFunction: TypeAlias = Callable[[Asked], Shown]

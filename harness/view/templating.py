@@ -46,12 +46,22 @@ def _environment() -> Environment:
     made.filters["readable"] = readable
     made.filters["sort_number"] = number_in
     made.filters["embedded"] = _embedded
+    made.filters["rendered_markdown"] = _rendered_markdown
     made.globals.update(number_kinds=NUMBER_KINDS, to=page_addresses, version=__version__)
     return made
 
 
 def _safe_text(value: object) -> object:
     return redact_known(printable(value)) if type(value) is str else value
+
+
+def _rendered_markdown(text: str) -> Markup:
+    """Render what a model wrote; its links, images and tags stay text."""
+    from markupsafe import Markup
+
+    from harness.rendering.html.marked_text import marked_html
+
+    return Markup(marked_html(redact_known(printable(text))))  # noqa: S704  # made of our own elements
 
 
 def _embedded(value: object) -> Markup:

@@ -141,6 +141,12 @@ def attempts_by_id(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[Att
     yield from map(_attempt_row, rows_by_id(ledger, query, attempt_ids))
 
 
+def attempts_of_sample(ledger: Readable, cell_id: int, planned_id: int) -> list[AttemptRow]:
+    """Give every attempt for a sample of a cell, of any purpose, in the order they were sent."""
+    query = _attempts_query("SELECT * FROM attempts WHERE cell_id = :cell_id AND planned_id = :planned_id", "1 = 1")
+    return [_attempt_row(row) for row in select_rows(ledger, query, cell_id=cell_id, planned_id=planned_id)]
+
+
 def _attempts_query(chosen: str, of_runs: str, *, by_sample: bool = False) -> str:
     order = "attempts.cell_id, attempts.planned_id, " if by_sample else ""
     return f"""
@@ -210,6 +216,16 @@ def score_rows(ledger: Readable, run_ids: Sequence[str] | None = None, *, newest
     """
     for row in select_rows(ledger, query, run_ids):
         yield record_of(ScoreRow, row)
+
+
+def scores_of(ledger: Readable, attempt_ids: Sequence[int]) -> list[ScoreRow]:
+    """Give every score of these attempts in the order recorded: the last one of an attempt counts."""
+    query = f"""
+        SELECT scores.*, {_CELL}, {_SAMPLE}
+        FROM scores JOIN cells USING (cell_id) JOIN planned_samples USING (planned_id)
+        WHERE scores.attempt_id IN :ids ORDER BY scores.score_id
+    """
+    return [record_of(ScoreRow, row) for row in rows_by_id(ledger, query, attempt_ids)]
 
 
 _TRANSCRIPT = """

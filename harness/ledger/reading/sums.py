@@ -280,8 +280,31 @@ def invoiced_sums(ledger: Readable, run_ids: Sequence[str] | None = None) -> lis
 
 def invoiced_of(ledger: Readable, attempt_ids: Sequence[int]) -> dict[int, InvoicedRecord]:
     """Give the newest fact of each of these attempts that has one."""
-    query = f"SELECT * FROM invoiced WHERE attempt_id IN :ids AND {NEWEST}"
-    return {row.attempt_id: _invoiced(row) for row in rows_by_id(ledger, query, attempt_ids)}
+    return {told.attempt_id: told for told in all_invoiced_of(ledger, attempt_ids)}
+
+
+def all_invoiced_of(ledger: Readable, attempt_ids: Sequence[int]) -> list[InvoicedRecord]:
+    """Give every fact of these attempts, in the order recorded."""
+    query = "SELECT * FROM invoiced WHERE attempt_id IN :ids ORDER BY invoiced_id"
+    return [_invoiced(row) for row in rows_by_id(ledger, query, attempt_ids)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStatement:
+    """What the tool that wrote a log says that a request cost; `note` is its own word on it."""
+
+    attempt_id: int
+    stated_cost_usd: Decimal
+    note: str | None
+
+
+def tool_costs_of(ledger: Readable, attempt_ids: Sequence[int]) -> dict[int, ToolStatement]:
+    """Give what tools say of these attempts, by attempt."""
+    query = "SELECT * FROM imported_costs WHERE attempt_id IN :ids"
+    return {
+        row.attempt_id: record_of(ToolStatement, row, stated_cost_usd=Decimal(row.stated_cost_usd))
+        for row in rows_by_id(ledger, query, attempt_ids)
+    }
 
 
 def invoiced_records(ledger: Readable) -> Iterator[InvoicedRecord]:

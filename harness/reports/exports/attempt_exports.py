@@ -15,7 +15,7 @@ from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.charged_rows import ChargedRow, charged_rows
 from harness.ledger.reading.export_rows import NAMES, STORED, Columns, Names, stored_columns
 from harness.pricing.book import PriceBook
-from harness.reports.exports.attempt_rates import AttemptRates, Line, price_used
+from harness.reports.exports.attempt_rates import AttemptRates, Line, lines_of_cost
 from harness.reports.facts.charger import served_row, usage_of_row
 from harness.scorers.values import COUNTED_WRONG
 
@@ -94,9 +94,4 @@ def _apart(rows: Sequence[ChargedRow]) -> list[int]:
 
 def _single_lines(book: PriceBook, row: AttemptRow) -> Iterator[Line]:
     """Charge one attempt with fees, other models or a stated cost: by the price book, else as its provider states."""
-    cost = price_request(book, usage_of_row(row), served_row(row))
-    if cost.list_usd is None and cost.usd is not None:
-        yield ("stated", 1, cost.usd, cost.usd, None, None)
-        return
-    for line in cost.lines:
-        yield (line.meter.value, line.quantity, line.usd_per_unit, line.usd, *price_used(cost))
+    return lines_of_cost(price_request(book, usage_of_row(row), served_row(row)))

@@ -64,6 +64,15 @@ def price_used(cost: Cost) -> tuple[str | None, int | None]:
     return cost.price.name, None if start is None else int(start.timestamp()) * 1_000_000
 
 
+def lines_of_cost(cost: Cost) -> Iterator[Line]:
+    """Give the lines of a bill: by the price book, else the one amount that the provider states."""
+    if cost.list_usd is None and cost.usd is not None:
+        yield ("stated", 1, cost.usd, cost.usd, None, None)
+        return
+    for line in cost.lines:
+        yield (line.meter.value, line.quantity, line.usd_per_unit, line.usd, *price_used(cost))
+
+
 @dataclass(slots=True)
 class AttemptRates:
     """Rates remembered by group; where a price can change inside a group, by stretch of unchanged rates."""

@@ -38,7 +38,7 @@ def history_table(book: PriceBook, provider: str, model: str) -> Table:
     notes: list[str] = []
     for record, shown in _followed(book, provider, model):
         if isinstance(record, Alias):
-            notes.append(_alias_sentence(record))
+            notes.append(alias_sentence(record))
             continue
         rows.append((*shown, *_price_cells(record)))
         notes += [f"{shown[0]}: {sentence}" for sentence in _explanation(record)]
@@ -215,7 +215,8 @@ def _rate_text(meter: Meter, rate: Decimal) -> str:
     return f"{meter.value} {plain(rate)}" if meter in TOKEN_METERS else f"{meter.value} {plain(rate)} each"
 
 
-def _alias_sentence(alias: Alias) -> str:
+def alias_sentence(alias: Alias) -> str:
+    """Say for what a name stood, since when, and who says so."""
     start, end = _span(alias)
     factor = "" if alias.multiply is None else f" at {plain(alias.multiply)}x"
     span = f"from {start}" + (f" until {end}" if end else "")

@@ -1,0 +1,216 @@
+"""The facts of one sample on one model: what was asked and said, how it was scored, every attempt and what it cost.
+
+Data flows ids -> rows found by index + price book -> `OneSample`, which terminal and view lay out. Long texts are read
+from their beginning, so that memory does not grow with a transcript.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.ledger import CellRecord, Ledger, PlannedRecord, RunRecord
+from harness.ledger.encoding import read_json
+from harness.ledger.reading.attempt_rows import AttemptRow, ScoreRow, attempts_of_sample, scores_of
+from harness.ledger.reading.charged_rows import charged_by_id
+from harness.ledger.reading.export_rows import PlannedSample, Scored
+from harness.ledger.reading.sums import ToolStatement, all_invoiced_of, tool_costs_of
+from harness.ledger.reading.viewed.long_texts import Beginning, beginning_of
+from harness.ledger.reading.viewed.sample_ids import cell_of, planned_sample
+from harness.ledger.records import InvoicedRecord
+from harness.pricing.book import PriceBook
+from harness.reports.exports.attempt_rates import AttemptRates
+from harness.reports.exports.sample_bills import SampleBills, Standing
+from harness.reports.exports.whole_samples import WholeSample
+from harness.reports.samples.attempt_bills import AttemptBill, attempt_bill
+
+SHOWN_BYTES = 200_000
+"""Of each text on a page; the whole is a file."""
+WHOLE = 1 << 62
+MOST_PROMPT_BYTES = 2_000_000
+"""A longer prompt is not laid out message by message: it is shown as it is stored."""
+
+
+class Part(NamedTuple):
+    """A part of a message: a text, or an image by its digest (`image/png;sha256=...`)."""
+
+    text: str = ""
+    image: str = ""
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message of the prompt."""
+
+    role: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What was said in an attempt; None = it was not kept, or there was none.
+
+    Attributes:
+        messages: None = the prompt is too long to be laid out: `prompt` has its beginning as it is stored.
+    """
+
+    prompt: Beginning
+    answer: Beginning | None
+    reasoning: Beginning | None
+    messages: tuple[Message, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFacts:
+    """One attempt with its bill.
+
+    Attributes:
+        told: what accounts say of it, in the order recorded: the newest counts.
+        tool: what the tool that wrote an imported log says that it cost.
+    """
+
+    row: AttemptRow
+    bill: AttemptBill
+    told: tuple[InvoicedRecord, ...]
+    tool: ToolStatement | None
+
+    @property
+    def flags(self) -> tuple[tuple[str, str], ...]:
+        """Why the usage does not add up, each with its detail."""
+        return tuple((name, detail) for name, detail in read_json(self.row.usage_flags) or ())
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from sending to the end; None = it was never settled, or an earlier run's answer was taken."""
+        if self.row.finished_at_us is None or self.row.status == "reused":
+            return None
+        return (self.row.finished_at_us - self.row.started_at_us) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneSample:
+    """A sample on one cell.
+
+    Attributes:
+        standing: which attempt counts, and what the report counts for its attempts by purpose.
+        whole: the sample with the score that counts, as exports have it; it holds no texts.
+        scores: every score of every attempt, in the order recorded.
+        said: in the attempt that counts, as far as texts were asked for.
+    """
+
+    run: RunRecord
+    cell: CellRecord
+    planned: PlannedRecord
+    standing: Standing
+    whole: WholeSample
+    attempts: tuple[AttemptFacts, ...]
+    scores: tuple[ScoreRow, ...]
+    said: Said | None
+
+    @property
+    def model_name(self) -> str:
+        """The model as it is typed: `provider/model@setting`."""
+        setting = f"@{self.cell.setting}" if self.cell.setting else ""
+        return f"{self.cell.provider}/{self.cell.model}{setting}"
+
+    @property
+    def verdict(self) -> str:
+        """Right, wrong, a share between, or why there is no score."""
+        score = self.whole.counted_score
+        if self.whole.reason is not None:
+            return f"{'wrong' if score == 0 else 'no score'}: {self.whole.reason}"
+        assert score is not None  # there is a score where there is no reason for none
+        return {0.0: "wrong", 1.0: "right"}.get(score, f"{score:.2f} right")
+
+    @property
+    def counted_attempt_id(self) -> int | None:
+        """The attempt that counts; None = the model was not asked."""
+        return None if self.standing.tried is None else self.standing.tried.attempt_id
+
+
+def one_sample(
+    ledger: Ledger, book: PriceBook, cell_id: int, planned_id: int, *, text_bytes: int = SHOWN_BYTES
+) -> OneSample | None:
+    """Gather everything known of a sample on a cell; None when the two are not of one run and suite.
+
+    Args:
+        text_bytes: of each text at most; 0 = texts are not read.
+    """
+    cell, planned = cell_of(ledger, cell_id), planned_sample(ledger, planned_id)
+    if cell is None or planned is None or (cell.run_id, cell.suite) != (planned.run_id, planned.suite):
+        return None
+    assert cell.run_id is not None
+    run = ledger.run(cell.run_id)
+    assert run is not None  # the ledger's foreign keys say so
+    standing = Standing(planned_id)
+    attempts = tuple(_attempts(ledger, book, cell_id, standing))
+    scores = tuple(scores_of(ledger, [each.row.attempt_id for each in attempts]))
+    counted = None if standing.tried is None else standing.tried.attempt_id
+    return OneSample(
+        run=run,
+        cell=cell,
+        planned=planned,
+        standing=standing,
+        whole=_whole(cell, planned, standing, scores),
+        attempts=attempts,
+        scores=scores,
+        said=said_in(ledger, counted, text_bytes) if counted is not None and text_bytes else None,
+    )
+
+
+def _attempts(ledger: Ledger, book: PriceBook, cell_id: int, standing: Standing) -> Iterator[AttemptFacts]:
+    rows = {row.attempt_id: row for row in attempts_of_sample(ledger, cell_id, standing.planned_id)}
+    told: dict[int, list[InvoicedRecord]] = {}
+    for fact in all_invoiced_of(ledger, list(rows)):
+        told.setdefault(fact.attempt_id, []).append(fact)
+    tools = tool_costs_of(ledger, list(rows))
+    bills = SampleBills(ledger, AttemptRates(book))
+    for row, spend in (pair for some in charged_by_id(ledger, list(rows)) for pair in bills.spends(some)):
+        standing.take(row, spend)
+        facts = told.get(row.attempt_id, ())
+        bill = attempt_bill(book, row, rows[row.attempt_id], spend, facts)
+        yield AttemptFacts(row=rows[row.attempt_id], bill=bill, told=tuple(facts), tool=tools.get(row.attempt_id))
+
+
+def _whole(cell: CellRecord, planned: PlannedRecord, standing: Standing, scores: Sequence[ScoreRow]) -> WholeSample:
+    assert planned.planned_id is not None
+    counted = [score for score in scores if standing.tried and score.attempt_id == standing.tried.attempt_id]
+    newest = counted[-1] if counted else None
+    scored = None if newest is None else Scored(
+        newest.attempt_id, newest.value_millionths, newest.reason, newest.answer, newest.rule, newest.scorer
+    )  # fmt: skip
+    sample = PlannedSample(
+        planned.planned_id, planned.task, planned.sample_id, planned.epoch, planned.inclusion_probability,
+        planned.reference,
+    )  # fmt: skip
+    return WholeSample(cell=cell, sample=sample, standing=standing, scored=scored, said=None)
+
+
+def said_in(ledger: Ledger, attempt_id: int, text_bytes: int) -> Said | None:
+    """Read what was said in an attempt, each text from its beginning; None when it was not kept."""
+    prompt = beginning_of(ledger, attempt_id, "prompt", most_bytes=max(MOST_PROMPT_BYTES, text_bytes))
+    if prompt is None:
+        return None
+    return Said(
+        prompt=prompt,
+        answer=beginning_of(ledger, attempt_id, "answer", most_bytes=text_bytes),
+        reasoning=beginning_of(ledger, attempt_id, "reasoning", most_bytes=text_bytes),
+        messages=tuple(_messages(json.loads(prompt.text), text_bytes)) if prompt.is_whole else None,
+    )
+
+
+def _messages(stored: Sequence[Mapping[str, object]], text_bytes: int) -> Iterator[Message]:
+    for message in stored:
+        content = message.get("content")
+        parts = content if isinstance(content, list) else [content]
+        yield Message(role=str(message.get("role", "")), parts=tuple(_part(part, text_bytes) for part in parts))
+
+
+def _part(part: object, text_bytes: int) -> Part:
+    if isinstance(part, Mapping) and "image" in part:
+        return Part(image=str(part["image"]))
+    text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
+    return Part(text=text[:text_bytes], is_whole=len(text) <= text_bytes)

@@ -1,0 +1,214 @@
+"""The page of one sample on one model: what was asked and said, how it was scored, every attempt and its bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import orjson
+
+from harness.documents.page import Figure
+from harness.documents.table import Table, without_repeated
+from harness.instants import from_us
+from harness.ledger.encoding import read_json
+from harness.ledger.reading.viewed.long_texts import Beginning, Which, text_pieces
+from harness.money import plain
+from harness.rendering.export_files import stream_of
+from harness.reports.samples.attempt_times import time_line
+from harness.reports.samples.one_sample import AttemptFacts, OneSample, one_sample, said_in
+from harness.reports.samples.prompt_images import PromptImage, prompt_images
+from harness.reports.samples.sample_tables import (
+    attempts_table,
+    bills_table,
+    cost_sentences,
+    lines_table,
+    prices_table,
+    scores_table,
+)
+from harness.view.answers.sample_walk import neighbours
+from harness.view.page_addresses import question_address, run_address, sample_address
+from harness.view.page_values import Asked, Grid, NotThere, Rows, Shown
+
+SHOWN_BYTES, RENDERED_BYTES = 200_000, 50_000
+"""Of each text, as it is and rendered; the whole is a file."""
+_INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
+_TEXTS: Mapping[Which, str] = {"prompt": "Prompt", "reasoning": "Reasoning", "answer": "Answer"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongText:
+    """A text on the page.
+
+    Attributes:
+        text: its beginning.
+        n_bytes: of the whole.
+        address: of the whole as a file; empty where all of it is shown.
+    """
+
+    name: str
+    title: str
+    text: str
+    n_bytes: int
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptDetail:
+    """What belongs to one attempt beside the tables."""
+
+    facts: AttemptFacts
+    raw_usage: str
+    parameters: str
+    texts_address: str
+    is_shown: bool
+
+
+def sample_page(asked: Asked) -> Shown:
+    """Show one sample on one model; `?attempt=N` shows what was said in another attempt than the one that counts."""
+    ledger, book = asked.sources.ledger, asked.sources.book
+    cell_id, planned_id = _number(asked, "cell_id"), _number(asked, "planned_id")
+    rendered = asked.one("rendered") == "1"
+    text_bytes = RENDERED_BYTES if rendered else SHOWN_BYTES
+    found = one_sample(ledger, book, cell_id, planned_id, text_bytes=0 if asked.one("attempt") else text_bytes)
+    if found is None or found.run.run_id != asked.names["run_id"]:
+        raise NotThere("there is no such sample", where=asked.path, fix="see the samples of the run")
+    attempt_id = _chosen_attempt(asked, found)
+    if asked.one("attempt") and attempt_id is not None:
+        found = replace(found, said=said_in(ledger, attempt_id, text_bytes))
+    tables = {table.name: table for table in _tables(found)}
+    is_only_wrong = list(asked.many("verdict")) == ["wrong"]
+    return Shown(
+        template="sample.html.j2",
+        title=f"{found.planned.task}/{found.planned.sample_id} · {found.model_name}",
+        values={
+            "sample": found,
+            "verdict": found.verdict,
+            "verdict_mark": "good" if found.verdict == "right" else "bad" if found.verdict.startswith("wrong") else "",
+            "figures": tuple(_figures(found)),
+            "attempt_id": attempt_id,
+            "texts": tuple(_texts(asked, found, text_bytes)),
+            "messages": None if found.said is None else found.said.messages,
+            "images": _images(found),
+            "grids": {name: Grid(table=table) for name, table in tables.items() if table.rows},
+            "cost_sentences": tuple(cost_sentences(found)),
+            "time_line": time_line([each.row for each in found.attempts]),
+            "details": tuple(_details(found, attempt_id)),
+            "rendered": rendered,
+            "toggle_address": asked.address(rendered="" if rendered else "1"),
+            "walk": neighbours(asked),
+            "only_wrong": asked.address(verdict="" if is_only_wrong else "wrong"),
+            "is_only_wrong": is_only_wrong,
+            "run_address": run_address(found.run.run_id),
+            "question_address": question_address(found.run.run_id, planned_id),
+        },
+        downloads={name: _rows(table) for name, table in tables.items()},
+        texts={} if attempt_id is None else {
+            which: partial(text_pieces, ledger, attempt_id, which) for which in _TEXTS
+        },
+    )  # fmt: skip
+
+
+def _number(asked: Asked, name: str) -> int:
+    text = asked.names[name]
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise NotThere("there is no such sample", where=asked.path, fix="see the samples of the run")
+    return int(text)
+
+
+def _chosen_attempt(asked: Asked, found: OneSample) -> int | None:
+    wanted = asked.one("attempt")
+    if not wanted:
+        return found.counted_attempt_id
+    if wanted not in {str(each.row.attempt_id) for each in found.attempts}:
+        raise NotThere(f"this sample has no attempt {wanted}", where=asked.path, fix="leave ?attempt= out")
+    return int(wanted)
+
+
+def _rows(table: Table) -> Rows:
+    return lambda: stream_of(table)
+
+
+def _tables(found: OneSample) -> Iterator[Table]:
+    for make in (lines_table, bills_table, prices_table, scores_table, attempts_table):
+        table = without_repeated(without_repeated(make([found]), "model"), "epoch")
+        yield replace(table, notes=())
+
+
+def _figures(found: OneSample) -> Iterator[Figure]:
+    solve, tried = found.standing.solve, found.standing.tried
+    usd = solve.known_usd
+    bound = ", or more" if solve.is_lower_bound else ""
+    yield Figure(
+        value="not known" if usd is None else f"${plain(usd)}", caption=f"cost{bound}", detail="list price now"
+    )
+    tokens = solve.known_tokens
+    if tokens is not None:
+        share = None
+        if tokens.reasoning_tokens is not None and tokens.output_tokens:
+            share = f"{tokens.reasoning_tokens / tokens.output_tokens:.0%} of it reasoning"
+        entered = f"{tokens.entered_tokens:,} in"
+        yield Figure(
+            value=f"{tokens.output_tokens:,}", caption="tokens out", detail=", ".join(filter(None, (share, entered)))
+        )
+    if tried is not None and tried.finished_at_us is not None and tried.status != "reused":
+        seconds = (tried.finished_at_us - tried.started_at_us) / 1_000_000
+        yield Figure(
+            value=f"{seconds:,.2f} s",
+            caption="duration",
+            detail=f"{from_us(tried.started_at_us):%Y-%m-%d %H:%M:%S} UTC",
+        )
+    n_retries = found.standing.n_retries
+    yield Figure(value=str(len(found.attempts)), caption="attempts", detail=f"{n_retries} retries" if n_retries else "")
+
+
+def _images(found: OneSample) -> dict[str, PromptImage]:
+    messages = () if found.said is None else found.said.messages or ()
+    digests = [part.image for message in messages for part in message.parts if part.image]
+    return prompt_images(found.run, found.planned, digests)
+
+
+def _texts(asked: Asked, found: OneSample, text_bytes: int) -> Iterator[LongText]:
+    if found.said is None:
+        return
+    given = {"prompt": found.said.prompt, "reasoning": found.said.reasoning, "answer": found.said.answer}
+    for which, title in _TEXTS.items():
+        kept = given[which]
+        if kept is not None and not (which == "prompt" and found.said.messages is not None):
+            yield _long_text(asked, which, title, kept, text_bytes)
+
+
+def _long_text(asked: Asked, which: str, title: str, kept: Beginning, text_bytes: int) -> LongText:
+    text = kept.text[:text_bytes]
+    whole = kept.is_whole and len(text) == len(kept.text)
+    address = "" if whole else asked.address(format="txt", table=which)
+    return LongText(name=which, title=title, text=text, n_bytes=kept.n_bytes, address=address)
+
+
+def _details(found: OneSample, shown: int | None) -> Iterator[AttemptDetail]:
+    here = sample_address(found.run.run_id, _id(found.cell.cell_id), _id(found.planned.planned_id))
+    for each in found.attempts:
+        yield AttemptDetail(
+            facts=each,
+            raw_usage=_indented(each.row.raw_usage),
+            parameters=_indented(each.row.parameters),
+            texts_address=f"{here}?attempt={each.row.attempt_id}",
+            is_shown=each.row.attempt_id == shown,
+        )
+
+
+def _indented(text: str | None) -> str:
+    """Lay out JSON as it is stored, each number with its digits."""
+    if text is None:
+        return ""
+    try:
+        return orjson.dumps(
+            read_json(text), default=lambda number: orjson.Fragment(str(number)), option=_INDENTED
+        ).decode()
+    except TypeError:  # integers past 64 bits
+        return text
+
+
+def _id(stored: int | None) -> int:
+    assert stored is not None  # it was read from the ledger
+    return stored
