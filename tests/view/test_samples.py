@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
 import random
+import re
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,18 +16,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from harness.ledger import NO_USAGE, Ledger
 from harness.ledger.reading.batch_rows import select_rows
 from harness.ledger.records import InvoicedRecord
 from harness.pricing import Price, PriceBook
+from harness.pricing.price_files import load_price_book
 from harness.reports.exports.sample_export import sample_stream
 from harness.usage.values import Meter
 from harness.view.answers.index_building import built_index, extend, is_extendable
 from harness.view.answers.kept_index import keep, kept
-from harness.view.answers.listed_samples import Listed, listed
+from harness.view.answers.listed_samples import SORTS, Listed, listed
+from harness.view.answers.run_indexes import NotYet
 from harness.view.answers.sample_choice import part_in_order, place_in_order
 from harness.view.answers.sample_index import IS_THERE, SampleIndex
+from harness.view.answers.sample_walk import carried, chosen_samples, entry_address, neighbours
+from harness.view.page_values import Asked, Sources
+from harness.view.pages.samples_page import being_read
+from harness.view.templating import render
 from tests.support.report_ledgers import AT_US, Try, add_attempt, add_run, many, used
 
 ODD_RATE = Decimal("0.0000007")
@@ -171,3 +184,157 @@ def test_rows_that_are_equal_stay_as_planned_and_unknown_ones_stand_last() -> No
         for start in (0, 1, n // 3, n - 5):
             assert part_in_order(keys, n, start, start + 5).tolist() == whole[start : start + 5].tolist()
         assert [place_in_order(keys, int(at)) for at in whole[:20]] == list(range(min(20, n)))
+
+
+def csv_rows(seen: TestClient, address: str) -> list[dict[str, str]]:
+    page = seen.get(f"{address}{'&' if '?' in address else '?'}format=csv&table=samples")
+    assert page.headers["content-type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(page.text)))
+
+
+SAMPLES = "/runs/seen/samples"
+
+
+def test_what_is_downloaded_is_what_is_chosen_in_its_order(seen: TestClient) -> None:
+    """All rows of it, not one page; the page shows the first of them, and its sums are theirs."""
+    rows = csv_rows(seen, f"{SAMPLES}?verdict=wrong&sort=-cost")
+    costs = [Decimal(row["cost_usd"]) for row in rows if row["cost_usd"]]
+    assert len(rows) > 50
+    assert costs == sorted(costs, reverse=True)
+    assert {row["verdict"] for row in rows} == {"wrong"}
+    page = seen.get(f"{SAMPLES}?verdict=wrong&sort=-cost").text
+    assert f"<b>{len(rows)}</b>" in page
+    assert f"<b>${sum(costs):,.4f}</b>" in page
+    assert page.count('<tr class="is-wrong">') == 50
+    assert seen.get(f"{SAMPLES}?sort=-cost&format=parquet").content[:4] == b"PAR1"
+
+
+def test_filters_choose_what_they_say(seen: TestClient) -> None:
+    every = csv_rows(seen, SAMPLES)
+    assert len(every) == len({(row["sample_id"], row["epoch"], row["model"]) for row in every})
+
+    def chosen(query: str) -> list[dict[str, str]]:
+        return csv_rows(seen, f"{SAMPLES}?{query}")
+
+    tests: dict[str, Callable[[dict[str, str]], bool]] = {
+        "model=sim/direct&model=sim/flaky": lambda row: row["model"] in ("sim/direct", "sim/flaky"),
+        "task=math": lambda row: row["task"] == "math",
+        "reason=truncated": lambda row: row["reason"] == "truncated",
+        "state=retried": lambda row: int(row["n_retries"]) > 0,
+        "cost_min=0.01&cost_max=$0.05": lambda row: 0.01 <= float(row["cost_usd"] or "nan") <= 0.05,
+        "output_min=1,000": lambda row: int(row["output_tokens"] or 0) >= 1000,
+        "share_max=50%25": lambda row: row["reasoning_share"] != "" and float(row["reasoning_share"]) <= 50,
+        "id=ARITH": lambda row: "arith" in row["sample_id"],
+        "verdict=right&verdict=none": lambda row: row["verdict"] in ("right", "no score"),
+    }
+    for query, is_in in tests.items():
+        assert chosen(query) == [row for row in every if is_in(row)], query
+        assert 0 < len(chosen(query)) < len(every), query
+
+
+def test_the_dearest_hundredth_is_one_click_away(seen: TestClient) -> None:
+    address = html.unescape(re.findall(r'href="([^"]+)" data-key="d"', seen.get(SAMPLES).text)[0])
+    costs = sorted((Decimal(row["cost_usd"]) for row in csv_rows(seen, SAMPLES) if row["cost_usd"]), reverse=True)
+    dearest = [Decimal(row["cost_usd"]) for row in csv_rows(seen, address)]
+    assert dearest == costs[: len(dearest)]
+    assert len(costs) / 100 <= len(dearest) < len(costs) / 50
+
+
+def test_texts_are_searched_in_a_bounded_part_that_the_page_names(seen: TestClient) -> None:
+    rows = csv_rows(seen, f"{SAMPLES}?text=JACKET&model=sim/direct")
+    assert {row["sample_id"] for row in rows} == {"arithmetic-7"}
+    assert "The text was looked for in the first" in seen.get(f"{SAMPLES}?text=jacket").text
+
+
+def test_every_column_sorts_both_ways_with_unknown_values_last(seen: TestClient) -> None:
+    for column, order in SORTS.items():
+        up, down = (csv_rows(seen, f"{SAMPLES}?sort={sign}{order}") for sign in ("", "-"))
+        assert len(up) == len(down)
+        if column in up[0] and column not in ("verdict", "model", "task", "reason"):
+            known = [float(row[column]) for row in up if row[column]]
+            assert [row[column] for row in up[len(known) :]] == [""] * (len(up) - len(known))
+            assert known == sorted(known)
+            assert [float(row[column]) for row in down if row[column]] == sorted(known, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("sort=nonsense", "cannot be sorted"), ("cost_min=much", "not a number"), ("cost_max=nan", "not a number")],
+)
+def test_an_address_that_asks_for_what_there_is_not_says_so(seen: TestClient, query: str, words: str) -> None:
+    page = seen.get(f"{SAMPLES}?{query}")
+    assert page.status_code == 400
+    assert words in page.text
+
+
+def test_pages_of_a_list_hold_every_row_once(seen: TestClient) -> None:
+    addresses: list[str] = []
+    for page in (1, 2, 3, 4, 5, 6, 999):
+        text = seen.get(f"{SAMPLES}?model=sim/direct&sort=share&page={page}").text
+        addresses += re.findall(r'href="(/runs/seen/samples/\d+/\d+)', text)
+    n = len(csv_rows(seen, f"{SAMPLES}?model=sim/direct"))
+    assert len(set(addresses)) == n  # page 999 is the last one again
+    assert seen.get("/runs/nothing/samples").status_code == 404
+
+
+def test_neighbours_walk_through_the_chosen_list(seen_ledger: Path) -> None:
+    """From the first to the last, each once, with the filter in every address; then there is nowhere to go."""
+    with Ledger.open(seen_ledger, create=False) as ledger:
+        sources = Sources(ledger=ledger, book=load_price_book())
+        query = {"verdict": ["wrong"], "model": ["sim/flaky"], "sort": ["-cost"]}
+        listing = Asked(sources=sources, path=SAMPLES, names={"run_id": "seen"}, query=query)
+        with chosen_samples(listing, is_patient=True) as chosen:
+            entries = chosen.part(0, len(chosen.entries)).tolist()
+            wanted = [entry_address(chosen.index, entry, carried(listing)) for entry in entries]
+        walked, at = [wanted[0]], wanted[0]
+        while True:
+            found = neighbours(sample_asked(listing, at))
+            assert (found.place, found.n) == (len(walked), len(wanted))
+            if found.next is None:
+                break
+            assert neighbours(sample_asked(listing, found.next)).previous == at
+            walked.append(at := found.next)
+        assert walked == wanted
+        assert found.back == f"{SAMPLES}?model=sim%2Fflaky&verdict=wrong&sort=-cost"
+        (other, *_) = [one for one in range(chosen.index.plan.n) if one not in entries]
+        outside = neighbours(sample_asked(listing, entry_address(chosen.index, other, {})))
+        assert (outside.place, outside.next, outside.n) == (None, None, len(wanted))
+
+
+def sample_asked(listing: Asked, address: str) -> Asked:
+    path = address.partition("?")[0]
+    *_, cell_id, planned_id = path.split("/")
+    return replace(listing, path=path, names={**listing.names, "cell_id": cell_id, "planned_id": planned_id})
+
+
+def test_a_question_stands_with_all_models_side_by_side(seen: TestClient) -> None:
+    rows = csv_rows(seen, f"{SAMPLES}?id=arithmetic-7")
+    address = re.findall(r'href="(/runs/seen/questions/\d+)"', seen.get(f"{SAMPLES}?id=arithmetic-7").text)[0]
+    page = seen.get(address).text
+    assert page.count("<article ") == len(rows) == 12  # six models, two repeats
+    assert page.count("After a discount of 30 % a jacket costs 84 euros") == 1
+    assert "Reference: <code>120</code>" in page
+    answers = list(csv.DictReader(io.StringIO(seen.get(f"{address}?format=csv").text)))
+    assert sorted(map(str, answers)) == sorted(map(str, rows))
+
+
+def test_only_questions_on_which_models_disagree_are_walked_through(seen: TestClient) -> None:
+    scores: dict[str, set[str]] = defaultdict(set)
+    for row in csv_rows(seen, SAMPLES):
+        if row["verdict"] != "no score":
+            scores[row["sample_id"]].add(row["verdict"])
+    address = "/runs/seen/questions/1?disputed=1"
+    page = seen.get(address).text
+    assert f"{sum(len(found) > 1 for found in scores.values())} on which models disagree" in page
+    title = re.findall(r'href="([^"]+)" rel="next"', page)[0]
+    sample = re.findall(r"<h1>\w+: ([\w-]+)", seen.get(html.unescape(title)).text)[0]
+    assert len(scores[sample]) > 1
+    assert seen.get("/runs/seen/questions/9999999").status_code == 404
+    assert seen.get("/runs/seen/questions/x").status_code == 404
+
+
+def test_a_list_that_is_still_being_read_says_how_far_it_is() -> None:
+    shown = being_read("seen", "Samples", NotYet(0.42))
+    page = render(shown.template, title=shown.title, asked=None, **shown.values)
+    assert "42 % so far" in page
+    assert '<meta http-equiv="refresh" content="1">' in page

@@ -83,6 +83,7 @@ def shown_columns(index: SampleIndex) -> tuple[Column, ...]:
         "task": len(tasks) < 2,
         "epoch": len(index.plan.sample) == int(index.plan.sample.max(initial=-1)) + 1,
         "judge_cost_usd": not index.columns["judge_cost"].any(),
+        "time_to_first_byte_s": not (index.columns["facts"] & HAS_FIRST_BYTE).any(),
         "score": not ((index.columns["value"] > 0) & (index.columns["value"] < RIGHT)).any(),
     }
     return tuple(column for column in COLUMNS if not hidden.get(column.name))

@@ -237,7 +237,7 @@ def _score(index: SampleIndex) -> Keys:
 def _ranked(names: Sequence[str], places: NDArray[np.signedinteger]) -> Keys:
     """Rank by name; an empty name is none."""
     order = {name: rank for rank, name in enumerate(sorted(set(names)))}
-    ranks = np.array([order[name] if name else np.nan for name in names] or [np.nan])
+    ranks = np.array([order[name] if name else np.nan for name in names] or [np.nan], np.float64)
     found: Keys = ranks[places]
     return found
 

@@ -1,0 +1,193 @@
+"""The page of a run's samples: chosen by filters, sorted by any column, with what the chosen ones cost together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from harness.documents.stream import RowStream
+from harness.documents.table import NUMBER_KINDS, Column, Table
+from harness.money import from_pico
+from harness.view.answers.listed_samples import SORTS, Listed, listed, row_of, shown_columns, stream_listed
+from harness.view.answers.run_indexes import NotYet
+from harness.view.answers.sample_choice import (
+    FILTERS,
+    RANGES,
+    RIGHT,
+    STATES,
+    VERDICTS,
+    dearest_pico,
+    key_of,
+    model_name,
+)
+from harness.view.answers.sample_index import IS_THERE, SampleIndex
+from harness.view.answers.sample_walk import MOST_SEARCHED, Chosen, carried, chosen_samples, entry_address
+from harness.view.page_addresses import question_address
+from harness.view.page_values import Asked, Grid, NotThere, Shown
+
+ROWS_ON_A_PAGE = 50
+_MORE = ("id", "text", *(name for name in FILTERS if name.partition("_")[0] in RANGES))
+_MARKS = {VERDICTS["right"]: "right", VERDICTS["wrong"]: "wrong", VERDICTS["none"]: "failed"}
+
+
+def samples_page(asked: Asked) -> Shown:
+    """Show some of a run's samples."""
+    run_id = asked.names["run_id"]
+    if asked.sources.ledger.run(run_id) is None:
+        raise NotThere(f"there is no run {run_id!r}", where=asked.sources.ledger.database, fix="choose one at /")
+    try:
+        with chosen_samples(asked, is_patient=bool(asked.one("format"))) as chosen:
+            return _shown(asked, run_id, chosen)
+    except NotYet as error:
+        return being_read(run_id, "Samples", error)
+
+
+def being_read(run_id: str, title: str, error: NotYet) -> Shown:
+    """Say how much of a run's samples is read; the page asks again by itself."""
+    return Shown(template="reading.html.j2", title=title, values={"run_id": run_id, "percent": int(100 * error.share)})
+
+
+def _shown(asked: Asked, run_id: str, chosen: Chosen) -> Shown:
+    index, n = chosen.index, len(chosen.entries)
+    n_pages = max(1, -(-n // ROWS_ON_A_PAGE))
+    given = asked.one("page")
+    page = min(n_pages, max(1, int(given) if given.isdecimal() and len(given) < 9 else 1))
+    columns = shown_columns(index)
+    entries = chosen.part((page - 1) * ROWS_ON_A_PAGE, page * ROWS_ON_A_PAGE)
+    rows = listed(index, asked.sources.ledger, entries)
+    everything = chosen.part(0, n) if asked.one("format") else entries
+    values = {
+        "run_id": run_id,
+        "grid": _grid(asked, index, columns, rows),
+        "chosen": chosen,
+        "sums": chosen_sums(chosen),
+        "page": page,
+        "pages": n_pages,
+        "first_row": (page - 1) * ROWS_ON_A_PAGE + 1,
+        "previous": asked.address(page=str(page - 1) if page > 2 else "") if page > 1 else None,
+        "next": asked.address(page=str(page + 1)) if page < n_pages else None,
+        "options": _options(index),
+        "chips": _chips(asked),
+        "ranges": RANGES,
+        "more_chosen": any(asked.one(name) for name in _MORE),
+        "most_searched": MOST_SEARCHED,
+        "least_dear": _least_dear(index),
+        "dearest": asked.address(dearest="1", sort="-cost", page=""),
+        "only_wrong": asked.address(verdict="" if asked.many("verdict") == ["wrong"] else "wrong", page=""),
+    }
+
+    def samples() -> RowStream:
+        return stream_listed(index, everything, columns, asked.sources.ledger)
+
+    return Shown(template="samples.html.j2", title="Samples", values=values, downloads={"samples": samples})
+
+
+def _least_dear(index: SampleIndex) -> Decimal | None:
+    found = dearest_pico(index)
+    return None if found is None else from_pico(int(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What chosen samples come to.
+
+    Attributes:
+        score: average over those with one, in percent; None = none has.
+        usd: of those whose cost is known, exactly.
+        n_unpriced: samples whose cost is not known.
+        share: of the run's dollars, in percent; None = the run cost nothing.
+    """
+
+    n: int
+    n_scored: int
+    score: float | None
+    usd: Decimal
+    n_unpriced: int
+    share: float | None
+
+
+def chosen_sums(chosen: Chosen) -> Sums:
+    """Add up what is chosen."""
+    index, entries = chosen.index, chosen.entries
+    score = index.remember("counted", index.counted)[entries]
+    scored = score[score >= 0]
+    usd = index.total_usd("cost", entries)
+    whole = index.total_usd("cost", np.flatnonzero(index.has(IS_THERE)))
+    return Sums(
+        n=len(entries),
+        n_scored=len(scored),
+        score=100 * float(scored.mean()) / RIGHT if len(scored) else None,
+        usd=usd,
+        n_unpriced=int(np.isnan(key_of(index, "cost")[entries]).sum()),
+        share=float(100 * usd / whole) if whole else None,
+    )
+
+
+def _grid(asked: Asked, index: SampleIndex, columns: Sequence[Column], rows: Sequence[Listed]) -> Grid:
+    table = Table(name="samples", title="Samples", columns=tuple(columns), rows=[row_of(one, columns) for one in rows])
+    query, now = carried(asked), asked.one("sort")
+    sorted_by = None
+    sorting: dict[str, str] = {}
+    for column in columns:
+        order = SORTS.get(column.name)
+        if order is None:
+            continue
+        if order == now.removeprefix("-"):
+            sorted_by = sorted_by or (column.name, "descending" if now.startswith("-") else "ascending")
+        sorting[column.name] = asked.address(sort=_next_sort(order, now, column), page="")
+    return Grid(
+        table=table,
+        links={
+            "sample_id": [entry_address(index, one.entry, query) for one in rows],
+            "question": [question_address(index.run_id, one.planned_id) for one in rows],
+        },
+        sorting=sorting,
+        sorted_by=sorted_by,
+        marks=[_MARKS.get(one.values["verdict"], "") for one in rows],
+    )
+
+
+def _next_sort(order: str, now: str, column: Column) -> str:
+    """Say how a click on a head sorts: numbers from the largest first, then the other way round."""
+    first, second = (f"-{order}", order) if column.kind in NUMBER_KINDS else (order, f"-{order}")
+    return second if now == first else first
+
+
+def _options(index: SampleIndex) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Give what lists of filters offer: (value, words); a list with one value is left out."""
+    reasons = {index.reasons[number] for number in np.unique(index.remember("why", index.why)).tolist()} - {""}
+    offered: dict[str, Sequence[str]] = {
+        "suite": sorted({cell.suite for cell in index.plan.cells}),
+        "task": list(dict.fromkeys(task for _, task in index.plan.tasks)),
+        "model": list(dict.fromkeys(map(model_name, index.plan.cells))),
+    }
+    named = {name: [(value, value) for value in values] for name, values in offered.items() if len(values) > 1}
+    return {
+        **named,
+        "verdict": list(VERDICTS.items()),
+        "reason": [(reason, reason.replace("_", " ")) for reason in sorted(reasons)],
+        "state": list(STATES.items()),
+    }
+
+
+def _chips(asked: Asked) -> list[tuple[str, str]]:
+    """Word every filter that is active, with the address without it."""
+    words: Mapping[str, Mapping[Any, str]] = {"verdict": VERDICTS, "state": STATES}
+    found = []
+    for name in FILTERS:
+        values = [value for value in asked.many(name) if value.strip()]
+        for value in values:
+            others = [other for other in values if other != value]
+            found.append((_chip(name, words.get(name, {}).get(value, value)), asked.address(**{name: others}, page="")))
+    return found
+
+
+def _chip(name: str, value: str) -> str:
+    what, _, end = name.partition("_")
+    if end:
+        return f"{RANGES[what]} {'≥' if end == 'min' else '≤'} {value}"
+    return "the dearest hundredth" if name == "dearest" else f"{name}: {value}"
