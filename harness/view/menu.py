@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from harness.view.page_addresses import RUNS
+from harness.view.page_addresses import BUDGETS, FORECASTS, PRICES, RUNS
 from harness.view.page_values import Page
+from harness.view.pages.budgets_page import budgets_page
+from harness.view.pages.forecasts_page import forecasts_page
+from harness.view.pages.price_page import price_page
+from harness.view.pages.prices_page import prices_page
 from harness.view.pages.question_page import question_page
 from harness.view.pages.run_page import run_page
 from harness.view.pages.runs_page import runs_page
@@ -16,5 +20,9 @@ PAGES: tuple[Page, ...] = (
     Page(path="/runs/{run_id}/samples/{cell_id}/{planned_id}", make=sample_page),
     Page(path="/runs/{run_id}/samples", make=samples_page),
     Page(path="/runs/{run_id}/questions/{planned_id}", make=question_page),
+    Page(path=PRICES, make=prices_page, menu="Prices"),
+    Page(path=f"{PRICES}/{{provider}}/{{model:path}}", make=price_page),
+    Page(path=BUDGETS, make=budgets_page, menu="Budgets"),
+    Page(path=FORECASTS, make=forecasts_page, menu="Forecasts"),
 )
 """In the order of the menu."""

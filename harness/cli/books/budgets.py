@@ -10,9 +10,6 @@ from harness.cli.terminal.options import DbOption, JsonOption, open_ledger
 from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
-    from harness.documents.table import Table
     from harness.ledger.records import Budget
 
 ScopeArgument = Annotated[
@@ -37,10 +34,11 @@ def list_budgets(
     """List the caps, what counts against them and what is left."""
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
+    from harness.reports.budgets.budget_table import budget_table, shown_budgets
 
     with open_ledger(db) as ledger:
-        stored = [one for one in ledger.budgets().values() if show_all or _is_shown(one)]
-        table = _table(stored, ledger.database)
+        stored = shown_budgets(ledger.budgets().values(), show_all=show_all)
+        table = budget_table(stored, f"Budgets of {ledger.database}")
     if as_json:
         names = [column.name for column in table.columns]
         print_out(to_json({"budgets": [dict(zip(names, row, strict=True)) for row in table.rows]}))
@@ -73,14 +71,6 @@ def clear_budget(scope: ScopeArgument, db: DbOption = None) -> None:
     say(f"{checked}: {_said(stored)}")
 
 
-def _is_shown(budget: Budget) -> bool:
-    """Show caps; the one over simulated spending, set with a day's or a month's, only where there was some."""
-    from harness.ledger.scopes import is_twin
-
-    has_cap = budget.cap_pico_usd is not None
-    return has_cap and (not is_twin(budget.scope) or budget.spent_pico_usd + budget.reserved_pico_usd > 0)
-
-
 def _said(budget: Budget) -> str:
     from harness.money import from_pico, plain
 
@@ -89,37 +79,3 @@ def _said(budget: Budget) -> str:
         return f"no cap, ${used} used so far"
     cap, left = plain(from_pico(budget.cap_pico_usd)), plain(from_pico(budget.left_pico_usd))
     return f"cap ${cap}, ${used} used so far, ${left} left"
-
-
-def _table(budgets: list[Budget], database: str) -> Table:
-    from harness.documents.table import Column, Table
-    from harness.money import from_pico
-
-    def dollars(pico: int | None) -> Decimal | None:
-        return None if pico is None else from_pico(pico)
-
-    return Table(
-        name="budgets",
-        title=f"Budgets of {database}",
-        columns=(
-            Column(name="scope"),
-            Column(name="cap_usd", kind="usd", unit="USD", title="cap"),
-            Column(name="spent_usd", kind="usd", unit="USD", title="spent"),
-            Column(name="reserved_usd", kind="usd", unit="USD", title="reserved"),
-            Column(name="left_usd", kind="usd", unit="USD", title="left"),
-        ),
-        rows=[
-            (
-                one.scope,
-                dollars(one.cap_pico_usd),
-                dollars(one.spent_pico_usd),
-                dollars(one.reserved_pico_usd),
-                dollars(one.left_pico_usd),
-            )
-            for one in budgets
-        ],
-        notes=(
-            "reserved: in flight, or sent and never settled (possibly billed)",
-            "simulated-day, simulated-month: what simulated models spent under the same cap; it never fills a real one",
-        ),
-    )

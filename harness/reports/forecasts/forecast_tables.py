@@ -6,6 +6,7 @@ Pure. Data flows `KeptForecast` -> sentences, tables, JSON values.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from harness.documents.table import Column, Table
 from harness.instants import from_us
@@ -97,23 +98,63 @@ def _row(one: KeptForecast) -> tuple[object, ...]:
     )
 
 
-def record_table(forecasts: Sequence[KeptForecast]) -> Table:
-    """State how good forecasts were, by when they were made; dollars that are made up stand apart from real ones."""
-    rows, notes = [], []
+Record: TypeAlias = tuple[str, bool, Calibration]
+"""How forecasts were made, whether their dollars are made up, and how good they were."""
+ONE_A_RUN = "one a run"
+
+
+def records(forecasts: Sequence[KeptForecast]) -> list[Record]:
+    """Count forecasts of ended runs by when they were made; dollars that are made up stand apart from real ones."""
+    found: list[Record] = []
     for is_simulated in (False, True):
         of_kind = [one for one in forecasts if one.cell is None and one.is_simulated == is_simulated]
-        kind = "simulated" if is_simulated else "real"
-        groups = {"one a run": telling(of_kind)}
+        groups = {ONE_A_RUN: telling(of_kind)}
         for one in of_kind:
             groups.setdefault(_group(one), []).append(one)
-        for name, chosen in groups.items():
-            found = Calibration.of(chosen)
-            if found.n_forecasts:
-                rows.append(_record_row(name, kind, found))
-            if found.is_below_promise:
-                notes.append(f"{name}, {kind}: fewer intervals held than the {FORECAST_LEVEL:.0%} that were promised")
-    notes.insert(0, "one a run: that after its pilot, else the first with an interval, else the first")
+        names = sorted(groups, key=lambda name: _order(groups[name], name))
+        counted = ((name, is_simulated, Calibration.of(groups[name])) for name in names)
+        found += [record for record in counted if record[2].n_forecasts]
+    return found
+
+
+def _order(alike: Sequence[KeptForecast], name: str) -> tuple[int, float]:
+    """Order groups by when their forecasts were made, after what is told of whole runs."""
+    if name == ONE_A_RUN:
+        return 0, 0.0
+    stage = alike[0].forecast.stage
+    return ("start", "pilot", "share", "wave").index(stage) + 1, alike[0].forecast.share if stage == "share" else 0.0
+
+
+def record_table(forecasts: Sequence[KeptForecast]) -> Table:
+    """State how good forecasts were, by when they were made, real ones first."""
+    made = [(name, _kind(is_simulated), found) for name, is_simulated, found in records(forecasts)]
+    notes = [f"{ONE_A_RUN}: that after its pilot, else the first with an interval, else the first"]
+    notes += [
+        f"{name}, {kind}: fewer intervals held than the {FORECAST_LEVEL:.0%} that were promised"
+        for name, kind, found in made
+        if found.is_below_promise
+    ]
+    rows = [_record_row(*record) for record in made]
     return Table(name="record", title="How good they were", columns=_RECORD, rows=rows, notes=tuple(notes))
+
+
+def record_sentence(found: Calibration) -> str:
+    """Say how good forecasts were: how many intervals held, and by how much they missed."""
+    if not found.n_forecasts:
+        return "no run has ended whose bill was forecast"
+    held, few = f"none of {found.n_forecasts:,} had an interval", ""
+    if found.n_intervals:
+        share = f"{found.n_held / found.n_intervals:.0%}, promised {FORECAST_LEVEL:.0%}"
+        held = f"{found.n_held:,} of {found.n_intervals:,} intervals held the bill ({share})"
+        few = f"; fewer than {_ENOUGH} intervals say little" if found.n_intervals < _ENOUGH else ""
+        few = "; fewer than chance explains" if found.is_below_promise else few
+    miss = "" if found.median_miss is None else f"; the median miss was {found.median_miss:.1%} of the bill"
+    ceilings = f"; {found.n_exceeded:,} of {found.n_ceilings:,} ceilings were exceeded" if found.n_ceilings else ""
+    return f"{held}{few}{miss}{ceilings}"
+
+
+def _kind(is_simulated: bool) -> str:
+    return "simulated" if is_simulated else "real"
 
 
 def _group(one: KeptForecast) -> str:
@@ -178,7 +219,11 @@ def forecast_object(one: KeptForecast) -> dict[str, object]:
 
 def calibration_object(forecasts: Sequence[KeptForecast]) -> dict[str, object]:
     """Write how good forecasts were, one a run, as JSON values."""
-    found = Calibration.of(telling(forecasts))
+    return record_object(Calibration.of(telling(forecasts)))
+
+
+def record_object(found: Calibration) -> dict[str, object]:
+    """Write how good forecasts of one kind were, as JSON values."""
     return {
         "n_forecasts": found.n_forecasts,
         "n_intervals": found.n_intervals,

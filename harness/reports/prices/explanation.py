@@ -65,7 +65,7 @@ def explain(book: PriceBook, provider: str, model: str, terms: Terms, lists: Seq
         card=rates_in_force(found.price, terms, factor=found.multiply) if found is not None and priced else None,
         applied=tuple(adjustments_in_force(found.price, terms)) if found is not None else (),
         passed_over=tuple(
-            f"{record.where} ({_layer(record.layer)}, from {utc_text(record.effective_from) or 'open'})"
+            f"{record.where} ({layer_name(record.layer)}, from {utc_text(record.effective_from) or 'open'})"
             for record in reachable
             if record.where not in deciding
         ),
@@ -97,7 +97,7 @@ def explanation_lines(made: Explanation) -> Iterator[str]:
         yield from _row_lines(made.found.price)
         yield from (f"applies: {adjustment_sentence(adjustment)}" for adjustment in made.applied)
     if made.card is not None:
-        yield f"rates: {_rates_text(_published(made.card)) or 'free'} (USD per million tokens, fees each)"
+        yield f"rates: {_rates_text(published(made.card)) or 'free'} (USD per million tokens, fees each)"
         yield from (f"not sold: {term}" for term in made.card.unknown_terms)
     yield from (f"passed over: {where}" for where in made.passed_over)
     for library, said in made.others.items():
@@ -111,14 +111,14 @@ def _rates_text(rates: Mapping[Meter, Decimal]) -> str:
 def _alias_lines(alias: Alias) -> Iterator[str]:
     factor = "" if alias.multiply is None else f" at {plain(alias.multiply)}x"
     yield f"alias: {alias.provider}/{alias.model} is {alias.to_provider}/{alias.to_model}{factor}, {alias.where}"
-    yield f"  {_layer(alias.layer)}; {alias.source}"
+    yield f"  {layer_name(alias.layer)}; {alias.source}"
 
 
 def _row_lines(price: Price) -> Iterator[str]:
     yield f"row: {price.name}, {price.where}"
     start = utc_text(price.effective_from) or "open"
     until = "" if price.effective_until is None else f" until {utc_text(price.effective_until)}"
-    yield f"  {_layer(price.layer)}; from {start}{until}; confidence: {price.confidence}"
+    yield f"  {layer_name(price.layer)}; from {start}{until}; confidence: {price.confidence}"
     yield f"  {price.source}; checked on {price.checked_on}" + (f"; {price.note}" if price.note else "")
 
 
@@ -131,7 +131,7 @@ def explanation_facts(made: Explanation) -> dict[str, object]:
         "multiply": None if made.found is None else made.found.multiply,
         "price": None if made.found is None else _price_facts(made.found.price),
         "applied": [adjustment_sentence(adjustment) for adjustment in made.applied],
-        "rates": {} if made.card is None else {meter.value: rate for meter, rate in _published(made.card).items()},
+        "rates": {} if made.card is None else {meter.value: rate for meter, rate in published(made.card).items()},
         "unknown_terms": [] if made.card is None else list(made.card.unknown_terms),
         "passed_over": list(made.passed_over),
         "others": {
@@ -145,7 +145,7 @@ def _price_facts(price: Price) -> dict[str, object]:
         **price.canonical(),
         "row": price.where,
         "layer": price.layer,
-        "layer_name": _layer(price.layer),
+        "layer_name": layer_name(price.layer),
         "source": price.source,
         "checked_on": price.checked_on,
         "confidence": price.confidence,
@@ -153,10 +153,12 @@ def _price_facts(price: Price) -> dict[str, object]:
     }
 
 
-def _published(card: RateCard) -> dict[Meter, Decimal]:
+def published(card: RateCard) -> dict[Meter, Decimal]:
+    """Give the rates of a card as price lists write them: USD per million tokens, fees each."""
     rates = ((meter, published_rate(card, meter)) for meter in card.usd_per_unit)
     return {meter: rate for meter, rate in rates if rate is not None}
 
 
-def _layer(layer: int) -> str:
+def layer_name(layer: int) -> str:
+    """Say in words who stands behind a row."""
     return LAYERS.get(layer, "your own files")

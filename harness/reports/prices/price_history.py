@@ -51,7 +51,7 @@ def price_histories(book: PriceBook, cells: Iterable[CellFacts]) -> tuple[PriceH
     return tuple(
         PriceHistory(
             name=model if provider in (SIMULATED, "") else f"{provider}/{model}",
-            steps=_steps(book, provider, model),
+            steps=rate_steps(book, provider, model),
             runs=tuple(sorted((when, usd) for when, usd in found.items() if usd)),
             reasoning=(provider, model) in reasoning,
         )
@@ -59,13 +59,16 @@ def price_histories(book: PriceBook, cells: Iterable[CellFacts]) -> tuple[PriceH
     )
 
 
-def _steps(book: PriceBook, provider: str, model: str) -> tuple[tuple[datetime | None, Decimal | None], ...]:
+def rate_steps(
+    book: PriceBook, provider: str, model: str, meter: Meter = Meter.OUTPUT
+) -> tuple[tuple[datetime | None, Decimal | None], ...]:
+    """List what a meter costs from which instant on; since None = from the beginning, rate None = none known."""
     steps: list[tuple[datetime | None, Decimal | None]] = []
     for since in (None, *book.boundaries(provider, model)):
         match = book.match(provider, model, since or datetime.min.replace(tzinfo=UTC))
         rate = None
         if match is not None:
-            rate = Decimal(0) if match.price.free else match.price.rates.get(Meter.OUTPUT)
+            rate = Decimal(0) if match.price.free else match.price.rates.get(meter)
             rate = None if rate is None else rate * match.multiply
         if not steps or steps[-1][1] != rate:
             steps.append((since, rate))

@@ -23,11 +23,11 @@ OPEN_START = "(open)"
 _PRICE_COLUMNS = (
     Column(name="from", description="first instant, UTC", drops=1),
     Column(name="until", description="first instant at which it no longer holds", drops=3),
-    Column(name="input_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="input"),
-    Column(name="cache_read_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="cached", drops=2),
-    Column(name="cache_write_5m_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="write 5m", drops=5),
-    Column(name="cache_write_1h_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="write 1h", drops=6),
-    Column(name="output_usd_per_mtok", kind="decimal", unit="USD/Mtok", title="output"),
+    Column(name="input_usd_per_mtok", kind="amount", unit="USD/Mtok", title="input"),
+    Column(name="cache_read_usd_per_mtok", kind="amount", unit="USD/Mtok", title="cached", drops=2),
+    Column(name="cache_write_5m_usd_per_mtok", kind="amount", unit="USD/Mtok", title="write 5m", drops=5),
+    Column(name="cache_write_1h_usd_per_mtok", kind="amount", unit="USD/Mtok", title="write 1h", drops=6),
+    Column(name="output_usd_per_mtok", kind="amount", unit="USD/Mtok", title="output"),
     Column(name="other_rates", title="other rates", description="fees and modalities", drops=7),
 )
 
