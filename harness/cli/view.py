@@ -47,7 +47,7 @@ def view(
     from harness.reports.ledgers import known_run
     from harness.view.page_addresses import run_address
     from harness.view.page_values import Sources
-    from harness.view.serving import Place, serve
+    from harness.view.serving import Place, ViewServer
 
     def is_ready(address: str) -> None:
         print_out(address)
@@ -60,7 +60,7 @@ def view(
         path = "/" if run is None else run_address(known_run(ledger, run).run_id)
         prices = PriceFiles(pricing)
         sources = Sources(ledger=ledger, book=prices.book(), reread=prices.book)
-        serve(sources, Place(host=host, port=port), path=path, is_ready=is_ready)
+        ViewServer(sources, Place(host=host, port=port), path=path, is_ready=is_ready).run()
 
 
 def _open(address: str) -> None:

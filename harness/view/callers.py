@@ -6,7 +6,11 @@ Data flows bytes of a connection -> uvicorn's HTTP protocol, watched -> the appl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
+import socket
+import struct
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,42 +21,50 @@ from harness.view.guard import SAFE_HEADERS
 if TYPE_CHECKING:
     from uvicorn.config import Config
 
-MOST_CALLERS = 1_000
-"""Connections that are open at once; a browser opens six."""
-REQUEST_S = 10.0
-"""Within which a connection must have asked, whole."""
-UNREAD_S = 60.0
-"""After which a reader that took nothing of what waits for it is gone."""
 _OTHER_FILES = 400
 """File descriptors kept for the ledger, downloads and the process itself."""
 
 
-def room_for_callers() -> int:
-    """Raise this process's limit of open files to what the callers need; gives how many there is room for."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CALLERS + _OTHER_FILES
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(16, min(MOST_CALLERS, wanted - _OTHER_FILES))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """What callers may cost.
+
+    Attributes:
+        most: connections that are open at once; a browser opens six.
+        request_s: within which a connection must have asked, whole.
+        unread_s: after which a reader that took nothing of what waits for it is gone.
+    """
+
+    most: int = 1_000
+    request_s: float = 10.0
+    unread_s: float = 60.0
+
+    def with_room(self) -> Patience:
+        """Raise this process's limit of open files to what so many need; fewer where it cannot be raised so far."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self.most + _OTHER_FILES
+        if hard != resource.RLIM_INFINITY:
+            wanted = min(wanted, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return replace(self, most=max(16, wanted - _OTHER_FILES))
 
 
 class Callers(ServerState):
     """Who is connected now, in the order in which they came or began to wait."""
 
-    def __init__(self, most: int = MOST_CALLERS) -> None:
+    def __init__(self, patience: Patience) -> None:
         super().__init__()
-        self._most = most
+        self.patience = patience
         self._all: dict[Caller, None] = {}
         self._waiting: dict[Caller, None] = {}
 
     def came(self, caller: Caller) -> None:
         """Take a new one in; the one who has asked nothing for longest, else the oldest of all, leaves for it."""
-        if len(self._all) >= self._most:
+        if len(self._all) >= self.patience.most:
             leaving = next(iter(self._waiting or self._all))
             self.left(leaving)
-            leaving.transport.abort()
+            leaving.hang_up()
         self._all[caller] = None
 
     def waits(self, caller: Caller) -> None:
@@ -137,10 +149,17 @@ class Caller(H11Protocol):
             self.transport.write("\r\n".join(lines).encode())
         self.transport.close()
 
+    def hang_up(self) -> None:
+        """Close at once, and have the system forget what was not read, too."""
+        connection = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # closed already
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
     def _wait(self) -> None:
         self._go_on()
         self.server_state.waits(self)
-        self._must_ask = self.loop.call_later(REQUEST_S, self._give_up)
+        self._must_ask = self.loop.call_later(self.server_state.patience.request_s, self._give_up)
 
     def _go_on(self) -> None:
         self.server_state.asks(self)
@@ -150,14 +169,14 @@ class Caller(H11Protocol):
 
     def _give_up(self) -> None:
         if self._must_read is None:  # else it is still reading its answer
-            self.transport.abort()
+            self.hang_up()
 
     def _look_again(self, unread_bytes: int) -> None:
-        self._must_read = self.loop.call_later(UNREAD_S, self._end_unless_read, unread_bytes)
+        self._must_read = self.loop.call_later(self.server_state.patience.unread_s, self._end_unless_read, unread_bytes)
 
     def _end_unless_read(self, unread_bytes: int) -> None:
         left_bytes = self.transport.get_write_buffer_size()
         if left_bytes >= unread_bytes:
-            self.transport.abort()
+            self.hang_up()
         else:
             self._look_again(left_bytes)

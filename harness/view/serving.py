@@ -12,6 +12,7 @@ import logging
 import secrets
 import signal
 import socket
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ import uvicorn
 from harness.errors import InputError
 from harness.secrets import learn
 from harness.view.application import make_application
-from harness.view.callers import Caller, Callers, room_for_callers
+from harness.view.callers import Caller, Callers, Patience
 from harness.view.guard import Door, Guard
 
 if TYPE_CHECKING:
@@ -51,48 +52,71 @@ class Place:
     port: int | None = None
 
 
-def serve(sources: Sources, place: Place, *, path: str = "/", is_ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM; streams that are open then end.
+class ViewServer:
+    """A server of the view: it has its port at once, and answers from `run` on.
 
     Args:
         path: of the page that the address is to lead to.
         is_ready: hears the address once requests are answered; beyond this machine it carries the token.
 
+    Attributes:
+        address: of that page.
+
     Raises:
         InputError: the host is not this machine's, or the port is taken.
     """
-    listening = _listen(place)
-    door = _door(place.host, listening)
-    leaving = asyncio.Event()
-    guarded = Guard(make_application(sources), door=door, leaving=leaving)
-    config = uvicorn.Config(
-        guarded,
-        http=Caller,
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=_LONGEST_HEAD,
-        timeout_graceful_shutdown=_LAST_WORDS_S,
-    )
 
-    def started() -> None:
-        is_ready(_address(place.host, door, path))
-        learn(door.token)  # from now on no page and no message repeats it
+    def __init__(
+        self,
+        sources: Sources,
+        place: Place,
+        *,
+        path: str = "/",
+        is_ready: Callable[[str], None] = lambda _: None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._listening = _listen(place)
+        door = _door(place.host, self._listening)
+        self.address = _address(place.host, door, path)
+        leaving = asyncio.Event()
+        config = uvicorn.Config(
+            Guard(make_application(sources), door=door, leaving=leaving),
+            http=Caller,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=_LONGEST_HEAD,
+            timeout_graceful_shutdown=_LAST_WORDS_S,
+        )
 
-    _Server(config, leaving=leaving, started=started).run(sockets=listening)
+        def started() -> None:
+            is_ready(self.address)
+            learn(door.token)  # from now on no page and no message repeats it
+
+        self._server = _Server(config, leaving=leaving, started=started, patience=patience or Patience())
+
+    def run(self) -> None:
+        """Serve until Ctrl-C, SIGTERM or `stop`; streams that are open then end."""
+        self._server.run(sockets=self._listening)
+
+    def stop(self) -> None:
+        """Have `run` end; for another thread."""
+        self._server.should_exit = True
 
 
 class _Server(uvicorn.Server):
     """uvicorn that tells streams when it stops, and then ends as a command does that was told to."""
 
-    def __init__(self, config: uvicorn.Config, *, leaving: asyncio.Event, started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, leaving: asyncio.Event, started: Callable[[], None], patience: Patience
+    ) -> None:
         super().__init__(config)
-        self.server_state = Callers(room_for_callers())
+        self.server_state = Callers(patience.with_room())
         self._leaving = leaving
         self._started = started
 
@@ -108,6 +132,9 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at a signal without dying of it afterwards, as uvicorn would."""
+        if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+            yield
+            return
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
