@@ -300,6 +300,7 @@ def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
     """Run, print the report, give the run's exit code."""
     from harness.rendering.progress import announced
     from harness.runner import SessionOptions, run_suites
+    from harness.runner.options.command_line import command as shell_command
 
     result = run_suites(
         spec,
@@ -313,6 +314,8 @@ def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
     )
     _print_report(ledger, command.book, result.run_id, json_output=command.json_output)
     print_ending(result)
+    if not verbosity.quiet:
+        say(f"look at it: {shell_command(['view', result.run_id, *command.places])}")
     return result.exit_code
 
 

@@ -231,3 +231,10 @@ def test_a_run_that_is_not_there_is_said_before_anything_is_served(seen_ledger: 
     assert "there is no run 'sen'" in said.stderr
     assert "seen" in said.stderr
     assert said.stdout == ""
+
+
+def test_the_end_of_a_run_names_the_command_that_shows_it(tmp_path: Path) -> None:
+    said = said_here(
+        "run", "starter", "-m", "sim/direct", "--limit", "1", "--run-id", "r 1", "--db", "my.db", cwd=tmp_path
+    )
+    assert said.stderr.splitlines()[-1] == "look at it: benchtab view 'r 1' --db my.db"
