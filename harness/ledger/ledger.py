@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict
@@ -156,13 +156,13 @@ class Ledger:
             found = connection.execute(select(tables.runs).where(tables.runs.c.run_id == run_id)).one_or_none()
         return None if found is None else row_forms.run_record(found)
 
-    def runs(self) -> list[RunRecord]:
-        """Read all runs, oldest first."""
+    def runs(self, run_ids: Collection[str] | None = None) -> list[RunRecord]:
+        """Read runs, oldest first; `run_ids` None = all, and those that there are not are left out."""
+        query = select(tables.runs).order_by(tables.runs.c.created_at_us, tables.runs.c.run_id)
+        if run_ids is not None:
+            query = query.where(tables.runs.c.run_id.in_(run_ids))
         with self.reading() as connection:
-            found = connection.execute(
-                select(tables.runs).order_by(tables.runs.c.created_at_us, tables.runs.c.run_id)
-            ).all()
-        return [row_forms.run_record(row) for row in found]
+            return [row_forms.run_record(row) for row in connection.execute(query)]
 
     def finish_run(
         self,

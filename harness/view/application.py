@@ -10,6 +10,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -24,6 +25,7 @@ from harness.rendering.html.vega_bundle import vega_bundle
 from harness.secrets import redact_pieces
 from harness.view.live.live_route import live_route
 from harness.view.menu import PAGES
+from harness.view.page_addresses import named
 from harness.view.page_values import Asked, NotThere, Page, Shown, Sources
 from harness.view.templating import render
 
@@ -56,7 +58,8 @@ def _route(page: Page, sources: Sources, pages: Sequence[Page]) -> Route:
 def _answer(page: Page, sources: Sources, pages: Sequence[Page], request: Request) -> Response:
     query = {name: request.query_params.getlist(name) for name in request.query_params}
     try:
-        asked = Asked(sources=sources.now(), path=request.url.path, names=request.path_params, query=query)
+        names = {name: named(str(part)) for name, part in request.path_params.items()}
+        asked = Asked(sources=sources.now(), path=_as_sent(request), names=names, query=query)
         shown = page.make(asked)
         if form := asked.one("format"):
             return _file(shown, form, asked.one("table"))
@@ -78,6 +81,12 @@ def _answer(page: Page, sources: Sources, pages: Sequence[Page], request: Reques
             },
         )
     )  # fmt: skip
+
+
+def _as_sent(request: Request) -> str:
+    """The path with the quoting that it came with: addresses of other views of the page begin with it."""
+    raw: bytes | None = request.scope.get("raw_path")
+    return quote(request.url.path) if raw is None else raw.decode("latin-1")
 
 
 def _file(shown: Shown, form: str, table: str) -> Response:

@@ -5,15 +5,30 @@ Pure. Data flows names and filters -> path and query.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
 RUNS, COMPARE, PRICES, BUDGETS, FORECASTS = "/", "/compare", "/prices", "/budgets", "/forecasts"
 
 
+def as_part(name: str) -> str:
+    """Write a name as one part of a path, whatever is in it; `named` reads it again.
+
+    Servers take a quoted slash for a slash, and browsers dots alone for folders: these are written as `~2F`, `~2E`.
+    """
+    escaped = re.sub(r"[~%/]", lambda found: f"~{ord(found[0]):02X}", name)
+    return quote(escaped.replace(".", "~2E") if escaped in (".", "..") else escaped, safe="")
+
+
+def named(part: str) -> str:
+    """Read a name from a part of a path."""
+    return re.sub(r"~([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), part)
+
+
 def run_address(run_id: str) -> str:
     """Address of a run."""
-    return f"/runs/{quote(run_id, safe='')}"
+    return f"/runs/{as_part(run_id)}"
 
 
 def live_address(run_id: str) -> str:
@@ -43,7 +58,7 @@ def compare_address(base: str, head: str, **chosen: str | Iterable[str]) -> str:
 
 def price_address(provider: str, model: str) -> str:
     """Address of a model's prices."""
-    return f"{PRICES}/{quote(provider, safe='')}/{quote(model, safe='')}"
+    return f"{PRICES}/{as_part(provider)}/{as_part(model)}"
 
 
 def with_query(path: str, chosen: Mapping[str, str | Iterable[str]]) -> str:

@@ -46,7 +46,7 @@ from harness.reports.imported.tool_costs import other_rates, tool_cost
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import price_warnings
 from harness.reports.questions import check_names, parse_pricing
-from harness.reports.spend.report import SpendReport, with_rows
+from harness.reports.spend.report import SpendReport, SpendRow, with_rows
 from harness.waves.design_record import DESIGN
 
 Cells = Mapping[int, RunCell]
@@ -109,7 +109,7 @@ def _complete(ledger: Ledger) -> list[RunRecord]:
 
 
 def _named(ledger: Ledger, run_ids: Sequence[str]) -> list[RunRecord]:
-    known = {run.run_id: run for run in ledger.runs()}
+    known = {run.run_id: run for run in ledger.runs(run_ids)}
     missing = [run_id for run_id in run_ids if run_id not in known]
     if missing:
         raise InputError(f"there is no run {', '.join(missing)}", where=ledger.database, fix="see: benchtab runs list")
@@ -187,6 +187,21 @@ def settled_cells(ledger: Ledger, run: RunRecord, charger: Charger) -> Cells:
     cells = _cells(ledger, [run])
     _charge_settled(ledger, [run.run_id], cells, charger, SampleSpend())
     return cells
+
+
+def rows_by_run(ledger: Ledger, book: PriceBook, run_ids: Sequence[str]) -> dict[str, Sequence[SpendRow]]:
+    """Make the rows that each of these runs has in a report of its own, all from one reading: for a list of runs."""
+    charger = Charger(book=book)
+    with ledger.at_one_moment() as still:
+        runs = _named(still, run_ids)
+        cells = _cells(still, runs)
+        _charge(still, list(run_ids), cells, charger)
+        _read_draws(still, [run for run in runs if DESIGN in run.config], cells)
+    by_run: dict[str, list[RunCell]] = {run_id: [] for run_id in run_ids}
+    for cell in cells.values():
+        by_run[cell.run.run_id].append(cell)
+    empty = SpendReport(price_book_sha256=book.sha256, book=book)
+    return {run_id: with_rows(empty, pooled(own)).rows for run_id, own in by_run.items()}
 
 
 def _charge_attempts(
@@ -351,4 +366,4 @@ def unknown_spend(bill: UnknownBill, cell: RunCell, book: PriceBook) -> Spend:
     )
 
 
-__all__ = ["run_spends", "settled_cells", "spend_report", "unknown_spend"]
+__all__ = ["rows_by_run", "run_spends", "settled_cells", "spend_report", "unknown_spend"]

@@ -23,7 +23,7 @@ def kept_forecasts(ledger: Ledger, run_ids: Sequence[str] | None = None) -> list
     Raises:
         InputError: there is no such run.
     """
-    runs = {run.run_id: run for run in ledger.runs()}
+    runs = {run.run_id: run for run in ledger.runs(run_ids)}
     if missing := [run_id for run_id in run_ids or () if run_id not in runs]:
         raise InputError(f"there is no run {', '.join(missing)}", where=ledger.database, fix="see: benchtab runs list")
     stored = ledger.forecasts(run_ids)
