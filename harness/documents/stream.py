@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from harness.documents.table import Column
@@ -18,6 +19,8 @@ class RowStream:
 
     Attributes:
         batches: per batch, one sequence of values per column, all of the same length.
+        arrow: the same rows as Arrow record batches, where they are read so; whoever reads one does not read the other.
+            Dollars may be texts there.
         left_out: sentences about what is not among the rows; complete once the batches were read.
     """
 
@@ -25,3 +28,20 @@ class RowStream:
     columns: tuple[Column, ...]
     batches: Iterator[Sequence[Sequence[Any]]]
     left_out: list[str] = field(default_factory=list)
+    arrow: Iterator[Any] | None = None
+
+    @classmethod
+    def of_arrow(cls, name: str, columns: tuple[Column, ...], arrow: Iterator[Any]) -> RowStream:
+        """Stream Arrow record batches, whose columns are these."""
+        values = ([_values(*pair) for pair in zip(batch.columns, columns, strict=True)] for batch in arrow)
+        return cls(name=name, columns=columns, batches=values, arrow=arrow)
+
+
+def _values(array: Any, column: Column) -> Sequence[Any]:
+    """Give an Arrow array as values: instants as microseconds, dollars as decimals."""
+    if column.kind == "timestamp":
+        array = array.cast("int64")
+    values: list[Any] = array.to_pylist()
+    if column.kind == "usd":
+        return [Decimal(value) if isinstance(value, str) else value for value in values]
+    return values

@@ -28,7 +28,13 @@ WRITING = "benchtab_writing"
 
 
 class Readable(Protocol):
-    """What a query needs of a ledger."""
+    """What a query needs of a ledger.
+
+    Attributes:
+        file: a SQLite file that another process may read as well; None where there is none.
+    """
+
+    file: LedgerFile | None
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Give a connection in a read transaction."""

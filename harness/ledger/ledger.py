@@ -65,6 +65,7 @@ class Ledger:
     Attributes:
         engine: SQLAlchemy engine, for `reading`.
         database: path or URL as shown to people (no password).
+        file: a SQLite ledger's; None: another database, or read as it stood at one moment.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Ledger:
         self.database = database
         self._read_only = read_only
         self._busy_timeout_s = busy_timeout_s
-        self._file = file
+        self.file = file
         self._held: list[str] = []
         self._moment: Connection | None = None
 
@@ -186,8 +187,8 @@ class Ledger:
             values["budget_pico_usd"] = budget_pico_usd
         with self._write() as connection:
             changed = connection.execute(update(tables.runs).where(tables.runs.c.run_id == run_id).values(values))
-        if self._file is not None and self._file.is_gone:
-            raise self._file.gone()
+        if self.file is not None and self.file.is_gone:
+            raise self.file.gone()
         if changed.rowcount != 1:
             raise LedgerError(f"there is no run {run_id}", where=self.database, fix="see: benchtab runs list")
 
@@ -356,7 +357,7 @@ class Ledger:
 
         def opened(*, again: bool = False) -> Driver:
             hold = Hold(runs=runs, database=self.database, must_be_free=not again)
-            return open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self._file, hold=hold)
+            return open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self.file, hold=hold)
 
         return Writer(opened, lambda error: explain(error, self.database))
 
@@ -368,7 +369,7 @@ class Ledger:
         """
         self._refuse_unless_writable()
         try:
-            driver = open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self._file)
+            driver = open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self.file)
             if self.engine.dialect.name == "sqlite":
                 driver.fetch(
                     "PRAGMA cache_size = -65536"
@@ -399,7 +400,7 @@ class Ledger:
             if connection.dialect.name != "sqlite":  # where a transaction of reads is one snapshot anyway
                 connection.execution_options(isolation_level="REPEATABLE READ")
             still = copy(self)
-            still._moment = connection
+            still._moment, still.file = connection, None
             yield still
 
     @contextmanager

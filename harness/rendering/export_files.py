@@ -185,13 +185,9 @@ def data_frame(stream: RowStream) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    from harness.rendering.stream_files import arrow_schema
+    from harness.rendering.stream_files import arrow_schema, record_batches
 
     schema = arrow_schema(stream.columns)
-    batches = [
-        pa.record_batch([pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)],
-                        schema=schema)
-        for columns in stream.batches
-    ]  # fmt: skip
-    frame: pd.DataFrame = pa.Table.from_batches(batches, schema=schema).to_pandas(types_mapper=pd.ArrowDtype)
+    whole = pa.Table.from_batches(record_batches(stream, schema), schema=schema)
+    frame: pd.DataFrame = whole.to_pandas(types_mapper=pd.ArrowDtype)
     return frame

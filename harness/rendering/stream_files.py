@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from harness.documents.stream import RowStream
 from harness.documents.table import TEXT_KINDS, Column
 from harness.instants import from_us
 from harness.rendering.cells import QuotedLineEnds, exact, guarded
+from harness.rendering.csv_text import csv_lines
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,11 +24,26 @@ USD_DIGITS, USD_SCALE = 38, 18
 
 def write_stream_csv(stream: RowStream, path: Path) -> int:
     """Write a stream as CSV; returns the number of rows."""
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow([column.name for column in stream.columns])
+    with path.open("wb") as file:
+        file.write(header.getvalue().encode())
+        return _write_arrow(stream, file) if stream.arrow is not None else _write_values(stream, file)
+
+
+def _write_arrow(stream: RowStream, file: BinaryIO) -> int:
+    count = 0
+    for batch in stream.arrow or ():
+        file.writelines(csv_lines(batch, stream.columns))
+        count += len(batch)
+    return count
+
+
+def _write_values(stream: RowStream, file: BinaryIO) -> int:
     kinds = [column.kind for column in stream.columns]
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(QuotedLineEnds(file), lineterminator=QuotedLineEnds.WRITTEN)
-        writer.writerow([column.name for column in stream.columns])
+    with io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        writer = csv.writer(QuotedLineEnds(text), lineterminator=QuotedLineEnds.WRITTEN)
         for columns in stream.batches:
             texts = [[_cell(value, kind) for value in values] for values, kind in zip(columns, kinds, strict=True)]
             writer.writerows(zip(*texts, strict=True))
@@ -46,17 +64,39 @@ def _cell(value: object, kind: str) -> str:
 
 def write_stream_parquet(stream: RowStream, path: Path) -> int:
     """Write a stream as Parquet with typed columns and their units as metadata; returns the number of rows."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = arrow_schema(stream.columns)
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in record_batches(stream, schema):
+            writer.write_batch(batch)
+            count += len(batch)
+    return count
+
+
+def record_batches(stream: RowStream, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Give the rows of a stream as Arrow record batches of its `arrow_schema`."""
+    import pyarrow as pa
+
+    if stream.arrow is None:
         for columns in stream.batches:
             arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-            count += len(columns[0])
-    return count
+            yield pa.record_batch(arrays, schema=schema)
+        return
+    for batch in stream.arrow:
+        arrays = [_as_type(array, field.type) for array, field in zip(batch.columns, schema, strict=True)]
+        yield pa.record_batch(arrays, schema=schema)
+
+
+def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Read dollars that are texts; everything else is of its type already."""
+    import pyarrow as pa
+
+    if array.type == kind:
+        return array
+    coded = array.dictionary_encode()
+    return pa.array(map(Decimal, coded.dictionary.to_pylist()), type=kind).take(coded.indices)
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:

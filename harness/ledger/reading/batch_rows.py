@@ -140,13 +140,16 @@ class Lookup:
         if len(self.known) > MOST_KNOWN:
             self.known.clear()
         missing = sorted(number for number in wanted if number is not None and number not in self.known)
-        for start in range(0, len(missing), IDS_PER_QUERY):
-            self._read(missing[start : start + IDS_PER_QUERY])
+        if missing and missing[-1] - missing[0] < 2 * len(missing):  # one query for all, whose text is always the same
+            self._read("BETWEEN :first AND :last", first=missing[0], last=missing[-1])
+        else:
+            for start in range(0, len(missing), IDS_PER_QUERY):
+                self._read(f"IN {listed(missing[start : start + IDS_PER_QUERY])}")
         self.known[None] = (None,) * len(self.columns)
         return [self.known[number] for number in ids]
 
-    def _read(self, ids: Sequence[int]) -> None:
+    def _read(self, chosen: str, **values: int) -> None:
         key = KEYS[self.table]
-        query = f"SELECT {key}, {', '.join(self.columns)} FROM {self.table} WHERE {key} IN {listed(ids)}"
-        for rows in batches(self.ledger, query):
+        query = f"SELECT {key}, {', '.join(self.columns)} FROM {self.table} WHERE {key} {chosen}"
+        for rows in batches(self.ledger, query, values=values):
             self.known.update((row[0], tuple(row[1:])) for row in rows)

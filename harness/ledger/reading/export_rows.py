@@ -6,19 +6,18 @@ Data flows tables -> rows a batch at a time, with what belongs to cells and samp
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.documents.table import Column, ColumnKind
 from harness.ledger.columns import ATTEMPT_COLUMNS
 from harness.ledger.connections import Readable
+from harness.ledger.reading.arrow.arrow_rows import LEAST_FOR_A_PROCESS, Kind, TableQuery, arrow_rows
 from harness.ledger.reading.batch_rows import KEYS, Lookup, batches, listed
 
-Columns: TypeAlias = list[Sequence[object]]
-"""The values of a batch of rows, column by column."""
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +32,18 @@ class Stored:
     column: Column
     source: str
     table: str = ""
+
+    @property
+    def is_pico_usd(self) -> bool:
+        """Whether dollars are stored as whole picodollars; else they are stored as decimal texts."""
+        return self.source.endswith("_pico_usd")
+
+    @property
+    def stored_as(self) -> Kind:
+        """What the database gives."""
+        if self.column.kind in ("text", "json") or (self.column.kind == "usd" and not self.is_pico_usd):
+            return "text"
+        return "integer"
 
 
 def _stored(name: str, kind: ColumnKind, about: str, source: str = "", *, table: str = "", unit: str = "") -> Stored:
@@ -109,33 +120,50 @@ _RUNS: tuple[Stored, ...] = (
 )
 STORED: Mapping[str, tuple[Stored, ...]] = {"attempts": _ATTEMPTS, "scores": _SCORES, "runs": _RUNS}
 """What is exported of a table as it is stored."""
-_ORDER = {"attempts": "attempt_id", "scores": "score_id", "runs": "created_at_us, run_id"}
 
 
-def stored_columns(ledger: Readable, table: str, run_ids: Sequence[str] | None = None) -> Iterator[Columns]:
-    """Read a table of `STORED`, with flags, dollars and scores as such, a batch at a time.
+def stored_batches(
+    ledger: Readable, table: str, run_ids: Sequence[str] | None = None, *, least: int = LEAST_FOR_A_PROCESS
+) -> Iterator[pa.RecordBatch]:
+    """Read a table of `STORED` in the order of its key, with flags, instants, dollars and scores as such.
+
+    Dollars that are stored as texts stay texts: those may have more digits than a column of decimals.
 
     Args:
         run_ids: None = every run.
+        least: as `arrow_rows` has it.
     """
+    import pyarrow as pa
+
     stored = STORED[table]
-    own = [entry.source for entry in stored if not entry.table]
+    own = [entry for entry in stored if not entry.table]
     names = Names(ledger, stored)
-    query = f"""SELECT {", ".join((*own, *names.keys))} FROM {table}
-        WHERE {_chosen(table, run_ids)} ORDER BY {_ORDER[table]}"""
-    for rows in batches(ledger, query, run_ids=run_ids):
-        columns = list(zip(*rows, strict=True))
-        ids = dict(zip(names.keys, columns[len(own) :], strict=True))
-        yield names.columns(ids, own=columns[: len(own)])
+    columns = (
+        *(
+            (f"own_{place}" if place else entry.source, entry.source, entry.stored_as)
+            for place, entry in enumerate(own)
+        ),
+        *((f"{key}_", key, "integer") for key in names.keys),
+    )
+    if table == "runs":
+        where = "1 = 1" if run_ids is None else "run_id IN :run_ids"
+        query = TableQuery(table=table, columns=columns, where=where, order="created_at_us, run_id", run_ids=run_ids)
+    else:
+        query = TableQuery(table=table, columns=columns, where=of_runs(ledger, table, run_ids))
+    for batch in arrow_rows(ledger, query, least=least):
+        ids = dict(zip(names.keys, batch.columns[len(own) :], strict=True))
+        arrays = names.columns(ids, own=batch.columns[: len(own)])
+        yield pa.record_batch(arrays, names=[entry.column.name for entry in stored])
 
 
-def _chosen(table: str, run_ids: Sequence[str] | None) -> str:
+def of_runs(ledger: Readable, table: str, run_ids: Sequence[str] | None) -> str:
+    """Write the SQL condition that chooses rows of these runs' cells; `run_ids` None = every run."""
     if run_ids is None:
         return "1 = 1"
-    if table == "runs":
-        return "run_id IN :run_ids"
+    query = "SELECT cell_id FROM cells WHERE run_id IN :run_ids ORDER BY cell_id"
+    cells = [row[0] for rows in batches(ledger, query, run_ids=run_ids) for row in rows]
     # `+`: in the order of the key, whatever index there is, so that nothing is sorted
-    return f"+{table}.cell_id IN (SELECT cell_id FROM cells WHERE run_id IN :run_ids)"
+    return f"+{table}.cell_id IN {listed(cells)}"
 
 
 class Names:
@@ -147,40 +175,70 @@ class Names:
 
     def __init__(self, ledger: Readable, stored: Sequence[Stored] = NAMES) -> None:
         self._stored = stored
-        wanted = {table: tuple(entry.source for entry in stored if entry.table == table) for table in KEYS}
-        self._lookups = [Lookup(ledger, table, columns) for table, columns in wanted.items() if columns]
-        self.keys = [KEYS[lookup.table] for lookup in self._lookups]
+        wanted = {table: [entry for entry in stored if entry.table == table] for table in KEYS}
+        self._lookups = [
+            (Lookup(ledger, table, tuple(entry.source for entry in entries)), entries)
+            for table, entries in wanted.items()
+            if entries
+        ]
+        self.keys = [KEYS[lookup.table] for lookup, _ in self._lookups]
 
-    def columns(self, ids: Mapping[str, Sequence[int | None]], own: Sequence[Sequence[object]] = ()) -> Columns:
+    def columns(self, ids: Mapping[str, pa.Array], own: Sequence[pa.Array] = ()) -> list[pa.Array]:
         """Give typed values of rows, column by column.
 
         Args:
             ids: of the rows, by the names of `keys`.
             own: the rows' own columns, in their order.
         """
-        found: dict[str, Iterator[Sequence[object]]] = {"": iter(own)}
-        for lookup in self._lookups:
-            found[lookup.table] = iter(zip(*lookup.rows(ids[KEYS[lookup.table]]), strict=True))
-        return [_typed(next(found[entry.table]), entry) for entry in self._stored]
+        found: dict[str, Iterator[pa.Array]] = {"": iter(own)}
+        for lookup, entries in self._lookups:
+            found[lookup.table] = _looked_up(lookup, entries, ids[KEYS[lookup.table]])
+        return [next(found[entry.table]) if entry.table else _typed(next(found[""]), entry) for entry in self._stored]
 
 
-def _typed(values: Sequence[Any], entry: Stored) -> Sequence[object]:
-    """Turn stored forms into values: flags, decimal dollars, scores."""
-    convert = _pico if entry.source.endswith("_pico_usd") else _CONVERSIONS.get(entry.column.kind)
-    return values if convert is None else [None if value is None else convert(value) for value in values]
+def _looked_up(lookup: Lookup, entries: Sequence[Stored], ids: pa.Array) -> Iterator[pa.Array]:
+    """Look every different id up once, and repeat what was found row by row."""
+    import pyarrow as pa
+
+    coded = ids.dictionary_encode()
+    # the row of None comes last, so that there is one
+    rows = lookup.rows([*coded.dictionary.to_pylist(), None])
+    types = {"integer": pa.int64(), "text": pa.string()}
+    for values, entry in zip(zip(*rows, strict=True), entries, strict=True):
+        yield _typed(pa.array(values, type=types[entry.stored_as]), entry).take(coded.indices)
 
 
-@lru_cache(maxsize=10_000)
-def _pico(value: int) -> Decimal:
-    """Turn picodollars into dollars; reservations repeat a few amounts."""
-    return Decimal(int(value)).scaleb(-12)
+def _typed(values: pa.Array, entry: Stored) -> pa.Array:
+    """Turn stored forms into values: flags, instants, decimal dollars, scores."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    match entry.column.kind:
+        case "boolean":
+            return values.cast(pa.bool_())
+        case "timestamp":
+            return values.cast(pa.timestamp("us", tz="UTC"))
+        case "ratio":
+            return pc.divide(values.cast(pa.float64()), 1_000_000.0)
+        case "usd" if entry.is_pico_usd:
+            return scaled_usd(values, 12)
+    return values
 
 
-_CONVERSIONS: Mapping[str, Callable[[Any], object]] = {
-    "boolean": bool,
-    "usd": Decimal,
-    "ratio": lambda millionths: millionths / 1_000_000,
-}
+def scaled_usd(values: pa.Array, scale: int) -> pa.Array:
+    """Read integers as dollars with that many decimals, exactly.
+
+    Args:
+        values: int64, in units of 10^-scale dollars.
+
+    Returns:
+        decimal128(38, 18).
+    """
+    import pyarrow as pa
+
+    whole = values.cast(pa.decimal128(38, 0))
+    placed = pa.Array.from_buffers(pa.decimal128(38, scale), len(whole), whole.buffers(), offset=whole.offset)
+    return placed.cast(pa.decimal128(38, 18))
 
 
 def planned_ids(ledger: Readable, run_id: str, suite: str) -> Sequence[int]:

@@ -6,18 +6,20 @@ Data flows ledger (typed columns, a batch at a time) + price book -> `RowStream`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from harness.costs.cost import price_request
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
 from harness.ledger import Ledger
-from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
-from harness.ledger.reading.charged_rows import ChargedRow, charged_rows
-from harness.ledger.reading.export_rows import NAMES, STORED, Columns, Names, stored_columns
+from harness.ledger.reading.arrow.arrow_rows import LEAST_FOR_A_PROCESS
+from harness.ledger.reading.charged_rows import charged_batches
+from harness.ledger.reading.export_rows import NAMES, STORED, stored_batches
 from harness.pricing.book import PriceBook
-from harness.reports.exports.attempt_rates import AttemptRates, Line, lines_of_cost
-from harness.reports.facts.charger import served_row, usage_of_row
+from harness.reports.exports.charges.charge_lines import ChargeLines
 from harness.scorers.values import COUNTED_WRONG
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NAME_COLUMNS = tuple(stored.column for stored in NAMES)
 _WRONG = ", ".join(f"`{reason}`" for reason in sorted(COUNTED_WRONG))
@@ -49,49 +51,38 @@ EXPORTED: Mapping[str, tuple[Column, ...]] = {
 """Columns by table."""
 
 
-def export_stream(ledger: Ledger, table: str, *, book: PriceBook, run_ids: Sequence[str] | None = None) -> RowStream:
+def export_stream(
+    ledger: Ledger,
+    table: str,
+    *,
+    book: PriceBook,
+    run_ids: Sequence[str] | None = None,
+    least: int = LEAST_FOR_A_PROCESS,
+) -> RowStream:
     """Open a table for export; rows are read while the stream is.
 
     Args:
         table: one of `EXPORTED`.
         book: prices of the charges.
         run_ids: None = every run.
+        least: rows from which on a SQLite file is read by a process of its own.
     """
-    columns = _charges(ledger, book, run_ids) if table == "charges" else stored_columns(ledger, table, run_ids)
+    batches: Iterator[pa.RecordBatch]
+    if table == "charges":
+        batches = map(ChargeLines(ledger, book).of, charged_batches(ledger, run_ids, least=least))
+    else:
+        batches = stored_batches(ledger, table, run_ids, least=least)
     if table == "scores":
-        columns = _with_counted(columns)
-    return RowStream(name=table, columns=EXPORTED[table], batches=columns)
+        batches = _with_counted(batches)
+    return RowStream.of_arrow(table, EXPORTED[table], batches)
 
 
-def _with_counted(scores: Iterator[Columns]) -> Iterator[Columns]:
-    score, reason = ([column.name for column in _OF_TABLE["scores"]].index(name) for name in ("score", "reason"))
-    for columns in scores:
-        counted = [
-            0.0 if value is None and why in COUNTED_WRONG else value
-            for value, why in zip(columns[score], columns[reason], strict=True)
-        ]
-        yield [*columns, counted]
+def _with_counted(scores: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-
-def _charges(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None) -> Iterator[Columns]:
-    """Charge every settled attempt, meter by meter: by group where sums may, one by one elsewhere; in order sent."""
-    rates, names = AttemptRates(book), Names(ledger)
-    for rows in charged_rows(ledger, run_ids):
-        cells, planned = [row.cell_id for row in rows], [row.planned_id for row in rows]
-        named = zip(*names.columns({"cell_id": cells, "planned_id": planned}), strict=True)
-        alone = {one.attempt_id: one for one in attempts_by_id(ledger, _apart(rows))}
-        charged: list[tuple[object, ...]] = []
-        for row, its_names in zip(rows, named, strict=True):
-            lines = rates.lines(row) if row.summable else _single_lines(book, alone[row.attempt_id])
-            charged += [(row.attempt_id, *its_names, row.purpose, row.status, *line) for line in lines]
-        if charged:
-            yield list(zip(*charged, strict=True))
-
-
-def _apart(rows: Sequence[ChargedRow]) -> list[int]:
-    return [row.attempt_id for row in rows if not row.summable]
-
-
-def _single_lines(book: PriceBook, row: AttemptRow) -> Iterator[Line]:
-    """Charge one attempt with fees, other models or a stated cost: by the price book, else as its provider states."""
-    return lines_of_cost(price_request(book, usage_of_row(row), served_row(row)))
+    wrong = pa.array(sorted(COUNTED_WRONG))
+    for batch in scores:
+        score = batch.column("score")
+        is_wrong = pc.and_(score.is_null(), pc.is_in(batch.column("reason"), value_set=wrong))
+        yield batch.append_column(_COUNTED.name, pc.if_else(is_wrong, 0.0, score))

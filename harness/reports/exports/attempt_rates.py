@@ -43,6 +43,8 @@ Line = tuple[str, int, Decimal | None, Decimal | None, str | None, int | None]
 _UNPRICED = (None, None, None)
 
 
+MOST_KNOWN = 5_000
+
 Quantities = tuple[tuple[Meter, int], ...]
 """Disjoint quantities of an attempt (`TokenCounts.quantities`)."""
 
@@ -92,22 +94,31 @@ class AttemptRates:
 
     def of(self, row: ChargedRow, quantities: Quantities) -> Rates:
         """Give the rates of an attempt whose charge depends on its tokens and its usage group alone."""
+        return self.shared(row, quantities) or self._of_row(row, quantities)
+
+    def shared(self, row: ChargedRow, quantities: Quantities) -> Rates | None:
+        """Give the rates of all attempts of the row's group that were asked as it was and used what it used.
+
+        None: a price can change inside the group, so that each attempt is asked for on its own (`of`).
+        """
         assert row.group is not None  # it is settled
         used = tuple(quantity != 0 for _, quantity in quantities)
         key = (row.usage_group_id, row.provider, row.model, used)
-        if key in self.by_group:
-            return self.by_group[key] or self._of_row(key, row, row.group, used)
-        served = served_group(row.group, row.provider, row.model)
-        if self.charger.stretches.may_change_within(self.charger.span(row.group, served)):
-            self.by_group[key] = None
-            return self._of_row(key, row, row.group, used)
-        found = self.by_group[key] = _rates(self.book, row, row.group, used)
-        return found
+        if key not in self.by_group:
+            if len(self.by_group) > MOST_KNOWN:  # groups are of a quarter of an hour: the older ones are done with
+                self.by_group.clear()
+            served = served_group(row.group, row.provider, row.model)
+            may_change = self.charger.stretches.may_change_within(self.charger.span(row.group, served))
+            self.by_group[key] = None if may_change else _rates(self.book, row, row.group, used)
+        return self.by_group[key]
 
-    def _of_row(self, key: Key, row: ChargedRow, group: UsageGroup, used: Used) -> Rates:
+    def _of_row(self, row: ChargedRow, quantities: Quantities) -> Rates:
+        assert row.group is not None
         assert row.finished_at_us is not None
+        used = tuple(quantity != 0 for _, quantity in quantities)
+        key = (row.usage_group_id, row.provider, row.model, used)
         context = context_of(row.usage_kind, row.payload, row.tokens.all_input_tokens)
-        group = replace(group, slot_us=row.finished_at_us, context_bucket=context)
+        group = replace(row.group, slot_us=row.finished_at_us, context_bucket=context)
         served = served_group(group, row.provider, row.model)
         stretch = (*key, self.charger.stretches.stretch(ServedSpan(served=served, least_context_tokens=context)))
         if stretch not in self.by_stretch:

@@ -1,0 +1,1 @@
+"""Rows read as Arrow columns: of a large SQLite file by a process of its own."""

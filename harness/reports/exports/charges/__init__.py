@@ -1,0 +1,1 @@
+"""Charges in columns: every attempt, meter by meter."""
