@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from harness.view.page_addresses import BUDGETS, FORECASTS, PRICES, RUNS
+from harness.view.page_addresses import BUDGETS, COMPARE, FORECASTS, PRICES, RUNS
 from harness.view.page_values import Page
 from harness.view.pages.budgets_page import budgets_page
+from harness.view.pages.changed_page import changed_page
+from harness.view.pages.compare_page import compare_page
 from harness.view.pages.forecasts_page import forecasts_page
 from harness.view.pages.price_page import price_page
 from harness.view.pages.prices_page import prices_page
@@ -20,6 +22,8 @@ PAGES: tuple[Page, ...] = (
     Page(path="/runs/{run_id}/samples/{cell_id}/{planned_id}", make=sample_page),
     Page(path="/runs/{run_id}/samples", make=samples_page),
     Page(path="/runs/{run_id}/questions/{planned_id}", make=question_page),
+    Page(path=COMPARE, make=compare_page, menu="Compare"),
+    Page(path=f"{COMPARE}/samples", make=changed_page),
     Page(path=PRICES, make=prices_page, menu="Prices"),
     Page(path=f"{PRICES}/{{provider}}/{{model:path}}", make=price_page),
     Page(path=BUDGETS, make=budgets_page, menu="Budgets"),

@@ -104,20 +104,23 @@ class Comparison:
     models: tuple[str, str] | None = None
 
 
-def compare(base: SpendReport, head: SpendReport, head_at_base: SpendReport, thresholds: Thresholds) -> Comparison:
+def compare(
+    base: SpendReport, head: SpendReport, head_at_base: SpendReport | None, thresholds: Thresholds
+) -> Comparison:
     """Compare two reports row by row.
 
     Args:
         base: report of the earlier run.
         head: report of the later run.
-        head_at_base: the later run's tokens at the earlier run's prices.
+        head_at_base: the later run's tokens at the earlier run's prices; None = they cannot be charged at those.
         thresholds: what the gate tolerates.
     """
     loose = {row.facts.suite for report in (base, head) for row in report.rows if not row.facts.suite_version}
-    before, after, repriced = ({_key(row, loose): row for row in report.rows} for report in (base, head, head_at_base))
+    before, after = ({_key(row, loose): row for row in report.rows} for report in (base, head))
+    repriced = {} if head_at_base is None else {_key(row, loose): row for row in head_at_base.rows}
     common = [key for key in before if key in after]
     level = 1 - 2 * DESIGNED_ALARMS / max(1, len(common) * thresholds.n_asked)
-    rows = tuple(_compared(before[key], after[key], repriced[key], thresholds, level) for key in common)
+    rows = tuple(_compared(before[key], after[key], repriced.get(key), thresholds, level) for key in common)
     verdict = worst([row.verdict for row in rows]) if rows else "inconclusive"
     return Comparison(
         base=", ".join(run.run_id for run in base.runs),
@@ -150,7 +153,9 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return next((verdict for verdict in order if verdict in verdicts), "not asked")
 
 
-def _compared(base: SpendRow, head: SpendRow, repriced: SpendRow, thresholds: Thresholds, level: float) -> ComparedRow:
+def _compared(
+    base: SpendRow, head: SpendRow, repriced: SpendRow | None, thresholds: Thresholds, level: float
+) -> ComparedRow:
     paired, by_design = pair(base, head), drawn_pair(base.facts, head.facts)
     if by_design is None:
         difference = paired_difference(*paired.scores, level=level)
@@ -158,7 +163,9 @@ def _compared(base: SpendRow, head: SpendRow, repriced: SpendRow, thresholds: Th
     else:
         difference = by_design.score_difference(level)
         costs, tokens = by_design.ratio(cost, level), by_design.ratio(output, level)
-    price_ratio, usage_ratio = _price_ratio(head, repriced), _usage_ratio(base, repriced)
+    price_ratio = usage_ratio = None
+    if repriced is not None:
+        price_ratio, usage_ratio = _price_ratio(head, repriced), _usage_ratio(base, repriced)
     reasons = tuple(_doubts(base, head))
     cost_verdict = _cost_verdict(costs, thresholds.cost_increase, known=not reasons)
     score_verdict = _score_verdict(difference, thresholds.score_drop)

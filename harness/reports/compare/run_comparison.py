@@ -53,12 +53,25 @@ def compare_models(
     Raises:
         InputError: no such run, or no such model in it.
     """
-    before, after, repriced = reports_to_compare(ledger, book, *runs)
+    before, after = (spend_report(ledger, book, [run]) for run in runs)
     base, head = _only(before, models[0], runs[0]), _only(after, models[1], runs[1])
     spec = _spec(head.rows[0])
     renamed = replace(base, rows=tuple(_with_name(row, spec) for row in base.rows))
-    made = compare(renamed, head, _only(repriced, models[1], runs[1]), thresholds)
+    made = compare(renamed, head, _at_prices_of(ledger, book, base, head), thresholds)
     return replace(made, models=(label(base.rows[0]), label(head.rows[0])))
+
+
+def _at_prices_of(ledger: Ledger, book: PriceBook, base: SpendReport, head: SpendReport) -> SpendReport | None:
+    """Charge the head's tokens at the prices of the base's model when its run began; None = it has none to ask for."""
+    one, other = _spec(base.rows[0]), _spec(head.rows[0])
+    question = None
+    if (one.provider, one.model) != (other.provider, other.model):
+        if not book.reachable(one.provider, one.model) or set(",=@") & set(one.model):
+            return None
+        question = f"model={one.provider}/{one.model}"
+    as_of = from_us(base.runs[0].created_at_us)
+    repriced = spend_report(ledger, book, [head.runs[0].run_id], as_of=as_of, what_if=question)
+    return _only(repriced, head.rows[0].facts.name, head.runs[0].run_id)
 
 
 def _only(report: SpendReport, model: str, run: str) -> SpendReport:

@@ -1,0 +1,102 @@
+"""A comparison as typed rows, for files that programs read; and what moved its costs, as a table.
+
+Pure. Data flows `Comparison` -> the JSON values of `compare --json` -> `Table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from harness.documents.table import Column, Table
+from harness.reports.compare.comparison import ComparedRow, Comparison, comparison_object
+from harness.reports.spend import wording
+from harness.reports.spend.spend_tables import label
+
+_ESTIMATES = ("score_difference", "cost_ratio", "tokens_ratio")
+_NAMES = ("suite", "provider", "model", "setting", "mark")
+_COUNTS = ("n_common_samples", "n_base_samples", "n_head_samples")
+_DOLLARS = ("base_cost_usd", "head_cost_usd", "base_cost_per_task_usd", "head_cost_per_task_usd")
+_COLUMNS = (
+    *(Column(name=name) for name in _NAMES),
+    *(Column(name=name, kind="integer") for name in _COUNTS),
+    *(Column(name=name, kind="usd", unit="USD") for name in _DOLLARS),
+    *(Column(name=name, kind="ratio") for name in ("base_score", "head_score")),
+    *(Column(name=f"{name}{end}", kind="ratio") for name in _ESTIMATES for end in ("", "_low", "_high")),
+    *(Column(name=name, kind="ratio") for name in ("price_ratio", "usage_ratio")),
+    *(Column(name=name) for name in ("cause", "cost_verdict", "score_verdict", "verdict")),
+    Column(name="more_samples_to_decide", kind="integer"),
+    Column(name="reasons"),
+    Column(name="level", kind="ratio", description="Of every interval."),
+)
+
+
+def comparison_rows(made: Comparison) -> Table:
+    """Give every row of a comparison with a typed column for each fact of `compare --json`."""
+    rows = []
+    for found in comparison_object(made)["rows"]:
+        values = {**found, **dict(_ends(found)), "reasons": "; ".join(found["reasons"]), "level": made.level}
+        rows.append(tuple(_typed(values[column.name], column) for column in _COLUMNS))
+    return Table(name="comparison", title="Comparison", columns=_COLUMNS, rows=rows)
+
+
+def _ends(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    for name in _ESTIMATES:
+        for end, part in (("", "value"), ("_low", "ci_low"), ("_high", "ci_high")):
+            yield f"{name}{end}", found[name][part]
+
+
+def _typed(value: object, column: Column) -> object:
+    return Decimal(str(value)) if column.kind == "usd" and value is not None else value
+
+
+_MOVES = (
+    Column(name="model", title="model"),
+    Column(name="suite", title="suite"),
+    Column(name="before", kind="usd", title="$/answer before"),
+    Column(name="usage", kind="usd", title="by usage"),
+    Column(name="price", kind="usd", title="by price"),
+    Column(name="now", kind="usd", title="$/answer now"),
+    Column(name="usage_ratio", kind="ratio", title="usage"),
+    Column(name="price_ratio", kind="ratio", title="price"),
+    Column(name="cause", title="moved by"),
+)
+_MOVE_NOTES = (
+    "by usage: the tokens of now at the prices of before, against the bill of before; by price: the same tokens at the"
+    " prices of now; means over all answers of each side",
+)
+
+
+def moves(row: ComparedRow) -> tuple[float, float] | None:
+    """Split the change of the dollars of an answer: by usage, by price; None where it cannot be told."""
+    before, now = row.base.cost_per_task_usd, row.head.cost_per_task_usd
+    if before is None or now is None or row.usage_ratio is None or row.price_ratio is None:
+        return None
+    repriced = float(before) * row.usage_ratio
+    return repriced - float(before), float(now) - repriced
+
+
+def moves_table(made: Comparison) -> Table:
+    """Say what moved the cost of each row: other usage, or other prices."""
+    rows = []
+    for row in made.rows:
+        usage, price = moves(row) or (None, None)
+        rows.append(
+            (
+                label(row.head),
+                row.head.facts.suite,
+                wording.dollars(row.base.cost_per_task_usd),
+                wording.dollars(usage, sign=True),
+                wording.dollars(price, sign=True),
+                wording.dollars(row.head.cost_per_task_usd),
+                _times(row.usage_ratio),
+                _times(row.price_ratio),
+                row.cause,
+            )
+        )
+    return Table(name="moves", title="Price against usage", columns=_MOVES, rows=rows, notes=_MOVE_NOTES)
+
+
+def _times(ratio: float | None) -> str:
+    return wording.NOT_KNOWN if ratio is None else f"{ratio:.3g}x"
