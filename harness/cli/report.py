@@ -11,6 +11,7 @@ from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
 from harness.cli.terminal.output import print_document, say
+from harness.errors import InputError
 from harness.rendering.formats import EVERY_FORM, FORMATS, chosen_format, in_words, text_formats
 from harness.secrets import redact_known
 
@@ -32,6 +33,8 @@ EXAMPLES = examples(
     "benchtab report                          # all complete runs",
     "benchtab report RUN -o report.html       # or .md, .csv, .json",
     "benchtab report RUN --as-of 2025-06-10   # at that day's prices",
+    "benchtab report --dearest 20             # the samples that cost most",
+    "benchtab report RUN --sample TASK/SAMPLE # one question: answers, attempts, how the cost came about",
     "benchtab report RUN --what-if batch --what-if sim/reasoner=openai/o1",
 )
 
@@ -69,6 +72,20 @@ def report(
             help=f"Write to this file: {in_words([each.endings[0] for each in FORMATS.values()])}.",
         ),
     ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            "--sample",
+            metavar="ID",
+            help="One sample in full, with every attempt and how its cost came about: SAMPLE, TASK/SAMPLE, attempt:N, "
+            "planned:N, or a request's id.",
+        ),
+    ] = None,
+    dearest: Annotated[int | None, typer.Option("--dearest", metavar="N", help="The N samples that cost most.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="MODEL", help="With --sample or --dearest: only these; repeatable."),
+    ] = None,
     charts: Annotated[
         Path | None, typer.Option("--charts", metavar="DIR", help="Write every chart as SVG and PNG into this folder.")
     ] = None,
@@ -84,6 +101,12 @@ def report(
     from harness.reports.spend.spend_page import spend_document
 
     chosen = chosen_format("json" if json_output else output_format, output)
+    if sample is not None or dearest is not None:
+        _refuse_others(sample, dearest, as_of, what_if, charts)
+        _about_samples(sample, dearest, runs or [], models or [], chosen, output, db, pricing)
+        return
+    if models:
+        raise InputError("--model chooses among samples", where="--model", fix="add --sample ID or --dearest N")
     instant = None if as_of is None else asked_instant(as_of, where="--as-of", zoneless="utc")
     with open_ledger(db) as ledger:
         made = spend_report(
@@ -92,6 +115,37 @@ def report(
     if charts is not None:
         _write_charts(made, charts)
     document = spend_document(made)
+    if output is None:
+        print_document(document, chosen)
+    else:
+        _write(document, chosen, output)
+
+
+def _refuse_others(
+    sample: str | None, dearest: int | None, as_of: str | None, what_if: list[str] | None, charts: Path | None
+) -> None:
+    given = {"--sample": sample, "--dearest": dearest, "--as-of": as_of, "--what-if": what_if, "--charts": charts}
+    named = [name for name, value in given.items() if value]
+    if len(named) > 1:
+        raise InputError(f"{' and '.join(named)} do not go together", where=named[0], fix="give one of them")
+
+
+def _about_samples(
+    sample: str | None, dearest: int | None, runs: Sequence[str], models: Sequence[str], chosen: str,
+    output: Path | None, db: str | None, pricing: Path | None,
+) -> None:  # fmt: skip
+    """Print or write one sample, or the dearest ones."""
+    from harness.cli.books.sample_reports import dearest_report, sample_report
+    from harness.pricing.price_files import load_price_book
+
+    if FORMATS[chosen].form == "page":
+        raise InputError("samples have no page as a file", where="--format", fix="benchtab view shows them as pages")
+    with open_ledger(db) as ledger:
+        book = load_price_book(pricing)
+        if sample is not None:
+            document = sample_report(ledger, book, sample, runs, models)
+        else:
+            document = dearest_report(ledger, book, dearest or 0, runs, models, db, pricing)
     if output is None:
         print_document(document, chosen)
     else:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from harness.documents.page import Page
-from harness.documents.table import Sentences, Table
+from harness.documents.table import Sentences, Table, Verbatim
 
 Form = Literal["terminal", "markdown", "fields", "page", "rows"]
-Paragraphs: TypeAlias = Sequence[Table | Sentences]
+Paragraphs: TypeAlias = Sequence[Table | Sentences | Verbatim]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,8 @@ class Document:
     """One thing to say, form by form; None = it has no such form.
 
     Attributes:
-        terminal: sentences and tables for a line of so many characters; None = any number.
-        markdown: sentences and tables for a file that people read.
+        terminal: sentences, tables and texts for a line of so many characters; None = any number.
+        markdown: sentences, tables and texts for a file that people read.
         fields: the JSON object; dollars are decimals or strings of them.
         page: the page.
         rows: one table with a typed column per fact, for files that programs read.

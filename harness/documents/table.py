@@ -63,6 +63,14 @@ class Sentences:
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verbatim:
+    """A text below a heading, as somebody wrote it: its lines stay what they are."""
+
+    title: str
+    text: str
+
+
 def without_repeated(table: Table, name: str) -> Table:
     """Leave a column out that says the same in every row."""
     place = next((at for at, column in enumerate(table.columns) if column.name == name), None)

@@ -6,7 +6,7 @@ import os
 from typing import IO, TYPE_CHECKING
 
 from harness.documents.document import Paragraphs
-from harness.documents.table import Sentences, Table
+from harness.documents.table import Sentences, Table, Verbatim
 from harness.rendering.narrow import GAP, Fitted, dropped_note, fit
 from harness.rendering.printable import on_one_line, printable
 
@@ -55,10 +55,12 @@ def print_table(table: Table, *, file: IO[str] | None = None, width: int | None 
 
 
 def print_paragraphs(paragraphs: Paragraphs, *, file: IO[str] | None = None) -> None:
-    """Print tables and sentences, one below the other."""
+    """Print tables, sentences and texts, one below the other."""
     for each in paragraphs:
         if isinstance(each, Table):
             print_table(each, file=file)
+        elif isinstance(each, Verbatim):
+            _print_text(each, file)
         else:
             _print_sentences(each, file)
 
@@ -71,6 +73,16 @@ def _print_sentences(sentences: Sentences, file: IO[str] | None) -> None:
     console.print(Text(sentences.title, style="bold"))
     for line in sentences.lines:
         console.print(Text(f"* {printable(line)}"))
+    console.print()
+
+
+def _print_text(verbatim: Verbatim, file: IO[str] | None) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=file, width=output_width(file) or WIDEST, highlight=False)
+    console.print(Text(verbatim.title, style="bold"))
+    console.print(Text(printable(verbatim.text)), soft_wrap=output_width(file) is None)
     console.print()
 
 

@@ -5,14 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from harness.documents.table import NUMBER_KINDS, Column, Sentences, Table
+from harness.documents.table import NUMBER_KINDS, Column, Sentences, Table, Verbatim
 from harness.rendering.cells import readable
-from harness.rendering.printable import on_one_line
+from harness.rendering.printable import on_one_line, printable
 
 
-def to_markdown(paragraphs: Iterable[Table | Sentences]) -> str:
-    """Write tables and sentences one below the other, each with its title, tables with their notes."""
-    return "\n".join("\n".join(_lines(each) if isinstance(each, Table) else _listed(each)) for each in paragraphs)
+def to_markdown(paragraphs: Iterable[Table | Sentences | Verbatim]) -> str:
+    """Write tables, sentences and texts one below the other, each with its title, tables with their notes."""
+    return "\n".join("\n".join(_written(each)) for each in paragraphs)
+
+
+def _written(each: Table | Sentences | Verbatim) -> Iterable[str]:
+    if isinstance(each, Table):
+        return _lines(each)
+    return _fenced(each) if isinstance(each, Verbatim) else _listed(each)
+
+
+def _fenced(verbatim: Verbatim) -> Iterable[str]:
+    """Write a text as code, whose fence is longer than any in it."""
+    text = printable(verbatim.text)
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(text)), default=0))
+    yield f"### {_escape(verbatim.title)}"
+    yield ""
+    yield f"{fence}text"
+    yield text
+    yield fence
+    yield ""
 
 
 def _listed(sentences: Sentences) -> Iterable[str]:
@@ -43,6 +61,7 @@ def _cell(value: object, column: Column) -> str:
     return text if column.kind == "link" else _without_links(text)
 
 
+_TICKS = re.compile("`+")
 _MARKUP = re.compile(r"[\\|`*~]")
 _LINKS = re.compile(r"(?<=\])(?=[(\[:])|(?<=!)(?=\[)")
 """Where a backslash breaks a link, an image or the definition of either; brackets of intervals stay as they are."""

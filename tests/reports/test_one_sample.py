@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from harness.ledger import Ledger
+from harness.cli.app import app
+from harness.documents.table import Verbatim
+from harness.ledger import Ledger, PlannedRecord
 from harness.ledger.reading.viewed.long_texts import beginning_of, text_pieces
 from harness.money import add
 from harness.pricing.price_files import load_price_book
+from harness.rendering.markdown import to_markdown
 from harness.reports.exports.attempt_exports import export_stream
 from harness.reports.exports.sample_export import sample_stream
 from harness.reports.facts.assembly import spend_report
@@ -21,6 +27,7 @@ from harness.reports.samples.attempt_times import time_line
 from harness.reports.samples.one_sample import OneSample, one_sample
 from harness.reports.samples.sample_tables import bills_table, cost_sentences, lines_table, prices_table, scores_table
 from tests.support.every_bill import ANSWER, EVERY, QUESTION, REASONING, RETRIED, Billed, add_every_bill
+from tests.support.report_ledgers import AT_US, Try, add_run
 
 BOOK = load_price_book()
 
@@ -165,3 +172,126 @@ def test_lines_have_no_total_where_several_answers_stand_in_one_table(ledger: Le
 def test_a_sample_of_another_run_s_cell_is_none(ledger: Ledger, tmp_path: Path) -> None:
     assert one_sample(ledger, BOOK, 1, 10_000) is None
     assert one_sample(ledger, BOOK, 10_000, 1) is None
+
+
+# on the command line
+
+
+@pytest.fixture(scope="module")
+def every_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("told") / "ledger.db"
+    with Ledger.open(path) as opened:
+        asyncio.run(add_every_bill(opened))
+    return path
+
+
+def told(path: Path, *words: str, code: int = 0) -> str:
+    found = CliRunner(env={"COLUMNS": "80", "BENCHTAB_CACHE": str(path.parent)}).invoke(
+        app, ["report", *words, "--db", str(path)]
+    )
+    assert found.exit_code == code, found.output
+    return str(found.stdout if code == 0 else found.exception)
+
+
+def told_object(path: Path, *words: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(told(path, *words, "--json"))
+    return read
+
+
+def test_a_sample_in_a_terminal_says_all_of_it_within_its_width(every_path: Path) -> None:
+    text = told(every_path, "--sample", f"t/{RETRIED}")
+    for shown in ("reference: 1/2", "solving: $0.0006", "its judge: $0.000945", "right", "Asked", QUESTION, REASONING,
+                  "How this cost came about", "openai/o3", "checked on 202", "What each attempt cost"):  # fmt: skip
+        assert shown in text, shown
+    assert "\\u202etxet" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_charges_of_a_sample_in_json_add_up_to_its_cost(every_path: Path) -> None:
+    (answer,) = told_object(every_path, "--sample", "cached")["answers"]
+    charged = [line for attempt in answer["attempts"] for line in attempt["charges"]]
+    assert add(Decimal(line["usd"]) for line in charged) == Decimal(answer["usd"])
+    assert [line["meter"] for line in charged] == ["input", "cache_read", "reasoning", "output"]
+    assert answer["attempts"][0]["raw_usage"]["prompt_tokens"] == 2000
+    assert answer["reply"] == ANSWER
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "t/plain", "attempt:1", "planned:1", "every.plain.1.solve", "req-plain", "1"]
+)
+def test_a_sample_is_found_by_every_name_of_it(every_path: Path, name: str) -> None:
+    assert told_object(every_path, "--sample", name)["sample_id"] == "plain"
+
+
+def test_a_number_that_means_several_things_says_so(every_path: Path) -> None:
+    assert told_object(every_path, "--sample", "1")["notes"] == ["1 is also planned:1, of t/plain in run every"]
+
+
+def test_a_name_of_nothing_lists_similar_ones(every_path: Path) -> None:
+    error = told(every_path, "--sample", "cach", code=1)
+    assert "there is no sample, attempt or request 'cach'; similar: t/cached, t/cache-write" in error
+    error = told(every_path, "--sample", "plain", "--model", "openai/o9", code=1)
+    assert "no model openai/o9 was asked t/plain" in error
+    assert "openai/o3" in error
+
+
+def test_an_id_in_several_tasks_or_runs_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger.open(path) as opened:
+        asyncio.run(add_run(opened, "old", {"openai/o3": {("q1", 0): [Try()], ("q1", 1): [Try()]}}))
+        cells = {"openai/o3": {("q1", 0): [Try()]}, "openai/o1": {("q1", 0): [Try()]}}
+        asyncio.run(add_run(opened, "new", cells, at_us=AT_US + 1))
+        opened.add_planned("new", [PlannedRecord(suite="starter", task="more", sample_id="q1", epoch=0, draw_order=9,
+                                                 inclusion_probability=1.0, sample_sha256="")])  # fmt: skip
+    assert [one["epoch"] for one in told_object(path, "old", "--sample", "q1")["answers"]] == [0, 1]
+    assert "'q1' is a sample of several tasks: questions/q1" in told(path, "--sample", "q1", code=1)
+    both = told_object(path, "--sample", "questions/q1")
+    assert both["run_id"] == "new"
+    assert both["notes"] == ["also in runs old: name one to see it there"]
+    assert [one["model"] for one in both["answers"]] == ["openai/o3", "openai/o1"]
+    (one,) = told_object(path, "--sample", "questions/q1", "--model", "openai/o1")["answers"]
+    assert one["model"] == "openai/o1"
+
+
+def test_the_dearest_samples_are_those_of_the_export_in_its_digits(every_path: Path) -> None:
+    found = told_object(every_path, "--dearest", "3")["dearest"]
+    with Ledger.open(every_path) as opened:
+        stream = sample_stream(opened, BOOK)
+        names = [column.name for column in stream.columns]
+        rows = [dict(zip(names, row, strict=True)) for batch in stream.batches for row in zip(*batch, strict=True)]
+    costs = sorted((row["cost_usd"] for row in rows if row["cost_usd"] is not None), reverse=True)
+    assert [Decimal(one["usd"]) for one in found] == costs[:3]
+    assert found[0]["sample_id"] == "long"
+    assert told_object(every_path, "--sample", found[0]["open"])["sample_id"] == "long"
+    assert found[0]["address"].startswith("/runs/every/samples/")
+
+
+def test_the_dearest_samples_fit_a_terminal_and_a_file(every_path: Path, tmp_path: Path) -> None:
+    text = told(every_path, "--dearest", "30")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "samples that cost anything" in text
+    assert told(every_path, "--dearest", "2", "--format", "md").startswith("### The 2 dearest samples")
+    assert told(every_path, "--dearest", "2", "--format", "csv").startswith("usd,model,task,sample_id")
+    told(every_path, "--dearest", "2", "-o", str(tmp_path / "dear.parquet"))
+    assert (tmp_path / "dear.parquet").read_bytes()[:4] == b"PAR1"
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--dearest", "0"], "0 samples cannot be listed"),
+        (["--sample", "plain", "--dearest", "2"], "--sample and --dearest do not go together"),
+        (["--sample", "plain", "--what-if", "batch"], "--sample and --what-if do not go together"),
+        (["--sample", "plain", "--format", "html"], "samples have no page as a file"),
+        (["--model", "openai/o3"], "--model chooses among samples"),
+        (["nowhere", "--sample", "plain"], "there is no run nowhere"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(every_path: Path, words: list[str], what: str) -> None:
+    assert what in told(every_path, *words, code=1)
+
+
+def test_a_text_in_markdown_cannot_end_its_fence() -> None:
+    written = to_markdown([Verbatim(title="Answer", text="````\n# not a heading\n")])
+    assert written.splitlines()[2] == "`````text"
+    assert written.splitlines().count("`````") == 1

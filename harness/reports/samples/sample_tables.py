@@ -20,7 +20,7 @@ from harness.reports.samples.one_sample import AttemptFacts, OneSample
 _MODEL = Column(name="model", description="Model as asked for.")
 _EPOCH = Column(name="epoch", kind="integer", description="Repeat of the sample, from 0.", drops=9)
 _ATTEMPT = Column(name="attempt", kind="integer", description="Attempt, in the order sent.")
-_PURPOSE = Column(name="purpose", description="`solve`, `judge`, `user_simulator` or `tool`.", drops=6)
+_PURPOSE = Column(name="purpose", description="`solve`, `judge`, `user_simulator` or `tool`.", drops=1)
 
 SCORE_COLUMNS = (
     _MODEL, _EPOCH, _ATTEMPT,
@@ -78,7 +78,7 @@ LINE_COLUMNS = (
     Column(name="quantity", kind="integer"),
     Column(name="unit", drops=3),
     Column(name="usd_per_mtok", kind="amount", unit="USD", title="USD per million"),
-    Column(name="usd_per_unit", kind="amount", unit="USD", title="USD each", drops=2),
+    Column(name="usd_per_unit", kind="amount", unit="USD", title="USD each", drops=4),
     Column(name="usd", kind="amount", unit="USD", title="USD"),
     Column(name="price_row", title="price row", drops=1),
     Column(name="price_from", kind="timestamp", unit="UTC", title="in force from", drops=4),
@@ -159,6 +159,17 @@ def prices_table(samples: Sequence[OneSample]) -> Table:
             used.setdefault(_price_cells(price), []).append(row.attempt_id)
     rows = [(", ".join(map(str, attempts)), *cells) for cells, attempts in used.items()]
     return Table(name="prices", title="Prices behind it", columns=PRICE_COLUMNS, rows=rows)
+
+
+def price_sentences(samples: Sequence[OneSample]) -> Iterator[str]:
+    """Say the same in sentences, for lines too narrow for the table."""
+    for row in prices_table(samples).rows:
+        attempts, name, start, until, applied, reached, source, checked_on, confidence, where = row
+        span = "" if start is None else f", in force from {start}" + (f" until {until}" if until else "")
+        held = f"; {applied}" if applied else ""
+        yield f"{name} (attempt {attempts}){span}{held}" + (f"; reached by: {reached}" if reached else "")
+        if source:
+            yield f"  {source}; checked on {checked_on}; confidence {confidence}; {where}"
 
 
 def _total_sentences(samples: Sequence[OneSample]) -> Iterator[str]:

@@ -47,6 +47,7 @@ class Meant(NamedTuple):
 
 
 _SAMPLE = "planned_id, planned_samples.run_id, planned_samples.suite, task, sample_id, epoch"
+_PLANNED = f"SELECT {_SAMPLE}, NULL AS cell_id, NULL AS attempt_id FROM planned_samples"
 _OF_ATTEMPT = f"""
     SELECT {_SAMPLE}, attempts.cell_id, attempts.attempt_id
     FROM attempts JOIN planned_samples USING (planned_id) WHERE
@@ -56,7 +57,7 @@ _OF_ATTEMPT = f"""
 def samples_named(ledger: Readable, name: str, run_ids: Sequence[str], *, task: str | None = None) -> list[Meant]:
     """Find planned samples of runs by their sample id, `task` = in this one only; every repeat."""
     of_task = "" if task is None else "AND task = :task"
-    query = f"""SELECT {_SAMPLE} FROM planned_samples
+    query = f"""{_PLANNED}
         WHERE run_id IN :run_ids AND sample_id = :name {of_task} ORDER BY planned_id"""
     values = {"name": name} if task is None else {"name": name, "task": task}
     return [Meant._make(row) for row in select_rows(ledger, query, list(run_ids), **values)]
@@ -65,7 +66,7 @@ def samples_named(ledger: Readable, name: str, run_ids: Sequence[str], *, task: 
 def samples_like(ledger: Readable, part: str, run_ids: Sequence[str], *, at_most: int = 10) -> list[Meant]:
     """Find planned samples whose id contains a text, upper and lower case alike."""
     escaped = part.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    query = f"""SELECT {_SAMPLE} FROM planned_samples
+    query = f"""{_PLANNED}
         WHERE run_id IN :run_ids AND epoch = 0 AND lower(sample_id) LIKE :part ESCAPE '\\'
         ORDER BY planned_id LIMIT {at_most}"""
     return [Meant._make(row) for row in select_rows(ledger, query, list(run_ids), part=f"%{escaped}%")]
@@ -73,7 +74,7 @@ def samples_like(ledger: Readable, part: str, run_ids: Sequence[str], *, at_most
 
 def sample_planned_as(ledger: Readable, planned_id: int) -> list[Meant]:
     """Find a planned sample by its own id."""
-    query = f"SELECT {_SAMPLE} FROM planned_samples WHERE planned_id = :planned_id"
+    query = f"{_PLANNED} WHERE planned_id = :planned_id"
     return [Meant._make(row) for row in select_rows(ledger, query, planned_id=planned_id)]
 
 
