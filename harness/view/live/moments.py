@@ -40,11 +40,12 @@ class Seen:
 def state_of(still: Ledger, seen: Seen, holder: str | None) -> LiveState:
     """Say how a run stands."""
     run, spends = seen.run, seen.bill.spends()
+    is_going_on = run.status == "running" and holder is not None
     records = still.cells(run.run_id)
     forecasts: Mapping[int | None, BillForecast] = {
         one.cell_id: BillForecast.from_record(one) for one in still.forecasts([run.run_id])
     }
-    cells = [_cell(seen, record, spends, forecasts) for record in records]
+    cells = [_cell(seen, record, spends, forecasts, is_going_on=is_going_on) for record in records]
     batches = open_batches(still, run.run_id)
     is_open_ended = DESIGN in run.config and run.status == "running"
     return LiveState(
@@ -59,7 +60,7 @@ def state_of(still: Ledger, seen: Seen, holder: str | None) -> LiveState:
         spend=whole_spend(spends.values()),
         n_retries=sum(seen.tally.retries.values()),
         cells=cells,
-        time_left=_together(cells) if run.status == "running" and holder and not batches else None,
+        time_left=_together(cells) if is_going_on and not batches else None,
         forecast=forecasts.get(None),
         budgets=_budgets(still, records, seen),
         batches=LiveBatches(n_batches=len(batches), n_lines=sum(batch.n_lines for batch in batches)),
@@ -68,10 +69,15 @@ def state_of(still: Ledger, seen: Seen, holder: str | None) -> LiveState:
 
 
 def _cell(
-    seen: Seen, record: CellRecord, spends: Mapping[int, Spend], forecasts: Mapping[int | None, BillForecast]
+    seen: Seen,
+    record: CellRecord,
+    spends: Mapping[int, Spend],
+    forecasts: Mapping[int | None, BillForecast],
+    *,
+    is_going_on: bool,
 ) -> LiveCell:
     cell_id = record.cell_id or 0
-    pace = seen.tally.paces.get(cell_id, Pace())
+    pace = seen.tally.paces.get(cell_id, Pace()) if is_going_on else None
     tasks = [
         LiveTask(task=task, n_planned=n_planned, n_answered=n_answered, n_failed=n_failed)
         for task, n_planned, n_answered, n_failed in seen.tally.plan.counts(cell_id, record.suite)
@@ -83,8 +89,8 @@ def _cell(
         spend=spends.get(cell_id, NOTHING),
         n_retries=seen.tally.retries[cell_id],
         tasks=tasks,
-        answers_per_minute=pace.per_minute(seen.at_us, since_us=seen.tally.since_us),
-        time_left=pace.time_left(n_left, seen.at_us, since_us=seen.tally.since_us),
+        answers_per_minute=None if pace is None else pace.per_minute(seen.at_us, since_us=seen.tally.since_us),
+        time_left=None if pace is None else pace.time_left(n_left, seen.at_us, since_us=seen.tally.since_us),
         forecast=forecasts.get(cell_id),
     )
 

@@ -7,7 +7,7 @@ slow one piles nothing up. Data flows `RunReader` in a thread -> `Watch` -> ever
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
@@ -32,6 +32,7 @@ class _Watch:
     """The watchers of one run, and what they are told."""
 
     read: Callable[[], LiveState]
+    every_s: float
     n_watchers: int = 0
     number: int = 0
     told: Told | None = None
@@ -52,13 +53,19 @@ class _Watch:
             self.news = asyncio.Event()
             if isinstance(self.told, LiveState) and self.told.is_over:
                 return
-            await asyncio.sleep(max(EVERY_S, REST * (clock() - began_s)))
+            await asyncio.sleep(max(self.every_s, REST * (clock() - began_s)))
 
 
 class Watches:
-    """All that is watched by the browsers of one server; used in its event loop only."""
+    """All that is watched by the browsers of one server; used in its event loop only.
 
-    def __init__(self) -> None:
+    Args:
+        every_s: between two readings.
+        heartbeat_s: after which a watcher hears that there is nothing new.
+    """
+
+    def __init__(self, *, every_s: float = EVERY_S, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._every_s, self._heartbeat_s = every_s, heartbeat_s
         self._watches: dict[str, _Watch] = {}
 
     @property
@@ -66,9 +73,9 @@ class Watches:
         """Whether another watcher would be one too many."""
         return sum(watch.n_watchers for watch in self._watches.values()) >= MOST_WATCHERS
 
-    async def watch(self, run_id: str, read: Callable[[], LiveState]) -> AsyncIterator[tuple[int, Told] | None]:
+    async def watch(self, run_id: str, read: Callable[[], LiveState]) -> AsyncGenerator[tuple[int, Told] | None, None]:
         """Give the state of a run whenever it was read anew, numbered; None where nothing was for a while."""
-        watch = self._watches.setdefault(run_id, _Watch(read))
+        watch = self._watches.setdefault(run_id, _Watch(read, self._every_s))
         watch.n_watchers += 1
         if watch.task is None or watch.task.done():
             watch.task = asyncio.create_task(watch.go_on())
@@ -80,7 +87,7 @@ class Watches:
                     yield seen, watch.told
                     if isinstance(watch.told, LiveState) and watch.told.is_over:
                         return
-                elif not await _came(watch.news):
+                elif not await _came(watch.news, self._heartbeat_s):
                     if watch.task.done():
                         watch.task.result()  # says what broke it
                     yield None
@@ -91,10 +98,10 @@ class Watches:
                 self._watches.pop(run_id, None)
 
 
-async def _came(news: asyncio.Event) -> bool:
+async def _came(news: asyncio.Event, within_s: float) -> bool:
     """Wait for news; False = there was none for a while."""
     try:
-        await asyncio.wait_for(news.wait(), HEARTBEAT_S)
+        await asyncio.wait_for(news.wait(), within_s)
     except TimeoutError:
         return False
     return True
