@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,3 +109,10 @@ def test_a_timeline_becomes_prices_and_runs_and_a_price_that_is_not_known_is_a_g
     assert [datum["value"] for datum in data_of(prices.spec) if datum["starts"]] == [8.0, 2.0]
     assert [datum["cost"] for datum in data_of(runs.spec)] == ["$1.50", "$2.50"]
     assert runs.title == "What a run cost, USD"
+
+
+def test_bars_of_a_run_of_which_nothing_is_known_yet_are_left_out() -> None:
+    """Their axis had no end: Chromium was told to draw it at infinity."""
+    nothing = replace(BARS, series=(Series(name="answer", role="answer", values=(None, None)),))
+    assert vega_charts([nothing]) == ()
+    assert len(vega_charts([BARS])) == 1

@@ -26,7 +26,8 @@ def vega_charts(charts: Iterable[Chart], links: Mapping[str, str] | None = None)
 
 def _drawn(chart: Chart, links: Mapping[str, str]) -> tuple[VegaChart, ...]:
     if isinstance(chart, Bars):
-        return (bars_chart(chart, links),)
+        has_any = any(value is not None for part in chart.series for value in part.values)
+        return (bars_chart(chart, links),) if has_any else ()  # an axis of nothing is drawn at infinity
     if isinstance(chart, Scatter):
         return (scatter_chart(chart, links),)
     if isinstance(chart, Timeline):
