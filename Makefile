@@ -64,6 +64,9 @@ bench-ledger: $(VENV)/.installed-dev ## CPU and bytes per attempt of the ledger'
 bench-reports: $(VENV)/.installed-dev ## report, page and exports over 1,000,000 attempts
 	@$(BIN)/python -m benchmarks.reports
 
+bench-view: $(VENV)/.installed-dev ## pages of samples over 1,000,000 and 10,000,000 attempts: every filter and order (DB=FILE: a filled ledger)
+	@$(BIN)/python -m benchmarks.view $(if $(DB),--db $(DB))
+
 bench-sandbox: $(VENV)/.installed-dev ## the sandbox against plain subprocesses (DATA=DIR: HumanEval, else the starter suite)
 	@$(BIN)/python -m benchmarks.sandbox $(if $(DATA),$(DATA)/humaneval/HumanEval.jsonl.gz)
 
@@ -159,4 +162,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
+.PHONY: proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile

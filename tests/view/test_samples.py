@@ -54,6 +54,7 @@ ODD = {
     ("cut", 0): [Try(score=None, reason="truncated", finish_reason="length")],
     ("unclear", 0): [Try(score=None, reason="undecided")],
     ("failed", 0): [Try(status="failed", usage=NO_USAGE, score=None, billed="no")],
+    ("strange", 0): [Try(score=None, reason="grader_lost")],
     ("lost", 0): [Try(status="timed_out", usage=NO_USAGE, score=None), Try(usage=used(7, 9, 3, cached=5), score=0.0)],
     ("won", 0): [Try(score=0.25), Try(status="failed", usage=NO_USAGE, score=None)],
     ("stated", 0): [Try(usage=replace(used(10, 20), stated_cost_usd=Decimal("0.00001")), score=0.5)],

@@ -7,10 +7,12 @@ newest answered attempt counts, else the newest, and all of them are charged.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 
 from harness.ledger import Ledger
+from harness.ledger.reading.sample_rows import run_rows
 from harness.ledger.reading.viewed.indexed_rows import (
     PURPOSE_OF,
     STATUS_OF,
@@ -21,7 +23,6 @@ from harness.ledger.reading.viewed.indexed_rows import (
     heads,
     invoiced_attempts,
     plan_size,
-    scores_between,
     scores_of,
     scores_since,
     span_of_run,
@@ -30,6 +31,7 @@ from harness.ledger.reading.viewed.indexed_rows import (
 from harness.pricing.book import PriceBook
 from harness.reports.exports.sample_bills import ANSWERED
 from harness.reports.precision.drawn_samples import is_drawn
+from harness.scorers.values import UnscoredReason
 from harness.view.answers.index_charges import REUSED, SENT, SOLVE, Charges, IndexCharges, Slice
 from harness.view.answers.index_plan import IndexPlan, Ints
 from harness.view.answers.sample_index import (
@@ -47,6 +49,8 @@ from harness.view.answers.sample_index import (
 )
 
 _SUCCEEDED, _JUDGE = STATUS_OF.index("succeeded"), PURPOSE_OF.index("judge")
+_REASONS = get_args(UnscoredReason)
+_OTHER_REASON = -1
 _ANSWERED = [STATUS_OF.index(name) for name in ANSWERED]
 Tell = Callable[[float], None]
 
@@ -66,15 +70,16 @@ def built_index(ledger: Ledger, book: PriceBook, run_id: str, tell: Tell = lambd
     span = span_of_run(ledger, run_id)
     if span is None:
         return index
-    low, high = span
     charges = IndexCharges(ledger, book, np.array(invoiced_attempts(ledger, run_id), np.int64))
-    for batch in attempts_between(ledger, run_id, low, high):
-        last = _take(index, batch, charges)
-        tell(0.85 * (last - low) / (high - low + 1))
-    for batch in scores_between(ledger, run_id, low, high):
-        _score(index, batch)
-        tell(0.85 + 0.15 * (int(batch[0][-1]) - low) / (high - low + 1))  # type: ignore[call-overload]  # an id
+    for texts in attempts_between(ledger, run_id, span):
+        last = _take(index, Slice.of(map(_numbers, texts)), charges)
+        tell(0.9 * (last - span.first) / span.n_ids)
+    _score_all(index, ledger)
     return index
+
+
+def _numbers(text: str) -> Ints:
+    return np.fromstring(text, dtype=np.int64, sep=",")
 
 
 def is_extendable(index: SampleIndex, ledger: Ledger) -> bool:
@@ -136,22 +141,20 @@ def _read_again(index: SampleIndex, ledger: Ledger, book: PriceBook, entries: In
     cells = sorted({plan.cells[place].cell_id or 0 for place in np.unique(index.model[entries]).tolist()})
     charges = IndexCharges(ledger, book, np.array(invoiced_attempts(ledger, index.run_id), np.int64))
     for batch in attempts_on(ledger, cells, planned):
-        _take(index, batch, charges, only=entries)
+        _take(index, Slice.of(np.array(values, np.int64) for values in batch), charges, only=entries)
     attempts = index.columns["attempt"][entries]
     for batch in scores_of(ledger, attempts[attempts >= 0].tolist()):
         _score(index, batch)
 
 
-def _take(index: SampleIndex, batch: Batch, charges: IndexCharges, only: Ints | None = None) -> int:
+def _take(index: SampleIndex, rows: Slice, charges: IndexCharges, only: Ints | None = None) -> int:
     """Add attempts to their entries; gives the last one's id."""
-    rows = Slice.of(batch)
     last = int(rows.attempt[-1])
     index.last_attempt = max(index.last_attempt, last)
     entries = index.plan.entries(rows.cell, rows.planned)
     wanted = entries >= 0 if only is None else np.isin(entries, only)
     if not wanted.all():
-        rows = Slice.of([[value for value, is_in in zip(values, wanted, strict=True) if is_in] for values in batch])
-        entries = entries[wanted]
+        rows, entries = rows.take(wanted), entries[wanted]
     if len(entries):
         index.mark(entries, np.full(len(entries), IS_THERE))
         _charge(index, rows, entries, charges.of(rows))
@@ -203,6 +206,31 @@ def _stand(index: SampleIndex, rows: Slice, entries: Ints) -> None:
     index.put("first_byte_us", own, np.where(first, rows.first_byte_us, 0)[last])
     index.put("value", own, np.full(len(own), -1))
     index.put("reason", own, np.zeros(len(own), np.int64))
+
+
+def _score_all(index: SampleIndex, ledger: Ledger) -> None:
+    """Give every entry the newest score of the attempt that counts."""
+    rows = run_rows(ledger, index.run_id, tokens=(), reasons=_REASONS)
+    if rows is None:
+        return
+    attempts = index.columns["attempt"]
+    order = np.argsort(attempts, kind="stable")
+    ordered = attempts[order]
+    numbers = np.array([index.reason_number(name) for name in _REASONS] + [_OTHER_REASON], np.int64)
+    for texts in rows.scores:
+        place, score_id, coded = map(_numbers, texts)
+        newest = np.argsort(score_id, kind="stable")
+        place, coded = place[newest] + rows.span.first, coded[newest]
+        at = np.minimum(np.searchsorted(ordered, place), len(ordered) - 1)
+        counts = ordered[at] == place
+        entries, coded = order[at[counts]], coded[counts]
+        index.put("value", entries, np.maximum(coded, -1))
+        index.put("reason", entries, np.where(coded < 0, numbers[np.clip(-1 - coded, 0, len(_REASONS))], 0))
+    is_other = index.columns["reason"] == _OTHER_REASON
+    for first_place, name in rows.other_reasons:
+        there = int(np.searchsorted(ordered, first_place + rows.span.first))
+        if there < len(ordered) and ordered[there] == first_place + rows.span.first and is_other[order[there]]:
+            index.put("reason", order[there : there + 1], np.array([index.reason_number(name)]))
 
 
 def _score(index: SampleIndex, batch: Batch) -> bool:

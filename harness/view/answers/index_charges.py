@@ -6,10 +6,9 @@ picodollars a token are multiplied as integers, so that nothing is rounded; ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from harness.ledger import Ledger
 from harness.ledger.columns import INPUT_METERS
 from harness.ledger.reading.charged_rows import ChargedRow, charged_by_id
-from harness.ledger.reading.viewed.indexed_rows import FACTS, PURPOSE_OF, STATUS_OF, Batch, facts_of
+from harness.ledger.reading.viewed.indexed_rows import FACTS, PURPOSE_OF, STATUS_OF, asked_others, facts_of
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates
@@ -25,6 +24,7 @@ from harness.reports.exports.sample_bills import SampleBills
 from harness.reports.facts.report_facts import Spend
 from harness.usage.values import Meter
 from harness.view.answers.index_plan import Flags, Ints
+from harness.view.answers.sample_index import Column
 
 SOLVE, REUSED, SENT = PURPOSE_OF.index("solve"), STATUS_OF.index("reused"), STATUS_OF.index("sent")
 _METERS = (*INPUT_METERS, Meter.REASONING, Meter.OUTPUT)
@@ -48,27 +48,20 @@ class Slice:
     group: Ints
     duration_us: Ints
     first_byte_us: Ints
-    asked: Sequence[str | None]
     tokens: Ints
 
     @classmethod
-    def of(cls, batch: Batch) -> Slice:
-        """Read a batch of `attempts_between`."""
-        asked: Any = batch[7]
-        attempt, cell, planned, facts, group, duration, first_byte, *tokens = (
-            np.array(values, np.int64) for values in (*batch[:7], *batch[8:])
-        )
-        return cls(
-            attempt=attempt,
-            cell=cell,
-            planned=planned,
-            facts=facts,
-            group=group,
-            duration_us=duration,
-            first_byte_us=first_byte,
-            asked=asked,
-            tokens=np.stack(tokens),
-        )
+    def of(cls, columns: Iterable[Column]) -> Slice:
+        """Read columns of `attempts_between`, in any order."""
+        numbers = np.stack(list(columns))
+        if (np.diff(numbers[0]) < 0).any():
+            numbers = numbers[:, np.argsort(numbers[0])]
+        attempt, cell, planned, facts, group, duration_us, first_byte_us = numbers[:7]
+        return cls(attempt, cell, planned, facts, group, duration_us, first_byte_us, numbers[7:])
+
+    def take(self, wanted: Flags) -> Slice:
+        """Choose attempts."""
+        return Slice(*(getattr(self, name)[..., wanted] for name in self.__dataclass_fields__))
 
     def has(self, name: str) -> Flags:
         """Tell of which attempts a fact is true."""
@@ -167,10 +160,11 @@ class IndexCharges:
     def _keys(self, rows: Slice, quantities: Ints) -> tuple[Ints, Flags]:
         """Number everything that rates depend on: group, cell, who else was asked, and which quantities there are."""
         asked = np.zeros(len(rows.attempt), np.int64)
-        if any(rows.asked):
-            for name in set(rows.asked):
-                self._asked.setdefault(name, len(self._asked))
-            asked = np.array([self._asked[name] for name in rows.asked], np.int64)
+        others = np.flatnonzero(rows.has("asks_others"))
+        if len(others):
+            ids = rows.attempt[others].tolist()
+            names = asked_others(self.ledger, ids)
+            asked[others] = [self._asked.setdefault(names[number], len(self._asked)) for number in ids]
         used = sum((quantities[place] != 0).astype(np.int64) << place for place in range(len(_METERS)))
         cells, cell = np.unique(rows.cell, return_inverse=True)
         is_solve = (rows.purpose == SOLVE).astype(np.int64)

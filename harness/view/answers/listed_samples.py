@@ -77,16 +77,21 @@ SORTS = {
 
 def shown_columns(index: SampleIndex) -> tuple[Column, ...]:
     """Leave out columns that say the same of all samples of a run."""
-    suites, tasks = {suite for suite, _ in index.plan.tasks}, index.plan.tasks
-    hidden = {
-        "suite": len(suites) < 2,
-        "task": len(tasks) < 2,
-        "epoch": len(index.plan.sample) == int(index.plan.sample.max(initial=-1)) + 1,
+    hidden = index.remember("hidden", lambda: _hidden(index))
+    return tuple(column for column in COLUMNS if column.name not in hidden)
+
+
+def _hidden(index: SampleIndex) -> set[str]:
+    plan, value = index.plan, index.columns["value"]
+    same = {
+        "suite": len({suite for suite, _ in plan.tasks}) < 2,
+        "task": len(plan.tasks) < 2,
+        "epoch": len(plan.sample) == int(plan.sample.max(initial=-1)) + 1,
         "judge_cost_usd": not index.columns["judge_cost"].any(),
         "time_to_first_byte_s": not (index.columns["facts"] & HAS_FIRST_BYTE).any(),
-        "score": not ((index.columns["value"] > 0) & (index.columns["value"] < RIGHT)).any(),
+        "score": not ((value > 0) & (value < RIGHT)).any(),
     }
-    return tuple(column for column in COLUMNS if not hidden.get(column.name))
+    return {name for name, is_same in same.items() if is_same}
 
 
 def listed(index: SampleIndex, ledger: Ledger, entries: Ints) -> list[Listed]:

@@ -134,11 +134,13 @@ _UNITS = {"cost": 1e12, "output": 1.0, "share": 0.01, "duration": 1e6}
 
 def dearest_pico(index: SampleIndex) -> float | None:
     """Give the cost that the dearest hundredth of a run's samples reaches, in picodollars; None = no cost is known."""
-    costs = key_of(index, "cost")[index.has(IS_THERE)]
-    costs = costs[~np.isnan(costs)]
-    if not len(costs):
-        return None
-    return float(np.percentile(costs, DEAREST_PERCENTILE, method="lower"))
+
+    def least() -> float | None:
+        costs = key_of(index, "cost")[index.has(IS_THERE)]
+        costs = costs[~np.isnan(costs)]
+        return float(np.percentile(costs, DEAREST_PERCENTILE, method="lower")) if len(costs) else None
+
+    return index.remember("dearest", least)
 
 
 def _is_named(names: Sequence[str], wanted: Sequence[str], places: NDArray[np.signedinteger]) -> Flags:
@@ -160,11 +162,11 @@ def _model(index: SampleIndex, wanted: Sequence[str]) -> Flags:
 
 
 def _reason(index: SampleIndex, wanted: Sequence[str]) -> Flags:
-    return _is_named(index.reasons, wanted, index.why())
+    return _is_named(index.reasons, wanted, index.remember("why", index.why))
 
 
 def _verdict(index: SampleIndex, wanted: Sequence[str]) -> Flags:
-    score = index.counted()
+    score = index.remember("counted", index.counted)
     kept = np.zeros(len(score), bool)
     tests: Mapping[str, Callable[[], Flags]] = {
         "right": lambda: score >= RIGHT,

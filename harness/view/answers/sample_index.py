@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ from harness.scorers.values import COUNTED_WRONG
 from harness.view.answers.index_plan import Flags, IndexPlan, Ints
 
 Column: TypeAlias = NDArray[Any]
+Kept = TypeVar("Kept")
 
-MOST_REMEMBERED = 8
+MOST_REMEMBERED, MOST_REMEMBERED_BYTES = 24, 128_000_000
+"""Of what was worked out; the oldest goes first."""
 COSTS = ("cost", "judge_cost", "other_cost")
 TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 COUNTS = ("n_attempts", "n_retries")
@@ -86,7 +88,7 @@ class SampleIndex:
     size: PlanSize | None = None
     version: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
-    remembered: dict[Hashable, Column] = field(default_factory=dict)
+    remembered: dict[Hashable, Any] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, run_id: str, plan: IndexPlan, seen: Heads) -> SampleIndex:
@@ -103,12 +105,16 @@ class SampleIndex:
         question = plan.questions()
         return cls(run_id, plan, seen, columns, question, plan.models(question))
 
-    def remember(self, key: Hashable, make: Callable[[], Column]) -> Column:
+    def remember(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """Work something out once for each version."""
-        found = self.remembered.pop((self.version, key), None)
-        self.remembered[self.version, key] = made = make() if found is None else found
-        for old in list(self.remembered)[:-MOST_REMEMBERED]:
-            del self.remembered[old]
+        kept = self.remembered
+        made: Kept = kept.pop((self.version, key)) if (self.version, key) in kept else make()
+        kept[self.version, key] = made
+        n_bytes = sum(getattr(one, "nbytes", 0) for one in kept.values())
+        for old in list(kept)[:-4]:
+            if len(kept) <= MOST_REMEMBERED and n_bytes <= MOST_REMEMBERED_BYTES:
+                break
+            n_bytes -= getattr(kept.pop(old), "nbytes", 0)
         return made
 
     def clear(self, entries: Ints) -> None:
@@ -190,9 +196,12 @@ class SampleIndex:
 
     def total_usd(self, name: str, entries: Ints) -> Decimal:
         """Add up the dollars of entries, exactly; what is unpriced is left out."""
-        pico = self.columns[name][entries]
-        high, low = pico >> 32, pico & 0xFFFFFFFF  # whose sums fit into 64 bits
-        total = from_pico((int(high.sum()) << 32) + int(low.sum()))
+        pico = self.columns[name] if len(entries) == self.plan.n else self.columns[name][entries]
+        if len(pico) and max(int(pico.max()), -int(pico.min())) * len(pico) < 1 << 62:
+            total = from_pico(int(pico.sum()))
+        else:
+            high, low = pico >> 32, pico & 0xFFFFFFFF  # whose sums fit into 64 bits
+            total = from_pico((int(high.sum()) << 32) + int(low.sum()))
         beyond = [usd for (column, _), usd in self._beyond_of(name, entries)]
         for usd in beyond:
             total = EXACT.add(total, usd)

@@ -5,7 +5,7 @@ Data flows `Asked` -> index of the run + `Choice` -> entries in their order -> a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -42,6 +42,7 @@ class Chosen:
         keys: what they are sorted by, the smallest first; None = they stay as planned.
         n_searched: samples in whose texts was searched; None = no text is asked for.
         n_before_search: samples that everything else chooses.
+        key: tells these samples from others of the index, whatever their order.
     """
 
     index: SampleIndex
@@ -50,6 +51,7 @@ class Chosen:
     keys: Keys | None
     n_searched: int | None
     n_before_search: int
+    key: Hashable
 
     def part(self, start: int, stop: int) -> Ints:
         """Give the entries of the rows from `start` to `stop`, in their order."""
@@ -97,13 +99,16 @@ def _chosen(index: SampleIndex, choice: Choice, asked: Asked) -> Chosen:
         found = index.remember(("found", filters, choice.sort, choice.is_descending, choice.text),
                                lambda: np.sort(with_text(index, ledger, some, choice.text)))  # fmt: skip
         entries, searched = found, len(some)
+    order = choice.sort, choice.is_descending
+    key = (filters, (choice.text, order) if choice.text else "")
     return Chosen(
         index=index,
         choice=choice,
         entries=entries,
-        keys=sorting_keys(index, choice, entries),
+        keys=index.remember(("keys", key, order), lambda: sorting_keys(index, choice, entries)),
         n_searched=searched,
         n_before_search=before,
+        key=key,
     )
 
 
@@ -142,10 +147,11 @@ def neighbours(asked: Asked) -> Neighbours:
             n = len(chosen.entries)
             if place is None:
                 return Neighbours(previous=None, next=None, back=back, place=None, n=n)
-            before, after = chosen.part(place - 1, place), chosen.part(place + 1, place + 2)
+            near = chosen.part(place - 1, place + 2).tolist()
+            at = near.index(entry)
             return Neighbours(
-                previous=_address(chosen.index, before, asked),
-                next=_address(chosen.index, after, asked),
+                previous=entry_address(chosen.index, near[at - 1], carried(asked)) if at else None,
+                next=entry_address(chosen.index, near[at + 1], carried(asked)) if at + 1 < len(near) else None,
                 back=back,
                 place=place + 1,
                 n=n,
@@ -164,7 +170,3 @@ def entry_address(index: SampleIndex, entry: int, query: dict[str, list[str]]) -
     cell = index.plan.cells[int(index.model[entry])]
     planned_id = int(index.plan.planned[index.question[entry]])
     return with_query(sample_address(index.run_id, cell.cell_id or 0, planned_id), query)
-
-
-def _address(index: SampleIndex, entries: Ints, asked: Asked) -> str | None:
-    return entry_address(index, int(entries[0]), carried(asked)) if len(entries) else None

@@ -28,8 +28,8 @@
     const typing = event.target.closest?.("input, select, textarea, [contenteditable]");
     if (typing || event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     const sideways = event.key === "ArrowLeft" || event.key === "ArrowRight", upright = event.key.startsWith("Arrow") && !sideways;
-    // arrows keep scrolling what they scroll: sideways in a list, up and down on a page of one sample
-    if (rows.length ? sideways : upright) return;
+    // arrows keep scrolling what they scroll: sideways in a list, up and down on a page of one sample, and what has focus
+    if ((rows.length ? sideways : upright) || ((sideways || upright) && event.target.matches?.("pre, .scroll"))) return;
     if (event.key in KEYS) step(KEYS[event.key]);
     else if (event.key === "w" || event.key === "d") follow(event.key);
     else if (event.key === "?") {

@@ -64,7 +64,7 @@ def _shown(asked: Asked, run_id: str, chosen: Chosen) -> Shown:
         "run_id": run_id,
         "grid": _grid(asked, index, columns, rows),
         "chosen": chosen,
-        "sums": chosen_sums(chosen),
+        "sums": index.remember(("sums", chosen.key), lambda: chosen_sums(chosen)),
         "page": page,
         "pages": n_pages,
         "first_row": (page - 1) * ROWS_ON_A_PAGE + 1,
@@ -116,7 +116,7 @@ def chosen_sums(chosen: Chosen) -> Sums:
     score = index.remember("counted", index.counted)[entries]
     scored = score[score >= 0]
     usd = index.total_usd("cost", entries)
-    whole = index.total_usd("cost", np.flatnonzero(index.has(IS_THERE)))
+    whole = index.remember("whole", lambda: index.total_usd("cost", np.flatnonzero(index.has(IS_THERE))))
     return Sums(
         n=len(entries),
         n_scored=len(scored),
@@ -159,7 +159,7 @@ def _next_sort(order: str, now: str, column: Column) -> str:
 
 def _options(index: SampleIndex) -> Mapping[str, Sequence[tuple[str, str]]]:
     """Give what lists of filters offer: (value, words); a list with one value is left out."""
-    reasons = {index.reasons[number] for number in np.unique(index.remember("why", index.why)).tolist()} - {""}
+    reasons = index.remember("reasons", lambda: _reasons(index))
     offered: dict[str, Sequence[str]] = {
         "suite": sorted({cell.suite for cell in index.plan.cells}),
         "task": list(dict.fromkeys(task for _, task in index.plan.tasks)),
@@ -172,6 +172,11 @@ def _options(index: SampleIndex) -> Mapping[str, Sequence[tuple[str, str]]]:
         "reason": [(reason, reason.replace("_", " ")) for reason in sorted(reasons)],
         "state": list(STATES.items()),
     }
+
+
+def _reasons(index: SampleIndex) -> set[str]:
+    counts = np.bincount(index.remember("why", index.why))
+    return {index.reasons[number] for number in np.flatnonzero(counts).tolist()} - {""}
 
 
 def _chips(asked: Asked) -> list[tuple[str, str]]:

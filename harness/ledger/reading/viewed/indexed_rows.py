@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.connections import Readable
-from harness.ledger.reading.batch_rows import IDS_PER_QUERY, batches, listed
+from harness.ledger.reading.batch_rows import IDS_PER_QUERY, Span, Texts, batches, joined_columns, listed, span_of
 from harness.ledger.records import ATTEMPT_STATUSES, PURPOSES
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 
@@ -30,6 +30,7 @@ _BITS = {
     "has_first_byte": "first_byte_us IS NOT NULL",
     "is_finished": "finished_at_us IS NOT NULL",
     "is_refused": "refused <> 0",
+    "asks_others": "purpose <> 'solve' OR other_provider IS NOT NULL",
 }
 _PLACES = 8  # of purposes and of statuses, each
 FACTS = {name: _PLACES * _PLACES << place for place, name in enumerate(_BITS)}
@@ -48,15 +49,11 @@ _FACTS = " + ".join(
         *(f"CASE WHEN {_BITS[name]} THEN {bit} ELSE 0 END" for name, bit in FACTS.items()),
     )
 )
-_ASKED = (
-    "CASE WHEN purpose = 'solve' AND other_provider IS NULL THEN NULL"
-    " ELSE coalesce(other_provider, '') || '\t' || model_requested END"
-)
-_ATTEMPT = (
-    f"attempt_id, cell_id, planned_id, {_FACTS}, coalesce(usage_group_id, -1),"
-    f" coalesce(finished_at_us - started_at_us, 0), coalesce(first_byte_us, 0), {_ASKED},"
-    f" {', '.join(f'coalesce({name}, 0)' for name in TOKEN_COLUMNS)}"
-)
+_NUMBERS = (
+    "attempt_id", "cell_id", "planned_id", _FACTS, "coalesce(usage_group_id, -1)",
+    "coalesce(finished_at_us - started_at_us, 0)", "coalesce(first_byte_us, 0)",
+    *(f"coalesce({name}, 0)" for name in TOKEN_COLUMNS),
+)  # fmt: skip
 _CELLS = "SELECT cell_id FROM cells WHERE run_id = :run_id"
 _SCORE = "SELECT attempt_id, cell_id, planned_id, coalesce(value_millionths, -1), reason FROM scores"
 
@@ -153,39 +150,49 @@ def plan_size(ledger: Readable, run_id: str) -> PlanSize:
     return PlanSize(*map(int, next(batches(ledger, query, values={"run_id": run_id}))[0]))
 
 
-def span_of_run(ledger: Readable, run_id: str) -> tuple[int, int] | None:
+def span_of_run(ledger: Readable, run_id: str) -> Span | None:
     """Give the first and the last attempt of a run; None where nothing was sent."""
-    query = f"SELECT min(attempt_id), max(attempt_id) FROM attempts WHERE cell_id IN ({_CELLS})"
-    low, high = next(batches(ledger, query, values={"run_id": run_id}))[0]
-    return None if low is None else (int(low), int(high))
+    query = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE cell_id IN ({_CELLS})"
+    return span_of(ledger, query, {"run_id": run_id})
 
 
-def attempts_between(ledger: Readable, run_id: str, low: int, high: int) -> Iterator[Batch]:
-    """Give a run's attempts on samples: id, cell, planned id, facts, usage group or -1, duration and first byte in
-    microseconds, who else was asked (None = the cell's model), then tokens in the order of `TOKEN_COLUMNS`.
+def attempts_between(ledger: Readable, run_id: str, span: Span) -> Iterator[Texts]:
+    """Give a run's attempts on samples, slice by slice, in any order inside one, as columns of numbers: id, cell,
+    planned id, facts, usage group or -1, duration and first byte in microseconds, then tokens by `TOKEN_COLUMNS`.
 
     What is not known is 0; `FACTS` says what is.
-    """  # fmt: skip
-    # a run's attempts lie close together: they are read in the table's own order (`+` keeps the index out of it)
-    query = f"""
-        SELECT {_ATTEMPT} FROM attempts
-        WHERE attempt_id BETWEEN :low AND :high AND +cell_id IN ({_CELLS}) AND planned_id IS NOT NULL
-        ORDER BY attempt_id
     """
-    for rows in batches(ledger, query, values={"run_id": run_id, "low": low, "high": high}):
-        yield list(zip(*rows, strict=True))
+    # a run's attempts lie close together: they are read in the table's own order (`+` keeps the index out of it)
+    source = (
+        f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +cell_id IN ({_CELLS}) AND planned_id IS NOT NULL"
+    )
+    return joined_columns(ledger, _NUMBERS, source, span, {"run_id": run_id})
 
 
 def attempts_on(ledger: Readable, cell_ids: Sequence[int], planned_ids: Sequence[int]) -> Iterator[Batch]:
-    """Give all attempts of these cells on these planned samples, like `attempts_between`."""
+    """Give all attempts of these cells on these planned samples, like `attempts_between`, as columns of values."""
     for start in range(0, len(planned_ids), IDS_PER_QUERY):
         some = listed(planned_ids[start : start + IDS_PER_QUERY])
         query = f"""
-            SELECT {_ATTEMPT} FROM attempts WHERE cell_id IN {listed(cell_ids)} AND planned_id IN {some}
+            SELECT {", ".join(_NUMBERS)} FROM attempts WHERE cell_id IN {listed(cell_ids)} AND planned_id IN {some}
             ORDER BY attempt_id
         """
         for rows in batches(ledger, query):
             yield list(zip(*rows, strict=True))
+
+
+def asked_others(ledger: Readable, attempt_ids: Sequence[int]) -> dict[int, str]:
+    """Say by attempt who was asked where it may not be the cell's model: a judge, a simulated user, a tool's model."""
+    found: dict[int, str] = {}
+    for start in range(0, len(attempt_ids), IDS_PER_QUERY):
+        some = listed(attempt_ids[start : start + IDS_PER_QUERY])
+        query = f"""
+            SELECT attempt_id, coalesce(other_provider, '') || '\t' || model_requested
+            FROM attempts WHERE attempt_id IN {some}
+        """
+        for rows in batches(ledger, query):
+            found.update((row[0], row[1]) for row in rows)
+    return found
 
 
 def touched_since(ledger: Readable, run_id: str, seen: Heads, open_ids: Sequence[int]) -> Iterator[Batch]:
@@ -215,22 +222,15 @@ def invoiced_attempts(ledger: Readable, run_id: str) -> list[int]:
     return [row[0] for rows in batches(ledger, query, values={"run_id": run_id}) for row in rows]
 
 
-def scores_between(ledger: Readable, run_id: str, low: int, high: int) -> Iterator[Batch]:
-    """Give (attempt, cell, planned id, millionths or -1 = none, why there is none), the newest of an attempt last."""
-    query = f"{_SCORE} WHERE attempt_id BETWEEN :low AND :high AND +cell_id IN ({_CELLS}) ORDER BY attempt_id, score_id"
-    for rows in batches(ledger, query, values={"run_id": run_id, "low": low, "high": high}):
-        yield list(zip(*rows, strict=True))
-
-
 def scores_since(ledger: Readable, run_id: str, seen: Heads) -> Iterator[Batch]:
-    """Give the scores of a run that were recorded since, like `scores_between`, in the order recorded."""
+    """Give (attempt, cell, planned id, millionths or -1 = none, why there is none) of what was recorded since."""
     query = f"{_SCORE} WHERE score_id > :scores AND +cell_id IN ({_CELLS}) ORDER BY score_id"
     for rows in batches(ledger, query, values={"run_id": run_id, "scores": seen.scores}):
         yield list(zip(*rows, strict=True))
 
 
 def scores_of(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[Batch]:
-    """Give the scores of these attempts, like `scores_between`."""
+    """Give the scores of these attempts, like `scores_since`."""
     for start in range(0, len(attempt_ids), IDS_PER_QUERY):
         some = listed(attempt_ids[start : start + IDS_PER_QUERY])
         for rows in batches(ledger, f"{_SCORE} WHERE attempt_id IN {some} ORDER BY score_id"):
