@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
 EXAMPLES = examples(
     "benchtab view                # prints the address to open in a browser",
     "benchtab view RUN --open     # opens it, at this run",
+    "benchtab view RUN --static pages   # pages/index.html, for a CI artifact",
 )
 
 
@@ -36,15 +38,21 @@ def view(
         typer.Option(help="Address to listen on; beyond this machine every request needs the token that is printed."),
     ] = "127.0.0.1",
     open_browser: Annotated[bool, typer.Option("--open", help="Open the address in a browser.")] = False,
+    static: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write RUN's pages into this folder, to be opened without a server, and end."),
+    ] = None,
     db: DbOption = None,
     pricing: PricingOption = None,
 ) -> None:
-    """Look at runs, samples and prices in a browser; nothing leaves this machine, nothing is written.
+    """Look at runs, samples and prices in a browser; nothing leaves this machine, the ledger is only read.
 
     Prints the address on stdout when it is ready; stops on Ctrl-C or SIGTERM.
     """
+    from harness.errors import InputError
     from harness.pricing.price_files import PriceFiles
     from harness.reports.ledgers import known_run
+    from harness.view.copies.static_copy import write_copy
     from harness.view.page_addresses import run_address
     from harness.view.page_values import Sources
     from harness.view.serving import Place, ViewServer
@@ -56,10 +64,15 @@ def view(
         if open_browser:
             _open(address)
 
+    if static is not None and run is None:
+        raise InputError("a copy is of one run", where="--static", fix="name it: benchtab view RUN --static DIR")
     with open_ledger(db, read_only=True) as ledger:
         path = "/" if run is None else run_address(known_run(ledger, run).run_id)
         prices = PriceFiles(pricing)
         sources = Sources(ledger=ledger, book=prices.book(), reread=prices.book)
+        if static is not None and run is not None:
+            print_out(str(write_copy(sources, run, static)))
+            return
         ViewServer(sources, Place(host=host, port=port), path=path, is_ready=is_ready).run()
 
 

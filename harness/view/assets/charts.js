@@ -67,7 +67,8 @@ async function draw(figure) {
   views.set(figure, made);
   made.view.addEventListener("click", (_, item) => {
     const to = item?.datum?.href;
-    if (typeof to === "string" && /^\/(?!\/)/.test(to)) location.assign(to);
+    // an address of the view, or a file of its static copy
+    if (typeof to === "string" && /^(\/(?!\/)|[\w-]+\.html$)/.test(to)) location.assign(to);
   });
   figure.dataset.drawn = "yes";
 }

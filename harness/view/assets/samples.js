@@ -20,7 +20,7 @@
     }
     rows.forEach((row, place) => row.toggleAttribute("aria-current", place === to));
     const link = rows[to].querySelector("a");
-    link.focus({ preventScroll: true });
+    link?.focus({ preventScroll: true });
     rows[to].scrollIntoView({ block: "nearest" });
     say(`Row ${to + 1} of ${rows.length}: ${[...rows[to].cells].slice(0, 6).map(cell => cell.textContent.trim()).join(", ")}`);
   };

@@ -1,0 +1,1 @@
+"""A run's pages as files that need no server."""
