@@ -143,7 +143,7 @@ def _about_samples(
     with open_ledger(db) as ledger:
         book = load_price_book(pricing)
         if sample is not None:
-            document = sample_report(ledger, book, sample, runs, models)
+            document = sample_report(ledger, book, sample, runs, models, is_whole=FORMATS[chosen].form != "terminal")
         else:
             document = dearest_report(ledger, book, dearest or 0, runs, models, db, pricing)
     if output is None:

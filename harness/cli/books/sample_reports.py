@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from harness.reports.samples.one_sample import OneSample
 
 
-def sample_report(ledger: Ledger, book: PriceBook, name: str, runs: Sequence[str], models: Sequence[str]) -> Document:
+def sample_report(
+    ledger: Ledger, book: PriceBook, name: str, runs: Sequence[str], models: Sequence[str], *, is_whole: bool
+) -> Document:
     """Make the document of one question: of one answer where an attempt or a model is named, else of all models'.
+
+    Args:
+        is_whole: texts are read to their end, however long; else as much as a terminal shows.
 
     Raises:
         InputError: there is no such sample, run or model.
     """
     from harness.reports.samples.meant_samples import meant_samples
-    from harness.reports.samples.sample_document import Answers, sample_document
+    from harness.reports.samples.one_sample import WHOLE
+    from harness.reports.samples.sample_document import SHOWN_BYTES, Answers, sample_document
     from harness.view.page_addresses import sample_address
 
     def address(one: OneSample) -> str:
@@ -34,9 +40,9 @@ def sample_report(ledger: Ledger, book: PriceBook, name: str, runs: Sequence[str
         return sample_address(one.run.run_id, one.cell.cell_id, one.planned.planned_id)
 
     meant = meant_samples(ledger, name, _asked_runs(ledger, runs))
-    samples = [one for one in _answers(ledger, book, meant) if _is_named(one.model_name, models)]
-    if not samples:
-        names = sorted({one.model_name for one in _answers(ledger, book, meant)})
+    found = list(_answers(ledger, book, meant, WHOLE if is_whole else SHOWN_BYTES, models))
+    if not found:
+        names = sorted({one.model_name for one in _answers(ledger, book, meant, 0, ())})
         near = similar(models[0], names) if models else []
         raise InputError(
             f"no model {', '.join(models)} was asked {meant.first.task}/{meant.first.sample_id} in run"
@@ -44,7 +50,7 @@ def sample_report(ledger: Ledger, book: PriceBook, name: str, runs: Sequence[str
             where="--model",
             fix=f"one of: {', '.join(near or names)}",
         )
-    asked = [one for one in samples if one.attempts] or samples
+    asked = [one for one in found if one.attempts] or found
     return sample_document(Answers(samples=tuple(asked), address=address, notes=meant.notes))
 
 
@@ -75,13 +81,17 @@ def _asked_runs(ledger: Ledger, runs: Sequence[str]) -> list[str]:
     return [run for run in known if not runs or run in runs]
 
 
-def _answers(ledger: Ledger, book: PriceBook, meant: MeantSamples) -> Iterator[OneSample]:
-    from harness.reports.samples.one_sample import WHOLE, one_sample
+def _answers(
+    ledger: Ledger, book: PriceBook, meant: MeantSamples, text_bytes: int, models: Sequence[str]
+) -> Iterator[OneSample]:
+    from harness.models import ModelSpec
+    from harness.reports.samples.one_sample import one_sample
 
     for sample in meant.samples:
         for cell in ledger.cells(sample.run_id):
-            if cell.suite == sample.suite and cell.cell_id is not None and meant.cell_id in (None, cell.cell_id):
-                found = one_sample(ledger, book, cell.cell_id, sample.planned_id, text_bytes=WHOLE)
+            is_meant = cell.suite == sample.suite and meant.cell_id in (None, cell.cell_id)
+            if is_meant and cell.cell_id is not None and _is_named(str(ModelSpec.of(cell)), models):
+                found = one_sample(ledger, book, cell.cell_id, sample.planned_id, text_bytes=text_bytes)
                 if found is not None:
                     yield found
 

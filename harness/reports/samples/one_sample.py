@@ -20,6 +20,7 @@ from harness.ledger.reading.sums import ToolStatement, all_invoiced_of, tool_cos
 from harness.ledger.reading.viewed.long_texts import Beginning, beginning_of
 from harness.ledger.reading.viewed.sample_ids import cell_of, planned_sample
 from harness.ledger.records import InvoicedRecord
+from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import SampleBills, Standing
@@ -112,9 +113,8 @@ class OneSample:
 
     @property
     def model_name(self) -> str:
-        """The model as it is typed: `provider/model@setting`."""
-        setting = f"@{self.cell.setting}" if self.cell.setting else ""
-        return f"{self.cell.provider}/{self.cell.model}{setting}"
+        """The model as it is typed."""
+        return str(ModelSpec.of(self.cell))
 
     @property
     def verdict(self) -> str:

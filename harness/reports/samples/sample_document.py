@@ -29,6 +29,8 @@ from harness.secrets import redact_known
 
 SHOWN_CHARACTERS, SHOWN_OF_SEVERAL = 20_000, 1_200
 """Of each text on a terminal, where one answer is shown and where several are."""
+SHOWN_BYTES = 4 * SHOWN_CHARACTERS
+"""That hold as many characters, whichever they are."""
 ANSWER_COLUMNS = (
     Column(name="model", description="Model as asked for."),
     Column(name="epoch", kind="integer", title="repeat", drops=8),
@@ -135,13 +137,13 @@ def _said(one: OneSample, most: int | None, *, name: str) -> Iterator[Verbatim]:
         return
     for title, kept in (("Reasoning", one.said.reasoning), ("Answer", one.said.answer)):
         if kept is not None:
-            yield Verbatim(title=f"{title}{name}", text=_cut(storable_text(kept.text), most))
+            yield Verbatim(title=f"{title}{name}", text=_cut(storable_text(kept.text), most, is_whole=kept.is_whole))
 
 
-def _cut(text: str, most: int | None) -> str:
-    if most is None or len(text) <= most:
+def _cut(text: str, most: int | None, *, is_whole: bool = True) -> str:
+    if is_whole and (most is None or len(text) <= most):
         return text
-    return f"{text[:most]}\n... ({len(text) - most:,} more characters: --format md or --json has them)"
+    return f"{text[:most]}\n... (it goes on: --format md or --json has all of it)"
 
 
 def _question(one: OneSample) -> str:

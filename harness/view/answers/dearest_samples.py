@@ -17,10 +17,11 @@ from harness.documents.document import Document
 from harness.documents.table import Column, Table, without_repeated
 from harness.errors import InputError
 from harness.ledger import Ledger
+from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.view.answers.listed_samples import Listed, listed
 from harness.view.answers.run_indexes import RunIndexes
-from harness.view.answers.sample_choice import key_of, model_name, part_in_order
+from harness.view.answers.sample_choice import key_of, part_in_order
 from harness.view.answers.sample_index import IS_THERE, SampleIndex
 from harness.view.page_addresses import sample_address
 
@@ -71,7 +72,7 @@ def dearest_samples(
 def _dearest_of(index: SampleIndex, ledger: Ledger, n: int, models: Sequence[str]) -> list[Dear]:
     kept = index.has(IS_THERE) & ~np.isnan(key_of(index, "cost"))
     if models:
-        names = [model_name(cell) for cell in index.plan.cells]
+        names = [str(ModelSpec.of(cell)) for cell in index.plan.cells]
         wanted = [name in models or name.partition("@")[0] in models for name in names]
         kept &= np.array(wanted or [False])[index.model]
     entries = np.flatnonzero(kept)
