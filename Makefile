@@ -61,8 +61,10 @@ bench-costs: $(VENV)/.installed-dev ## the spend report of 1,000,000 and 10,000,
 bench-ledger: $(VENV)/.installed-dev ## CPU and bytes per attempt of the ledger's writer
 	@$(BIN)/python -m benchmarks.ledger
 
-bench-reports: $(VENV)/.installed-dev ## report, page and exports over 1,000,000 attempts
-	@$(BIN)/python -m benchmarks.reports
+ATTEMPTS = 1000000
+
+bench-reports: $(VENV)/.installed-dev ## report, page and exports over 1,000,000 attempts beside bare scans (ATTEMPTS=10000000; DB=FILE keeps the ledger)
+	@$(BIN)/python -m benchmarks.reports --attempts $(ATTEMPTS) $(if $(DB),--db "$(DB)")
 
 bench-view: $(VENV)/.installed-dev ## pages of samples over 1,000,000 and 10,000,000 attempts: every filter and order (DB=FILE: a filled ledger)
 	@$(BIN)/python -m benchmarks.view $(if $(DB),--db $(DB))
