@@ -103,6 +103,13 @@ class RunSummaries:
                 if (known := self._known.get(run_id)) and (self._is_fresh(run_id, at) or at[0] == "running")
             }
 
+    def standing(self, run: RunRecord) -> tuple[Standing, int]:
+        """Give what stays the same while nothing of a run changes."""
+        n_open = under_way_counts(self._ledger).get(run.run_id, 0)
+        with self._changed:
+            self._look_again()
+            return (run.status, run.finished_at_us, n_open), self._changed_at.get(run.run_id, 0)
+
     def _look_again(self) -> None:
         now = newest(self._ledger)
         if self._newest is not None and now != self._newest:

@@ -137,12 +137,18 @@ def title(report: SpendReport) -> str:
     return f"Spend report: {what} ({when}{asked})"
 
 
+def rows_shown(report: SpendReport) -> list[SpendRow]:
+    """Put rows in the order of `summary_table`."""
+    return [row for reasoning in (True, False) for row in report.rows if row.facts.reasons == reasoning]
+
+
 def summary_table(report: SpendReport) -> Table:
     """Make the table for people: who, score, tokens, dollars, efficiency; reasoning models first."""
     with_suite = len({(row.facts.suite, row.facts.suite_version) for row in report.rows}) > 1
     chosen = [entry for entry in SUMMARY if with_suite or entry[0].name != "suite"]
-    shown = [row for reasoning in (True, False) for row in report.rows if row.facts.reasons == reasoning]
-    rows = wording.worded([[read(row) for *_, read in chosen] for row in shown], [say for _, say, _ in chosen])
+    rows = wording.worded(
+        [[read(row) for *_, read in chosen] for row in rows_shown(report)], [say for _, say, _ in chosen]
+    )
     columns = tuple(column for column, *_ in chosen)
     return Table(name="summary", title=title(report), columns=columns, rows=rows, notes=tuple(notes(report)))
 
