@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver import ActionChains
+from selenium.webdriver.support.wait import WebDriverWait
 
 from harness.documents.chart import Bars, Point, Scatter, Series, Spread, Spreads, TimeLine, Timeline, TimeStep
 from harness.rendering.svg.axes import COLOURS
 from harness.view.charts.vega_charts import vega_charts
 from harness.view.charts.vega_parts import written
+from tests.support.browsers import emulated, requested
+from tests.support.view_servers import served
 
 BARS = Bars(
     name="cost-to-run",
@@ -116,3 +122,33 @@ def test_bars_of_a_run_of_which_nothing_is_known_yet_are_left_out() -> None:
     nothing = replace(BARS, series=(Series(name="answer", role="answer", values=(None, None)),))
     assert vega_charts([nothing]) == ()
     assert len(vega_charts([BARS])) == 1
+
+
+@pytest.mark.browser
+def test_charts_draw_under_the_strict_policy_and_lead_to_samples(browser: Any, seen_ledger: Path) -> None:
+    """No console message, no other host, no style in the page; hover tells exact numbers, a click opens samples."""
+    with served(seen_ledger) as (host, port):
+        here = f"http://{host}:{port}"
+        with emulated(browser, scheme="dark"):
+            requested(browser)
+            browser.get_log("browser")
+            browser.get(f"{here}/runs/seen")
+            figures = browser.find_elements("css selector", "figure.chart")
+            WebDriverWait(browser, 30).until(lambda _: all(one.get_attribute("data-drawn") for one in figures))
+            assert len(figures) >= 7
+            marks = "svg .mark-symbol path, svg .mark-rect path"
+            assert all(one.find_elements("css selector", marks) for one in figures)
+            assert browser.find_elements("css selector", "head style") == []
+            bar = browser.find_element("css selector", "#chart-cost-to-run svg .mark-rect path")
+            ActionChains(browser).move_to_element(bar).perform()
+            tip = browser.find_element("css selector", "dl.tip")
+            WebDriverWait(browser, 10).until(lambda _: tip.is_displayed())
+            names, values = ([part.text for part in tip.find_elements("css selector", kind)] for kind in ("dt", "dd"))
+            told = dict(zip(names, values, strict=True))
+            assert re.fullmatch(r"\$0\.\d{2,12}", told["amount"])
+            assert told["model"].endswith("(simulated)")
+            ActionChains(browser).click(bar).perform()
+            WebDriverWait(browser, 10).until(lambda _: "/samples?" in browser.current_url)
+            assert "model=sim%2F" in browser.current_url
+            assert browser.get_log("browser") == []
+            assert {address for address in requested(browser) if not address.startswith(here)} == set()

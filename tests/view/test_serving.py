@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,35 +22,13 @@ from harness.view.callers import Patience
 from harness.view.page_values import Sources
 from harness.view.serving import DEFAULT_PORT, Place, ViewServer
 from tests.support.command_lines import said_here
-
-ANY_PORT = Place(port=0)
-
-
-@contextlib.contextmanager
-def _served(ledger: Path, place: Place = ANY_PORT, patience: Patience | None = None) -> Iterator[tuple[str, int]]:
-    """Serve a ledger on a thread of this process; gives the address."""
-    ready = threading.Event()
-    with Ledger.open(ledger, read_only=True) as opened:
-        sources = Sources(ledger=opened, book=load_price_book())
-        server = ViewServer(sources, place, is_ready=lambda _: ready.set(), patience=patience)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            assert ready.wait(30)
-            parts = urlsplit(server.address)
-            assert parts.hostname
-            assert parts.port
-            yield parts.hostname, parts.port
-        finally:
-            server.stop()
-            thread.join(30)
-        assert not thread.is_alive()
+from tests.support.view_servers import ANY_PORT, served
 
 
 @pytest.fixture(scope="module")
 def at(seen_ledger: Path) -> Iterator[tuple[str, int]]:
     """One server for the tests that only ask."""
-    with _served(seen_ledger) as address:
+    with served(seen_ledger) as address:
         yield address
 
 
@@ -126,7 +103,7 @@ def test_assets_are_sent_once_and_known_by_their_digest_then(at: tuple[str, int]
 
 
 def test_idle_connections_make_room_for_those_that_ask(seen_ledger: Path) -> None:
-    with _served(seen_ledger, patience=Patience(most=20)) as at, contextlib.ExitStack() as opened:
+    with served(seen_ledger, patience=Patience(most=20)) as at, contextlib.ExitStack() as opened:
         idle = [opened.enter_context(_connected(at)) for _ in range(100)]
         assert _said(at, _get("/", CLOSING)).startswith(b"HTTP/1.1 200 OK")
         with pytest.raises(ConnectionResetError):
@@ -134,7 +111,7 @@ def test_idle_connections_make_room_for_those_that_ask(seen_ledger: Path) -> Non
 
 
 def test_a_connection_that_never_finishes_asking_is_closed(seen_ledger: Path) -> None:
-    with _served(seen_ledger, patience=Patience(request_s=0.1)) as at:
+    with served(seen_ledger, patience=Patience(request_s=0.1)) as at:
         for sent in (b"", b"GET / HTTP/1.1\r\nHost: loc", _get("/") + b"GET / HTTP/1.1\r\n"):
             with _connected(at) as slow:
                 slow.sendall(sent)
@@ -148,7 +125,7 @@ def test_a_connection_that_never_finishes_asking_is_closed(seen_ledger: Path) ->
 
 def test_a_client_that_never_reads_is_hung_up_on(seen_ledger: Path) -> None:
     """Ten answers of 0.9 MB to each of many such clients would otherwise wait in memory for ever."""
-    with _served(seen_ledger, patience=Patience(unread_s=0.1)) as at, socket.socket() as deaf:
+    with served(seen_ledger, patience=Patience(unread_s=0.1)) as at, socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         deaf.connect(at)
         deaf.sendall(_get("/assets/vega.js") * 10)
@@ -161,7 +138,7 @@ def test_a_client_that_never_reads_is_hung_up_on(seen_ledger: Path) -> None:
 def test_a_server_stops_though_a_client_never_reads(seen_ledger: Path) -> None:
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        with _served(seen_ledger) as at:
+        with served(seen_ledger) as at:
             deaf.connect(at)
             deaf.sendall(_get("/assets/vega.js") * 3)
             assert _said(at, _get("/", CLOSING)).startswith(b"HTTP/1.1 200 OK")
@@ -185,7 +162,7 @@ def test_the_default_port_gives_way_and_a_named_one_does_not(seen_ledger: Path) 
 
 def test_ipv6_loopback_is_served_without_a_token(seen_ledger: Path) -> None:
     try:
-        with _served(seen_ledger, Place(host="::1", port=0)) as at:
+        with served(seen_ledger, Place(host="::1", port=0)) as at:
             assert at[0] == "::1"
             assert _said(at, _get("/", CLOSING)).startswith(b"HTTP/1.1 200 OK")
     except InputError as error:
@@ -225,7 +202,7 @@ def test_the_command_prints_the_runs_address_and_ends_well(seen_ledger: Path, tm
     assert [path.name for path in tmp_path.iterdir()] == ["seen.db"]
 
 
-def test_a_run_that_is_not_there_is_said_before_anything_is_served(seen_ledger: Path) -> None:
+def test_a_run_that_is_not_there_is_said_before_anything_isserved(seen_ledger: Path) -> None:
     said = said_here("view", "sen", "--db", str(seen_ledger))
     assert said.code == 2
     assert "there is no run 'sen'" in said.stderr
