@@ -7,6 +7,7 @@ left. Too few answers tell nothing, and then nothing is told.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from statistics import fmean, variance
@@ -37,6 +38,10 @@ class Pace:
     def take(self, finished_at_us: int) -> None:
         """Count an answer."""
         self.stretches[finished_at_us // _STRETCH_US] += 1
+
+    def take_all(self, finished_us: Sequence[int]) -> None:
+        """Count answers; all but the latest are too old to tell of the pace now."""
+        self.stretches.update(instant // _STRETCH_US for instant in finished_us)
 
     def time_left(self, n_left: int, now_us: int, *, since_us: int) -> TimeLeft | None:
         """Say how long `n_left` answers take; None = too few came lately to tell.

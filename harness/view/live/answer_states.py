@@ -8,8 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.ledger.reading.underway.live_rows import DrawnCount, PlannedTask, TrackedRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints: TypeAlias = NDArray[np.int64]
 
 UNTRIED, OPEN, FAILED, ANSWERED = range(4)
 _ANSWERED = ("succeeded", "reused")
@@ -62,10 +69,7 @@ class AnswerStates:
         place = None if row.planned_id is None else row.planned_id - self.first
         if row.purpose != "solve" or place is None or not 0 <= place < len(self.task_of):
             return
-        states = self._states.get(row.cell_id)
-        if states is None:
-            states = self._states[row.cell_id] = bytearray(len(self.task_of))
-            self._counts[row.cell_id] = Counter()
+        states = self._of(row.cell_id)
         before, now = states[place], OPEN if row.status == "sent" else ANSWERED if row.status in _ANSWERED else FAILED
         if before in (ANSWERED, now):
             return
@@ -73,6 +77,35 @@ class AnswerStates:
         counts, task = self._counts[row.cell_id], self.task_of[place]
         counts[task, before] -= 1
         counts[task, now] += 1
+
+    def take_all(self, cell_id: int, planned: Ints, stands: NDArray[np.uint8]) -> None:
+        """Take many attempts of a cell, in the order they were sent; `count` then adds them up."""
+        import numpy as np
+
+        place = planned - self.first
+        known = (place >= 0) & (place < len(self.task_of))
+        place, stands = place[known], stands[known]
+        states = np.frombuffer(self._of(cell_id), dtype=np.uint8)
+        answered = stands == ANSWERED
+        others = place[~answered]
+        states[others] = np.where(states[others] == ANSWERED, ANSWERED, stands[~answered])
+        states[place[answered]] = ANSWERED
+
+    def count(self) -> None:
+        """Count anew where all answers stand."""
+        import numpy as np
+
+        tasks = np.array(self.task_of, dtype=np.int64)
+        for cell_id, states in self._states.items():
+            pairs = np.bincount(tasks[tasks >= 0] * 4 + np.frombuffer(states, dtype=np.uint8)[tasks >= 0])
+            found = np.flatnonzero(pairs).tolist()
+            self._counts[cell_id] = Counter({divmod(pair, 4): int(pairs[pair]) for pair in found})
+
+    def _of(self, cell_id: int) -> bytearray:
+        if cell_id not in self._states:
+            self._states[cell_id] = bytearray(len(self.task_of))
+            self._counts[cell_id] = Counter()
+        return self._states[cell_id]
 
     def counts(self, cell_id: int, suite: str) -> list[tuple[str, int, int, int]]:
         """Give (task, planned, answered, failed at the last try) of the tasks of a cell."""

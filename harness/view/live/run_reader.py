@@ -17,8 +17,8 @@ from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.underway.live_rows import (
     Ends,
-    before_first_attempt,
     drawn_counts,
+    earlier_columns,
     invoiced_open,
     newest_ids,
     planned_tasks,
@@ -29,6 +29,7 @@ from harness.ledger.reading.underway.live_rows import (
 from harness.pricing.book import PriceBook
 from harness.reports.underway.running_bill import RunningBill
 from harness.view.live.answer_states import AnswerStates
+from harness.view.live.earlier_attempts import take_earlier
 from harness.view.live.live_values import LiveState
 from harness.view.live.moments import Seen, state_of
 from harness.view.live.tally import Tally
@@ -97,9 +98,12 @@ class RunReader:
     def _known(self, still: Ledger) -> Tally:
         """What was counted so far; until the first request the plan is still being written."""
         if self._tally is None or self._tally.last_id is None:
-            before = before_first_attempt(still, self._run_id)
-            if self._tally is None or before is not None or self._tally.plan.is_empty:
-                self._tally = Tally(plan=AnswerStates.of(planned_tasks(still, self._run_id)), last_id=before)
+            earlier = earlier_columns(still, self._run_id)
+            if self._tally is None or earlier is not None or self._tally.plan.is_empty:
+                self._tally = Tally(plan=AnswerStates.of(planned_tasks(still, self._run_id)))
+            if earlier is not None:
+                take_earlier(self._tally, earlier)
+                self._bill = None  # one of nothing, where this was looked at before the first request
         return self._tally
 
     def _take_news(self, still: Ledger, tally: Tally, at_us: int, *, is_over: bool) -> dict[int, bool]:

@@ -6,12 +6,13 @@ Data flows tables -> rows of one run, at a cost that goes with what is new and n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 from harness.ledger.connections import Readable
 from harness.ledger.ledger import Ledger, explained
 from harness.ledger.locks import lock_holder
-from harness.ledger.reading.batch_rows import batches, rows_by_id, select_rows
+from harness.ledger.reading.batch_rows import Texts, batches, joined_columns, rows_by_id, select_rows, span_of
 from harness.ledger.reading.sums import SETTLED_BY_INVOICE
 
 
@@ -68,11 +69,39 @@ def tracked_rows(ledger: Readable, run_id: str, *, after: int) -> Iterator[Track
         yield from map(TrackedRow._make, rows)
 
 
-def before_first_attempt(ledger: Readable, run_id: str) -> int | None:
-    """Give the id below a run's first attempt: nothing of other runs up to it need be read; None = there is none."""
-    query = f"SELECT min(attempt_id) AS first FROM attempts WHERE {_OF_RUN}"
-    first = next(row.first for row in select_rows(ledger, query, run_id=run_id))
-    return None if first is None else int(first) - 1
+class EarlierFact(IntEnum):
+    """What is true of an attempt, as a bit above the two that say where it stands (`EARLIER_STATES`)."""
+
+    SOLVE = 2
+    RETRY = 3
+    FAILURE = 4
+
+
+EARLIER_STATES = ("sent", "unanswered", "succeeded", "reused")
+_STATE = "CASE status WHEN 'sent' THEN 0 WHEN 'succeeded' THEN 2 WHEN 'reused' THEN 3 ELSE 1 END"
+_FACTS = {
+    EarlierFact.SOLVE: "purpose = 'solve'",
+    EarlierFact.RETRY: "try_number > 1",
+    EarlierFact.FAILURE: "status IN ('failed', 'timed_out')",
+}
+_PACKED = " + ".join((_STATE, *(f"CASE WHEN {said} THEN {1 << bit} ELSE 0 END" for bit, said in _FACTS.items())))
+_EARLIER = (
+    "attempt_id", "cell_id", "coalesce(planned_id, -1)", _PACKED, "started_at_us", "coalesce(finished_at_us, -1)",
+)  # fmt: skip
+_SPAN = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE {_OF_RUN}"
+
+
+def earlier_columns(ledger: Readable, run_id: str) -> Iterator[Texts] | None:
+    """Give all attempts of a run as columns of numbers, a slice at a time, in any order; None where there are none.
+
+    Columns: attempt id, cell id, planned id or -1, state and facts in one number, when it was sent, and ended or -1.
+    """
+    bound = {"run_id": run_id}
+    span = span_of(ledger, _SPAN, bound)
+    if span is None:
+        return None
+    source = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}"
+    return joined_columns(ledger, _EARLIER, source, span, bound)
 
 
 def settled_rows(ledger: Readable, attempt_ids: Sequence[int]) -> list[TrackedRow]:
