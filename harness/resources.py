@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.errors import HarnessError
 
 DEFAULT_LEDGER = "results/ledger.db"
-_PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent
+"""The folder of the program itself."""
 
 
 def shipped(folder: str) -> Path:
@@ -19,13 +20,13 @@ def shipped(folder: str) -> Path:
     Raises:
         HarnessError: neither place has the folder; the installation is incomplete.
     """
-    beside = _PACKAGE.parent / ("results/published" if folder == "published" else folder)
-    for candidate in (_PACKAGE / "_data" / folder, beside):
+    beside = PACKAGE.parent / ("results/published" if folder == "published" else folder)
+    for candidate in (PACKAGE / "_data" / folder, beside):
         if candidate.is_dir():
             return candidate
     raise HarnessError(
         f"the shipped folder {folder!r} is missing from this installation",
-        where=str(_PACKAGE),
+        where=str(PACKAGE),
         fix="reinstall benchtab",
     )
 

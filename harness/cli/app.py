@@ -123,8 +123,9 @@ def main() -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(PrintableLog(logging.BASIC_FORMAT))
         logging.basicConfig(level=logging.DEBUG if "-vv" in asked else logging.INFO, handlers=[handler])
-    # typer reads the signatures of all commands that it is given: a run needs its own only, and starts sooner for it
-    chosen = command_line((run,)) if words[:1] == ["run"] else app
+    # typer reads the signatures of all commands that it is given: these need their own only, and start sooner for it
+    alone = {"run": run, "report": report}.get(words[0]) if words else None
+    chosen = app if alone is None else command_line((alone,))
     try:
         with_value_names(typer.main.get_command(chosen))(args=words)
     except HarnessError as error:

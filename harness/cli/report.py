@@ -10,9 +10,11 @@ import typer
 from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
-from harness.cli.terminal.output import print_document, say
+from harness.cli.terminal.output import print_document, print_out, say
+from harness.cli.terminal.told_again import Question, Told, is_kept, told_again
 from harness.errors import InputError
 from harness.rendering.formats import EVERY_FORM, FORMATS, chosen_format, in_words, text_formats
+from harness.resources import ledger_name
 from harness.secrets import redact_known
 
 if TYPE_CHECKING:
@@ -89,16 +91,15 @@ def report(
     charts: Annotated[
         Path | None, typer.Option("--charts", metavar="DIR", help="Write every chart as SVG and PNG into this folder.")
     ] = None,
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Count everything anew, whatever was kept of an earlier report.")
+    ] = False,
     json_output: JsonOption = False,
     db: DbOption = None,
     pricing: PricingOption = None,
 ) -> None:
     """Print what stored runs cost, reasoning models against the others."""
     from harness.instants import asked_instant
-    from harness.pricing.price_files import load_price_book
-    from harness.reports.facts.assembly import spend_report
-    from harness.reports.questions import joined
-    from harness.reports.spend.spend_page import spend_document
 
     chosen = chosen_format("json" if json_output else output_format, output)
     if sample is not None or dearest is not None:
@@ -108,17 +109,54 @@ def report(
     if models:
         raise InputError("--model chooses among samples", where="--model", fix="add --sample ID or --dearest N")
     instant = None if as_of is None else asked_instant(as_of, where="--as-of", zoneless="utc")
+    question = Question(runs=runs, as_of=instant, what_if=what_if, form=chosen, output=output)
+    told = None
+    if charts is None and FORMATS[chosen].text is not None:
+        told = told_again(question, ledger_name(db), pricing, recount=recount)
+    if told is not None and told.text is not None:
+        _tell(told.text, chosen, output)
+    else:
+        _make(question, db, pricing, charts, told)
+
+
+def _make(question: Question, db: str | None, pricing: Path | None, charts: Path | None, told: Told | None) -> None:
+    """Make the report, tell it, and keep what was told where that is worth it."""
+    from harness.pricing.price_files import load_price_book
+    from harness.reports.facts.assembly import spend_report
+    from harness.reports.questions import joined
+    from harness.reports.spend.spend_page import spend_document
+
+    what_if = joined(question.what_if or ())
     with open_ledger(db) as ledger:
         made = spend_report(
-            ledger, load_price_book(pricing), runs or None, as_of=instant, what_if=joined(what_if or ())
+            ledger, load_price_book(pricing), question.runs or None, as_of=question.as_of, what_if=what_if
         )
     if charts is not None:
         _write_charts(made, charts)
     document = spend_document(made)
-    if output is None:
-        print_document(document, chosen)
+    text = None if told is None or not is_kept(made) else question.text_of(document)
+    if told is not None and text is not None:
+        _tell(text, question.form, question.output)
+        told.keep(text)
+    elif question.output is None:
+        print_document(document, question.form)
     else:
-        _write(document, chosen, output)
+        _write(document, question.form, question.output)
+
+
+def _tell(text: str, form: str, output: Path | None) -> None:
+    """Print a text as its format is printed, or write it to a file."""
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(redact_known(text), encoding="utf-8")
+        say(f"report written to {output}")
+    elif FORMATS[form].show is not None:
+        from harness.rendering.console import print_paragraphs
+        from harness.rendering.kept_texts import read_paragraphs
+
+        print_paragraphs(read_paragraphs(text))
+    else:
+        print_out(text, nl=not text.endswith("\n"), exact=True)
 
 
 def _refuse_others(
@@ -166,9 +204,9 @@ def _write(made: Document, output_format: str, output: Path) -> None:
 
     text = FORMATS[output_format].text
     if text is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(redact_known(text(made)), encoding="utf-8")
-    elif made.rows is not None:
+        _tell(text(made), output_format, output)
+        return
+    if made.rows is not None:
         write_file(stream_of(made.rows()), output)
     say(f"report written to {output}")
 

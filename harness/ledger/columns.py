@@ -222,6 +222,10 @@ ATTEMPT_COLUMNS: tuple[AttemptColumn, ...] = (
 )  # fmt: skip
 
 
+BILL_UNKNOWN = "status = 'sent' OR (input_tokens IS NULL AND billed <> 'no')"
+"""Attempts that may be billed and whose amount is not known: no answer arrived, or an answer without usage."""
+
+
 class GroupDimensions(NamedTuple):
     """What the attempts of a usage group share, by columns of `usage_groups`: what a price can depend on, and flags.
 

@@ -12,13 +12,13 @@ from decimal import Decimal
 from typing import Literal
 
 from harness.declared import request_value
-from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
+from harness.ledger.columns import BILL_UNKNOWN, TOKEN_COLUMNS, TokenCounts
 from harness.ledger.connections import Readable
 from harness.ledger.encoding import Compression, canonical_json, read_json
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.records import TranscriptRow, UsageFacts, UsageSource
 from harness.ledger.row_forms import StoredRow, flag, record_of
-from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_ONE_BY_ONE
+from harness.ledger.schema.tables import SETTLED_ONE_BY_ONE
 
 Which = Literal["all", "one_by_one", "bill_unknown"]
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from harness.declared import request_value
-from harness.ledger.columns import TOKEN_COLUMNS, TokenCounts
+from harness.ledger.columns import BILL_UNKNOWN, TOKEN_COLUMNS, TokenCounts
 from harness.ledger.connections import Readable
 from harness.ledger.encoding import read_json
 from harness.ledger.reading.batch_rows import rows_by_id, select_rows
 from harness.ledger.reading.causes import FailureCause, joined, one_line
 from harness.ledger.records import PURPOSES, AttemptStatus, InvoicedRecord, Purpose
 from harness.ledger.row_forms import StoredRow, flag, record_of
-from harness.ledger.schema.tables import BILL_UNKNOWN, SETTLED_AND_SUMMABLE, SETTLED_ONE_BY_ONE
+from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE, SETTLED_ONE_BY_ONE
 from harness.money import EXACT
 
 

@@ -28,7 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from harness.ledger.columns import ATTEMPT_COLUMNS, TOKEN_COLUMNS, UNKNOWN_DIMENSIONS, AttemptColumn, GroupDimensions
+from harness.ledger.columns import (
+    ATTEMPT_COLUMNS,
+    BILL_UNKNOWN,
+    TOKEN_COLUMNS,
+    UNKNOWN_DIMENSIONS,
+    AttemptColumn,
+    GroupDimensions,
+)
 from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
 SCHEMA_VERSION = "0005"
@@ -191,8 +198,6 @@ usage_groups = Table(
 SETTLED_AND_SUMMABLE = "status <> 'sent' AND other_meters IS NULL AND stated_cost_usd IS NULL"
 """Attempts whose charge depends only on summed columns and the usage group; all others are charged one by one."""
 SETTLED_ONE_BY_ONE = "status <> 'sent' AND (other_meters IS NOT NULL OR stated_cost_usd IS NOT NULL)"
-BILL_UNKNOWN = "status = 'sent' OR (input_tokens IS NULL AND billed <> 'no')"
-"""Attempts that may be billed and whose amount is not known: no answer arrived, or an answer without usage."""
 
 
 def _partial(name: str, columns: tuple[str, ...], where: str) -> Index:

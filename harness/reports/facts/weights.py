@@ -52,6 +52,11 @@ def _weighed(run: RunRecord, suite_name: str) -> set[str]:
     return {task.name for suite in suites for task in suite.tasks if task.weight is not None}
 
 
+def rest_on_suite_files(runs: Sequence[RunRecord]) -> bool:
+    """Whether the weights of some run are not in the ledger, so that a report may take them from a suite's file."""
+    return any(_is_old(suite.tasks) for run in runs for suite in run.suites)
+
+
 def _is_old(tasks: Sequence[TaskRecord]) -> bool:
     """Whether a version before 0.2 wrote the record: later ones state the repeats of every task."""
     return bool(tasks) and all(task.epochs is None for task in tasks)

@@ -1,0 +1,1 @@
+"""Whether a ledger has changed, told in milliseconds."""
