@@ -15,7 +15,9 @@ from harness.instants import from_us
 from harness.ledger.reading.causes import FailureCause, over_cells
 from harness.ledger.records import CellRecord, RunRecord, Timing
 from harness.reports.facts.report_facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes, ToolCost
-from harness.reports.facts.sample_columns import CellSamples, Samples
+from harness.reports.facts.sample_columns import CellSamples, Samples, merged
+from harness.reports.facts.samples.packed_columns import NameColumn
+from harness.reports.facts.samples.sample_keys import KeyUnions
 from harness.reports.facts.weights import task_weights
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.precision.whole_suite import with_totals
@@ -84,15 +86,16 @@ def pooled(cells: Sequence[RunCell]) -> list[CellFacts]:
         groups.setdefault(key, []).append(cell)
     ambiguous = {suite for suite, found in digests.items() if len(found) > 1}
     named = Counter(key[:-1] for key in groups)
-    return [_facts(group, ambiguous, alone=named[key[:-1]] == 1) for key, group in groups.items()]
+    unions = KeyUnions()
+    return [_facts(group, ambiguous, unions, alone=named[key[:-1]] == 1) for key, group in groups.items()]
 
 
-def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], *, alone: bool) -> CellFacts:
+def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], unions: KeyUnions, *, alone: bool) -> CellFacts:
     first, record = group[0], group[0].record
     version = record.suite_version
     if (record.suite, version) in ambiguous:
         version = f"{version}+{record.suite_sha256[:8]}"
-    tasks = _outcomes(_merged(group), task_weights(first.run, record), first.drawn)
+    tasks = _outcomes(_merged(group, unions), task_weights(first.run, record), first.drawn)
     return CellFacts(
         suite=record.suite,
         suite_version=version,
@@ -139,9 +142,11 @@ def _counted(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
     return total
 
 
-def _merged(group: Sequence[RunCell]) -> Samples | None:
+def _merged(group: Sequence[RunCell], unions: KeyUnions) -> Samples | None:
     found = [cell.samples for cell in group if cell.samples is not None]
-    return reduce(Samples.plus, found) if found else None
+    for cell in group:  # what was merged is not needed in parts
+        cell.samples = None
+    return merged(found, unions) if found else None
 
 
 def _outcomes(samples: Samples | None, weights: Mapping[str, float], drawn: DrawnFacts | None) -> list[TaskOutcomes]:
@@ -150,30 +155,37 @@ def _outcomes(samples: Samples | None, weights: Mapping[str, float], drawn: Draw
     places = _by_task(samples)
     if set(places) != set(weights) and drawn is None:
         weights = {}
-    return [_of_task(task, samples, rows, weights.get(task), drawn) for task, rows in places.items()]
+    names = samples.names
+    return [_of_task(task, samples, names, rows, weights.get(task), drawn) for task, rows in places.items()]
 
 
 def _by_task(samples: Samples) -> Mapping[str, NDArray[np.int64] | slice]:
     """Where the samples of each task stand, tasks in the order in which they occur."""
     import numpy as np
 
-    numbers, first, counts = np.unique(samples.task, return_index=True, return_counts=True)
+    of_sample = samples.task
+    numbers, first, counts = np.unique(of_sample, return_index=True, return_counts=True)
     places: dict[str, NDArray[np.int64] | slice] = {}
     for at in np.argsort(first).tolist():
         start, stop = int(first[at]), int(first[at] + counts[at])
-        side_by_side = bool((samples.task[start:stop] == numbers[at]).all())
-        rows = slice(start, stop) if side_by_side else np.flatnonzero(samples.task == numbers[at])
-        places[samples.tasks[numbers[at]]] = rows
+        side_by_side = bool((of_sample[start:stop] == numbers[at]).all())
+        rows = slice(start, stop) if side_by_side else np.flatnonzero(of_sample == numbers[at])
+        places[samples.keys.tasks[numbers[at]]] = rows
     return places
 
 
 def _of_task(
-    task: str, samples: Samples, rows: NDArray[np.int64] | slice, weight: float | None, drawn: DrawnFacts | None
+    task: str,
+    samples: Samples,
+    names: NameColumn,
+    rows: NDArray[np.int64] | slice,
+    weight: float | None,
+    drawn: DrawnFacts | None,
 ) -> TaskOutcomes:
     return TaskOutcomes(
         task=task,
         weight=weight,
-        sample_ids=samples.names.take(rows),
+        sample_ids=names.take(rows),
         score_sums=samples.score_sums.take(rows),
         score_counts=samples.score_counts.take(rows),
         n_solves=samples.n_solves.take(rows),

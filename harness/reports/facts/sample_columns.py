@@ -16,6 +16,7 @@ from harness.ledger.reading.sample_rows import PURPOSES_BY_NUMBER
 from harness.ledger.records import Timing
 from harness.reports.facts.samples.packed_columns import NameColumn, NumberColumn
 from harness.reports.facts.samples.run_totals import Rates, RunTotals, rate_vector, split_output
+from harness.reports.facts.samples.sample_keys import KeyUnions, SampleKeys
 from harness.scorers.values import COUNTED_WRONG
 
 if TYPE_CHECKING:
@@ -70,20 +71,18 @@ class SampleSpend:
         self.add_single(cell_id, planned_id, usd, tokens[4])
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
     """The samples of a cell in columns of equal length, one entry per sample, its repeats added up.
 
     Attributes:
-        tasks: names of tasks; `task` = of each sample, its place among them.
-        names: sample ids.
+        keys: samples, these and perhaps others; `places` = of these among them, None = they are all.
         score_counts: answers that count, right or wrong.
         costs_usd: over all attempts; None = not known.
     """
 
-    tasks: Sequence[str]
-    task: Ints
-    names: NameColumn
+    keys: SampleKeys
+    places: Ints | None
     probabilities: NumberColumn[float]
     score_sums: NumberColumn[float]
     score_counts: NumberColumn[int]
@@ -91,43 +90,57 @@ class Samples:
     costs_usd: NumberColumn[float | None]
     output_tokens: NumberColumn[int]
 
-    def plus(self, other: Samples) -> Samples:
-        """Add another cell's samples: repeats of a sample stay one sample."""
-        import numpy as np
+    @property
+    def task(self) -> Ints:
+        """Of each sample, the place of its task in `keys.tasks`."""
+        return self.keys.task if self.places is None else self.keys.task[self.places]
 
-        places = {key: place for place, key in enumerate(self._keys())}
-        n_own = len(places)
-        at = np.array([places.setdefault(key, len(places)) for key in other._keys()], dtype=np.int64)
+    @property
+    def names(self) -> NameColumn:
+        """Sample ids."""
+        return self.keys.names if self.places is None else self.keys.names.take(self.places)
 
-        def joined(name: str) -> tuple[Floats, Floats]:
-            mine, theirs = np.zeros(len(places)), np.zeros(len(places))
-            mine[:n_own] = getattr(self, name)
-            theirs[at] = getattr(other, name)
-            return mine, theirs
 
-        def added(name: str) -> NumberColumn[float]:
-            return NumberColumn(np.add(*joined(name)))
+def merged(parts: Sequence[Samples], unions: KeyUnions) -> Samples:
+    """Add up the samples of a cell over runs, which are in the order of the runs: repeats of a sample stay one."""
+    import numpy as np
 
-        def counted(name: str) -> NumberColumn[int]:
-            return NumberColumn(np.add(*joined(name)).astype(np.int64))
+    if len(parts) == 1:
+        return parts[0]
+    union = unions.of([part.keys for part in parts])
+    n = len(union.keys)
+    first, order = np.full(n, len(parts)), np.zeros(n, np.int64)
+    sums = {name: np.zeros(n) for name in _ADDED}
+    probabilities = np.zeros(n)
+    for number, (part, places) in enumerate(zip(parts, union.places, strict=True)):
+        at = places if part.places is None else places[part.places]
+        new = np.flatnonzero(first[at] == len(parts))
+        first[at[new]], order[at[new]] = number, new
+        for name, total in sums.items():
+            total[at] += np.asarray(getattr(part, name))
+        probabilities[at] = np.maximum(probabilities[at], part.probabilities.array)
+    rows = np.flatnonzero(first < len(parts))
+    rows = rows[np.lexsort((order[rows], first[rows]))]
+    is_whole = np.array_equal(rows, np.arange(n))
+    every = slice(None) if is_whole else rows
+    return Samples(
+        keys=union.keys,
+        places=None if is_whole else rows,
+        probabilities=NumberColumn(probabilities[every]),
+        **{name: NumberColumn(_as_before(name, total[every])) for name, total in sums.items()},
+    )
 
-        tasks = {name: number for number, name in enumerate(dict.fromkeys((*self.tasks, *other.tasks)))}
-        keys = list(places)
-        return Samples(
-            tasks=list(tasks),
-            task=np.array([tasks[name] for name, _ in keys], dtype=np.int64),
-            names=NameColumn.of([[sample_id for _, sample_id in keys]]),
-            probabilities=NumberColumn(np.maximum(*joined("probabilities"))),
-            score_sums=added("score_sums"),
-            score_counts=counted("score_counts"),
-            n_solves=counted("n_solves"),
-            costs_usd=NumberColumn(np.add(*joined("costs_usd"))),
-            output_tokens=counted("output_tokens"),
-        )
 
-    def _keys(self) -> Iterator[tuple[str, str]]:
-        tasks = self.tasks
-        return ((tasks[number], name) for number, name in zip(self.task.tolist(), self.names, strict=True))
+_ADDED = ("score_sums", "score_counts", "n_solves", "costs_usd", "output_tokens")
+
+
+def _as_before(name: str, total: Floats) -> NDArray[np.generic]:
+    import numpy as np
+
+    if name in ("score_sums", "costs_usd"):
+        return total
+    most = int(total.max(initial=0))
+    return total.astype(np.uint8 if most < 1 << 8 else np.uint32 if most < 1 << 32 else np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,11 +237,10 @@ def _added_up(
         number, dollars = plan.sample[tried], usd
         scored = NumberColumn(value.astype(np.int32) if value.max() < 1 << 31 else value, divisor=1_000_000)
         whole = [counts, np.ones(len(tried), np.uint8), output]
-    every = len(number) == len(plan.names)
+    every = len(number) == len(plan.keys)
     return Samples(
-        tasks=plan.tasks,
-        task=plan.task if every else plan.task[number],
-        names=plan.names if every else plan.names.take(number),
+        keys=plan.keys,
+        places=None if every else number,
         probabilities=NumberColumn(plan.probabilities if every else plan.probabilities[number]),
         score_sums=scored,
         score_counts=NumberColumn(whole[0]),

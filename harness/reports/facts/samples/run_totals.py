@@ -15,6 +15,7 @@ from harness.ledger.reading.batch_rows import Texts
 from harness.ledger.reading.sample_rows import N_FACTS, PURPOSES_BY_NUMBER, REUSED, SENT, UNANSWERED, Fact, RunRows
 from harness.ledger.records import Timing
 from harness.reports.facts.samples.packed_columns import NameColumn
+from harness.reports.facts.samples.sample_keys import SampleKeys
 from harness.scorers.values import UnscoredReason
 from harness.usage.values import Meter
 
@@ -113,15 +114,12 @@ class Plan:
     Attributes:
         planned: ids of planned answers, in this order.
         sample: which sample each answers.
-        tasks: their names; `task` = which of them each sample belongs to.
-        names, probabilities: of samples.
+        keys, probabilities: of samples.
     """
 
     planned: Ints
     sample: Ints
-    tasks: Sequence[str]
-    task: Ints
-    names: NameColumn
+    keys: SampleKeys
     probabilities: Floats
     _sorted: Ints
     _order: Ints
@@ -148,9 +146,7 @@ class Plan:
         return cls(
             planned=planned[order],
             sample=sample[order],
-            tasks=list(tasks),
-            task=task[first],
-            names=names if len(first) == len(names) else names.take(first),
+            keys=SampleKeys(list(tasks), task[first], names if len(first) == len(names) else names.take(first)),
             probabilities=probabilities[first],
             _sorted=planned[order][by_id],
             _order=by_id,
@@ -159,7 +155,7 @@ class Plan:
     @property
     def is_repeated(self) -> bool:
         """Whether a sample was planned more than once."""
-        return len(self.names) < len(self.planned)
+        return len(self.keys) < len(self.planned)
 
     def places(self, planned: Ints) -> Ints:
         """Find answers by their ids."""
