@@ -152,7 +152,7 @@ def _tell(text: str, form: str, output: Path | None) -> None:
         say(f"report written to {output}")
     elif FORMATS[form].show is not None:
         from harness.rendering.console import print_paragraphs
-        from harness.rendering.kept_texts import read_paragraphs
+        from harness.cli.terminal.kept_texts import read_paragraphs
 
         print_paragraphs(read_paragraphs(text))
     else:

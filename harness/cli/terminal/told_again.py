@@ -23,7 +23,7 @@ from harness.secrets import redact_known
 
 if TYPE_CHECKING:
     from harness.documents.document import Document
-    from harness.rendering.kept_texts import KeptText
+    from harness.cli.terminal.kept_texts import KeptText
     from harness.reports.spend.report import SpendReport
 
 FEWEST_ATTEMPTS = 10_000
@@ -65,7 +65,7 @@ class Question:
         None where those cannot be written.
         """
         from harness.rendering.formats import FORMATS
-        from harness.rendering.kept_texts import paragraphs_text
+        from harness.cli.terminal.kept_texts import paragraphs_text
 
         chosen = FORMATS[self.form]
         if chosen.show is not None and self.output is None:
@@ -110,7 +110,7 @@ def told_again(question: Question, ledger: str, pricing: Path | None, *, recount
     Args:
         recount: do not look, but keep what will be told.
     """
-    from harness.rendering.kept_texts import KeptText, cache_folder
+    from harness.cli.terminal.kept_texts import KeptText, cache_folder
 
     folder, path = cache_folder(os.environ), Path(ledger).expanduser()
     if folder is None or "://" in ledger or not path.is_file():
@@ -127,13 +127,13 @@ def told_again(question: Question, ledger: str, pricing: Path | None, *, recount
 @cache
 def _program() -> Sequence[str]:
     """Say which program this is, its libraries included: installing any of them writes to their folder."""
-    from harness.rendering.kept_texts import files_mark
+    from harness.cli.terminal.kept_texts import files_mark
 
     libraries = Path(typer.__file__).parents[1].stat()
     return sys.version, files_mark([PACKAGE, shipped("pricing")]), str(libraries.st_mtime_ns)
 
 
 def _prices(pricing: Path | None) -> str:
-    from harness.rendering.kept_texts import files_mark
+    from harness.cli.terminal.kept_texts import files_mark
 
     return "" if pricing is None else files_mark([pricing], by_content=True)
