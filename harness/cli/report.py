@@ -151,8 +151,8 @@ def _tell(text: str, form: str, output: Path | None) -> None:
         output.write_text(redact_known(text), encoding="utf-8")
         say(f"report written to {output}")
     elif FORMATS[form].show is not None:
-        from harness.rendering.console import print_paragraphs
         from harness.cli.terminal.kept_texts import read_paragraphs
+        from harness.rendering.console import print_paragraphs
 
         print_paragraphs(read_paragraphs(text))
     else:

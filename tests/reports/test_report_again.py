@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.filled_ledger import fill
+from harness.cli.terminal.kept_texts import MOST_FILES, KeptText, cache_folder, paragraphs_text, read_paragraphs
 from harness.cli.terminal.told_again import FEWEST_ATTEMPTS
 from harness.documents.table import Column, Sentences, Table
 from harness.ledger import ForecastRecord, Ledger
 from harness.ledger.marks.ledger_mark import _OPEN, mark_of, sqlite_mark
 from harness.ledger.records import DrawRecord, InvoicedRecord
 from harness.pricing.price_files import load_price_book
-from harness.cli.terminal.kept_texts import MOST_FILES, KeptText, cache_folder, paragraphs_text, read_paragraphs
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.report import report_object
 from tests.support.command_lines import said_here

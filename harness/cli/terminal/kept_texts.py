@@ -18,6 +18,7 @@ from pathlib import Path
 
 import orjson
 
+from harness.documents.document import Paragraphs
 from harness.documents.table import Column, Sentences, Table
 
 KEPT = "benchtab kept text 1"
@@ -121,10 +122,11 @@ def files_mark(folders: Sequence[Path], *, by_content: bool = False) -> str:
     return found.hexdigest()
 
 
-def paragraphs_text(paragraphs: Sequence[Table | Sentences]) -> str | None:
-    """Write tables and sentences as JSON; None where a cell holds more than texts and numbers that JSON has."""
+def paragraphs_text(paragraphs: Paragraphs) -> str | None:
+    """Write tables and sentences as JSON; None where there is more than those, and texts and numbers in their cells."""
+    kept = [each for each in paragraphs if isinstance(each, Table | Sentences)]
     try:
-        return json.dumps([_plain(each) for each in paragraphs], ensure_ascii=False)
+        return json.dumps([_plain(each) for each in kept], ensure_ascii=False) if len(kept) == len(paragraphs) else None
     except TypeError:
         return None
 

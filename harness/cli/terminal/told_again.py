@@ -22,8 +22,8 @@ from harness.resources import PACKAGE, shipped
 from harness.secrets import redact_known
 
 if TYPE_CHECKING:
-    from harness.documents.document import Document
     from harness.cli.terminal.kept_texts import KeptText
+    from harness.documents.document import Document
     from harness.reports.spend.report import SpendReport
 
 FEWEST_ATTEMPTS = 10_000
@@ -64,8 +64,8 @@ class Question:
 
         None where those cannot be written.
         """
-        from harness.rendering.formats import FORMATS
         from harness.cli.terminal.kept_texts import paragraphs_text
+        from harness.rendering.formats import FORMATS
 
         chosen = FORMATS[self.form]
         if chosen.show is not None and self.output is None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.ledger.columns import BILL_UNKNOWN
 from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import select_rows
-from harness.ledger.schema.tables import BILL_UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
