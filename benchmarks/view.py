@@ -80,6 +80,12 @@ class Served:
         return time.perf_counter() - began
 
     @property
+    def cpu_s(self) -> float:
+        """CPU seconds of the server so far: what pages cost when the machine has other things to do."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def peak_mb(self) -> float:
         """The most memory that the server had, kept columns that it maps included."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -107,10 +113,11 @@ def _p95(seconds: Sequence[float]) -> float:
     return float(np.percentile(seconds, 95))
 
 
-def _line(name: str, seconds: Sequence[float]) -> str:
+def _line(name: str, seconds: Sequence[float], cpu_s: float) -> str:
     target = f", target {TARGETS_S[name]} s" if name in TARGETS_S else ""
-    return (f"  {name:>14}: 95th percentile {_p95(seconds):.3f} s, median {float(np.median(seconds)):.3f} s, longest"
-            f" {max(seconds):.3f} s of {len(seconds)} pages{target}")  # fmt: skip
+    n, median = len(seconds), float(np.median(seconds))
+    return (f"  {name:>14}: 95th percentile {_p95(seconds):.3f} s, median {median:.3f} s, longest {max(seconds):.3f} s"
+            f" of {n} pages, {cpu_s / n:.3f} s of CPU each{target}")  # fmt: skip
 
 
 def _lists(server: Served, run_id: str) -> tuple[list[float], list[str]]:
@@ -162,12 +169,15 @@ def measure(db: Path, cache: Path) -> None:
     with served(db, cache) as server:
         first_s = server.until_read(samples_address(run_id))
         print(f"  first page: {first_s:.2f} s ({scanned_s and first_s / scanned_s:.1f} x the bare scan)", flush=True)
+        cpu_s = server.cpu_s
         seconds, found = _lists(server, run_id)
-        print(_line("samples", seconds), flush=True)
+        print(_line("samples", seconds, server.cpu_s - cpu_s), flush=True)
         chosen = random.Random(3).sample(found, len(found))
         for name, part in (("one sample", "/samples/"), ("one question", "/questions/")):
             singles = [address for address in chosen if part in address][:N_SINGLE]
-            print(_line(name, [server.get(address)[1] for address in singles]), flush=True)
+            cpu_s = server.cpu_s
+            seconds = [server.get(address)[1] for address in singles]
+            print(_line(name, seconds, server.cpu_s - cpu_s), flush=True)
         print(f"  peak memory of the server: {server.peak_mb:,.0f} MB", flush=True)
     with served(db, cache) as server:
         print(f"  first page after a restart: {server.until_read(samples_address(run_id)):.2f} s,"

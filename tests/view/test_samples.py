@@ -36,6 +36,7 @@ from harness.view.page_values import Asked, Sources
 from harness.view.pages.samples_page import being_read
 from harness.view.templating import render
 from tests.support.report_ledgers import AT_US, Try, add_attempt, add_run, many, used
+from tests.support.running_commands import line_with, running
 
 ODD_RATE = Decimal("0.0000007")
 """Dollars per million tokens that are no whole picodollars per token."""
@@ -339,3 +340,45 @@ def test_a_list_that_is_still_being_read_says_how_far_it_is() -> None:
     page = render(shown.template, title=shown.title, asked=None, **shown.values)
     assert "42 % so far" in page
     assert '<meta http-equiv="refresh" content="1">' in page
+
+
+@pytest.mark.browser
+def test_keys_walk_through_lists_samples_and_questions_and_not_while_typing(browser: Any, seen_ledger: Path) -> None:
+    """Rows by j and k, only wrong by w, Enter opens, along the chosen list on a sample's page; what is done is said."""
+    from selenium.webdriver import ActionChains, Keys
+
+    def press(*keys: str) -> None:
+        ActionChains(browser).send_keys(*keys).perform()
+
+    def focused() -> str:
+        return str(browser.execute_script("return document.activeElement.getAttribute('href') || ''"))
+
+    with running("view", "--db", str(seen_ledger), "--port", "0", folder=seen_ledger.parent) as view:
+        start = line_with(view, "http").rstrip("/")
+        browser.get(f"{start}{SAMPLES}?sort=-cost")
+        press("j", "j")
+        second = focused()
+        assert browser.find_element("id", "said").text.startswith("Row 2 of 50: ")
+        press("k")
+        assert focused() != second
+        press("?")
+        assert browser.find_element("id", "keys").get_attribute("open")
+        browser.find_element("name", "model").send_keys(Keys.ESCAPE)
+        browser.execute_script("document.querySelector('details.more').open = true")
+        browser.find_element("name", "id").send_keys("wjd?")
+        assert browser.current_url == f"{start}{SAMPLES}?sort=-cost"
+        browser.execute_script("document.activeElement.blur()")
+        press("w")
+        assert browser.current_url == f"{start}{SAMPLES}?sort=-cost&verdict=wrong"
+        press("j", Keys.ENTER)
+        first = browser.current_url
+        assert "/samples/" in first
+        assert first.endswith("?verdict=wrong&sort=-cost")
+        press("j")
+        assert browser.current_url != first
+        press("k")
+        assert browser.current_url == first
+        browser.get(f"{start}/runs/seen/questions/1")
+        press("w", "j")
+        assert "on which models disagree" in browser.find_element("css selector", ".pager").text
+    assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.ledger import Ledger
+from harness.ledger.reading.viewed.indexed_rows import plan_size
 from harness.loaders.hub import cache_folder
 from harness.pricing.book import PriceBook
 from harness.view.answers.index_building import built_index, extend, is_extendable
@@ -66,8 +67,10 @@ class RunIndexes:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, ledger: Ledger, book: PriceBook, run_id: str) -> None:
-        """Begin to read a run's samples, so that they are there when they are asked for."""
-        self._making(ledger, book, run_id)
+        """Begin to read a run's samples where that takes a while, so that they are there when they are asked for."""
+        size = plan_size(ledger, run_id)
+        if size.n_planned * size.n_cells >= WORTH_KEEPING:
+            self._making(ledger, book, run_id)
 
     @contextmanager
     def of(

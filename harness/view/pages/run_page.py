@@ -41,6 +41,7 @@ def run_page(asked: Asked) -> Shown:
     sections = [(section, leads.grid(section.table)) for section in page.sections]
     main = replace(page.main, name="report")
     names = [leads.names[label(row)] for row in rows_shown(report)]
+    sources.samples.begin(sources.ledger, sources.book, run_id)  # they are likely to be looked at
     return Shown(
         template="run.html.j2",
         title=run_id,
