@@ -116,7 +116,7 @@ async def add_every_bill(ledger: Ledger) -> None:
     )  # fmt: skip
     async with ledger.writer() as writer:
         for each, planned_id in zip(EVERY, planned, strict=False):
-            await _attempt(writer, each, cells[each.model], planned_id)
+            await add_billed(writer, each, cells[each.model], planned_id)
         await _retried(writer, cells["openai/o3"], planned[-1])
     told = [
         InvoicedRecord(attempt_id=number, source="an account", recorded_at_us=AT_US, billed_pico_usd=billed)
@@ -127,7 +127,8 @@ async def add_every_bill(ledger: Ledger) -> None:
     ledger.finish_run("every", "complete", finished_at_us=AT_US + 10**9)
 
 
-async def _attempt(writer: Any, each: Billed, cell_id: int, planned_id: int, **start: Any) -> int:
+async def add_billed(writer: Any, each: Billed, cell_id: int, planned_id: int, **start: Any) -> int:
+    """Send and settle one attempt; gives its id."""
     started = AttemptStart(
         request_id=f"every.{each.sample_id}.{start.get('try_number', 1)}.{start.get('purpose', 'solve')}",
         cell_id=cell_id,
@@ -162,12 +163,12 @@ async def _attempt(writer: Any, each: Billed, cell_id: int, planned_id: int, **s
 
 async def _retried(writer: Any, cell_id: int, planned_id: int) -> None:
     failed = Billed(sample_id=RETRIED, kind="not billed", status="failed", outcome={"billed": "no"})
-    first = await _attempt(writer, failed, cell_id, planned_id)
+    first = await add_billed(writer, failed, cell_id, planned_id)
     good = Billed(sample_id=RETRIED, kind="charged", payload=_chat(100, 50, reasoning=20))
-    second = await _attempt(writer, good, cell_id, planned_id, try_number=2, retry_of=first)
+    second = await add_billed(writer, good, cell_id, planned_id, try_number=2, retry_of=first)
     judge = Billed(sample_id=RETRIED, kind="charged", model=_CLAUDE, usage_kind=_ANTHROPIC,
                    payload={"input_tokens": 300, "output_tokens": 3})  # fmt: skip
-    await _attempt(writer, judge, cell_id, planned_id, purpose="judge", provider="anthropic")
+    await add_billed(writer, judge, cell_id, planned_id, purpose="judge", provider="anthropic")
     for version, value in (("1", 0), ("2", 1_000_000)):
         score = ScoreRecord(
             attempt_id=second, planned_id=planned_id, cell_id=cell_id, scorer="math", scorer_version=version,

@@ -18,7 +18,7 @@ from harness.rendering.html.marked_text import marked_html
 from harness.runner.plan import image_sha256
 from harness.secrets import learn, redact_pieces
 from harness.view.page_addresses import sample_address
-from tests.support.every_bill import AT_US, EVERY, RETRIED, add_every_bill
+from tests.support.every_bill import AT_US, EVERY, RETRIED, Billed, add_billed, add_every_bill
 from tests.support.viewed import viewer
 
 PIXEL = base64.b64decode(
@@ -144,6 +144,41 @@ def test_a_long_text_is_cut_and_whole_as_a_file(tmp_path: Path) -> None:
     assert file.headers["content-type"] == "text/plain; charset=utf-8"
     assert file.headers["content-disposition"] == 'attachment; filename="answer.txt"'
     assert file.headers["x-content-type-options"] == "nosniff"
+
+
+def test_thousands_of_calls_for_one_sample_are_a_table_and_some_details(tmp_path: Path) -> None:
+    calls = [Billed(sample_id="many", kind="charged", payload={"prompt_tokens": 9, "completion_tokens": 1})] * 250
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        _add_one(ledger, config={}, messages=[{"role": "user", "content": "Go."}], answer="a")
+
+        async def fill() -> None:
+            async with ledger.writer() as writer:
+                for number, call in enumerate(calls, 2):
+                    await add_billed(writer, call, 1, 1, try_number=number)
+
+        asyncio.run(fill())
+        page = viewer(ledger).get("/runs/one/samples/1/1?attempt=240").text
+    assert page.count('<details id="attempt-') == 201
+    assert "51 more are in the table" in page
+    assert 'id="attempt-240"' in page
+
+
+def test_a_prompt_that_is_no_list_of_messages_is_shown_as_it_is_stored(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        _add_one(ledger, config={}, messages={"not_stored": "nested too deep"}, answer="a")  # type: ignore[arg-type]
+        page = viewer(ledger).get("/runs/one/samples/1/1")
+    assert page.status_code == 200
+    assert "nested too deep" in page.text
+
+
+def test_next_and_previous_walk_along_the_list_of_the_address(every: TestClient) -> None:
+    for _ in range(100):  # its samples are read meanwhile
+        page = every.get(f"{address_of('plain')}?sort=cost").text
+        if 'rel="next"' in page:
+            break
+        every.get("/runs/every/samples")
+    assert re.search(r'<a class="button" href="/runs/every/samples/\d+/\d+\?sort=cost" rel="next" data-key="j">', page)
+    assert "only wrong" in page
 
 
 def test_a_secret_over_the_edge_of_two_pieces_is_masked() -> None:

@@ -139,6 +139,11 @@ def one_sample(
     Args:
         text_bytes: of each text at most; 0 = texts are not read.
     """
+    with ledger.at_one_moment() as still:
+        return _gathered(still, book, cell_id, planned_id, text_bytes)
+
+
+def _gathered(ledger: Ledger, book: PriceBook, cell_id: int, planned_id: int, text_bytes: int) -> OneSample | None:
     cell, planned = cell_of(ledger, cell_id), planned_sample(ledger, planned_id)
     if cell is None or planned is None or (cell.run_id, cell.suite) != (planned.run_id, planned.suite):
         return None
@@ -198,15 +203,22 @@ def said_in(ledger: Ledger, attempt_id: int, text_bytes: int) -> Said | None:
         prompt=prompt,
         answer=beginning_of(ledger, attempt_id, "answer", most_bytes=text_bytes),
         reasoning=beginning_of(ledger, attempt_id, "reasoning", most_bytes=text_bytes),
-        messages=tuple(_messages(json.loads(prompt.text), text_bytes)) if prompt.is_whole else None,
+        messages=_messages(prompt, text_bytes),
     )
 
 
-def _messages(stored: Sequence[Mapping[str, object]], text_bytes: int) -> Iterator[Message]:
-    for message in stored:
-        content = message.get("content")
-        parts = content if isinstance(content, list) else [content]
-        yield Message(role=str(message.get("role", "")), parts=tuple(_part(part, text_bytes) for part in parts))
+def _messages(prompt: Beginning, text_bytes: int) -> tuple[Message, ...] | None:
+    stored = json.loads(prompt.text) if prompt.is_whole else None
+    if not isinstance(stored, list):  # too long, or what a log held could not be stored
+        return None
+    return tuple(_message(message, text_bytes) for message in stored)
+
+
+def _message(stored: object, text_bytes: int) -> Message:
+    message = stored if isinstance(stored, Mapping) else {"content": stored}
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [content]
+    return Message(role=str(message.get("role", "")), parts=tuple(_part(part, text_bytes) for part in parts))
 
 
 def _part(part: object, text_bytes: int) -> Part:

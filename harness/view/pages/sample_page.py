@@ -30,6 +30,8 @@ from harness.view.answers.sample_walk import neighbours
 from harness.view.page_addresses import question_address, run_address, sample_address
 from harness.view.page_values import Asked, Grid, NotThere, Rows, Shown
 
+MOST_DETAILS = 200
+"""Attempts that are drawn and told apart beside the table: agents make thousands."""
 SHOWN_BYTES, RENDERED_BYTES = 200_000, 50_000
 """Of each text, as it is and rendered; the whole is a file."""
 _INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
@@ -92,7 +94,8 @@ def sample_page(asked: Asked) -> Shown:
             "images": _images(found),
             "grids": {name: Grid(table=table) for name, table in tables.items() if table.rows},
             "cost_sentences": tuple(cost_sentences(found)),
-            "time_line": time_line([each.row for each in found.attempts]),
+            "time_line": time_line([each.row for each in found.attempts[:MOST_DETAILS]]),
+            "n_not_told": max(0, len(found.attempts) - MOST_DETAILS),
             "details": tuple(_details(found, attempt_id)),
             "rendered": rendered,
             "toggle_address": asked.address(rendered="" if rendered else "1"),
@@ -187,7 +190,9 @@ def _long_text(asked: Asked, which: str, title: str, kept: Beginning, text_bytes
 
 def _details(found: OneSample, shown: int | None) -> Iterator[AttemptDetail]:
     here = sample_address(found.run.run_id, _id(found.cell.cell_id), _id(found.planned.planned_id))
-    for each in found.attempts:
+    for place, each in enumerate(found.attempts):
+        if place >= MOST_DETAILS and each.row.attempt_id != shown:
+            continue
         yield AttemptDetail(
             facts=each,
             raw_usage=_indented(each.row.raw_usage),
