@@ -98,15 +98,17 @@ class AttemptBill:
 
 
 def attempt_bill(
-    book: PriceBook, row: ChargedRow, whole: AttemptRow, spend: Spend, told: Sequence[InvoicedRecord]
+    rates: AttemptRates, row: ChargedRow, whole: AttemptRow, spend: Spend, told: Sequence[InvoicedRecord]
 ) -> AttemptBill:
     """Explain what one attempt cost.
 
     Args:
+        rates: remembered over attempts.
         row, whole: the same attempt.
         spend: what the report counts for it.
         told: what accounts say of it, the newest last.
     """
+    book = rates.book
     if row.status == "reused":
         return _reused(book, row, whole, spend)
     unknown = _unknown_bill(row, whole, told)
@@ -119,7 +121,7 @@ def attempt_bill(
         return AttemptBill(kind=unknown, spend=spend, charged_usd=charged, bound_usd=bound, what_if=same)
     usage, served = priced_as(row, whole)
     cost = price_request(book, usage, served)
-    lines = AttemptRates(book).lines(row) if row.summable else lines_of_cost(cost)
+    lines = rates.lines(row) if row.summable else lines_of_cost(cost)
     kind = _kind(cost, spend)
     return AttemptBill(
         kind=kind,

@@ -176,7 +176,7 @@ def _attempts(ledger: Ledger, book: PriceBook, cell_id: int, standing: Standing)
     for row, spend in (pair for some in charged_by_id(ledger, list(rows)) for pair in bills.spends(some)):
         standing.take(row, spend)
         facts = told.get(row.attempt_id, ())
-        bill = attempt_bill(book, row, rows[row.attempt_id], spend, facts)
+        bill = attempt_bill(bills.rates, row, rows[row.attempt_id], spend, facts)
         yield AttemptFacts(row=rows[row.attempt_id], bill=bill, told=tuple(facts), tool=tools.get(row.attempt_id))
 
 
