@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from starlette.routing import compile_path
 from starlette.testclient import TestClient
@@ -158,11 +158,12 @@ class Visited:
 def walk(
     client: TestClient, paths: Sequence[str], starts: Sequence[str] = ("/",), *, most_alike: int = 2
 ) -> Iterator[Visited]:
-    """Follow the links of pages, from some on, to pages and files of this host; of those alike only the first few.
+    """Follow the links of pages, from some on, to pages and files of this host; of those alike only the first.
 
     Args:
         paths: of pages, as Starlette writes routes: addresses of one of them with the same names in the query are
-            alike, and an address of none of them is like no other.
+            alike, and so are files of one table; an address of none of them is like no other.
+        most_alike: how many of those alike are asked for.
     """
     routes = [(path, compile_path(path)[0]) for path in paths]
     seen, alike = set(starts), Counter[tuple[str, ...]]()
@@ -173,9 +174,10 @@ def walk(
         is_page = answered.headers.get("content-type", "").startswith("text/html")
         yield Visited(address, linked_from, answered.status_code, answered.text if is_page else None)
         for link in _links(answered.text, address) if is_page else ():
-            if link not in seen and alike[_shape(link, routes)] < most_alike:
+            shape = _shape(link, routes)
+            if link not in seen and alike[shape] < most_alike:
                 seen.add(link)
-                alike[_shape(link, routes)] += 1
+                alike[shape] += 1
                 waiting.append((link, address))
 
 
@@ -191,9 +193,14 @@ def _links(html: str, address: str) -> Iterator[str]:
 
 
 def _shape(address: str, routes: Sequence[tuple[str, re.Pattern[str]]]) -> tuple[str, ...]:
+    """Name what addresses alike have in common: page and names in the query (in files, table and form), in any order."""
     parts = urlsplit(address)
     path = next((path for path, route in routes if route.match(unquote(parts.path))), address)
-    return (path, *sorted({pair.partition("=")[0] for pair in parts.query.split("&")}))
+    query = dict(parse_qsl(parts.query))
+    if "format" in query:
+        return (path, query["format"], query.get("table", ""))
+    names = {"order" if name in ("sort", "page") else name for name in query}
+    return (path, *sorted(names))
 
 
 def colours(css: str) -> Mapping[str, Mapping[str, str]]:
