@@ -193,7 +193,7 @@ def _links(html: str, address: str) -> Iterator[str]:
 
 
 def _shape(address: str, routes: Sequence[tuple[str, re.Pattern[str]]]) -> tuple[str, ...]:
-    """Name what addresses alike have in common: page and names in the query (in files, table and form), in any order."""
+    """Name what addresses alike have in common: page and names in the query, of files the table and the form."""
     parts = urlsplit(address)
     path = next((path for path, route in routes if route.match(unquote(parts.path))), address)
     query = dict(parse_qsl(parts.query))
