@@ -14,6 +14,7 @@ from harness.documents.table import Table
 from harness.errors import HarnessError
 from harness.ledger import Ledger
 from harness.pricing.book import PriceBook
+from harness.view.answers.kept_comparisons import KeptComparisons
 from harness.view.answers.run_indexes import RunIndexes
 from harness.view.live.readers import Readers
 from harness.view.page_addresses import with_query
@@ -32,6 +33,7 @@ class Sources:
         reread: gives the prices as their files are now; None = they stay as they are.
         samples: indexes of the runs that are looked at.
         readers: of runs that are looked at while they go on.
+        comparisons: those that were asked for last.
     """
 
     ledger: Ledger
@@ -39,6 +41,7 @@ class Sources:
     reread: Callable[[], PriceBook] | None = None
     samples: RunIndexes = field(default_factory=RunIndexes)
     readers: Readers = field(default_factory=Readers)
+    comparisons: KeptComparisons = field(default_factory=KeptComparisons)
 
     def now(self) -> Sources:
         """Give the sources with the prices of this moment.

@@ -53,7 +53,8 @@ def compare_models(
     Raises:
         InputError: no such run, or no such model in it.
     """
-    before, after = (spend_report(ledger, book, [run]) for run in runs)
+    before = spend_report(ledger, book, [runs[0]])
+    after = before if runs[0] == runs[1] else spend_report(ledger, book, [runs[1]])
     base, head = _only(before, models[0], runs[0]), _only(after, models[1], runs[1])
     spec = _spec(head.rows[0])
     renamed = replace(base, rows=tuple(_with_name(row, spec) for row in base.rows))

@@ -96,9 +96,14 @@ def _form(asked: Asked, choice: CompareChoice) -> dict[str, Any]:
 
 def _comparison(asked: Asked, choice: CompareChoice) -> Comparison:
     ledger, book, thresholds = asked.sources.ledger, asked.sources.book, chosen_thresholds(asked)
-    if choice.models is None:
-        return compare_runs(ledger, book, choice.base, choice.head, thresholds)
-    return compare_models(ledger, book, (choice.base, choice.head), choice.models, thresholds)
+    runs = (choice.base, choice.head)
+
+    def make() -> Comparison:
+        if choice.models is None:
+            return compare_runs(ledger, book, *runs, thresholds)
+        return compare_models(ledger, book, runs, choice.models, thresholds)
+
+    return asked.sources.comparisons.of(ledger, runs, (choice.models, thresholds, book.sha256), make)
 
 
 def sides_table(asked: Asked, choice: CompareChoice, *, is_patient: bool) -> tuple[Table, list[str], list[str]]:
