@@ -124,6 +124,9 @@ proof-prices: $(VENV)/.installed-dev ## models priced, found by name, and charge
 proof-noise: $(VENV)/.installed-dev ## 200 nightly comparisons of noise alone: the gate's false alarms
 	@$(BIN)/python -m benchmarks.nightly_noise
 
+proof-view: $(VENV)/.installed-dev ## a server of the view beside 10,000 idle callers, deaf ones, and an answer of 100 MB
+	@$(BIN)/python -m benchmarks.view_attacks
+
 proof-precision: $(VENV)/.installed-dev ## 1,000 simulated models asked for +-1 and +-2 points: coverage, share of the bill, bank, ladder (DATA=DIR: and recorded results)
 	@$(BIN)/python -m benchmarks.precision
 	@$(if $(DATA),$(BIN)/python -m benchmarks.recorded_precision --data "$(DATA)")
@@ -164,4 +167,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
+.PHONY: proof-view proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
+import zstandard
 from starlette.testclient import TestClient
 
 from harness.ledger import Ledger
@@ -11,6 +14,7 @@ from harness.models import parse_model
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunSpec, run_suites
 from harness.view.application import make_application
+from harness.view.page_addresses import sample_address
 from harness.view.page_values import Sources
 from tests.support.runs import Watcher, observing
 
@@ -30,3 +34,21 @@ def seen_run(folder: Path) -> Path:
     with Ledger.open(path) as ledger:
         run_suites(spec, ledger=ledger, book=load_price_book(), observe=observing(Watcher()), run_id="seen")
     return path
+
+
+def answered_with(ledger: Path, text: str) -> str:
+    """Put a text into a ledger as the answer of one sample of that run; gives the address of the sample's page."""
+    with contextlib.closing(sqlite3.connect(ledger)) as connection, connection:
+        attempt_id, cell_id, planned_id = connection.execute(
+            "SELECT attempt_id, cell_id, planned_id FROM attempts JOIN transcripts USING (attempt_id) LIMIT 1"
+        ).fetchone()
+        connection.execute("DROP TRIGGER transcripts_no_update")  # of a ledger that is thrown away
+        answer = zstandard.compress(text.encode())
+        connection.execute("UPDATE transcripts SET answer = ? WHERE attempt_id = ?", (answer, attempt_id))
+    return sample_address("seen", cell_id, planned_id)
+
+
+def peak_mb(process_id: int) -> float:
+    """Give the most memory that a process took so far."""
+    status = Path(f"/proc/{process_id}/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))

@@ -7,8 +7,6 @@ import select
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,7 +20,9 @@ from harness.view.callers import Patience
 from harness.view.page_values import Sources
 from harness.view.serving import DEFAULT_PORT, Place, ViewServer
 from tests.support.command_lines import said_here
+from tests.support.running_commands import line_with, running
 from tests.support.view_servers import ANY_PORT, served
+from tests.support.viewed import answered_with, peak_mb
 
 
 @pytest.fixture(scope="module")
@@ -181,25 +181,37 @@ def test_beyond_this_machine_the_address_carries_a_token_of_its_own(seen_ledger:
     assert here.address.endswith("/runs/seen")
 
 
-def test_the_command_prints_the_runs_address_and_ends_well(seen_ledger: Path, tmp_path: Path) -> None:
+LINE = "a line of what a model wrote\n"
+KEY = "sk-proj-0123456789abcdefghijklmnop"
+
+
+def test_the_command_outlives_an_answer_of_100_mb_masks_its_keys_and_ends_well(
+    seen_ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     shutil.copy(seen_ledger, tmp_path / "seen.db")
-    command = [sys.executable, "-m", "harness", "view", "seen", "--port", "0", "--db", str(tmp_path / "seen.db")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
-        assert started.stdout
-        address = urlsplit(started.stdout.readline().strip())
-        try:
-            assert address.path == "/runs/seen"
-            assert address.port
-            with _connected(("127.0.0.1", address.port)) as open_one:
-                open_one.sendall(_get("/"))
-                assert open_one.recv(12) == b"HTTP/1.1 200"
-                started.send_signal(signal.SIGINT)
-                said = started.communicate(timeout=30)
-        finally:
-            started.kill()
-    assert said == ("", "")
-    assert started.returncode == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["seen.db"]
+    sample = answered_with(tmp_path / "seen.db", f"Authorization: Bearer {KEY}\n{LINE * 3_500_000}{KEY}")
+    with running("view", "seen", "--port", "0", "--db", "seen.db", folder=tmp_path) as started:
+        address = urlsplit(line_with(started, "http://"))
+        assert address.path == "/runs/seen"
+        assert address.port
+        at = ("127.0.0.1", address.port)
+        page = _said(at, _get(sample, CLOSING))
+        assert page.startswith(b"HTTP/1.1 200")
+        assert len(page) < 1_000_000
+        assert b"Bearer [redacted]" in page
+        file = _said(at, _get(f"{sample}?format=txt&table=answer", CLOSING))
+        assert len(file) > len(LINE) * 3_500_000
+        assert file.endswith(b"[redacted]\r\n0\r\n\r\n")
+        assert KEY.encode() not in page + file
+        assert peak_mb(started.pid) < 700
+        with _connected(at) as still_open:
+            still_open.sendall(_get("/"))
+            assert still_open.recv(12) == b"HTTP/1.1 200"
+            started.send_signal(signal.SIGINT)
+            assert started.wait(30) == 0
+    assert (tmp_path / "view.log").read_text() == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["seen.db", "view.log"]
 
 
 def test_a_run_that_is_not_there_is_said_before_anything_isserved(seen_ledger: Path) -> None:
