@@ -376,7 +376,7 @@ def test_a_run_is_seen_to_go_on_in_a_browser_until_its_report_stands_there(brows
         running(*slow, folder=tmp_path) as server,
         running("view", "--db", ledger, "--port", "0", folder=tmp_path) as view,
     ):
-        address, asked = line_with(view, "http"), ("run", "starter", *models, "--limit", "20", "--concurrency", "6")
+        address, asked = line_with(view, "http"), ("run", "starter", *models, "--limit", "20", "--concurrency", "4")
         words = (*asked, "--base-url", line_with(server, "http"), "--db", ledger, "--run-id", "going")
         browser.get(address)
         with running(*words, folder=tmp_path, together=True) as going:
@@ -388,7 +388,7 @@ def test_a_run_is_seen_to_go_on_in_a_browser_until_its_report_stands_there(brows
         assert browser.find_elements("css selector", "figure.chart") != []
     counts = [answers for answers, _ in seen]
     assert counts == sorted(counts)
-    assert len(set(counts)) > 3, counts
+    assert len(set(counts)) >= 3, counts
     with Ledger.open(ledger, create=False) as opened:
         state = RunReader(opened, BOOK, "going").read()
         assert tuple(seen[-1]) == (state.n_answered, words_of(state).figures["dollars"][0])

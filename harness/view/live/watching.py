@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.view.live.live_values import LiveState
 
 EVERY_S = 1.0
-REST = 10
+REST = 4
 """What takes long to read is read again only after this many times as long."""
 HEARTBEAT_S = 15.0
 MOST_WATCHERS = 100
