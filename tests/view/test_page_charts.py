@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -140,9 +141,16 @@ def test_charts_draw_under_the_strict_policy_and_lead_to_samples(browser: Any, s
             assert all(one.find_elements("css selector", marks) for one in figures)
             assert browser.find_elements("css selector", "head style") == []
             bar = browser.find_element("css selector", "#chart-cost-to-run svg .mark-rect path")
-            ActionChains(browser).move_to_element(bar).perform()
+            browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", bar)
             tip = browser.find_element("css selector", "dl.tip")
-            WebDriverWait(browser, 10).until(lambda _: tip.is_displayed())
+            places = itertools.cycle((0, 1))
+
+            def hovered(_: Any) -> bool:
+                """Move the mouse a little: a tip that scrolling hid comes back with the next move."""
+                ActionChains(browser).move_to_element_with_offset(bar, next(places), 0).perform()
+                return bool(tip.is_displayed())
+
+            WebDriverWait(browser, 10).until(hovered)
             names, values = ([part.text for part in tip.find_elements("css selector", kind)] for kind in ("dt", "dd"))
             told = dict(zip(names, values, strict=True))
             assert re.fullmatch(r"\$0\.\d{2,12}", told["amount"])
