@@ -104,7 +104,8 @@ def hit_words(line: RunLine) -> str:
     one = line.forecast
     if one is None or one.miss is None:
         return wording.NOT_KNOWN
-    return f"{ {True: 'hit', False: 'MISS', None: 'no interval'}[one.held] }, {one.miss:+.1%}"
+    verdict = {True: "hit, ", False: "MISS, ", None: ""}[one.held]
+    return f"{verdict}{one.miss:+.1%}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

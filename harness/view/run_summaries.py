@@ -7,6 +7,7 @@ page need not wait for a large run's figures.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -27,6 +28,8 @@ from harness.view.page_values import Sources
 PATIENCE_S = 2.0
 """How long a page waits for figures; what takes longer is shown as soon as it is there."""
 _AT_A_TIME = 20
+_QUICK_S = 0.25
+"""Runs are taken together while that goes quickly, and one by one where they are large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +137,11 @@ class RunSummaries:
 
     def _work(self) -> None:
         """Make what is wanted, a few runs at a time, until nothing is."""
+        at_a_time = 1
         while True:
+            began = time.monotonic()
             with self._changed:
-                chosen, look = self._wanted[:_AT_A_TIME], self._look
+                chosen, look = self._wanted[:at_a_time], self._look
                 if not chosen:
                     self._worker = None
                     return
@@ -156,6 +161,7 @@ class RunSummaries:
                 done = set(chosen)
                 self._wanted = [entry for entry in self._wanted if entry not in done]
                 self._changed.notify_all()
+            at_a_time = min(2 * at_a_time, _AT_A_TIME) if time.monotonic() - began < _QUICK_S else 1
 
     def _give_up(self, failure: HarnessError) -> None:
         with self._changed:
