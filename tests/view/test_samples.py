@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from harness.ledger import NO_USAGE, Ledger
+from harness.ledger import NO_USAGE, AttemptOutcome, AttemptStart, Ledger, Transcript
 from harness.ledger.reading.batch_rows import select_rows
+from harness.ledger.reading.viewed.said_beginnings import said_beginnings
 from harness.ledger.records import InvoicedRecord
 from harness.pricing import Price, PriceBook
 from harness.pricing.price_files import load_price_book
@@ -27,7 +28,7 @@ from harness.reports.exports.sample_export import sample_stream
 from harness.usage.values import Meter
 from harness.view.answers.index_building import built_index, extend, is_extendable
 from harness.view.answers.kept_index import keep, kept
-from harness.view.answers.listed_samples import SORTS, Listed, listed
+from harness.view.answers.listed_samples import SORTS, Listed, asked_text, listed
 from harness.view.answers.run_indexes import NotYet
 from harness.view.answers.sample_choice import part_in_order, place_in_order
 from harness.view.answers.sample_index import IS_THERE, SampleIndex
@@ -340,6 +341,25 @@ def test_a_list_that_is_still_being_read_says_how_far_it_is() -> None:
     page = render(shown.template, title=shown.title, asked=None, **shown.values)
     assert "42 % so far" in page
     assert '<meta http-equiv="refresh" content="1">' in page
+
+
+async def test_texts_of_any_length_are_read_no_further_than_they_are_shown(ledger: Ledger) -> None:
+    """Twenty megabytes of an answer that packs to nothing, and a prompt that is cut in the middle of its JSON."""
+    await add_run(ledger, "r1", {"sim/direct": {("long", 0): [Try()]}})
+    filled = Transcript(messages=[{"role": "user", "content": 'Say "x" ' + "é" * 100_000}], answer="y" * 20_000_000)
+    cell, planned = ledger.cells("r1")[0].cell_id or 0, ledger.planned("r1")[0].planned_id or 0
+    async with ledger.writer() as writer:
+        start = AttemptStart(request_id="more", cell_id=cell, planned_id=planned, model_requested="direct",
+                             started_at_us=AT_US, parameters={})  # fmt: skip
+        number = await writer.send(start)
+        ended = AttemptOutcome(attempt_id=number, status="succeeded", finished_at_us=AT_US + 1, usage=used(1, 1))
+        await writer.settle(ended, transcript=filled)
+    said = said_beginnings(ledger, [number], most_bytes=1001)[number]
+    assert said.answer == "y" * 1001
+    assert asked_text(said.prompt).startswith('Say "x" ééé')
+    assert said.reasoning is None
+    (row,) = shown(built_index(ledger, BOOK, "r1"), ledger)
+    assert row.values["question"].startswith('Say "x" éé')
 
 
 @pytest.mark.browser

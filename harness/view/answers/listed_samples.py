@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
 from harness.ledger import Ledger
-from harness.ledger.reading.attempt_rows import transcripts_of
 from harness.ledger.reading.export_rows import planned_samples, scores_by_attempt
+from harness.ledger.reading.viewed.said_beginnings import first_message, said_beginnings
 from harness.reports.exports.whole_samples import question_text, storable_text
 from harness.secrets import redact_known
 from harness.view.answers.index_plan import Ints
@@ -30,6 +31,9 @@ from harness.view.answers.sample_index import (
 
 SHOWN_CHARACTERS = 160
 """Of a question and of an answer in a list."""
+SEARCHED_BYTES = 1_000_000
+"""Of each text in which is searched."""
+_MOST_BYTES = 16_384
 _AT_A_TIME = 500
 
 
@@ -102,7 +106,8 @@ def listed(index: SampleIndex, ledger: Ledger, entries: Ints) -> list[Listed]:
     planned = planned_samples(ledger, [one["planned_id"] for one in numbers])
     attempts = [one["attempt_id"] for one in numbers if one["attempt_id"] is not None]
     scores = scores_by_attempt(ledger, attempts)
-    questions = {row.attempt_id: question_text(row.messages) for row in transcripts_of(ledger, attempts)}
+    said = said_beginnings(ledger, attempts, most_bytes=_MOST_BYTES)
+    questions = {attempt_id: asked_text(one.prompt) for attempt_id, one in said.items()}
     rows = zip(entries.tolist(), numbers, costs, why.tolist(), counted.tolist(), strict=True)
     found = []
     for entry, one, (cost, judge), reason, score in rows:
@@ -166,6 +171,14 @@ def verdict(score: int) -> str:
     return VERDICTS["right"] if score >= RIGHT else VERDICTS["partial"] if score else VERDICTS["wrong"]
 
 
+def asked_text(prompt: str) -> str:
+    """Write messages, as JSON that may have been cut, as one text."""
+    try:
+        return question_text(orjson.loads(prompt))
+    except ValueError:  # it was cut
+        return first_message(prompt)
+
+
 def _beginning(text: str) -> str:
     """Give the first words of a text on one line."""
     line = " ".join(storable_text(redact_known(text)).split())
@@ -195,12 +208,12 @@ def with_text(index: SampleIndex, ledger: Ledger, entries: Ints, text: str) -> I
     for start in range(0, len(entries), _AT_A_TIME):
         some = entries[start : start + _AT_A_TIME]
         attempts = index.columns["attempt"][some].tolist()
-        said = {}
-        for row in transcripts_of(ledger, [number for number in attempts if number >= 0]):
-            said[row.attempt_id] = "\n".join((question_text(row.messages), row.answer, row.reasoning or ""))
+        said = said_beginnings(ledger, [number for number in attempts if number >= 0], most_bytes=SEARCHED_BYTES)
         scores = scores_by_attempt(ledger, [number for number in attempts if number >= 0])
         for entry, number in zip(some.tolist(), attempts, strict=True):
             answer = (scores[number].answer or "") if number in scores else ""
-            if wanted in redact_known(f"{said.get(number, '')}\n{answer}").casefold():
+            words = said.get(number)
+            texts = [] if words is None else [asked_text(words.prompt), words.reasoning or "", words.answer]
+            if wanted in redact_known("\n".join((*texts, answer))).casefold():
                 kept.append(entry)
     return np.array(kept, np.int64)

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.documents.table import Table
-from harness.ledger.reading.attempt_rows import transcripts_of
 from harness.ledger.reading.export_rows import planned_samples
-from harness.ledger.records import TranscriptRow
+from harness.ledger.reading.viewed.said_beginnings import Said, said_beginnings
 from harness.money import plain
 from harness.rendering.export_files import stream_of
-from harness.reports.exports.whole_samples import question_text
-from harness.view.answers.listed_samples import Listed, listed, row_of, shown_columns
+from harness.view.answers.listed_samples import Listed, asked_text, listed, row_of, shown_columns
 from harness.view.answers.question_walk import entries_of, question_place
 from harness.view.answers.run_indexes import NotYet
 from harness.view.answers.sample_index import SampleIndex
@@ -64,7 +62,7 @@ def _shown(asked: Asked, index: SampleIndex, question: int) -> Shown:
     planned_id = int(index.plan.planned[question])
     sample = planned_samples(ledger, [planned_id])[planned_id]
     attempts = [one.attempt_id for one in rows if one.attempt_id is not None]
-    said = {row.attempt_id: row for row in transcripts_of(ledger, attempts)}
+    said = said_beginnings(ledger, attempts, most_bytes=4 * MOST_CHARACTERS + 4)
     place = question_place(index, question, only_disputed=only_disputed)
     columns = shown_columns(index)
     table = Table(name="answers", title="Answers", columns=columns, rows=[row_of(one, columns) for one in rows])
@@ -93,13 +91,13 @@ def _shown(asked: Asked, index: SampleIndex, question: int) -> Shown:
     )
 
 
-def _question(said: Mapping[int, TranscriptRow]) -> tuple[str, bool] | None:
+def _question(said: Mapping[int, Said]) -> tuple[str, bool] | None:
     """Give what was asked: the same of every model, so the first that was kept."""
     first = next(iter(said.values()), None)
-    return None if first is None else _cut(question_text(first.messages))
+    return None if first is None else _cut(asked_text(first.prompt))
 
 
-def _answers(index: SampleIndex, rows: Sequence[Listed], said: Mapping[int, TranscriptRow]) -> list[Answer]:
+def _answers(index: SampleIndex, rows: Sequence[Listed], said: Mapping[int, Said]) -> list[Answer]:
     found = []
     for one in rows:
         spoken = said.get(one.attempt_id) if one.attempt_id is not None else None
