@@ -122,7 +122,7 @@ def _bound(query: str, run_ids: Sequence[str] | None, values: Mapping[str, objec
 
 KEYS = {"cells": "cell_id", "planned_samples": "planned_id", "parameter_sets": "parameter_set_id"}
 """Tables that can be looked up in, with their key."""
-MOST_KNOWN = 100_000
+MOST_KNOWN = 40_000
 
 
 @dataclass(slots=True)
