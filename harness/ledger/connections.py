@@ -264,7 +264,8 @@ def _read_only_session(connection: Any, _record: object) -> None:
 
 def _sqlite_engine(url: URL) -> Engine:
     path = Path(str(url.database)).absolute()
-    engine = create_engine(url, creator=partial(_connect_reading, path))
+    # as many as there are threads that ask: none waits for another's page
+    engine = create_engine(url, creator=partial(_connect_reading, path), max_overflow=-1)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     event.listen(engine, "checkout", partial(_refuse_stale, path))
     if not _newest_rows(path).exists():
