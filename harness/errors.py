@@ -5,7 +5,8 @@
     │   └── MissingKeyError          2   a provider's key is not in the environment
     ├── UnpricedModelError           2   a budget was asked for and no price is known, or no cap
     ├── LedgerError                  1   the ledger cannot be opened, written or trusted
-    │   └── RunLockedError           1   another process works on the same run
+    │   ├── RunLockedError           1   another process works on the same run
+    │   └── WorkerLost               1   a worker was taken for dead and may not write any more
     ├── ProviderError                1   one attempt failed (see ErrorClass); caught at the attempt boundary
     ├── NoMoreWaves                  …   an outcome of its own code: a run decided to ask nothing more
     └── BudgetReached                3   an outcome, not a failure: partial results are kept
@@ -105,6 +106,22 @@ class NoLedgerError(LedgerError):
 
 class RunLockedError(LedgerError):
     """Another live process works on the same run id."""
+
+
+class WorkerLost(LedgerError):
+    """This worker was taken for dead: its work is others' now, and it may not write any more.
+
+    Args:
+        worker_id: the ledger's id of the worker.
+        database: as shown to people.
+    """
+
+    def __init__(self, worker_id: int, *, database: str) -> None:
+        super().__init__(
+            f"worker {worker_id} was not heard of for too long: its work is others' now, and it writes no more",
+            where=database,
+            fix="start it again; what it had in flight is recorded as possibly billed",
+        )
 
 
 class NoMoreWaves(HarnessError):

@@ -33,6 +33,7 @@ from harness.ledger.connections import (
     writing,
 )
 from harness.ledger.encoding import canonical_json
+from harness.ledger.leases.lease_records import WorkerRecord
 from harness.ledger.locks import Hold, hold_run_lock
 from harness.ledger.records import (
     Budget,
@@ -141,7 +142,7 @@ class Ledger:
         Raises:
             LedgerError: there is a run of that id.
         """
-        with self._write() as connection:
+        with self.changing() as connection:
             try:
                 connection.execute(insert(tables.runs), row_forms.run_values(run))
             except IntegrityError as error:
@@ -185,7 +186,7 @@ class Ledger:
             values["warnings"] = canonical_json(list(warnings))
         if budget_pico_usd is not None:
             values["budget_pico_usd"] = budget_pico_usd
-        with self._write() as connection:
+        with self.changing() as connection:
             changed = connection.execute(update(tables.runs).where(tables.runs.c.run_id == run_id).values(values))
         if self.file is not None and self.file.is_gone:
             raise self.file.gone()
@@ -194,7 +195,7 @@ class Ledger:
 
     def add_cells(self, run_id: str, cells: Sequence[CellRecord]) -> list[int]:
         """Store a run's cells; a cell that is there already keeps its id. Returns ids in the given order."""
-        with self._write() as connection:
+        with self.changing() as connection:
             _insert_new(connection, tables.cells, [row_forms.cell_values(run_id, cell) for cell in cells])
         known = {_cell_key(cell): cell.cell_id for cell in self.cells(run_id)}
         return [found for cell in cells if (found := known[_cell_key(cell)]) is not None]
@@ -216,7 +217,7 @@ class Ledger:
         """
         table = tables.planned_samples
         stored_ids = select(table.c.planned_id).where(table.c.run_id == run_id).order_by(table.c.planned_id)
-        with self._write() as connection:
+        with self.changing() as connection:
             is_new = connection.execute(stored_ids.limit(1)).first() is None
             if not is_new:
                 planned = list(planned)  # to be compared with what is there
@@ -265,7 +266,7 @@ class Ledger:
 
     def add_draws(self, draws: Sequence[DrawRecord]) -> None:
         """Store what a wave drew, all of it or nothing; a sample that its cell drew already keeps its first draw."""
-        with self._write() as connection:
+        with self.changing() as connection:
             _insert_new(connection, tables.draws, [row_forms.draw_values(draw) for draw in draws])
 
     def draws(self, run_id: str) -> list[DrawRecord]:
@@ -277,7 +278,7 @@ class Ledger:
 
     def add_forecasts(self, forecasts: Sequence[ForecastRecord]) -> None:
         """Store forecasts of a run's bill that were made at one time."""
-        with self._write() as connection:
+        with self.changing() as connection:
             connection.execute(insert(tables.forecasts), [row_forms.forecast_values(one) for one in forecasts])
 
     def forecasts(self, run_ids: Iterable[str] | None = None) -> list[ForecastRecord]:
@@ -294,7 +295,7 @@ class Ledger:
         """Store what an account says of attempts, all of it or nothing; the attempts themselves stay as they are."""
         rows = [{**asdict(fact), "usage": None if fact.usage is None else canonical_json(fact.usage)} for fact in facts]
         if rows:
-            with self._write() as connection:
+            with self.changing() as connection:
                 connection.execute(insert(tables.invoiced), rows)
 
     # budgets
@@ -306,7 +307,7 @@ class Ledger:
         """
         if cap_pico_usd is not None and cap_pico_usd < 0:
             raise InputError(f"a budget cannot be negative: {cap_pico_usd} picodollars", where=scope)
-        with self._write() as connection:
+        with self.changing() as connection:
             for name in filter(None, (scope, simulated_twin(scope))):
                 values = {"scope": name, "cap_pico_usd": cap_pico_usd, "spent_pico_usd": 0, "reserved_pico_usd": 0}
                 insertion = _upsert(connection, tables.budgets).values(values)
@@ -345,18 +346,22 @@ class Ledger:
             finally:
                 self._held.remove(run_id)
 
-    def writer(self) -> Writer:
+    def writer(self, worker: WorkerRecord | None = None) -> Writer:
         """Return the append writer; use it as `async with`. Its own session holds the runs that are held by now, too.
+
+        Args:
+            worker: writes as this worker of a run, beside others, for as long as it counts as alive.
 
         Raises:
             RunLockedError: another live process works on one of them (raised on entering).
             LedgerError: on leaving, when the ledger's file was deleted or replaced; says where its rows were copied to.
         """
         self._refuse_unless_writable()
-        runs = tuple(self._held)
+        runs = tuple(self._held) if worker is None else (worker.run_id,)
+        worker_id = None if worker is None else worker.worker_id
 
         def opened(*, again: bool = False) -> Driver:
-            hold = Hold(runs=runs, database=self.database, must_be_free=not again)
+            hold = Hold(runs=runs, database=self.database, must_be_free=not again, worker_id=worker_id)
             return open_driver(self.engine, busy_timeout_s=self._busy_timeout_s, file=self.file, hold=hold)
 
         return Writer(opened, lambda error: explain(error, self.database))
@@ -404,7 +409,8 @@ class Ledger:
             yield still
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def changing(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that writes, for rooms of the ledger; its errors become LedgerError."""
         self._refuse_unless_writable()
         with explained(self.database), writing(self.engine).begin() as connection:
             yield connection

@@ -157,6 +157,10 @@ def _is_still(path: Path, handle: int) -> bool:
         return False
 
 
+STANDSTILL_MS = 10_000
+"""How long a worker's session may stand still in the middle of a transaction before the server ends it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """Runs that a writing PostgreSQL session is to hold as its own.
@@ -164,11 +168,14 @@ class Hold:
     Attributes:
         must_be_free: refuse when another session holds one; else (after a lost connection, when nothing is sent any
             more) take what is free.
+        worker_id: the session is one of many workers of the runs: they share the lock, which keeps out a process that
+            works on such a run alone; None = it is that process.
     """
 
     runs: tuple[str, ...]
     database: str
     must_be_free: bool = True
+    worker_id: int | None = None
 
     def take(self, connection: psycopg.Connection[Any]) -> None:
         """Take the locks for this session.
@@ -178,9 +185,13 @@ class Hold:
         """
         connection.execute("SELECT set_config('application_name', %s, false)", (_session_name(),))
         _stay(connection)
+        if self.worker_id is not None:
+            # a worker that stands still in the middle of a transaction must not keep the others from the budgets
+            connection.execute(f"SET idle_in_transaction_session_timeout = {STANDSTILL_MS}")
+        lock = "pg_try_advisory_lock" if self.worker_id is None else "pg_try_advisory_lock_shared"
         for run_id in self.runs:
             key = _key(b"benchtab writer " + run_id.encode())
-            found = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            found = connection.execute(f"SELECT {lock}(%s)", (key,)).fetchone()
             if self.must_be_free and (found is None or not found[0]):
                 holder = connection.execute(_HOLDER, _halves(key)).fetchone()
                 raise _locked(run_id, "unknown" if holder is None else str(holder[0]), self.database)

@@ -36,9 +36,10 @@ from harness.ledger.columns import (
     AttemptColumn,
     GroupDimensions,
 )
+from harness.ledger.leases.lease_records import CHAIN_STATES, WORKER_KINDS, WORKER_STATES
 from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration; a ledger of any other version is refused."""
 
 NAMING = {
@@ -411,5 +412,70 @@ invoiced = Table(
     Column("billed_pico_usd", Int64),
     Column("usage", Text),
     Index("ix_invoiced_attempt_id", "attempt_id"),
+    sqlite_strict=True,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    # a process that works on a run: it writes only as long as it is known to live (`leases`)
+    Column("worker_id", Int64, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started_at_us", Int64, nullable=False),
+    Column("heartbeat_at_us", Int64, nullable=False),
+    Column("expires_at_us", Int64, nullable=False),
+    Column("ended_at_us", Int64),
+    Column("places", Int64, nullable=False),
+    Column("in_flight", Int64, nullable=False),
+    Column("n_asked", Int64, nullable=False),
+    Column("n_scored", Int64, nullable=False),
+    Column("detail", Text),
+    _one_of("kind", WORKER_KINDS),
+    _one_of("state", WORKER_STATES),
+    _not_negative("places", "in_flight", "n_asked", "n_scored"),
+    Index("ix_workers_run_id", "run_id"),
+    sqlite_strict=True,
+)
+
+chains = Table(
+    "chains",
+    metadata,
+    # what the workers of a run take: planned samples that are asked one after the other, named by the first of them
+    Column("chain_id", Int64, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.run_id"), nullable=False),
+    Column("cell_id", Int64, ForeignKey("cells.cell_id"), nullable=False),
+    Column("planned_id", Int64, ForeignKey("planned_samples.planned_id"), nullable=False),
+    Column("wave", Int64, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("worker_id", Int64, ForeignKey("workers.worker_id")),
+    Column("n_leases", Int64, nullable=False),
+    UniqueConstraint("cell_id", "planned_id"),
+    _one_of("state", CHAIN_STATES),
+    _not_negative("wave", "n_leases"),
+    _partial("ix_chains_open", ("cell_id", "chain_id"), "state = 'open'"),
+    _partial("ix_chains_answered", ("cell_id", "chain_id"), "state = 'answered'"),
+    _partial("ix_chains_leased", ("worker_id",), "state = 'asking' OR state = 'scoring'"),
+    Index("ix_chains_run_id", "run_id", "state"),
+    sqlite_strict=True,
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    # what all workers of a run may send to one model: buckets of requests and tokens, pauses, and what was learned
+    Column("run_id", Text, ForeignKey("runs.run_id"), primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("requests_per_minute", Real),
+    Column("tokens_per_minute", Real),
+    Column("requests_left", Real, nullable=False),
+    Column("tokens_left", Real, nullable=False),
+    Column("filled_at_us", Int64, nullable=False),
+    Column("paused_until_us", Int64, nullable=False),
+    Column("learned", Text),
+    Column("n_changes", Int64, nullable=False),
+    _not_negative("n_changes"),
     sqlite_strict=True,
 )

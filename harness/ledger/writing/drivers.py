@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
-from harness.errors import LedgerError
+from harness.errors import LedgerError, WorkerLost
 from harness.ledger.connections import BUSY_TIMEOUT_S, LedgerFile, connect_sqlite
 from harness.ledger.locks import Hold
 from harness.ledger.writing.room import fits, is_short, room_bytes
@@ -96,6 +96,7 @@ _LONGEST_NAP_S = 0.02
 
 _BUDGETS = "SELECT scope, cap_pico_usd, spent_pico_usd, reserved_pico_usd FROM budgets WHERE scope"
 
+_STILL_WORKS = "SELECT 1 FROM workers WHERE worker_id = ? AND (state = 'working' OR state = 'draining') FOR KEY SHARE"
 _VALUE_ERRORS = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RecursionError)
 
 
@@ -232,9 +233,14 @@ class PostgresDriver:
             except BaseException:
                 connection.close()
                 raise
+        self._hold = hold
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")
+        hold = self._hold
+        # the lock on its row keeps a worker's end out until this transaction is over, whoever takes it for dead
+        if hold and hold.worker_id is not None and not self.fetch(_STILL_WORKS, (hold.worker_id,)):
+            raise WorkerLost(hold.worker_id, database=hold.database)
 
     def begin_at_once(self) -> bool:
         return False  # each statement waits for the server

@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Protocol, Self
 
-from harness.errors import HarnessError, LedgerError
+from harness.errors import HarnessError, LedgerError, WorkerLost
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 from harness.ledger.writing.append import Appender
 from harness.ledger.writing.drivers import Driver
@@ -266,7 +266,7 @@ class Writer:
             if self._appender.lacks_room(failure):
                 results.update(self._appender.apply_apart(waiting))
                 waiting = {place: one for place, one in waiting.items() if place not in results}
-            if time.monotonic() >= self._give_up_at_s:
+            if time.monotonic() >= self._give_up_at_s or isinstance(failure, WorkerLost):
                 results.update(dict.fromkeys(waiting, self._explain(failure)))
                 break
             if waiting:

@@ -1,0 +1,121 @@
+"""What the workers of a run take: chains of planned samples, some at a time, each by one worker (`SKIP LOCKED`).
+
+Data flows the driver's waves -> `put` -> `take` by workers -> `finish` -> `standing`. A lease holds as long as its
+worker lives (`worker_rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import text
+
+from harness.errors import WorkerLost
+from harness.ledger.leases.lease_records import ChainState, Leased, WorkerRecord
+from harness.ledger.ledger import Ledger
+
+CHAINS_PER_STATEMENT = 5_000
+
+
+def put(ledger: Ledger, run_id: str, wave: int, chains: Sequence[tuple[int, int]]) -> None:
+    """Offer chains to whoever works on a run; one that was offered before stays as it stands, one that was left is
+    open again.
+
+    Args:
+        chains: (cell id, id of its first planned sample), in the order in which they are to be asked.
+    """
+    query = """
+        INSERT INTO chains (run_id, cell_id, planned_id, wave, state, n_leases)
+        SELECT :run_id, cell_id, planned_id, :wave, 'open', 0
+        FROM unnest(CAST(:cells AS bigint[]), CAST(:planned AS bigint[])) WITH ORDINALITY
+            AS offered (cell_id, planned_id, place)
+        ORDER BY place
+        ON CONFLICT (cell_id, planned_id) DO UPDATE SET state = 'open', worker_id = NULL
+            WHERE chains.state = 'left'
+    """
+    with ledger.changing() as connection:
+        for start in range(0, len(chains), CHAINS_PER_STATEMENT):
+            cells, planned = zip(*chains[start : start + CHAINS_PER_STATEMENT], strict=True)
+            connection.execute(
+                text(query), {"run_id": run_id, "wave": wave, "cells": list(cells), "planned": list(planned)}
+            )
+
+
+def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_score: bool = False) -> list[Leased]:
+    """Lease chains for a worker, in the order in which they were offered, in one round trip.
+
+    Args:
+        wanted: cell id -> how many at most.
+        to_score: answered chains whose programs are to be scored, instead of open ones.
+
+    Raises:
+        WorkerLost: it counts as dead.
+    """
+    before, after = ("answered", "scoring") if to_score else ("open", "asking")
+    query = f"""
+        WITH alive AS (
+            SELECT worker_id FROM workers WHERE worker_id = :worker_id AND state = 'working' FOR KEY SHARE
+        ), taken AS (
+            SELECT chain.chain_id
+            FROM unnest(CAST(:cells AS bigint[]), CAST(:most AS bigint[])) AS wanted (cell_id, most),
+                LATERAL (
+                    SELECT chain_id FROM chains WHERE chains.cell_id = wanted.cell_id AND state = '{before}'
+                    ORDER BY chain_id LIMIT wanted.most FOR UPDATE SKIP LOCKED
+                ) AS chain
+            WHERE EXISTS (SELECT 1 FROM alive)
+        )
+        UPDATE chains SET state = '{after}', worker_id = :worker_id, n_leases = n_leases + 1
+        FROM taken WHERE chains.chain_id = taken.chain_id
+        RETURNING chains.chain_id, chains.cell_id, chains.planned_id, chains.n_leases
+    """
+    values = {"worker_id": worker.worker_id, "cells": list(wanted), "most": list(wanted.values())}
+    with ledger.changing() as connection:
+        found = connection.execute(text(query), values).all()
+        if not found:
+            state = connection.execute(
+                text("SELECT state FROM workers WHERE worker_id = :worker_id"), {"worker_id": worker.worker_id}
+            ).scalar_one_or_none()
+            if state in (None, "lost", "ended"):
+                raise WorkerLost(worker.worker_id, database=ledger.database)
+    leased = [
+        Leased(
+            chain_id=row.chain_id,
+            cell_id=row.cell_id,
+            planned_id=row.planned_id,
+            to_score=to_score,
+            n_leases=row.n_leases,
+        )
+        for row in found
+    ]
+    return sorted(leased, key=lambda one: one.chain_id)
+
+
+def finish(ledger: Ledger, worker: WorkerRecord, ended: Mapping[int, ChainState]) -> None:
+    """Say what became of chains that a worker had taken; those that are not its own any more stay as they are.
+
+    Args:
+        ended: chain id -> `done`, `answered` (to be scored by others), `open` (not asked), `left`.
+    """
+    if not ended:
+        return
+    query = """
+        UPDATE chains SET state = became.state, worker_id = CASE became.state WHEN 'done' THEN chains.worker_id END
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[])) AS became (chain_id, state)
+        WHERE chains.chain_id = became.chain_id AND chains.worker_id = :worker_id
+            AND (chains.state = 'asking' OR chains.state = 'scoring')
+    """
+    with ledger.changing() as connection:
+        connection.execute(
+            text(query), {"worker_id": worker.worker_id, "ids": list(ended), "states": list(ended.values())}
+        )
+
+
+def standing(ledger: Ledger, run_id: str) -> dict[int, dict[ChainState, int]]:
+    """Count the chains of a run by cell and state."""
+    query = "SELECT cell_id, state, count(*) AS n FROM chains WHERE run_id = :run_id GROUP BY cell_id, state"
+    with ledger.reading() as connection:
+        found = connection.execute(text(query), {"run_id": run_id}).all()
+    counts: dict[int, dict[ChainState, int]] = {}
+    for row in found:
+        counts.setdefault(row.cell_id, {})[row.state] = row.n
+    return counts

@@ -1,0 +1,76 @@
+"""Workers and what they take, as values.
+
+Pure. Instants are microseconds since the epoch by the clock of the database's server, the only one that all share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+WorkerKind = Literal["all", "ask", "score"]
+"""What a worker does: ask and score, ask and leave programs to others to score, or score what others have answered."""
+WorkerState = Literal["working", "draining", "ended", "lost"]
+ChainState = Literal["open", "asking", "answered", "scoring", "done", "left"]
+"""`answered` = asked, programs still to be scored; `left` = given back by a model that was stopped."""
+WORKER_KINDS: tuple[str, ...] = get_args(WorkerKind)
+WORKER_STATES: tuple[str, ...] = get_args(WorkerState)
+CHAIN_STATES: tuple[str, ...] = get_args(ChainState)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRecord:
+    """A worker of a run.
+
+    Attributes:
+        name: process and host.
+        expires_at_us: when it counts as dead, unless it is heard of before.
+        places: requests it may have in flight; all workers' places together never exceed the run's concurrency.
+        n_asked, n_scored: chains that it finished.
+        detail: why it ended; None = nothing to say.
+    """
+
+    worker_id: int
+    run_id: str
+    name: str
+    kind: WorkerKind
+    state: WorkerState
+    started_at_us: int
+    heartbeat_at_us: int
+    expires_at_us: int
+    ended_at_us: int | None
+    places: int
+    in_flight: int
+    n_asked: int
+    n_scored: int
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """What a worker hears when it says that it lives.
+
+    Attributes:
+        places: requests that it may have in flight from now on.
+        run_status: where the run stands; anything but `running` = nobody drives it to go on.
+    """
+
+    places: int
+    run_status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leased:
+    """A chain that a worker has taken.
+
+    Attributes:
+        planned_id: the first of its planned samples.
+        to_score: it is answered; only its scores are missing.
+        n_leases: how often it has been taken, this time included; more than once = the ledger may know of attempts.
+    """
+
+    chain_id: int
+    cell_id: int
+    planned_id: int
+    to_score: bool
+    n_leases: int

@@ -1,0 +1,169 @@
+"""Who works on a run: enlisting, heartbeats, places in flight shared out, and who counts as dead.
+
+A worker that is not heard of until its lease expires is `lost`: what it had taken is open again, and in the same
+transaction its right to write ends (`fence`), however late it wakes. All instants are the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from harness.errors import LedgerError, WorkerLost
+from harness.ledger.leases.lease_records import Beat, WorkerKind, WorkerRecord, WorkerState
+from harness.ledger.ledger import Ledger
+from harness.ledger.row_forms import record_of
+
+LEASE_S = 30.0
+"""How long a worker that is not heard of counts as alive."""
+NOW_US = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_ALIVE = "state IN ('working', 'draining')"
+
+
+def needs_a_server(ledger: Ledger) -> None:
+    """Refuse a ledger that several machines cannot share.
+
+    Raises:
+        LedgerError: it is a SQLite file.
+    """
+    if ledger.engine.dialect.name != "postgresql":
+        raise LedgerError(
+            "several workers need a ledger that a server holds: a SQLite file has one writer at a time",
+            where=ledger.database,
+            fix="name a PostgreSQL ledger: --db postgresql+psycopg://USER@HOST/DATABASE; or leave --workers out",
+        )
+
+
+def enlist(ledger: Ledger, run_id: str, *, name: str, kind: WorkerKind, lease_s: float = LEASE_S) -> int:
+    """Enter a worker, without places until its first heartbeat; returns its id."""
+    query = f"""
+        INSERT INTO workers (run_id, name, kind, state, started_at_us, heartbeat_at_us, expires_at_us, places,
+            in_flight, n_asked, n_scored)
+        SELECT :run_id, :name, :kind, 'working', now_us, now_us, now_us + :lease_us, 0, 0, 0, 0
+        FROM (SELECT {NOW_US} AS now_us) AS clock RETURNING worker_id
+    """
+    with ledger.changing() as connection:
+        found = connection.execute(
+            text(query), {"run_id": run_id, "name": name, "kind": kind, "lease_us": round(lease_s * 1e6)}
+        )
+        return int(found.scalar_one())
+
+
+_OTHERS = f"""
+    SELECT coalesce(sum(places) FILTER (WHERE worker_id <> :worker_id), 0) AS taken,
+        count(*) FILTER (WHERE kind <> 'score' AND state = 'working') AS n_asking,
+        count(*) FILTER (WHERE kind <> 'score' AND state = 'working' AND worker_id < :worker_id) AS rank
+    FROM workers WHERE run_id = :run_id AND {_ALIVE}
+"""
+
+
+def beat(
+    ledger: Ledger,
+    worker: WorkerRecord,
+    *,
+    concurrency: int,
+    in_flight: int,
+    n_asked: int,
+    n_scored: int,
+    lease_s: float = LEASE_S,
+) -> Beat:
+    """Say that a worker lives, and hear how many requests it may have in flight.
+
+    The run's concurrency is shared out evenly among those who ask. A share that shrinks is free for others only when
+    what is in flight has left, so that all together never have more in flight than was asked for.
+
+    Raises:
+        WorkerLost: it counts as dead.
+    """
+    with ledger.changing() as connection:
+        _one_at_a_time(connection, worker.run_id)
+        here = {"worker_id": worker.worker_id, "run_id": worker.run_id}
+        others = connection.execute(text(_OTHERS), here).one()
+        share = _share(concurrency, int(others.n_asking), int(others.rank)) if worker.kind != "score" else 0
+        places = max(min(share, concurrency - int(others.taken)), in_flight, 0)
+        changed = connection.execute(
+            text(f"""
+                UPDATE workers SET heartbeat_at_us = {NOW_US}, expires_at_us = {NOW_US} + :lease_us, places = :places,
+                    in_flight = :in_flight, n_asked = :n_asked, n_scored = :n_scored
+                WHERE worker_id = :worker_id AND {_ALIVE}
+                RETURNING (SELECT status FROM runs WHERE run_id = :run_id) AS run_status
+            """),
+            {**here, "lease_us": round(lease_s * 1e6), "places": places, "in_flight": in_flight, "n_asked": n_asked,
+             "n_scored": n_scored},
+        ).one_or_none()  # fmt: skip
+    if changed is None:
+        raise WorkerLost(worker.worker_id, database=ledger.database)
+    return Beat(places=places, run_status=changed.run_status)
+
+
+def _share(concurrency: int, n_asking: int, rank: int) -> int:
+    each, rest = divmod(concurrency, max(1, n_asking))
+    return each + (rank < rest)
+
+
+def expire(ledger: Ledger, run_id: str) -> list[int]:
+    """Give up workers that were not heard of in time: their chains are open again, and they write no more.
+
+    Returns:
+        The ids of workers lost by this call.
+    """
+    with ledger.changing() as connection:
+        _one_at_a_time(connection, run_id)
+        # FOR UPDATE waits for a write that such a worker is in the middle of; after it the worker has no right to any
+        found = connection.execute(
+            text(
+                f"SELECT worker_id FROM workers WHERE run_id = :run_id AND {_ALIVE} AND expires_at_us < {NOW_US}"
+                " ORDER BY worker_id FOR UPDATE"
+            ),
+            {"run_id": run_id},
+        ).scalars()
+        gone = [int(worker_id) for worker_id in found]
+        for worker_id in gone:
+            _end(connection, worker_id, "lost", "was not heard of in time")
+    return gone
+
+
+def end(ledger: Ledger, worker_id: int, state: WorkerState, *, detail: str | None = None) -> None:
+    """End a worker, or let it drain; what it still has is open again when it ends. One that is lost stays lost."""
+    with ledger.changing() as connection:
+        if state == "draining":
+            connection.execute(
+                text("UPDATE workers SET state = 'draining' WHERE worker_id = :worker_id AND state = 'working'"),
+                {"worker_id": worker_id},
+            )
+        else:
+            _end(connection, worker_id, state, detail)
+
+
+def _end(connection: Connection, worker_id: int, state: WorkerState, detail: str | None) -> None:
+    connection.execute(
+        text(f"""
+            UPDATE workers SET state = :state, ended_at_us = {NOW_US}, places = 0, in_flight = 0, detail = :detail
+            WHERE worker_id = :worker_id AND {_ALIVE}
+        """),
+        {"worker_id": worker_id, "state": state, "detail": detail},
+    )
+    connection.execute(
+        text("""
+            UPDATE chains SET state = CASE state WHEN 'scoring' THEN 'answered' ELSE 'open' END, worker_id = NULL
+            WHERE worker_id = :worker_id AND (state = 'asking' OR state = 'scoring')
+        """),
+        {"worker_id": worker_id},
+    )
+
+
+def workers(ledger: Ledger, run_id: str) -> Sequence[WorkerRecord]:
+    """Read everyone who ever worked on a run, in the order they came; none on a ledger without a server."""
+    with ledger.reading() as connection:
+        found = connection.execute(
+            text("SELECT * FROM workers WHERE run_id = :run_id ORDER BY worker_id"), {"run_id": run_id}
+        ).all()
+    return [record_of(WorkerRecord, row) for row in found]
+
+
+def _one_at_a_time(connection: Connection, run_id: str) -> None:
+    """Let one transaction at a time look at a run's workers and change them."""
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('benchtab workers ' || :run_id, 0))"), {"run_id": run_id}
+    )
