@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import compare, doctor, nightly, report, reproduce, run, score, simulate, suites, view
+from harness.cli import compare, doctor, nightly, report, reproduce, run, score, simulate, suites, view, worker
 from harness.cli.books import budgets, db, export, forecasts, import_logs, reconcile, runs
 from harness.cli.prices import commands as prices
 from harness.cli.terminal import completion
@@ -69,6 +69,7 @@ NOUNS = (
     score,
     forecasts,
     simulate,
+    worker,
     db,
     doctor,
 )

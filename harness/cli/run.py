@@ -21,11 +21,15 @@ from harness.cli.terminal.options import (
     verbosity,
 )
 from harness.cli.terminal.output import print_out, say
+from harness.resources import ledger_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.ledger import Ledger
     from harness.pricing.book import PriceBook
     from harness.runner import RunResult, RunSpec
+    from harness.runner.workers.engines import Engine
 
 
 def register(app: typer.Typer) -> None:
@@ -122,6 +126,10 @@ def run(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing after the pilot: go on if the budget holds.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimate; send nothing.")] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="N processes of this machine ask (PostgreSQL ledger; 0: others start them)."),
+    ] = None,
     run_id: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; an existing one goes on.")] = None,
     resume: Annotated[
         str | None,
@@ -148,6 +156,7 @@ def run(
     from harness.runner.forecast.pilot_size import parse_pilot
     from harness.runner.options.arguments import existing_folder, parse_budget_mode
     from harness.runner.options.precision_options import parse_confidence, parse_points
+    from harness.runner.workers.worker_options import parse_workers
 
     asked = RunSpec(
         suites=tuple(suites or ()),
@@ -193,6 +202,8 @@ def run(
         can_ask=not yes and _has_terminal(),
         db=db,
         places=place_words(db, pricing),
+        pricing=pricing,
+        workers=optional(workers, parse_workers),
         json_output=json_output,
     )
     exit_code = _carry_out(asked, _given(context), command)
@@ -208,6 +219,7 @@ class _Command:
         can_ask: whether somebody at a terminal may be asked.
         goes_on: `--resume`: the run is stored, and its options hold where none is given now.
         db: where the ledger is, as typed.
+        workers: processes to ask on this machine; 0 = others start them; None = this process asks.
         places: words that the printed command needs.
     """
 
@@ -219,7 +231,26 @@ class _Command:
     can_ask: bool
     db: str | None
     places: list[str]
+    pricing: Path | None
+    workers: int | None
     json_output: bool
+
+    @property
+    def engine(self) -> Callable[[str], Engine] | None:
+        """What starts the workers of a run; None = this process asks it."""
+        from harness.runner.workers.engines import OthersWorkers, local_processes
+
+        if self.workers is None:
+            return None
+        if self.workers == 0:
+            return lambda _: OthersWorkers()
+        return partial(
+            local_processes,
+            n_workers=self.workers,
+            ledger_url=ledger_name(self.db),
+            places=place_words(None, self.pricing)[-2:] if self.pricing else [],
+            quiet=verbosity.quiet,
+        )
 
 
 def _carry_out(asked: RunSpec, given: set[str], command: _Command) -> int | None:
@@ -309,7 +340,11 @@ def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
         run_id=command.run_id,
         observe=lambda prepared: announced(prepared, quiet=verbosity.quiet),
         session=SessionOptions(
-            handle_signals=True, retry_failed=command.retry_failed, can_ask=command.can_ask, places=command.places
+            handle_signals=True,
+            retry_failed=command.retry_failed,
+            can_ask=command.can_ask,
+            places=command.places,
+            engine=command.engine,
         ),
     )
     _print_report(ledger, command.book, result.run_id, json_output=command.json_output)

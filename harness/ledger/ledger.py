@@ -256,10 +256,16 @@ class Ledger:
             found = connection.execute(select(table).where(table.c.run_id == run_id).order_by(table.c.planned_id))
             return [row_forms.planned_record(row) for row in found]
 
-    def outcomes(self, run_id: str, *, purpose: Purpose = "solve") -> dict[tuple[int, int], SampleOutcome]:
-        """Say where each sample of each cell stands, by `(cell_id, planned_id)`; samples without any row are absent."""
+    def outcomes(
+        self, run_id: str, *, purpose: Purpose = "solve", planned_ids: Collection[int] | None = None
+    ) -> dict[tuple[int, int], SampleOutcome]:
+        """Say where each sample of each cell stands, by `(cell_id, planned_id)`; samples without any row are absent.
+
+        Args:
+            planned_ids: of these samples only; None = of all.
+        """
         with self.reading() as connection:
-            found = connection.execute(_outcomes_query(run_id, purpose)).all()
+            found = connection.execute(_outcomes_query(run_id, purpose, planned_ids)).all()
         return {(row.cell_id, row.planned_id): row_forms.sample_outcome(row) for row in found}
 
     # waves and forecasts
@@ -474,8 +480,9 @@ def _planned_key(sample: PlannedRecord) -> tuple[str, str, str, int]:
     return (sample.suite, sample.task, sample.sample_id, sample.epoch)
 
 
-def _outcomes_query(run_id: str, purpose: Purpose) -> Select[tuple[object, ...]]:
+def _outcomes_query(run_id: str, purpose: Purpose, planned_ids: Collection[int] | None) -> Select[tuple[object, ...]]:
     attempts, cells, scores = tables.attempts, tables.cells, tables.scores
+    chosen = attempts.c.planned_id.is_not(None) if planned_ids is None else attempts.c.planned_id.in_(planned_ids)
     succeeded = attempts.c.status.in_(("succeeded", "reused"))
     standing = (
         select(
@@ -489,7 +496,7 @@ def _outcomes_query(run_id: str, purpose: Purpose) -> Select[tuple[object, ...]]
             func.max(attempts.c.attempt_id).label("newest_id"),
         )
         .select_from(attempts.join(cells))
-        .where(cells.c.run_id == run_id, attempts.c.purpose == purpose, attempts.c.planned_id.is_not(None))
+        .where(cells.c.run_id == run_id, attempts.c.purpose == purpose, chosen)
         .group_by(attempts.c.cell_id, attempts.c.planned_id)
         .subquery()
     )

@@ -225,6 +225,14 @@ def _advisory_lock(engine: Engine, run_id: str, database: str) -> Iterator[None]
         pooled.close()
 
 
+def is_driven(engine: Engine, run_id: str) -> bool:
+    """Whether a process drives a run of a PostgreSQL ledger: offers its work, or asks all of it by itself."""
+    with engine.connect() as connection:
+        halves = _halves(_key(b"benchtab run " + run_id.encode()))
+        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # its own
+        return driver.execute(_HOLDER, halves).fetchone() is not None
+
+
 def _session_name() -> str:
     return f"benchtab process {os.getpid()} on {socket.gethostname()}"[:63]
 

@@ -83,6 +83,10 @@ def run_suites(
     def usd_per_attempt() -> Known:
         return expected_usd(prepared, stored_history(prepared, ledger), book, started)
 
+    if session.engine is not None:
+        from harness.runner.workers.worker_options import refuse_without_workers
+
+        refuse_without_workers(prepared, ledger)
     with ledger.run_lock(chosen):
         stored = ledger.run(chosen)  # another process may have made or changed it a moment ago
         if stored is None:
@@ -214,7 +218,12 @@ def _gone_on(
     ):
         if target_of(prepared.spec) is not None:
             observer.waves_planned(plan.outlook().plan(plan.usd_per_attempt()))
-        models, ended = loop.run(run_session(plan, book, observer, session))
+        if session.engine is None:
+            models, ended = loop.run(run_session(plan, book, observer, session))
+        else:
+            from harness.runner.workers.driver import drive_workers
+
+            models, ended = loop.run(drive_workers(plan, book, observer, session, session.engine))
     if prepared.spec.batch:
         from harness.runner.batch.batch_sessions import with_batch_warnings
 

@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.instants import now_us
 from harness.ledger import Ledger
@@ -32,7 +32,7 @@ from harness.runner.forecast.session_forecasts import SessionForecasts
 from harness.runner.model_queues import ModelQueue, RunObserver
 from harness.runner.options.addresses import address_notices
 from harness.runner.options.precision_options import target_of
-from harness.runner.plan import ModelPlan, PreparedRun
+from harness.runner.plan import Chain, ModelPlan, PreparedRun
 from harness.runner.precision.goals import Known
 from harness.runner.precision.outlook import Outlook
 from harness.runner.precision.stored_base import RunGoals
@@ -44,27 +44,45 @@ from harness.runner.reuse import Reuse
 from harness.runner.sample_work import SampleWork
 from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.judges import Judge
-from harness.runner.scoring.scores import AnswerScorer, Faults
+from harness.runner.scoring.scores import AnswerScorer, AskJudge, Checks, Faults, ScoreWriter
 from harness.runner.senders import open_sender, provider_of
 from harness.runner.session import Session
 from harness.runner.traffic.limiter import ConcurrencyLimiter
 from harness.runner.wave_loop import WavePlanner, WholeRun
+from harness.scorers import Score
 
 if TYPE_CHECKING:
     from harness.runner.batch.batch_lines import Waits
     from harness.runner.batch.batch_sessions import BatchSession
+    from harness.runner.workers.engines import Engine
+
+
+class ScoringWriter(LedgerWriter, ScoreWriter, Protocol):
+    """What a session needs of the ledger's writer."""
+
+
+class MakeScorer(Protocol):
+    """Makes what scores the answers of a run; `AnswerScorer` has the arguments."""
+
+    def __call__(
+        self,
+        *,
+        writer: ScoreWriter,
+        checks: Checks,
+        ask_judge: AskJudge,
+        wall_us: Callable[[], int],
+        on_fault: Callable[[str, Exception], Score],
+    ) -> AnswerScorer: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPlan:
-    """A run as it stands in the ledger.
+class RunInLedger:
+    """A run as it stands in the ledger, as far as its samples are asked and scored.
 
     Attributes:
         cell_ids: the ledger's ids of the cells, by model and suite.
         planned_ids: the ledger's ids of planned samples, in draw order.
         outcomes: what earlier sessions left, by (cell id, planned id).
-        usd_per_attempt: what an attempt is expected to cost before any is made.
-        goals: what a run in waves goes on for.
     """
 
     prepared: PreparedRun
@@ -72,6 +90,17 @@ class StoredPlan:
     cell_ids: Mapping[ModelSpec, Mapping[str, int]]
     planned_ids: Sequence[int]
     outcomes: Callable[[Purpose], Outcomes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlan(RunInLedger):
+    """A run as it stands in the ledger, with what decides how far it goes.
+
+    Attributes:
+        usd_per_attempt: what an attempt is expected to cost before any is made.
+        goals: what a run in waves goes on for.
+    """
+
     usd_per_attempt: Callable[[], Known]
     goals: Callable[[], RunGoals]
 
@@ -100,6 +129,7 @@ class SessionOptions:
         can_ask: whether a person sits there who can be asked, and wants to be.
         places: words of a command line that say where the ledger and the prices are, for the command that goes on.
         planner: makes what decides the waves of the run.
+        engine: starts workers that ask the run, by its id; None = this process asks it.
     """
 
     limits: RetryLimits = USUAL_LIMITS
@@ -110,9 +140,58 @@ class SessionOptions:
     can_ask: bool = False
     places: Sequence[str] = ()
     planner: Callable[[StoredPlan], WavePlanner] = usual_planner
+    engine: Callable[[str], Engine] | None = None
 
 
 USUAL_SESSION = SessionOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionParts:
+    """What works the samples of a run, opened; what it is opened in closes it."""
+
+    queues: Sequence[ModelQueue]
+    work: SampleWork
+    reuse: Reuse | None
+
+
+async def session_parts(
+    stack: contextlib.AsyncExitStack,
+    plan: RunInLedger,
+    context: SessionContext,
+    observer: RunObserver,
+    *,
+    writer: ScoringWriter,
+    scorer: MakeScorer = AnswerScorer,
+    on_chain: Callable[[ModelSpec, Chain], None] = lambda *_: None,
+) -> SessionParts:
+    """Open senders, queues, judge, checks and scorer of a run."""
+    prepared, spec, ledger = plan.prepared, plan.prepared.spec, plan.ledger
+    checks = await stack.enter_async_context(ScoringChecks(unsafe_exec=spec.unsafe_exec, notice=observer.notice))
+    queues = [await _queue(plan, model, context, stack) for model in prepared.models]
+    judge = Judge(
+        prepared.run_id,
+        named=spec.judge,
+        make_sender=lambda judge: open_sender(context, judge, provider_of(prepared, judge, batch=False)),
+        stack=stack,
+        tries_of=plan.outcomes("judge"),
+    )
+    reuse = Reuse(ledger, context) if spec.reuse else None
+    work = SampleWork(
+        scorer(
+            writer=writer,
+            checks=checks,
+            ask_judge=judge.ask,
+            wall_us=context.clocks.wall_us,
+            on_fault=Faults(observer.notice).score,
+        ),
+        observer=observer,
+        transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
+        max_attempts=spec.max_attempts,
+        reuse=None if reuse is None else reuse.take,
+        on_chain=on_chain,
+    )
+    return SessionParts(queues=queues, work=work, reuse=reuse)
 
 
 async def run_session(
@@ -123,52 +202,33 @@ async def run_session(
     spec = prepared.spec
     async with contextlib.AsyncExitStack() as stack:
         writer = await stack.enter_async_context(ledger.writer())
-        checks = await stack.enter_async_context(ScoringChecks(unsafe_exec=spec.unsafe_exec, notice=observer.notice))
-        context = _context(plan, book, writer, observer, options)
-        queues = [await _queue(plan, model, context, stack) for model in prepared.models]
-        judge = Judge(
-            prepared.run_id,
-            named=spec.judge,
-            make_sender=lambda judge: open_sender(context, judge, provider_of(prepared, judge, batch=False)),
-            stack=stack,
-            tries_of=plan.outcomes("judge"),
-        )
-        _tell_beginning(plan, context, observer)
-        reuse = Reuse(ledger, context) if spec.reuse else None
-        scorer = AnswerScorer(
-            writer=writer,
-            checks=checks,
-            ask_judge=judge.ask,
-            wall_us=options.wall_us,
-            on_fault=Faults(observer.notice).score,
-        )
-        forecasts = _forecasts(plan, book, context, observer, options)
+        context = session_context(plan, book, writer, observer, options)
+        forecasts = session_forecasts(plan, book, context.stopping, observer, options)
+        parts = await session_parts(stack, plan, context, observer, writer=writer, on_chain=forecasts.chain_finished)
+        tell_beginning(plan, context, observer)
         stack.push_async_callback(forecasts.renewals.finish)
-        work = SampleWork(
-            scorer,
-            observer=observer,
-            transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
-            max_attempts=spec.max_attempts,
-            reuse=None if reuse is None else reuse.take,
-            on_chain=forecasts.chain_finished,
-        )
         planner = forecasts.planned(options.planner(plan))
         forecasts.begin()
         session: Session | BatchSession
         if spec.batch:
-            session = _batch_session(queues, planner, work, ledger, context, observer, options.batch_waits)
+            session = _batch_session(parts.queues, planner, parts.work, ledger, context, observer, options.batch_waits)
         else:
             session = Session(
-                queues, planner, work=work, stopping=context.stopping, observer=observer, concurrency=spec.concurrency
+                parts.queues,
+                planner,
+                work=parts.work,
+                stopping=context.stopping,
+                observer=observer,
+                concurrency=spec.concurrency,
             )
         with interrupted_by_signals(session.interrupt) if options.handle_signals else contextlib.nullcontext():
             await session.run()
     ending = Ending(
         interrupted=session.interrupted,
         most_in_flight=context.limiter.most_in_flight,
-        notes=tuple(_notes(context.expected, reuse)),
+        notes=tuple(_notes(context.expected, parts.reuse)),
     )
-    return [_model_result(queue) for queue in queues], ending
+    return [_model_result(queue) for queue in parts.queues], ending
 
 
 def _model_result(queue: ModelQueue) -> ModelResult:
@@ -181,9 +241,10 @@ def _model_result(queue: ModelQueue) -> ModelResult:
     )
 
 
-def _context(
-    plan: StoredPlan, book: PriceBook, writer: LedgerWriter, observer: RunObserver, options: SessionOptions
+def session_context(
+    plan: RunInLedger, book: PriceBook, writer: LedgerWriter, observer: RunObserver, options: SessionOptions
 ) -> SessionContext:
+    """Make what all requests of a session share."""
     spec, capped = plan.prepared.spec, capped_scopes(plan.ledger)
     return SessionContext(
         run_id=plan.prepared.run_id,
@@ -205,7 +266,7 @@ def _context(
 
 
 async def _queue(
-    plan: StoredPlan, model: ModelPlan, context: SessionContext, stack: contextlib.AsyncExitStack
+    plan: RunInLedger, model: ModelPlan, context: SessionContext, stack: contextlib.AsyncExitStack
 ) -> ModelQueue:
     prepared, spec = plan.prepared, plan.prepared.spec
     provider = provider_of(prepared, model.spec, batch=spec.batch)
@@ -226,13 +287,12 @@ async def _queue(
     )
 
 
-def _forecasts(
-    plan: StoredPlan, book: PriceBook, context: SessionContext, observer: RunObserver, options: SessionOptions
+def session_forecasts(
+    plan: StoredPlan, book: PriceBook, stopping: asyncio.Event, observer: RunObserver, options: SessionOptions
 ) -> SessionForecasts:
+    """Make what forecasts the bill of a session."""
     spec = plan.prepared.spec
-    consent = PilotConsent(
-        observer, budget_usd=spec.budget_usd, can_ask=options.can_ask, is_over=context.stopping.is_set
-    )
+    consent = PilotConsent(observer, budget_usd=spec.budget_usd, can_ask=options.can_ask, is_over=stopping.is_set)
     return SessionForecasts(
         plan.prepared,
         plan.ledger,
@@ -276,7 +336,7 @@ def _batch_session(
     return BatchSession(queues, planner, shared)
 
 
-def _tell_beginning(plan: StoredPlan, context: SessionContext, observer: RunObserver) -> None:
+def tell_beginning(plan: RunInLedger, context: SessionContext, observer: RunObserver) -> None:
     """Learn what the options ask for from earlier sessions, and say what they mean."""
     spec = plan.prepared.spec
     for said in address_notices(spec.models, plan.prepared.endpoints, os.environ):

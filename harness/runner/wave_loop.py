@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from harness.errors import NoMoreWaves
+from harness.errors import HarnessError, NoMoreWaves
 from harness.models import ModelSpec
-from harness.runner.model_queues import ModelQueue, RunObserver
-from harness.runner.plan import Chain, PreparedRun
+from harness.runner.model_queues import RunObserver
+from harness.runner.plan import Chain, ModelPlan, PreparedRun
 
 Wave = Mapping[ModelSpec, Sequence[Chain]]
 """What is asked of each model; a model that is missing is asked nothing."""
@@ -41,6 +41,20 @@ class WavePlanner(Protocol):
         """Samples that the run is known to need of a model and that `next_wave` has not given yet."""
 
 
+class AskedModel(Protocol):
+    """How a model stands while it is asked in waves; `ModelQueue` has the meaning of each."""
+
+    model: ModelPlan
+    stopped_by: HarnessError | None
+    n_samples: int
+    n_finished: int
+    n_left: int
+
+    def add(self, chains: Sequence[Chain]) -> None: ...
+
+    def stop(self, reason: HarnessError) -> None: ...
+
+
 class WholeRun:
     """Everything at once: all chains of the plan, of every model."""
 
@@ -62,7 +76,7 @@ class WholeRun:
 
 async def ask_in_waves(
     planner: WavePlanner,
-    queues: Sequence[ModelQueue],
+    queues: Sequence[AskedModel],
     ask: Callable[[], Awaitable[None]],
     *,
     observer: RunObserver,
@@ -87,11 +101,11 @@ async def ask_in_waves(
         queue.n_left = queue.n_samples - queue.n_finished
 
 
-def _stuck(queues: Sequence[ModelQueue]) -> frozenset[ModelSpec]:
+def _stuck(queues: Sequence[AskedModel]) -> frozenset[ModelSpec]:
     return frozenset(queue.model.spec for queue in queues if queue.n_finished < queue.n_samples)
 
 
-async def _decided(planner: WavePlanner, queues: Sequence[ModelQueue]) -> Wave | None:
+async def _decided(planner: WavePlanner, queues: Sequence[AskedModel]) -> Wave | None:
     try:
         return await asyncio.to_thread(planner.next_wave, _stuck(queues))
     except NoMoreWaves as reason:

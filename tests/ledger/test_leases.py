@@ -9,7 +9,7 @@ import pytest
 from harness.errors import LedgerError, RunLockedError, WorkerLost
 from harness.ledger import Ledger
 from harness.ledger.leases.chain_leases import finish, put, standing, take
-from harness.ledger.leases.lease_records import WorkerKind, WorkerRecord
+from harness.ledger.leases.lease_records import WorkerEnd, WorkerKind, WorkerRecord
 from harness.ledger.leases.worker_rows import beat, end, enlist, expire, needs_a_server, workers
 from tests.support.ledger_rows import Filled, fill, outcome, start
 
@@ -87,7 +87,7 @@ async def test_a_worker_that_wakes_after_its_lease_writes_nothing(shared: Ledger
     with pytest.raises(WorkerLost):  # on leaving, as what it wrote is refused
         async with shared.writer(zombie) as writer:
             attempt_id = await writer.send(start(filled))
-            end(shared, zombie.worker_id, "lost")
+            end(shared, zombie.worker_id, WorkerEnd(why="stood still"), state="lost")
             await writer.settle(outcome(attempt_id))
     assert shared.outcomes("run-1")[filled.cells[0], filled.planned[0]].status == "sent"
 
@@ -117,6 +117,6 @@ def test_all_places_together_never_exceed_the_concurrency(shared: Ledger) -> Non
     assert places(first, 1) == 3
     assert places(second, 0) == 2
     assert places(scorer, 0) == 0
-    end(shared, first.worker_id, "ended", detail="nothing is left")
+    end(shared, first.worker_id, WorkerEnd(why="nothing is left"))
     assert places(second, 2) == 5
     assert [one.state for one in workers(shared, "run-1")] == ["ended", "working", "working"]

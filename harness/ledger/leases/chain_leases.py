@@ -17,28 +17,31 @@ from harness.ledger.ledger import Ledger
 CHAINS_PER_STATEMENT = 5_000
 
 
-def put(ledger: Ledger, run_id: str, wave: int, chains: Sequence[tuple[int, int]]) -> None:
-    """Offer chains to whoever works on a run; one that was offered before stays as it stands, one that was left is
-    open again.
+def put(ledger: Ledger, run_id: str, wave: int, chains: Sequence[tuple[int, int]], *, new_tries: bool = False) -> None:
+    """Offer chains to whoever works on a run; one that is open or taken stays so, one that was left is open again.
 
     Args:
         chains: (cell id, id of its first planned sample), in the order in which they are to be asked.
+        new_tries: samples that failed for good are asked again; chains that are done are open again, too.
     """
-    query = """
-        INSERT INTO chains (run_id, cell_id, planned_id, wave, state, n_leases)
-        SELECT :run_id, cell_id, planned_id, :wave, 'open', 0
+    again = "chains.state IN ('left', 'done')" if new_tries else "chains.state = 'left'"
+    query = f"""
+        INSERT INTO chains (run_id, cell_id, planned_id, wave, state, n_leases, new_tries)
+        SELECT :run_id, cell_id, planned_id, :wave, 'open', 0, :new_tries
         FROM unnest(CAST(:cells AS bigint[]), CAST(:planned AS bigint[])) WITH ORDINALITY
             AS offered (cell_id, planned_id, place)
         ORDER BY place
-        ON CONFLICT (cell_id, planned_id) DO UPDATE SET state = 'open', worker_id = NULL
-            WHERE chains.state = 'left'
+        ON CONFLICT (cell_id, planned_id) DO UPDATE
+            SET state = 'open', worker_id = NULL, n_leases = 0, new_tries = excluded.new_tries WHERE {again}
     """
     with ledger.changing() as connection:
         for start in range(0, len(chains), CHAINS_PER_STATEMENT):
             cells, planned = zip(*chains[start : start + CHAINS_PER_STATEMENT], strict=True)
             connection.execute(
-                text(query), {"run_id": run_id, "wave": wave, "cells": list(cells), "planned": list(planned)}
-            )
+                text(query),
+                {"run_id": run_id, "wave": wave, "cells": list(cells), "planned": list(planned),
+                 "new_tries": int(new_tries)},
+            )  # fmt: skip
 
 
 def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_score: bool = False) -> list[Leased]:
@@ -66,7 +69,7 @@ def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_
         )
         UPDATE chains SET state = '{after}', worker_id = :worker_id, n_leases = n_leases + 1
         FROM taken WHERE chains.chain_id = taken.chain_id
-        RETURNING chains.chain_id, chains.cell_id, chains.planned_id, chains.n_leases
+        RETURNING chains.chain_id, chains.cell_id, chains.planned_id, chains.n_leases, chains.new_tries
     """
     values = {"worker_id": worker.worker_id, "cells": list(wanted), "most": list(wanted.values())}
     with ledger.changing() as connection:
@@ -84,6 +87,7 @@ def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_
             planned_id=row.planned_id,
             to_score=to_score,
             n_leases=row.n_leases,
+            new_tries=bool(row.new_tries),
         )
         for row in found
     ]
@@ -119,3 +123,17 @@ def standing(ledger: Ledger, run_id: str) -> dict[int, dict[ChainState, int]]:
     for row in found:
         counts.setdefault(row.cell_id, {})[row.state] = row.n
     return counts
+
+
+def leave(ledger: Ledger, run_id: str, cell_ids: Sequence[int]) -> None:
+    """Offer what nobody has taken of these cells no more: their model was stopped."""
+    query = "UPDATE chains SET state = 'left' WHERE run_id = :run_id AND state = 'open' AND cell_id = ANY(:cell_ids)"
+    with ledger.changing() as connection:
+        connection.execute(text(query), {"run_id": run_id, "cell_ids": list(cell_ids)})
+
+
+def unfinished(ledger: Ledger, run_id: str) -> list[tuple[int, int]]:
+    """List chains that are not done, as (cell id, id of the first planned sample)."""
+    query = "SELECT cell_id, planned_id FROM chains WHERE run_id = :run_id AND state <> 'done' ORDER BY chain_id"
+    with ledger.reading() as connection:
+        return [(row.cell_id, row.planned_id) for row in connection.execute(text(query), {"run_id": run_id})]

@@ -5,7 +5,9 @@ Pure. Instants are microseconds since the epoch by the clock of the database's s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 WorkerKind = Literal["all", "ask", "score"]
@@ -27,7 +29,7 @@ class WorkerRecord:
         expires_at_us: when it counts as dead, unless it is heard of before.
         places: requests it may have in flight; all workers' places together never exceed the run's concurrency.
         n_asked, n_scored: chains that it finished.
-        detail: why it ended; None = nothing to say.
+        detail: how it ended (`WorkerEnd`); None = it works.
     """
 
     worker_id: int
@@ -44,6 +46,59 @@ class WorkerRecord:
     n_asked: int
     n_scored: int
     detail: str | None
+
+    @property
+    def end(self) -> WorkerEnd | None:
+        """How it ended; None = it works."""
+        return None if self.detail is None else WorkerEnd.from_json(self.detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverRecord:
+    """The process that offers a run's work.
+
+    Attributes:
+        config: the options that hold for all workers, as `RunRecord.config`.
+    """
+
+    run_id: str
+    name: str
+    since_us: int
+    config: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Why a worker asks a model nothing more.
+
+    Attributes:
+        model: as typed.
+        is_budget: a budget has no room, which another one could have.
+    """
+
+    model: str
+    message: str
+    is_budget: bool
+    where: str | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEnd:
+    """How a worker ended: why, in words, and which models it had stopped to ask."""
+
+    why: str
+    stopped: tuple[Stopped, ...] = ()
+
+    def to_json(self) -> str:
+        """Write it as `workers.detail` holds it."""
+        return json.dumps({"why": self.why, "stopped": [asdict(one) for one in self.stopped]})
+
+    @classmethod
+    def from_json(cls, stored: str) -> WorkerEnd:
+        """Read it."""
+        values = json.loads(stored)
+        return cls(why=values["why"], stopped=tuple(Stopped(**one) for one in values["stopped"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +121,8 @@ class Leased:
     Attributes:
         planned_id: the first of its planned samples.
         to_score: it is answered; only its scores are missing.
-        n_leases: how often it has been taken, this time included; more than once = the ledger may know of attempts.
+        n_leases: how often it has been taken, this time included.
+        new_tries: its samples that failed for good have all their tries again.
     """
 
     chain_id: int
@@ -74,3 +130,4 @@ class Leased:
     planned_id: int
     to_score: bool
     n_leases: int
+    new_tries: bool

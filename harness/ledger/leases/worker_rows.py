@@ -6,12 +6,15 @@ transaction its right to write ends (`fence`), however late it wakes. All instan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from sqlalchemy import Connection, text
 
 from harness.errors import LedgerError, WorkerLost
-from harness.ledger.leases.lease_records import Beat, WorkerKind, WorkerRecord, WorkerState
+from harness.ledger.encoding import canonical_json
+from harness.ledger.leases.lease_records import Beat, DriverRecord, WorkerEnd, WorkerKind, WorkerRecord, WorkerState
 from harness.ledger.ledger import Ledger
 from harness.ledger.row_forms import record_of
 
@@ -120,29 +123,32 @@ def expire(ledger: Ledger, run_id: str) -> list[int]:
         ).scalars()
         gone = [int(worker_id) for worker_id in found]
         for worker_id in gone:
-            _end(connection, worker_id, "lost", "was not heard of in time")
+            _end(connection, worker_id, "lost", WorkerEnd(why="was not heard of in time"))
     return gone
 
 
-def end(ledger: Ledger, worker_id: int, state: WorkerState, *, detail: str | None = None) -> None:
-    """End a worker, or let it drain; what it still has is open again when it ends. One that is lost stays lost."""
+def drain(ledger: Ledger, worker_id: int) -> None:
+    """Note that a worker takes nothing more."""
     with ledger.changing() as connection:
-        if state == "draining":
-            connection.execute(
-                text("UPDATE workers SET state = 'draining' WHERE worker_id = :worker_id AND state = 'working'"),
-                {"worker_id": worker_id},
-            )
-        else:
-            _end(connection, worker_id, state, detail)
+        connection.execute(
+            text("UPDATE workers SET state = 'draining' WHERE worker_id = :worker_id AND state = 'working'"),
+            {"worker_id": worker_id},
+        )
 
 
-def _end(connection: Connection, worker_id: int, state: WorkerState, detail: str | None) -> None:
+def end(ledger: Ledger, worker_id: int, how: WorkerEnd, *, state: Literal["ended", "lost"] = "ended") -> None:
+    """End a worker; what it still has is open again. One that is lost stays lost."""
+    with ledger.changing() as connection:
+        _end(connection, worker_id, state, how)
+
+
+def _end(connection: Connection, worker_id: int, state: WorkerState, how: WorkerEnd) -> None:
     connection.execute(
         text(f"""
             UPDATE workers SET state = :state, ended_at_us = {NOW_US}, places = 0, in_flight = 0, detail = :detail
             WHERE worker_id = :worker_id AND {_ALIVE}
         """),
-        {"worker_id": worker_id, "state": state, "detail": detail},
+        {"worker_id": worker_id, "state": state, "detail": how.to_json()},
     )
     connection.execute(
         text("""
@@ -160,6 +166,43 @@ def workers(ledger: Ledger, run_id: str) -> Sequence[WorkerRecord]:
             text("SELECT * FROM workers WHERE run_id = :run_id ORDER BY worker_id"), {"run_id": run_id}
         ).all()
     return [record_of(WorkerRecord, row) for row in found]
+
+
+def drive(ledger: Ledger, run_id: str, *, name: str, config: Mapping[str, object]) -> None:
+    """Note who offers a run's work from now on, and the options that all workers follow."""
+    query = f"""
+        INSERT INTO drivers (run_id, name, since_us, config) VALUES (:run_id, :name, {NOW_US}, :config)
+        ON CONFLICT (run_id) DO UPDATE SET name = excluded.name, since_us = excluded.since_us, config = excluded.config
+    """
+    with ledger.changing() as connection:
+        connection.execute(text(query), {"run_id": run_id, "name": name, "config": canonical_json(config)})
+
+
+def driver_of(ledger: Ledger, run_id: str) -> DriverRecord | None:
+    """Read who offers a run's work, or did so last; None = it never had workers."""
+    with ledger.reading() as connection:
+        found = connection.execute(
+            text("SELECT * FROM drivers WHERE run_id = :run_id"), {"run_id": run_id}
+        ).one_or_none()
+    return None if found is None else record_of(DriverRecord, found, config=json.loads(found.config))
+
+
+def worker_of(ledger: Ledger, worker_id: int) -> WorkerRecord:
+    """Read one worker."""
+    query = text("SELECT * FROM workers WHERE worker_id = :worker_id")
+    with ledger.reading() as connection:
+        return record_of(WorkerRecord, connection.execute(query, {"worker_id": worker_id}).one())
+
+
+def others_in_flight(ledger: Ledger, worker: WorkerRecord) -> int:
+    """Count the requests that other living workers of a run have in flight, as they said last."""
+    query = f"""
+        SELECT coalesce(sum(in_flight), 0) FROM workers
+        WHERE run_id = :run_id AND worker_id <> :worker_id AND {_ALIVE} AND expires_at_us > {NOW_US}
+    """
+    with ledger.reading() as connection:
+        found = connection.execute(text(query), {"run_id": worker.run_id, "worker_id": worker.worker_id})
+        return int(found.scalar_one())
 
 
 def _one_at_a_time(connection: Connection, run_id: str) -> None:

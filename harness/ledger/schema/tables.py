@@ -440,6 +440,17 @@ workers = Table(
     sqlite_strict=True,
 )
 
+drivers = Table(
+    "drivers",
+    metadata,
+    # the process that offers a run's work now or did so last, and the options that all its workers follow
+    Column("run_id", Text, ForeignKey("runs.run_id"), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("since_us", Int64, nullable=False),
+    Column("config", Text, nullable=False),
+    sqlite_strict=True,
+)
+
 chains = Table(
     "chains",
     metadata,
@@ -452,6 +463,9 @@ chains = Table(
     Column("state", Text, nullable=False),
     Column("worker_id", Int64, ForeignKey("workers.worker_id")),
     Column("n_leases", Int64, nullable=False),
+    # samples that failed for good are asked once more, each with all its tries
+    Column("new_tries", Flag01, nullable=False),
+    _flag("new_tries"),
     UniqueConstraint("cell_id", "planned_id"),
     _one_of("state", CHAIN_STATES),
     _not_negative("wave", "n_leases"),

@@ -169,6 +169,12 @@ class ConcurrencyLimiter:
         self._admit()
         self.wake()
 
+    def resize(self, concurrency: int) -> None:
+        """Allow more or fewer requests in flight; those that are under way stay."""
+        self.concurrency = concurrency
+        self._admit()
+        self.wake()
+
     def wake(self) -> None:
         """Let everyone who waits for a change look again."""
         if self._watching:

@@ -20,6 +20,7 @@ _REAL: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite"
 def upgrade() -> None:
     """Add the tables, empty. Unlike facts, their rows change."""
     _make_workers()
+    _make_drivers()
     _make_chains()
     _make_paces()
 
@@ -67,6 +68,19 @@ def _make_workers() -> None:
     op.create_index("ix_workers_run_id", "workers", ["run_id"])
 
 
+def _make_drivers() -> None:
+    op.create_table(
+        "drivers",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        _number("since_us"),
+        sa.Column("config", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", name="pk_drivers"),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="fk_drivers_run_id"),
+        sqlite_strict=True,
+    )
+
+
 def _make_chains() -> None:
     op.create_table(
         "chains",
@@ -78,6 +92,8 @@ def _make_chains() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         _number("worker_id", nullable=True),
         _number("n_leases"),
+        sa.Column("new_tries", sa.SmallInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.CheckConstraint("new_tries = 0 OR new_tries = 1", name=op.f("ck_chains_new_tries_is_flag")),
         sa.PrimaryKeyConstraint("chain_id", name="pk_chains"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name="fk_chains_run_id"),
         sa.ForeignKeyConstraint(["cell_id"], ["cells.cell_id"], name="fk_chains_cell_id"),

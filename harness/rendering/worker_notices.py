@@ -1,0 +1,51 @@
+"""What a worker says while it works: notices, no progress; its driver shows how far the run is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness.rendering.printable import printable
+from harness.secrets import redact_known
+
+if TYPE_CHECKING:
+    from harness.errors import ProviderError
+    from harness.models import ModelSpec
+    from harness.runner.forecast.bills import BillForecast
+    from harness.runner.precision.planned_bill import WavesPlan
+    from harness.runner.requests.attempt_ends import Spent
+
+
+class WorkerNotices:
+    """An observer that only passes notices on."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def attempt_sent(self, model: ModelSpec) -> None:
+        """The ledger has it."""
+
+    def attempt_settled(self, model: ModelSpec, *, spent: Spent, error: ProviderError | None) -> None:
+        """The ledger has it."""
+
+    def waves_planned(self, plan: WavesPlan) -> None:
+        """The driver's."""
+
+    def samples_planned(self, model: ModelSpec, n_samples: int) -> None:
+        """The driver's."""
+
+    def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
+        """The ledger has it."""
+
+    def forecast_made(self, forecast: BillForecast, *, spent: int) -> None:
+        """The driver's."""
+
+    def ask(self, question: str, *, is_over: Callable[[], bool]) -> bool:  # noqa: ARG002  # the interface
+        """Nobody sits here: no."""
+        return False
+
+    def notice(self, text: str) -> None:
+        """Say something once."""
+        if not self._quiet:
+            print(printable(redact_known(text)), file=sys.stderr, flush=True)

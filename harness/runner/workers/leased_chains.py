@@ -1,0 +1,152 @@
+"""The chains that a worker has taken: a few at a time from the ledger, with what the ledger knows of their samples.
+
+Data flows leases -> `next` of each model -> `ended` -> the ledger, with the next lease. Everything here is done in one
+thread beside the event loop, a few round trips for many requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from harness.ledger import Ledger
+from harness.ledger.leases.chain_leases import finish, take
+from harness.ledger.leases.lease_records import ChainState, Leased, WorkerRecord
+from harness.ledger.records import Purpose, SampleOutcome
+from harness.runner.failed_samples import Outcomes, with_new_tries
+from harness.runner.model_queues import ModelQueue
+from harness.runner.plan import Chain, PreparedRun
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedOutcomes:
+    """What the ledger knows of the samples of leased chains, by purpose; it grows with what is leased."""
+
+    by_purpose: dict[Purpose, dict[tuple[int, int], SampleOutcome]] = field(
+        default_factory=lambda: {"solve": {}, "judge": {}}
+    )
+
+    def of(self, purpose: Purpose) -> Outcomes:
+        """Give the outcomes of a purpose, as they are learned."""
+        return self.by_purpose.setdefault(purpose, {})
+
+    def learn(self, ledger: Ledger, run_id: str, leased: Sequence[Leased], planned_ids: Sequence[int]) -> None:
+        """Read what is known of some samples."""
+        fresh = {one.cell_id for one in leased if one.new_tries}
+        for purpose, known in self.by_purpose.items():
+            found = ledger.outcomes(run_id, purpose=purpose, planned_ids=planned_ids)
+            again = with_new_tries({key: one for key, one in found.items() if key[0] in fresh})
+            known.update({**found, **again})
+
+    def forget(self, cell_id: int, planned_ids: Sequence[int]) -> None:
+        """Let go of samples that are done with."""
+        for known in self.by_purpose.values():
+            for planned_id in planned_ids:
+                known.pop((cell_id, planned_id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A leased chain and what is to be asked in it."""
+
+    leased: Leased
+    chain: Chain
+    planned_ids: list[int]
+
+
+class LeasedChains:
+    """What one worker has taken.
+
+    Attributes:
+        n_asked, n_scored: chains done.
+        n_open: taken and not ended.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        worker: WorkerRecord,
+        prepared: PreparedRun,
+        queues: Sequence[ModelQueue],
+        known: LeasedOutcomes,
+    ) -> None:
+        self.ledger = ledger
+        self.worker = worker
+        self.n_asked = 0
+        self.n_scored = 0
+        self.n_open = 0
+        self._known = known
+        self._waiting: dict[int, deque[Work]] = {id(queue): deque() for queue in queues}
+        self._queue_of = {cell_id: queue for queue in queues for cell_id in queue.cell_ids.values()}
+        self._chains = {_first_id(queue, chain): chain for queue in queues[:1] for chain in prepared.chains}
+        self._ended: dict[int, ChainState] = {}
+
+    def waiting(self, queue: ModelQueue) -> deque[Work]:
+        """Chains of a model that nobody has begun."""
+        return self._waiting[id(queue)]
+
+    async def refill(self, most_per_model: int) -> int:
+        """Take more chains of models that have few; says how many came.
+
+        Raises:
+            WorkerLost: this worker counts as dead.
+        """
+        wanted: dict[int, int] = {}
+        for cell_id, queue in self._queue_of.items():
+            lacking = most_per_model - len(self.waiting(queue))
+            if queue.stopped_by is None and lacking > 0 and 2 * lacking >= most_per_model:
+                wanted[cell_id] = lacking
+        taken: list[Work] = await asyncio.to_thread(self._take, wanted) if wanted else []
+        for work in taken:
+            self.waiting(self._queue_of[work.leased.cell_id]).append(work)
+        self.n_open += len(taken)
+        return len(taken)
+
+    def _take(self, wanted: dict[int, int]) -> list[Work]:
+        kind = self.worker.kind
+        leased = [] if kind == "score" else take(self.ledger, self.worker, wanted)
+        if not leased and kind != "ask":
+            leased = take(self.ledger, self.worker, wanted, to_score=True)
+        taken = [self._work(one) for one in leased]
+        if taken:
+            ids = [planned_id for work in taken for planned_id in work.planned_ids]
+            self._known.learn(self.ledger, self.worker.run_id, leased, ids)
+        return taken
+
+    def _work(self, leased: Leased) -> Work:
+        chain, queue = self._chains[leased.planned_id], self._queue_of[leased.cell_id]
+        return Work(leased=leased, chain=chain, planned_ids=[queue.ids(item)[1] for item in chain])
+
+    def end(self, work: Work, state: ChainState) -> None:
+        """Remember what became of a chain; `flush` tells the ledger."""
+        self._ended[work.leased.chain_id] = state
+        self._known.forget(work.leased.cell_id, work.planned_ids)
+        self.n_open -= 1
+        if state in ("done", "answered"):
+            self.n_scored += work.leased.to_score
+            self.n_asked += not work.leased.to_score
+
+    def give_back(self) -> None:
+        """Give back what nobody has begun; of a model that was stopped it is left."""
+        for cell_queue in self._queue_of.values():
+            for work in self.waiting(cell_queue):
+                self.end(work, _unbegun(work, cell_queue))
+            self.waiting(cell_queue).clear()
+
+    async def flush(self) -> None:
+        """Tell the ledger what has ended."""
+        ended, self._ended = self._ended, {}
+        if ended:
+            await asyncio.to_thread(finish, self.ledger, self.worker, ended)
+
+
+def _unbegun(work: Work, queue: ModelQueue) -> ChainState:
+    if work.leased.to_score:
+        return "answered"
+    return "open" if queue.stopped_by is None else "left"
+
+
+def _first_id(queue: ModelQueue, chain: Chain) -> int:
+    return queue.planned_ids[chain[0].draw_order]

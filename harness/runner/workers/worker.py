@@ -1,0 +1,169 @@
+"""One worker of a run: it loads the suite by itself, takes chains that the driver offered, and stops when none is left.
+
+Data flows stored run -> the same plan (its digest is checked) -> leased chains -> attempts and scores in the ledger.
+Any launcher may start it, on any machine that reaches the ledger: the command line, a batch system, an engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from dataclasses import dataclass, field
+
+from harness.errors import InputError, LedgerError
+from harness.instants import from_us
+from harness.ledger import Ledger
+from harness.ledger.leases.lease_records import WorkerEnd, WorkerKind, WorkerRecord
+from harness.ledger.leases.worker_rows import LEASE_S, driver_of, end, enlist, needs_a_server, worker_of
+from harness.models import ModelSpec
+from harness.pricing.book import PriceBook
+from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
+from harness.runner.model_queues import RunObserver
+from harness.runner.options.preflight import refuse_another_run
+from harness.runner.plan import PreparedRun
+from harness.runner.preparation import prepare_run
+from harness.runner.session_setup import RunInLedger, SessionOptions, session_context, session_parts
+from harness.runner.spec import RunSpec
+from harness.runner.workers.later_scores import LaterScores
+from harness.runner.workers.leased_chains import LeasedChains, LeasedOutcomes
+from harness.runner.workers.worker_session import WorkerSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How a worker works, whatever the run asks.
+
+    Attributes:
+        kind: `ask` leaves programs to others to score, `score` scores what others have answered, `all` does both.
+        lease_s: how long it counts as alive without being heard of.
+        session: clock, waits and signals.
+    """
+
+    kind: WorkerKind = "all"
+    lease_s: float = LEASE_S
+    session: SessionOptions = field(default_factory=SessionOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerResult:
+    """What a worker did.
+
+    Attributes:
+        n_asked, n_scored: chains that it finished by asking, or by scoring alone.
+        ended: how it ended.
+        is_drained: it was told to stop before nothing was left.
+    """
+
+    worker_id: int
+    n_asked: int
+    n_scored: int
+    ended: WorkerEnd
+    is_drained: bool = False
+
+    def line(self) -> str:
+        """Say it in one line."""
+        scored = f", scored {self.n_scored:,} more" if self.n_scored else ""
+        return f"worker {self.worker_id}: asked {self.n_asked:,} chains{scored}; {self.ended.why}"
+
+
+def work_on(
+    ledger: Ledger, book: PriceBook, run_id: str, *, observer: RunObserver, options: WorkerOptions
+) -> WorkerResult:
+    """Work on a run until nothing is left of it, or a signal says to drain.
+
+    Raises:
+        InputError: there is no such run, or this machine loads another suite than the run was planned with.
+        LedgerError: the ledger is a file, or cannot be used any more.
+        WorkerLost: this worker stood still for so long that others took its work.
+    """
+    needs_a_server(ledger)
+    stored = ledger.run(run_id)
+    if stored is None:
+        raise InputError(f"there is no run {run_id}", where=ledger.database, fix="see: benchtab runs list")
+    driver = driver_of(ledger, run_id)
+    if driver is None:
+        raise _no_driver(run_id, ledger)
+    prepared = prepare_run(
+        RunSpec.from_json(driver.config), run_id=run_id, book=book, now=from_us(stored.created_at_us)
+    )
+    refuse_another_run(prepared, stored)
+    worker_id = enlist(ledger, run_id, name=worker_name(), kind=options.kind, lease_s=options.lease_s)
+    worker = worker_of(ledger, worker_id)
+    how = WorkerEnd(why="broke off")
+    try:
+        with fast_loop() as loop, frozen_garbage():
+            result = loop.run(_session(prepared, ledger, book, worker, observer, options))
+        how = result.ended
+    except BaseException as error:
+        how = WorkerEnd(why=f"{type(error).__name__}: {error}".splitlines()[0][:300])
+        raise
+    finally:
+        with contextlib.suppress(LedgerError):  # then its lease expires
+            end(ledger, worker_id, how)
+    return result
+
+
+def worker_name() -> str:
+    """Name this process to people who look at a run's workers."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+async def _session(
+    prepared: PreparedRun,
+    ledger: Ledger,
+    book: PriceBook,
+    worker: WorkerRecord,
+    observer: RunObserver,
+    options: WorkerOptions,
+) -> WorkerResult:
+    known = LeasedOutcomes()
+    plan = _in_ledger(prepared, ledger, known)
+    async with contextlib.AsyncExitStack() as stack:
+        writer = await stack.enter_async_context(ledger.writer(worker))
+        context = session_context(plan, book, writer, observer, options.session)
+        later = LaterScores(leaves_programs=options.kind == "ask" and prepared.spec.keep_transcripts)
+        parts = await session_parts(stack, plan, context, observer, writer=writer, scorer=later.make)
+        chains = LeasedChains(ledger, worker, prepared, parts.queues, known)
+        session = WorkerSession(chains, parts.queues, parts.work, context=context, later=later, lease_s=options.lease_s)
+        stop = interrupted_by_signals(session.interrupt)
+        with stop if options.session.handle_signals else contextlib.nullcontext():
+            ended = await session.run()
+    return WorkerResult(
+        worker_id=worker.worker_id,
+        n_asked=chains.n_asked,
+        n_scored=chains.n_scored,
+        ended=ended,
+        is_drained=session.interrupted,
+    )
+
+
+def _in_ledger(prepared: PreparedRun, ledger: Ledger, known: LeasedOutcomes) -> RunInLedger:
+    """Find the ids of a run that its driver has stored."""
+    ids = {(cell.suite, ModelSpec.of(cell)): cell.cell_id for cell in ledger.cells(prepared.run_id)}
+    cell_ids = {
+        model.spec: {
+            loaded.suite.name: cell_id
+            for loaded in prepared.suites
+            if (cell_id := ids.get((loaded.suite.name, model.spec))) is not None
+        }
+        for model in prepared.models
+    }
+    planned = ledger.planned(prepared.run_id)
+    if len(planned) != len(prepared.items) or any(len(cells) < len(prepared.suites) for cells in cell_ids.values()):
+        raise _no_driver(prepared.run_id, ledger)
+    return RunInLedger(
+        prepared=prepared,
+        ledger=ledger,
+        cell_ids=cell_ids,
+        planned_ids=[sample.planned_id for sample in planned if sample.planned_id is not None],
+        outcomes=known.of,
+    )
+
+
+def _no_driver(run_id: str, ledger: Ledger) -> LedgerError:
+    return LedgerError(
+        f"run {run_id} offers no work to workers",
+        where=ledger.database,
+        fix=f"start its driver first: benchtab run SUITE -m MODEL --run-id {run_id} --workers N (0: none of its own)",
+    )

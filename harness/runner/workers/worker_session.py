@@ -1,0 +1,226 @@
+"""The event loop of a worker: it says that it lives, takes what it can ask soon, asks it, and knows when to stop.
+
+Data flows heartbeats -> places in flight; `LeasedChains` -> `SampleWork` -> the ledger. What others have learned of a
+budget or a pace is asked of the ledger, never of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from harness.errors import BudgetReached, LedgerError, WorkerLost
+from harness.ledger.leases.chain_leases import standing
+from harness.ledger.leases.lease_records import ChainState, Stopped, WorkerEnd
+from harness.ledger.leases.worker_rows import beat, drain, expire
+from harness.ledger.locks import is_driven
+from harness.runner.model_queues import ModelQueue
+from harness.runner.options.precision_options import target_of
+from harness.runner.requests.session_context import SessionContext
+from harness.runner.sample_work import SampleWork
+from harness.runner.traffic.limiter import SampleLeft
+from harness.runner.workers.later_scores import LaterScores
+from harness.runner.workers.leased_chains import LeasedChains, Work
+
+BEATS_PER_LEASE = 10
+LONGEST_BEAT_S = 1.0
+"""What one worker learns, all know within a beat."""
+LEAST_AHEAD = 4
+
+
+class WorkerSession:
+    """Works the chains of one worker.
+
+    Attributes:
+        interrupted: it was told to stop before nothing was left.
+    """
+
+    def __init__(
+        self,
+        chains: LeasedChains,
+        queues: Sequence[ModelQueue],
+        work: SampleWork,
+        *,
+        context: SessionContext,
+        later: LaterScores,
+        lease_s: float,
+    ) -> None:
+        self._chains = chains
+        self._queues = queues
+        self._work = work
+        self._context = context
+        self._later = later
+        self._lease_s = lease_s
+        self._beat_s = min(LONGEST_BEAT_S, lease_s / BEATS_PER_LEASE)
+        self._ledger, self._worker = chains.ledger, chains.worker
+        self._offers_all_at_once = target_of(context.options) is None and context.options.pilot is None
+        self._hungry = asyncio.Event()
+        self._fed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: BaseException | None = None
+        self._is_over = False
+        self._is_draining = False
+        self._ahead = LEAST_AHEAD
+        self._ended = ""
+        self.interrupted = False
+
+    async def run(self) -> WorkerEnd:
+        """Work until nothing is left; says how it ended.
+
+        Raises:
+            WorkerLost: this worker counts as dead; what was in flight stays possibly billed.
+            LedgerError: the ledger cannot be used any more.
+        """
+        self._context.limiter.resize(0)
+        n_tasks = 2 * self._context.options.concurrency
+        self._tasks = [asyncio.create_task(self._asker(queue)) for queue in self._queues for _ in range(n_tasks)]
+        try:
+            await self._live()
+        except Exception as error:  # noqa: BLE001  # told below, after draining
+            self._fail(error)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not isinstance(self._failure, WorkerLost):
+            self._chains.give_back()
+            with contextlib.suppress(LedgerError):  # then its lease expires
+                await self._chains.flush()
+        if self._failure is not None:
+            raise self._failure
+        return self._how(self._ended)
+
+    def _how(self, why: str) -> WorkerEnd:
+        stopped = [
+            Stopped(
+                model=str(queue.model.spec),
+                message=reason.message,
+                is_budget=isinstance(reason, BudgetReached),
+                where=reason.where,
+                fix=reason.fix,
+            )
+            for queue in self._queues
+            if (reason := queue.stopped_by) is not None
+        ]
+        return WorkerEnd(why=why, stopped=tuple(stopped))
+
+    def interrupt(self) -> None:
+        """First call: send nothing more and drain. Second call: give up on what is in flight (it may be billed)."""
+        if self.interrupted:
+            self._cancel()
+            return
+        self.interrupted = True
+        self._stop("told to stop")
+
+    def _stop(self, why: str) -> None:
+        self._ended = self._ended or why
+        self._is_over = True
+        self._context.stopping.set()
+        for queue in self._queues:
+            queue.sender.close()
+        self._hungry.set()
+        self._fed.set()
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._stop("broke off")
+        if isinstance(error, WorkerLost):
+            self._cancel()
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    # what speaks to the ledger about this worker and its leases
+
+    async def _live(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_beat_s = loop.time()
+        while not self._is_over or self._n_begun():
+            self._hungry.clear()
+            if loop.time() >= next_beat_s:
+                await self._beat()
+                next_beat_s = loop.time() + self._beat_s
+            if not self._is_over:
+                await self._feed()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hungry.wait(), max(0.0, next_beat_s - loop.time()))
+
+    def _n_begun(self) -> int:
+        return self._chains.n_open - sum(len(self._chains.waiting(queue)) for queue in self._queues)
+
+    async def _beat(self) -> None:
+        """Say that this worker lives, and what it has done; take the places that it gets."""
+        limiter, chains = self._context.limiter, self._chains
+        if self._is_over and not self._is_draining:
+            self._is_draining = True
+            await asyncio.to_thread(drain, self._ledger, self._worker.worker_id)
+        await chains.flush()
+        heard = await asyncio.to_thread(
+            beat,
+            self._ledger,
+            self._worker,
+            concurrency=self._context.options.concurrency,
+            in_flight=limiter.unsettled,
+            n_asked=chains.n_asked,
+            n_scored=chains.n_scored,
+            lease_s=self._lease_s,
+        )
+        if heard.run_status != "running":
+            self._stop("the run was stopped")
+        limiter.resize(heard.places)
+        self._ahead = max(LEAST_AHEAD, 2 * heard.places)
+
+    async def _feed(self) -> None:
+        if await self._chains.refill(self._ahead):
+            self._fed.set()
+        elif not self._chains.n_open:
+            await self._end_if_nothing_is_left()
+
+    async def _end_if_nothing_is_left(self) -> None:
+        """Look whether anything may still come to this worker; give up the dead, whose work it could take."""
+        run_id = self._worker.run_id
+        await asyncio.to_thread(expire, self._ledger, run_id)
+        stopped = [queue.stopped_by for queue in self._queues]
+        if all(stopped):
+            self._stop(f"stopped: {stopped[0]}".splitlines()[0])
+            return
+        counts = await asyncio.to_thread(standing, self._ledger, run_id)
+        states = {state for by_state in counts.values() for state in by_state}
+        if states - {"done", "left"}:
+            return
+        if states and self._offers_all_at_once:
+            self._stop("nothing is left")
+        elif not await asyncio.to_thread(is_driven, self._ledger.engine, run_id):
+            self._stop(f"nobody drives this run: benchtab run --resume {run_id} --workers N goes on with it")
+
+    # the tasks that ask
+
+    async def _asker(self, queue: ModelQueue) -> None:
+        while (work := await self._next(queue)) is not None:
+            self._chains.end(work, await self._worked(queue, work))
+            if self._is_over:
+                self._hungry.set()  # it may have been the last
+
+    async def _next(self, queue: ModelQueue) -> Work | None:
+        waiting = self._chains.waiting(queue)
+        while not self._is_over and queue.stopped_by is None:
+            if 2 * len(waiting) <= self._ahead:
+                self._hungry.set()
+            if waiting:
+                return waiting.popleft()
+            self._fed.clear()
+            await self._fed.wait()
+        return None
+
+    async def _worked(self, queue: ModelQueue, work: Work) -> ChainState:
+        back: ChainState = "answered" if work.leased.to_score else "open"
+        try:
+            await self._work.work(queue, work.chain)
+        except SampleLeft:
+            return back if queue.stopped_by is None else "left"
+        except BudgetReached as reached:
+            queue.stop(reached)
+            return "left"
+        except Exception as error:  # noqa: BLE001 - nothing may die in silence inside a task
+            self._fail(error)
+            return back
+        return "answered" if self._later.take(work.planned_ids) else "done"
