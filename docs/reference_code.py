@@ -33,6 +33,10 @@ TABLES = {
     "forecasts": "What a run or one of its cells was expected to cost, with what it was made from. Append-only.",
     "imported_files": "Files of other tools that a run was imported from; counts are of all files read together, and"
     " stand with the first. Append-only.",
+    "workers": "Who works on a run: a process each, which writes only as long as it is known to live (PostgreSQL).",
+    "drivers": "The process that offers a run's work to workers, and the options that all of them follow.",
+    "chains": "What workers take: planned samples that are asked one after the other, named by the first of them.",
+    "paces": "What all workers of a run together may send to one model.",
     "imported_costs": "What the tool that wrote a log says that a request cost; it never replaces the list price."
     " Append-only.",
     "invoiced": "What a provider's account says of an attempt whose bill was not known. Append-only.",

@@ -44,9 +44,9 @@ def worker(
     """
     from harness.pricing.model_facts import lay_over
     from harness.pricing.price_files import load_price_book
-    from harness.rendering.worker_notices import WorkerNotices
+    from harness.cli.terminal.worker_notices import WorkerNotices
     from harness.runner.session_setup import SessionOptions
-    from harness.runner.workers.worker import WorkerOptions, work_on
+    from harness.runner.workers.one_worker import WorkerOptions, work_on
     from harness.runner.workers.worker_options import parse_kind
 
     options = WorkerOptions(kind=parse_kind(only), lease_s=lease_s, session=SessionOptions(handle_signals=True))

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import Connection, Engine, Select, Table, case, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from harness.errors import InputError, LedgerError, NoLedgerError
@@ -35,6 +35,7 @@ from harness.ledger.connections import (
 from harness.ledger.encoding import canonical_json
 from harness.ledger.leases.lease_records import WorkerRecord
 from harness.ledger.locks import Hold, hold_run_lock
+from harness.ledger.reading.underway.outcome_query import outcomes_query
 from harness.ledger.records import (
     Budget,
     CellRecord,
@@ -265,7 +266,7 @@ class Ledger:
             planned_ids: of these samples only; None = of all.
         """
         with self.reading() as connection:
-            found = connection.execute(_outcomes_query(run_id, purpose, planned_ids)).all()
+            found = connection.execute(outcomes_query(run_id, purpose, planned_ids)).all()
         return {(row.cell_id, row.planned_id): row_forms.sample_outcome(row) for row in found}
 
     # waves and forecasts
@@ -478,33 +479,3 @@ def _cell_key(cell: CellRecord) -> tuple[str, str, str, str | None]:
 
 def _planned_key(sample: PlannedRecord) -> tuple[str, str, str, int]:
     return (sample.suite, sample.task, sample.sample_id, sample.epoch)
-
-
-def _outcomes_query(run_id: str, purpose: Purpose, planned_ids: Collection[int] | None) -> Select[tuple[object, ...]]:
-    attempts, cells, scores = tables.attempts, tables.cells, tables.scores
-    chosen = attempts.c.planned_id.is_not(None) if planned_ids is None else attempts.c.planned_id.in_(planned_ids)
-    succeeded = attempts.c.status.in_(("succeeded", "reused"))
-    standing = (
-        select(
-            attempts.c.cell_id,
-            attempts.c.planned_id,
-            func.count().label("n_attempts"),
-            func.max(attempts.c.try_number).label("last_try_number"),
-            func.sum(case((attempts.c.status == "sent", 1), else_=0)).label("n_open"),
-            func.sum(case((attempts.c.status == "cancelled", 1), else_=0)).label("n_cancelled"),
-            func.max(case((succeeded, attempts.c.attempt_id))).label("succeeded_id"),
-            func.max(attempts.c.attempt_id).label("newest_id"),
-        )
-        .select_from(attempts.join(cells))
-        .where(cells.c.run_id == run_id, attempts.c.purpose == purpose, chosen)
-        .group_by(attempts.c.cell_id, attempts.c.planned_id)
-        .subquery()
-    )
-    deciding = attempts.alias("deciding")
-    scored = select(scores.c.score_id).where(scores.c.attempt_id == standing.c.succeeded_id).exists()
-    return select(
-        standing,
-        deciding.c.status,
-        deciding.c.error_class,
-        case((scored, 1), else_=0).label("scored"),
-    ).join(deciding, deciding.c.attempt_id == func.coalesce(standing.c.succeeded_id, standing.c.newest_id))

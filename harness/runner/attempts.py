@@ -26,6 +26,9 @@ from harness.runner.requests.settlement import answered, failed, finish_time
 from harness.runner.traffic.gate import NO_HEADERS
 from harness.runner.traffic.limiter import SampleLeft, Waiter, WaitingLine
 
+_OTHERS_S = 0.25
+"""How often a worker without a request in flight looks whether others' have left room in a budget."""
+
 
 class _Admitted(NamedTuple):
     """An attempt that is in the ledger and has its place."""
@@ -198,14 +201,24 @@ class RequestSender:
                     start = self.start(question, prepared, try_number=try_number, retry_of=retry_of)
                     attempt_id = await self._writer.send(start)
                 except BudgetReached:
-                    if self._limiter.unsettled == 0:
+                    if not await self._room_may_come():
                         raise
                 else:
                     waiter = self._limiter.line_up(self._line, tokens, first=True)
                     return await self._placed(start, attempt_id, waiter)
-                # requests in flight may settle so far below their worst case that there is room
-                await self._limiter.change()
             raise SampleLeft
+
+    async def _room_may_come(self) -> bool:
+        """Wait for a request in flight, which may settle so far below its worst case that there is room; False = there
+        is none, here or with other workers."""
+        if self._limiter.unsettled:
+            await self._limiter.change()
+            return True
+        others = self._context.others_in_flight
+        if others is None or not await others():
+            return False
+        await self._pause(_OTHERS_S)
+        return True
 
     async def _placed(self, start: AttemptStart, attempt_id: int, waiter: Waiter) -> _Admitted:
         """Wait for the place of a recorded attempt; one that cannot leave any more is withdrawn."""

@@ -11,7 +11,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -242,7 +242,13 @@ def _model_result(queue: ModelQueue) -> ModelResult:
 
 
 def session_context(
-    plan: RunInLedger, book: PriceBook, writer: LedgerWriter, observer: RunObserver, options: SessionOptions
+    plan: RunInLedger,
+    book: PriceBook,
+    writer: LedgerWriter,
+    observer: RunObserver,
+    options: SessionOptions,
+    *,
+    others_in_flight: Callable[[], Awaitable[bool]] | None = None,
 ) -> SessionContext:
     """Make what all requests of a session share."""
     spec, capped = plan.prepared.spec, capped_scopes(plan.ledger)
@@ -262,6 +268,7 @@ def session_context(
         stopping=asyncio.Event(),
         capped=capped,
         expected=ExpectedCosts() if spec.budget_mode == "expected" and capped else None,
+        others_in_flight=others_in_flight,
     )
 
 

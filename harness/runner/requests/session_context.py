@@ -6,7 +6,7 @@ Values and the few methods that a request needs of the ledger's writer and of wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +54,8 @@ class SessionContext:
     """What all requests of one session share.
 
     Attributes:
+        others_in_flight: whether other workers of the run have requests in flight, which may give room back to a
+            budget; None = there are no others.
         capped: budgets with a cap.
         own_scopes: budgets of this session alone, beside those of its run, models, days and months.
         expected: what answers usually cost; None = each worst case is reserved.
@@ -72,3 +74,4 @@ class SessionContext:
     capped: frozenset[str]
     own_scopes: tuple[str, ...] = ()
     expected: ExpectedCosts | None = None
+    others_in_flight: Callable[[], Awaitable[bool]] | None = None

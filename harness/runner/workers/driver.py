@@ -29,7 +29,7 @@ from harness.runner.plan import Chain, ModelPlan
 from harness.runner.session_setup import SessionOptions, StoredPlan, session_forecasts
 from harness.runner.wave_loop import ask_in_waves
 from harness.runner.workers.engines import Engine
-from harness.runner.workers.worker import worker_name
+from harness.runner.workers.one_worker import worker_name
 
 T = TypeVar("T")
 LOOKS_PER_S = 4.0

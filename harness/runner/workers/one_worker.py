@@ -6,6 +6,7 @@ Any launcher may start it, on any machine that reaches the ledger: the command l
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -15,7 +16,15 @@ from harness.errors import InputError, LedgerError
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.leases.lease_records import WorkerEnd, WorkerKind, WorkerRecord
-from harness.ledger.leases.worker_rows import LEASE_S, driver_of, end, enlist, needs_a_server, worker_of
+from harness.ledger.leases.worker_rows import (
+    LEASE_S,
+    driver_of,
+    end,
+    enlist,
+    needs_a_server,
+    others_in_flight,
+    worker_of,
+)
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
@@ -117,11 +126,14 @@ async def _session(
     observer: RunObserver,
     options: WorkerOptions,
 ) -> WorkerResult:
+    async def others() -> bool:
+        return await asyncio.to_thread(others_in_flight, ledger, worker) > 0
+
     known = LeasedOutcomes()
     plan = _in_ledger(prepared, ledger, known)
     async with contextlib.AsyncExitStack() as stack:
         writer = await stack.enter_async_context(ledger.writer(worker))
-        context = session_context(plan, book, writer, observer, options.session)
+        context = session_context(plan, book, writer, observer, options.session, others_in_flight=others)
         later = LaterScores(leaves_programs=options.kind == "ask" and prepared.spec.keep_transcripts)
         parts = await session_parts(stack, plan, context, observer, writer=writer, scorer=later.make)
         chains = LeasedChains(ledger, worker, prepared, parts.queues, known)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.rendering.printable import printable
-from harness.secrets import redact_known
+from harness.cli.terminal.output import say
 
 if TYPE_CHECKING:
     from harness.errors import ProviderError
@@ -48,4 +46,4 @@ class WorkerNotices:
     def notice(self, text: str) -> None:
         """Say something once."""
         if not self._quiet:
-            print(printable(redact_known(text)), file=sys.stderr, flush=True)
+            say(text)
