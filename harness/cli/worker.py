@@ -42,9 +42,9 @@ def worker(
 
     SIGTERM drains: what is in flight is finished and stored, nothing more is taken. A second one gives it up.
     """
+    from harness.cli.terminal.worker_notices import WorkerNotices
     from harness.pricing.model_facts import lay_over
     from harness.pricing.price_files import load_price_book
-    from harness.cli.terminal.worker_notices import WorkerNotices
     from harness.runner.session_setup import SessionOptions
     from harness.runner.workers.one_worker import WorkerOptions, work_on
     from harness.runner.workers.worker_options import parse_kind
