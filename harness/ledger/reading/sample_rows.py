@@ -45,7 +45,8 @@ class Fact(IntEnum):
 
 
 _WHENS = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(PURPOSES_BY_NUMBER[:-1]))
-_PURPOSE = f"CASE purpose {_WHENS} ELSE {len(PURPOSES_BY_NUMBER) - 1} END"
+_SOLVE = f"WHEN 'solve' THEN {PURPOSES_BY_NUMBER.index('solve')}"  # the usual one, which is compared first
+_PURPOSE = f"CASE purpose {_SOLVE} {_WHENS} ELSE {len(PURPOSES_BY_NUMBER) - 1} END"
 _STATUS = (
     f"CASE attempts.status WHEN 'succeeded' THEN {SUCCEEDED} WHEN 'reused' THEN {REUSED} WHEN 'sent' THEN {SENT} "
     f"ELSE {UNANSWERED} END"
@@ -76,7 +77,8 @@ ATTEMPT_FACTS = (
 _OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
 _SPAN = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE {_OF_RUN}"
 # a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
-_ATTEMPTS = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}"
+_ALL_ATTEMPTS = "FROM attempts WHERE attempt_id BETWEEN :low AND :high"
+_ATTEMPTS = f"{_ALL_ATTEMPTS} AND +{_OF_RUN}"
 _PLAN = """
     SELECT planned_id, task, sample_id, inclusion_probability FROM planned_samples WHERE run_id = :run_id
     ORDER BY task, draw_order, epoch, planned_id
@@ -124,11 +126,14 @@ def run_rows(ledger: Readable, run_id: str, *, tokens: Sequence[str], reasons: S
     if span is None:
         return None
     bound = {"run_id": run_id, "first": span.first}
+    attempts, of_attempts = _ATTEMPTS, bound
+    if span.n_rows == span.n_ids:  # no other run wrote meanwhile: nothing need be looked up for each attempt
+        attempts, of_attempts = _ALL_ATTEMPTS, {"first": span.first}
     of_scores = {**bound, "last": span.last}
     columns = (*ATTEMPT_FACTS, *(f"coalesce({name}, 0)" for name in tokens))
     return RunRows(
         span=span,
-        attempts=joined_columns(ledger, columns, _ATTEMPTS, span, bound),
+        attempts=joined_columns(ledger, columns, attempts, span, of_attempts),
         planned=batches(ledger, _PLAN, values={"run_id": run_id}),
         scores=_scores(ledger, of_scores, span, reasons),
         other_reasons=(

@@ -6,7 +6,8 @@ Pure. Data flows columns of numbers (`RunRows`) -> `RunTotals`, some twenty byte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
@@ -48,6 +49,15 @@ def rate_vector(rates: Rates) -> tuple[float, ...]:
 def split_output(tokens: Sequence[int]) -> tuple[int, ...]:
     """Turn counts in the order of `TOKEN_COLUMNS` into disjoint ones: reasoning is a part of output there."""
     return (*tokens[:4], tokens[4] - tokens[5], tokens[5])
+
+
+def _ahead(slices: Iterator[Texts]) -> Iterator[Texts]:
+    """Have the database join the next slice while this one is added up."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, slices, None)
+        while (texts := coming.result()) is not None:
+            coming = reader.submit(next, slices, None)
+            yield texts
 
 
 def _numbers(texts: Texts) -> Ints:
@@ -209,7 +219,7 @@ class RunTotals:
         self._times = np.zeros((4, n_cells), np.int64)
         self._most_output = 0
         table = _RateTable.of(rates, self.cells)
-        for texts in rows.attempts:
+        for texts in _ahead(rows.attempts):
             self._add(_numbers(texts), tokens, table)
         self._results = _Results(rows)
 
@@ -312,7 +322,7 @@ class _Results:
         # one more than is meant, so that nothing need be written where there is none
         self._scores: NDArray[np.signedinteger] = np.zeros(rows.span.n_ids, np.int32)
         is_complete = True
-        for texts in rows.scores:
+        for texts in _ahead(rows.scores):
             attempt, score_id, found = _numbers(texts)
             ordered = np.sort(attempt)
             if (ordered[1:] == ordered[:-1]).any():  # scored again: the newest counts
