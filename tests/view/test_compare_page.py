@@ -125,6 +125,7 @@ def test_price_of_another_model_is_not_called_usage(compared: TestClient) -> Non
     before, now = float(row["base_cost_per_task_usd"]), float(row["head_cost_per_task_usd"])
     assert float(row["price_ratio"]) * float(row["usage_ratio"]) == pytest.approx(now / before)
     assert row["cause"] == "price and usage"
+    assert float(row["by_usage_usd"]) + float(row["by_price_usd"]) == pytest.approx(now - before)
 
 
 def verdicts(database: Path) -> dict[tuple[str, str, str, str], str]:

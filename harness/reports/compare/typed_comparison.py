@@ -25,6 +25,8 @@ _COLUMNS = (
     *(Column(name=name, kind="ratio") for name in ("base_score", "head_score")),
     *(Column(name=f"{name}{end}", kind="ratio") for name in _ESTIMATES for end in ("", "_low", "_high")),
     *(Column(name=name, kind="ratio") for name in ("price_ratio", "usage_ratio")),
+    Column(name="by_usage_usd", kind="decimal", unit="USD", description="Change of an answer's cost by other usage."),
+    Column(name="by_price_usd", kind="decimal", unit="USD", description="Change of an answer's cost by other prices."),
     *(Column(name=name) for name in ("cause", "cost_verdict", "score_verdict", "verdict")),
     Column(name="more_samples_to_decide", kind="integer"),
     Column(name="reasons"),
@@ -35,8 +37,10 @@ _COLUMNS = (
 def comparison_rows(made: Comparison) -> Table:
     """Give every row of a comparison with a typed column for each fact of `compare --json`."""
     rows = []
-    for found in comparison_object(made)["rows"]:
+    for row, found in zip(made.rows, comparison_object(made)["rows"], strict=True):
+        usage, price = moves(row) or (None, None)
         values = {**found, **dict(_ends(found)), "reasons": "; ".join(found["reasons"]), "level": made.level}
+        values |= {"by_usage_usd": usage, "by_price_usd": price}
         rows.append(tuple(_typed(values[column.name], column) for column in _COLUMNS))
     return Table(name="comparison", title="Comparison", columns=_COLUMNS, rows=rows)
 
