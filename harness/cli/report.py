@@ -36,7 +36,7 @@ EXAMPLES = examples(
     "benchtab report RUN -o report.html       # or .md, .csv, .json",
     "benchtab report RUN --as-of 2025-06-10   # at that day's prices",
     "benchtab report --dearest 20             # the samples that cost most",
-    "benchtab report RUN --sample TASK/SAMPLE # one question: answers, attempts, how the cost came about",
+    "benchtab report RUN --sample TASK/SAMPLE # one question, every attempt",
     "benchtab report RUN --what-if batch --what-if sim/reasoner=openai/o1",
 )
 
