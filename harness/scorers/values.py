@@ -11,13 +11,7 @@ from typing import Literal
 
 from harness.declared import request_value
 from harness.messages import Message
-
-UnscoredReason = Literal["no_answer", "truncated", "refused", "failed", "unsandboxed", "undecided"]
-
-COUNTED_WRONG = frozenset({"no_answer", "truncated", "refused"})
-"""Unscored replies that count as wrong: the model was asked, was billed and gave no right answer. Published protocols
-count so. Where the reply or the verdict never came (`failed`, `unsandboxed`, `undecided`), nothing is known of the
-model: such samples are left out."""
+from harness.replies.unscored import UnscoredReason
 
 
 @request_value

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 """Confidence level of every interval in a report."""
+QUANTILES = "scipy.special"
+"""The library that quantiles come from, loaded when the first is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

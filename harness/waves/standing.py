@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from harness.ledger.connections import Readable
 from harness.ledger.reading.sample_rows import NEWEST_SCORE, REUSED, SENT, UNANSWERED, AnswerRow, answer_rows
-from harness.scorers.values import COUNTED_WRONG
+from harness.replies.unscored import COUNTED_WRONG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,20 @@ with Ledger.open(database) as ledger:
     run_suites(spec, ledger=ledger, book=load_price_book(), observe=lambda _: contextlib.nullcontext(Ending()))
 """
 
+NOT_FOR_A_REPORT = {
+    *("litellm", "openai", "aiohttp", "datasets", "pandas", "pyarrow", "alembic", "requests", "scipy.stats"),
+    *("harness.runner.execution", "harness.scorers", "harness.sandbox", "harness.simulation", "harness.loaders"),
+    "sqlalchemy.dialects.postgresql",
+}
+WHAT_A_REPORT_IMPORTS = """
+import contextlib, sys
+from harness.cli import main
+sys.argv = ["benchtab", "report", "--db", sys.argv[1], "--json"]
+with contextlib.suppress(SystemExit):
+    main()
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -131,6 +145,18 @@ def test_a_run_imports_nothing_heavy_before_its_first_request(model: str, tmp_pa
     loaded = set(done.stdout.split())
     assert "harness.runner.execution" in loaded
     assert not NOT_BEFORE_A_REQUEST & loaded
+
+
+def test_a_report_imports_nothing_that_runs_scores_or_exports(tmp_path: Path) -> None:
+    db = tmp_path / "ledger.db"
+    assert said_here("run", "starter", "-m", "sim/direct", "--limit", "2", "--yes", "--db", str(db)).code == 0
+    done = subprocess.run(
+        [sys.executable, "-c", WHAT_A_REPORT_IMPORTS, str(db)], capture_output=True, text=True, check=True
+    )
+    assert '"sim"' in done.stdout, done.stdout
+    loaded = set(done.stderr.split())
+    assert "harness.reports.facts.assembly" in loaded
+    assert not NOT_FOR_A_REPORT & loaded
 
 
 def test_python_dash_m_harness_is_the_same_program() -> None:

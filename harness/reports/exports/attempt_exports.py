@@ -15,8 +15,8 @@ from harness.ledger.reading.arrow.arrow_rows import LEAST_FOR_A_PROCESS
 from harness.ledger.reading.charged_rows import charged_batches
 from harness.ledger.reading.export_rows import NAMES, STORED, stored_batches
 from harness.pricing.book import PriceBook
+from harness.replies.unscored import COUNTED_WRONG
 from harness.reports.exports.charges.charge_lines import ChargeLines
-from harness.scorers.values import COUNTED_WRONG
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,13 +12,13 @@ from harness.documents.stream import RowStream
 from harness.documents.table import Column
 from harness.ledger import Ledger
 from harness.pricing.book import PriceBook
+from harness.replies.unscored import COUNTED_WRONG
 from harness.reports.exports.attempt_exports import NAME_COLUMNS
 from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import SampleBills, Standing
 from harness.reports.exports.whole_samples import WholeSample, cells_of, whole_samples
 from harness.reports.facts.report_facts import Spend
 from harness.reports.precision.drawn_samples import DrawnSample, is_drawn
-from harness.scorers.values import COUNTED_WRONG
 
 MOST_ROWS, MOST_CHARACTERS = 5_000, 4_000_000
 """Of a batch of the stream."""

@@ -21,9 +21,9 @@ from harness.ledger.reading.export_rows import (
     scores_by_attempt,
 )
 from harness.ledger.records import TranscriptRow
+from harness.replies.unscored import COUNTED_WRONG
 from harness.reports.exports.sample_bills import ANSWERED, SampleBills, Standing
 from harness.reports.precision.drawn_samples import DrawnSample, drawn_samples
-from harness.scorers.values import COUNTED_WRONG
 from harness.secrets import redact_known
 
 SAMPLES_AT_A_TIME = 200

@@ -29,9 +29,9 @@ from harness.ledger.reading.viewed.indexed_rows import (
     touched_since,
 )
 from harness.pricing.book import PriceBook
+from harness.replies.unscored import UnscoredReason
 from harness.reports.exports.sample_bills import ANSWERED
 from harness.reports.precision.drawn_samples import is_drawn
-from harness.scorers.values import UnscoredReason
 from harness.view.answers.index_charges import REUSED, SENT, SOLVE, Charges, IndexCharges, Slice
 from harness.view.answers.index_plan import IndexPlan, Ints
 from harness.view.answers.sample_index import (

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.ledger.reading.viewed.indexed_rows import STATUS_OF, Heads, PlanSize
 from harness.money import EXACT, from_pico
-from harness.scorers.values import COUNTED_WRONG
+from harness.replies.unscored import COUNTED_WRONG
 from harness.view.answers.index_plan import Flags, IndexPlan, Ints
 
 Column: TypeAlias = NDArray[Any]
