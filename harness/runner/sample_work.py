@@ -35,6 +35,16 @@ class Finished:
     text: str | None
 
 
+OnFailed = Callable[[ModelQueue, ProviderError], None]
+"""Hears of samples that failed for good, of a model that never answered."""
+
+
+def stop_if_hopeless(queue: ModelQueue, last: ProviderError) -> None:
+    """Ask a model nothing more whose first samples all failed."""
+    if queue.n_failed_now >= HOPELESS:
+        queue.stop(hopeless(last, queue.n_failed_now))
+
+
 class SampleWork:
     """Works the samples of one run.
 
@@ -42,6 +52,7 @@ class SampleWork:
         transcript: what the ledger kept of an attempt; None = nothing.
         reuse: takes the answers of other runs; None = they are not taken.
         on_chain: told of every chain whose items need nothing more.
+        on_failed: told of each sample that failed for good while its model never answered; may stop the model.
     """
 
     def __init__(
@@ -53,6 +64,7 @@ class SampleWork:
         max_attempts: int,
         reuse: TakeReused | None = None,
         on_chain: Callable[[ModelSpec, Chain], None] = lambda *_: None,
+        on_failed: OnFailed = stop_if_hopeless,
     ) -> None:
         self._scorer = scorer
         self._observer = observer
@@ -60,6 +72,7 @@ class SampleWork:
         self._max_attempts = max_attempts
         self._reuse = reuse
         self._on_chain = on_chain
+        self._on_failed = on_failed
 
     async def work(self, queue: ModelQueue, chain: Chain) -> None:
         """Ask the items of a chain one after the other, and have their answers scored.
@@ -76,6 +89,23 @@ class SampleWork:
                 finished = await self.without_asking(queue, item, question) or await self._ask(queue, item, question)
             answers[planned.sample.sample_id] = finished.text
         self._on_chain(queue.model.spec, chain)
+
+    async def score_stored(self, queue: ModelQueue, chain: Chain) -> None:
+        """Score the answers of a chain that are in the ledger and have no score; whatever was not answered stays so.
+
+        Raises:
+            SampleLeft: the judge cannot be asked any more.
+        """
+        answers: dict[str, str | None] = {}
+        for planned in chain:
+            known = queue.known(planned)
+            answers[planned.sample.sample_id] = None
+            if known is None or known.attempt_id is None:
+                continue
+            finished = await self.put(queue, planned, answers)
+            if not isinstance(finished, Finished):
+                finished = await self._take_stored(queue, *finished, known)
+            answers[planned.sample.sample_id] = finished.text
 
     async def put(
         self, queue: ModelQueue, planned: PlannedItem, answers: Mapping[str, str | None]
@@ -140,8 +170,8 @@ class SampleWork:
     def failed(self, queue: ModelQueue, error: ProviderError) -> Finished:
         """Count an item that no further attempt will answer; a model that only fails is stopped."""
         queue.n_failed_now += 1
-        if queue.n_failed_now >= HOPELESS and not queue.has_answered and queue.stopped_by is None:
-            queue.stop(hopeless(error, queue.n_failed_now))
+        if not queue.has_answered and queue.stopped_by is None:
+            self._on_failed(queue, error)
         return self._finished(queue, failed=True)
 
     async def _take_stored(

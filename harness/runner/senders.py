@@ -72,7 +72,7 @@ async def open_sender(
         await provider.aclose()
 
 
-def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool, checking: bool = False) -> Provider:
+def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool = False, checking: bool = False) -> Provider:
     """Make the adapter of a model or judge of a run, as its options say.
 
     Args:

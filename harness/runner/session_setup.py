@@ -22,6 +22,7 @@ from harness.ledger.records import Purpose
 from harness.models import ModelSpec
 from harness.money import from_pico, plain
 from harness.pricing.book import PriceBook
+from harness.providers.base import Provider
 from harness.runner.budgets import capped_scopes
 from harness.runner.endings import Ending, ModelResult
 from harness.runner.event_loop import interrupted_by_signals
@@ -41,7 +42,7 @@ from harness.runner.requests.expected_costs import ENOUGH, QUANTILE, ExpectedCos
 from harness.runner.requests.policy import USUAL_LIMITS, RetryLimits, RetryPolicy
 from harness.runner.requests.session_context import Clocks, LedgerWriter, SessionContext
 from harness.runner.reuse import Reuse
-from harness.runner.sample_work import SampleWork
+from harness.runner.sample_work import OnFailed, SampleWork, stop_if_hopeless
 from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.judges import Judge
 from harness.runner.scoring.scores import AnswerScorer, AskJudge, Checks, Faults, ScoreWriter
@@ -83,6 +84,7 @@ class RunInLedger:
         cell_ids: the ledger's ids of the cells, by model and suite.
         planned_ids: the ledger's ids of planned samples, in draw order.
         outcomes: what earlier sessions left, by (cell id, planned id).
+        adapter: makes what reaches a model or judge.
     """
 
     prepared: PreparedRun
@@ -90,6 +92,7 @@ class RunInLedger:
     cell_ids: Mapping[ModelSpec, Mapping[str, int]]
     planned_ids: Sequence[int]
     outcomes: Callable[[Purpose], Outcomes]
+    adapter: Callable[[PreparedRun, ModelSpec], Provider] = provider_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +156,7 @@ class SessionParts:
     queues: Sequence[ModelQueue]
     work: SampleWork
     reuse: Reuse | None
+    checks: ScoringChecks
 
 
 async def session_parts(
@@ -164,6 +168,7 @@ async def session_parts(
     writer: ScoringWriter,
     scorer: MakeScorer = AnswerScorer,
     on_chain: Callable[[ModelSpec, Chain], None] = lambda *_: None,
+    on_failed: OnFailed = stop_if_hopeless,
 ) -> SessionParts:
     """Open senders, queues, judge, checks and scorer of a run."""
     prepared, spec, ledger = plan.prepared, plan.prepared.spec, plan.ledger
@@ -172,7 +177,7 @@ async def session_parts(
     judge = Judge(
         prepared.run_id,
         named=spec.judge,
-        make_sender=lambda judge: open_sender(context, judge, provider_of(prepared, judge, batch=False)),
+        make_sender=lambda judge: open_sender(context, judge, plan.adapter(prepared, judge)),
         stack=stack,
         tries_of=plan.outcomes("judge"),
     )
@@ -190,8 +195,9 @@ async def session_parts(
         max_attempts=spec.max_attempts,
         reuse=None if reuse is None else reuse.take,
         on_chain=on_chain,
+        on_failed=on_failed,
     )
-    return SessionParts(queues=queues, work=work, reuse=reuse)
+    return SessionParts(queues=queues, work=work, reuse=reuse, checks=checks)
 
 
 async def run_session(
@@ -205,7 +211,8 @@ async def run_session(
         context = session_context(plan, book, writer, observer, options)
         forecasts = session_forecasts(plan, book, context.stopping, observer, options)
         parts = await session_parts(stack, plan, context, observer, writer=writer, on_chain=forecasts.chain_finished)
-        tell_beginning(plan, context, observer)
+        learn_costs(plan, context)
+        tell_beginning(plan, observer)
         stack.push_async_callback(forecasts.renewals.finish)
         planner = forecasts.planned(options.planner(plan))
         forecasts.begin()
@@ -226,7 +233,12 @@ async def run_session(
     ending = Ending(
         interrupted=session.interrupted,
         most_in_flight=context.limiter.most_in_flight,
-        notes=tuple(_notes(context.expected, parts.reuse)),
+        notes=tuple(
+            ending_notes(
+                None if context.expected is None else context.expected.most_exposed_pico,
+                None if parts.reuse is None else parts.reuse.count,
+            )
+        ),
     )
     return [_model_result(queue) for queue in parts.queues], ending
 
@@ -276,7 +288,7 @@ async def _queue(
     plan: RunInLedger, model: ModelPlan, context: SessionContext, stack: contextlib.AsyncExitStack
 ) -> ModelQueue:
     prepared, spec = plan.prepared, plan.prepared.spec
-    provider = provider_of(prepared, model.spec, batch=spec.batch)
+    provider = provider_of(prepared, model.spec, batch=True) if spec.batch else plan.adapter(prepared, model.spec)
     sender = open_sender(
         context, model.spec, provider, service_tier=spec.service_tier, mode="batch" if spec.batch else None
     )
@@ -343,13 +355,18 @@ def _batch_session(
     return BatchSession(queues, planner, shared)
 
 
-def tell_beginning(plan: RunInLedger, context: SessionContext, observer: RunObserver) -> None:
-    """Learn what the options ask for from earlier sessions, and say what they mean."""
+def learn_costs(plan: RunInLedger, context: SessionContext) -> None:
+    """Learn what answers cost from earlier sessions, where that decides what is reserved."""
+    if context.expected is not None:
+        context.expected.preload(recent_charges(plan.ledger, context.run_id))
+
+
+def tell_beginning(plan: RunInLedger, observer: RunObserver) -> None:
+    """Say what the options of a session mean."""
     spec = plan.prepared.spec
     for said in address_notices(spec.models, plan.prepared.endpoints, os.environ):
         observer.notice(said)
-    if context.expected is not None:
-        context.expected.preload(recent_charges(plan.ledger, context.run_id))
+    if spec.budget_mode == "expected" and capped_scopes(plan.ledger):
         observer.notice(
             f"budget mode expected: once {ENOUGH} charges of a model are known, their {QUANTILE:.0%} quantile is"
             " reserved instead of the worst case; a cap can be exceeded by at most (worst case - quantile) for"
@@ -361,15 +378,19 @@ def tell_beginning(plan: RunInLedger, context: SessionContext, observer: RunObse
             observer.notice(f"{silent} stored runs kept no transcripts: their answers cannot be reused")
 
 
-def _notes(expected: ExpectedCosts | None, reuse: Reuse | None) -> list[str]:
-    """What to say at the end of a session."""
+def ending_notes(most_exposed_pico: int | None, n_reused: int | None) -> list[str]:
+    """What to say at the end of a session.
+
+    Args:
+        most_exposed_pico: the most that went beyond reservations; None = worst cases were reserved.
+        n_reused: answers taken from earlier runs; None = that was not asked for.
+    """
     said = []
-    if expected is not None:
-        most = plain(from_pico(expected.most_exposed_pico))
+    if most_exposed_pico is not None:
         said.append(
-            f"budget mode expected: spending stays below each cap plus ${most}, the most by which the worst cases"
-            f" of what was in flight or has an unknown bill exceeded what was reserved for it"
+            f"budget mode expected: spending stays below each cap plus ${plain(from_pico(most_exposed_pico))}, the most"
+            " by which the worst cases of what was in flight or has an unknown bill exceeded what was reserved for it"
         )
-    if reuse is not None:
-        said.append(f"{reuse.count:,} answers were taken from earlier runs, nothing was sent for them")
+    if n_reused is not None:
+        said.append(f"{n_reused:,} answers were taken from earlier runs, nothing was sent for them")
     return said

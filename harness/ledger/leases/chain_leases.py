@@ -125,6 +125,24 @@ def standing(ledger: Ledger, run_id: str) -> dict[int, dict[ChainState, int]]:
     return counts
 
 
+def failures(ledger: Ledger, cell_ids: Sequence[int]) -> int | None:
+    """Count the chains of a model that failed for good with whichever worker; None = the model has answered before."""
+    query = """
+        SELECT EXISTS (
+                SELECT 1 FROM attempts WHERE cell_id = ANY(:cell_ids) AND purpose = 'solve' AND status = 'succeeded'
+            ) AS has_answered,
+            (
+                SELECT count(*) FROM chains WHERE cell_id = ANY(:cell_ids) AND state = 'done' AND EXISTS (
+                    SELECT 1 FROM attempts WHERE attempts.cell_id = chains.cell_id
+                        AND attempts.planned_id = chains.planned_id AND purpose = 'solve' AND status = 'failed'
+                )
+            ) AS n_failed
+    """
+    with ledger.reading() as connection:
+        found = connection.execute(text(query), {"cell_ids": list(cell_ids)}).one()
+    return None if found.has_answered else int(found.n_failed)
+
+
 def leave(ledger: Ledger, run_id: str, cell_ids: Sequence[int]) -> None:
     """Offer what nobody has taken of these cells no more: their model was stopped."""
     query = "UPDATE chains SET state = 'left' WHERE run_id = :run_id AND state = 'open' AND cell_id = ANY(:cell_ids)"

@@ -29,7 +29,7 @@ class WorkerRecord:
         expires_at_us: when it counts as dead, unless it is heard of before.
         places: requests it may have in flight; all workers' places together never exceed the run's concurrency.
         n_asked, n_scored: chains that it finished.
-        detail: how it ended (`WorkerEnd`); None = it works.
+        detail: how it ended, or what it stopped while it works (`WorkerEnd`); None = nothing is to be said.
     """
 
     worker_id: int
@@ -50,7 +50,13 @@ class WorkerRecord:
     @property
     def end(self) -> WorkerEnd | None:
         """How it ended; None = it works."""
-        return None if self.detail is None else WorkerEnd.from_json(self.detail)
+        ended = self.state in ("ended", "lost") and self.detail is not None
+        return WorkerEnd.from_json(self.detail or "") if ended else None
+
+    @property
+    def stopped(self) -> tuple[Stopped, ...]:
+        """Models that it stopped to ask, whether it still works or not."""
+        return () if self.detail is None else WorkerEnd.from_json(self.detail).stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,7 @@ class Stopped:
     Attributes:
         model: as typed.
         is_budget: a budget has no room, which another one could have.
+        session_us: since when the run was driven when this happened: a later session asks the model again.
     """
 
     model: str
@@ -81,24 +88,35 @@ class Stopped:
     is_budget: bool
     where: str | None = None
     fix: str | None = None
+    session_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnd:
-    """How a worker ended: why, in words, and which models it had stopped to ask."""
+    """How a worker ended.
+
+    Attributes:
+        why: in words.
+        stopped: models that it had stopped to ask.
+        most_exposed_pico: in budget mode expected, the most by which worst cases of what it had in flight exceeded what
+            was reserved for them.
+        n_reused: answers that it took from earlier runs.
+    """
 
     why: str
     stopped: tuple[Stopped, ...] = ()
+    most_exposed_pico: int = 0
+    n_reused: int = 0
 
     def to_json(self) -> str:
         """Write it as `workers.detail` holds it."""
-        return json.dumps({"why": self.why, "stopped": [asdict(one) for one in self.stopped]})
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, stored: str) -> WorkerEnd:
         """Read it."""
         values = json.loads(stored)
-        return cls(why=values["why"], stopped=tuple(Stopped(**one) for one in values["stopped"]))
+        return cls(**{**values, "stopped": tuple(Stopped(**one) for one in values["stopped"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +126,14 @@ class Beat:
     Attributes:
         places: requests that it may have in flight from now on.
         run_status: where the run stands; anything but `running` = nobody drives it to go on.
+        session_us: since when the run is driven.
+        stopped: models that other workers stopped to ask in this session of the run.
     """
 
     places: int
     run_status: str
+    session_us: int = 0
+    stopped: tuple[Stopped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

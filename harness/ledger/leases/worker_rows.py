@@ -14,7 +14,15 @@ from sqlalchemy import Connection, text
 
 from harness.errors import LedgerError, WorkerLost
 from harness.ledger.encoding import canonical_json
-from harness.ledger.leases.lease_records import Beat, DriverRecord, WorkerEnd, WorkerKind, WorkerRecord, WorkerState
+from harness.ledger.leases.lease_records import (
+    Beat,
+    DriverRecord,
+    Stopped,
+    WorkerEnd,
+    WorkerKind,
+    WorkerRecord,
+    WorkerState,
+)
 from harness.ledger.ledger import Ledger
 from harness.ledger.row_forms import record_of
 
@@ -90,14 +98,28 @@ def beat(
                 UPDATE workers SET heartbeat_at_us = {NOW_US}, expires_at_us = {NOW_US} + :lease_us, places = :places,
                     in_flight = :in_flight, n_asked = :n_asked, n_scored = :n_scored
                 WHERE worker_id = :worker_id AND {_ALIVE}
-                RETURNING (SELECT status FROM runs WHERE run_id = :run_id) AS run_status
+                RETURNING (SELECT status FROM runs WHERE run_id = :run_id) AS run_status,
+                    (SELECT since_us FROM drivers WHERE run_id = :run_id) AS session_us,
+                    (SELECT array_agg(other.detail) FROM workers AS other WHERE other.run_id = :run_id
+                        AND other.worker_id <> :worker_id AND other.detail LIKE '%"session_us"%') AS told
             """),
             {**here, "lease_us": round(lease_s * 1e6), "places": places, "in_flight": in_flight, "n_asked": n_asked,
              "n_scored": n_scored},
         ).one_or_none()  # fmt: skip
     if changed is None:
         raise WorkerLost(worker.worker_id, database=ledger.database)
-    return Beat(places=places, run_status=changed.run_status)
+    session_us = changed.session_us or 0
+    told = (one for detail in changed.told or () for one in WorkerEnd.from_json(detail).stopped)
+    stopped = tuple(one for one in told if one.session_us == session_us)
+    return Beat(places=places, run_status=changed.run_status, session_us=session_us, stopped=stopped)
+
+
+def tell_stopped(ledger: Ledger, worker_id: int, stopped: Sequence[Stopped]) -> None:
+    """Let the others and the driver know which models a worker stopped to ask, while it goes on with the rest."""
+    said = WorkerEnd(why="it works", stopped=tuple(stopped)).to_json()
+    query = f"UPDATE workers SET detail = :detail WHERE worker_id = :worker_id AND {_ALIVE}"
+    with ledger.changing() as connection:
+        connection.execute(text(query), {"worker_id": worker_id, "detail": said})
 
 
 def _share(concurrency: int, n_asking: int, rank: int) -> int:

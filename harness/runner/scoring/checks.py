@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from harness.scorers import MathCheck, ProgramCheck, Score
 
 if TYPE_CHECKING:
-    from harness.sandbox import Sandbox
+    from harness.sandbox import Sandbox, Unavailable
     from harness.sandbox.math_pool import MathWorkers
 
 
@@ -37,6 +37,10 @@ class ScoringChecks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    async def program_problem(self) -> Unavailable | None:
+        """Say why programs cannot be run on this machine; None = they can."""
+        return (await self._opened_sandbox()).problem
 
     async def run_program(self, check: ProgramCheck) -> Score:
         """Run a program against its tests; unsandboxed programs are not run and say so once."""

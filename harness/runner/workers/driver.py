@@ -17,7 +17,7 @@ from typing import TypeVar
 from harness.errors import BudgetReached, HarnessError, LedgerError
 from harness.ledger.leases.chain_leases import leave, put, standing, unfinished
 from harness.ledger.leases.lease_records import ChainState, Stopped, WorkerRecord
-from harness.ledger.leases.worker_rows import drive, expire, workers
+from harness.ledger.leases.worker_rows import drive, driver_of, expire, workers
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
@@ -26,7 +26,7 @@ from harness.runner.event_loop import interrupted_by_signals
 from harness.runner.failed_samples import given_up
 from harness.runner.model_queues import RunObserver
 from harness.runner.plan import Chain, ModelPlan
-from harness.runner.session_setup import SessionOptions, StoredPlan, session_forecasts
+from harness.runner.session_setup import SessionOptions, StoredPlan, session_forecasts, tell_beginning
 from harness.runner.wave_loop import ask_in_waves
 from harness.runner.workers.engines import Engine
 from harness.runner.workers.one_worker import worker_name
@@ -87,6 +87,7 @@ async def drive_workers(
     forecasts = session_forecasts(plan, book, stopping, observer, options)
     planner = forecasts.planned(options.planner(plan))
     await asyncio.to_thread(drive, ledger, run_id, name=worker_name(), config=plan.prepared.spec.to_json())
+    tell_beginning(plan, observer)
     driven = DrivenRun(plan, make_engine(run_id), observer, stopping, retry_failed=options.retry_failed)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(forecasts.renewals.finish)
@@ -123,7 +124,8 @@ class DrivenRun:
         self._stopping = stopping
         self._retry_failed = retry_failed
         self._wave = 0
-        self._seen = {worker.worker_id for worker in workers(self._ledger, self._run_id) if worker.end is not None}
+        driver = driver_of(self._ledger, self._run_id)
+        self._session_us = 0 if driver is None else driver.since_us
         self._n_done: Counter[ModelSpec] = Counter()
         self.models = [
             OfferedModel(model=model, cell_ids=plan.cell_ids[model.spec], planned_ids=plan.planned_ids)
@@ -212,9 +214,9 @@ class DrivenRun:
     def _look(self) -> bool:
         """Give up dead workers, hear of models that were stopped, show how far it is; says whether to go on waiting."""
         expire(self._ledger, self._run_id)
-        here = workers(self._ledger, self._run_id)
-        self._hear(here)
         counts = standing(self._ledger, self._run_id)
+        here = workers(self._ledger, self._run_id)  # after the chains: a worker tells of a stop before it leaves any
+        self._hear(here)
         self._show(counts)
         is_work_left = any(n for by_state in counts.values() for state, n in by_state.items() if state in UNFINISHED)
         for said in self._engine.look(is_work_left=is_work_left):
@@ -224,15 +226,11 @@ class DrivenRun:
         return self._engine.is_alive or any(worker.end is None for worker in here)
 
     def _hear(self, here: Sequence[WorkerRecord]) -> None:
-        """Learn from workers that ended which models are asked nothing more, and why."""
-        for worker in here:
-            if worker.end is None or worker.worker_id in self._seen:
-                continue
-            self._seen.add(worker.worker_id)
-            for stopped in worker.end.stopped:
-                model = next(one for one in self.models if str(one.model.spec) == stopped.model)
-                model.stop(_reason(stopped))
-                leave(self._ledger, self._run_id, list(model.cell_ids.values()))
+        """Learn from workers which models are asked nothing more, and why; earlier sessions' reasons are over."""
+        for stopped in (one for worker in here for one in worker.stopped if one.session_us == self._session_us):
+            model = next(one for one in self.models if str(one.model.spec) == stopped.model)
+            model.stop(_reason(stopped))
+            leave(self._ledger, self._run_id, list(model.cell_ids.values()))
 
     def _show(self, counts: Mapping[int, Mapping[ChainState, int]]) -> None:
         for model in self.models:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.runner.plan import PlannedItem
+from harness.errors import InputError
+from harness.ledger.leases.lease_records import WorkerKind
+from harness.runner.plan import PlannedItem, PreparedRun
 from harness.runner.requests.attempt_ends import PaidAnswer
+from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.scores import AnswerScorer, AskJudge, CannotScore, Checks, ScoreWriter
 from harness.scorers import MathCheck, ProgramCheck, Score
 
@@ -36,6 +39,25 @@ class _LaterScorer(AnswerScorer):
         except CannotScore as left:
             self.waiting.add(answer.planned_id)
             return Score(reason="undecided", explanation=left.why)
+
+
+def unfit(kind: WorkerKind, prepared: PreparedRun) -> str | None:
+    """Say where a worker cannot share work as it was told, because the run keeps no transcripts; None = it can."""
+    if prepared.spec.keep_transcripts or kind == "all":
+        return None
+    if kind == "ask":
+        return "the run keeps no transcripts, which others would score: this worker scores what it asks by itself"
+    return "the run keeps no transcripts: those who ask score by themselves, and nothing comes to this worker"
+
+
+async def refuse_to_score(checks: ScoringChecks) -> None:
+    """Refuse to score for others where programs cannot be run: their answers would stay unscored for good.
+
+    Raises:
+        InputError: says what is missing on this machine.
+    """
+    if (problem := await checks.program_problem()) is not None:
+        raise InputError(f"programs cannot be run here: {problem.problem}", where="--only score", fix=problem.fix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,16 @@ class LeasedOutcomes:
         """Give the outcomes of a purpose, as they are learned."""
         return self.by_purpose.setdefault(purpose, {})
 
-    def learn(self, ledger: Ledger, run_id: str, leased: Sequence[Leased], planned_ids: Sequence[int]) -> None:
-        """Read what is known of some samples."""
-        fresh = {one.cell_id for one in leased if one.new_tries}
+    def learn(self, ledger: Ledger, run_id: str, taken: Sequence[Work]) -> None:
+        """Read what is known of the samples of chains that were taken."""
+        own = {(work.leased.cell_id, planned_id): work.leased for work in taken for planned_id in work.planned_ids}
         for purpose, known in self.by_purpose.items():
-            found = ledger.outcomes(run_id, purpose=purpose, planned_ids=planned_ids)
-            again = with_new_tries({key: one for key, one in found.items() if key[0] in fresh})
-            known.update({**found, **again})
+            found = ledger.outcomes(run_id, purpose=purpose, planned_ids={planned_id for _, planned_id in own})
+            # of other cells the same samples may be under way here, with what was known when they were taken
+            known.update({key: one for key, one in found.items() if key in own})
+            known.update(
+                with_new_tries({key: known[key] for key, one in own.items() if one.new_tries and key in known})
+            )
 
     def forget(self, cell_id: int, planned_ids: Sequence[int]) -> None:
         """Let go of samples that are done with."""
@@ -62,6 +65,7 @@ class LeasedChains:
     Attributes:
         n_asked, n_scored: chains done.
         n_open: taken and not ended.
+        to_score: answered chains that nobody has begun to score.
     """
 
     def __init__(
@@ -77,7 +81,9 @@ class LeasedChains:
         self.n_asked = 0
         self.n_scored = 0
         self.n_open = 0
+        self.to_score: deque[Work] = deque()
         self._known = known
+        self._queues = queues
         self._waiting: dict[int, deque[Work]] = {id(queue): deque() for queue in queues}
         self._queue_of = {cell_id: queue for queue in queues for cell_id in queue.cell_ids.values()}
         self._chains = {_first_id(queue, chain): chain for queue in queues[:1] for chain in prepared.chains}
@@ -87,32 +93,51 @@ class LeasedChains:
         """Chains of a model that nobody has begun."""
         return self._waiting[id(queue)]
 
-    async def refill(self, most_per_model: int) -> int:
-        """Take more chains of models that have few; says how many came.
+    def queue_of(self, work: Work) -> ModelQueue:
+        """The model of a chain."""
+        return self._queue_of[work.leased.cell_id]
+
+    @property
+    def n_waiting(self) -> int:
+        """Chains that nobody has begun."""
+        return len(self.to_score) + sum(len(self.waiting(queue)) for queue in self._queues)
+
+    async def refill(self, most_per_model: int, most_to_score: int) -> int:
+        """Take more chains where few are left: to be asked, and to be scored where nothing waits to be asked.
+
+        Returns:
+            how many came.
 
         Raises:
             WorkerLost: this worker counts as dead.
         """
-        wanted: dict[int, int] = {}
-        for cell_id, queue in self._queue_of.items():
-            lacking = most_per_model - len(self.waiting(queue))
-            if queue.stopped_by is None and lacking > 0 and 2 * lacking >= most_per_model:
-                wanted[cell_id] = lacking
-        taken: list[Work] = await asyncio.to_thread(self._take, wanted) if wanted else []
+        kind = self.worker.kind
+        open_of = {} if kind == "score" else self._lacking(most_per_model)
+        taken = await self._taken(open_of)
+        n_lacking = most_to_score - len(self.to_score)
+        if kind != "ask" and 2 * n_lacking >= most_to_score and not any(self.waiting(queue) for queue in self._queues):
+            each = max(1, n_lacking // len(self._queue_of))
+            taken += await self._taken(dict.fromkeys(self._queue_of, each), to_score=True)
         for work in taken:
-            self.waiting(self._queue_of[work.leased.cell_id]).append(work)
+            (self.to_score if work.leased.to_score else self.waiting(self.queue_of(work))).append(work)
         self.n_open += len(taken)
         return len(taken)
 
-    def _take(self, wanted: dict[int, int]) -> list[Work]:
-        kind = self.worker.kind
-        leased = [] if kind == "score" else take(self.ledger, self.worker, wanted)
-        if not leased and kind != "ask":
-            leased = take(self.ledger, self.worker, wanted, to_score=True)
-        taken = [self._work(one) for one in leased]
+    def _lacking(self, most_per_model: int) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for cell_id, queue in self._queue_of.items():
+            lacking = most_per_model - len(self.waiting(queue))
+            if queue.stopped_by is None and lacking > 0 and 2 * lacking >= most_per_model:
+                found[cell_id] = lacking
+        return found
+
+    async def _taken(self, wanted: dict[int, int], *, to_score: bool = False) -> list[Work]:
+        return await asyncio.to_thread(self._take, wanted, to_score) if wanted else []
+
+    def _take(self, wanted: dict[int, int], to_score: bool) -> list[Work]:
+        taken = [self._work(one) for one in take(self.ledger, self.worker, wanted, to_score=to_score)]
         if taken:
-            ids = [planned_id for work in taken for planned_id in work.planned_ids]
-            self._known.learn(self.ledger, self.worker.run_id, leased, ids)
+            self._known.learn(self.ledger, self.worker.run_id, taken)
         return taken
 
     def _work(self, leased: Leased) -> Work:
@@ -128,24 +153,27 @@ class LeasedChains:
             self.n_scored += work.leased.to_score
             self.n_asked += not work.leased.to_score
 
-    def give_back(self) -> None:
-        """Give back what nobody has begun; of a model that was stopped it is left."""
-        for cell_queue in self._queue_of.values():
-            for work in self.waiting(cell_queue):
-                self.end(work, _unbegun(work, cell_queue))
-            self.waiting(cell_queue).clear()
+    def give_back(self, *, stopped_only: bool = False) -> None:
+        """Give back what nobody has begun; of a model that was stopped it is left.
+
+        Args:
+            stopped_only: what is to be asked of models that were stopped, and nothing else.
+        """
+        for queue in self._queues:
+            if queue.stopped_by is not None or not stopped_only:
+                self._give(self.waiting(queue), "open" if queue.stopped_by is None else "left")
+        if not stopped_only:
+            self._give(self.to_score, "answered")
+
+    def _give(self, waiting: deque[Work], state: ChainState) -> None:
+        while waiting:
+            self.end(waiting.popleft(), state)
 
     async def flush(self) -> None:
         """Tell the ledger what has ended."""
         ended, self._ended = self._ended, {}
         if ended:
             await asyncio.to_thread(finish, self.ledger, self.worker, ended)
-
-
-def _unbegun(work: Work, queue: ModelQueue) -> ChainState:
-    if work.leased.to_score:
-        return "answered"
-    return "open" if queue.stopped_by is None else "left"
 
 
 def _first_id(queue: ModelQueue, chain: Chain) -> int:

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from harness.errors import InputError, LedgerError
 from harness.instants import from_us
@@ -27,15 +28,19 @@ from harness.ledger.leases.worker_rows import (
 )
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
+from harness.providers.base import Provider
 from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
 from harness.runner.model_queues import RunObserver
 from harness.runner.options.preflight import refuse_another_run
 from harness.runner.plan import PreparedRun
 from harness.runner.preparation import prepare_run
-from harness.runner.session_setup import RunInLedger, SessionOptions, session_context, session_parts
+from harness.runner.senders import provider_of
+from harness.runner.session_setup import RunInLedger, SessionOptions, learn_costs, session_context, session_parts
 from harness.runner.spec import RunSpec
-from harness.runner.workers.later_scores import LaterScores
+from harness.runner.workers.later_scores import LaterScores, refuse_to_score, unfit
 from harness.runner.workers.leased_chains import LeasedChains, LeasedOutcomes
+from harness.runner.workers.no_sending import no_adapter
+from harness.runner.workers.shared_stops import Failing, SharedStops
 from harness.runner.workers.worker_session import WorkerSession
 
 
@@ -97,6 +102,8 @@ def work_on(
         RunSpec.from_json(driver.config), run_id=run_id, book=book, now=from_us(stored.created_at_us)
     )
     refuse_another_run(prepared, stored)
+    if (notice := unfit(options.kind, prepared)) is not None:
+        observer.notice(notice)
     worker_id = enlist(ledger, run_id, name=worker_name(), kind=options.kind, lease_s=options.lease_s)
     worker = worker_of(ledger, worker_id)
     how = WorkerEnd(why="broke off")
@@ -129,15 +136,24 @@ async def _session(
     async def others() -> bool:
         return await asyncio.to_thread(others_in_flight, ledger, worker) > 0
 
-    known = LeasedOutcomes()
-    plan = _in_ledger(prepared, ledger, known)
+    known, failing = LeasedOutcomes(), Failing()
+    plan = _in_ledger(prepared, ledger, known, adapter=no_adapter if options.kind == "score" else provider_of)
     async with contextlib.AsyncExitStack() as stack:
         writer = await stack.enter_async_context(ledger.writer(worker))
         context = session_context(plan, book, writer, observer, options.session, others_in_flight=others)
+        learn_costs(plan, context)
         later = LaterScores(leaves_programs=options.kind == "ask" and prepared.spec.keep_transcripts)
-        parts = await session_parts(stack, plan, context, observer, writer=writer, scorer=later.make)
+        parts = await session_parts(
+            stack, plan, context, observer, writer=writer, scorer=later.make, on_failed=failing.failed
+        )
+        if options.kind == "score":
+            await refuse_to_score(parts.checks)
         chains = LeasedChains(ledger, worker, prepared, parts.queues, known)
-        session = WorkerSession(chains, parts.queues, parts.work, context=context, later=later, lease_s=options.lease_s)
+        stops = SharedStops(ledger, worker.worker_id, parts.queues, failing)
+        session = WorkerSession(
+            chains, parts.queues, parts.work, context=context, later=later, stops=stops, lease_s=options.lease_s
+        )
+        failing.hurry = session.hurry
         stop = interrupted_by_signals(session.interrupt)
         with stop if options.session.handle_signals else contextlib.nullcontext():
             ended = await session.run()
@@ -145,12 +161,18 @@ async def _session(
         worker_id=worker.worker_id,
         n_asked=chains.n_asked,
         n_scored=chains.n_scored,
-        ended=ended,
+        ended=replace(ended, n_reused=0 if parts.reuse is None else parts.reuse.count),
         is_drained=session.interrupted,
     )
 
 
-def _in_ledger(prepared: PreparedRun, ledger: Ledger, known: LeasedOutcomes) -> RunInLedger:
+def _in_ledger(
+    prepared: PreparedRun,
+    ledger: Ledger,
+    known: LeasedOutcomes,
+    *,
+    adapter: Callable[[PreparedRun, ModelSpec], Provider],
+) -> RunInLedger:
     """Find the ids of a run that its driver has stored."""
     ids = {(cell.suite, ModelSpec.of(cell)): cell.cell_id for cell in ledger.cells(prepared.run_id)}
     cell_ids = {
@@ -170,6 +192,7 @@ def _in_ledger(prepared: PreparedRun, ledger: Ledger, known: LeasedOutcomes) -> 
         cell_ids=cell_ids,
         planned_ids=[sample.planned_id for sample in planned if sample.planned_id is not None],
         outcomes=known.of,
+        adapter=adapter,
     )
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Sequence
 
 from harness.errors import BudgetReached, LedgerError, WorkerLost
 from harness.ledger.leases.chain_leases import standing
-from harness.ledger.leases.lease_records import ChainState, Stopped, WorkerEnd
+from harness.ledger.leases.lease_records import ChainState, WorkerEnd
 from harness.ledger.leases.worker_rows import beat, drain, expire
 from harness.ledger.locks import is_driven
+from harness.runner.endings import FINISHED
 from harness.runner.model_queues import ModelQueue
 from harness.runner.options.precision_options import target_of
 from harness.runner.requests.session_context import SessionContext
@@ -22,6 +24,7 @@ from harness.runner.sample_work import SampleWork
 from harness.runner.traffic.limiter import SampleLeft
 from harness.runner.workers.later_scores import LaterScores
 from harness.runner.workers.leased_chains import LeasedChains, Work
+from harness.runner.workers.shared_stops import SharedStops
 
 BEATS_PER_LEASE = 10
 LONGEST_BEAT_S = 1.0
@@ -44,6 +47,7 @@ class WorkerSession:
         *,
         context: SessionContext,
         later: LaterScores,
+        stops: SharedStops,
         lease_s: float,
     ) -> None:
         self._chains = chains
@@ -51,6 +55,7 @@ class WorkerSession:
         self._work = work
         self._context = context
         self._later = later
+        self._stops = stops
         self._lease_s = lease_s
         self._beat_s = min(LONGEST_BEAT_S, lease_s / BEATS_PER_LEASE)
         self._ledger, self._worker = chains.ledger, chains.worker
@@ -62,6 +67,8 @@ class WorkerSession:
         self._is_over = False
         self._is_draining = False
         self._ahead = LEAST_AHEAD
+        self._n_scorers = 2 * len(os.sched_getaffinity(0))
+        self._is_beat_due = False
         self._ended = ""
         self.interrupted = False
 
@@ -73,8 +80,10 @@ class WorkerSession:
             LedgerError: the ledger cannot be used any more.
         """
         self._context.limiter.resize(0)
-        n_tasks = 2 * self._context.options.concurrency
-        self._tasks = [asyncio.create_task(self._asker(queue)) for queue in self._queues for _ in range(n_tasks)]
+        n_askers = 0 if self._worker.kind == "score" else 2 * self._context.options.concurrency
+        n_scorers = 0 if self._worker.kind == "ask" else self._n_scorers
+        self._tasks = [asyncio.create_task(self._asker(queue)) for queue in self._queues for _ in range(n_askers)]
+        self._tasks += [asyncio.create_task(self._scorer()) for _ in range(n_scorers)]
         try:
             await self._live()
         except Exception as error:  # noqa: BLE001  # told below, after draining
@@ -83,24 +92,21 @@ class WorkerSession:
         if not isinstance(self._failure, WorkerLost):
             self._chains.give_back()
             with contextlib.suppress(LedgerError):  # then its lease expires
+                await self._stops.tell()
                 await self._chains.flush()
         if self._failure is not None:
             raise self._failure
         return self._how(self._ended)
 
     def _how(self, why: str) -> WorkerEnd:
-        stopped = [
-            Stopped(
-                model=str(queue.model.spec),
-                message=reason.message,
-                is_budget=isinstance(reason, BudgetReached),
-                where=reason.where,
-                fix=reason.fix,
-            )
-            for queue in self._queues
-            if (reason := queue.stopped_by) is not None
-        ]
-        return WorkerEnd(why=why, stopped=tuple(stopped))
+        expected = self._context.expected
+        exposed_pico = 0 if expected is None else expected.most_exposed_pico
+        return WorkerEnd(why=why, stopped=self._stops.told(), most_exposed_pico=exposed_pico)
+
+    def hurry(self) -> None:
+        """Speak to the ledger now, and not at the next beat."""
+        self._is_beat_due = True
+        self._hungry.set()
 
     def interrupt(self) -> None:
         """First call: send nothing more and drain. Second call: give up on what is in flight (it may be billed)."""
@@ -136,7 +142,8 @@ class WorkerSession:
         next_beat_s = loop.time()
         while not self._is_over or self._n_begun():
             self._hungry.clear()
-            if loop.time() >= next_beat_s:
+            if self._is_beat_due or loop.time() >= next_beat_s:
+                self._is_beat_due = False
                 await self._beat()
                 next_beat_s = loop.time() + self._beat_s
             if not self._is_over:
@@ -145,7 +152,7 @@ class WorkerSession:
                 await asyncio.wait_for(self._hungry.wait(), max(0.0, next_beat_s - loop.time()))
 
     def _n_begun(self) -> int:
-        return self._chains.n_open - sum(len(self._chains.waiting(queue)) for queue in self._queues)
+        return self._chains.n_open - self._chains.n_waiting
 
     async def _beat(self) -> None:
         """Say that this worker lives, and what it has done; take the places that it gets."""
@@ -153,6 +160,8 @@ class WorkerSession:
         if self._is_over and not self._is_draining:
             self._is_draining = True
             await asyncio.to_thread(drain, self._ledger, self._worker.worker_id)
+        await self._stops.tell()  # before the chains of such models are left, from which the driver concludes
+        chains.give_back(stopped_only=True)
         await chains.flush()
         heard = await asyncio.to_thread(
             beat,
@@ -165,12 +174,14 @@ class WorkerSession:
             lease_s=self._lease_s,
         )
         if heard.run_status != "running":
-            self._stop("the run was stopped")
+            is_done = heard.run_status in FINISHED
+            self._stop("nothing is left" if is_done else "the run was stopped")
+        await self._stops.hear(heard)
         limiter.resize(heard.places)
         self._ahead = max(LEAST_AHEAD, 2 * heard.places)
 
     async def _feed(self) -> None:
-        if await self._chains.refill(self._ahead):
+        if await self._chains.refill(self._ahead, self._n_scorers):
             self._fed.set()
         elif not self._chains.n_open:
             await self._end_if_nothing_is_left()
@@ -179,20 +190,26 @@ class WorkerSession:
         """Look whether anything may still come to this worker; give up the dead, whose work it could take."""
         run_id = self._worker.run_id
         await asyncio.to_thread(expire, self._ledger, run_id)
-        stopped = [queue.stopped_by for queue in self._queues]
-        if all(stopped):
-            self._stop(f"stopped: {stopped[0]}".splitlines()[0])
-            return
         counts = await asyncio.to_thread(standing, self._ledger, run_id)
         states = {state for by_state in counts.values() for state in by_state}
-        if states - {"done", "left"}:
+        stopped = [queue.stopped_by for queue in self._queues]
+        kind = self._worker.kind
+        if kind != "score" and all(stopped) and (kind == "ask" or not states & {"answered", "scoring"}):
+            self._stop(f"stopped: {stopped[0]}".splitlines()[0])
+            return
+        if states - self._others_states:
             return
         if states and self._offers_all_at_once:
             self._stop("nothing is left")
         elif not await asyncio.to_thread(is_driven, self._ledger.engine, run_id):
             self._stop(f"nobody drives this run: benchtab run --resume {run_id} --workers N goes on with it")
 
-    # the tasks that ask
+    @property
+    def _others_states(self) -> set[ChainState]:
+        """Chains of which nothing may come to this worker any more."""
+        return {"done", "left", "answered", "scoring"} if self._worker.kind == "ask" else {"done", "left"}
+
+    # the tasks that ask, and those that score what others have asked
 
     async def _asker(self, queue: ModelQueue) -> None:
         while (work := await self._next(queue)) is not None:
@@ -212,15 +229,43 @@ class WorkerSession:
         return None
 
     async def _worked(self, queue: ModelQueue, work: Work) -> ChainState:
-        back: ChainState = "answered" if work.leased.to_score else "open"
         try:
             await self._work.work(queue, work.chain)
         except SampleLeft:
-            return back if queue.stopped_by is None else "left"
+            return "open" if queue.stopped_by is None else "left"
         except BudgetReached as reached:
             queue.stop(reached)
             return "left"
         except Exception as error:  # noqa: BLE001 - nothing may die in silence inside a task
             self._fail(error)
-            return back
-        return "answered" if self._later.take(work.planned_ids) else "done"
+            return "open"
+        finally:
+            is_to_score = self._later.take(work.planned_ids)
+        return "answered" if is_to_score else "done"
+
+    async def _scorer(self) -> None:
+        while (work := await self._next_to_score()) is not None:
+            self._chains.end(work, await self._scored(work))
+            if self._is_over:
+                self._hungry.set()
+
+    async def _next_to_score(self) -> Work | None:
+        waiting = self._chains.to_score
+        while not self._is_over:
+            if 2 * len(waiting) <= self._n_scorers:
+                self._hungry.set()
+            if waiting:
+                return waiting.popleft()
+            self._fed.clear()
+            await self._fed.wait()
+        return None
+
+    async def _scored(self, work: Work) -> ChainState:
+        try:
+            await self._work.score_stored(self._chains.queue_of(work), work.chain)
+        except SampleLeft:
+            return "answered"
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+            return "answered"
+        return "done"
