@@ -13,6 +13,7 @@ from typing import Any
 from harness.ledger import Ledger
 from harness.ledger.leases.lease_records import WorkerKind
 from harness.models import parse_model
+from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.workers.one_worker import WorkerOptions, WorkerResult, work_on
@@ -20,42 +21,69 @@ from tests.support.runs import QUICK, Watcher, observing
 
 
 class Threads:
-    """Works on a run with one thread per worker, as soon as its driver has something to offer."""
+    """Works on a run with one thread per worker, as soon as its driver has something to offer.
+
+    Args:
+        kinds: of the workers that start with the run.
+        later: of those that start when all of the first have ended, or at once where there are none.
+        between: called before the later ones start.
+    """
 
     is_alive = True
 
-    def __init__(self, url: str, run_id: str, kinds: Sequence[WorkerKind]) -> None:
+    def __init__(
+        self,
+        url: str,
+        run_id: str,
+        kinds: Sequence[WorkerKind],
+        later: Sequence[WorkerKind],
+        between: Callable[[], None],
+        book: PriceBook,
+    ) -> None:
         self._url = url
         self._run_id = run_id
         self._kinds = kinds
-        self._pool = ThreadPoolExecutor(max(1, len(kinds)))
-        self.watchers = [Watcher() for _ in kinds]
+        self._later = list(later)
+        self._between = between
+        self._book = book
+        self._pool = ThreadPoolExecutor(max(1, len(kinds) + len(later)))
+        self.watchers: list[Watcher] = []
         self._working: list[Future[WorkerResult]] = []
 
     def start(self) -> None:
-        self._working = [
-            self._pool.submit(self._work, kind, watcher)
-            for kind, watcher in zip(self._kinds, self.watchers, strict=True)
-        ]
+        self._begin(self._kinds)
 
-    def _work(self, kind: WorkerKind, watcher: Watcher) -> WorkerResult:
-        return work(self._url, self._run_id, kind=kind, watcher=watcher)
+    def _begin(self, kinds: Sequence[WorkerKind]) -> None:
+        for kind in kinds:
+            self.watchers.append(watcher := Watcher())
+            self._working.append(
+                self._pool.submit(work, self._url, self._run_id, kind=kind, watcher=watcher, book=self._book)
+            )
 
-    def look(self, *, is_work_left: bool) -> Iterator[str]:  # the interface
+    def look(self, *, is_work_left: bool) -> Iterator[str]:
         for future in self._working:
             if future.done():
                 future.result()  # a worker that broke off breaks the test
+        if is_work_left and self._later and all(future.done() for future in self._working):
+            self._between()
+            kinds, self._later = self._later, []
+            self._begin(kinds)
         return iter(())
 
     def drain(self) -> None:
         """They hear it from the ledger."""
 
+    def give_up(self) -> None:
+        """As `drain`."""
+
     def stop(self) -> None:
         """As `drain`."""
 
     def results(self) -> list[WorkerResult]:
-        """What the workers did; waits for them."""
-        return [future.result(timeout=30) for future in self._working]
+        """What the workers did, in the order they started; waits for them."""
+        done = [future.result(timeout=30) for future in self._working]
+        self._pool.shutdown()
+        return done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,23 +91,28 @@ class Driven:
     """A run that workers asked: how it ended, what each worker did, and what was said."""
 
     result: RunResult
-    workers: list[WorkerResult]
+    workers: Sequence[WorkerResult]
     notices: list[str]
     worker_notices: list[list[str]]
 
 
 def work(
-    url: str, run_id: str = "run-1", *, kind: WorkerKind = "all", watcher: Watcher | None = None, lease_s: float = 30.0
+    url: str,
+    run_id: str = "run-1",
+    *,
+    kind: WorkerKind = "all",
+    watcher: Watcher | None = None,
+    book: PriceBook | None = None,
 ) -> WorkerResult:
     """Be one worker of a run until it ends."""
     session = SessionOptions(limits=QUICK)
     with Ledger.open(url) as ledger:
         return work_on(
             ledger,
-            load_price_book(),
+            book or load_price_book(),
             run_id,
             observer=watcher or Watcher(),
-            options=WorkerOptions(kind=kind, lease_s=lease_s, session=session),
+            options=WorkerOptions(kind=kind, session=session),
         )
 
 
@@ -89,31 +122,32 @@ def driven(
     url: str,
     *,
     kinds: Sequence[WorkerKind] = ("all", "all"),
+    later: Sequence[WorkerKind] = (),
+    between: Callable[[], None] = lambda: None,
+    book: PriceBook | None = None,
     run_id: str = "run-1",
     retry_failed: bool = False,
-    meanwhile: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> Driven:
     """Drive a run whose samples workers on threads ask.
 
     Args:
-        kinds: of the workers, one each.
-        meanwhile: called once the workers are about to start.
+        kinds, later, between: as of `Threads`.
+        book: of prices; None = the program's own.
     """
     spec = RunSpec(suites=(suite,), models=tuple(parse_model(model) for model in models), **options)
-    watcher = Watcher()
+    watcher, prices = Watcher(), book or load_price_book()
     made: list[Threads] = []
 
     def engine(name: str) -> Threads:
-        meanwhile()
-        made.append(Threads(url, name, kinds))
+        made.append(Threads(url, name, kinds, later, between, prices))
         return made[-1]
 
     with Ledger.open(url) as ledger:
         result = run_suites(
             spec,
             ledger=ledger,
-            book=load_price_book(),
+            book=prices,
             run_id=run_id,
             observe=observing(watcher),
             session=SessionOptions(limits=QUICK, retry_failed=retry_failed, engine=engine),

@@ -143,6 +143,13 @@ def failures(ledger: Ledger, cell_ids: Sequence[int]) -> int | None:
     return None if found.has_answered else int(found.n_failed)
 
 
+def waiting_for_scores(ledger: Ledger, run_id: str) -> int:
+    """Count answered chains that nobody scores now."""
+    query = "SELECT count(*) FROM chains WHERE run_id = :run_id AND state = 'answered'"
+    with ledger.reading() as connection:
+        return int(connection.execute(text(query), {"run_id": run_id}).scalar_one())
+
+
 def leave(ledger: Ledger, run_id: str, cell_ids: Sequence[int]) -> None:
     """Offer what nobody has taken of these cells no more: their model was stopped."""
     query = "UPDATE chains SET state = 'left' WHERE run_id = :run_id AND state = 'open' AND cell_id = ANY(:cell_ids)"

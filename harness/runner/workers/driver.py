@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from harness.errors import BudgetReached, HarnessError, LedgerError
-from harness.ledger.leases.chain_leases import leave, put, standing, unfinished
+from harness.ledger.leases.chain_leases import leave, put, standing, unfinished, waiting_for_scores
 from harness.ledger.leases.lease_records import ChainState, Stopped, WorkerRecord
 from harness.ledger.leases.worker_rows import drive, driver_of, expire, workers
 from harness.ledger.records import SampleOutcome
@@ -29,6 +29,7 @@ from harness.runner.plan import Chain, ModelPlan
 from harness.runner.session_setup import SessionOptions, StoredPlan, session_forecasts, tell_beginning
 from harness.runner.wave_loop import ask_in_waves
 from harness.runner.workers.engines import Engine
+from harness.runner.workers.nobody_scores import NobodyScores
 from harness.runner.workers.one_worker import worker_name
 
 T = TypeVar("T")
@@ -124,6 +125,9 @@ class DrivenRun:
         self._stopping = stopping
         self._retry_failed = retry_failed
         self._wave = 0
+        self._nobody_scores = NobodyScores(
+            self._run_id, lambda: waiting_for_scores(self._ledger, self._run_id), time.monotonic
+        )
         driver = driver_of(self._ledger, self._run_id)
         self._session_us = 0 if driver is None else driver.since_us
         self._n_done: Counter[ModelSpec] = Counter()
@@ -217,6 +221,8 @@ class DrivenRun:
         counts = standing(self._ledger, self._run_id)
         here = workers(self._ledger, self._run_id)  # after the chains: a worker tells of a stop before it leaves any
         self._hear(here)
+        if (said := self._nobody_scores.look(here)) is not None:
+            self._observer.notice(said)
         self._show(counts)
         is_work_left = any(n for by_state in counts.values() for state, n in by_state.items() if state in UNFINISHED)
         for said in self._engine.look(is_work_left=is_work_left):
