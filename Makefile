@@ -134,6 +134,11 @@ proof-precision: $(VENV)/.installed-dev ## 1,000 simulated models asked for +-1 
 proof-waves: $(VENV)/.installed-dev ## 50 kills of precision runs, and 30 whole ones through the command line held against the truth
 	@$(BIN)/python -m benchmarks.precision_runs
 
+RUNS = 200
+
+proof-workers: $(VENV)/.installed-dev ## many workers, one PostgreSQL ledger: 200 runs with kills, zombies and restarts (RUNS=20); the server's books agree
+	@$(BIN)/python -W ignore -m benchmarks.workers --runs $(RUNS)
+
 proof-reconcile: $(VENV)/.installed-dev ## 200 synthetic invoices with planted faults: each named, no false one, cents add up in all
 	@$(BIN)/python -m benchmarks.reconciliation --invoices 200
 
@@ -167,4 +172,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-view proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
+.PHONY: proof-workers proof-view proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
