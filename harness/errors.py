@@ -6,6 +6,7 @@
     ├── UnpricedModelError           2   a budget was asked for and no price is known, or no cap
     ├── LedgerError                  1   the ledger cannot be opened, written or trusted
     │   ├── RunLockedError           1   another process works on the same run
+    │   ├── LedgerUnreachable        1   the ledger's server does not answer, which may pass
     │   └── WorkerLost               1   a worker was taken for dead and may not write any more
     ├── ProviderError                1   one attempt failed (see ErrorClass); caught at the attempt boundary
     ├── NoMoreWaves                  …   an outcome of its own code: a run decided to ask nothing more
@@ -106,6 +107,10 @@ class NoLedgerError(LedgerError):
 
 class RunLockedError(LedgerError):
     """Another live process works on the same run id."""
+
+
+class LedgerUnreachable(LedgerError):
+    """The ledger's server does not answer, or ended the session: the same may work again in a moment."""
 
 
 class WorkerLost(LedgerError):

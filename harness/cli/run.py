@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from harness.ledger import Ledger
     from harness.pricing.book import PriceBook
-    from harness.runner import RunResult, RunSpec
+    from harness.rendering.progress import ProgressDisplay
+    from harness.runner import PreparedRun, RunResult, RunSpec
     from harness.runner.workers.engines import Engine
 
 
@@ -248,7 +249,7 @@ class _Command:
             local_processes,
             n_workers=self.workers,
             ledger_url=ledger_name(self.db),
-            places=place_words(None, self.pricing)[-2:] if self.pricing else [],
+            places=[] if self.pricing is None else ["--pricing", str(self.pricing)],
             quiet=verbosity.quiet,
         )
 
@@ -257,7 +258,10 @@ def _carry_out(asked: RunSpec, given: set[str], command: _Command) -> int | None
     """Run, or estimate; gives the run's exit code, None for an estimate."""
     from harness.runner.options.option_bounds import refuse_nothing_to_ask
     from harness.runner.options.resuming import stored_spec
+    from harness.runner.workers.worker_options import refuse_a_file
 
+    if command.workers is not None:
+        refuse_a_file(ledger_name(command.db))
     if not command.goes_on:
         refuse_nothing_to_ask(asked)
         if command.dry_run and not _opens(command.db):
@@ -327,9 +331,21 @@ def _opens(db: str | None) -> bool:
     return True
 
 
+def _display(ledger: Ledger, command: _Command, prepared: PreparedRun) -> ProgressDisplay:
+    """Make the display of a run; one that others ask is followed in the ledger."""
+    from harness.rendering.progress import announced
+
+    if command.workers is None:
+        return announced(prepared, quiet=verbosity.quiet)
+    from harness.cli.terminal.run_counts import run_counts
+
+    models = [model.spec for model in prepared.models]
+    follow = run_counts(ledger, command.book, prepared.run_id, models)
+    return announced(prepared, quiet=verbosity.quiet, follow=follow)
+
+
 def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
     """Run, print the report, give the run's exit code."""
-    from harness.rendering.progress import announced
     from harness.runner import SessionOptions, run_suites
     from harness.runner.options.command_line import command as shell_command
 
@@ -338,7 +354,7 @@ def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
         ledger=ledger,
         book=command.book,
         run_id=command.run_id,
-        observe=lambda prepared: announced(prepared, quiet=verbosity.quiet),
+        observe=partial(_display, ledger, command),
         session=SessionOptions(
             handle_signals=True,
             retry_failed=command.retry_failed,

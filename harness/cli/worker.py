@@ -10,6 +10,7 @@ from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, PricingOption, open_ledger, verbosity
 from harness.cli.terminal.output import say
+from harness.resources import ledger_name
 
 
 def register(app: typer.Typer) -> None:
@@ -47,11 +48,13 @@ def worker(
     from harness.pricing.price_files import load_price_book
     from harness.runner.session_setup import SessionOptions
     from harness.runner.workers.one_worker import WorkerOptions, work_on
-    from harness.runner.workers.worker_options import parse_kind
+    from harness.runner.workers.worker_options import parse_kind, refuse_a_file
 
+    refuse_a_file(ledger_name(db))
     options = WorkerOptions(kind=parse_kind(only), lease_s=lease_s, session=SessionOptions(handle_signals=True))
     book = load_price_book(pricing)
     lay_over(pricing)
     with open_ledger(db) as ledger:
         result = work_on(ledger, book, run, observer=WorkerNotices(quiet=verbosity.quiet), options=options)
-    say(result.line())
+    if not verbosity.quiet:
+        say(result.line())

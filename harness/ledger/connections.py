@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 
-from harness.errors import InputError, LedgerError
+from harness.errors import InputError, LedgerError, LedgerUnreachable
 from harness.resources import DEFAULT_LEDGER
 from harness.secrets import learn_url, redact_url
 
@@ -161,7 +161,21 @@ def explain(error: Exception, database: str) -> LedgerError:
         ("connect", "check that the server runs and that host, database, user and password are right"),
     )
     remedy = next((advice for word, advice in remedies if word in lowered), "run the same command again with -vv")
-    return LedgerError(f"the ledger cannot be used: {text}", where=database, fix=remedy)
+    kind = LedgerUnreachable if _is_away(cause) else LedgerError
+    return kind(f"the ledger cannot be used: {text}", where=database, fix=remedy)
+
+
+_SESSION_ENDED = ("57P01", "57P02", "57P03", "57P05", "25P03")
+"""The server shuts down, starts, or ended a session that stood still (PostgreSQL's appendix of error codes)."""
+
+
+def _is_away(cause: object) -> bool:
+    """Whether a server's driver lost its connection, or got none: it gives such errors no code of the server's."""
+    names = {kind.__name__ for kind in type(cause).__mro__ if kind.__module__.startswith("psycopg")}
+    code = getattr(cause, "sqlstate", None)
+    if code is None:
+        return not names.isdisjoint(("OperationalError", "InterfaceError"))
+    return bool(names) and (str(code).startswith("08") or code in _SESSION_ENDED)
 
 
 class LedgerFile:

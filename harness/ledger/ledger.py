@@ -34,7 +34,7 @@ from harness.ledger.connections import (
 )
 from harness.ledger.encoding import canonical_json
 from harness.ledger.leases.lease_records import WorkerRecord
-from harness.ledger.locks import Hold, hold_run_lock
+from harness.ledger.locks import Hold, Renew, hold_run_lock
 from harness.ledger.reading.underway.outcome_query import outcomes_query
 from harness.ledger.records import (
     Budget,
@@ -84,7 +84,7 @@ class Ledger:
         self._read_only = read_only
         self._busy_timeout_s = busy_timeout_s
         self.file = file
-        self._held: list[str] = []
+        self._held: dict[str, Renew] = {}
         self._moment: Connection | None = None
 
     @classmethod
@@ -346,12 +346,22 @@ class Ledger:
         Raises:
             RunLockedError: another live process works on it (raised on entering).
         """
-        with hold_run_lock(self.engine, run_id, database=self.database):
-            self._held.append(run_id)
+        with explained(self.database), hold_run_lock(self.engine, run_id, database=self.database) as renew:
+            self._held[run_id] = renew
             try:
                 yield
             finally:
-                self._held.remove(run_id)
+                del self._held[run_id]
+
+    def hold_on(self, run_id: str) -> None:
+        """See to it that this process still has the lock of a run that it holds, where a server ended its session.
+
+        Raises:
+            RunLockedError: another process has taken it meanwhile.
+            LedgerUnreachable: the server does not answer.
+        """
+        with explained(self.database):
+            self._held[run_id]()
 
     def writer(self, worker: WorkerRecord | None = None) -> Writer:
         """Return the append writer; use it as `async with`. Its own session holds the runs that are held by now, too.
@@ -434,6 +444,10 @@ def explained(database: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise explain(error, database) from error
+    except Exception as error:
+        if type(error).__module__.startswith("psycopg"):  # of a connection that was asked without SQLAlchemy
+            raise explain(error, database) from error
+        raise
 
 
 def _prepare_folder(path: Path, *, create: bool) -> None:

@@ -12,7 +12,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
-from harness.errors import RunLockedError
+from harness.errors import LedgerUnreachable, RunLockedError
 
 if TYPE_CHECKING:
     import psycopg
 
 
-def run_lock(engine: Engine, run_id: str, *, database: str) -> Iterator[None]:
-    """Hold the lock of a run until the generator ends.
+Renew = Callable[[], None]
+"""Takes a lock again that went with its session on a server; RunLockedError when another process has it by now."""
+
+
+def run_lock(engine: Engine, run_id: str, *, database: str) -> Iterator[Renew]:
+    """Hold the lock of a run until the generator ends; gives what renews it.
 
     Raises:
         RunLockedError: another live process holds it.
@@ -53,14 +57,14 @@ def _locked(run_id: str, holder: str, database: str) -> RunLockedError:
     )
 
 
-def _file_locks(ledger: str, run_id: str, database: str) -> Iterator[None]:
+def _file_locks(ledger: str, run_id: str, database: str) -> Iterator[Renew]:
     """Lock beside the file that the path leads to in the end, and by the file's number, whatever its names are."""
     real = os.path.realpath(ledger)
     with ExitStack() as stack:
         stack.enter_context(_held_file(_lock_beside(real, run_id), run_id, database))
         if (by_number := _lock_by_number(real, run_id)) is not None:
             stack.enter_context(_held_file(by_number, run_id, database))
-        yield
+        yield lambda: None  # the operating system gives them back with the process, and not before
 
 
 def _lock_beside(real: str, run_id: str) -> Path:
@@ -207,30 +211,65 @@ _ENDS_IDLE_SESSIONS = 140_000
 """PostgreSQL 14."""
 
 
-def _advisory_lock(engine: Engine, run_id: str, database: str) -> Iterator[None]:
-    key = _key(b"benchtab run " + run_id.encode())
-    pooled = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+def _advisory_lock(engine: Engine, run_id: str, database: str) -> Iterator[Renew]:
+    lock = _SessionLock(engine, run_id, database)
+    lock.take()
     try:
-        connection: psycopg.Connection[Any] = pooled.connection.driver_connection  # type: ignore[assignment]  # its own
-        connection.execute("SELECT set_config('application_name', %s, false)", (_session_name(),))
-        _stay(connection)
-        found = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
-        if found is None or not found[0]:
-            holder = connection.execute(_HOLDER, _halves(key)).fetchone()
-            raise _locked(run_id, "unknown" if holder is None else str(holder[0]), database)
-        yield
+        yield lock.renew
     finally:
-        # the session ends here and gives its locks back; a pooled connection would keep them
-        pooled.invalidate()
-        pooled.close()
+        lock.end()
 
 
-def is_driven(engine: Engine, run_id: str) -> bool:
-    """Whether a process drives a run of a PostgreSQL ledger: offers its work, or asks all of it by itself."""
-    with engine.connect() as connection:
-        halves = _halves(_key(b"benchtab run " + run_id.encode()))
-        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # its own
-        return driver.execute(_HOLDER, halves).fetchone() is not None
+class _SessionLock:
+    """The lock of a run on a server, held by a session of its own."""
+
+    def __init__(self, engine: Engine, run_id: str, database: str) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._database = database
+        self._was: int | None = None  # the server's number of the session that had the lock
+
+    def take(self) -> None:
+        """Take the lock in a new session.
+
+        Raises:
+            RunLockedError: another process has it.
+            LedgerUnreachable: the server takes the session before for alive.
+        """
+        self._pooled = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            self._lock()
+        except BaseException:
+            self.end()
+            raise
+
+    def _lock(self) -> None:
+        self._session: psycopg.Connection[Any] = self._pooled.connection.driver_connection  # type: ignore[assignment]
+        key = _key(b"benchtab run " + self._run_id.encode())
+        self._session.execute("SELECT set_config('application_name', %s, false)", (_session_name(),))
+        _stay(self._session)
+        found = self._session.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+        if found is None or not found[0]:
+            holder, pid = self._session.execute(_HOLDER, _halves(key)).fetchone() or ("unknown", 0)
+            if pid == self._was:
+                raise LedgerUnreachable("the server has not ended a session that was lost yet", where=self._database)
+            raise _locked(self._run_id, str(holder), self._database)
+        self._was = self._session.info.backend_pid
+
+    def renew(self) -> None:
+        """Look whether the session is still there, and take the lock in a new one where it is not."""
+        if not self._session.closed:
+            with suppress(Exception):  # a new session says what is wrong, if anything still is
+                self._session.execute("SELECT 1")
+                return
+        self.end()
+        self.take()
+
+    def end(self) -> None:
+        """End the session, which gives its locks back; a pooled connection would keep them."""
+        if not self._pooled.closed:
+            self._pooled.invalidate()
+            self._pooled.close()
 
 
 def _session_name() -> str:
@@ -246,6 +285,6 @@ def _halves(key: int) -> tuple[int, int]:
 
 
 _HOLDER = (
-    "SELECT activity.application_name FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)"
+    "SELECT activity.application_name, activity.pid FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)"
     " WHERE held.locktype = 'advisory' AND held.granted AND held.classid::bigint = %s AND held.objid::bigint = %s"
 )

@@ -9,7 +9,8 @@ import contextlib
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from harness.ledger.leases.lease_records import WorkerRecord
     from harness.runner.forecast.bills import BillForecast
     from harness.runner.plan import PreparedRun
     from harness.runner.precision.planned_bill import WavesPlan
 
 _EVERY_S = 60.0
+_LOOK_EVERY_S = 1.0
+_REST = 20
+"""What takes long to read is read again only after so many times as long."""
 _COLUMNS = (
     Column(name="model"),
     Column(name="done", kind="decimal"),
@@ -68,6 +73,7 @@ class ProgressDisplay:
         stream: where to write; a terminal gets a live display.
         clock: monotonic seconds.
         quiet: show notices only.
+        follow: reads from the ledger how far a run is that others ask; None = events are counted.
     """
 
     def __init__(
@@ -77,15 +83,20 @@ class ProgressDisplay:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         quiet: bool = False,
+        follow: Callable[[], Mapping[ModelSpec, Counts]] | None = None,
     ) -> None:
         self.counts = {model: Counts(planned=number) for model, number in planned.items()}
         self._stream = stream or sys.stderr
         self._clock = clock
         self._quiet = quiet
+        self._follow = follow
+        self._workers = ""
+        self._n_done_before: int | None = None  # by earlier sessions, where that is known
         self._forecast: BillForecast | None = None
         self._earlier_usd = Decimal(0)
         self._started_s = clock()
         self._next_line_s = self._started_s + _EVERY_S
+        self._next_look_s = self._started_s if self._stream.isatty() else self._next_line_s
         self._live: Live | None = None  # it draws while it is made
         self._live = self._make_live() if not quiet and self._stream.isatty() else None
 
@@ -135,7 +146,7 @@ class ProgressDisplay:
 
     def forecast_made(self, forecast: BillForecast, *, spent: int) -> None:
         """Show a forecast of the bill beside what is spent, earlier sessions included."""
-        if self._forecast is None:
+        if self._forecast is None and self._follow is None:
             counted = sum((counts.usd for counts in self.counts.values()), Decimal(0))
             self._earlier_usd = max(Decimal(0), from_pico(spent) - counted)
         self._forecast = forecast
@@ -157,6 +168,21 @@ class ProgressDisplay:
         counts = self.counts[model]
         counts.done += 1
         counts.failed += failed
+        self._tick()
+
+    def workers_seen(self, workers: Sequence[WorkerRecord]) -> None:
+        """Show who works on the run, and from the ledger how far all of them are together."""
+        self._workers = workers_line(workers)
+        now_s = self._clock()
+        if self._follow is None or self._quiet or now_s < self._next_look_s:
+            return
+        self.counts |= self._follow()
+        if self._n_done_before is None:
+            self._n_done_before = sum(counts.done for counts in self.counts.values())
+        # on a terminal every second, else only for the line that is printed
+        self._next_look_s = now_s + max(_LOOK_EVERY_S, _REST * (self._clock() - now_s))
+        if self._live is None:
+            self._next_look_s = max(self._next_look_s, self._next_line_s)
         self._tick()
 
     def notice(self, text: str) -> None:
@@ -188,12 +214,13 @@ class ProgressDisplay:
             totals.output_tokens += counts.output_tokens
             totals.usd += counts.usd
         elapsed_s = max(1e-9, self._clock() - self._started_s)
-        rate = totals.done / elapsed_s
+        rate = (totals.done - (self._n_done_before or 0)) / elapsed_s
         bound = ">= " if totals.unknown else ""
         left = f"{duration((totals.planned - totals.done) / rate)} left" if rate > 0 else "time left not known"
         return (
             f"{totals.done}/{totals.planned} samples, {totals.failed} failed, "
             f"{totals.output_tokens:,} output tokens, {bound}{self._spent(totals.usd)}, {rate:.1f}/s, {left}"
+            f"{self._workers and '; '}{self._workers}"
         )
 
     def _spent(self, usd: Decimal) -> str:
@@ -235,11 +262,21 @@ class ProgressDisplay:
         return Table(name="progress", title="", columns=_COLUMNS, rows=rows)
 
 
-def announced(prepared: PreparedRun, *, quiet: bool) -> ProgressDisplay:
-    """Say what is about to run and what to know of it, and make its display."""
+def workers_line(workers: Sequence[WorkerRecord]) -> str:
+    """Say how many workers a run has: `workers: 4 working, 1 lost`; those that ended well are counted last."""
+    counts = Counter("idle" if one.state == "working" and not one.in_flight else one.state for one in workers)
+    said = [f"{counts[state]} {state}" for state in ("working", "idle", "draining", "lost", "ended") if counts[state]]
+    return f"workers: {', '.join(said) or 'none yet'}"
+
+
+def announced(
+    prepared: PreparedRun, *, quiet: bool, follow: Callable[[], Mapping[ModelSpec, Counts]] | None = None
+) -> ProgressDisplay:
+    """Say what is about to run and what to know of it, and make its display; `follow` as of `ProgressDisplay`."""
     items, models = len(prepared.items), len(prepared.models)
     in_waves = target_of(prepared.spec) is not None
-    display = ProgressDisplay({model.spec: 0 if in_waves else items for model in prepared.models}, quiet=quiet)
+    planned = {model.spec: 0 if in_waves else items for model in prepared.models}
+    display = ProgressDisplay(planned, quiet=quiet, follow=follow)
     for warning in prepared.warnings:
         display.notice(f"warning: {warning}")
     most = "at most " if in_waves else ""

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
-from harness.errors import BudgetReached, LedgerError
+from harness.errors import BudgetReached, LedgerError, RunLockedError
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.reading.causes import over_cells
@@ -244,6 +244,8 @@ def _partial_on_failure(plan: StoredPlan, session: SessionOptions) -> Iterator[N
     """Leave the run as partial when a session breaks off; where even that cannot be written, it stays running."""
     try:
         yield
+    except RunLockedError:  # it is another process's run by now, and its workers go by the status
+        raise
     except BaseException:
         with contextlib.suppress(LedgerError):
             plan.ledger.finish_run(plan.prepared.run_id, "partial", finished_at_us=session.wall_us())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.errors import HarnessError
+from harness.ledger.leases.lease_records import WorkerRecord
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec
 from harness.runner.attempts import RequestSender
@@ -31,6 +32,8 @@ class RunObserver(AttemptObserver, Protocol):
     def samples_planned(self, model: ModelSpec, n_samples: int) -> None: ...
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None: ...
+
+    def workers_seen(self, workers: Sequence[WorkerRecord]) -> None: ...
 
     def forecast_made(self, forecast: BillForecast, *, spent: int) -> None: ...
 

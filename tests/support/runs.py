@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ProviderError
 from harness.ledger import Ledger
+from harness.ledger.leases.lease_records import WorkerRecord
 from harness.models import ModelSpec, parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
@@ -38,6 +39,7 @@ class Watcher:
         self.sent_when_expected: int | None = None
         self.sent = 0
         self.finished = 0
+        self.workers: list[WorkerRecord] = []
 
     def attempt_sent(self, model: ModelSpec) -> None:
         self.sent += 1
@@ -54,6 +56,9 @@ class Watcher:
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
         self.finished += 1
+
+    def workers_seen(self, workers: Sequence[WorkerRecord]) -> None:
+        self.workers = list(workers)
 
     def forecast_made(self, forecast: BillForecast, *, spent: int) -> None:
         self.forecasts.append(forecast)

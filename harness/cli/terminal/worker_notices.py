@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.cli.terminal.output import say
 
 if TYPE_CHECKING:
     from harness.errors import ProviderError
+    from harness.ledger.leases.lease_records import WorkerRecord
     from harness.models import ModelSpec
     from harness.runner.forecast.bills import BillForecast
     from harness.runner.precision.planned_bill import WavesPlan
@@ -35,6 +36,9 @@ class WorkerNotices:
 
     def sample_finished(self, model: ModelSpec, *, failed: bool) -> None:
         """The ledger has it."""
+
+    def workers_seen(self, workers: Sequence[WorkerRecord]) -> None:
+        """The driver's."""
 
     def forecast_made(self, forecast: BillForecast, *, spent: int) -> None:
         """The driver's."""

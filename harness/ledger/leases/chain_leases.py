@@ -15,6 +15,7 @@ from harness.ledger.leases.lease_records import ChainState, Leased, WorkerRecord
 from harness.ledger.ledger import Ledger
 
 CHAINS_PER_STATEMENT = 5_000
+UNFINISHED: tuple[ChainState, ...] = ("open", "asking", "answered", "scoring")
 
 
 def put(ledger: Ledger, run_id: str, wave: int, chains: Sequence[tuple[int, int]], *, new_tries: bool = False) -> None:
@@ -148,6 +149,22 @@ def waiting_for_scores(ledger: Ledger, run_id: str) -> int:
     query = "SELECT count(*) FROM chains WHERE run_id = :run_id AND state = 'answered'"
     with ledger.reading() as connection:
         return int(connection.execute(text(query), {"run_id": run_id}).scalar_one())
+
+
+def is_work_left(ledger: Ledger, run_id: str) -> bool:
+    """Whether any chain of a run is still to be asked or scored, or is so right now."""
+    query = "SELECT EXISTS (SELECT 1 FROM chains WHERE run_id = :run_id AND state = ANY(:states))"
+    with ledger.reading() as connection:
+        return bool(connection.execute(text(query), {"run_id": run_id, "states": list(UNFINISHED)}).scalar_one())
+
+
+def first_unfinished(ledger: Ledger, run_id: str) -> int | None:
+    """Give the first planned sample, in the order of the draw, whose chain is not done; None = all are."""
+    query = "SELECT min(planned_id) FROM chains WHERE run_id = :run_id AND state = ANY(:states)"
+    values = {"run_id": run_id, "states": [*UNFINISHED, "left"]}
+    with ledger.reading() as connection:
+        found = connection.execute(text(query), values).scalar_one()
+    return None if found is None else int(found)
 
 
 def leave(ledger: Ledger, run_id: str, cell_ids: Sequence[int]) -> None:

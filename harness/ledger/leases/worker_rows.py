@@ -30,6 +30,9 @@ LEASE_S = 30.0
 """How long a worker that is not heard of counts as alive."""
 NOW_US = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _ALIVE = "state IN ('working', 'draining')"
+_STARTED_US = "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint"
+_SILENT = f"greatest(expires_at_us, {_STARTED_US} + expires_at_us - heartbeat_at_us) < {NOW_US}"
+"""While the server was away nobody could be heard of: after its start everyone has a lease's time once more."""
 
 
 def needs_a_server(ledger: Ledger) -> None:
@@ -39,11 +42,16 @@ def needs_a_server(ledger: Ledger) -> None:
         LedgerError: it is a SQLite file.
     """
     if ledger.engine.dialect.name != "postgresql":
-        raise LedgerError(
-            "several workers need a ledger that a server holds: a SQLite file has one writer at a time",
-            where=ledger.database,
-            fix="name a PostgreSQL ledger: --db postgresql+psycopg://USER@HOST/DATABASE; or leave --workers out",
-        )
+        raise is_a_file(ledger.database)
+
+
+def is_a_file(database: str) -> LedgerError:
+    """Say that a SQLite ledger cannot be worked on by several processes, and what to do."""
+    return LedgerError(
+        "several workers need a ledger that a server holds: a SQLite file has one writer at a time",
+        where=database,
+        fix="name a PostgreSQL ledger: --db postgresql+psycopg://USER@HOST/DATABASE; or leave --workers out",
+    )
 
 
 def enlist(ledger: Ledger, run_id: str, *, name: str, kind: WorkerKind, lease_s: float = LEASE_S) -> int:
@@ -138,7 +146,7 @@ def expire(ledger: Ledger, run_id: str) -> list[int]:
         # FOR UPDATE waits for a write that such a worker is in the middle of; after it the worker has no right to any
         found = connection.execute(
             text(
-                f"SELECT worker_id FROM workers WHERE run_id = :run_id AND {_ALIVE} AND expires_at_us < {NOW_US}"
+                f"SELECT worker_id FROM workers WHERE run_id = :run_id AND {_ALIVE} AND {_SILENT}"
                 " ORDER BY worker_id FOR UPDATE"
             ),
             {"run_id": run_id},

@@ -114,6 +114,17 @@ class ShareCounter:
                 left = {model.spec: n_chains for model in prepared.models}
                 self._waiting.append(_Share(first=first, n_left=left))
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is a share that is not finished yet."""
+        return bool(self._waiting)
+
+    def finished_up_to(self, draw_order: int) -> None:
+        """Take all shares as finished that end before a sample of the draw."""
+        for share in [one for one in self._waiting if one.first <= draw_order]:
+            self._waiting.remove(share)
+            self._reached(share.first)
+
     def chain_finished(self, model: ModelSpec, chain: Chain) -> None:
         """Count a chain whose items need nothing more."""
         for share in list(self._waiting):

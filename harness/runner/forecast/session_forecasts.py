@@ -74,6 +74,15 @@ class SessionForecasts:
         if self._is_whole:
             self._shares.chain_finished(model, chain)
 
+    @property
+    def waits_for_a_share(self) -> bool:
+        """Whether a whole run is to be forecast again at a share of its answers."""
+        return self._is_whole and self._shares.is_waiting
+
+    def finished_up_to(self, draw_order: int) -> None:
+        """Hear that all samples before this one of the draw need nothing more of any model."""
+        self._shares.finished_up_to(draw_order)
+
     def _planned_usd(self) -> dict[CellKey, float]:
         """What the cells of a run in waves are expected to cost; those without a price are left out."""
         tasks = self._outlook().plan(self._usd_per_attempt()).tasks

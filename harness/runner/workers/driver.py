@@ -9,23 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from harness.errors import BudgetReached, HarnessError, LedgerError
-from harness.ledger.leases.chain_leases import leave, put, standing, unfinished, waiting_for_scores
-from harness.ledger.leases.lease_records import ChainState, Stopped, WorkerRecord
+from harness.errors import BudgetReached, HarnessError, LedgerUnreachable
+from harness.ledger.leases.chain_leases import (
+    first_unfinished,
+    is_work_left,
+    leave,
+    put,
+    unfinished,
+    waiting_for_scores,
+)
+from harness.ledger.leases.lease_records import Stopped, WorkerRecord
 from harness.ledger.leases.worker_rows import drive, driver_of, expire, workers
-from harness.ledger.records import SampleOutcome
-from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.runner.endings import Ending, ModelResult
 from harness.runner.event_loop import interrupted_by_signals
-from harness.runner.failed_samples import given_up
+from harness.runner.failed_samples import Outcomes, given_up
+from harness.runner.forecast.session_forecasts import SessionForecasts
 from harness.runner.model_queues import RunObserver
-from harness.runner.plan import Chain, ModelPlan
+from harness.runner.plan import Chain, ModelPlan, PlannedItem
 from harness.runner.session_setup import SessionOptions, StoredPlan, session_forecasts, tell_beginning
 from harness.runner.wave_loop import ask_in_waves
 from harness.runner.workers.engines import Engine
@@ -34,6 +40,9 @@ from harness.runner.workers.one_worker import worker_name
 
 T = TypeVar("T")
 LOOKS_PER_S = 4.0
+LONGEST_REST_S = 3.0
+_REST = 20
+"""A look that takes long is followed by a rest of so many times as long."""
 PATIENCE_S = 120.0
 """How long a driver waits for a database that does not answer; its workers, too, have to come back."""
 
@@ -44,7 +53,7 @@ class OfferedModel:
 
     Attributes:
         waiting: chains of the present wave that are not offered yet.
-        offered: samples of each chain that was offered, by its cell and the first of them.
+        given: chains of all waves of this session.
     """
 
     model: ModelPlan
@@ -55,20 +64,21 @@ class OfferedModel:
     n_finished: int = 0
     n_left: int = 0
     waiting: list[Chain] = field(default_factory=list)
-    offered: dict[tuple[int, int], int] = field(default_factory=dict)
+    given: list[Chain] = field(default_factory=list)
 
     def add(self, chains: Sequence[Chain]) -> None:
         """Take more to offer."""
         self.waiting.extend(chains)
+        self.given.extend(chains)
         self.n_samples += sum(map(len, chains))
 
     def stop(self, reason: HarnessError) -> None:
         """Offer nothing more of this model; the first reason is kept."""
         self.stopped_by = self.stopped_by or reason
 
-    def keys(self, chain: Chain) -> list[tuple[int, int]]:
-        """The ledger's ids of a chain's samples: cell and planned sample."""
-        return [(self.cell_ids[item.suite.name], self.planned_ids[item.draw_order]) for item in chain]
+    def key(self, item: PlannedItem) -> tuple[int, int]:
+        """The ledger's ids of an item: cell and planned sample."""
+        return self.cell_ids[item.suite.name], self.planned_ids[item.draw_order]
 
 
 async def drive_workers(
@@ -81,7 +91,8 @@ async def drive_workers(
     """Have workers ask what is left to ask of every model; says how each model stands then.
 
     Raises:
-        LedgerError: the database did not come back.
+        LedgerUnreachable: the database did not come back.
+        RunLockedError: while it was away another driver has taken the run.
     """
     run_id, ledger = plan.prepared.run_id, plan.ledger
     stopping = asyncio.Event()
@@ -89,7 +100,7 @@ async def drive_workers(
     planner = forecasts.planned(options.planner(plan))
     await asyncio.to_thread(drive, ledger, run_id, name=worker_name(), config=plan.prepared.spec.to_json())
     tell_beginning(plan, observer)
-    driven = DrivenRun(plan, make_engine(run_id), observer, stopping, retry_failed=options.retry_failed)
+    driven = DrivenRun(plan, make_engine(run_id), observer, stopping, forecasts, retry_failed=options.retry_failed)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(forecasts.renewals.finish)
         forecasts.begin()
@@ -98,7 +109,8 @@ async def drive_workers(
         stack.push_async_callback(driven.see_off)
         driven.start()
         await ask_in_waves(planner, driven.models, driven.ask, observer=observer, stopping=stopping)
-    return driven.results(), Ending(interrupted=driven.interrupted)
+        models = await driven.results()
+    return models, Ending(interrupted=driven.interrupted, most_in_flight=driven.most_in_flight)
 
 
 class DrivenRun:
@@ -106,6 +118,7 @@ class DrivenRun:
 
     Attributes:
         interrupted: whether the user stopped it.
+        most_in_flight: requests that workers said they had under way at once, at most.
     """
 
     def __init__(
@@ -114,6 +127,7 @@ class DrivenRun:
         engine: Engine,
         observer: RunObserver,
         stopping: asyncio.Event,
+        forecasts: SessionForecasts,
         *,
         retry_failed: bool,
     ) -> None:
@@ -123,74 +137,96 @@ class DrivenRun:
         self._engine = engine
         self._observer = observer
         self._stopping = stopping
+        self._forecasts = forecasts
         self._retry_failed = retry_failed
         self._wave = 0
         self._nobody_scores = NobodyScores(
             self._run_id, lambda: waiting_for_scores(self._ledger, self._run_id), time.monotonic
         )
+        self._before = {worker.worker_id for worker in workers(self._ledger, self._run_id) if worker.end is not None}
         driver = driver_of(self._ledger, self._run_id)
         self._session_us = 0 if driver is None else driver.since_us
-        self._n_done: Counter[ModelSpec] = Counter()
+        self._is_stop_told = False
+        self._last_said = ""
         self.models = [
             OfferedModel(model=model, cell_ids=plan.cell_ids[model.spec], planned_ids=plan.planned_ids)
             for model in plan.prepared.models
         ]
         self.interrupted = False
+        self.most_in_flight = 0
 
     def start(self) -> None:
         """Start the workers."""
         self._engine.start()
 
     def interrupt(self) -> None:
-        """Have the workers finish what they have begun, and take nothing more."""
-        if not self.interrupted:
-            self.interrupted = True
-            self._stopping.set()
-            self._observer.notice("stopping: workers finish what they have begun")
+        """First call: have all workers finish what they have begun. Second call: have them give it up."""
+        if self.interrupted:
+            self._observer.notice("giving up on requests in flight; they are recorded as possibly billed")
+            self._engine.give_up()
+            return
+        self.interrupted = True
+        self._stopping.set()
+        self._observer.notice("stopping: workers finish what they have begun (Ctrl-C again to give up on it)")
         self._engine.drain()
 
     async def ask(self) -> None:
         """Offer what the models wait for, and wait until workers are done with it."""
-        await self._patiently(self._offer)
-        while await self._patiently(self._look):
-            if self._stopping.is_set():
-                # those that others started hear of it through the run's status
-                await self._patiently(lambda: self._ledger.finish_run(self._run_id, "partial"))
-                self._engine.drain()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.Event().wait(), 1 / LOOKS_PER_S)
+        if not self._stopping.is_set():
+            await self._patiently(self._offer)
+        while True:
+            began_s = time.monotonic()
+            if not await self._patiently(self._look):
+                break
+            if not self._stopping.is_set():
+                await self._forecast()
+            await self._rest(_REST * (time.monotonic() - began_s))
         await self._patiently(self._count)
+
+    async def _rest(self, rest_s: float) -> None:
+        """Wait until the next look; Ctrl-C ends it, so that all workers hear of it at once."""
+        rest_s = min(max(rest_s, 1 / LOOKS_PER_S), LONGEST_REST_S)
+        if self._is_stop_told:
+            await asyncio.sleep(rest_s)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), rest_s)
 
     async def see_off(self) -> None:
         """See to it that the workers end; there is nothing left for them."""
         self._engine.drain()
         await asyncio.to_thread(self._engine.stop)
+        self._pass_on(is_work_left=False)
 
-    def results(self) -> list[ModelResult]:
+    async def results(self) -> list[ModelResult]:
         """Say how each model stands."""
-        outcomes = self._ledger.outcomes(self._run_id)
-        answered = Counter(cell_id for (cell_id, _), one in outcomes.items() if one.attempt_id is not None)
-        return [
-            ModelResult(
-                spec=model.model.spec,
-                n_failed=max(0, model.n_finished - sum(answered[cell] for cell in model.cell_ids.values())),
-                n_left=model.n_left,
-                stopped_by=model.stopped_by,
-                n_samples=model.n_samples,
-            )
-            for model in self.models
-        ]
+        return await self._patiently(self._results)
 
     async def _patiently(self, step: Callable[[], T]) -> T:
-        """Take a step in the ledger, and again where the database does not answer for a while."""
+        """Take a step in the ledger, and again where the server does not answer for a while.
+
+        The run is this process's before and after: a driver that lost it says so instead of going on.
+        """
         give_up_at_s = time.monotonic() + PATIENCE_S
+        is_away = False
         while True:
             try:
+                await asyncio.to_thread(self._ledger.hold_on, self._run_id)
                 return await asyncio.to_thread(step)
-            except LedgerError:
+            except LedgerUnreachable as away:
                 if time.monotonic() > give_up_at_s:
                     raise
+                if not is_away:
+                    self._observer.notice(f"waiting for the server: {away.message}")
+                    is_away = True
                 await asyncio.sleep(1 / LOOKS_PER_S)
+
+    async def _forecast(self) -> None:
+        """Have the bill forecast again once all workers are through with a share of the draw."""
+        if self._forecasts.waits_for_a_share:
+            ids = self._plan.planned_ids
+            first = await self._patiently(lambda: first_unfinished(self._ledger, self._run_id))
+            self._forecasts.finished_up_to(len(ids) if first is None else bisect_left(ids, first))
 
     # steps in the ledger, in a thread
 
@@ -198,38 +234,54 @@ class DrivenRun:
         """Offer the chains of this wave that are not finished yet."""
         known = self._plan.outcomes("solve")
         for model in self.models:
-            keys = []
-            for chain in model.waiting:
-                samples = model.keys(chain)
-                if not all(self._is_finished(known.get(key)) for key in samples):
-                    keys.append(samples[0])
-                    model.offered[samples[0]] = len(chain)
-            put(self._ledger, self._run_id, self._wave, keys, new_tries=self._retry_failed)
+            firsts = [
+                model.key(chain[0])
+                for chain in model.waiting
+                if not all(self._is_finished(model.key(item), known) for item in chain)
+            ]
+            put(self._ledger, self._run_id, self._wave, firsts, new_tries=self._retry_failed)
+        for model in self.models:
             model.waiting.clear()
         self._wave += 1
 
-    def _is_finished(self, known: SampleOutcome | None) -> bool:
-        if known is None:
+    def _is_finished(self, key: tuple[int, int], known: Outcomes) -> bool:
+        """Whether a sample needs nothing more, as far as the ledger tells."""
+        now, most = known.get(key), self._plan.prepared.spec.max_attempts
+        if now is None:
             return False
-        if known.attempt_id is not None:
-            return known.scored
-        return not self._retry_failed and given_up(known, self._plan.prepared.spec.max_attempts)
+        if now.attempt_id is not None:
+            return now.scored
+        if not self._retry_failed:
+            return given_up(now, most)
+        before = self._plan.outcomes("solve").get(key)
+        n_tries = now.last_try_number - (0 if before is None else before.last_try_number)
+        return n_tries > 0 and given_up(replace(now, last_try_number=n_tries, n_open=0, n_cancelled=0), most)
 
     def _look(self) -> bool:
         """Give up dead workers, hear of models that were stopped, show how far it is; says whether to go on waiting."""
         expire(self._ledger, self._run_id)
-        counts = standing(self._ledger, self._run_id)
-        here = workers(self._ledger, self._run_id)  # after the chains: a worker tells of a stop before it leaves any
+        if self._stopping.is_set() and not self._is_stop_told:
+            # those that others started hear of it through the run's status
+            self._ledger.finish_run(self._run_id, "partial")
+            self._is_stop_told = True
+        is_left = is_work_left(self._ledger, self._run_id)
+        # after the chains: a worker tells of a stop before it leaves any
+        here = [one for one in workers(self._ledger, self._run_id) if one.worker_id not in self._before]
         self._hear(here)
         if (said := self._nobody_scores.look(here)) is not None:
             self._observer.notice(said)
-        self._show(counts)
-        is_work_left = any(n for by_state in counts.values() for state, n in by_state.items() if state in UNFINISHED)
+        self.most_in_flight = max(self.most_in_flight, sum(one.in_flight for one in here))
+        self._observer.workers_seen(here)
+        self._pass_on(is_work_left=is_left)
+        is_anyone_here = any(one.end is None for one in here) or self._engine.is_alive
+        if is_left and not is_anyone_here and not self._stopping.is_set():
+            self._say_nobody_is_left(here)
+        return is_left and is_anyone_here
+
+    def _pass_on(self, *, is_work_left: bool) -> None:
         for said in self._engine.look(is_work_left=is_work_left):
+            self._last_said = said
             self._observer.notice(said)
-        if not is_work_left:
-            return False
-        return self._engine.is_alive or any(worker.end is None for worker in here)
 
     def _hear(self, here: Sequence[WorkerRecord]) -> None:
         """Learn from workers which models are asked nothing more, and why; earlier sessions' reasons are over."""
@@ -238,23 +290,50 @@ class DrivenRun:
             model.stop(_reason(stopped))
             leave(self._ledger, self._run_id, list(model.cell_ids.values()))
 
-    def _show(self, counts: Mapping[int, Mapping[ChainState, int]]) -> None:
+    def _say_nobody_is_left(self, here: Sequence[WorkerRecord]) -> None:
+        ends = [one.end.why for one in here if one.end is not None]
+        why = self._last_said or (ends[-1] if ends else "none was started")
         for model in self.models:
-            spec = model.model.spec
-            n_done = sum(counts.get(cell, {}).get("done", 0) for cell in model.cell_ids.values())
-            for _ in range(self._n_done[spec], n_done):
-                self._observer.sample_finished(spec, failed=False)
-            self._n_done[spec] = max(n_done, self._n_done[spec])
+            model.stop(HarnessError(f"all workers have ended, and samples are left; the last one: {why}"))
 
     def _count(self) -> None:
         """Count what is finished of each model."""
-        left = unfinished(self._ledger, self._run_id)
+        outcomes: Outcomes | None = None
+        left = set(unfinished(self._ledger, self._run_id))
         for model in self.models:
-            n_left = sum(model.offered.get(key, 0) for key in left)
+            chains = [chain for chain in model.given if model.key(chain[0]) in left]
+            if (chains or model.waiting) and outcomes is None:
+                outcomes = self._ledger.outcomes(self._run_id)
+            n_left = sum(
+                not self._is_finished(model.key(item), outcomes or {})
+                for chain in chains + model.waiting
+                for item in chain
+            )
             model.n_finished = model.n_samples - n_left
 
+    def _results(self) -> list[ModelResult]:
+        outcomes = self._ledger.outcomes(self._run_id)
+        left = set(unfinished(self._ledger, self._run_id))
+        return [self._result(model, outcomes, left) for model in self.models]
 
-UNFINISHED: tuple[ChainState, ...] = ("open", "asking", "answered", "scoring")
+    def _result(self, model: OfferedModel, outcomes: Outcomes, left: set[tuple[int, int]]) -> ModelResult:
+        n_failed = n_answered = 0
+        unfinished_now = left.union(model.key(chain[0]) for chain in model.waiting)
+        for chain in model.given:
+            is_done = model.key(chain[0]) not in unfinished_now
+            for item in chain:
+                known = outcomes.get(key := model.key(item))
+                has_answer = known is not None and known.attempt_id is not None
+                n_answered += has_answer
+                n_failed += not has_answer and (is_done or self._is_finished(key, outcomes))
+        return ModelResult(
+            spec=model.model.spec,
+            n_failed=n_failed,
+            n_left=model.n_left,
+            # where nothing is left all the same, other workers went on with it and were answered
+            stopped_by=model.stopped_by if model.n_left or not n_answered else None,
+            n_samples=model.n_samples,
+        )
 
 
 def _reason(stopped: Stopped) -> HarnessError:

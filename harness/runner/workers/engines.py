@@ -9,13 +9,22 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Protocol
 
 LONGEST_STOP_S = 30.0
 """How long a worker has to go once it was told for good."""
-MOST_RESTARTS = 20
+MOST_RESTARTS = 100
 """Per worker: what ends it again and again will not go away by itself."""
+QUICK_S = 20.0
+MOST_QUICK = 5
+"""A worker that ended with an error so often in a row, each time so soon after its start, is not started again."""
+CANNOT_START = 2
+"""The exit code of what no other try mends: a missing key, another suite file, another program."""
 
 
 class Engine(Protocol):
@@ -26,7 +35,7 @@ class Engine(Protocol):
         ...
 
     def look(self, *, is_work_left: bool) -> Iterator[str]:
-        """Start those again that ended although work is left for them, and say what happened."""
+        """Start those again that ended although work is left for them, and say what happened and what they said."""
         ...
 
     @property
@@ -35,18 +44,23 @@ class Engine(Protocol):
         ...
 
     def drain(self) -> None:
-        """Tell all workers to finish what they have begun, and take nothing more."""
+        """Tell all workers, once, to finish what they have begun, and take nothing more."""
+        ...
+
+    def give_up(self) -> None:
+        """Tell all workers not to wait for what is in flight."""
         ...
 
     def stop(self) -> None:
-        """See to it that all workers have ended."""
+        """Wait until all workers have ended; they were told to."""
         ...
 
 
 class OthersWorkers:
     """No workers of its own: a batch system or a person starts them, on any machine that reaches the ledger."""
 
-    is_alive = True
+    def __init__(self) -> None:
+        self._is_draining = False
 
     def start(self) -> None:
         """Start nothing."""
@@ -55,11 +69,56 @@ class OthersWorkers:
         """Nothing to look after."""
         return iter(())
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether workers may still come: while there is work for them."""
+        return not self._is_draining
+
     def drain(self) -> None:
         """They hear it from the ledger: the run's status says so."""
+        self._is_draining = True
+
+    def give_up(self) -> None:
+        """Whoever started them may tell them so."""
 
     def stop(self) -> None:
-        """As `drain`."""
+        """Nothing to wait for."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Place:
+    """Where one worker runs, and after it the one that takes its place.
+
+    Attributes:
+        said: a file that takes what it says; a pipe would end workers whose driver is gone.
+        n_read: bytes of it that were passed on.
+        n_quick: ends with an error in a row, each soon after a start.
+        is_given_up: no other worker is started here.
+    """
+
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+    began_s: float
+    n_read: int = 0
+    n_restarts: int = 0
+    n_quick: int = 0
+    is_given_up: bool = False
+
+    def new_lines(self) -> Iterator[str]:
+        """Give the lines that the worker has ended since; all there is once it has ended itself."""
+        is_over = self.process.poll() is not None
+        new = os.pread(self.said.fileno(), 1 << 20, self.n_read)
+        if not is_over:
+            new = new[: new.rfind(b"\n") + 1]
+        self.n_read += len(new)
+        yield from new.decode(errors="replace").splitlines()
+
+    def may_have_another(self, code: int) -> bool:
+        """Decide whether another worker may take this place of one that failed."""
+        is_quick = code > 0 and time.monotonic() < self.began_s + QUICK_S
+        self.n_quick = self.n_quick + 1 if is_quick else 0
+        self.is_given_up = code == CANNOT_START or self.n_quick >= MOST_QUICK or self.n_restarts >= MOST_RESTARTS
+        return not self.is_given_up
 
 
 class LocalProcesses:
@@ -74,57 +133,71 @@ class LocalProcesses:
         self._words = list(words)
         self._environment = dict(environment)
         self._n_workers = n_workers
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._n_restarts = 0
+        self._places: list[_Place] = []
+        self._told: set[str] = set()
         self._is_draining = False
+        self._gave_up_at_s: float | None = None
 
     def start(self) -> None:
         """Start them all."""
-        self._running = [self._one() for _ in range(self._n_workers)]
+        for _ in range(self._n_workers):
+            said = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # it lives as long as its worker's place
+            self._places.append(_Place(process=self._one(said), said=said, began_s=time.monotonic()))
 
-    def _one(self) -> subprocess.Popen[bytes]:
+    def _one(self, said: IO[bytes]) -> subprocess.Popen[bytes]:
         # a session of its own: Ctrl-C in the terminal reaches the driver, which tells the workers what to do
         return subprocess.Popen(
             self._words, env=self._environment, start_new_session=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=said,
         )  # fmt: skip
 
     def look(self, *, is_work_left: bool) -> Iterator[str]:
-        """Start workers again that broke off."""
-        for place, process in enumerate(self._running):
-            code = process.poll()
-            if code in (None, 0) or not is_work_left or self._is_draining:
+        """Pass on what workers say, the same words once, and start those again that broke off."""
+        for place in self._places:
+            code = place.process.poll()
+            for line in place.new_lines():
+                if line not in self._told:
+                    self._told.add(line)
+                    yield line
+            if code in (None, 0) or not is_work_left or self._is_draining or place.is_given_up:
                 continue
-            if self._n_restarts >= MOST_RESTARTS * self._n_workers:
+            ended = f"worker process {place.process.pid} ended ({_how(code)})"
+            if not place.may_have_another(code):
+                yield f"{ended} and is not started again"
                 continue
-            self._n_restarts += 1
-            yield f"worker process {process.pid} ended ({_how(code)}); another takes its place"
-            self._running[place] = self._one()
+            yield f"{ended}; another takes its place"
+            place.process, place.began_s = self._one(place.said), time.monotonic()
+            place.n_restarts += 1
 
     @property
     def is_alive(self) -> bool:
         """Whether any process runs."""
-        return any(process.poll() is None for process in self._running)
+        return any(place.process.poll() is None for place in self._places)
 
     def drain(self) -> None:
-        """SIGTERM to all."""
-        self._is_draining = True
+        """SIGTERM to all, once: a second one would give up what is in flight."""
+        if not self._is_draining:
+            self._is_draining = True
+            self._tell(signal.SIGTERM)
+
+    def give_up(self) -> None:
+        """SIGTERM once more."""
+        self._gave_up_at_s = time.monotonic()
         self._tell(signal.SIGTERM)
 
     def stop(self) -> None:
-        """Wait for all to end; SIGKILL for those that do not."""
-        self._is_draining = True
-        for process in self._running:
-            try:
-                process.wait(LONGEST_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """Wait for all to end; SIGKILL for those that do not although they were told to give up."""
+        for place in self._places:
+            while place.process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    place.process.wait(1.0)
+                if self._gave_up_at_s is not None and time.monotonic() > self._gave_up_at_s + LONGEST_STOP_S:
+                    place.process.kill()
 
     def _tell(self, number: int) -> None:
-        for process in self._running:
-            if process.poll() is None:
-                process.send_signal(number)
+        for place in self._places:
+            if place.process.poll() is None:
+                place.process.send_signal(number)
 
 
 def local_processes(
@@ -140,5 +213,5 @@ def local_processes(
     return LocalProcesses(words, n_workers=n_workers, environment={**os.environ, "BENCHTAB_DB": ledger_url})
 
 
-def _how(code: int | None) -> str:
-    return f"signal {-code}" if code is not None and code < 0 else f"exit {code}"
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit {code}"

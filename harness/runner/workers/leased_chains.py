@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.errors import LedgerError
 from harness.ledger import Ledger
 from harness.ledger.leases.chain_leases import finish, take
 from harness.ledger.leases.lease_records import ChainState, Leased, WorkerRecord
@@ -173,7 +174,11 @@ class LeasedChains:
         """Tell the ledger what has ended."""
         ended, self._ended = self._ended, {}
         if ended:
-            await asyncio.to_thread(finish, self.ledger, self.worker, ended)
+            try:
+                await asyncio.to_thread(finish, self.ledger, self.worker, ended)
+            except LedgerError:
+                self._ended = ended | self._ended  # to be told when the server is back
+                raise
 
 
 def _first_id(queue: ModelQueue, chain: Chain) -> int:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from harness.errors import InputError, LedgerError
+from harness.errors import InputError, LedgerError, LedgerUnreachable
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.leases.lease_records import WorkerEnd, WorkerKind, WorkerRecord
@@ -31,7 +33,7 @@ from harness.pricing.book import PriceBook
 from harness.providers.base import Provider
 from harness.runner.event_loop import fast_loop, frozen_garbage, interrupted_by_signals
 from harness.runner.model_queues import RunObserver
-from harness.runner.options.preflight import refuse_another_run
+from harness.runner.options.preflight import refuse_another_run, refuse_what_cannot_be_asked
 from harness.runner.plan import PreparedRun
 from harness.runner.preparation import prepare_run
 from harness.runner.senders import provider_of
@@ -42,6 +44,10 @@ from harness.runner.workers.leased_chains import LeasedChains, LeasedOutcomes
 from harness.runner.workers.no_sending import no_adapter
 from harness.runner.workers.shared_stops import Failing, SharedStops
 from harness.runner.workers.worker_session import WorkerSession
+
+PATIENCE_S = 120.0
+"""How long a worker waits for a server that went away."""
+BETWEEN_TRIES_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +93,9 @@ def work_on(
     """Work on a run until nothing is left of it, or a signal says to drain.
 
     Raises:
-        InputError: there is no such run, or this machine loads another suite than the run was planned with.
-        LedgerError: the ledger is a file, or cannot be used any more.
+        InputError: there is no such run, this machine loads another suite than the run was planned with, or a key is
+            missing.
+        LedgerError: the ledger is a file, or did not come back.
         WorkerLost: this worker stood still for so long that others took its work.
     """
     needs_a_server(ledger)
@@ -104,20 +111,12 @@ def work_on(
     refuse_another_run(prepared, stored)
     if (notice := unfit(options.kind, prepared)) is not None:
         observer.notice(notice)
-    worker_id = enlist(ledger, run_id, name=worker_name(), kind=options.kind, lease_s=options.lease_s)
-    worker = worker_of(ledger, worker_id)
-    how = WorkerEnd(why="broke off")
-    try:
-        with fast_loop() as loop, frozen_garbage():
-            result = loop.run(_session(prepared, ledger, book, worker, observer, options))
-        how = result.ended
-    except BaseException as error:
-        how = WorkerEnd(why=f"{type(error).__name__}: {error}".splitlines()[0][:300])
-        raise
-    finally:
-        with contextlib.suppress(LedgerError):  # then its lease expires
-            end(ledger, worker_id, how)
-    return result
+    if options.kind != "score":
+        refuse_what_cannot_be_asked(prepared)
+    plan = _in_ledger(prepared, ledger, adapter=no_adapter if options.kind == "score" else provider_of)
+    sessions = _Sessions(plan, book, observer, options)
+    with fast_loop() as loop, frozen_garbage():
+        return loop.run(sessions.run())
 
 
 def worker_name() -> str:
@@ -125,51 +124,113 @@ def worker_name() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
-async def _session(
-    prepared: PreparedRun,
-    ledger: Ledger,
-    book: PriceBook,
-    worker: WorkerRecord,
-    observer: RunObserver,
-    options: WorkerOptions,
-) -> WorkerResult:
-    async def others() -> bool:
-        return await asyncio.to_thread(others_in_flight, ledger, worker) > 0
+class _Sessions:
+    """The sessions of one worker: one, or another after each time that the server was away."""
 
-    known, failing = LeasedOutcomes(), Failing()
-    plan = _in_ledger(prepared, ledger, known, adapter=no_adapter if options.kind == "score" else provider_of)
-    async with contextlib.AsyncExitStack() as stack:
-        writer = await stack.enter_async_context(ledger.writer(worker))
-        context = session_context(plan, book, writer, observer, options.session, others_in_flight=others)
-        learn_costs(plan, context)
-        later = LaterScores(leaves_programs=options.kind == "ask" and prepared.spec.keep_transcripts)
-        parts = await session_parts(
-            stack, plan, context, observer, writer=writer, scorer=later.make, on_failed=failing.failed
-        )
-        if options.kind == "score":
-            await refuse_to_score(parts.checks)
-        chains = LeasedChains(ledger, worker, prepared, parts.queues, known)
-        stops = SharedStops(ledger, worker.worker_id, parts.queues, failing)
-        session = WorkerSession(
-            chains, parts.queues, parts.work, context=context, later=later, stops=stops, lease_s=options.lease_s
-        )
-        failing.hurry = session.hurry
-        stop = interrupted_by_signals(session.interrupt)
-        with stop if options.session.handle_signals else contextlib.nullcontext():
-            ended = await session.run()
-    return WorkerResult(
-        worker_id=worker.worker_id,
-        n_asked=chains.n_asked,
-        n_scored=chains.n_scored,
-        ended=replace(ended, n_reused=0 if parts.reuse is None else parts.reuse.count),
-        is_drained=session.interrupted,
-    )
+    def __init__(self, plan: RunInLedger, book: PriceBook, observer: RunObserver, options: WorkerOptions) -> None:
+        self._plan = plan
+        self._ledger = plan.ledger
+        self._book = book
+        self._observer = observer
+        self._options = options
+        self._session: WorkerSession | None = None
+        self._stopping = asyncio.Event()
+        self._n_asked = self._n_scored = 0
+
+    async def run(self) -> WorkerResult:
+        """Work until nothing is left."""
+        stop = interrupted_by_signals(self._interrupt)
+        with stop if self._options.session.handle_signals else contextlib.nullcontext():
+            worker = await asyncio.to_thread(self._enlisted)
+            while True:
+                try:
+                    ended = await self._work(worker)
+                except LedgerUnreachable as away:
+                    worker = await self._enlisted_again(worker, away)
+                else:
+                    return WorkerResult(
+                        worker_id=worker.worker_id,
+                        n_asked=self._n_asked,
+                        n_scored=self._n_scored,
+                        ended=ended,
+                        is_drained=self._stopping.is_set(),
+                    )
+
+    def _interrupt(self) -> None:
+        self._stopping.set()
+        if self._session is not None:
+            self._session.interrupt()
+
+    def _enlisted(self) -> WorkerRecord:
+        run_id, options = self._plan.prepared.run_id, self._options
+        worker_id = enlist(self._ledger, run_id, name=worker_name(), kind=options.kind, lease_s=options.lease_s)
+        return worker_of(self._ledger, worker_id)
+
+    async def _enlisted_again(self, before: WorkerRecord, away: LedgerUnreachable) -> WorkerRecord:
+        """Wait for the server; what the session before has left is open again, whoever takes it."""
+        self._observer.notice(f"waiting for the server: {away.message}")
+        give_up_at_s = time.monotonic() + PATIENCE_S
+        while not self._stopping.is_set() and time.monotonic() < give_up_at_s:
+            try:
+                await asyncio.to_thread(end, self._ledger, before.worker_id, WorkerEnd(why="the server was away"))
+                return await asyncio.to_thread(self._enlisted)
+            except LedgerUnreachable as still:
+                away = still
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), BETWEEN_TRIES_S)
+        raise away
+
+    async def _work(self, worker: WorkerRecord) -> WorkerEnd:
+        how = WorkerEnd(why="broke off")
+        try:
+            how = await self._one(worker)
+        except BaseException as error:
+            how = WorkerEnd(why=f"{type(error).__name__}: {error}".splitlines()[0][:300])
+            raise
+        finally:
+            with contextlib.suppress(LedgerError):  # then its lease expires, or the next session ends it
+                await asyncio.to_thread(end, self._ledger, worker.worker_id, how)
+        return how
+
+    async def _one(self, worker: WorkerRecord) -> WorkerEnd:
+        async def others() -> bool:
+            return await asyncio.to_thread(others_in_flight, self._ledger, worker) > 0
+
+        known, failing = LeasedOutcomes(), Failing()
+        plan, options = dataclasses.replace(self._plan, outcomes=known.of), self._options
+        async with contextlib.AsyncExitStack() as stack:
+            writer = await stack.enter_async_context(self._ledger.writer(worker))
+            context = session_context(
+                plan, self._book, writer, self._observer, options.session, others_in_flight=others
+            )
+            learn_costs(plan, context)
+            later = LaterScores(leaves_programs=options.kind == "ask" and plan.prepared.spec.keep_transcripts)
+            parts = await session_parts(
+                stack, plan, context, self._observer, writer=writer, scorer=later.make, on_failed=failing.failed
+            )
+            if options.kind == "score":
+                await refuse_to_score(parts.checks)
+            chains = LeasedChains(self._ledger, worker, plan.prepared, parts.queues, known)
+            stops = SharedStops(self._ledger, worker.worker_id, parts.queues, failing)
+            session = WorkerSession(
+                chains, parts.queues, parts.work, context=context, later=later, stops=stops, lease_s=options.lease_s
+            )
+            failing.hurry = session.hurry
+            self._session = session
+            if self._stopping.is_set():  # while all this was opened
+                session.interrupt()
+            try:
+                ended = await session.run()
+            finally:
+                self._session = None
+                self._n_asked += chains.n_asked
+                self._n_scored += chains.n_scored
+        return dataclasses.replace(ended, n_reused=0 if parts.reuse is None else parts.reuse.count)
 
 
 def _in_ledger(
     prepared: PreparedRun,
     ledger: Ledger,
-    known: LeasedOutcomes,
     *,
     adapter: Callable[[PreparedRun, ModelSpec], Provider],
 ) -> RunInLedger:
@@ -191,7 +252,7 @@ def _in_ledger(
         ledger=ledger,
         cell_ids=cell_ids,
         planned_ids=[sample.planned_id for sample in planned if sample.planned_id is not None],
-        outcomes=known.of,
+        outcomes=LeasedOutcomes().of,
         adapter=adapter,
     )
 

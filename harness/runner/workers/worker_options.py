@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from harness.errors import InputError
 from harness.ledger import Ledger
+from harness.ledger.connections import database_url, shown
 from harness.ledger.leases.lease_records import WorkerKind
-from harness.ledger.leases.worker_rows import needs_a_server
+from harness.ledger.leases.worker_rows import is_a_file, needs_a_server
 from harness.runner.plan import PreparedRun
 
 MOST_WORKERS = 1_000
+
+
+def refuse_a_file(name: str) -> None:
+    """Refuse a ledger by its name, before it is opened or anything is loaded.
+
+    Raises:
+        LedgerError: it is a SQLite file.
+        InputError: it is no ledger's name.
+    """
+    url = database_url(name)
+    if url.get_backend_name() == "sqlite":
+        raise is_a_file(shown(url))
 
 
 def refuse_without_workers(prepared: PreparedRun, ledger: Ledger) -> None:

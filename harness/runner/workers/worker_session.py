@@ -11,11 +11,11 @@ import contextlib
 import os
 from collections.abc import Sequence
 
-from harness.errors import BudgetReached, LedgerError, WorkerLost
+from harness.errors import BudgetReached, LedgerError, LedgerUnreachable, WorkerLost
 from harness.ledger.leases.chain_leases import standing
 from harness.ledger.leases.lease_records import ChainState, WorkerEnd
 from harness.ledger.leases.worker_rows import beat, drain, expire
-from harness.ledger.locks import is_driven
+from harness.ledger.reading.underway.live_rows import run_holder
 from harness.runner.endings import FINISHED
 from harness.runner.model_queues import ModelQueue
 from harness.runner.options.precision_options import target_of
@@ -30,6 +30,8 @@ BEATS_PER_LEASE = 10
 LONGEST_BEAT_S = 1.0
 """What one worker learns, all know within a beat."""
 LEAST_AHEAD = 4
+PATIENCE_S = 60.0
+"""How long a worker goes on trying to be heard, while answers are in flight and the server is away."""
 
 
 class WorkerSession:
@@ -66,6 +68,7 @@ class WorkerSession:
         self._failure: BaseException | None = None
         self._is_over = False
         self._is_draining = False
+        self._away_since_s: float | None = None
         self._ahead = LEAST_AHEAD
         self._n_scorers = 2 * len(os.sched_getaffinity(0))
         self._is_beat_due = False
@@ -77,6 +80,7 @@ class WorkerSession:
 
         Raises:
             WorkerLost: this worker counts as dead; what was in flight stays possibly billed.
+            LedgerUnreachable: the server was away; what was in flight is recorded, if it came back in time.
             LedgerError: the ledger cannot be used any more.
         """
         self._context.limiter.resize(0)
@@ -84,6 +88,8 @@ class WorkerSession:
         n_scorers = 0 if self._worker.kind == "ask" else self._n_scorers
         self._tasks = [asyncio.create_task(self._asker(queue)) for queue in self._queues for _ in range(n_askers)]
         self._tasks += [asyncio.create_task(self._scorer()) for _ in range(n_scorers)]
+        for task in self._tasks:
+            task.add_done_callback(lambda _: self._hungry.set())
         try:
             await self._live()
         except Exception as error:  # noqa: BLE001  # told below, after draining
@@ -140,19 +146,28 @@ class WorkerSession:
     async def _live(self) -> None:
         loop = asyncio.get_running_loop()
         next_beat_s = loop.time()
-        while not self._is_over or self._n_begun():
+        while not (self._is_over and all(task.done() for task in self._tasks)):
             self._hungry.clear()
-            if self._is_beat_due or loop.time() >= next_beat_s:
-                self._is_beat_due = False
-                await self._beat()
+            try:
+                if self._is_beat_due or loop.time() >= next_beat_s:
+                    self._is_beat_due = False
+                    await self._beat()
+                    next_beat_s = loop.time() + self._beat_s
+                if not self._is_over:
+                    await self._feed()
+                self._away_since_s = None
+            except LedgerUnreachable as away:
                 next_beat_s = loop.time() + self._beat_s
-            if not self._is_over:
-                await self._feed()
+                self._be_patient(away, loop.time())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hungry.wait(), max(0.0, next_beat_s - loop.time()))
 
-    def _n_begun(self) -> int:
-        return self._chains.n_open - self._chains.n_waiting
+    def _be_patient(self, away: LedgerUnreachable, now_s: float) -> None:
+        """What is in flight can be recorded only by a worker that is heard of again before its lease ends."""
+        if self._away_since_s is None:
+            self._away_since_s = now_s
+        elif now_s > self._away_since_s + PATIENCE_S:
+            raise away
 
     async def _beat(self) -> None:
         """Say that this worker lives, and what it has done; take the places that it gets."""
@@ -201,7 +216,7 @@ class WorkerSession:
             return
         if states and self._offers_all_at_once:
             self._stop("nothing is left")
-        elif not await asyncio.to_thread(is_driven, self._ledger.engine, run_id):
+        elif await asyncio.to_thread(run_holder, self._ledger, run_id) is None:
             self._stop(f"nobody drives this run: benchtab run --resume {run_id} --workers N goes on with it")
 
     @property
@@ -214,8 +229,6 @@ class WorkerSession:
     async def _asker(self, queue: ModelQueue) -> None:
         while (work := await self._next(queue)) is not None:
             self._chains.end(work, await self._worked(queue, work))
-            if self._is_over:
-                self._hungry.set()  # it may have been the last
 
     async def _next(self, queue: ModelQueue) -> Work | None:
         waiting = self._chains.waiting(queue)
@@ -246,8 +259,6 @@ class WorkerSession:
     async def _scorer(self) -> None:
         while (work := await self._next_to_score()) is not None:
             self._chains.end(work, await self._scored(work))
-            if self._is_over:
-                self._hungry.set()
 
     async def _next_to_score(self) -> Work | None:
         waiting = self._chains.to_score
