@@ -108,6 +108,8 @@ def _file_lock(path: Path, run_id: str, database: str) -> Iterator[None]:
 _held_file = contextmanager(_file_lock)
 _ASKED_FOR_S = 0.005
 _TIMES_ASKED = 4
+_NOTICED_S = 0.1
+"""A server needs a moment to notice that a process was killed."""
 
 
 def _take(handle: int) -> None:
@@ -248,8 +250,12 @@ class _SessionLock:
         key = _key(b"benchtab run " + self._run_id.encode())
         self._session.execute("SELECT set_config('application_name', %s, false)", (_session_name(),))
         _stay(self._session)
-        found = self._session.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
-        if found is None or not found[0]:
+        for _ in range(_TIMES_ASKED):
+            found = self._session.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            if found is not None and found[0]:
+                break
+            time.sleep(_NOTICED_S)
+        else:
             holder, pid = self._session.execute(_HOLDER, _halves(key)).fetchone() or ("unknown", 0)
             if pid == self._was:
                 raise LedgerUnreachable("the server has not ended a session that was lost yet", where=self._database)
