@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from harness.ledger import Ledger
 from harness.models import parse_model
+from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunSpec, run_suites
 from harness.view.application import make_application
@@ -21,9 +22,9 @@ from tests.support.runs import Watcher, observing
 HERE = "http://127.0.0.1"
 
 
-def viewer(ledger: Ledger) -> TestClient:
+def viewer(ledger: Ledger, book: PriceBook | None = None) -> TestClient:
     """Ask the application over a ledger, as a browser on this machine does."""
-    return TestClient(make_application(Sources(ledger=ledger, book=load_price_book())), base_url=HERE)
+    return TestClient(make_application(Sources(ledger=ledger, book=book or load_price_book())), base_url=HERE)
 
 
 def seen_run(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import html
 import io
@@ -25,6 +26,7 @@ from harness.ledger.records import InvoicedRecord
 from harness.pricing import Price, PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.reports.exports.sample_export import sample_stream
+from harness.reports.spend.wording import dollars
 from harness.usage.values import Meter
 from harness.view.answers.index_building import built_index, extend, is_extendable
 from harness.view.answers.kept_index import keep, kept
@@ -38,6 +40,7 @@ from harness.view.pages.samples_page import being_read
 from harness.view.templating import render
 from tests.support.report_ledgers import AT_US, Try, add_attempt, add_run, many, used
 from tests.support.running_commands import line_with, running
+from tests.support.viewed import viewer
 
 ODD_RATE = Decimal("0.0000007")
 """Dollars per million tokens that are no whole picodollars per token."""
@@ -102,9 +105,9 @@ def shown(index: SampleIndex, ledger: Ledger) -> list[Listed]:
 
 
 SAME = (
-    "cost_usd", "judge_cost_usd", "reason", "score", "attempt_id", "input_tokens", "cache_read_tokens",
-    "cache_write_tokens", "output_tokens", "reasoning_tokens", "n_attempts", "n_retries", "duration_s",
-    "time_to_first_byte_s", "answer",
+    "cost_usd", "cost_is_lower_bound", "judge_cost_usd", "judge_cost_is_lower_bound", "reason", "score", "attempt_id",
+    "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "n_attempts",
+    "n_retries", "duration_s", "time_to_first_byte_s", "answer",
 )  # fmt: skip
 
 
@@ -189,6 +192,30 @@ def test_rows_that_are_equal_stay_as_planned_and_unknown_ones_stand_last() -> No
         assert [place_in_order(keys, int(at)) for at in whole[:20]] == list(range(min(20, n)))
 
 
+def test_dollars_that_are_not_known_are_never_said_to_be_zero(tmp_path: Path) -> None:
+    """Unpriced samples, parts that nobody knows, and less than a hundredth of a cent, as the report says them."""
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(odd_run(ledger))
+        pages = viewer(ledger, BOOK)
+
+        def figure(query: str) -> str:
+            page = pages.get(f"/runs/r1/samples?{query}").text
+            return " ".join(re.findall(r"<small>(cost[^<]*)</small><b[^>]*>([^<]*)</b>", page)[0])
+
+        assert figure("model=acme/unpriced") == "cost, 5 not known –"
+        assert figure("model=sim/direct&id=again") == "cost $0.00"  # nothing is chosen
+        lost = csv_rows(pages, "/runs/r1/samples?id=lost&model=sim/reasoner@high")
+        assert [row["cost_is_lower_bound"] for row in lost] == ["true"]
+        known = Decimal(lost[0]["cost_usd"])
+        assert figure("id=lost&model=sim/reasoner@high") == f"cost, 1 known in part &gt;= {dollars(known)}"
+        assert 0 < known < Decimal("0.001")
+        assert figure("model=acme/unpriced&model=sim/reasoner@high").startswith(
+            "cost, 6 not known, 2 known in part &gt;= $"
+        )
+        planned = re.findall(r"/runs/r1/questions/\d+", pages.get("/runs/r1/samples?id=lost").text)[0]
+        assert f"&gt;= ${known:f}" in pages.get(planned).text
+
+
 def csv_rows(seen: TestClient, address: str) -> list[dict[str, str]]:
     page = seen.get(f"{address}{'&' if '?' in address else '?'}format=csv&table=samples")
     assert page.headers["content-type"].startswith("text/csv")
@@ -207,7 +234,7 @@ def test_what_is_downloaded_is_what_is_chosen_in_its_order(seen: TestClient) -> 
     assert {row["verdict"] for row in rows} == {"wrong"}
     page = seen.get(f"{SAMPLES}?verdict=wrong&sort=-cost").text
     assert f"<b>{len(rows)}</b>" in page
-    assert f"<b>${sum(costs):,.4f}</b>" in page
+    assert f'title="${sum(costs)}"' in page
     assert page.count('<tr class="is-wrong">') == 50
     assert seen.get(f"{SAMPLES}?sort=-cost&format=parquet").content[:4] == b"PAR1"
 

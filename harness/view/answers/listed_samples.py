@@ -22,6 +22,7 @@ from harness.secrets import redact_known
 from harness.view.answers.index_plan import Ints
 from harness.view.answers.sample_choice import RIGHT, VERDICTS, model_name
 from harness.view.answers.sample_index import (
+    GAP,
     HAS_DURATION,
     HAS_FIRST_BYTE,
     KNOWS_USAGE,
@@ -58,6 +59,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(name="score", kind="ratio", description="0 to 1, as reports count it."),
     Column(name="reason", description="Why there is no score of a scorer."),
     Column(name="cost_usd", kind="amount", unit="USD", title="cost $", description="All solving attempts, exactly."),
+    Column(name="cost_is_lower_bound", kind="boolean", title="or more", description="Part of the cost is not known."),
     Column(name="output_tokens", kind="integer", unit="tokens", title="output", description="All output tokens."),
     Column(name="reasoning_tokens", kind="integer", unit="tokens", title="reasoning", description="Of the output."),
     Column(name="reasoning_share", kind="percent", title="share", description="Reasoning of all output, in percent."),
@@ -67,6 +69,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(name="n_attempts", kind="integer", title="attempts", description="Solving requests sent."),
     Column(name="n_retries", kind="integer", title="retries", description="Attempts that repeat an earlier one."),
     Column(name="judge_cost_usd", kind="amount", unit="USD", title="judge $", description="Its judge's attempts."),
+    Column(name="judge_cost_is_lower_bound", kind="boolean", title="judge or more", description="Likewise."),
     Column(name="question", description="How the question begins; empty where no transcripts were kept."),
     Column(name="answer", description="Answer as extracted."),
 )
@@ -91,7 +94,9 @@ def _hidden(index: SampleIndex) -> set[str]:
         "suite": len({suite for suite, _ in plan.tasks}) < 2,
         "task": len(plan.tasks) < 2,
         "epoch": len(plan.sample) == int(plan.sample.max(initial=-1)) + 1,
-        "judge_cost_usd": not index.columns["judge_cost"].any(),
+        "cost_is_lower_bound": not index.is_lower_bound("cost").any(),
+        "judge_cost_usd": not (index.columns["judge_cost"].any() or index.is_lower_bound("judge_cost").any()),
+        "judge_cost_is_lower_bound": not index.is_lower_bound("judge_cost").any(),
         "time_to_first_byte_s": not (index.columns["facts"] & HAS_FIRST_BYTE).any(),
         "score": not ((value > 0) & (value < RIGHT)).any(),
     }
@@ -161,6 +166,8 @@ def _numbers(index: SampleIndex, entry: int) -> dict[str, Any]:
         "time_to_first_byte_s": one["first_byte_us"] / 1_000_000 if facts & HAS_FIRST_BYTE else None,
         "n_attempts": one["n_attempts"],
         "n_retries": one["n_retries"],
+        "cost_is_lower_bound": bool(bits & GAP["cost"]),
+        "judge_cost_is_lower_bound": bool(bits & GAP["judge_cost"]),
     }
 
 

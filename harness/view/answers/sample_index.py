@@ -176,6 +176,10 @@ class SampleIndex:
         wrong = [place for place, name in enumerate(self.reasons) if name in COUNTED_WRONG]
         return np.where(np.isin(self.why(), wrong), np.int32(0), self.columns["value"])
 
+    def is_lower_bound(self, name: str, entries: Ints | slice = slice(None)) -> Flags:
+        """Tell where something of a cost is not known: what is known of it is the least that it was."""
+        return (self.columns["bits"][entries] & GAP[name]) != 0
+
     def is_unpriced(self, name: str, entries: Ints | slice = slice(None)) -> Flags:
         """Tell where nothing of a cost is known, which is not zero dollars."""
         bits = self.columns["bits"][entries]

@@ -11,7 +11,8 @@ import numpy as np
 
 from harness.documents.stream import RowStream
 from harness.documents.table import NUMBER_KINDS, Column, Table
-from harness.money import from_pico
+from harness.money import from_pico, plain
+from harness.reports.spend import wording
 from harness.view.answers.listed_samples import SORTS, Listed, listed, row_of, shown_columns, stream_listed
 from harness.view.answers.run_indexes import NotYet
 from harness.view.answers.sample_choice import (
@@ -21,10 +22,9 @@ from harness.view.answers.sample_choice import (
     STATES,
     VERDICTS,
     dearest_pico,
-    key_of,
     model_name,
 )
-from harness.view.answers.sample_index import IS_THERE, SampleIndex
+from harness.view.answers.sample_index import IS_THERE, PRICED, SampleIndex
 from harness.view.answers.sample_walk import MOST_SEARCHED, Chosen, carried, chosen_samples, entry_address
 from harness.view.page_addresses import question_address
 from harness.view.page_values import Asked, Grid, NotThere, Shown
@@ -64,6 +64,7 @@ def _shown(asked: Asked, run_id: str, chosen: Chosen) -> Shown:
         "run_id": run_id,
         "grid": _grid(asked, index, columns, rows),
         "chosen": chosen,
+        "exact_usd": plain,
         "sums": index.remember(("sums", chosen.key), lambda: chosen_sums(chosen)),
         "page": page,
         "pages": n_pages,
@@ -86,9 +87,9 @@ def _shown(asked: Asked, run_id: str, chosen: Chosen) -> Shown:
     return Shown(template="samples.html.j2", title="Samples", values=values, downloads={"samples": samples})
 
 
-def _least_dear(index: SampleIndex) -> Decimal | None:
+def _least_dear(index: SampleIndex) -> str | None:
     found = dearest_pico(index)
-    return None if found is None else from_pico(int(found))
+    return None if found is None else wording.dollars(from_pico(int(found)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,17 +98,25 @@ class Sums:
 
     Attributes:
         score: average over those with one, in percent; None = none has.
-        usd: of those whose cost is known, exactly.
-        n_unpriced: samples whose cost is not known.
+        usd: of what is known, exactly; None = nothing is, which is not zero dollars.
+        n_unpriced: samples of whose cost nothing is known.
+        n_lower_bounds: samples of whose cost something is not known, the unpriced ones among them.
         share: of the run's dollars, in percent; None = the run cost nothing.
     """
 
     n: int
     n_scored: int
     score: float | None
-    usd: Decimal
+    usd: Decimal | None
     n_unpriced: int
+    n_lower_bounds: int
     share: float | None
+
+    @property
+    def usd_words(self) -> str:
+        """Word the dollars as reports do."""
+        bound = ">= " if self.usd is not None and self.n_lower_bounds else ""
+        return f"{bound}{wording.dollars(self.usd)}"
 
 
 def chosen_sums(chosen: Chosen) -> Sums:
@@ -116,13 +125,16 @@ def chosen_sums(chosen: Chosen) -> Sums:
     score = index.remember("counted", index.counted)[entries]
     scored = score[score >= 0]
     usd = index.total_usd("cost", entries)
+    is_unpriced = index.is_unpriced("cost", entries)
+    is_nothing_known = not usd and is_unpriced.any() and not index.has(PRICED["cost"], entries).any()
     whole = index.remember("whole", lambda: index.total_usd("cost", np.flatnonzero(index.has(IS_THERE))))
     return Sums(
         n=len(entries),
         n_scored=len(scored),
         score=100 * float(scored.mean()) / RIGHT if len(scored) else None,
-        usd=usd,
-        n_unpriced=int(np.isnan(key_of(index, "cost")[entries]).sum()),
+        usd=None if is_nothing_known else usd,
+        n_unpriced=int(is_unpriced.sum()),
+        n_lower_bounds=int(index.is_lower_bound("cost", entries).sum()),
         share=float(100 * usd / whole) if whole else None,
     )
 
