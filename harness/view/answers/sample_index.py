@@ -178,7 +178,8 @@ class SampleIndex:
 
     def is_lower_bound(self, name: str, entries: Ints | slice = slice(None)) -> Flags:
         """Tell where something of a cost is not known: what is known of it is the least that it was."""
-        return (self.columns["bits"][entries] & GAP[name]) != 0
+        found: Flags = (self.columns["bits"][entries] & GAP[name]) != 0
+        return found
 
     def is_unpriced(self, name: str, entries: Ints | slice = slice(None)) -> Flags:
         """Tell where nothing of a cost is known, which is not zero dollars."""

@@ -126,13 +126,14 @@ def chosen_sums(chosen: Chosen) -> Sums:
     scored = score[score >= 0]
     usd = index.total_usd("cost", entries)
     is_unpriced = index.is_unpriced("cost", entries)
-    is_nothing_known = not usd and is_unpriced.any() and not index.has(PRICED["cost"], entries).any()
+    is_nothing_asked = not index.columns["n_attempts"][entries].any()
+    is_nothing_priced = not usd and not index.has(PRICED["cost"], entries).any()
     whole = index.remember("whole", lambda: index.total_usd("cost", np.flatnonzero(index.has(IS_THERE))))
     return Sums(
         n=len(entries),
         n_scored=len(scored),
         score=100 * float(scored.mean()) / RIGHT if len(scored) else None,
-        usd=None if is_nothing_known else usd,
+        usd=None if is_nothing_priced and (is_nothing_asked or is_unpriced.any()) else usd,
         n_unpriced=int(is_unpriced.sum()),
         n_lower_bounds=int(index.is_lower_bound("cost", entries).sum()),
         share=float(100 * usd / whole) if whole else None,
