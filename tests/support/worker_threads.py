@@ -16,8 +16,13 @@ from harness.models import parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunResult, RunSpec, SessionOptions, run_suites
+from harness.runner.session_setup import StoredPlan, usual_planner
+from harness.runner.wave_loop import WavePlanner
 from harness.runner.workers.one_worker import WorkerOptions, WorkerResult, work_on
 from tests.support.runs import QUICK, Watcher, observing
+
+LEASE_S = 6.0
+"""Short, so that workers speak to the ledger often."""
 
 
 class Threads:
@@ -112,7 +117,7 @@ def work(
             book or load_price_book(),
             run_id,
             observer=watcher or Watcher(),
-            options=WorkerOptions(kind=kind, session=session),
+            options=WorkerOptions(kind=kind, lease_s=LEASE_S, session=session),
         )
 
 
@@ -127,6 +132,7 @@ def driven(
     book: PriceBook | None = None,
     run_id: str = "run-1",
     retry_failed: bool = False,
+    planner: Callable[[StoredPlan], WavePlanner] = usual_planner,
     **options: Any,
 ) -> Driven:
     """Drive a run whose samples workers on threads ask.
@@ -150,7 +156,7 @@ def driven(
             book=prices,
             run_id=run_id,
             observe=observing(watcher),
-            session=SessionOptions(limits=QUICK, retry_failed=retry_failed, engine=engine),
+            session=SessionOptions(limits=QUICK, retry_failed=retry_failed, engine=engine, planner=planner),
         )
     return Driven(
         result=result,
