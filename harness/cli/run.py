@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from harness.rendering.progress import ProgressDisplay
     from harness.runner import PreparedRun, RunResult, RunSpec
     from harness.runner.workers.engines import Engine
+    from harness.runner.workers.worker_options import RayCluster
 
 
 def register(app: typer.Typer) -> None:
@@ -129,7 +130,10 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the estimate; send nothing.")] = False,
     workers: Annotated[
         str | None,
-        typer.Option(metavar="N", help="N processes of this machine ask (PostgreSQL ledger; 0: others start them)."),
+        typer.Option(
+            metavar="N|ray[:ADDRESS][:N]",
+            help="N processes of this machine ask (PostgreSQL ledger; 0: others start them), or N actors of Ray.",
+        ),
     ] = None,
     run_id: Annotated[str | None, typer.Option(metavar="RUN", help="Name of the run; an existing one goes on.")] = None,
     resume: Annotated[
@@ -220,7 +224,7 @@ class _Command:
         can_ask: whether somebody at a terminal may be asked.
         goes_on: `--resume`: the run is stored, and its options hold where none is given now.
         db: where the ledger is, as typed.
-        workers: processes to ask on this machine; 0 = others start them; None = this process asks.
+        workers: processes to ask on this machine, or a Ray cluster; 0 = others start them; None = this process asks.
         places: words that the printed command needs.
     """
 
@@ -233,18 +237,23 @@ class _Command:
     db: str | None
     places: list[str]
     pricing: Path | None
-    workers: int | None
+    workers: int | RayCluster | None
     json_output: bool
 
     @property
     def engine(self) -> Callable[[str], Engine] | None:
         """What starts the workers of a run; None = this process asks it."""
         from harness.runner.workers.engines import OthersWorkers, local_processes
+        from harness.runner.workers.worker_options import RayCluster
 
         if self.workers is None:
             return None
         if self.workers == 0:
             return lambda _: OthersWorkers()
+        if isinstance(self.workers, RayCluster):
+            from harness.runner.workers.ray_engine import ray_actors
+
+            return partial(ray_actors, cluster=self.workers, ledger_url=ledger_name(self.db), pricing=self.pricing)
         return partial(
             local_processes,
             n_workers=self.workers,

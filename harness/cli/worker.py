@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 EXAMPLES = examples(
     "benchtab worker --db postgresql+psycopg://me@host/runs RUN",
-    "benchtab worker RUN --only score      # run the programs of what others have asked",
+    "benchtab worker RUN --only score      # run programs of what others asked",
 )
 
 
@@ -43,18 +43,19 @@ def worker(
 
     SIGTERM drains: what is in flight is finished and stored, nothing more is taken. A second one gives it up.
     """
-    from harness.cli.terminal.worker_notices import WorkerNotices
     from harness.pricing.model_facts import lay_over
     from harness.pricing.price_files import load_price_book
     from harness.runner.session_setup import SessionOptions
     from harness.runner.workers.one_worker import WorkerOptions, work_on
+    from harness.runner.workers.worker_notices import WorkerNotices
     from harness.runner.workers.worker_options import parse_kind, refuse_a_file
 
     refuse_a_file(ledger_name(db))
     options = WorkerOptions(kind=parse_kind(only), lease_s=lease_s, session=SessionOptions(handle_signals=True))
     book = load_price_book(pricing)
     lay_over(pricing)
+    notices = WorkerNotices((lambda _: None) if verbosity.quiet else say)
     with open_ledger(db) as ledger:
-        result = work_on(ledger, book, run, observer=WorkerNotices(quiet=verbosity.quiet), options=options)
+        result = work_on(ledger, book, run, observer=notices, options=options)
     if not verbosity.quiet:
         say(result.line())

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Protocol
 
 LONGEST_STOP_S = 30.0
@@ -85,6 +85,38 @@ class OthersWorkers:
         """Nothing to wait for."""
 
 
+@dataclass(slots=True)
+class Tries:
+    """How often a worker was started in one place.
+
+    Attributes:
+        began_s: when it was last, by the monotonic clock.
+        n_quick: ends with an error in a row, each soon after a start.
+        is_given_up: no other worker is started here.
+    """
+
+    began_s: float = field(default_factory=time.monotonic)
+    n_restarts: int = 0
+    n_quick: int = 0
+    is_given_up: bool = False
+
+    def may_have_another(self, code: int) -> bool:
+        """Decide whether another worker may take this place of one that failed.
+
+        Args:
+            code: its exit code; negative = its process was killed.
+        """
+        is_quick = code > 0 and time.monotonic() < self.began_s + QUICK_S
+        self.n_quick = self.n_quick + 1 if is_quick else 0
+        self.is_given_up = code == CANNOT_START or self.n_quick >= MOST_QUICK or self.n_restarts >= MOST_RESTARTS
+        return not self.is_given_up
+
+    def again(self) -> None:
+        """Note that another one is started."""
+        self.began_s = time.monotonic()
+        self.n_restarts += 1
+
+
 @dataclass(slots=True, kw_only=True)
 class _Place:
     """Where one worker runs, and after it the one that takes its place.
@@ -92,17 +124,12 @@ class _Place:
     Attributes:
         said: a file that takes what it says; a pipe would end workers whose driver is gone.
         n_read: bytes of it that were passed on.
-        n_quick: ends with an error in a row, each soon after a start.
-        is_given_up: no other worker is started here.
     """
 
     process: subprocess.Popen[bytes]
     said: IO[bytes]
-    began_s: float
+    tries: Tries = field(default_factory=Tries)
     n_read: int = 0
-    n_restarts: int = 0
-    n_quick: int = 0
-    is_given_up: bool = False
 
     def new_lines(self) -> Iterator[str]:
         """Give the lines that the worker has ended since; all there is once it has ended itself."""
@@ -112,13 +139,6 @@ class _Place:
             new = new[: new.rfind(b"\n") + 1]
         self.n_read += len(new)
         yield from new.decode(errors="replace").splitlines()
-
-    def may_have_another(self, code: int) -> bool:
-        """Decide whether another worker may take this place of one that failed."""
-        is_quick = code > 0 and time.monotonic() < self.began_s + QUICK_S
-        self.n_quick = self.n_quick + 1 if is_quick else 0
-        self.is_given_up = code == CANNOT_START or self.n_quick >= MOST_QUICK or self.n_restarts >= MOST_RESTARTS
-        return not self.is_given_up
 
 
 class LocalProcesses:
@@ -142,7 +162,7 @@ class LocalProcesses:
         """Start them all."""
         for _ in range(self._n_workers):
             said = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # it lives as long as its worker's place
-            self._places.append(_Place(process=self._one(said), said=said, began_s=time.monotonic()))
+            self._places.append(_Place(process=self._one(said), said=said))
 
     def _one(self, said: IO[bytes]) -> subprocess.Popen[bytes]:
         # a session of its own: Ctrl-C in the terminal reaches the driver, which tells the workers what to do
@@ -159,15 +179,15 @@ class LocalProcesses:
                 if line not in self._told:
                     self._told.add(line)
                     yield line
-            if code in (None, 0) or not is_work_left or self._is_draining or place.is_given_up:
+            if code in (None, 0) or not is_work_left or self._is_draining or place.tries.is_given_up:
                 continue
             ended = f"worker process {place.process.pid} ended ({_how(code)})"
-            if not place.may_have_another(code):
+            if not place.tries.may_have_another(code):
                 yield f"{ended} and is not started again"
                 continue
             yield f"{ended}; another takes its place"
-            place.process, place.began_s = self._one(place.said), time.monotonic()
-            place.n_restarts += 1
+            place.process = self._one(place.said)
+            place.tries.again()
 
     @property
     def is_alive(self) -> bool:

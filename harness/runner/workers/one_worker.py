@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from harness.errors import InputError, LedgerError, LedgerUnreachable
@@ -58,11 +59,13 @@ class WorkerOptions:
         kind: `ask` leaves programs to others to score, `score` scores what others have answered, `all` does both.
         lease_s: how long it counts as alive without being heard of.
         session: clock, waits and signals.
+        interrupted: calls what it is given when this worker is to stop; None = signals, where the session heeds them.
     """
 
     kind: WorkerKind = "all"
     lease_s: float = LEASE_S
     session: SessionOptions = field(default_factory=SessionOptions)
+    interrupted: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,10 @@ class _Sessions:
 
     async def run(self) -> WorkerResult:
         """Work until nothing is left."""
-        stop = interrupted_by_signals(self._interrupt)
-        with stop if self._options.session.handle_signals else contextlib.nullcontext():
+        interrupted = self._options.interrupted
+        if interrupted is None and self._options.session.handle_signals:
+            interrupted = interrupted_by_signals
+        with contextlib.nullcontext() if interrupted is None else interrupted(self._interrupt):
             worker = await asyncio.to_thread(self._enlisted)
             while True:
                 try:

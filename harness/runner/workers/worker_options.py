@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+from dataclasses import dataclass
+
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.ledger.connections import database_url, shown
@@ -53,12 +57,60 @@ def parse_kind(only: str | None) -> WorkerKind:
     return "ask" if only == "ask" else "score"
 
 
-def parse_workers(text: str) -> int:
-    """Read how many workers to start on this machine; 0 = others start them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayCluster:
+    """Where Ray is to start workers, and how many.
+
+    Attributes:
+        address: `auto` (the cluster this machine belongs to), `local`, `HOST:PORT` or `ray://HOST:PORT`; None = what
+            $RAY_ADDRESS names, else a cluster of this machine that lives as long as the run.
+        n_workers: None = one per CPU of the cluster.
+    """
+
+    address: str | None = None
+    n_workers: int | None = None
+
+
+_RAY = re.compile(
+    r"ray(?::(?P<address>auto|local|(?:ray://)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d+))?(?::(?P<n_workers>\d+))?",
+    re.ASCII,
+)
+
+
+def parse_workers(text: str) -> int | RayCluster:
+    """Read who is to ask: a number of processes of this machine, 0 = others start them, or actors of a Ray cluster.
 
     Raises:
-        InputError: not a number of workers.
+        InputError: neither; or Ray is not installed.
     """
-    if not text.isascii() or not text.isdigit() or int(text) > MOST_WORKERS:
-        raise InputError(f"not a number of workers: {text[:40]!r}", where="--workers", fix=f"0 to {MOST_WORKERS:,}")
+    if text.partition(":")[0] == "ray":
+        return _ray_cluster(text)
+    return _n_workers(text, least=0)
+
+
+def _n_workers(text: str, *, least: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= MOST_WORKERS:
+        raise InputError(
+            f"not a number of workers: {text[:40]!r}",
+            where="--workers",
+            fix=f"{least} to {MOST_WORKERS:,}, or ray for the actors of a Ray cluster",
+        )
     return int(text)
+
+
+def _ray_cluster(text: str) -> RayCluster:
+    found = _RAY.fullmatch(text)
+    if found is None:
+        raise InputError(
+            f"not a Ray cluster: {text[:80]!r}",
+            where="--workers",
+            fix="ray, ray:auto, ray:HOST:PORT or ray:ray://HOST:PORT; :N behind any of them starts N workers",
+        )
+    if importlib.util.find_spec("ray") is None:
+        raise InputError(
+            "workers on Ray need Ray, which is not installed here",
+            where="--workers",
+            fix="pip install 'benchtab[ray]'; or name a number of processes of this machine",
+        )
+    n_workers = found["n_workers"]
+    return RayCluster(address=found["address"], n_workers=None if n_workers is None else _n_workers(n_workers, least=1))

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from harness.cli.terminal.output import say
-
-if TYPE_CHECKING:
-    from harness.errors import ProviderError
-    from harness.ledger.leases.lease_records import WorkerRecord
-    from harness.models import ModelSpec
-    from harness.runner.forecast.bills import BillForecast
-    from harness.runner.precision.planned_bill import WavesPlan
-    from harness.runner.requests.attempt_ends import Spent
+from harness.errors import ProviderError
+from harness.ledger.leases.lease_records import WorkerRecord
+from harness.models import ModelSpec
+from harness.runner.forecast.bills import BillForecast
+from harness.runner.precision.planned_bill import WavesPlan
+from harness.runner.requests.attempt_ends import Spent
 
 
 class WorkerNotices:
     """An observer that only passes notices on."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
 
     def attempt_sent(self, model: ModelSpec) -> None:
         """The ledger has it."""
@@ -49,5 +45,4 @@ class WorkerNotices:
 
     def notice(self, text: str) -> None:
         """Say something once."""
-        if not self._quiet:
-            say(text)
+        self._tell(text)
