@@ -179,8 +179,14 @@ class RayActors:
             # its last line says most: the error that kept an actor from starting, or how its process died
             said = [line.strip() for line in str(error).splitlines() if line.strip()]
             problem = f"{type(error).__name__}: {said[-1] if said else 'no reason given'}"
-            return OrderEnd(problem=redact(problem[:300]), code=-signal.SIGKILL)
+            return OrderEnd(problem=redact(problem[:300]), code=-signal.SIGKILL if self._was_here(place) else 1)
         return end
+
+    def _was_here(self, place: _Place) -> bool:
+        """Whether an actor had come to life before it died."""
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            return bool(self._ray.get(place.here))
+        return False
 
     def _answered(self, answers: Sequence[Any], *, within_s: float = 0.0) -> set[Any]:
         """Say which answers are there."""

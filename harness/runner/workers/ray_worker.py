@@ -64,7 +64,7 @@ class RayWorker:
         self._is_draining = False
 
     def work(self, order: WorkerOrder) -> OrderEnd:
-        """Work on a run until nothing is left of it, or until `interrupt`; never raises: Ray would store a traceback."""
+        """Work on a run until nothing is left, or until `interrupt`; never raises, as Ray would store a traceback."""
         learn_environment(os.environ)
         with contextlib.suppress(OSError):
             os.chdir(order.folder)
