@@ -72,6 +72,7 @@ class RayActors:
         self._connected = contextlib.ExitStack()
         self._places: list[_Place] = []
         self._is_draining = False
+        self._has_left = False
         self._gave_up_at_s: float | None = None
         self._to_say: list[str] = []
         self._told: set[str] = set()
@@ -86,10 +87,16 @@ class RayActors:
 
     def look(self, *, is_work_left: bool) -> Iterator[str]:
         """Pass on what workers say, the same words once, and have a new actor take the place of each that broke off."""
-        for said in self._thread.submit(self._look, is_work_left=is_work_left).result():
+        for said in self._said(is_work_left=is_work_left):
             if said not in self._told:
                 self._told.add(said)
                 yield said
+
+    def _said(self, *, is_work_left: bool) -> Sequence[str]:
+        if not self._has_left:
+            return self._thread.submit(self._look, is_work_left=is_work_left).result()
+        said, self._to_say = self._to_say, []
+        return said
 
     @property
     def is_alive(self) -> bool:
@@ -118,6 +125,7 @@ class RayActors:
                     break
             self._thread.submit(self._leave).result()
         finally:
+            self._has_left = True
             self._thread.shutdown()
 
     # in the thread that speaks to Ray
@@ -143,7 +151,7 @@ class RayActors:
         return _Place(actor=actor, here=here, heard=heard, ended=ended, tries=tries)
 
     def _look(self, *, is_work_left: bool) -> Sequence[str]:
-        said, self._to_say = self._to_say, []
+        said, self._to_say = list(self._to_say), []
         at_work = [place for place in self._places if not place.is_over]
         ready = self._answered([answer for place in at_work for answer in (place.heard, place.ended)])
         for place in at_work:
@@ -211,6 +219,7 @@ class RayActors:
         return len(self._answered(awaited, within_s=WAIT_S)) < len(awaited)
 
     def _leave(self) -> None:
+        self._to_say.extend(self._look(is_work_left=False))
         for place in self._places:
             if not place.is_over:
                 place.is_over = True
