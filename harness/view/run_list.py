@@ -134,13 +134,13 @@ def _figure(name: str, title: str, read: Callable[[RunLine], str], key: Callable
 
 LISTED: tuple[Listed, ...] = (
     _text("run", lambda line: line.run.run_id, whole=True),
-    _text("suites", lambda line: line.suites),
-    _text("models", lambda line: ", ".join(line.run.models)),
-    _text("status", lambda line: line.run.status),
     _figure("score", "score %", score_words, lambda line: line.scores[-1] if line.scores else None,
             "Score in percent; of several models the lowest and the highest, sorted by the highest."),
     _figure("cost", "cost", _cost_words, lambda line: line.known_usd,
             "What the run cost at list price, judges included; >= where something of it is not known."),
+    _text("status", lambda line: line.run.status),
+    _text("suites", lambda line: line.suites),
+    _text("models", lambda line: ", ".join(line.run.models)),
     _figure("forecast", "forecast [90 %]", _forecast_words,
             lambda line: line.forecast and line.forecast.forecast.expected,
             "What the bill was forecast to be: after the pilot, else the first forecast with an interval."),

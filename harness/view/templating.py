@@ -46,6 +46,7 @@ def _environment() -> Environment:
     made.filters["readable"] = readable
     made.filters["sort_number"] = number_in
     made.filters["embedded"] = _embedded
+    made.filters["two_lines"] = _two_lines
     made.filters["rendered_markdown"] = _rendered_markdown
     made.globals.update(number_kinds=NUMBER_KINDS, to=page_addresses, version=__version__)
     return made
@@ -53,6 +54,14 @@ def _environment() -> Environment:
 
 def _safe_text(value: object) -> object:
     return redact_known(printable(value)) if type(value) is str else value
+
+
+def _two_lines(heading: str) -> str:
+    """Let a heading of a narrow column break at one space only: that which makes its longer line shortest."""
+    words = heading.split(" ")
+    breaks = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words))]
+    lines = min(breaks, key=lambda pair: max(map(len, pair)), default=(heading,))
+    return " ".join(line.replace(" ", "\N{NO-BREAK SPACE}") for line in lines)
 
 
 def _rendered_markdown(text: str) -> Markup:

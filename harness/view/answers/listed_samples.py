@@ -49,17 +49,17 @@ class Listed:
     values: Mapping[str, Any]
 
 
-COLUMNS: tuple[Column, ...] = (
+COLUMNS: tuple[Column, ...] = (  # what is asked first comes first: a phone shows three of them
     Column(name="sample_id", title="sample", description="Sample within its task."),
     Column(name="epoch", kind="integer", title="repeat", description="Repeat of the sample, from 0."),
-    Column(name="suite", description="Suite."),
-    Column(name="task", description="Task."),
-    Column(name="model", description="Model with its reasoning setting."),
     Column(name="verdict", description="What became of it: right, wrong, partly right, or no score."),
     Column(name="score", kind="ratio", description="0 to 1, as reports count it."),
-    Column(name="reason", description="Why there is no score of a scorer."),
     Column(name="cost_usd", kind="amount", unit="USD", title="cost $", description="All solving attempts, exactly."),
     Column(name="cost_is_lower_bound", kind="boolean", title="or more", description="Part of the cost is not known."),
+    Column(name="model", description="Model with its reasoning setting."),
+    Column(name="suite", description="Suite."),
+    Column(name="task", description="Task."),
+    Column(name="reason", description="Why there is no score of a scorer."),
     Column(name="output_tokens", kind="integer", unit="tokens", title="output", description="All output tokens."),
     Column(name="reasoning_tokens", kind="integer", unit="tokens", title="reasoning", description="Of the output."),
     Column(name="reasoning_share", kind="percent", title="share", description="Reasoning of all output, in percent."),

@@ -21,7 +21,7 @@ function withNames(compiled) {
   compiled.marks.push({
     type: "text", from: { data: "points_marks" }, interactive: false,
     encode: { enter: { text: { signal: "narrow ? datum.datum.narrow_name : datum.datum.name" }, fill: { value: color("--text") }, fontSize: { value: 11 } } },
-    transform: [{ type: "label", size: { signal: "[width, height]" }, anchor: ["right", "left", "top", "bottom", "top-right", "bottom-right", "top-left", "bottom-left"], offset: [5, 8, 14] }],
+    transform: [{ type: "label", size: { signal: "[max(1, width), max(1, height)]" }, anchor: ["right", "left", "top", "bottom", "top-right", "bottom-right", "top-left", "bottom-left"], offset: [5, 8, 14] }],
   });
   return compiled;
 }
@@ -72,6 +72,17 @@ async function draw(figure) {
   });
   figure.dataset.drawn = "yes";
 }
-const drawAll = () => document.querySelectorAll("figure.chart").forEach(draw);
-dark.addEventListener("change", drawAll);
-drawAll();
+// a chart without room, as in a closed part of the page, is drawn when it gets some, and again as wide as it becomes
+const widths = new Map();
+const room = new ResizeObserver(entries => {
+  let isOtherWidth = false;
+  for (const { target, contentRect: { width } } of entries) {
+    const isDrawn = widths.has(target);
+    if (!isDrawn && width) draw(target.closest("figure"));
+    isOtherWidth ||= isDrawn && width > 0 && width !== widths.get(target);
+    if (isDrawn || width) widths.set(target, width);
+  }
+  if (isOtherWidth) dispatchEvent(new Event("resize"));
+});
+document.querySelectorAll("figure.chart .drawing").forEach(place => room.observe(place));
+dark.addEventListener("change", () => views.forEach((_, figure) => draw(figure)));

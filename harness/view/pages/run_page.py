@@ -93,9 +93,19 @@ def _downloads(asked: Asked, report: SpendReport, tables: Sequence[Table]) -> Ma
     run_id = asked.names["run_id"]
     return {
         "report": lambda: stream_of(spend_table(report)),
-        **{table.name: partial(stream_of, table) for table in tables},
+        **{table.name: partial(_worded, table) for table in tables},
         **{name: partial(_export, asked, name, run_id) for name in WHOLE_EXPORTS},
     }
+
+
+def _worded(table: Table) -> RowStream:
+    """Give a table as it is shown: a column of numbers that are written as words, as in `>= $1.33`, is text."""
+    is_words = [any(isinstance(value, str) for value in values) for values in zip(*table.rows, strict=True)]
+    columns = tuple(
+        replace(column, kind="text") if words else column
+        for column, words in zip(table.columns, is_words or [False] * len(table.columns), strict=True)
+    )
+    return stream_of(replace(table, columns=columns))
 
 
 def _export(asked: Asked, name: str, run_id: str) -> RowStream:
