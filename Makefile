@@ -161,9 +161,10 @@ bench-imports: $(VENV)/.installed-dev ## 1,000,000 generated calls into an empty
 proof-forecast: $(VENV)/.installed-dev ## 1,000 simulated bills forecast from 2.4 % of the money, ceilings with runaways, 30 whole runs with pilots
 	@$(BIN)/python -m benchmarks.forecast
 
-docs: $(VENV)/.installed-dev ## write the reference pages and the README's picture anew
+docs: $(VENV)/.installed-dev ## write the reference pages and the pictures (of the README, and of the view in Chromium) anew
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.pictures
+	@$(BIN)/python -m docs.view_pictures
 
 lock: $(VENV)/.installed-dev ## pin the newest allowed versions by hash (names and hashes only)
 	@.ci/lock "$(BIN)"
