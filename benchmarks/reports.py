@@ -29,6 +29,7 @@ from harness.pricing.price_files import load_price_book
 TARGETS: dict[str, dict[int, tuple[float, int]]] = {
     "report.txt": {1_000_000: (1.5, 250), 10_000_000: (12, 400)},
     "again.txt": {1_000_000: (0.3, 250), 10_000_000: (0.3, 400)},
+    "added.txt": {10_000_000: (12, 400)},
     "page.html": {1_000_000: (1.5, 250), 10_000_000: (12, 400)},
     "attempts.parquet": {1_000_000: (4, 300), 10_000_000: (40, 300)},
     "scores.parquet": {1_000_000: (2, 300), 10_000_000: (20, 300)},
@@ -36,7 +37,7 @@ TARGETS: dict[str, dict[int, tuple[float, int]]] = {
     "attempts.csv": {1_000_000: (8, 300), 10_000_000: (80, 300)},
 }
 """Seconds and megabytes by output and attempts."""
-COMMANDS = frozenset({"report.txt", "again.txt", "page.html"})
+COMMANDS = frozenset({"report.txt", "again.txt", "added.txt", "page.html"})
 """Outputs made by the command itself, its start included: the process that is measured is its parent."""
 NEAR = 0.05
 """How far a number of attempts may be from that of a target."""
@@ -60,13 +61,25 @@ def _again(db: Path, output: Path) -> None:
     _command(db, output)
 
 
+def _added(db: Path, output: Path) -> None:
+    _command(db, output, kept="kept-of-others")
+
+
+def _report_others(db: Path, output: Path) -> None:
+    """Make the report over all runs but the newest, as it was before that one was added."""
+    with Ledger.open(db) as ledger:
+        others = [run.run_id for run in ledger.runs()][:-1]
+    if others:
+        _command(db, output, *others, kept="kept-of-others")
+
+
 def _page(db: Path, output: Path) -> None:
     _command(db, output, "--recount", "-o", str(output))
 
 
-def _command(db: Path, output: Path, *words: str) -> None:
+def _command(db: Path, output: Path, *words: str, kept: str = "kept") -> None:
     """Run the command as a person does; what it keeps lies beside its output."""
-    environment = {**os.environ, "BENCHTAB_CACHE": str(output.parent / "kept"), "COLUMNS": "120"}
+    environment = {**os.environ, "BENCHTAB_CACHE": str(output.parent / kept), "COLUMNS": "120"}
     command = [sys.executable, "-m", "harness", "report", "--db", str(db), *words]
     told = subprocess.run(command, env=environment, check=True, capture_output=True)
     if "-o" not in words:
@@ -83,6 +96,7 @@ def _export(db: Path, output: Path) -> None:
 OUTPUTS: dict[str, Callable[[Path, Path], None]] = {
     "report.txt": _report,
     "again.txt": _again,
+    "added.txt": _added,
     "page.html": _page,
     **{f"{table}.{kind}": _export for table in ("samples", "attempts", "scores", "charges", "report")
        for kind in ("parquet", "csv")},
@@ -111,6 +125,8 @@ def _row(name: str, db: Path, output: Path, n_attempts: int) -> str:
     """Measure an output and what it reads."""
     if name == "again.txt":  # something must have been told before
         _report(db, output)
+    elif name == "added.txt":
+        _report_others(db, output)
     took = _apart("--one", name, "--db", str(db), "--output", str(output))
     read = "report" if name in COMMANDS else output.stem
     scans = [_apart("--scan", how, "--one", f"{read}.csv", "--db", str(db)).wall_s for how in SCANS if read in QUERIES]

@@ -11,7 +11,7 @@ from harness.cli.terminal import completion
 from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.options import DbOption, JsonOption, PricingOption, open_ledger
 from harness.cli.terminal.output import print_document, print_out, say
-from harness.cli.terminal.told_again import Question, Told, is_kept, told_again
+from harness.cli.terminal.told_again import Question, Told, is_kept, kept_runs, told_again
 from harness.errors import InputError
 from harness.rendering.formats import EVERY_FORM, FORMATS, chosen_format, in_words, text_formats
 from harness.resources import ledger_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.documents.document import Document
     from harness.ledger import Ledger
     from harness.pricing.book import PriceBook
+    from harness.reports.facts.samples.kept_runs import KeptRuns
     from harness.reports.spend.report import SpendReport
 
 
@@ -116,10 +117,17 @@ def report(
     if told is not None and told.text is not None:
         _tell(told.text, chosen, output)
     else:
-        _make(question, db, pricing, charts, told)
+        _make(question, db, pricing, charts, told, kept_runs(recount=recount))
 
 
-def _make(question: Question, db: str | None, pricing: Path | None, charts: Path | None, told: Told | None) -> None:
+def _make(
+    question: Question,
+    db: str | None,
+    pricing: Path | None,
+    charts: Path | None,
+    told: Told | None,
+    kept: KeptRuns | None,
+) -> None:
     """Make the report, tell it, and keep what was told where that is worth it."""
     from harness.pricing.price_files import load_price_book
     from harness.reports.facts.assembly import spend_report
@@ -129,7 +137,7 @@ def _make(question: Question, db: str | None, pricing: Path | None, charts: Path
     what_if = joined(question.what_if or ())
     with open_ledger(db) as ledger:
         made = spend_report(
-            ledger, load_price_book(pricing), question.runs or None, as_of=question.as_of, what_if=what_if
+            ledger, load_price_book(pricing), question.runs or None, as_of=question.as_of, what_if=what_if, kept=kept
         )
     if charts is not None:
         _write_charts(made, charts)

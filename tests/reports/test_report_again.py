@@ -46,7 +46,7 @@ def _report(db: Path, kept: Path | str, *words: str) -> str:
 
 def _spoil(kept: Path) -> None:
     """Put a mark into every kept text, at the end of its body and with a head that fits, so that telling it shows."""
-    for path in kept.iterdir():
+    for path in kept.glob("*.kept"):
         text = path.read_bytes().partition(b"\n")[2].decode()
         key = path.read_bytes().partition(b'", "')[2].partition(b'"')[0].decode()
         KeptText(folder=kept, key=key).write(text.replace("bench", "TOLD AGAIN"))
@@ -55,7 +55,7 @@ def _spoil(kept: Path) -> None:
 @pytest.mark.parametrize("words", [(), ("--json",), ("--format", "md"), ("--format", "csv"), ("--as-of", "2026-09-01")])
 def test_a_report_told_again_is_the_report_made_anew(large: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
     made = _report(large, tmp_path, *words)
-    assert len(list(tmp_path.iterdir())) == 1, "nothing was kept"
+    assert len(list(tmp_path.glob("*.kept"))) == 1, "nothing was kept"
     assert _report(large, tmp_path, *words) == made
     assert _report(large, tmp_path, *words, "--recount") == made
     assert _report(large, "", *words) == made
@@ -116,7 +116,7 @@ def test_other_prices_are_counted_again(large: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"benchtab\n", b"\xff\xfe", None])
 def test_a_broken_file_is_as_good_as_none(large: Path, tmp_path: Path, damage: bytes | None) -> None:
     made = _report(large, tmp_path, "--json")
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.kept")
     path.write_bytes(path.read_bytes()[:-7] + b"garbage" if damage is None else damage)
     assert _report(large, tmp_path, "--json") == made
 

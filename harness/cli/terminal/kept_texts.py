@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import orjson
 
 from harness.documents.document import Paragraphs
 from harness.documents.table import Column, Sentences, Table
+from harness.ledger.marks.kept_files import keep_file, touch_kept
 
 KEPT = "benchtab kept text 1"
 MOST_BYTES = 64 << 20
@@ -68,8 +67,7 @@ class KeptText:
             head, _, body = self.path.read_bytes().partition(b"\n")
             if head != self._head(body):
                 return None
-            with suppress(OSError):
-                os.utime(self.path)  # of many, the ones not asked for go first
+            touch_kept(self.path)
             return body.decode()
         except (OSError, UnicodeDecodeError):
             return None
@@ -77,32 +75,15 @@ class KeptText:
     def write(self, text: str) -> None:
         """Keep a text; a folder that cannot be written to keeps nothing."""
         body = text.encode("utf-8", "surrogatepass")
-        with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
-                file.write(self._head(body) + b"\n" + body)
-            Path(file.name).replace(self.path)
-            _drop_oldest(self.folder)
+        keep_file(
+            self.path,
+            lambda file: file.write(self._head(body) + b"\n" + body),
+            most_bytes=MOST_BYTES,
+            most_files=MOST_FILES,
+        )
 
     def _head(self, body: bytes) -> bytes:
         return json.dumps([KEPT, self.key, len(body), hashlib.sha256(body).hexdigest()]).encode()
-
-
-def _drop_oldest(folder: Path) -> None:
-    """Keep no more than `MOST_FILES` and `MOST_BYTES`, the newest ones."""
-    total = 0
-    for place, (_, n_bytes, path) in enumerate(sorted(_sizes(folder), reverse=True)):
-        total += n_bytes
-        if total > MOST_BYTES or place >= MOST_FILES:
-            path.unlink(missing_ok=True)
-
-
-def _sizes(folder: Path) -> Iterator[tuple[int, int, Path]]:
-    for path in folder.iterdir():
-        if path.suffix in (_SUFFIX, ".part"):
-            with suppress(FileNotFoundError):  # another command's, that it has just moved into place
-                found = path.stat()
-                yield found.st_mtime_ns, found.st_size, path
 
 
 def files_mark(folders: Sequence[Path], *, by_content: bool = False) -> str:

@@ -24,6 +24,7 @@ from harness.secrets import redact_known
 if TYPE_CHECKING:
     from harness.cli.terminal.kept_texts import KeptText
     from harness.documents.document import Document
+    from harness.reports.facts.samples.kept_runs import KeptRuns
     from harness.reports.spend.report import SpendReport
 
 FEWEST_ATTEMPTS = 10_000
@@ -122,6 +123,20 @@ def told_again(question: Question, ledger: str, pricing: Path | None, *, recount
         return None
     place = KeptText.of(folder, {**question.facts, "ledger": mark, "program": _program(), "prices": _prices(pricing)})
     return Told(text=None if recount else place.read(), place=place, ledger=path, mark=mark)
+
+
+def kept_runs(*, recount: bool) -> KeptRuns | None:
+    """Say where runs are kept that were added up before; None = nowhere.
+
+    Args:
+        recount: do not read them, but keep what will be counted.
+    """
+    from harness.cli.terminal.kept_texts import cache_folder
+    from harness.reports.facts.samples.kept_runs import KeptRuns
+
+    folder = cache_folder(os.environ)
+    program = "\n".join(_program())
+    return None if folder is None else KeptRuns(folder=folder / "runs", program=program, is_read=not recount)
 
 
 @cache

@@ -7,7 +7,7 @@ exact; per-sample costs are floats and serve intervals only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -40,7 +40,8 @@ from harness.reports.facts.charger import Charger, invoiced_spend
 from harness.reports.facts.hardware_time import Busy, busy_usd
 from harness.reports.facts.pooled_cells import RunCell, pooled
 from harness.reports.facts.report_facts import NOTHING, CellFacts, CostSums, Spend, ToolCost
-from harness.reports.facts.sample_columns import SampleSpend, cell_samples
+from harness.reports.facts.sample_columns import CellSamples, SampleSpend, cell_samples
+from harness.reports.facts.samples.kept_runs import KeptRuns, charged_with, summed_runs
 from harness.reports.facts.samples.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
@@ -62,6 +63,7 @@ def spend_report(
     *,
     as_of: datetime | None = None,
     what_if: str | None = None,
+    kept: KeptRuns | None = None,
 ) -> SpendReport:
     """Make the spend report over stored runs, all of it from one moment, even while a run writes.
 
@@ -70,6 +72,7 @@ def spend_report(
         as_of: charge everything at the prices of this instant; None = when each request completed.
         what_if: `batch`, `no-cache`, `model=provider/name` for all rows, `provider/name=provider/name` for those of
             one model, or several with commas.
+        kept: runs that were added up before; new ones are kept there.
 
     Raises:
         InputError: no such run, no complete run, or a question that cannot be asked.
@@ -82,10 +85,13 @@ def spend_report(
         Thread(target=import_module, args=(QUANTILES,), name="benchtab quantiles").start()
         cells = _cells(still, runs)
         check_names(pricing, book, {(cell.record.provider, cell.record.model) for cell in cells.values()})
-        _charge(still, [run.run_id for run in runs], cells, charger)
+        own_ids = [run.run_id for run in runs]
+        if kept is not None:
+            kept.look(still, own_ids)
+        _charge(still, own_ids, cells, charger, kept)
         _read_draws(still, [run for run in runs if DESIGN in run.config], cells)
         # what is asked of a report beyond what happened changes its amounts, and no forecast was made of those
-        forecasts = () if as_of or what_if else kept_forecasts(still, [run.run_id for run in runs])
+        forecasts = () if as_of or what_if else kept_forecasts(still, own_ids)
     facts = pooled(list(cells.values()))
     report = SpendReport(
         price_book_sha256=book.sha256,
@@ -165,11 +171,13 @@ def _standing(run: RunRecord, drawn: DrawnFacts | None) -> str:
     return f"run {run.run_id} is {run.status}: not everything planned is in it"
 
 
-def _charge(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger) -> None:
+def _charge(
+    ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger, kept: KeptRuns | None = None
+) -> None:
     """Read everything about the cells of these runs, and charge it."""
     spent = SampleSpend()
-    _charge_attempts(ledger, run_ids, cells, charger, spent)
-    _read_results(ledger, run_ids, cells, spent)
+    _charge_attempts(ledger, run_ids, cells, charger, spent, kept)
+    _read_results(ledger, run_ids, cells, spent, kept)
     _read_imported(ledger, cells, charger)
 
 
@@ -210,17 +218,30 @@ def rows_by_run(ledger: Ledger, book: PriceBook, run_ids: Sequence[str]) -> dict
 
 
 def _charge_attempts(
-    ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger, spent: SampleSpend
+    ledger: Ledger,
+    run_ids: Sequence[str],
+    cells: Cells,
+    charger: Charger,
+    spent: SampleSpend,
+    kept: KeptRuns | None = None,
 ) -> None:
     """Charge all attempts of these runs."""
-    _charge_settled(ledger, run_ids, cells, charger, spent)
+    _charge_settled(ledger, run_ids, cells, charger, spent, kept)
     for bill in unknown_bills(ledger, run_ids):
         cell = cells[bill.cell_id]
         cell.add(bill.purpose, unknown_spend(bill, cell, charger.book))
 
 
-def _charge_settled(ledger: Ledger, run_ids: Sequence[str], cells: Cells, charger: Charger, spent: SampleSpend) -> None:
-    sums = (ServedSum.of(each, cells[each.cell_id].record) for each in usage_sums(ledger, run_ids))
+def _charge_settled(
+    ledger: Ledger,
+    run_ids: Sequence[str],
+    cells: Cells,
+    charger: Charger,
+    spent: SampleSpend,
+    kept: KeptRuns | None = None,
+) -> None:
+    found = usage_sums(ledger, run_ids) if kept is None else summed_runs(ledger, run_ids, kept)
+    sums = (ServedSum.of(each, cells[each.cell_id].record) for each in found)
     for one in taken_apart(sums, lambda cell_ids: split_rows(ledger, cell_ids), charger):
         _add_sum(cells[one.sums.cell_id], one, charger, spent)
     for row in attempt_rows(ledger, run_ids, only="one_by_one"):
@@ -271,17 +292,34 @@ def _read_draws(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None
             cells[cell_id].drawn = drawn
 
 
-def _read_results(ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: SampleSpend) -> None:
+def _read_results(
+    ledger: Ledger, run_ids: Sequence[str], cells: Cells, spent: SampleSpend, kept: KeptRuns | None
+) -> None:
     """Read what became of the samples, how long that took, and why requests failed."""
     for run_id in run_ids:
-        rows = run_rows(ledger, run_id, tokens=spent.tokens, reasons=KNOWN_REASONS)
-        if rows is not None:
-            own = [cell_id for cell_id, cell in cells.items() if cell.run.run_id == run_id]
-            for found in cell_samples(RunTotals(rows, own, spent.rates, spent.tokens), spent.singles):
-                cells[found.cell_id].take(found)
+        own = [cell_id for cell_id, cell in cells.items() if cell.run.run_id == run_id]
+        for found in _run_results(ledger, run_id, own, spent, kept):
+            cells[found.cell_id].take(found)
     if any(spend.n_failed_attempts for cell in cells.values() for spend in cell.spends):
         for cause in failure_causes(ledger, run_ids):
             cells[cause.cell_id].causes.append(cause)
+
+
+def _run_results(
+    ledger: Ledger, run_id: str, cell_ids: Sequence[int], spent: SampleSpend, kept: KeptRuns | None
+) -> Iterable[CellSamples]:
+    """Give what became of a run's samples: as kept, else as read now."""
+    charged = "" if kept is None else charged_with(cell_ids, spent)
+    found = None if kept is None else kept.columns(run_id, charged)
+    if found is not None:
+        return found
+    rows = run_rows(ledger, run_id, tokens=spent.tokens, reasons=KNOWN_REASONS)
+    made = () if rows is None else cell_samples(RunTotals(rows, cell_ids, spent.rates, spent.tokens), spent.singles)
+    if kept is None:
+        return made
+    found = list(made)
+    kept.keep_columns(run_id, charged, found)
+    return found
 
 
 def _add_sum(cell: RunCell, one: ServedSum, charger: Charger, spent: SampleSpend) -> None:
