@@ -48,15 +48,19 @@ class WorkerRecord:
     detail: str | None
 
     @property
+    def told(self) -> WorkerEnd | None:
+        """What it said of itself last, whether it still works or not; None = nothing."""
+        return None if self.detail is None else WorkerEnd.from_json(self.detail)
+
+    @property
     def end(self) -> WorkerEnd | None:
         """How it ended; None = it works."""
-        ended = self.state in ("ended", "lost") and self.detail is not None
-        return WorkerEnd.from_json(self.detail or "") if ended else None
+        return self.told if self.state in ("ended", "lost") else None
 
     @property
     def stopped(self) -> tuple[Stopped, ...]:
         """Models that it stopped to ask, whether it still works or not."""
-        return () if self.detail is None else WorkerEnd.from_json(self.detail).stopped
+        return () if (told := self.told) is None else told.stopped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class Stopped:
         model: as typed.
         is_budget: a budget has no room, which another one could have.
         session_us: since when the run was driven when this happened: a later session asks the model again.
+        asked_pico_usd, used_pico_usd: of a budget, as of `BudgetReached`.
     """
 
     model: str
@@ -89,14 +94,16 @@ class Stopped:
     where: str | None = None
     fix: str | None = None
     session_us: int = 0
+    asked_pico_usd: int | None = None
+    used_pico_usd: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnd:
-    """How a worker ended.
+    """How a worker ended, or what it has to tell while it works.
 
     Attributes:
-        why: in words.
+        why: it ended, in words.
         stopped: models that it had stopped to ask.
         most_exposed_pico: in budget mode expected, the most by which worst cases of what it had in flight exceeded what
             was reserved for them.

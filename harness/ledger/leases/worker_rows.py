@@ -17,7 +17,6 @@ from harness.ledger.encoding import canonical_json
 from harness.ledger.leases.lease_records import (
     Beat,
     DriverRecord,
-    Stopped,
     WorkerEnd,
     WorkerKind,
     WorkerRecord,
@@ -122,12 +121,11 @@ def beat(
     return Beat(places=places, run_status=changed.run_status, session_us=session_us, stopped=stopped)
 
 
-def tell_stopped(ledger: Ledger, worker_id: int, stopped: Sequence[Stopped]) -> None:
-    """Let the others and the driver know which models a worker stopped to ask, while it goes on with the rest."""
-    said = WorkerEnd(why="it works", stopped=tuple(stopped)).to_json()
+def tell(ledger: Ledger, worker_id: int, told: WorkerEnd) -> None:
+    """Let the others and the driver know what a worker stopped to ask and what it did, while it goes on."""
     query = f"UPDATE workers SET detail = :detail WHERE worker_id = :worker_id AND {_ALIVE}"
     with ledger.changing() as connection:
-        connection.execute(text(query), {"worker_id": worker_id, "detail": said})
+        connection.execute(text(query), {"worker_id": worker_id, "detail": told.to_json()})
 
 
 def _share(concurrency: int, n_asking: int, rank: int) -> int:
@@ -173,13 +171,17 @@ def end(ledger: Ledger, worker_id: int, how: WorkerEnd, *, state: Literal["ended
 
 
 def _end(connection: Connection, worker_id: int, state: WorkerState, how: WorkerEnd) -> None:
+    says_only_why = how == WorkerEnd(why=how.why)  # what it told before still holds
     connection.execute(
         text(f"""
-            UPDATE workers SET state = :state, ended_at_us = {NOW_US}, places = 0, in_flight = 0, detail = :detail
+            UPDATE workers SET state = :state, ended_at_us = {NOW_US}, places = 0, in_flight = 0,
+                detail = CASE WHEN :says_only_why AND detail IS NOT NULL
+                    THEN jsonb_set(detail::jsonb, '{{why}}', to_jsonb(CAST(:why AS text)))::text ELSE :detail END
             WHERE worker_id = :worker_id AND {_ALIVE}
         """),
-        {"worker_id": worker_id, "state": state, "detail": how.to_json()},
-    )
+        {"worker_id": worker_id, "state": state, "detail": how.to_json(), "why": how.why,
+         "says_only_why": says_only_why},
+    )  # fmt: skip
     connection.execute(
         text("""
             UPDATE chains SET state = CASE state WHEN 'scoring' THEN 'answered' ELSE 'open' END, worker_id = NULL
@@ -224,15 +226,19 @@ def worker_of(ledger: Ledger, worker_id: int) -> WorkerRecord:
         return record_of(WorkerRecord, connection.execute(query, {"worker_id": worker_id}).one())
 
 
-def others_in_flight(ledger: Ledger, worker: WorkerRecord) -> int:
-    """Count the requests that other living workers of a run have in flight, as they said last."""
+def others_in_flight(ledger: Ledger, worker: WorkerRecord) -> int | None:
+    """Count the requests that other living workers of a run have in flight, as they said last.
+
+    Returns:
+        None where nobody else asks.
+    """
     query = f"""
-        SELECT coalesce(sum(in_flight), 0) FROM workers
-        WHERE run_id = :run_id AND worker_id <> :worker_id AND {_ALIVE} AND expires_at_us > {NOW_US}
+        SELECT sum(in_flight) FROM workers WHERE run_id = :run_id AND worker_id <> :worker_id AND kind <> 'score'
+            AND {_ALIVE} AND expires_at_us > {NOW_US}
     """
     with ledger.reading() as connection:
-        found = connection.execute(text(query), {"run_id": worker.run_id, "worker_id": worker.worker_id})
-        return int(found.scalar_one())
+        found = connection.execute(text(query), {"run_id": worker.run_id, "worker_id": worker.worker_id}).scalar_one()
+    return None if found is None else int(found)
 
 
 def _one_at_a_time(connection: Connection, run_id: str) -> None:

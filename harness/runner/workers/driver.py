@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from harness.errors import BudgetReached, HarnessError, LedgerUnreachable
+from harness.errors import HarnessError, LedgerUnreachable
 from harness.ledger.leases.chain_leases import (
     first_unfinished,
     is_work_left,
@@ -23,20 +23,22 @@ from harness.ledger.leases.chain_leases import (
     unfinished,
     waiting_for_scores,
 )
-from harness.ledger.leases.lease_records import Stopped, WorkerRecord
+from harness.ledger.leases.lease_records import WorkerRecord
 from harness.ledger.leases.worker_rows import drive, driver_of, expire, workers
 from harness.pricing.book import PriceBook
+from harness.runner.budgets import capped_scopes
 from harness.runner.endings import Ending, ModelResult
 from harness.runner.event_loop import interrupted_by_signals
 from harness.runner.failed_samples import Outcomes, given_up
 from harness.runner.forecast.session_forecasts import SessionForecasts
 from harness.runner.model_queues import RunObserver
 from harness.runner.plan import Chain, ModelPlan, PlannedItem
-from harness.runner.session_setup import SessionOptions, StoredPlan, session_forecasts, tell_beginning
+from harness.runner.session_setup import SessionOptions, StoredPlan, ending_notes, session_forecasts, tell_beginning
 from harness.runner.wave_loop import ask_in_waves
 from harness.runner.workers.engines import Engine
 from harness.runner.workers.nobody_scores import NobodyScores
 from harness.runner.workers.one_worker import worker_name
+from harness.runner.workers.shared_stops import reason_of
 
 T = TypeVar("T")
 LOOKS_PER_S = 4.0
@@ -110,7 +112,9 @@ async def drive_workers(
         driven.start()
         await ask_in_waves(planner, driven.models, driven.ask, observer=observer, stopping=stopping)
         models = await driven.results()
-    return models, Ending(interrupted=driven.interrupted, most_in_flight=driven.most_in_flight)
+    return models, Ending(
+        interrupted=driven.interrupted, most_in_flight=driven.most_in_flight, notes=tuple(await driven.notes())
+    )
 
 
 class DrivenRun:
@@ -202,6 +206,25 @@ class DrivenRun:
         """Say how each model stands."""
         return await self._patiently(self._results)
 
+    async def notes(self) -> list[str]:
+        """Say what all workers of this session did together that a report does not show."""
+        here = await self._patiently(self._here)
+        spec = self._plan.prepared.spec
+        told = [one.told for one in here if one.told is not None]
+        is_expected = spec.budget_mode == "expected" and bool(capped_scopes(self._ledger))
+        n_lost = sum(one.state == "lost" for one in here)
+        said = ending_notes(
+            sum(one.most_exposed_pico for one in told) if is_expected else None,
+            sum(one.n_reused for one in told) if spec.reuse else None,
+        )
+        if is_expected and n_lost:
+            said.append(f"of {n_lost} workers that were lost, what was in flight may come on top of that")
+        return said
+
+    def _here(self) -> list[WorkerRecord]:
+        """Workers of this session."""
+        return [one for one in workers(self._ledger, self._run_id) if one.worker_id not in self._before]
+
     async def _patiently(self, step: Callable[[], T]) -> T:
         """Take a step in the ledger, and again where the server does not answer for a while.
 
@@ -266,7 +289,7 @@ class DrivenRun:
             self._is_stop_told = True
         is_left = is_work_left(self._ledger, self._run_id)
         # after the chains: a worker tells of a stop before it leaves any
-        here = [one for one in workers(self._ledger, self._run_id) if one.worker_id not in self._before]
+        here = self._here()
         self._hear(here)
         if (said := self._nobody_scores.look(here)) is not None:
             self._observer.notice(said)
@@ -287,7 +310,7 @@ class DrivenRun:
         """Learn from workers which models are asked nothing more, and why; earlier sessions' reasons are over."""
         for stopped in (one for worker in here for one in worker.stopped if one.session_us == self._session_us):
             model = next(one for one in self.models if str(one.model.spec) == stopped.model)
-            model.stop(_reason(stopped))
+            model.stop(reason_of(stopped))
             leave(self._ledger, self._run_id, list(model.cell_ids.values()))
 
     def _say_nobody_is_left(self, here: Sequence[WorkerRecord]) -> None:
@@ -334,8 +357,3 @@ class DrivenRun:
             stopped_by=model.stopped_by if model.n_left or not n_answered else None,
             n_samples=model.n_samples,
         )
-
-
-def _reason(stopped: Stopped) -> HarnessError:
-    kind = BudgetReached if stopped.is_budget else HarnessError
-    return kind(stopped.message, where=stopped.where, fix=stopped.fix)

@@ -40,6 +40,7 @@ from harness.runner.preparation import prepare_run
 from harness.runner.senders import provider_of
 from harness.runner.session_setup import RunInLedger, SessionOptions, learn_costs, session_context, session_parts
 from harness.runner.spec import RunSpec
+from harness.runner.workers.budget_edge import OthersInFlight
 from harness.runner.workers.later_scores import LaterScores, refuse_to_score, unfit
 from harness.runner.workers.leased_chains import LeasedChains, LeasedOutcomes
 from harness.runner.workers.no_sending import no_adapter
@@ -198,9 +199,7 @@ class _Sessions:
         return how
 
     async def _one(self, worker: WorkerRecord) -> WorkerEnd:
-        async def others() -> bool:
-            return await asyncio.to_thread(others_in_flight, self._ledger, worker) > 0
-
+        others = OthersInFlight(lambda: others_in_flight(self._ledger, worker), time.monotonic)
         known, failing = LeasedOutcomes(), Failing()
         plan, options = dataclasses.replace(self._plan, outcomes=known.of), self._options
         async with contextlib.AsyncExitStack() as stack:
@@ -216,7 +215,7 @@ class _Sessions:
             if options.kind == "score":
                 await refuse_to_score(parts.checks)
             chains = LeasedChains(self._ledger, worker, plan.prepared, parts.queues, known)
-            stops = SharedStops(self._ledger, worker.worker_id, parts.queues, failing)
+            stops = SharedStops(self._ledger, worker.worker_id, parts, context.expected, failing)
             session = WorkerSession(
                 chains, parts.queues, parts.work, context=context, later=later, stops=stops, lease_s=options.lease_s
             )
@@ -225,12 +224,11 @@ class _Sessions:
             if self._stopping.is_set():  # while all this was opened
                 session.interrupt()
             try:
-                ended = await session.run()
+                return await session.run()
             finally:
                 self._session = None
                 self._n_asked += chains.n_asked
                 self._n_scored += chains.n_scored
-        return dataclasses.replace(ended, n_reused=0 if parts.reuse is None else parts.reuse.count)
 
 
 def _in_ledger(

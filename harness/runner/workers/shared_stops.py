@@ -7,17 +7,19 @@ is not passed on: each worker meets it by itself, and smaller requests of anothe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.errors import BudgetReached, HarnessError, ProviderError
 from harness.ledger import Ledger
 from harness.ledger.leases.chain_leases import failures
-from harness.ledger.leases.lease_records import Beat, Stopped
-from harness.ledger.leases.worker_rows import tell_stopped
+from harness.ledger.leases.lease_records import Beat, Stopped, WorkerEnd
+from harness.ledger.leases.worker_rows import tell
 from harness.models import ModelSpec
 from harness.runner.failed_samples import HOPELESS, hopeless
 from harness.runner.model_queues import ModelQueue
+from harness.runner.requests.expected_costs import ExpectedCosts
+from harness.runner.session_setup import SessionParts
 
 
 @dataclass(slots=True)
@@ -38,32 +40,45 @@ class Failing:
             self.hurry()
 
 
-class SharedStops:
-    """What the workers of a run tell each other of their models."""
+_WORKS = "it works"
 
-    def __init__(self, ledger: Ledger, worker_id: int, queues: Sequence[ModelQueue], failing: Failing) -> None:
+
+class SharedStops:
+    """What a worker tells of itself and its models, and what it hears of others."""
+
+    def __init__(
+        self, ledger: Ledger, worker_id: int, parts: SessionParts, expected: ExpectedCosts | None, failing: Failing
+    ) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
-        self._queues = queues
+        self._queues = parts.queues
+        self._reuse = parts.reuse
+        self._expected = expected
         self._failing = failing
         self._session_us = 0
-        self._told: tuple[Stopped, ...] = ()
+        self._told = WorkerEnd(why=_WORKS)
 
-    def told(self) -> tuple[Stopped, ...]:
-        """Models that were stopped, and why."""
-        known = {one.model: one for one in self._told}
-        return tuple(
+    def facts(self, why: str) -> WorkerEnd:
+        """What is to be told now."""
+        known = {one.model: one for one in self._told.stopped}
+        stopped = (
             known.get(str(queue.model.spec)) or _stopped(queue, queue.stopped_by, self._session_us)
             for queue in self._queues
             if queue.stopped_by is not None
         )
+        return WorkerEnd(
+            why=why,
+            stopped=tuple(stopped),
+            most_exposed_pico=0 if self._expected is None else self._expected.most_exposed_pico,
+            n_reused=0 if self._reuse is None else self._reuse.count,
+        )
 
     async def tell(self) -> None:
-        """Tell the others and the driver what was stopped since they were told last."""
-        stopped = self.told()
-        if stopped != self._told:
-            await asyncio.to_thread(tell_stopped, self._ledger, self._worker_id, stopped)
-            self._told = stopped
+        """Tell the others and the driver what is new since they were told last."""
+        told = self.facts(_WORKS)
+        if told != self._told:
+            await asyncio.to_thread(tell, self._ledger, self._worker_id, told)
+            self._told = told
 
     async def hear(self, heard: Beat) -> None:
         """Stop what others have stopped."""
@@ -71,7 +86,7 @@ class SharedStops:
         by_model = {one.model: one for one in heard.stopped if not one.is_budget}
         for queue in self._queues:
             if queue.stopped_by is None and (other := by_model.get(str(queue.model.spec))) is not None:
-                queue.stop(HarnessError(other.message, where=other.where, fix=other.fix))
+                queue.stop(reason_of(other))
             elif queue.stopped_by is None and not queue.has_answered and queue.n_failed_now:
                 await self._doubt(queue)
 
@@ -85,11 +100,27 @@ class SharedStops:
 
 
 def _stopped(queue: ModelQueue, reason: HarnessError, session_us: int) -> Stopped:
+    reached = reason if isinstance(reason, BudgetReached) else None
     return Stopped(
         model=str(queue.model.spec),
         message=reason.message,
-        is_budget=isinstance(reason, BudgetReached),
+        is_budget=reached is not None,
         where=reason.where,
         fix=reason.fix,
         session_us=session_us,
+        asked_pico_usd=None if reached is None else reached.asked_pico_usd,
+        used_pico_usd=None if reached is None else reached.used_pico_usd,
+    )
+
+
+def reason_of(stopped: Stopped) -> HarnessError:
+    """Why a model was stopped, as the worker that met it knows it."""
+    if not stopped.is_budget:
+        return HarnessError(stopped.message, where=stopped.where, fix=stopped.fix)
+    return BudgetReached(
+        stopped.message,
+        where=stopped.where,
+        fix=stopped.fix,
+        asked_pico_usd=stopped.asked_pico_usd,
+        used_pico_usd=stopped.used_pico_usd,
     )

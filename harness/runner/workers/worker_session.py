@@ -102,12 +102,7 @@ class WorkerSession:
                 await self._chains.flush()
         if self._failure is not None:
             raise self._failure
-        return self._how(self._ended)
-
-    def _how(self, why: str) -> WorkerEnd:
-        expected = self._context.expected
-        exposed_pico = 0 if expected is None else expected.most_exposed_pico
-        return WorkerEnd(why=why, stopped=self._stops.told(), most_exposed_pico=exposed_pico)
+        return self._stops.facts(self._ended)
 
     def hurry(self) -> None:
         """Speak to the ledger now, and not at the next beat."""
