@@ -207,6 +207,7 @@ def run(
         can_ask=not yes and _has_terminal(),
         db=db,
         places=place_words(db, pricing),
+        who_asks=[] if workers is None else ["--workers", workers],
         pricing=pricing,
         workers=optional(workers, parse_workers),
         json_output=json_output,
@@ -225,7 +226,7 @@ class _Command:
         goes_on: `--resume`: the run is stored, and its options hold where none is given now.
         db: where the ledger is, as typed.
         workers: processes to ask on this machine, or a Ray cluster; 0 = others start them; None = this process asks.
-        places: words that the printed command needs.
+        places, who_asks: words that the printed command needs.
     """
 
     book: PriceBook
@@ -236,6 +237,7 @@ class _Command:
     can_ask: bool
     db: str | None
     places: list[str]
+    who_asks: list[str]
     pricing: Path | None
     workers: int | RayCluster | None
     json_output: bool
@@ -369,6 +371,7 @@ def _run(spec: RunSpec, ledger: Ledger, command: _Command) -> int:
             retry_failed=command.retry_failed,
             can_ask=command.can_ask,
             places=command.places,
+            who_asks=command.who_asks,
             engine=command.engine,
         ),
     )

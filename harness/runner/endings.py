@@ -89,6 +89,7 @@ class Ending:
         interrupted: whether the user stopped it.
         most_in_flight, notes: see `RunResult`.
         places: words of a command line that say where the ledger and the prices are.
+        who_asks: words that say which workers ask.
         rest: what the samples left need, where the run's own budget stopped it.
     """
 
@@ -96,6 +97,7 @@ class Ending:
     most_in_flight: int = 0
     notes: tuple[str, ...] = ()
     places: Sequence[str] = ()
+    who_asks: Sequence[str] = ()
     rest: Rest | None = None
 
 
@@ -131,7 +133,7 @@ def run_result(
         models=tuple(models),
         warnings=prepared.warnings,
         exit_code=_exit_code(status, models, interrupted=session.interrupted),
-        resume_command=None if is_done or has_nothing_to_ask else command([*words, *session.places]),
+        resume_command=None if is_done or has_nothing_to_ask else command([*words, *session.who_asks, *session.places]),
         most_in_flight=session.most_in_flight,
         notes=session.notes,
         causes=tuple(causes),

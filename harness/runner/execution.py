@@ -108,7 +108,7 @@ def run_suites(
     return run_result(
         prepared,
         models,
-        dataclasses.replace(_with_outlook(ended, plan, models), places=session.places),
+        dataclasses.replace(_with_outlook(ended, plan, models), places=session.places, who_asks=session.who_asks),
         stored_config=prepared.spec.to_json() if stored is None else stored.config,
         causes=over_cells(failure_causes(ledger, [chosen])),
     )

@@ -131,6 +131,7 @@ class SessionOptions:
         retry_failed: ask samples that failed for good once more, each with all its tries; False = they stay failed.
         can_ask: whether a person sits there who can be asked, and wants to be.
         places: words of a command line that say where the ledger and the prices are, for the command that goes on.
+        who_asks: words that say which workers ask, for the same command.
         planner: makes what decides the waves of the run.
         engine: starts workers that ask the run, by its id; None = this process asks it.
     """
@@ -142,6 +143,7 @@ class SessionOptions:
     retry_failed: bool = False
     can_ask: bool = False
     places: Sequence[str] = ()
+    who_asks: Sequence[str] = ()
     planner: Callable[[StoredPlan], WavePlanner] = usual_planner
     engine: Callable[[str], Engine] | None = None
 

@@ -70,7 +70,9 @@ def test_a_strict_budget_holds_over_all_workers_and_more_money_goes_on(
         assert first.result.models[0].n_left == 60 - n_first > 0
         said = "\n".join(ending_lines(first.result))
         assert "of $0.05 is left" in said
-        assert "--budget-usd" in (first.result.resume_command or "")
+        assert first.result.resume_command is not None
+        assert "--budget-usd" in first.result.resume_command
+        assert first.result.resume_command.endswith("--workers 2"), "one process alone would go on without them"
         more = driven(suite, [MODEL], postgres_url, budget_usd=Decimal(1), retry_failed=True, **options)
         assert (more.result.exit_code, more.result.status) == (0, "complete")
         assert len(server.bodies) == 60, "nothing that was answered is sent again"

@@ -156,7 +156,9 @@ def driven(
             book=prices,
             run_id=run_id,
             observe=observing(watcher),
-            session=SessionOptions(limits=QUICK, retry_failed=retry_failed, engine=engine, planner=planner),
+            session=SessionOptions(
+                limits=QUICK, retry_failed=retry_failed, engine=engine, planner=planner, who_asks=["--workers", "2"]
+            ),
         )
     return Driven(
         result=result,
