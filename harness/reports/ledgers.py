@@ -21,6 +21,7 @@ from harness.ledger.reading.sums import failure_causes
 from harness.ledger.records import CellRecord, RunRecord
 from harness.money import from_pico
 from harness.reports.precision.drawn_samples import is_drawn
+from harness.reports.underway.worker_facts import SharedWork, shared_work
 
 Suites = TypeVar("Suites")
 
@@ -73,7 +74,7 @@ class CellFacts(CellCounts, _Drawn):
     n_planned: int
 
 
-class RunDetail(RunFacts[list[SuiteFacts]]):
+class RunDetail(RunFacts[list[SuiteFacts]], SharedWork):
     """All that is stored about one run."""
 
     cells: list[CellFacts]
@@ -177,6 +178,7 @@ def run_detail(ledger: Ledger, run_id: str) -> RunDetail:
         "config": run.shown_config,
         "warnings": list(run.warnings),
         "failure_causes": cause_objects(over_cells(failure_causes(ledger, [run_id]))),
+        **shared_work(ledger, run_id),
     }
 
 

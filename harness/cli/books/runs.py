@@ -41,10 +41,11 @@ def show(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one run: suites, models, versions, digests, and how far each model is."""
+    """Show one run: suites, models, versions, digests, how far each model is, and who works on it."""
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
     from harness.reports.ledgers import cell_table, run_detail
+    from harness.reports.underway.worker_facts import worker_table
 
     with open_ledger(db) as ledger:
         detail = run_detail(ledger, run)
@@ -52,3 +53,5 @@ def show(
         print_out(to_json(detail))
     else:
         print_table(cell_table(detail))
+        if "workers" in detail:
+            print_table(worker_table(detail))

@@ -46,6 +46,7 @@ from harness.runner.workers.leased_chains import LeasedChains, LeasedOutcomes
 from harness.runner.workers.no_sending import no_adapter
 from harness.runner.workers.shared_stops import Failing, SharedStops
 from harness.runner.workers.worker_session import WorkerSession
+from harness.secrets import redact
 
 PATIENCE_S = 120.0
 """How long a worker waits for a server that went away."""
@@ -191,7 +192,7 @@ class _Sessions:
         try:
             how = await self._one(worker)
         except BaseException as error:
-            how = WorkerEnd(why=f"{type(error).__name__}: {error}".splitlines()[0][:300])
+            how = WorkerEnd(why=redact(f"{type(error).__name__}: {error}").splitlines()[0][:300])
             raise
         finally:
             with contextlib.suppress(LedgerError):  # then its lease expires, or the next session ends it
