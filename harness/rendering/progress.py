@@ -178,7 +178,8 @@ class ProgressDisplay:
             return
         self.counts |= self._follow()
         if self._n_done_before is None:
-            self._n_done_before = sum(counts.done for counts in self.counts.values())
+            n_done = sum(counts.done for counts in self.counts.values())
+            self._n_done_before = max(0, n_done - sum(one.n_asked for one in workers))
         # on a terminal every second, else only for the line that is printed
         self._next_look_s = now_s + max(_LOOK_EVERY_S, _REST * (self._clock() - now_s))
         if self._live is None:

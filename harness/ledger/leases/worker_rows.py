@@ -164,23 +164,42 @@ def drain(ledger: Ledger, worker_id: int) -> None:
         )
 
 
-def end(ledger: Ledger, worker_id: int, how: WorkerEnd, *, state: Literal["ended", "lost"] = "ended") -> None:
-    """End a worker; what it still has is open again. One that is lost stays lost."""
+def end(
+    ledger: Ledger,
+    worker_id: int,
+    how: WorkerEnd,
+    *,
+    state: Literal["ended", "lost"] = "ended",
+    n_asked: int = 0,
+    n_scored: int = 0,
+) -> None:
+    """End a worker; what it still has is open again. One that is lost stays lost.
+
+    Args:
+        n_asked, n_scored: chains that it finished, its last ones included.
+    """
     with ledger.changing() as connection:
-        _end(connection, worker_id, state, how)
+        # as in `expire`: what it takes or writes at this moment is over before its chains are open again
+        connection.execute(
+            text("SELECT 1 FROM workers WHERE worker_id = :worker_id FOR UPDATE"), {"worker_id": worker_id}
+        )
+        _end(connection, worker_id, state, how, (n_asked, n_scored))
 
 
-def _end(connection: Connection, worker_id: int, state: WorkerState, how: WorkerEnd) -> None:
+def _end(
+    connection: Connection, worker_id: int, state: WorkerState, how: WorkerEnd, done: tuple[int, int] = (0, 0)
+) -> None:
     says_only_why = how == WorkerEnd(why=how.why)  # what it told before still holds
     connection.execute(
         text(f"""
             UPDATE workers SET state = :state, ended_at_us = {NOW_US}, places = 0, in_flight = 0,
+                n_asked = greatest(n_asked, :n_asked), n_scored = greatest(n_scored, :n_scored),
                 detail = CASE WHEN :says_only_why AND detail IS NOT NULL
                     THEN jsonb_set(detail::jsonb, '{{why}}', to_jsonb(CAST(:why AS text)))::text ELSE :detail END
             WHERE worker_id = :worker_id AND {_ALIVE}
         """),
         {"worker_id": worker_id, "state": state, "detail": how.to_json(), "why": how.why,
-         "says_only_why": says_only_why},
+         "says_only_why": says_only_why, "n_asked": done[0], "n_scored": done[1]},
     )  # fmt: skip
     connection.execute(
         text("""

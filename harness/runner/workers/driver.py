@@ -185,6 +185,8 @@ class DrivenRun:
             if not self._stopping.is_set():
                 await self._forecast()
             await self._rest(_REST * (time.monotonic() - began_s))
+        if not self._stopping.is_set():
+            await self._forecast()
         await self._patiently(self._count)
 
     async def _rest(self, rest_s: float) -> None:

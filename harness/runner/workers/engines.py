@@ -194,6 +194,11 @@ class LocalProcesses:
         """Whether any process runs."""
         return any(place.process.poll() is None for place in self._places)
 
+    @property
+    def process_ids(self) -> list[int]:
+        """The processes that run now, or ran last, one a place."""
+        return [place.process.pid for place in self._places]
+
     def drain(self) -> None:
         """SIGTERM to all, once: a second one would give up what is in flight."""
         if not self._is_draining:

@@ -51,6 +51,7 @@ from harness.secrets import redact
 PATIENCE_S = 120.0
 """How long a worker waits for a server that went away."""
 BETWEEN_TRIES_S = 0.5
+SERVER_AWAY = WorkerEnd(why="the server was away")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +180,7 @@ class _Sessions:
         give_up_at_s = time.monotonic() + PATIENCE_S
         while not self._stopping.is_set() and time.monotonic() < give_up_at_s:
             try:
-                await asyncio.to_thread(end, self._ledger, before.worker_id, WorkerEnd(why="the server was away"))
+                await asyncio.to_thread(end, self._ledger, before.worker_id, SERVER_AWAY)
                 return await asyncio.to_thread(self._enlisted)
             except LedgerUnreachable as still:
                 away = still
@@ -188,15 +189,19 @@ class _Sessions:
         raise away
 
     async def _work(self, worker: WorkerRecord) -> WorkerEnd:
-        how = WorkerEnd(why="broke off")
+        how, before = WorkerEnd(why="broke off"), (self._n_asked, self._n_scored)
         try:
             how = await self._one(worker)
+        except LedgerUnreachable:
+            how = SERVER_AWAY
+            raise
         except BaseException as error:
             how = WorkerEnd(why=redact(f"{type(error).__name__}: {error}").splitlines()[0][:300])
             raise
         finally:
             with contextlib.suppress(LedgerError):  # then its lease expires, or the next session ends it
-                await asyncio.to_thread(end, self._ledger, worker.worker_id, how)
+                n_asked, n_scored = self._n_asked - before[0], self._n_scored - before[1]
+                await asyncio.to_thread(end, self._ledger, worker.worker_id, how, n_asked=n_asked, n_scored=n_scored)
         return how
 
     async def _one(self, worker: WorkerRecord) -> WorkerEnd:
