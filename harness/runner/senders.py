@@ -21,7 +21,6 @@ from harness.runner.pricer import Pricer
 from harness.runner.requests.item_questions import output_cap
 from harness.runner.requests.reservations import Reservations
 from harness.runner.requests.session_context import SessionContext
-from harness.runner.traffic.gate import Gate
 from harness.runner.traffic.limiter import WaitingLine
 
 if TYPE_CHECKING:
@@ -47,14 +46,8 @@ async def open_sender(
         service_tier: what its requests ask for; None = the provider's default.
         mode: `batch` where requests leave together.
     """
-    options = context.options
     simulated = is_simulated(spec, context.book, from_us(context.clocks.wall_us()))
-    gate = Gate(
-        options.concurrency,
-        clock=context.clocks.monotonic_s,
-        requests_per_minute=options.requests_per_minute,
-        tokens_per_minute=options.tokens_per_minute,
-    )
+    gate = context.gate(spec)
     pricer = Pricer(context.book, spec, service_tier=service_tier, mode=mode)
     reservations = Reservations(
         pricer,

@@ -48,7 +48,7 @@ from harness.runner.scoring.judges import Judge
 from harness.runner.scoring.scores import AnswerScorer, AskJudge, Checks, Faults, ScoreWriter
 from harness.runner.senders import open_sender, provider_of
 from harness.runner.session import Session
-from harness.runner.traffic.limiter import ConcurrencyLimiter
+from harness.runner.traffic.limiter import ConcurrencyLimiter, PacedGate
 from harness.runner.wave_loop import WavePlanner, WholeRun
 from harness.scorers import Score
 
@@ -263,6 +263,7 @@ def session_context(
     options: SessionOptions,
     *,
     others_in_flight: Callable[[], Awaitable[bool]] | None = None,
+    shared_gates: Callable[[ModelSpec], PacedGate] | None = None,
 ) -> SessionContext:
     """Make what all requests of a session share."""
     spec, capped = plan.prepared.spec, capped_scopes(plan.ledger)
@@ -283,6 +284,7 @@ def session_context(
         capped=capped,
         expected=ExpectedCosts() if spec.budget_mode == "expected" and capped else None,
         others_in_flight=others_in_flight,
+        shared_gates=shared_gates,
     )
 
 

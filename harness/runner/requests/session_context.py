@@ -18,7 +18,8 @@ from harness.runner.requests.attempt_ends import Spent
 from harness.runner.requests.expected_costs import ExpectedCosts
 from harness.runner.requests.policy import RetryPolicy
 from harness.runner.spec import RunSpec
-from harness.runner.traffic.limiter import ConcurrencyLimiter
+from harness.runner.traffic.gate import Gate
+from harness.runner.traffic.limiter import ConcurrencyLimiter, PacedGate
 
 
 class LedgerWriter(Protocol):
@@ -54,6 +55,7 @@ class SessionContext:
     """What all requests of one session share.
 
     Attributes:
+        shared_gates: makes the gate of a model whose limits hold for all workers together; None = there are no others.
         others_in_flight: whether other workers of the run have requests in flight, which may give room back to a
             budget; None = there are no others.
         capped: budgets with a cap.
@@ -75,3 +77,15 @@ class SessionContext:
     own_scopes: tuple[str, ...] = ()
     expected: ExpectedCosts | None = None
     others_in_flight: Callable[[], Awaitable[bool]] | None = None
+    shared_gates: Callable[[ModelSpec], PacedGate] | None = None
+
+    def gate(self, spec: ModelSpec) -> PacedGate:
+        """Make the gate of a model."""
+        if self.shared_gates is not None:
+            return self.shared_gates(spec)
+        return Gate(
+            self.options.concurrency,
+            clock=self.clocks.monotonic_s,
+            requests_per_minute=self.options.requests_per_minute,
+            tokens_per_minute=self.options.tokens_per_minute,
+        )

@@ -13,10 +13,10 @@ from harness.errors import ErrorClass, ProviderError
 from harness.runner.traffic.pace import Pace, refill_when_short
 from harness.runner.traffic.token_bucket import Bucket
 
-_SLOWS_DOWN = frozenset({ErrorClass.RATE_LIMIT, ErrorClass.OVERLOADED})
+SLOWS_DOWN = frozenset({ErrorClass.RATE_LIMIT, ErrorClass.OVERLOADED})
 _CUT = 0.7
 _NEARLY_FULL = 0.9
-_LONG_S = 1.0
+LONG_S = 1.0
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -96,9 +96,9 @@ class Gate:
             self._limit = min(self._most, self._limit + 1.0 / max(1.0, self._limit))
             if headers:
                 self._heed(headers)
-        elif error.error_class in _SLOWS_DOWN:
+        elif error.error_class in SLOWS_DOWN:
             is_signal = self.pace.refused(entered_s)
-            if is_signal or (error.retry_after_s or 0.0) >= _LONG_S:
+            if is_signal or (error.retry_after_s or 0.0) >= LONG_S:
                 self._pause(error.retry_after_s)
             if is_signal and self._full_at_s >= entered_s:
                 self._cut(entered_s)

@@ -9,14 +9,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from harness.errors import ProviderError
-from harness.runner.traffic.gate import NO_HEADERS, Gate
+from harness.runner.traffic.gate import NO_HEADERS
 
 _AHEAD_S = 0.05
 """How long before its place comes free a request is told so: longer than a commit of the ledger takes."""
 _COUNTED_S = 0.25
+
+
+class PacedGate(Protocol):
+    """Says when the next request to one model may leave; `Gate` where one process asks, `SharedGate` among workers."""
+
+    clock: Callable[[], float]
+
+    def wait_s(self, tokens: int) -> float | None: ...
+
+    def enter(self, tokens: int) -> float: ...
+
+    def leave(
+        self, entered_s: float, error: ProviderError | None = None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None: ...
 
 
 class SampleLeft(Exception):
@@ -64,7 +79,7 @@ class WaitingLine:
         alarm: when the gate opens by itself, while someone waits for that.
     """
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: PacedGate) -> None:
         self.gate = gate
         self.waiting: deque[Waiter] = deque()
         self.closed = False
@@ -172,6 +187,10 @@ class ConcurrencyLimiter:
     def resize(self, concurrency: int) -> None:
         """Allow more or fewer requests in flight; those that are under way stay."""
         self.concurrency = concurrency
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Let in who may enter now: places or gates have changed by themselves."""
         self._admit()
         self.wake()
 

@@ -78,8 +78,12 @@ class Window:
 
     def accepted_per_s(self, now_s: float) -> float:
         """Sendings a second that were not refused."""
-        oldest_s = next(slot.begins_s for slot in self._slots if slot.sent)
-        return (self.sent - self.refused) / max(1.0, now_s - oldest_s)
+        return (self.sent - self.refused) / max(1.0, now_s - self.since_s)
+
+    @property
+    def since_s(self) -> float:
+        """When the first of these sendings left; an endless past where there is none."""
+        return next((slot.begins_s for slot in self._slots if slot.sent), float("-inf"))
 
     def _forget(self, now_s: float) -> None:
         while len(self._slots) > 2:

@@ -20,6 +20,7 @@ from harness.errors import InputError, LedgerError, LedgerUnreachable
 from harness.instants import from_us
 from harness.ledger import Ledger
 from harness.ledger.leases.lease_records import WorkerEnd, WorkerKind, WorkerRecord
+from harness.ledger.leases.pace_rows import PaceRows
 from harness.ledger.leases.worker_rows import (
     LEASE_S,
     driver_of,
@@ -44,6 +45,7 @@ from harness.runner.workers.budget_edge import OthersInFlight
 from harness.runner.workers.later_scores import LaterScores, refuse_to_score, unfit
 from harness.runner.workers.leased_chains import LeasedChains, LeasedOutcomes
 from harness.runner.workers.no_sending import no_adapter
+from harness.runner.workers.shared_paces import SharedPaces
 from harness.runner.workers.shared_stops import Failing, SharedStops
 from harness.runner.workers.worker_session import WorkerSession
 from harness.secrets import redact
@@ -210,9 +212,17 @@ class _Sessions:
         plan, options = dataclasses.replace(self._plan, outcomes=known.of), self._options
         async with contextlib.AsyncExitStack() as stack:
             writer = await stack.enter_async_context(self._ledger.writer(worker))
+            paces = SharedPaces(PaceRows(self._ledger, worker.run_id), plan.prepared.spec)
             context = session_context(
-                plan, self._book, writer, self._observer, options.session, others_in_flight=others
+                plan,
+                self._book,
+                writer,
+                self._observer,
+                options.session,
+                others_in_flight=others,
+                shared_gates=paces.gate,
             )
+            await stack.enter_async_context(paces.carried(context.limiter))
             learn_costs(plan, context)
             later = LaterScores(leaves_programs=options.kind == "ask" and plan.prepared.spec.keep_transcripts)
             parts = await session_parts(
