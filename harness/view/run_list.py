@@ -66,6 +66,11 @@ class RunLine:
         return self.summary.spend.known_usd if self.summary else None
 
     @property
+    def charged_usd(self) -> Decimal | None:
+        """What providers and accounts state that they charged, else the list price; None likewise."""
+        return self.summary.spend.part("charged") if self.summary else None
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """What to know of it at a glance: where it comes from, how it was asked, whose numbers it has."""
         origin = self.run.config.get(IMPORTED)
@@ -88,7 +93,13 @@ def score_words(line: RunLine) -> str:
 
 
 def _cost_words(line: RunLine) -> str:
-    return PENDING if line.summary is None else wording.whole(line.summary.spend)
+    """Say the cost as the report's table does, and beside it what was charged where that is another amount."""
+    if line.summary is None:
+        return PENDING
+    spend = line.summary.spend
+    words = wording.whole(spend)
+    is_charged_otherwise = line.charged_usd is not None and line.charged_usd != line.known_usd
+    return f"{words}, charged {wording.spent(spend, usd=line.charged_usd)}" if is_charged_otherwise else words
 
 
 def _forecast_words(line: RunLine) -> str:
@@ -137,7 +148,8 @@ LISTED: tuple[Listed, ...] = (
     _figure("score", "score %", score_words, lambda line: line.scores[-1] if line.scores else None,
             "Score in percent; of several models the lowest and the highest, sorted by the highest."),
     _figure("cost", "cost", _cost_words, lambda line: line.known_usd,
-            "What the run cost at list price, judges included; >= where something of it is not known."),
+            "What the run cost at list price, judges included, and what was charged for it where providers state"
+            " another amount; >= where something of it is not known."),
     _text("status", lambda line: line.run.status),
     _text("suites", lambda line: line.suites),
     _text("models", lambda line: ", ".join(line.run.models)),
@@ -183,6 +195,7 @@ WRITTEN: tuple[Written, ...] = (
     (Column(name="started", kind="timestamp"), lambda line: line.started),
     (Column(name="duration_s", kind="decimal", unit="s"), lambda line: line.duration_s),
     (Column(name="marks"), lambda line: ", ".join(line.marks)),
+    (Column(name="charged_usd", kind="usd", unit="USD"), lambda line: line.charged_usd),
 )  # fmt: skip
 """The columns of files: the same figures, exact and typed."""
 

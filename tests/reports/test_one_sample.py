@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.documents.table import Verbatim
-from harness.ledger import Ledger, PlannedRecord
+from harness.ledger import NO_USAGE, Ledger, PlannedRecord
 from harness.ledger.reading.viewed.long_texts import beginning_of, text_pieces
 from harness.money import add
 from harness.pricing.price_files import load_price_book
@@ -27,7 +27,7 @@ from harness.reports.samples.attempt_times import time_line
 from harness.reports.samples.one_sample import OneSample, one_sample
 from harness.reports.samples.sample_tables import bills_table, cost_sentences, lines_table, prices_table, scores_table
 from tests.support.every_bill import ANSWER, EVERY, QUESTION, REASONING, RETRIED, Billed, add_every_bill
-from tests.support.report_ledgers import AT_US, Try, add_run
+from tests.support.report_ledgers import AT_US, Try, add_run, used
 
 BOOK = load_price_book()
 
@@ -264,6 +264,20 @@ def test_the_dearest_samples_are_those_of_the_export_in_its_digits(every_path: P
     assert found[0]["sample_id"] == "long"
     assert told_object(every_path, "--sample", found[0]["open"])["sample_id"] == "long"
     assert found[0]["address"].startswith("/runs/every/samples/")
+
+
+def test_a_dear_sample_of_which_something_is_not_known_costs_at_least_that(tmp_path: Path) -> None:
+    known = Try(usage=used(1000, 100))
+    lost = Try(status="timed_out", usage=NO_USAGE, score=None)
+    path = tmp_path / "ledger.db"
+    with Ledger.open(path) as ledger:
+        asyncio.run(add_run(ledger, "r1", {"openai/o3": {("sure", 0): [known], ("partly", 0): [lost, known]}}))
+    found = {one["sample_id"]: one["usd_is_lower_bound"] for one in told_object(path, "--dearest", "9")["dearest"]}
+    assert found == {"sure": False, "partly": True}
+    header, *rows = told(path, "--dearest", "9", "--format", "csv").splitlines()
+    assert header.endswith(",usd_is_lower_bound")
+    assert {row.rpartition(",")[2] for row in rows} == {"true", "false"}
+    assert told(path, "--dearest", "9").count(">= 0.00") == 1
 
 
 def test_the_dearest_samples_fit_a_terminal_and_a_file(every_path: Path, tmp_path: Path) -> None:

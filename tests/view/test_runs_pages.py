@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from harness.ledger import Ledger, RunRecord, SuiteRecord
 from harness.ledger.records import RunStatus
 from harness.pricing.price_files import load_price_book
 from harness.reports.facts.assembly import spend_report
+from harness.reports.spend.wording import dollars
 from harness.view.run_summaries import RunSummaries, RunSummary
+from tests.support.every_bill import add_every_bill
 from tests.support.ledger_rows import Filled, fill, outcome, score, start
 from tests.support.viewed import viewer
 
@@ -153,6 +156,20 @@ def test_figures_are_those_of_the_report(seen: TestClient, seen_ledger: Path) ->
     row = seen.get("/").text
     assert "&gt;= $" in row
     assert f"{100 * min(scores):.1f} to {100 * max(scores):.1f}" in row
+
+
+def test_what_providers_charged_stands_beside_a_list_price_that_is_another_amount(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(add_every_bill(ledger))
+        report = spend_report(ledger, load_price_book(), ["every"])
+        pages = viewer(ledger)
+        (line,) = lines_of(pages, "/?format=csv")
+        page = html.unescape(pages.get("/").text)
+    listed, charged = Decimal(line["cost_usd"]), Decimal(line["charged_usd"])
+    assert charged != listed
+    spends = [spend for row in report.rows for spend in row.facts.spends.values()]
+    assert (listed, charged) == tuple(sum(getattr(one.cost, name) for one in spends) for name in ("total", "charged"))
+    assert f">= {dollars(listed)}, charged >= {dollars(charged)}" in page
 
 
 async def answer(ledger: Ledger, filled: Filled, number: int) -> int:

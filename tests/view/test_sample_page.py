@@ -65,6 +65,29 @@ def test_every_kind_of_bill_has_its_page(every: TestClient) -> None:
         assert case.kind in page.text
 
 
+@pytest.mark.parametrize(
+    ("sample_id", "words"),
+    [
+        ("plain", "at list price"),
+        ("stated", "at list price; the provider states $0.00071"),
+        ("stated-alone", "stated by the provider"),
+        ("free", "free of charge"),
+        ("unpriced", "no price is known"),
+        ("open", "under way or never settled"),
+        ("unknown", "usage not known"),
+        ("refused", "not billed"),
+        ("invoiced", "settled by an account"),
+        ("reused", "reused, billed in an earlier run"),
+        (RETRIED, "at list price"),
+    ],
+)
+def test_a_cost_says_what_it_rests_on_and_not_always_a_list_price(
+    every: TestClient, sample_id: str, words: str
+) -> None:
+    text = unescape(every.get(address_of(sample_id)).text)
+    assert re.findall(r"</b>cost(?:, or more)?<small>([^<]*)</small>", text) == [words]
+
+
 def test_a_page_shows_what_was_asked_said_judged_and_charged(every: TestClient) -> None:
     text = unescape(every.get(address_of(RETRIED)).text)
     for shown in ("What is 1/4 + 1/4?", "First I add, then I check.", "right", "boxed", "solving: $0.0006",

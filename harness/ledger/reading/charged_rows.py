@@ -91,6 +91,12 @@ def sample_attempts(ledger: Readable, cell_id: int) -> Iterator[list[ChargedRow]
     return map(ChargedRows(ledger).of, batches(ledger, query, values={"cell_id": cell_id}))
 
 
+def attempts_of_no_sample(ledger: Readable, run_id: str) -> Iterator[list[ChargedRow]]:
+    """Give a run's attempts that belong to no sample, in the order sent, a batch at a time: calls of imported logs."""
+    query = f"{_SELECT} WHERE planned_id IS NULL AND {of_runs(ledger, 'attempts', [run_id])} ORDER BY attempt_id"
+    return map(ChargedRows(ledger).of, batches(ledger, query))
+
+
 def charged_by_id(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[list[ChargedRow]]:
     """Give these attempts in the order they were sent, a batch at a time."""
     ids, rows_of = sorted(attempt_ids), ChargedRows(ledger)

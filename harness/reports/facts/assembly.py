@@ -31,7 +31,7 @@ from harness.ledger.reading.sums import (
     unknown_bills,
     usage_sums,
 )
-from harness.ledger.records import LOWER_BOUND_NOTE, PURPOSES, UPPER_BOUND_NOTE
+from harness.ledger.records import PURPOSES
 from harness.money import from_pico
 from harness.pricing.book import PriceBook
 from harness.reports.facts.apart import ServedSum, taken_apart
@@ -45,6 +45,7 @@ from harness.reports.facts.samples.kept_runs import KeptRuns, charged_with, summ
 from harness.reports.facts.samples.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
+from harness.reports.imported.log_bounds import log_gaps
 from harness.reports.imported.tool_costs import other_rates, tool_cost
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import price_warnings
@@ -271,14 +272,10 @@ def _read_imported(ledger: Ledger, cells: Cells, charger: Charger) -> None:
 
 def _add_notes(cell: RunCell) -> None:
     """Note on the first purpose that a cell spent for what its log says that it lacks."""
-    lossy, uncached = (_is_noted(cell.run, mark) for mark in (LOWER_BOUND_NOTE, UPPER_BOUND_NOTE))
-    if lossy or uncached:
+    lacks = log_gaps(cell.run)
+    if lacks != NOTHING:
         purposes = [purpose for purpose, spend in zip(PURPOSES, cell.spends, strict=True) if spend.n_attempts]
-        cell.add(purposes[0] if purposes else "solve", Spend(n_lossy_logs=lossy, n_uncached_logs=uncached))
-
-
-def _is_noted(run: RunRecord, mark: str) -> bool:
-    return any(warning.startswith(mark) for warning in run.warnings)
+        cell.add(purposes[0] if purposes else "solve", lacks)
 
 
 def _read_draws(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None:

@@ -5,7 +5,7 @@ Pure. Data flows `OneSample` (one, or the same question on several models) -> `T
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from harness.documents.table import Column, Table
@@ -14,7 +14,7 @@ from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.money import add, from_pico, plain
 from harness.reports.facts.report_facts import Spend
 from harness.reports.prices.price_tables import alias_sentence
-from harness.reports.samples.attempt_bills import BillLine, PriceUsed, what_if_usd
+from harness.reports.samples.attempt_bills import AttemptBill, BillKind, BillLine, PriceUsed, what_if_usd
 from harness.reports.samples.one_sample import AttemptFacts, OneSample
 
 _MODEL = Column(name="model", description="Model as asked for.")
@@ -190,6 +190,35 @@ def cost_sentences(one: OneSample) -> Iterator[str]:
         usd = what_if_usd(solving, question)
         if usd is not None and usd != one.standing.solve.known_usd:
             yield f"the same {words}: ${plain(usd)}"
+
+
+_BASES: Mapping[BillKind, str] = {
+    "charged": "at list price",
+    "free": "free of charge",
+    "stated": "stated by the provider",
+    "invoiced": "settled by an account",
+    "reused": "reused, billed in an earlier run",
+    "open": "under way or never settled",
+    "usage unknown": "usage not known",
+    "unpriced": "no price is known",
+    "not billed": "not billed",
+}
+
+
+def cost_basis(one: OneSample) -> str:
+    """Say in a few words what the cost of solving rests on: list prices, what the provider states, an account."""
+    bills = [each.bill for each in one.attempts if each.row.purpose == "solve"]
+    kinds = [bill.kind for bill in bills]
+    # what was not billed adds nothing, and says nothing of the others
+    told = [kind for kind in kinds if kind != "not billed"] or kinds
+    words = [_basis(bill) for bill in bills if bill.kind in told]
+    return ", ".join(dict.fromkeys(words)) or "nothing was asked"
+
+
+def _basis(bill: AttemptBill) -> str:
+    if bill.kind == "stated" and bill.list_usd is not None and bill.charged_usd is not None:
+        return f"at list price; the provider states ${plain(bill.charged_usd)}"
+    return _BASES[bill.kind]
 
 
 def spend_words(spend: Spend, charged_usd: Decimal) -> str:

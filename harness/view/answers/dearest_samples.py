@@ -6,7 +6,7 @@ Data flows indexes of runs, one at a time -> the dearest of each -> the dearest 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
@@ -18,7 +18,9 @@ from harness.documents.table import Column, Table, without_repeated
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.models import ModelSpec
+from harness.money import plain
 from harness.pricing.book import PriceBook
+from harness.reports.imported.log_bounds import log_gaps
 from harness.view.answers.listed_samples import Listed, listed
 from harness.view.answers.run_indexes import RunIndexes
 from harness.view.answers.sample_choice import key_of, part_in_order
@@ -40,6 +42,7 @@ COLUMNS = (
     Column(name="run_id", title="run", drops=5),
     Column(name="open", title="--sample", description="What `benchtab report --sample` takes to open it.", whole=True),
     Column(name="address", description="Of its page, under that of `benchtab view`.", drops=7),
+    Column(name="usd_is_lower_bound", kind="boolean", title="or more", description="Something of it is not known."),
 )
 
 
@@ -49,6 +52,7 @@ class Dear:
 
     run_id: str
     usd: Decimal
+    is_lower_bound: bool
     one: Listed
 
 
@@ -70,6 +74,8 @@ def dearest_samples(
 
 
 def _dearest_of(index: SampleIndex, ledger: Ledger, n: int, models: Sequence[str]) -> list[Dear]:
+    run = ledger.run(index.run_id)
+    assert run is not None  # its samples were read
     kept = index.has(IS_THERE) & ~np.isnan(key_of(index, "cost"))
     if models:
         names = [str(ModelSpec.of(cell)) for cell in index.plan.cells]
@@ -79,7 +85,13 @@ def _dearest_of(index: SampleIndex, ledger: Ledger, n: int, models: Sequence[str
     dearest = entries[part_in_order(-key_of(index, "cost")[entries], len(entries), 0, n)]
     usd = index.usd("cost", dearest.tolist())
     shown = listed(index, ledger, dearest)
-    return [Dear(run_id=index.run_id, usd=amount, one=one) for amount, one in zip(usd, shown, strict=True) if amount]
+    log_is_lossy = log_gaps(run).is_lower_bound
+    bounds = [log_is_lossy or is_bound for is_bound in index.is_lower_bound("cost", dearest).tolist()]
+    return [
+        Dear(run_id=index.run_id, usd=amount, is_lower_bound=is_bound, one=one)
+        for amount, is_bound, one in zip(usd, bounds, shown, strict=True)
+        if amount
+    ]
 
 
 def dearest_document(found: Sequence[Dear], *, n: int, place: str) -> Document:
@@ -89,7 +101,7 @@ def dearest_document(found: Sequence[Dear], *, n: int, place: str) -> Document:
         place: options that name the ledger on a command line.
     """
     table = dearest_table(found, n=n, place=place)
-    short = table
+    short = _with_bounds(table)
     for name in ("run_id", "task", "epoch"):
         short = without_repeated(short, name)
     return Document(
@@ -109,11 +121,19 @@ def dearest_table(found: Sequence[Dear], *, n: int, place: str) -> Table:
     return Table(name="dearest", title=title, columns=COLUMNS, rows=rows, notes=notes if rows else ())
 
 
+def _with_bounds(table: Table) -> Table:
+    """Word the dollars for people: `>=` where something of them is not known."""
+    usd, *others = table.columns[:-1]
+    rows = [(f"{'>= ' if row[-1] else ''}{plain(row[0])}", *row[1:-1]) for row in table.rows]
+    return replace(table, columns=(replace(usd, kind="text"), *others), rows=rows)
+
+
 def _cells(dear: Dear) -> tuple[Any, ...]:
     one, values = dear.one, dear.one.values
     shown = [values[column.name] for column in COLUMNS[1:10]]
     name = f"planned:{one.planned_id}" if one.attempt_id is None else f"attempt:{one.attempt_id}"
-    return (dear.usd, *shown, dear.run_id, name, sample_address(dear.run_id, one.cell_id, one.planned_id))
+    return (dear.usd, *shown, dear.run_id, name, sample_address(dear.run_id, one.cell_id, one.planned_id),
+            dear.is_lower_bound)  # fmt: skip
 
 
 def _object(table: Table, row: tuple[Any, ...]) -> dict[str, Any]:

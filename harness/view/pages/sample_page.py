@@ -21,6 +21,7 @@ from harness.reports.samples.prompt_images import PromptImage, prompt_images
 from harness.reports.samples.sample_tables import (
     attempts_table,
     bills_table,
+    cost_basis,
     cost_sentences,
     lines_table,
     prices_table,
@@ -141,9 +142,9 @@ def _tables(found: OneSample) -> Iterator[Table]:
 def _figures(found: OneSample) -> Iterator[Figure]:
     solve, tried = found.standing.solve, found.standing.tried
     usd = solve.known_usd
-    bound = ", or more" if solve.is_lower_bound else ""
+    bound = ", or more" if solve.is_lower_bound else ", or less" if solve.n_uncached_logs else ""
     yield Figure(
-        value="not known" if usd is None else f"${plain(usd)}", caption=f"cost{bound}", detail="list price now"
+        value="not known" if usd is None else f"${plain(usd)}", caption=f"cost{bound}", detail=cost_basis(found)
     )
     tokens = solve.known_tokens
     if tokens is not None:

@@ -11,10 +11,14 @@ import numpy as np
 
 from harness.documents.stream import RowStream
 from harness.documents.table import NUMBER_KINDS, Column, Table
+from harness.ledger import RunRecord
 from harness.money import from_pico, plain
+from harness.reports.facts.report_facts import NOTHING, Spend
+from harness.reports.imported.log_bounds import bound_reasons, log_gaps
 from harness.reports.spend import wording
 from harness.view.answers.listed_samples import SORTS, Listed, listed, row_of, shown_columns, stream_listed
 from harness.view.answers.run_indexes import NotYet
+from harness.view.answers.run_parts import run_parts
 from harness.view.answers.sample_choice import (
     FILTERS,
     RANGES,
@@ -37,11 +41,12 @@ _MARKS = {VERDICTS["right"]: "right", VERDICTS["wrong"]: "wrong", VERDICTS["none
 def samples_page(asked: Asked) -> Shown:
     """Show some of a run's samples."""
     run_id = asked.names["run_id"]
-    if asked.sources.ledger.run(run_id) is None:
+    run = asked.sources.ledger.run(run_id)
+    if run is None:
         raise NotThere(f"there is no run {run_id!r}", where=asked.sources.ledger.database, fix="choose one at /")
     try:
         with chosen_samples(asked, is_patient=bool(asked.one("format"))) as chosen:
-            return _shown(asked, run_id, chosen)
+            return _shown(asked, run, chosen)
     except NotYet as error:
         return being_read(run_id, "Samples", error)
 
@@ -51,7 +56,7 @@ def being_read(run_id: str, title: str, error: NotYet) -> Shown:
     return Shown(template="reading.html.j2", title=title, values={"run_id": run_id, "percent": int(100 * error.share)})
 
 
-def _shown(asked: Asked, run_id: str, chosen: Chosen) -> Shown:
+def _shown(asked: Asked, run: RunRecord, chosen: Chosen) -> Shown:
     index, n = chosen.index, len(chosen.entries)
     n_pages = max(1, -(-n // ROWS_ON_A_PAGE))
     given = asked.one("page")
@@ -61,11 +66,13 @@ def _shown(asked: Asked, run_id: str, chosen: Chosen) -> Shown:
     rows = listed(index, asked.sources.ledger, entries)
     everything = chosen.part(0, n) if asked.one("format") else entries
     values = {
-        "run_id": run_id,
+        "run_id": run.run_id,
         "grid": _grid(asked, index, columns, rows),
         "chosen": chosen,
         "exact_usd": plain,
-        "sums": index.remember(("sums", chosen.key), lambda: chosen_sums(chosen)),
+        "sums": index.remember(("sums", chosen.key), lambda: chosen_sums(chosen, log_gaps(run))),
+        "bound_reasons": bound_reasons(run),
+        "run_parts": run_parts(index, run, asked.sources),
         "page": page,
         "pages": n_pages,
         "first_row": (page - 1) * ROWS_ON_A_PAGE + 1,
@@ -101,7 +108,9 @@ class Sums:
         usd: of what is known, exactly; None = nothing is, which is not zero dollars.
         n_unpriced: samples of whose cost nothing is known.
         n_lower_bounds: samples of whose cost something is not known, the unpriced ones among them.
-        share: of the run's dollars, in percent; None = the run cost nothing.
+        lacks: what an imported run's log says that it lacks, which makes a bound of whatever is chosen.
+        share: of the dollars of the run's samples, in percent; None = they cost nothing, or nothing is known of some.
+        is_share_rough: either side of the share is a bound.
     """
 
     n: int
@@ -110,17 +119,27 @@ class Sums:
     usd: Decimal | None
     n_unpriced: int
     n_lower_bounds: int
+    lacks: Spend
     share: float | None
+    is_share_rough: bool
 
     @property
     def usd_words(self) -> str:
         """Word the dollars as reports do."""
-        bound = ">= " if self.usd is not None and self.n_lower_bounds else ""
-        return f"{bound}{wording.dollars(self.usd)}"
+        if self.usd is None:
+            return wording.NOT_KNOWN
+        return wording.spent(Spend(n_unknown_usage=self.n_lower_bounds).plus(self.lacks), usd=self.usd)
+
+    @property
+    def share_words(self) -> str:
+        """Word the share; what is only about so says it."""
+        if self.share is None:
+            return wording.NOT_KNOWN
+        return f"{'about ' if self.is_share_rough else ''}{self.share:.1f} %"
 
 
-def chosen_sums(chosen: Chosen) -> Sums:
-    """Add up what is chosen."""
+def chosen_sums(chosen: Chosen, lacks: Spend = NOTHING) -> Sums:
+    """Add up what is chosen of a run whose log lacks something, or nothing."""
     index, entries = chosen.index, chosen.entries
     score = index.remember("counted", index.counted)[entries]
     scored = score[score >= 0]
@@ -128,15 +147,19 @@ def chosen_sums(chosen: Chosen) -> Sums:
     is_unpriced = index.is_unpriced("cost", entries)
     is_nothing_asked = not index.columns["n_attempts"][entries].any()
     is_nothing_priced = not usd and not index.has(PRICED["cost"], entries).any()
-    whole = index.remember("whole", lambda: index.total_usd("cost", np.flatnonzero(index.has(IS_THERE))))
+    there = np.flatnonzero(index.has(IS_THERE))
+    whole = index.remember("whole", lambda: index.total_usd("cost", there))
+    is_partly_known = bool(index.is_unpriced("cost", there).any())
     return Sums(
         n=len(entries),
         n_scored=len(scored),
         score=100 * float(scored.mean()) / RIGHT if len(scored) else None,
         usd=None if is_nothing_priced and (is_nothing_asked or is_unpriced.any()) else usd,
+        lacks=lacks,
         n_unpriced=int(is_unpriced.sum()),
         n_lower_bounds=int(index.is_lower_bound("cost", entries).sum()),
-        share=float(100 * usd / whole) if whole else None,
+        share=float(100 * usd / whole) if whole and not is_partly_known else None,
+        is_share_rough=lacks != NOTHING or bool(index.is_lower_bound("cost", there).any()),
     )
 
 
