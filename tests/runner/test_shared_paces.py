@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import LedgerError
 from harness.ledger import Ledger
 from harness.ledger.leases.pace_records import Learned, PaceAsk, SharedPace, Wanted
 from harness.ledger.leases.pace_rows import AHEAD_S, PaceRows
@@ -319,6 +320,19 @@ def test_sums_of_all_workers_stand_in_the_row(shared: Ledger) -> None:
         rows.exchange("m", PaceAsk(n_changes=0, n_sent=7, first_sent_us=600, last_sent_us=750))
         learned = rows.read()["m"].learned
     assert (learned.n_sent, learned.n_refused, learned.first_sent_us, learned.last_sent_us) == (12, 1, 600, 800)
+
+
+def test_a_way_to_the_ledger_that_broke_is_made_anew(shared: Ledger) -> None:
+    with PaceRows(shared, "run-1", lambda: 1) as rows:
+        rows.open("m", requests_per_minute=600, tokens_per_minute=None)
+        with shared.changing() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND query LIKE '%%INSERT INTO paces%%'"
+            )
+        with pytest.raises(LedgerError):
+            rows.read()
+        assert rows.read()["m"].requests_per_minute == 600
 
 
 # rules without a database

@@ -7,11 +7,12 @@ then, and whoever took it waits until so much has flowed in. A worker that dies 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from harness.ledger.connections import explain
 from harness.ledger.leases.pace_records import Learned, PaceAnswer, PaceAsk, SharedPace, Taken
@@ -163,16 +164,17 @@ class PaceRows:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            with suppress(SQLAlchemyError):  # it may be broken
+                kept.close()
 
     def _ask(self, query: str, **values: object) -> Sequence[Row[tuple[object, ...]]]:
         try:
             connection = self._kept = self._kept or self._connect()
             found = connection.execute(text(query), {"run_id": self._run_id, "at_us": self._at_us(), **values})
             return found.all() if found.returns_rows else []
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             self.close()
             raise explain(error, self._ledger.database) from None
 

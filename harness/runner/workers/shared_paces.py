@@ -46,6 +46,7 @@ class SharedPaces:
         self._clock = clock
         self._gates: list[tuple[str, SharedGate]] = []
         self._opened: set[str] = set()
+        self._is_over = False
         self.woken = asyncio.Event()
 
     def gate(self, spec: ModelSpec) -> SharedGate:
@@ -61,14 +62,15 @@ class SharedPaces:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            self._is_over = True
+            self.woken.set()
+            await task
             for _, gate in self._gates:
                 gate.give_up()
             await asyncio.to_thread(self._end)
 
     async def _carry_on(self, limiter: ConcurrencyLimiter) -> None:
-        while True:
+        while not self._is_over:
             self.woken.clear()
             with contextlib.suppress(LedgerError):  # what was taken holds; whether the ledger is gone, the writer says
                 await self.carry()
