@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 _EVERY_S = 60.0
 _LOOK_EVERY_S = 1.0
 _REST = 20
-"""What takes long to read is read again only after so many times as long."""
+_LONGEST_REST_S = 5.0
+"""After a slow look: so many times as long without one, but not longer than that."""
 _COLUMNS = (
     Column(name="model"),
     Column(name="done", kind="decimal"),
@@ -181,7 +182,8 @@ class ProgressDisplay:
             n_done = sum(counts.done for counts in self.counts.values())
             self._n_done_before = max(0, n_done - sum(one.n_asked for one in workers))
         # on a terminal every second, else only for the line that is printed
-        self._next_look_s = now_s + max(_LOOK_EVERY_S, _REST * (self._clock() - now_s))
+        rest_s = min(_REST * (self._clock() - now_s), _LONGEST_REST_S)
+        self._next_look_s = now_s + max(_LOOK_EVERY_S, rest_s)
         if self._live is None:
             self._next_look_s = max(self._next_look_s, self._next_line_s)
         self._tick()

@@ -6,6 +6,8 @@ Data flows ledger -> the reader that the web view asks -> counts by model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TYPE_CHECKING
 
 from harness.ledger import Ledger
 from harness.models import ModelSpec
@@ -13,18 +15,26 @@ from harness.money import EXACT
 from harness.pricing.book import PriceBook
 from harness.rendering.progress import Counts
 
+if TYPE_CHECKING:
+    from harness.view.live.run_reader import RunReader
+
 
 def run_counts(
     ledger: Ledger, book: PriceBook, run_id: str, models: Iterable[ModelSpec]
 ) -> Callable[[], dict[ModelSpec, Counts]]:
     """Make what counts a run over all its workers and sessions, each time at the cost of what is new."""
-    from harness.view.live.run_reader import RunReader
+    by_name = {str(model): model for model in models}
 
-    reader, by_name = RunReader(ledger, book, run_id), {str(model): model for model in models}
+    @cache
+    def reader() -> RunReader:
+        # loaded at the first look, beside the first requests
+        from harness.view.live.run_reader import RunReader
+
+        return RunReader(ledger, book, run_id)
 
     def count() -> dict[ModelSpec, Counts]:
         found = {model: Counts() for model in by_name.values()}
-        for cell in reader.read().cells:
+        for cell in reader().read().cells:
             counts, spend = found[by_name[cell.model]], cell.spend
             counts.planned += cell.n_planned
             counts.done += cell.n_answered + cell.n_failed
