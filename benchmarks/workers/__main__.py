@@ -11,17 +11,35 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.workers.capacity import capacity
 from benchmarks.workers.chaos import torment
+from benchmarks.workers.equality import equal
+from benchmarks.workers.throughput import throughput
 from benchmarks.workers.verdicts import report
 
 
 def chaos(arguments: argparse.Namespace, folder: Path) -> bool:
     """Runs in which processes are killed, stopped and woken, and the database is restarted."""
-    verdicts, writes = torment(folder, runs=arguments.runs, lanes=arguments.lanes, seed=arguments.seed)
-    return report(verdicts, n_lanes=arguments.lanes, writes=writes)
+    verdicts, writes = torment(folder, runs=arguments.runs, at_once=arguments.at_once, seed=arguments.seed)
+    return report(verdicts, writes=writes)
 
 
-PARTS = {"chaos": chaos}
+def equality(arguments: argparse.Namespace, folder: Path) -> bool:
+    """The same run by one process, by several workers, by a Ray cluster."""
+    return equal(folder, requests=arguments.requests)
+
+
+def requests(arguments: argparse.Namespace, folder: Path) -> bool:
+    """Requests a second and what one costs, PostgreSQL included."""
+    return throughput(folder, requests=arguments.requests)
+
+
+def ledger(arguments: argparse.Namespace, _: Path) -> bool:
+    """Leases and reservations that one PostgreSQL takes a second."""
+    return capacity(seconds=arguments.seconds)
+
+
+PARTS = {"equality": equality, "chaos": chaos, "throughput": requests, "capacity": ledger}
 
 
 def main() -> None:
@@ -29,7 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--runs", type=int, default=200, help="chaotic runs")
-    parser.add_argument("--lanes", type=int, default=2, help="chaotic runs at once")
+    parser.add_argument("--at-once", type=int, default=2, help="chaotic runs at once")
+    parser.add_argument("--requests", type=int, default=20_000, help="of each run that is equal or timed")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each load on the ledger")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     holds = True

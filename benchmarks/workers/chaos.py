@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import count, repeat
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -199,10 +200,13 @@ class Tormentor:
             self.found.left_over += not worker.ends_within(max(0.0, give_up_at_s - time.monotonic()))
 
 
-def lane(number: int, run_numbers: Sequence[int], folder: Path, seed: int) -> tuple[list[Verdict], LostWrites]:
+RUNS_PER_SERVER = 5
+
+
+def batch(number: int, run_numbers: Sequence[int], folder: Path, seed: int) -> tuple[list[Verdict], LostWrites]:
     """Torment runs one after the other on servers of their own, and hold the two sets of books against each other."""
     imported_beforehand()
-    here = folder / f"lane-{number}"
+    here = folder / f"batch-{number}"
     here.mkdir()
     suite, log = write_suite(here, LARGEST_RUN), here / "billing.jsonl"
     with serving() as server:
@@ -221,11 +225,11 @@ def lane(number: int, run_numbers: Sequence[int], folder: Path, seed: int) -> tu
                 return judged(runs, ledger, log), lost_writes(connection)
 
 
-def torment(folder: Path, *, runs: int, lanes: int, seed: int) -> tuple[list[Verdict], list[LostWrites]]:
+def torment(folder: Path, *, runs: int, at_once: int, seed: int) -> tuple[list[Verdict], list[LostWrites]]:
     """Torment so many runs, several at once."""
-    with ProcessPoolExecutor(lanes, mp_context=get_context("spawn")) as pool:
-        ends = [pool.submit(lane, one, range(one, runs, lanes), folder, seed) for one in range(lanes)]
-        done = [end.result() for end in ends]
+    batches = [range(start, min(start + RUNS_PER_SERVER, runs)) for start in range(0, runs, RUNS_PER_SERVER)]
+    with ProcessPoolExecutor(at_once, mp_context=get_context("spawn")) as pool:
+        done = list(pool.map(batch, count(), batches, repeat(folder), repeat(seed)))
     return [verdict for verdicts, _ in done for verdict in verdicts], [writes for _, writes in done]
 
 

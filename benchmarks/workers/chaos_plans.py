@@ -64,7 +64,7 @@ class Plan:
             n_samples=n_samples,
             n_workers=draw.randint(2, 4),
             concurrency=draw.choice((4, 8, 16, 32)),
-            lease_s=draw.choice((1.0, 1.5, 2.0)),
+            lease_s=draw.choice((1.5, 2.5, 4.0)),
             cap_usd=cap,
             events=tuple(sorted((draw.uniform(0.0, 2.0), kind) for kind in kinds)),
             is_early=draw.random() < 0.15,

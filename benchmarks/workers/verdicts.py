@@ -9,10 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarks.crashes import billed_pico, read_books
 from benchmarks.workers.chaos_plans import ChaoticRun
+from benchmarks.workers.witness import LostWrites
 from harness.ledger import Ledger
 from harness.ledger.leases.worker_rows import workers
 from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
@@ -143,13 +143,13 @@ def _hold_budget(found: Verdict, ledger: Ledger) -> None:
         found.miscounted.append(f"{budget.scope} counts {counted} of {budget.cap_pico_usd}")
 
 
-def report(verdicts: Sequence[Verdict], *, n_lanes: int, writes: Sequence[Any]) -> bool:
+def report(verdicts: Sequence[Verdict], *, writes: Sequence[LostWrites]) -> bool:
     """Print what was done and found; says whether all of it holds."""
     happened = Counter(one.rstrip(" 0123456789") for verdict in verdicts for one in verdict.run.happened)
     done = {name: n for name, n in happened.items() if not name.startswith("stopped process")}
     n_late = sum(n for one in writes for _, _, n in one.late)
     print(
-        f"{len(verdicts)} chaotic runs on {n_lanes} PostgreSQL servers, {sum(one.n_requests for one in verdicts):,}"
+        f"{len(verdicts)} chaotic runs, {sum(one.n_requests for one in verdicts):,}"
         f" requests, {sum(one.run.n_starts for one in verdicts):,} processes,"
         f" {sum(one.n_lost for one in verdicts)} workers lost\n"
         f"what happened: {', '.join(f'{n} x {name}' for name, n in sorted(done.items()))}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,6 +18,7 @@ from harness.money import to_pico_ceiling
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunResult
+from harness.runner.forecast.bill_forecaster import BillForecaster
 from harness.runner.forecast.bills import (
     Amounts,
     BillForecast,
@@ -25,6 +28,7 @@ from harness.runner.forecast.bills import (
     with_unsure_counts,
 )
 from harness.runner.forecast.pilot_size import PilotTask, parse_pilot, pilot_units, wanted_answers
+from harness.runner.forecast.renewals import Renewals
 from harness.runner.forecast.stored_history import stored_history
 from harness.runner.preparation import prepare_run
 from harness.runner.spec import RunSpec
@@ -324,3 +328,31 @@ def test_a_run_for_a_precision_is_forecast_after_each_wave_from_what_it_will_pro
         assert one.low is not None
         assert one.high is not None
         assert one.low <= bill <= one.high
+
+
+class SlowFirst:
+    """Forecasts like `BillForecaster`; the first one waits for a second to begin, for as long as it may not."""
+
+    def __init__(self) -> None:
+        self.made_of: list[int] = []
+        self._another = threading.Event()
+
+    def has_seen(self, n_first: int) -> bool:
+        if n_first > 20:
+            self._another.set()
+        return any(n >= n_first for n in self.made_of)
+
+    def renewed(self, _: str, *, first: int) -> None:
+        if first == 20:
+            self._another.wait(0.2)
+        self.made_of.append(first)
+
+
+async def test_shares_reached_at_the_same_moment_are_forecast_one_after_the_other() -> None:
+    """The forecast of a larger share was stored first at times, and the smaller one was then left out."""
+    forecaster = SlowFirst()
+    renewals = Renewals(cast(BillForecaster, forecaster), Watcher())
+    renewals.at_share(20)
+    renewals.at_share(100)
+    await renewals.finish()
+    assert forecaster.made_of == [20, 100]

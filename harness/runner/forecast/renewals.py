@@ -37,6 +37,7 @@ class Renewals:
         self._forecaster = forecaster
         self._observer = observer
         self._tasks: list[asyncio.Future[None]] = []
+        self._one_at_a_time = asyncio.Lock()
 
     def begin(self, planned_usd: Callable[[], Mapping[CellKey, float]] | None) -> None:
         """Show what was forecast before, or forecast at the start of a run, beside the first requests.
@@ -76,7 +77,12 @@ class Renewals:
             self._tell(self._forecaster.renewed("share", first=first))
 
     def _aside(self, work: Callable[[], None]) -> None:
-        self._tasks.append(asyncio.ensure_future(asyncio.to_thread(self._kept_from_the_run, work)))
+        self._tasks.append(asyncio.ensure_future(self._in_turn(work)))
+
+    async def _in_turn(self, work: Callable[[], None]) -> None:
+        """Make one after the other: a later share that is made first would leave the earlier one out."""
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._kept_from_the_run, work)
 
     def _kept_from_the_run(self, work: Callable[[], None]) -> None:
         """A run does not end because its forecast cannot be made or stored."""
