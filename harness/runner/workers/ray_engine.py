@@ -264,8 +264,10 @@ def _cluster(wanted: RayCluster) -> contextlib.AbstractContextManager[object]:
 @contextlib.contextmanager
 def _remote_cluster(address: str | None) -> Iterator[None]:
     ray = _quiet_ray()
+    # a client of ray:// logs nothing by itself, and passes on what it is told to a process beside the cluster's head
+    is_client = "://" in (address or os.environ.get("RAY_ADDRESS", ""))
     try:
-        ray.init(address, log_to_driver=False)  # a client of ray:// takes no other options
+        ray.init(address, log_to_driver=False, **({} if is_client else {"configure_logging": False}))
     except Exception as error:
         said = redact(" ".join(str(error).split())[:300])
         raise InputError(
