@@ -92,9 +92,12 @@ def sample_attempts(ledger: Readable, cell_id: int) -> Iterator[list[ChargedRow]
 
 
 def attempts_of_no_sample(ledger: Readable, run_id: str) -> Iterator[list[ChargedRow]]:
-    """Give a run's attempts that belong to no sample, in the order sent, a batch at a time: calls of imported logs."""
-    query = f"{_SELECT} WHERE planned_id IS NULL AND {of_runs(ledger, 'attempts', [run_id])} ORDER BY attempt_id"
-    return map(ChargedRows(ledger).of, batches(ledger, query))
+    """Give a run's attempts that belong to no sample, cell by cell, a batch at a time: calls of imported logs."""
+    rows_of = ChargedRows(ledger)
+    cells = [row[0] for rows in batches(ledger, _CELLS, values={"run_id": run_id}) for row in rows]
+    for cell_id in cells:  # one by one, so that the index of samples finds none of them at once
+        query = f"{_SELECT} WHERE cell_id = :cell_id AND planned_id IS NULL ORDER BY attempt_id"
+        yield from map(rows_of.of, batches(ledger, query, values={"cell_id": cell_id}))
 
 
 def charged_by_id(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[list[ChargedRow]]:
@@ -103,6 +106,9 @@ def charged_by_id(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[list
     for start in range(0, len(ids), IDS_PER_QUERY):
         some = listed(ids[start : start + IDS_PER_QUERY])
         yield from map(rows_of.of, batches(ledger, f"{_SELECT} WHERE attempt_id IN {some} ORDER BY attempt_id"))
+
+
+_CELLS = "SELECT cell_id FROM cells WHERE run_id = :run_id ORDER BY cell_id"
 
 
 class ChargedRows:

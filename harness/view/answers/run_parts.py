@@ -22,8 +22,10 @@ from harness.reports.imported.log_bounds import log_gaps
 from harness.reports.spend import wording
 from harness.view.answers.sample_index import COSTS, IS_THERE, PRICED, SampleIndex
 from harness.view.page_values import Sources
-from harness.view.run_summaries import run_summaries
+from harness.view.run_summaries import PATIENCE_S, run_summaries
 
+WRITTEN_PATIENCE_S = 0.2
+"""For the figures of a run that changes all the time: those of a moment ago do."""
 _NAMES = dict(zip(COSTS, ("solving", "judges", "simulated users and tools"), strict=True))
 
 
@@ -45,13 +47,17 @@ class RunParts:
         return "being added up" if self.whole is None else wording.whole(self.whole)
 
 
-def run_parts(index: SampleIndex, run: RunRecord, sources: Sources) -> RunParts:
-    """Take a run's cost apart; the caller holds the index."""
-    summaries = run_summaries(sources)
-    summary = summaries.of([run]).get(run.run_id)
-    key = "no sample", summaries.standing(run)
+def whole_spend(run: RunRecord, sources: Sources) -> Spend | None:
+    """Give what a run cost; None = it is still being added up. Ask before an index is held: it may take a moment."""
+    patience_s = WRITTEN_PATIENCE_S if run.status == "running" else PATIENCE_S
+    summary = run_summaries(sources).of([run], patience_s=patience_s).get(run.run_id)
+    return None if summary is None else summary.spend
+
+
+def run_parts(index: SampleIndex, run: RunRecord, sources: Sources, whole: Spend | None) -> RunParts:
+    """Take what a run cost apart; the caller holds the index."""
+    key = "no sample", run_summaries(sources).standing(run)
     loose = index.remember(key, lambda: _of_no_sample(sources.ledger, sources.book, run.run_id))
-    whole = None if summary is None else summary.spend
     return RunParts(whole=whole, parts=tuple(_parts(index, log_gaps(run), loose, whole)))
 
 

@@ -18,7 +18,7 @@ from harness.reports.imported.log_bounds import bound_reasons, log_gaps
 from harness.reports.spend import wording
 from harness.view.answers.listed_samples import SORTS, Listed, listed, row_of, shown_columns, stream_listed
 from harness.view.answers.run_indexes import NotYet
-from harness.view.answers.run_parts import run_parts
+from harness.view.answers.run_parts import RunParts, run_parts, whole_spend
 from harness.view.answers.sample_choice import (
     FILTERS,
     RANGES,
@@ -44,9 +44,11 @@ def samples_page(asked: Asked) -> Shown:
     run = asked.sources.ledger.run(run_id)
     if run is None:
         raise NotThere(f"there is no run {run_id!r}", where=asked.sources.ledger.database, fix="choose one at /")
+    whole = whole_spend(run, asked.sources)
     try:
         with chosen_samples(asked, is_patient=bool(asked.one("format"))) as chosen:
-            return _shown(asked, run, chosen)
+            parts = run_parts(chosen.index, run, asked.sources, whole)
+            return _shown(asked, run, chosen, parts)
     except NotYet as error:
         return being_read(run_id, "Samples", error)
 
@@ -56,7 +58,7 @@ def being_read(run_id: str, title: str, error: NotYet) -> Shown:
     return Shown(template="reading.html.j2", title=title, values={"run_id": run_id, "percent": int(100 * error.share)})
 
 
-def _shown(asked: Asked, run: RunRecord, chosen: Chosen) -> Shown:
+def _shown(asked: Asked, run: RunRecord, chosen: Chosen, parts: RunParts) -> Shown:
     index, n = chosen.index, len(chosen.entries)
     n_pages = max(1, -(-n // ROWS_ON_A_PAGE))
     given = asked.one("page")
@@ -72,7 +74,7 @@ def _shown(asked: Asked, run: RunRecord, chosen: Chosen) -> Shown:
         "exact_usd": plain,
         "sums": index.remember(("sums", chosen.key), lambda: chosen_sums(chosen, log_gaps(run))),
         "bound_reasons": bound_reasons(run),
-        "run_parts": run_parts(index, run, asked.sources),
+        "run_parts": parts,
         "page": page,
         "pages": n_pages,
         "first_row": (page - 1) * ROWS_ON_A_PAGE + 1,
