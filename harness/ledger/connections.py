@@ -23,6 +23,8 @@ from harness.resources import DEFAULT_LEDGER
 from harness.secrets import learn_url, redact_url
 
 BUSY_TIMEOUT_S = 30.0
+MOST_READERS = 40
+"""Connections to a server beside the five that stay open: as many as a web server has threads."""
 PAGE_BYTES = 8192
 WRITING = "benchtab_writing"
 
@@ -264,7 +266,8 @@ def read_only_engine(url: URL) -> Engine:
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
-    engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    # a page may read within what it reads: were every thread to hold the only connection it can have, none would end
+    engine = create_engine(url, pool_pre_ping=True, max_overflow=MOST_READERS, connect_args={"connect_timeout": 10})
     event.listen(engine, "connect", _read_only_session)
     return engine
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_the_database_itself_refuses_to_write(ledger_url: str) -> None:
 
 
 @pytest.mark.postgres
+def test_twenty_pages_that_read_within_what_they_read_do_not_wait_for_each_other(postgres_url: str) -> None:
+    """Each holds a connection and asks for another: with no more than fifteen, all of them stood still for 30 s."""
+    Ledger.open(postgres_url).close()
+    with Ledger.open(postgres_url, read_only=True) as ledger, ExitStack() as pages:
+        for _ in range(20):
+            pages.enter_context(ledger.at_one_moment()).runs()
+        assert ledger.runs() == []
+
+
 def test_a_postgresql_session_is_read_only_by_default_and_keeps_its_own_options(postgres_url: str) -> None:
     Ledger.open(postgres_url).close()
     with Ledger.open(postgres_url, read_only=True) as ledger, ledger.at_one_moment() as still, still.reading() as asked:
