@@ -264,6 +264,9 @@ def test_what_is_chosen_of_a_log_that_lacks_requests_is_a_lower_bound_with_its_r
         pages = viewer(ledger)
         text = html.unescape(pages.get(f"/runs/{run.run_id}/samples?id=q1").text)
         assert ">= $0.00042" in html.unescape(pages.get("/").text)
+        one = html.unescape(pages.get(f"/runs/{run.run_id}/samples/1/1").text)
+        assert "<b>$0.00021</b>cost, or more<small>at list price</small>" in one
+        assert "lower bound: retries_lost: 2 further requests" in one
     assert re.findall(r"<b[^>]*>(>= [^<]*)</b>", text) == [">= $0.000210"]
     assert "about 50.0 %" in text
     assert "lower bound: retries_lost: 2 further requests" in text

@@ -25,6 +25,7 @@ from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import SampleBills, Standing
 from harness.reports.exports.whole_samples import WholeSample
+from harness.reports.imported.log_bounds import log_gaps
 from harness.reports.samples.attempt_bills import AttemptBill, attempt_bill
 
 SHOWN_BYTES = 200_000
@@ -152,6 +153,8 @@ def _gathered(ledger: Ledger, book: PriceBook, cell_id: int, planned_id: int, te
     assert run is not None  # the ledger's foreign keys say so
     standing = Standing(planned_id)
     attempts = tuple(_attempts(ledger, book, cell_id, standing))
+    if standing.solve.n_attempts:  # what a log lacks may be requests of this sample
+        standing.solve = standing.solve.plus(log_gaps(run))
     scores = tuple(scores_of(ledger, [each.row.attempt_id for each in attempts]))
     counted = None if standing.tried is None else standing.tried.attempt_id
     return OneSample(

@@ -227,6 +227,8 @@ def spend_words(spend: Spend, charged_usd: Decimal) -> str:
     if usd is None:
         return "not known"
     more = " or more: not everything of it is known" if spend.is_lower_bound else ""
+    if spend.n_uncached_logs:
+        more = f" or less: cached tokens count as fresh ones{'; or more' if spend.is_lower_bound else ''}"
     charged = "" if charged_usd == usd else f" at list price; charged as stated: ${plain(charged_usd)}"
     return f"${plain(usd)}{charged}{more}"
 

@@ -15,6 +15,7 @@ from harness.ledger.encoding import read_json
 from harness.ledger.reading.viewed.long_texts import Beginning, Which, text_pieces
 from harness.money import plain
 from harness.rendering.export_files import stream_of
+from harness.reports.imported.log_bounds import bound_reasons
 from harness.reports.samples.attempt_times import time_line
 from harness.reports.samples.one_sample import AttemptFacts, OneSample, one_sample, said_in
 from harness.reports.samples.prompt_images import PromptImage, prompt_images
@@ -94,7 +95,7 @@ def sample_page(asked: Asked) -> Shown:
             "messages": None if found.said is None else found.said.messages,
             "images": _images(found),
             "grids": {name: Grid(table=table) for name, table in tables.items() if table.rows},
-            "cost_sentences": tuple(cost_sentences(found)),
+            "cost_sentences": (*cost_sentences(found), *bound_reasons(found.run)),
             "time_line": time_line([each.row for each in found.attempts[:MOST_DETAILS]]),
             "n_not_told": max(0, len(found.attempts) - MOST_DETAILS),
             "details": tuple(_details(found, attempt_id)),
@@ -142,9 +143,11 @@ def _tables(found: OneSample) -> Iterator[Table]:
 def _figures(found: OneSample) -> Iterator[Figure]:
     solve, tried = found.standing.solve, found.standing.tried
     usd = solve.known_usd
-    bound = ", or more" if solve.is_lower_bound else ", or less" if solve.n_uncached_logs else ""
+    bounds = (", or more" if solve.is_lower_bound else "", ", or less" if solve.n_uncached_logs else "")
     yield Figure(
-        value="not known" if usd is None else f"${plain(usd)}", caption=f"cost{bound}", detail=cost_basis(found)
+        value="not known" if usd is None else f"${plain(usd)}",
+        caption=f"cost{''.join(bounds)}",
+        detail=cost_basis(found),
     )
     tokens = solve.known_tokens
     if tokens is not None:
