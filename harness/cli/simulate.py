@@ -22,7 +22,8 @@ def register(app: typer.Typer) -> None:
 
 EXAMPLES = examples(
     "benchtab simulate --port 8321 --suite gsm8k --data DIR",
-    "benchtab run starter -m openai-compatible/sim-reasoner --base-url :8321",
+    "URL=http://127.0.0.1:8321/v1   # what it printed; in another terminal:",
+    "benchtab run starter -m openai-compatible/sim-reasoner --base-url $URL",
 )
 
 
