@@ -138,6 +138,7 @@ RUNS = 200
 
 proof-workers: $(VENV)/.installed-dev ## many workers, one PostgreSQL ledger: 200 runs with kills, zombies and restarts (RUNS=20); the server's books agree
 	@$(BIN)/python -W ignore -m benchmarks.workers --runs $(RUNS)
+	@$(BIN)/python -W ignore -m benchmarks.worker_pacing
 
 proof-reconcile: $(VENV)/.installed-dev ## 200 synthetic invoices with planted faults: each named, no false one, cents add up in all
 	@$(BIN)/python -m benchmarks.reconciliation --invoices 200
