@@ -24,8 +24,12 @@ _WATCH = "CREATE TRIGGER witness AFTER INSERT OR UPDATE ON {} FOR EACH STATEMENT
 _LATE = """
     SELECT worker.run_id, worker.name, count(*) FROM workers AS worker
     JOIN witness.writes ON writes.session = 'benchtab ' || worker.name AND writes.at_us > worker.ended_at_us
-    WHERE worker.state = 'lost' GROUP BY 1, 2 ORDER BY 1, 2
+    WHERE worker.state = 'lost' AND NOT EXISTS (
+        SELECT 1 FROM workers AS again WHERE again.name = worker.name AND again.worker_id <> worker.worker_id
+            AND writes.at_us BETWEEN again.started_at_us AND coalesce(again.ended_at_us, writes.at_us)
+    ) GROUP BY 1, 2 ORDER BY 1, 2
 """
+"""A process that lost its server enlists again, as another worker of the same name, and may write as that one."""
 _BEFORE = """
     SELECT count(*) FROM workers AS worker
     JOIN witness.writes ON writes.session = 'benchtab ' || worker.name AND writes.at_us <= worker.ended_at_us
