@@ -8,12 +8,14 @@ import gc
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 import uvloop
 
 from harness.ledger import Ledger
+from tests.support.browsers import chromium
 from tests.support.loopback_batches import Batches, serve_batches
 from tests.support.postgres_server import NoServerError, PostgresServer, serving
 
@@ -35,6 +37,21 @@ def pytest_asyncio_loop_factories(
     if item.path.name.startswith("test_http_"):
         loops["uvloop"] = uvloop.new_event_loop
     return loops
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process run all tests that need a browser: it starts once."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Chromium for all tests; mark those that use it with `pytest.mark.browser`."""
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)

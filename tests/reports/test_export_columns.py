@@ -69,8 +69,17 @@ def ledger(path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-@pytest.mark.parametrize("runs", [None, ["r2"], ["r3"]])
-@pytest.mark.parametrize("table", ["attempts", "scores", "charges", "runs"])
+@pytest.mark.parametrize(
+    ("table", "runs"),
+    [
+        ("attempts", None),
+        ("attempts", ["r2"]),
+        ("scores", None),
+        ("charges", None),
+        ("charges", ["r3"]),
+        ("runs", None),
+    ],
+)
 def test_a_process_of_its_own_reads_the_same_bytes(
     ledger: Ledger, tmp_path: Path, table: str, runs: list[str] | None
 ) -> None:

@@ -162,14 +162,14 @@ def test_a_report_over_kept_runs_is_the_full_recount(ledger_url: str, tmp_path: 
         happenings = _Happenings(ledger, chance)
         happenings.add_run()
         todo: list[Callable[[], None]] = [
-            *[happenings.add_run] * 2, *[happenings.ask_again] * 4, *[happenings.score_again] * 3, happenings.invoice,
-            *[happenings.settle] * 2,
+            *[happenings.add_run] * 2, *[happenings.ask_again] * 3, *[happenings.score_again] * 2, happenings.invoice,
+            happenings.settle,
         ]  # fmt: skip
         for happen in (lambda: None, *chance.sample(todo, len(todo))):
             happen()
             for book, question in ((BOOK, {}), (other_book, {}), (BOOK, {"as_of": datetime(2026, 3, 1, tzinfo=UTC)})):
                 recount = _told(spend_report(ledger, book, **question))  # type: ignore[arg-type]
-                for _ in range(2):
+                for _ in range(2 if book is BOOK else 1):
                     kept = _kept(tmp_path / "kept")
                     assert _told(spend_report(ledger, book, **question, kept=kept)) == recount  # type: ignore[arg-type]
         assert happenings.n_runs > 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,7 +28,7 @@ from harness.reports.spend.report import SpendReport
 from harness.reports.spend.spend_charts import report_charts
 from harness.reports.spend.spend_page import report_page
 from harness.usage.values import Meter
-from tests.support.browsers import chromium, emulated, requested
+from tests.support.browsers import emulated, requested
 from tests.support.spend_cases import direct, outcomes, reasoner, report, unpriced
 
 
@@ -172,17 +171,12 @@ def test_a_page_of_two_hundred_rows_stays_small() -> None:
     assert len(to_html(report_page(report(*many)))) < 3_000_000
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
-
-
 @pytest.mark.browser
 def test_the_page_works_in_a_browser(browser: Any, tmp_path: Path) -> None:
     """No console message, no request leaves, and a click on a heading sorts by number, the unknown last."""
     path = tmp_path / "report.html"
     path.write_text(to_html(report_page(ladder())), encoding="utf-8")
+    browser.get_log("browser"), requested(browser)
     browser.get(path.as_uri())
     assert browser.get_log("browser") == []
     assert requested(browser) == {path.as_uri()}

@@ -71,9 +71,8 @@ class Page(HTMLParser):
         return [element for element in self.elements if element.tag in tags]
 
 
-def faults(html: str) -> list[str]:
+def faults(page: Page) -> list[str]:
     """Say what is wrong with a page."""
-    page = Page(html)
     return [*_structure(page), *_headings(page), *_fields(page), *_names(page), *_nothing_inline(page)]
 
 
@@ -152,11 +151,11 @@ class Visited:
     address: str
     linked_from: str
     status: int
-    html: str | None
+    page: Page | None
 
 
 def walk(
-    client: TestClient, paths: Sequence[str], starts: Sequence[str] = ("/",), *, most_alike: int = 2
+    client: TestClient, paths: Sequence[str], starts: Sequence[str] = ("/",), *, most_alike: int = 1
 ) -> Iterator[Visited]:
     """Follow the links of pages, from some on, to pages and files of this host; of those alike only the first.
 
@@ -172,8 +171,9 @@ def walk(
         address, linked_from = waiting.pop(0)
         answered = client.get(address)
         is_page = answered.headers.get("content-type", "").startswith("text/html")
-        yield Visited(address, linked_from, answered.status_code, answered.text if is_page else None)
-        for link in _links(answered.text, address) if is_page else ():
+        page = Page(answered.text) if is_page else None
+        yield Visited(address, linked_from, answered.status_code, page)
+        for link in _links(page, address) if page else ():
             shape = _shape(link, routes)
             if link not in seen and alike[shape] < most_alike:
                 seen.add(link)
@@ -181,8 +181,7 @@ def walk(
                 waiting.append((link, address))
 
 
-def _links(html: str, address: str) -> Iterator[str]:
-    page = Page(html)
+def _links(page: Page, address: str) -> Iterator[str]:
     ids = {element.attributes.get("id") for element in page.elements}
     for link in page.all("a"):
         target = link.attributes.get("href", "")

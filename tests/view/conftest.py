@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from harness.ledger import Ledger
-from tests.support.browsers import chromium
 from tests.support.viewed import seen_run, viewer
 
 
@@ -25,10 +23,3 @@ def seen(seen_ledger: Path) -> Iterator[TestClient]:
     """Ask the view of that ledger."""
     with Ledger.open(seen_ledger, read_only=True) as ledger:
         yield viewer(ledger)
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One Chromium for all tests of the view; mark those that use it with `pytest.mark.browser`."""
-    with chromium(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened

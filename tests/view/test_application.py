@@ -28,4 +28,4 @@ def test_an_address_of_nothing_says_so(seen: TestClient, address: str) -> None:
 
 
 def test_the_chart_library_needs_no_other_host(seen: TestClient) -> None:
-    assert "vegaEmbed" in seen.get("/assets/vega.js").text
+    assert b"vegaEmbed" in seen.get("/assets/vega.js").content

@@ -62,7 +62,7 @@ def here(browser: Any, seen_ledger: Path) -> Iterator[str]:
 
 def drawn(browser: Any) -> None:
     """Wait for the charts of a page."""
-    WebDriverWait(browser, 30, poll_frequency=0.05).until(lambda _: browser.execute_script(DRAWN))
+    WebDriverWait(browser, 120, poll_frequency=0.05).until(lambda _: browser.execute_script(DRAWN))
 
 
 def said(browser: Any) -> list[str]:
@@ -112,14 +112,14 @@ def test_a_chart_without_room_is_drawn_when_it_gets_some(browser: Any, here: str
         browser.execute_async_script("setTimeout(arguments[0], 50)")
         assert browser.execute_script(width) == 0
         browser.execute_script(display, "")
-        WebDriverWait(browser, 10).until(lambda _: browser.execute_script(width) == before)
+        WebDriverWait(browser, 120).until(lambda _: browser.execute_script(width) == before)
     assert said(browser) == []
 
 
 def test_filters_selections_and_keys_lead_where_their_words_say(browser: Any, here: str) -> None:
     browser.get(f"{here}/")
     browser.find_element("name", "q").send_keys("nothing is called so", Keys.ENTER)
-    WebDriverWait(browser, 10).until(lambda _: "No run is like that" in browser.page_source)
+    WebDriverWait(browser, 120).until(lambda _: "No run is like that" in browser.page_source)
     browser.get(f"{here}/runs/seen")
     drawn(browser)
     for name in ("sim/direct", "sim/reasoner@high"):
@@ -127,12 +127,12 @@ def test_filters_selections_and_keys_lead_where_their_words_say(browser: Any, he
         row.find_element("css selector", "input").click()
     browser.find_element("css selector", "form.selecting button:not([type])").click()
     compared = "direct (simulated) against reasoner@high (simulated)"
-    WebDriverWait(browser, 10).until(lambda _: browser.title.startswith(compared))
+    WebDriverWait(browser, 120).until(lambda _: browser.title.startswith(compared))
     browser.find_element("css selector", "#table-sides tbody a").click()
-    WebDriverWait(browser, 10).until(lambda _: "direction=" in browser.current_url)
+    WebDriverWait(browser, 120).until(lambda _: "direction=" in browser.current_url)
     browser.get(f"{here}/runs/seen/samples")
     Select(browser.find_element("name", "verdict")).select_by_visible_text("wrong")
-    WebDriverWait(browser, 10).until(lambda _: set(browser.execute_script(VERDICTS)) == {"wrong"})
+    WebDriverWait(browser, 120).until(lambda _: set(browser.execute_script(VERDICTS)) == {"wrong"})
     assert "verdict=wrong" in browser.current_url
     browser.find_element("css selector", "body").send_keys(Keys.TAB)
     skip = browser.switch_to.active_element
@@ -155,7 +155,7 @@ def test_a_file_that_the_browser_downloads_is_the_export(
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
     browser.get(f"{here}/runs/seen")
     browser.find_element("css selector", "a[download][href*='table=samples'][href*='format=csv']").click()
-    files = WebDriverWait(browser, 30).until(lambda _: list(downloads.glob("*.csv")))
+    files = WebDriverWait(browser, 120).until(lambda _: list(downloads.glob("*.csv")))
     assert [file.read_bytes() for file in files] == [exported.read_bytes()]
 
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from harness.view.application import ASSETS
 from harness.view.menu import PAGES
-from tests.support.page_checks import contrast, faults, walk, weak_contrasts
+from tests.support.page_checks import Page, contrast, faults, walk, weak_contrasts
 
 STARTS = (
     "/",
@@ -25,11 +25,11 @@ STARTS = (
 def test_every_link_leads_to_a_page_without_faults(seen: TestClient) -> None:
     visited = list(walk(seen, [page.path for page in PAGES], STARTS))
     assert [(one.address, one.linked_from) for one in visited if one.status != 200] == []
-    assert {one.address: found for one in visited if one.html and (found := faults(one.html))} == {}
+    assert {one.address: found for one in visited if one.page and (found := faults(one.page))} == {}
     asked = {one.address.partition("?")[0] for one in visited}
     routes = {page.path: compile_path(page.path)[0] for page in PAGES if not page.path.endswith("/live")}
     assert [path for path, route in routes.items() if not any(map(route.match, asked))] == []
-    assert any(one.html is None for one in visited)  # files are among them
+    assert any(one.page is None for one in visited)  # files are among them
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_every_link_leads_to_a_page_without_faults(seen: TestClient) -> None:
     ["/nowhere", "/runs/nobody", "/prices/no/model", "/compare", "/compare?base=seen", "/prices?q=nothing+fits"],
 )
 def test_pages_of_nothing_have_no_faults(seen: TestClient, address: str) -> None:
-    assert faults(seen.get(address).text) == []
+    assert faults(Page(seen.get(address).text)) == []
 
 
 def test_text_can_be_told_from_what_is_behind_it_in_both_themes() -> None:
@@ -60,7 +60,7 @@ def test_text_can_be_told_from_what_is_behind_it_in_both_themes() -> None:
     ],
 )
 def test_faults_are_found(html: str, fault: str) -> None:
-    assert faults(f"<html lang=en><title>t</title><main>{html}</main></html>") == [fault]
+    assert faults(Page(f"<html lang=en><title>t</title><main>{html}</main></html>")) == [fault]
 
 
 def test_weak_colours_are_found() -> None:

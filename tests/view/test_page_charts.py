@@ -135,7 +135,7 @@ def test_charts_draw_under_the_strict_policy_and_lead_to_samples(browser: Any, s
             browser.get_log("browser")
             browser.get(f"{here}/runs/seen")
             figures = browser.find_elements("css selector", "figure.chart")
-            WebDriverWait(browser, 30).until(lambda _: all(one.get_attribute("data-drawn") for one in figures))
+            WebDriverWait(browser, 120).until(lambda _: all(one.get_attribute("data-drawn") for one in figures))
             assert len(figures) >= 7
             marks = "svg .mark-symbol path, svg .mark-rect path"
             assert all(one.find_elements("css selector", marks) for one in figures)
@@ -150,13 +150,13 @@ def test_charts_draw_under_the_strict_policy_and_lead_to_samples(browser: Any, s
                 ActionChains(browser).move_to_element_with_offset(bar, next(places), 0).perform()
                 return bool(tip.is_displayed())
 
-            WebDriverWait(browser, 10).until(hovered)
+            WebDriverWait(browser, 120).until(hovered)
             names, values = ([part.text for part in tip.find_elements("css selector", kind)] for kind in ("dt", "dd"))
             told = dict(zip(names, values, strict=True))
             assert re.fullmatch(r"\$0\.\d{2,12}", told["amount"])
             assert told["model"].endswith("(simulated)")
             ActionChains(browser).click(bar).perform()
-            WebDriverWait(browser, 10).until(lambda _: "/samples?" in browser.current_url)
+            WebDriverWait(browser, 120).until(lambda _: "/samples?" in browser.current_url)
             assert "model=sim%2F" in browser.current_url
             assert browser.get_log("browser") == []
             assert {address for address in requested(browser) if not address.startswith(here)} == set()

@@ -125,7 +125,7 @@ def test_a_browser_opens_a_copy_without_a_server(copy: Path, browser: Any) -> No
     drawn = "return [...document.querySelectorAll('figure.chart')].map(one => one.dataset.drawn === 'yes')"
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, 60).until(lambda asked: all(asked.execute_script(drawn)))
+    WebDriverWait(browser, 120).until(lambda asked: all(asked.execute_script(drawn)))
     assert browser.execute_script(drawn)
     browser.get((copy / "samples.html").as_uri())
     assert (
