@@ -41,9 +41,9 @@ def pytest_asyncio_loop_factories(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process run all tests that need a browser: it starts once."""
+    """Have one process run all tests of the view and of pages: browser, run and bundle of charts are made once."""
     for item in items:
-        if item.get_closest_marker("browser"):
+        if item.get_closest_marker("browser") or item.path.parent.name == "view":
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 

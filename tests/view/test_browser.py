@@ -40,7 +40,10 @@ ADDRESSES = (
     "/budgets?all=yes",
     "/forecasts",
 )
-DRAWN = "return [...document.querySelectorAll('figure.chart')].every(one => one.dataset.drawn)"
+DRAWN = """
+return document.readyState === "complete"
+  && [...document.querySelectorAll("figure.chart")].every(one => one.dataset.drawn);
+"""
 VERDICTS = "return [...document.querySelectorAll('#table-samples tbody tr')].map(row => row.className.slice(3))"
 TOO_WIDE = """
 const room = document.documentElement.clientWidth;
@@ -128,6 +131,7 @@ def test_filters_selections_and_keys_lead_where_their_words_say(browser: Any, he
     browser.find_element("css selector", "form.selecting button:not([type])").click()
     compared = "direct (simulated) against reasoner@high (simulated)"
     WebDriverWait(browser, 120).until(lambda _: browser.title.startswith(compared))
+    drawn(browser)  # which is when the whole page is there
     browser.find_element("css selector", "#table-sides tbody a").click()
     WebDriverWait(browser, 120).until(lambda _: "direction=" in browser.current_url)
     browser.get(f"{here}/runs/seen/samples")

@@ -514,7 +514,9 @@ def test_keys_walk_through_lists_samples_and_questions_and_not_while_typing(brow
         browser.get(f"{start}/runs/seen/questions/1")
         press("w")
         becomes(lambda: at() != f"{start}/runs/seen/questions/1")
+        disputed = at()
         press("j")
+        becomes(lambda: at() != disputed)
         assert "on which models disagree" in browser.find_element("css selector", ".pager").text
         severe = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert severe == []
