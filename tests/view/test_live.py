@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -371,6 +372,11 @@ SHOWN = "return window.seen.some(([answers]) => answers === arguments[0])"
 HAS_ENDED = "return !document.querySelector('.live-ended').hidden"
 
 
+def has_shown(n_answers: int, browser: Any) -> bool:
+    """Tell whether the page has ever shown so many answers."""
+    return bool(browser.execute_script(SHOWN, n_answers))
+
+
 @pytest.mark.browser
 def test_a_run_is_seen_to_go_on_in_a_browser_until_its_report_stands_there(browser: Any, tmp_path: Path) -> None:
     """The run is a program of its own that is answered as far as the page has shown; the page is not touched."""
@@ -390,9 +396,9 @@ def test_a_run_is_seen_to_go_on_in_a_browser_until_its_report_stands_there(brows
             line_with(going, "run going")
             browser.get(f"http://{host}:{port}/runs/going")
             browser.execute_script(NOTE)
-            for n_answers in (4, 7, 12):
-                wait.until(lambda _, n=n_answers: browser.execute_script(SHOWN, n))
-                allowed.release({4: 3, 7: 5, 12: 1_000}[n_answers])
+            for n_answers, n_more in ((4, 3), (7, 5), (12, 1_000)):
+                wait.until(partial(has_shown, n_answers))
+                allowed.release(n_more)
             wait.until(lambda _: browser.execute_script(HAS_ENDED))
             seen = browser.execute_script("return window.seen")
         browser.find_element("css selector", ".live-ended a").click()
