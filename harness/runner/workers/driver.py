@@ -109,7 +109,7 @@ async def drive_workers(
         if options.handle_signals:
             stack.enter_context(interrupted_by_signals(driven.interrupt))
         stack.push_async_callback(driven.see_off)
-        driven.start()
+        await asyncio.to_thread(driven.start)  # an engine may wait for a cluster; signals are heeded meanwhile
         await ask_in_waves(planner, driven.models, driven.ask, observer=observer, stopping=stopping)
         models = await driven.results()
     return models, Ending(

@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.errors import InputError
 from harness.runner.workers.engines import LONGEST_STOP_S, Tries
@@ -243,6 +245,10 @@ def ray_actors(run_id: str, *, cluster: RayCluster, ledger_url: str, pricing: Pa
     return RayActors(cluster, order)
 
 
+LONGEST_SILENCE_S = 10.0
+"""How long the head of a cluster may take to take a connection."""
+
+
 def _quiet_ray() -> Any:
     """Import Ray; what it is told by the environment is read then."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -261,12 +267,21 @@ def _cluster(wanted: RayCluster) -> contextlib.AbstractContextManager[object]:
     return _remote_cluster(wanted.address)
 
 
+def _answers(address: str) -> None:
+    """See whether anybody listens where a cluster is said to be; OSError where nobody does."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), timeout=LONGEST_SILENCE_S).close()
+
+
 @contextlib.contextmanager
 def _remote_cluster(address: str | None) -> Iterator[None]:
     ray = _quiet_ray()
     # a client of ray:// logs nothing by itself, and passes on what it is told to a process beside the cluster's head
-    is_client = "://" in (address or os.environ.get("RAY_ADDRESS", ""))
+    named = address or os.environ.get("RAY_ADDRESS", "")
+    is_client = "://" in named
     try:
+        _answers(named)  # Ray would wait for minutes, and hear no signal meanwhile
         ray.init(address, log_to_driver=False, **({} if is_client else {"configure_logging": False}))
     except Exception as error:
         said = redact(" ".join(str(error).split())[:300])
