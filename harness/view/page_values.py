@@ -19,6 +19,9 @@ from harness.view.answers.run_indexes import RunIndexes
 from harness.view.live.readers import Readers
 from harness.view.page_addresses import with_query
 
+_LONGEST_ID = 18
+"""Digits that fit into 64 bits whatever they are."""
+
 
 class NotThere(HarnessError):
     """An address leads to nothing: no such run, sample or model."""
@@ -30,6 +33,7 @@ class Sources:
 
     Attributes:
         ledger: opened read-only; safe to read from several threads.
+        book: the prices in force.
         reread: gives the prices as their files are now; None = they stay as they are.
         samples: indexes of the runs that are looked at.
         readers: of runs that are looked at while they go on.
@@ -75,6 +79,17 @@ class Asked:
     def many(self, name: str) -> Sequence[str]:
         """Give all values of a name in the query."""
         return self.query.get(name, ())
+
+    def number(self, name: str, nothing: NotThere) -> int:
+        """Give an id that the path names.
+
+        Raises:
+            NotThere: `nothing`, where it is no id that a database can hold.
+        """
+        text = self.names[name]
+        if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID):
+            raise nothing
+        return int(text)
 
     def address(self, **changed: str | Iterable[str]) -> str:
         """Give the address of this page with other values in its query; an empty value leaves its name out."""

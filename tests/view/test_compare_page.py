@@ -138,7 +138,7 @@ def verdicts(database: Path) -> dict[tuple[str, str, str, str], str]:
         side = "no score" if row["score"] == "" else "right" if float(row["score"]) >= 1 else "wrong"
         side = "no answer" if side == "wrong" and row["reason"] else side
         key = (row["run_id"], f"{row['model']}{'@' + row['setting'] if row['setting'] else ''}")
-        found[(*key, row["sample_id"], str(int(row["epoch"]) + 1))] = side
+        found[(*key, row["sample_id"], row["epoch"])] = side
     return found
 
 

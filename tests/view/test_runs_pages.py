@@ -20,6 +20,7 @@ from harness.ledger.records import RunStatus
 from harness.pricing.price_files import load_price_book
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.wording import dollars
+from harness.view.page_addresses import live_address
 from harness.view.run_summaries import RunSummaries, RunSummary
 from tests.support.every_bill import add_every_bill
 from tests.support.ledger_rows import Filled, fill, outcome, score, start
@@ -232,3 +233,4 @@ def test_a_run_has_an_address_whatever_its_id_is(tmp_path: Path, run_id: str) ->
         file = re.search(r'href="(/runs/[^"]*format=csv[^"]*)"', page.text)
         assert file is not None
         assert client.get(html.unescape(file[1])).status_code == 200
+        assert client.get(f"{live_address(run_id)}?once=1").json()["run_id"] == run_id

@@ -425,6 +425,12 @@ def test_a_question_stands_with_all_models_side_by_side(seen: TestClient) -> Non
     assert sorted(map(str, answers)) == sorted(map(str, rows))
 
 
+@pytest.mark.parametrize("number", ["999999", "9" * 25, "9" * 5_000, "٣", "x"])
+def test_a_question_of_no_possible_number_is_not_there_and_breaks_nothing(seen: TestClient, number: str) -> None:
+    answer = seen.get(f"/runs/seen/questions/{number}")
+    assert (answer.status_code, "no such question" in answer.text) == (404, True)
+
+
 def test_only_questions_on_which_models_disagree_are_walked_through(seen: TestClient) -> None:
     scores: dict[str, set[str]] = defaultdict(set)
     for row in csv_rows(seen, SAMPLES):

@@ -23,7 +23,7 @@ from harness.secrets import redact_known
 from harness.view.live.live_values import LiveState
 from harness.view.live.live_words import FAILURE_COLUMNS, FIGURES, MODEL_COLUMNS, TASK_COLUMNS, figures_of, words_of
 from harness.view.live.watching import Told, Watches
-from harness.view.page_addresses import live_address, run_address
+from harness.view.page_addresses import live_address, named, run_address
 
 if TYPE_CHECKING:
     from harness.ledger import RunRecord
@@ -40,7 +40,7 @@ def live_route(sources: Sources) -> Route:
     watches = Watches()
 
     async def answer(request: Request) -> Response:
-        run_id, accepted = request.path_params["run_id"], request.headers.get("accept", "")
+        run_id, accepted = named(request.path_params["run_id"]), request.headers.get("accept", "")
 
         def read() -> LiveState:
             now = sources.now()
@@ -50,7 +50,11 @@ def live_route(sources: Sources) -> Route:
             return await run_in_threadpool(_once, read)
         if _PAGE in accepted:
             return RedirectResponse(run_address(run_id), status_code=303)
-        if await run_in_threadpool(sources.ledger.run, run_id) is None:
+        try:
+            run = await run_in_threadpool(sources.ledger.run, run_id)
+        except HarnessError as error:
+            return PlainTextResponse(redact_known(str(error)), status_code=400)
+        if run is None:
             return PlainTextResponse(f"there is no run {run_id}", status_code=404)
         if watches.is_full:
             return PlainTextResponse("too many pages are watching; close some", status_code=503)

@@ -34,7 +34,7 @@ _COLUMNS = (
     Column(name="task"),
     Column(name="model"),
     Column(name="suite"),
-    Column(name="repeat", kind="integer"),
+    Column(name="repeat", kind="integer", description="Repeat of the sample, from 0."),
 )
 _AT_A_TIME = 5_000
 
@@ -93,7 +93,7 @@ def _rows(ledger: Ledger, sides: Sequence[Side]) -> list[tuple[Any, ...]]:
     for one in sides:
         name = names[one.base_planned]
         said = (SIDES[one.before], SIDES[one.now])
-        rows.append((name.sample_id, *said, name.task, pair_name(one.pair), name.suite, name.epoch + 1))
+        rows.append((name.sample_id, *said, name.task, pair_name(one.pair), name.suite, name.epoch))
     return rows
 
 

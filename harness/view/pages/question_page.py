@@ -44,11 +44,12 @@ def question_page(asked: Asked) -> Shown:
     """Show one question with the answers of all models."""
     run_id, sources = asked.names["run_id"], asked.sources
     nothing = NotThere(f"run {run_id!r} has no such question", where=asked.path, fix="choose one among its samples")
-    if sources.ledger.run(run_id) is None or not asked.names["planned_id"].isdecimal():
+    planned_id = asked.number("planned_id", nothing)
+    if sources.ledger.run(run_id) is None:
         raise nothing
     try:
         with sources.samples.of(sources.ledger, sources.book, run_id, is_patient=bool(asked.one("format"))) as index:
-            question = index.plan.question_of(int(asked.names["planned_id"]))
+            question = index.plan.question_of(planned_id)
             if question is None:
                 raise nothing
             return _shown(asked, index, question)

@@ -17,7 +17,7 @@ from harness.money import plain
 from harness.rendering.export_files import stream_of
 from harness.reports.imported.log_bounds import bound_reasons
 from harness.reports.samples.attempt_times import time_line
-from harness.reports.samples.one_sample import AttemptFacts, OneSample, one_sample, said_in
+from harness.reports.samples.one_sample import SHOWN_BYTES, AttemptFacts, OneSample, one_sample, said_in
 from harness.reports.samples.prompt_images import PromptImage, prompt_images
 from harness.reports.samples.sample_tables import (
     attempts_table,
@@ -34,8 +34,8 @@ from harness.view.page_values import Asked, Grid, NotThere, Rows, Shown
 
 MOST_DETAILS = 200
 """Attempts that are drawn and told apart beside the table: agents make thousands."""
-SHOWN_BYTES, RENDERED_BYTES = 200_000, 50_000
-"""Of each text, as it is and rendered; the whole is a file."""
+RENDERED_BYTES = 50_000
+"""Of each text that is rendered; the whole is a file."""
 _INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 _TEXTS: Mapping[Which, str] = {"prompt": "Prompt", "reasoning": "Reasoning", "answer": "Answer"}
 
@@ -71,12 +71,13 @@ class AttemptDetail:
 def sample_page(asked: Asked) -> Shown:
     """Show one sample on one model; `?attempt=N` shows what was said in another attempt than the one that counts."""
     ledger, book = asked.sources.ledger, asked.sources.book
-    cell_id, planned_id = _number(asked, "cell_id"), _number(asked, "planned_id")
+    nothing = NotThere("there is no such sample", where=asked.path, fix="see the samples of the run")
+    cell_id, planned_id = asked.number("cell_id", nothing), asked.number("planned_id", nothing)
     rendered = asked.one("rendered") == "1"
     text_bytes = RENDERED_BYTES if rendered else SHOWN_BYTES
     found = one_sample(ledger, book, cell_id, planned_id, text_bytes=0 if asked.one("attempt") else text_bytes)
     if found is None or found.run.run_id != asked.names["run_id"]:
-        raise NotThere("there is no such sample", where=asked.path, fix="see the samples of the run")
+        raise nothing
     attempt_id = _chosen_attempt(asked, found)
     if asked.one("attempt") and attempt_id is not None:
         found = replace(found, said=said_in(ledger, attempt_id, text_bytes))
@@ -112,13 +113,6 @@ def sample_page(asked: Asked) -> Shown:
             which: partial(text_pieces, ledger, attempt_id, which) for which in _TEXTS
         },
     )  # fmt: skip
-
-
-def _number(asked: Asked, name: str) -> int:
-    text = asked.names[name]
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise NotThere("there is no such sample", where=asked.path, fix="see the samples of the run")
-    return int(text)
 
 
 def _chosen_attempt(asked: Asked, found: OneSample) -> int | None:
