@@ -14,7 +14,7 @@
     }
     const at = here(), to = at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by;
     if (to < 0 || to >= rows.length) {
-      const page = document.querySelector(`[data-page="${by > 0 ? "next" : "previous"}"]`);
+      const page = document.querySelector(`.pager a[rel="${by > 0 ? "next" : "prev"}"]`);
       if (page) page.click(); else say(by > 0 ? "This is the last row." : "This is the first row.");
       return;
     }

@@ -11,6 +11,7 @@ from harness.ledger import RunRecord
 from harness.rendering.export_files import stream_of
 from harness.view.page_addresses import run_address
 from harness.view.page_values import Asked, Grid, Shown
+from harness.view.paging import paging
 from harness.view.run_list import LISTED, WRITTEN, Choice, Listed, RunLine, ordered
 from harness.view.run_summaries import run_summaries
 
@@ -27,9 +28,8 @@ def runs_page(asked: Asked) -> Shown:
     by, falling = _sorting(asked)
     lines = _lines(asked, wanted) if by.needs_figures else [RunLine(run, None) for run in wanted]
     lines = ordered(lines, by, falling=falling)
-    n_pages = max(1, -(-len(lines) // RUNS_A_PAGE))
-    page = min(max(1, _whole_number(asked.one("page"))), n_pages)
-    shown = _lines(asked, [line.run for line in lines[(page - 1) * RUNS_A_PAGE : page * RUNS_A_PAGE]])
+    pages = paging(asked, len(lines), n_per_page=RUNS_A_PAGE)
+    shown = _lines(asked, [line.run for line in lines[pages.rows]])
     return Shown(
         template="runs.html.j2",
         title="Runs",
@@ -39,7 +39,7 @@ def runs_page(asked: Asked) -> Shown:
             "n_runs": len(stored),
             "n_wanted": len(lines),
             "n_pending": sum(line.summary is None for line in (lines if by.needs_figures else shown)),
-            "pages": _pages(asked, page, n_pages),
+            "pages": pages,
         },
         downloads={"runs": lambda: _file(asked, wanted, by, falling=falling)},
     )
@@ -66,10 +66,6 @@ def _sorting(asked: Asked) -> tuple[Listed, bool]:
     wanted = asked.one("sort", _NEWEST_FIRST)
     name = wanted.removeprefix("-")
     return (_COLUMNS[name], wanted.startswith("-")) if name in _COLUMNS else (_COLUMNS["started"], True)
-
-
-def _whole_number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
 
 
 def _grid(asked: Asked, lines: Sequence[RunLine], by: Listed, *, falling: bool) -> Grid:
@@ -103,15 +99,6 @@ def _choices(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
         "suite": sorted({suite.name for run in runs for suite in run.suites}),
         "model": sorted({model for run in runs for model in run.models}),
         "status": sorted({run.status for run in runs}),
-    }
-
-
-def _pages(asked: Asked, page: int, n_pages: int) -> dict[str, object]:
-    return {
-        "page": page,
-        "n_pages": n_pages,
-        "before": asked.address(page=str(page - 1)) if page > 1 else None,
-        "after": asked.address(page=str(page + 1)) if page < n_pages else None,
     }
 
 

@@ -32,6 +32,7 @@ from harness.view.answers.sample_index import IS_THERE, PRICED, SampleIndex
 from harness.view.answers.sample_walk import MOST_SEARCHED, Chosen, carried, chosen_samples, entry_address
 from harness.view.page_addresses import question_address
 from harness.view.page_values import Asked, Grid, NotThere, Shown
+from harness.view.paging import paging
 
 ROWS_ON_A_PAGE = 50
 _MORE = ("id", "text", *(name for name in FILTERS if name.partition("_")[0] in RANGES))
@@ -60,11 +61,9 @@ def being_read(run_id: str, title: str, error: NotYet) -> Shown:
 
 def _shown(asked: Asked, run: RunRecord, chosen: Chosen, parts: RunParts) -> Shown:
     index, n = chosen.index, len(chosen.entries)
-    n_pages = max(1, -(-n // ROWS_ON_A_PAGE))
-    given = asked.one("page")
-    page = min(n_pages, max(1, int(given) if given.isdecimal() and len(given) < 9 else 1))
+    pages = paging(asked, n, n_per_page=ROWS_ON_A_PAGE)
     columns = shown_columns(index)
-    entries = chosen.part((page - 1) * ROWS_ON_A_PAGE, page * ROWS_ON_A_PAGE)
+    entries = chosen.part(pages.rows.start, pages.rows.stop)
     rows = listed(index, asked.sources.ledger, entries)
     everything = chosen.part(0, n) if asked.one("format") else entries
     values = {
@@ -75,11 +74,7 @@ def _shown(asked: Asked, run: RunRecord, chosen: Chosen, parts: RunParts) -> Sho
         "sums": index.remember(("sums", chosen.key), lambda: chosen_sums(chosen, log_gaps(run))),
         "bound_reasons": bound_reasons(run),
         "run_parts": parts,
-        "page": page,
-        "pages": n_pages,
-        "first_row": (page - 1) * ROWS_ON_A_PAGE + 1,
-        "previous": asked.address(page=str(page - 1) if page > 2 else "") if page > 1 else None,
-        "next": asked.address(page=str(page + 1)) if page < n_pages else None,
+        "pages": pages,
         "options": _options(index),
         "chips": _chips(asked),
         "ranges": RANGES,
