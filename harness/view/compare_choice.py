@@ -11,7 +11,7 @@ from harness.ledger import RunRecord
 from harness.reports.compare.comparison import Thresholds
 from harness.reports.compare.gate_rules import parse_share
 from harness.view.page_addresses import COMPARE, with_query
-from harness.view.page_values import Asked, NotThere
+from harness.view.page_values import Asked
 
 SAMPLES = f"{COMPARE}/samples"
 
@@ -79,13 +79,7 @@ def chosen_runs(asked: Asked, choice: CompareChoice) -> tuple[RunRecord, RunReco
     Raises:
         NotThere: one of them does not exist.
     """
-    found = []
-    for name in (choice.base, choice.head):
-        run = asked.sources.ledger.run(name)
-        if run is None:
-            raise NotThere(f"there is no run {name!r}", where=asked.sources.ledger.database, fix="choose one at /")
-        found.append(run)
-    return found[0], found[1]
+    return asked.sources.run(choice.base), asked.sources.run(choice.head)
 
 
 def chosen_thresholds(asked: Asked) -> Thresholds:

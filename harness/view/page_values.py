@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from harness.documents.stream import RowStream
 from harness.documents.table import Table
 from harness.errors import HarnessError
-from harness.ledger import Ledger
+from harness.ledger import Ledger, RunRecord
 from harness.pricing.book import PriceBook
 from harness.view.answers.kept_comparisons import KeptComparisons
 from harness.view.answers.run_indexes import RunIndexes
@@ -54,6 +54,17 @@ class Sources:
             InputError: the price files have mistakes now.
         """
         return self if self.reread is None else replace(self, book=self.reread())
+
+    def run(self, run_id: str) -> RunRecord:
+        """Read a run.
+
+        Raises:
+            NotThere: there is none of that id.
+        """
+        found = self.ledger.run(run_id)
+        if found is None:
+            raise NotThere(f"there is no run {run_id!r}", where=self.ledger.database, fix="choose one at /")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

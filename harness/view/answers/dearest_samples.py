@@ -17,13 +17,12 @@ from harness.documents.document import Document
 from harness.documents.table import Column, Table, without_repeated
 from harness.errors import InputError
 from harness.ledger import Ledger
-from harness.models import ModelSpec
 from harness.money import plain
 from harness.pricing.book import PriceBook
 from harness.reports.imported.log_bounds import log_gaps
 from harness.view.answers.listed_samples import Listed, listed
 from harness.view.answers.run_indexes import RunIndexes
-from harness.view.answers.sample_choice import key_of, part_in_order
+from harness.view.answers.sample_choice import key_of, model_name, part_in_order
 from harness.view.answers.sample_index import IS_THERE, SampleIndex
 from harness.view.page_addresses import sample_address
 
@@ -78,7 +77,7 @@ def _dearest_of(index: SampleIndex, ledger: Ledger, n: int, models: Sequence[str
     assert run is not None  # its samples were read
     kept = index.has(IS_THERE) & ~np.isnan(key_of(index, "cost"))
     if models:
-        names = [str(ModelSpec.of(cell)) for cell in index.plan.cells]
+        names = list(map(model_name, index.plan.cells))
         wanted = [name in models or name.partition("@")[0] in models for name in names]
         kept &= np.array(wanted or [False])[index.model]
     entries = np.flatnonzero(kept)

@@ -51,6 +51,11 @@ class NotYet(Exception):  # no error: the page says how far it is
         super().__init__(f"{share:.0%} read")
         self.share = share
 
+    @property
+    def percent(self) -> int:
+        """Whole percent that are read."""
+        return int(100 * self.share)
+
 
 @dataclass(slots=True)
 class RunIndexes:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.errors import InputError
 from harness.ledger import CellRecord
 from harness.ledger.reading.viewed.indexed_rows import STATUS_OF
+from harness.models import ModelSpec
 from harness.reports.exports.sample_bills import ANSWERED
 from harness.view.answers.index_plan import Flags, Ints
 from harness.view.answers.sample_index import (
@@ -104,7 +105,7 @@ def _number(text: str, where: str) -> float:
 
 def model_name(cell: CellRecord) -> str:
     """Name a cell's model as reports do."""
-    return f"{cell.provider}/{cell.model}{f'@{cell.setting}' if cell.setting else ''}"
+    return str(ModelSpec.of(cell))
 
 
 def matching(index: SampleIndex, choice: Choice, named: Callable[[str], Sequence[int]]) -> Ints:

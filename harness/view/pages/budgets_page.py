@@ -16,7 +16,8 @@ GROUPS: Mapping[str, str] = {
     "day": "Days (UTC)", "month": "Months (UTC)", "model": "Models", "run": "Runs", "simulated": "Simulated spending",
 }  # fmt: skip
 """Kinds of scopes in the order of the page; what simulated models spent of a day or month stands apart."""
-_FULL = 0.9
+NEARLY_FULL = 0.9
+"""Share of a cap from which a bar is marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +25,19 @@ class Bar:
     """How much of a cap is used.
 
     Attributes:
-        share: spent and reserved over the cap, at most 1; None = there is no cap.
+        share: spent and reserved over the cap, at most 1.
         said: the share in words.
     """
 
     scope: str
     link: str | None
-    share: float | None
+    share: float
     said: str
 
     @property
     def is_nearly_full(self) -> bool:
         """Whether hardly anything is left."""
-        return self.share is not None and self.share >= _FULL
+        return self.share >= NEARLY_FULL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ def budgets_page(asked: Asked) -> Shown:
         values={
             "groups": [_group(name, some) for name, some in groups.items() if some],
             "show_all": show_all,
+            "nearly_full": NEARLY_FULL,
             "notes": table.notes,
         },
         downloads={"budgets": lambda: stream_of(table)},

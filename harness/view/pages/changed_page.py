@@ -25,6 +25,7 @@ from harness.view.compare_choice import CompareChoice, chosen_runs, compare_choi
 from harness.view.page_addresses import COMPARE, sample_address
 from harness.view.page_values import Asked, Grid, NotThere, Shown
 from harness.view.pages.compare_page import pair_name
+from harness.view.pages.samples_page import being_read
 from harness.view.paging import paging
 
 _COLUMNS = (
@@ -60,8 +61,7 @@ def changed_page(asked: Asked) -> Shown:
     try:
         found = changed_sides(asked.sources, runs, pairs, is_patient=bool(asked.one("format")))
     except NotYet as error:
-        values = {"run_id": choice.head, "percent": int(100 * error.share)}
-        return Shown(template="reading.html.j2", title="Samples that changed sides", values=values)
+        return being_read(choice.head, "Samples that changed sides", error)
     sides = list(_chosen(asked, found))
     pages = paging(asked, len(sides))
     return Shown(

@@ -143,5 +143,5 @@ def _sides_part(asked: Asked, choice: CompareChoice) -> SidesPart:
     try:
         table, links, warnings = sides_table(asked, choice, is_patient=False)
     except NotYet as error:
-        return SidesPart(grid=None, warnings=(), everything=everything, percent=int(100 * error.share))
+        return SidesPart(grid=None, warnings=(), everything=everything, percent=error.percent)
     return SidesPart(grid=Grid(table=table, links={"direction": links}), warnings=warnings, everything=everything)

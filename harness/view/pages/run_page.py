@@ -13,13 +13,13 @@ from harness.ledger import RunRecord
 from harness.rendering.export_files import stream_of, table_stream
 from harness.rendering.progress import duration
 from harness.reports.questions import joined
-from harness.reports.spend.report import SpendReport, SpendRow
+from harness.reports.spend.report import SpendReport
 from harness.reports.spend.spend_tables import label, rows_shown, spend_table
 from harness.view.charts.vega_charts import vega_charts
 from harness.view.kept_reports import kept_report
 from harness.view.live.live_route import live_part
 from harness.view.page_addresses import price_address, samples_address
-from harness.view.page_values import Asked, Grid, NotThere, Rows, Shown
+from harness.view.page_values import Asked, Grid, Rows, Shown
 from harness.view.run_list import RunLine
 
 WHOLE_EXPORTS = ("samples", "attempts", "scores", "charges")
@@ -30,9 +30,7 @@ _MOST_OFFERED = 100
 def run_page(asked: Asked) -> Shown:
     """Show one run, as it was or at other prices."""
     sources, run_id = asked.sources, asked.names["run_id"]
-    run = sources.ledger.run(run_id)
-    if run is None:
-        raise NotThere(f"there is no run {run_id!r}", where=sources.ledger.database, fix="choose one at /")
+    run = sources.run(run_id)
     asked_as_of, questions = asked.one("as_of"), [text for text in asked.many("what_if") if text]
     as_of = asked_instant(asked_as_of, where="as_of", zoneless="utc") if asked_as_of else None
     made = kept_report(sources, run, as_of=as_of, what_if=joined(questions))
@@ -130,10 +128,10 @@ class _Leads:
         names: dict[str, str] = {}
         addresses: dict[str, str] = {}
         for row in report.rows:
-            names[label(row)] = _name(row)
-            addresses.setdefault(label(row), samples_address(run_id, model=_name(row)))
+            names[label(row)] = row.facts.name
+            addresses.setdefault(label(row), samples_address(run_id, model=row.facts.name))
             addresses[f"{label(row)}, {row.facts.suite}"] = samples_address(
-                run_id, suite=row.facts.suite, model=_name(row)
+                run_id, suite=row.facts.suite, model=row.facts.name
             )
         return cls(run_id, names, addresses)
 
@@ -159,8 +157,3 @@ class _Leads:
 
 def _price(provider: object, model: object) -> str | None:
     return price_address(str(provider), str(model)) if provider and model else None
-
-
-def _name(row: SpendRow) -> str:
-    facts = row.facts
-    return f"{facts.provider}/{facts.model}{f'@{facts.setting}' if facts.setting else ''}"

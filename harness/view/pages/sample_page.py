@@ -160,7 +160,8 @@ def _figures(found: OneSample) -> Iterator[Figure]:
             detail=f"{from_us(tried.started_at_us):%Y-%m-%d %H:%M:%S} UTC",
         )
     n_retries = found.standing.n_retries
-    yield Figure(value=str(len(found.attempts)), caption="attempts", detail=f"{n_retries} retries" if n_retries else "")
+    retries = f"{n_retries:,} {'retry' if n_retries == 1 else 'retries'}" if n_retries else ""
+    yield Figure(value=f"{len(found.attempts):,}", caption="attempts", detail=retries)
 
 
 def _images(found: OneSample) -> dict[str, PromptImage]:

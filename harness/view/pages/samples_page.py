@@ -31,7 +31,7 @@ from harness.view.answers.sample_choice import (
 from harness.view.answers.sample_index import IS_THERE, PRICED, SampleIndex
 from harness.view.answers.sample_walk import MOST_SEARCHED, Chosen, carried, chosen_samples, entry_address
 from harness.view.page_addresses import question_address
-from harness.view.page_values import Asked, Grid, NotThere, Shown
+from harness.view.page_values import Asked, Grid, Shown
 from harness.view.paging import paging
 
 ROWS_ON_A_PAGE = 50
@@ -42,9 +42,7 @@ _MARKS = {VERDICTS["right"]: "right", VERDICTS["wrong"]: "wrong", VERDICTS["none
 def samples_page(asked: Asked) -> Shown:
     """Show some of a run's samples."""
     run_id = asked.names["run_id"]
-    run = asked.sources.ledger.run(run_id)
-    if run is None:
-        raise NotThere(f"there is no run {run_id!r}", where=asked.sources.ledger.database, fix="choose one at /")
+    run = asked.sources.run(run_id)
     whole = whole_spend(run, asked.sources)
     try:
         with chosen_samples(asked, is_patient=bool(asked.one("format"))) as chosen:
@@ -56,7 +54,7 @@ def samples_page(asked: Asked) -> Shown:
 
 def being_read(run_id: str, title: str, error: NotYet) -> Shown:
     """Say how much of a run's samples is read; the page asks again by itself."""
-    return Shown(template="reading.html.j2", title=title, values={"run_id": run_id, "percent": int(100 * error.share)})
+    return Shown(template="reading.html.j2", title=title, values={"run_id": run_id, "percent": error.percent})
 
 
 def _shown(asked: Asked, run: RunRecord, chosen: Chosen, parts: RunParts) -> Shown:
@@ -228,4 +226,4 @@ def _chip(name: str, value: str) -> str:
     what, _, end = name.partition("_")
     if end:
         return f"{RANGES[what]} {'≥' if end == 'min' else '≤'} {value}"
-    return "the dearest hundredth" if name == "dearest" else f"{name}: {value}"
+    return "the dearest 1 %" if name == "dearest" else f"{name}: {value}"
