@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 import pytest
 import uvloop
+from xdist.scheduler import LoadScopeScheduling
 
 from harness.ledger import Ledger
 from tests.support.browsers import chromium
@@ -39,12 +40,28 @@ def pytest_asyncio_loop_factories(
     return loops
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process run all tests of the view and of pages: browser, run and bundle of charts are made once."""
-    for item in items:
-        if item.get_closest_marker("browser") or item.path.parent.name == "view":
-            item.add_marker(pytest.mark.xdist_group("browser"))
+TOGETHER: Mapping[str, str] = {
+    "tests/view/": "pages",
+    "tests/reports/test_report_page.py": "pages",
+    "tests/runner/test_ray_workers.py": "ray",
+    "tests/house/test_contracts.py": "contracts",
+}
+"""Tests that one process runs, so that a browser, a cluster, a graph is made once: where their ids begin -> why.
+
+Written down here, since pytest 9.2 does not let pytest-xdist 3.8 put the names of groups into ids of tests.
+"""
+
+
+class _ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Gives tests to processes one by one, and those that share something costly together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((name for beginning, name in TOGETHER.items() if nodeid.startswith(beginning)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByWhatIsShared(config, log)
 
 
 @pytest.fixture(scope="session")

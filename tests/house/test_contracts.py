@@ -21,8 +21,6 @@ HOMES = [
 ]
 """Every library that has one home, imported elsewhere."""
 
-pytestmark = pytest.mark.xdist_group("contracts")  # one process judges them all
-
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Plant | None, Mapping[str, bool]]:

@@ -37,8 +37,8 @@ with_ray = pytest.mark.skipif(
 
 
 def on_ray(test: Callable[..., None]) -> Callable[..., None]:
-    """Mark a test that needs the cluster, which one process starts for all of them."""
-    for mark in (with_ray, pytest.mark.ray, pytest.mark.postgres, pytest.mark.xdist_group("ray")):
+    """Mark a test that needs the cluster, which one process starts for all of them (conftest)."""
+    for mark in (with_ray, pytest.mark.ray, pytest.mark.postgres):
         test = mark(test)
     return test
 
