@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 
 from harness.errors import HarnessError
 from harness.ledger import Ledger, RunRecord
-from harness.ledger.reading.viewed.run_changes import Newest, changed_runs, newest, under_way_counts
+from harness.ledger.reading.viewed.indexed_rows import Heads, heads
+from harness.ledger.reading.viewed.run_changes import changed_runs, under_way_counts
 from harness.pricing.book import PriceBook
 from harness.reports.facts.assembly import rows_by_run
 from harness.reports.facts.report_facts import NOTHING, Spend
@@ -72,7 +73,7 @@ class RunSummaries:
         self._changed = threading.Condition()
         self._known: dict[str, _Known] = {}
         self._changed_at: dict[str, int] = {}
-        self._newest: Newest | None = None
+        self._heads: Heads | None = None
         self._look = 0
         self._wanted: list[tuple[str, Standing]] = []
         self._worker: threading.Thread | None = None
@@ -114,11 +115,11 @@ class RunSummaries:
             return (run.status, run.finished_at_us, n_open), self._changed_at.get(run.run_id, 0)
 
     def _look_again(self) -> None:
-        now = newest(self._ledger)
-        if self._newest is not None and now != self._newest:
+        now = heads(self._ledger)
+        if self._heads is not None and now != self._heads:
             self._look += 1
-            self._changed_at |= dict.fromkeys(changed_runs(self._ledger, self._newest), self._look)
-        self._newest = now
+            self._changed_at |= dict.fromkeys(changed_runs(self._ledger, self._heads), self._look)
+        self._heads = now
 
     def _is_fresh(self, run_id: str, standing: Standing) -> bool:
         known = self._known.get(run_id)

@@ -50,6 +50,14 @@ def listed(ids: Sequence[int]) -> str:
     return f"({', '.join(map(str, ids)) or 'NULL'})"
 
 
+def like_part(part: str) -> str:
+    r"""Write the pattern that finds a part of lower-case text; its own signs are escaped for `LIKE ... ESCAPE '\'`."""
+    escaped = part.lower()
+    for sign in "\\%_":
+        escaped = escaped.replace(sign, f"\\{sign}")
+    return f"%{escaped}%"
+
+
 def batches(
     ledger: Readable, query: str, *, run_ids: Sequence[str] | None = None, values: Mapping[str, object] | None = None
 ) -> Iterator[DriverRows]:

@@ -16,16 +16,15 @@ from harness.instants import now_us
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.underway.live_rows import (
-    Ends,
     drawn_counts,
     earlier_columns,
     invoiced_open,
-    newest_ids,
     planned_tasks,
     run_holder,
     settled_rows,
     tracked_rows,
 )
+from harness.ledger.reading.viewed.indexed_rows import Heads, heads
 from harness.pricing.book import PriceBook
 from harness.reports.underway.running_bill import RunningBill
 from harness.view.live.answer_states import AnswerStates
@@ -60,7 +59,7 @@ class RunReader:
         self._exempt: frozenset[int] = frozenset()
         self._is_stale = False
         self._rests_until_s = 0.0
-        self._ends = Ends(0, 0, 0)
+        self._heads: Heads | None = None
         self._floors: deque[tuple[int, int]] = deque()
         self._failures: dict[int, AttemptRow] = {}
 
@@ -84,15 +83,15 @@ class RunReader:
         run = still.run(self._run_id)
         if run is None:
             raise InputError(f"there is no run {self._run_id}", where="address", fix="start at /")
-        ends, at_us = newest_ids(still), now_us()
+        now, before, at_us = heads(still), self._heads, now_us()
         tally = self._known(still)
         changed = self._take_news(still, tally, at_us, is_over=run.status != "running")
-        if DESIGN in run.config and (tally.plan.drawn is None or ends.draw_id != self._ends.draw_id):
+        if DESIGN in run.config and (tally.plan.drawn is None or before is None or now.draws != before.draws):
             tally.plan.draw(drawn_counts(still, self._run_id))
-        self._is_stale |= ends.invoiced_id != self._ends.invoiced_id
+        self._is_stale |= before is None or now.invoiced != before.invoiced
         bill = self._charge(still, run, changed)
-        self._ends = ends
-        self._floors.append((at_us, ends.attempt_id))
+        self._heads = now
+        self._floors.append((at_us, now.attempts))
         return Seen(run=run, at_us=at_us, tally=tally, bill=bill, failures=self._latest_failures(still, tally))
 
     def _known(self, still: Ledger) -> Tally:

@@ -49,14 +49,6 @@ class DrawnCount(NamedTuple):
     n_drawn: int
 
 
-class Ends(NamedTuple):
-    """The newest ids of tables, 0 = none: what has the same one has nothing new."""
-
-    attempt_id: int
-    invoiced_id: int
-    draw_id: int
-
-
 _OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
 _TRACKED = ", ".join(TrackedRow._fields)
 
@@ -108,15 +100,6 @@ def settled_rows(ledger: Readable, attempt_ids: Sequence[int]) -> list[TrackedRo
     """Give those of these attempts that are settled by now."""
     query = f"SELECT {_TRACKED} FROM attempts WHERE attempt_id IN :ids AND status <> 'sent'"
     return [TrackedRow._make(row) for row in rows_by_id(ledger, query, attempt_ids)]
-
-
-def newest_ids(ledger: Readable) -> Ends:
-    """Read where tables end."""
-    query = """
-        SELECT (SELECT max(attempt_id) FROM attempts) AS attempt_id,
-            (SELECT max(invoiced_id) FROM invoiced) AS invoiced_id, (SELECT max(draw_id) FROM draws) AS draw_id
-    """
-    return next(Ends(*(int(value or 0) for value in row)) for row in select_rows(ledger, query))
 
 
 def invoiced_open(ledger: Readable, run_id: str) -> frozenset[int]:

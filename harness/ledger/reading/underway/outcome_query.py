@@ -11,6 +11,11 @@ from harness.ledger.schema import tables
 
 
 def outcomes_query(run_id: str, purpose: Purpose, planned_ids: Collection[int] | None) -> Select[tuple[object, ...]]:
+    """Select, per cell and sample, how often it was asked and how the attempt that counts went.
+
+    Args:
+        planned_ids: of samples to look at; None = all.
+    """
     attempts, cells, scores = tables.attempts, tables.cells, tables.scores
     chosen = attempts.c.planned_id.is_not(None) if planned_ids is None else attempts.c.planned_id.in_(planned_ids)
     succeeded = attempts.c.status.in_(("succeeded", "reused"))

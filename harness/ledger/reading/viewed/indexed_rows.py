@@ -10,7 +10,16 @@ from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.connections import Readable
-from harness.ledger.reading.batch_rows import IDS_PER_QUERY, Span, Texts, batches, joined_columns, listed, span_of
+from harness.ledger.reading.batch_rows import (
+    IDS_PER_QUERY,
+    Span,
+    Texts,
+    batches,
+    joined_columns,
+    like_part,
+    listed,
+    span_of,
+)
 from harness.ledger.records import ATTEMPT_STATUSES, PURPOSES
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 
@@ -239,9 +248,6 @@ def scores_of(ledger: Readable, attempt_ids: Sequence[int]) -> Iterator[Batch]:
 
 def planned_named(ledger: Readable, run_id: str, part: str) -> list[int]:
     """Give the planned samples of a run whose id has this part, whatever its case."""
-    escaped = part.lower()
-    for sign in "\\%_":
-        escaped = escaped.replace(sign, f"\\{sign}")
     query = r"SELECT planned_id FROM planned_samples WHERE run_id = :run_id AND lower(sample_id) LIKE :part ESCAPE '\'"
-    bound = {"run_id": run_id, "part": f"%{escaped}%"}
+    bound = {"run_id": run_id, "part": like_part(part)}
     return [row[0] for rows in batches(ledger, query, values=bound) for row in rows]

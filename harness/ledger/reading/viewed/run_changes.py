@@ -7,34 +7,14 @@ attempts that were under way count apart, as settling is all that can become of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from harness.ledger.columns import BILL_UNKNOWN
 from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import select_rows
+from harness.ledger.reading.viewed.indexed_rows import Heads
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newest:
-    """Ids of the newest attempt, score and fact of an account; 0 = there is none."""
-
-    attempt_id: int
-    score_id: int
-    invoiced_id: int
-
-
-def newest(ledger: Readable) -> Newest:
-    """Give the newest ids."""
-    query = """
-        SELECT (SELECT coalesce(max(attempt_id), 0) FROM attempts) AS attempt_id,
-            (SELECT coalesce(max(score_id), 0) FROM scores) AS score_id,
-            (SELECT coalesce(max(invoiced_id), 0) FROM invoiced) AS invoiced_id
-    """
-    (row,) = select_rows(ledger, query)
-    return Newest(attempt_id=int(row.attempt_id), score_id=int(row.score_id), invoiced_id=int(row.invoiced_id))
-
-
-def changed_runs(ledger: Readable, since: Newest) -> set[str]:
+def changed_runs(ledger: Readable, since: Heads) -> set[str]:
     """Name the runs to which attempts, scores or facts of accounts were added."""
     query = """
         SELECT DISTINCT run_id FROM cells WHERE cell_id IN (
@@ -44,9 +24,7 @@ def changed_runs(ledger: Readable, since: Newest) -> set[str]:
                 WHERE invoiced_id > :invoiced_id
         )
     """
-    found = select_rows(
-        ledger, query, attempt_id=since.attempt_id, score_id=since.score_id, invoiced_id=since.invoiced_id
-    )
+    found = select_rows(ledger, query, attempt_id=since.attempts, score_id=since.scores, invoiced_id=since.invoiced)
     return {row.run_id for row in found}
 
 

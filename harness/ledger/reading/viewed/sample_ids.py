@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from harness.ledger.connections import Readable
-from harness.ledger.reading.batch_rows import select_rows
+from harness.ledger.reading.batch_rows import like_part, select_rows
 from harness.ledger.records import CellRecord, PlannedRecord
 from harness.ledger.row_forms import cell_record, planned_record
 from harness.ledger.schema import tables
@@ -65,11 +65,10 @@ def samples_named(ledger: Readable, name: str, run_ids: Sequence[str], *, task: 
 
 def samples_like(ledger: Readable, part: str, run_ids: Sequence[str], *, at_most: int = 10) -> list[Meant]:
     """Find planned samples whose id contains a text, upper and lower case alike."""
-    escaped = part.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     query = f"""{_PLANNED}
         WHERE run_id IN :run_ids AND epoch = 0 AND lower(sample_id) LIKE :part ESCAPE '\\'
         ORDER BY planned_id LIMIT {at_most}"""
-    return [Meant._make(row) for row in select_rows(ledger, query, list(run_ids), part=f"%{escaped}%")]
+    return [Meant._make(row) for row in select_rows(ledger, query, list(run_ids), part=like_part(part))]
 
 
 def sample_planned_as(ledger: Readable, planned_id: int) -> list[Meant]:
