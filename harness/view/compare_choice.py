@@ -52,14 +52,17 @@ def compare_choice(asked: Asked) -> CompareChoice:
         base, head = _in_order(asked, ticked[0], ticked[1] if len(ticked) > 1 else "")
     models = [name for name in asked.many("models") if name]
     head = head or (base if len(models) == 2 else "")
-    missing = ""
-    if not base or not head:
-        missing = "choose two runs" if not base else "choose a second run, or two models of this one"
-    elif len(models) == 1:
-        missing = "choose a second model, or none"
-    elif base == head and not models:
-        missing = "choose two models of this run, or a second run"
-    return CompareChoice(base=base, head=head, models=_two(models), missing=missing)
+    return CompareChoice(base=base, head=head, models=_two(models), missing=_missing(base, head, len(models)))
+
+
+def _missing(base: str, head: str, n_models: int) -> str:
+    if not base:
+        return "choose two runs"
+    if not head:
+        return "choose a second run, or two models of this one"
+    if n_models == 1:
+        return "choose a second model, or none"
+    return "choose two models of this run, or a second run" if base == head and not n_models else ""
 
 
 def _two(models: list[str]) -> tuple[str, str] | None:

@@ -218,10 +218,14 @@ def _token(request: Request, door: Door) -> Response | None:
         answer = Response(status_code=303, headers={"location": "?".join(filter(None, (path, "&".join(kept))))})
         answer.set_cookie(door.cookie, door.token, path="/", httponly=True, samesite="strict")
         return answer
+    return None if _carries(request, door.cookie, door.token) else _without_token()
+
+
+def _carries(request: Request, cookie: str, token: str) -> bool:
+    """Whether a request has the token in its headers."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and _is_same(given.strip(), door.token):
-        return None
-    return None if _is_same(request.cookies.get(door.cookie, ""), door.token) else _without_token()
+    is_bearer = scheme.lower() == "bearer" and _is_same(given.strip(), token)
+    return is_bearer or _is_same(request.cookies.get(cookie, ""), token)
 
 
 _CHECKS: tuple[Callable[[Request, Door], Response | None], ...] = (_host, _address, _method, _site, _token)

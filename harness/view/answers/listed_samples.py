@@ -15,8 +15,8 @@ import orjson
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
 from harness.ledger import Ledger
-from harness.ledger.reading.export_rows import planned_samples, scores_by_attempt
-from harness.ledger.reading.viewed.said_beginnings import first_message, said_beginnings
+from harness.ledger.reading.export_rows import Scored, planned_samples, scores_by_attempt
+from harness.ledger.reading.viewed.said_beginnings import Said, first_message, said_beginnings
 from harness.reports.exports.whole_samples import question_text, storable_text
 from harness.secrets import redact_known
 from harness.view.answers.index_plan import Ints
@@ -119,7 +119,6 @@ def listed(index: SampleIndex, ledger: Ledger, entries: Ints) -> list[Listed]:
         cell = index.plan.cells[int(index.model[entry])]
         sample, attempt_id = planned[one["planned_id"]], one["attempt_id"]
         scored = scores.get(attempt_id)
-        question = questions.get(attempt_id)
         values = {
             **one,
             "sample_id": sample.sample_id,
@@ -132,17 +131,12 @@ def listed(index: SampleIndex, ledger: Ledger, entries: Ints) -> list[Listed]:
             "reason": index.reasons[reason] or None,
             "cost_usd": cost,
             "judge_cost_usd": judge,
-            "question": None if question is None else _beginning(question),
-            "answer": None if scored is None or scored.answer is None else _beginning(scored.answer),
+            "question": _beginning(questions.get(attempt_id)),
+            "answer": _beginning(None if scored is None else scored.answer),
         }
+        cell_id = cell.cell_id or 0
         found.append(
-            Listed(
-                entry=entry,
-                cell_id=cell.cell_id or 0,
-                planned_id=one["planned_id"],
-                attempt_id=attempt_id,
-                values=values,
-            )
+            Listed(entry=entry, cell_id=cell_id, planned_id=sample.planned_id, attempt_id=attempt_id, values=values)
         )
     return found
 
@@ -186,8 +180,10 @@ def asked_text(prompt: str) -> str:
         return first_message(prompt)
 
 
-def _beginning(text: str) -> str:
-    """Give the first words of a text on one line."""
+def _beginning(text: str | None) -> str | None:
+    """Give the first words of a text on one line; None = it was not kept."""
+    if text is None:
+        return None
     line = " ".join(storable_text(redact_known(text)).split())
     return line if len(line) <= SHOWN_CHARACTERS else f"{line[: SHOWN_CHARACTERS - 1]}…"
 
@@ -218,9 +214,13 @@ def with_text(index: SampleIndex, ledger: Ledger, entries: Ints, text: str) -> I
         said = said_beginnings(ledger, [number for number in attempts if number >= 0], most_bytes=SEARCHED_BYTES)
         scores = scores_by_attempt(ledger, [number for number in attempts if number >= 0])
         for entry, number in zip(some.tolist(), attempts, strict=True):
-            answer = (scores[number].answer or "") if number in scores else ""
-            words = said.get(number)
-            texts = [] if words is None else [asked_text(words.prompt), words.reasoning or "", words.answer]
-            if wanted in redact_known("\n".join((*texts, answer))).casefold():
+            if wanted in _searched(said.get(number), scores.get(number)).casefold():
                 kept.append(entry)
     return np.array(kept, np.int64)
+
+
+def _searched(said: Said | None, scored: Scored | None) -> str:
+    """Give the texts of a sample in which is searched, as pages show them: without secrets."""
+    texts = [] if said is None else [asked_text(said.prompt), said.reasoning or "", said.answer]
+    extracted = None if scored is None else scored.answer
+    return redact_known("\n".join((*texts, extracted or "")))

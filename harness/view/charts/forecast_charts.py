@@ -31,8 +31,7 @@ def forecast_chart(forecasts: Sequence[KeptForecast], name: str, title: str) -> 
     data = data[-MOST_POINTS:]
     if not data:
         return None
-    ends = [amount for datum in data for amount in (datum["bill"], datum["low"], datum["high"], datum["expected"])]
-    domain = [min(end for end in ends if end) / 1.2, max(end for end in ends if end) * 1.2]
+    domain = _domain(data)
     scale = {"type": "log", "domain": domain, "nice": False}
     axis = {"format": "$~g", "grid": True}
     x = {"field": "bill", "type": "quantitative", "scale": scale, "title": "bill, USD (log scale)", "axis": axis}
@@ -63,6 +62,12 @@ def forecast_chart(forecasts: Sequence[KeptForecast], name: str, title: str) -> 
         description=_in_words(data),
         height_px=420,
     )
+
+
+def _domain(data: Sequence[Datum]) -> list[float]:
+    """Give the ends of both axes, in dollars: all bills and forecasts with some room around them."""
+    ends = [datum[name] for datum in data for name in ("bill", "low", "high", "expected") if datum[name]]
+    return [min(ends) / 1.2, max(ends) * 1.2]
 
 
 def _datum(one: KeptForecast) -> Datum:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from harness.rendering.export_files import stream_of
 from harness.reports.forecasts.forecast_tables import (
@@ -18,7 +19,7 @@ from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.forecasts.typed_forecasts import forecast_rows, record_rows
 from harness.view.charts.forecast_charts import forecast_chart, record_chart
 from harness.view.page_addresses import run_address
-from harness.view.page_values import Asked, Grid, Shown, VegaChart
+from harness.view.page_values import Asked, Grid, Rows, Shown, VegaChart
 from harness.view.paging import Paging, paging
 
 KINDS = {"real": "Real dollars", "simulated": "Made-up dollars of simulated models"}
@@ -45,12 +46,13 @@ def forecasts_page(asked: Asked) -> Shown:
     """Show forecasts, newest first: real dollars, then made-up ones; `?kind=` and `?run=` choose some."""
     chosen = list(asked.many("run"))
     found = kept_forecasts(asked.sources.ledger, chosen or None)
-    kinds = [name for name in KINDS if asked.one("kind") in ("", name)]
-    whole = [one for one in found if one.cell is None]
-    of_kind = {name: [one for one in whole if one.is_simulated == (name == "simulated")] for name in kinds}
-    of_kind = {name: some for name, some in of_kind.items() if some}
+    of_kind = _by_kind([one for one in found if one.cell is None], asked.one("kind"))
     shown = [one for some in of_kind.values() for one in some]
     record = record_table(shown)
+    downloads: dict[str, Rows] = {
+        "forecasts": lambda: stream_of(forecast_rows([*chain.from_iterable(map(_newest_first, of_kind.values()))])),
+        "record": lambda: stream_of(record_rows(shown)),
+    }
     return Shown(
         template="forecasts.html.j2",
         title="Forecasts",
@@ -60,15 +62,14 @@ def forecasts_page(asked: Asked) -> Shown:
             "kinds": KINDS,
             "runs": chosen,
         },
-        downloads={
-            "forecasts": lambda: stream_of(
-                forecast_rows([one for some in of_kind.values() for one in _newest_first(some)])
-            ),
-            "record": lambda: stream_of(record_rows(shown)),
-        }
-        if shown
-        else {},
+        downloads=downloads if shown else {},
     )
+
+
+def _by_kind(forecasts: Sequence[KeptForecast], wanted: str) -> dict[str, list[KeptForecast]]:
+    """Tell real from made-up dollars; a kind that is not wanted, or of which there are none, is left out."""
+    of_kind = {name: [one for one in forecasts if one.is_simulated == (name == "simulated")] for name in KINDS}
+    return {name: some for name, some in of_kind.items() if some and wanted in ("", name)}
 
 
 def _newest_first(forecasts: Sequence[KeptForecast]) -> list[KeptForecast]:

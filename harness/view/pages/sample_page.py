@@ -30,7 +30,7 @@ from harness.reports.samples.sample_tables import (
 )
 from harness.view.answers.sample_walk import neighbours
 from harness.view.page_addresses import question_address, run_address, sample_address
-from harness.view.page_values import Asked, Grid, NotThere, Rows, Shown
+from harness.view.page_values import Asked, Grid, NotThere, Pieces, Rows, Shown
 
 MOST_DETAILS = 200
 """Attempts that are drawn and told apart beside the table: agents make thousands."""
@@ -70,17 +70,9 @@ class AttemptDetail:
 
 def sample_page(asked: Asked) -> Shown:
     """Show one sample on one model; `?attempt=N` shows what was said in another attempt than the one that counts."""
-    ledger, book = asked.sources.ledger, asked.sources.book
-    nothing = NotThere("there is no such sample", where=asked.path, fix="see the samples of the run")
-    cell_id, planned_id = asked.number("cell_id", nothing), asked.number("planned_id", nothing)
     rendered = asked.one("rendered") == "1"
     text_bytes = RENDERED_BYTES if rendered else SHOWN_BYTES
-    found = one_sample(ledger, book, cell_id, planned_id, text_bytes=0 if asked.one("attempt") else text_bytes)
-    if found is None or found.run.run_id != asked.names["run_id"]:
-        raise nothing
-    attempt_id = _chosen_attempt(asked, found)
-    if asked.one("attempt") and attempt_id is not None:
-        found = replace(found, said=said_in(ledger, attempt_id, text_bytes))
+    found, attempt_id = _found(asked, text_bytes)
     tables = {table.name: table for table in _tables(found)}
     is_only_wrong = list(asked.many("verdict")) == ["wrong"]
     return Shown(
@@ -89,7 +81,7 @@ def sample_page(asked: Asked) -> Shown:
         values={
             "sample": found,
             "verdict": found.verdict,
-            "verdict_mark": "good" if found.verdict == "right" else "bad" if found.verdict.startswith("wrong") else "",
+            "verdict_mark": _mark(found.verdict),
             "figures": tuple(_figures(found)),
             "attempt_id": attempt_id,
             "texts": tuple(_texts(asked, found, text_bytes)),
@@ -106,13 +98,37 @@ def sample_page(asked: Asked) -> Shown:
             "only_wrong": asked.address(verdict="" if is_only_wrong else "wrong"),
             "is_only_wrong": is_only_wrong,
             "run_address": run_address(found.run.run_id),
-            "question_address": question_address(found.run.run_id, planned_id),
+            "question_address": question_address(found.run.run_id, _id(found.planned.planned_id)),
         },
         downloads={name: _rows(table) for name, table in tables.items()},
-        texts={} if attempt_id is None else {
-            which: partial(text_pieces, ledger, attempt_id, which) for which in _TEXTS
-        },
-    )  # fmt: skip
+        texts=_whole_texts(asked, attempt_id),
+    )
+
+
+def _whole_texts(asked: Asked, attempt_id: int | None) -> Mapping[str, Pieces]:
+    if attempt_id is None:
+        return {}
+    return {which: partial(text_pieces, asked.sources.ledger, attempt_id, which) for which in _TEXTS}
+
+
+def _found(asked: Asked, text_bytes: int) -> tuple[OneSample, int | None]:
+    """Read the sample, with what was said in the attempt that the address names, else in the one that counts."""
+    nothing = NotThere("there is no such sample", where=asked.path, fix="see the samples of the run")
+    cell_id, planned_id = asked.number("cell_id", nothing), asked.number("planned_id", nothing)
+    ledger, is_other = asked.sources.ledger, bool(asked.one("attempt"))
+    found = one_sample(ledger, asked.sources.book, cell_id, planned_id, text_bytes=0 if is_other else text_bytes)
+    if found is None or found.run.run_id != asked.names["run_id"]:
+        raise nothing
+    attempt_id = _chosen_attempt(asked, found)
+    if is_other and attempt_id is not None:
+        found = replace(found, said=said_in(ledger, attempt_id, text_bytes))
+    return found, attempt_id
+
+
+def _mark(verdict: str) -> str:
+    if verdict.startswith("wrong"):
+        return "bad"
+    return "good" if verdict == "right" else ""
 
 
 def _chosen_attempt(asked: Asked, found: OneSample) -> int | None:
@@ -135,23 +151,9 @@ def _tables(found: OneSample) -> Iterator[Table]:
 
 
 def _figures(found: OneSample) -> Iterator[Figure]:
-    solve, tried = found.standing.solve, found.standing.tried
-    usd = solve.known_usd
-    bounds = (", or more" if solve.is_lower_bound else "", ", or less" if solve.n_uncached_logs else "")
-    yield Figure(
-        value="not known" if usd is None else f"${plain(usd)}",
-        caption=f"cost{''.join(bounds)}",
-        detail=cost_basis(found),
-    )
-    tokens = solve.known_tokens
-    if tokens is not None:
-        share = None
-        if tokens.reasoning_tokens is not None and tokens.output_tokens:
-            share = f"{tokens.reasoning_tokens / tokens.output_tokens:.0%} of it reasoning"
-        entered = f"{tokens.entered_tokens:,} in"
-        yield Figure(
-            value=f"{tokens.output_tokens:,}", caption="tokens out", detail=", ".join(filter(None, (share, entered)))
-        )
+    tried = found.standing.tried
+    yield _cost_figure(found)
+    yield from _token_figures(found)
     if tried is not None and tried.finished_at_us is not None and tried.status != "reused":
         seconds = (tried.finished_at_us - tried.started_at_us) / 1_000_000
         yield Figure(
@@ -162,6 +164,23 @@ def _figures(found: OneSample) -> Iterator[Figure]:
     n_retries = found.standing.n_retries
     retries = f"{n_retries:,} {'retry' if n_retries == 1 else 'retries'}" if n_retries else ""
     yield Figure(value=f"{len(found.attempts):,}", caption="attempts", detail=retries)
+
+
+def _cost_figure(found: OneSample) -> Figure:
+    solve, usd = found.standing.solve, found.standing.solve.known_usd
+    bounds = (", or more" if solve.is_lower_bound else "", ", or less" if solve.n_uncached_logs else "")
+    value = "not known" if usd is None else f"${plain(usd)}"
+    return Figure(value=value, caption=f"cost{''.join(bounds)}", detail=cost_basis(found))
+
+
+def _token_figures(found: OneSample) -> Iterator[Figure]:
+    tokens = found.standing.solve.known_tokens
+    if tokens is None:
+        return
+    detail = f"{tokens.entered_tokens:,} in"
+    if tokens.reasoning_tokens is not None and tokens.output_tokens:
+        detail = f"{tokens.reasoning_tokens / tokens.output_tokens:.0%} of it reasoning, {detail}"
+    yield Figure(value=f"{tokens.output_tokens:,}", caption="tokens out", detail=detail)
 
 
 def _images(found: OneSample) -> dict[str, PromptImage]:
