@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import json
 import re
 import subprocess
 import sys
@@ -22,8 +23,9 @@ from tests.support.postgres_server import serving
 MODELS = ("sim-reasoner", "sim-direct")
 RUN = "equal"
 TIMES = ("seconds_per_task", "seconds_to_first_byte", "made_at", "spent_then_usd")
-"""Keys of the report that hold durations, instants, and what had been spent at the instant when a forecast was made.
+"""Keys of the report that hold durations, the instant of a forecast, and what had been spent at that instant.
 It holds no id but the run's, which is the same here."""
+MOST_SHOWN = 12
 SAMPLE_TIMES_AND_IDS = ("duration_s", "time_to_first_byte_s", "attempt_id")
 """Columns of the samples that hold durations, and the number of an attempt in the order in which they were sent."""
 _TIME = re.compile(rf'("(?:{"|".join(TIMES)})": )(?:null|-?[0-9.e+-]+|"[0-9T:.+-]+")(,?)$', re.MULTILINE)
@@ -85,6 +87,7 @@ def equal(folder: Path, *, requests: int) -> bool:
         print("Ray is not installed (pip install 'benchtab[ray]'): its actors are not shown")
     first, wall_s = told(folder, suite, str(folder / "one.db"), None)
     print(f"{requests:,} requests, one process on SQLite: {wall_s:.1f} s, report of {len(first.report):,} characters")
+    print(f"left out of the comparison: {', '.join(TIMES)} of the report, {', '.join(SAMPLE_TIMES_AND_IDS)} of samples")
     holds = True
     with serving() as server:
         for name, workers in ways.items():
@@ -94,13 +97,29 @@ def equal(folder: Path, *, requests: int) -> bool:
             verdict = f"MISSED: {' and '.join(differing)} differ" if differing else "held: report and samples are equal"
             print(f"{name:32s} {wall_s:7.1f} s  {verdict}", flush=True)
             for part in differing:
-                _show_difference(getattr(first, part), getattr(other, part))
+                _show_differences(part, getattr(first, part), getattr(other, part))
     return holds
 
 
-def _show_difference(one: str, other: str) -> None:
-    for ours, theirs in zip(one.splitlines(), other.splitlines(), strict=False):
-        if ours != theirs:
-            print(f"    first difference: {ours.strip()[:150]}\n                 not: {theirs.strip()[:150]}")
-            return
-    print(f"    {len(one)} and {len(other)} characters, equal as far as the shorter one goes")
+def _show_differences(part: str, one: str, other: str) -> None:
+    """Name what differs: keys of the report, lines of the samples."""
+    ours, theirs = (_by_key(json.loads(told), "") if part == "report" else _by_line(told) for told in (one, other))
+    keys = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+    print(f"    {len(keys)} differ in the {part}")
+    for key in keys[:MOST_SHOWN]:
+        print(f"    {key}: {ours.get(key, 'is missing'):.120s} | {theirs.get(key, 'is missing'):.120s}")
+
+
+def _by_line(told: str) -> dict[str, str]:
+    return {f"line {number}": line for number, line in enumerate(told.splitlines(), start=1)}
+
+
+def _by_key(found: object, path: str) -> dict[str, str]:
+    """Flatten JSON: `cells[0].forecasts[1].share` -> its value as JSON."""
+    if isinstance(found, dict):
+        parts = [_by_key(inner, f"{path}.{key}".lstrip(".")) for key, inner in found.items()]
+    elif isinstance(found, list):
+        parts = [_by_key(inner, f"{path}[{place}]") for place, inner in enumerate(found)]
+    else:
+        return {path: json.dumps(found)}
+    return {key: value for part in parts for key, value in part.items()}

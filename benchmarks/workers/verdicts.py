@@ -164,7 +164,8 @@ def report(verdicts: Sequence[Verdict], *, writes: Sequence[LostWrites]) -> bool
         _line("settled bills that differ from the server's", [name for one in verdicts for name in one.differing]),
         _line("possibly billed above their bound", [name for one in verdicts for name in one.above_bound]),
         _line("budgets that count otherwise than their attempts", [x for one in verdicts for x in one.miscounted]),
-        _line("writes of lost workers after their loss", [one for each in writes for one in each.late], n_late),
+        _line("writes of workers after their loss or end", [one for each in writes for one in each.late], n_late),
+        _line("writes that name no worker", [one.n_nameless for one in writes if one.n_nameless]),
         _line("runs over their cap by the server's books", [one.run.plan.run_id for one in verdicts if one.over_cap]),
     ]
     print(

@@ -1,6 +1,6 @@
 """PostgreSQL's own account of who wrote facts: triggers that note each writing session and the instant.
 
-Independent of the ledger's rules: sessions name themselves (`benchtab process 7 on HOST`), the server's clock says
+Independent of the ledger's rules: writing sessions name their worker (`benchtab.worker_id`), the server's clock says
 when.
 """
 
@@ -13,41 +13,37 @@ import psycopg
 TABLES = ("attempts", "transcripts", "scores")
 _MAKE = """
     CREATE SCHEMA witness;
-    CREATE TABLE witness.writes (session text NOT NULL, fact text NOT NULL, at_us bigint NOT NULL);
+    CREATE TABLE witness.writes (worker_id bigint, fact text NOT NULL, at_us bigint NOT NULL);
     CREATE FUNCTION witness.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO witness.writes VALUES (current_setting('application_name'), TG_TABLE_NAME,
-            (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+        INSERT INTO witness.writes VALUES (nullif(current_setting('benchtab.worker_id', true), '')::bigint,
+            TG_TABLE_NAME, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
         RETURN NULL;
     END $$;
 """
 _WATCH = "CREATE TRIGGER witness AFTER INSERT OR UPDATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION witness.note()"
 _LATE = """
-    SELECT worker.run_id, worker.name, count(*) FROM workers AS worker
-    JOIN witness.writes ON writes.session = 'benchtab ' || worker.name AND writes.at_us > worker.ended_at_us
-    WHERE worker.state = 'lost' AND NOT EXISTS (
-        SELECT 1 FROM workers AS again WHERE again.name = worker.name AND again.worker_id <> worker.worker_id
-            AND writes.at_us BETWEEN again.started_at_us AND coalesce(again.ended_at_us, writes.at_us)
-    ) GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT run_id, worker_id, count(*) FROM workers JOIN witness.writes USING (worker_id)
+    WHERE at_us > ended_at_us GROUP BY 1, 2 ORDER BY 1, 2
 """
-"""A process that lost its server enlists again, as another worker of the same name, and may write as that one."""
-_BEFORE = """
-    SELECT count(*) FROM workers AS worker
-    JOIN witness.writes ON writes.session = 'benchtab ' || worker.name AND writes.at_us <= worker.ended_at_us
-    WHERE worker.state = 'lost'
+_COUNTS = """
+    SELECT count(*) FILTER (WHERE state = 'lost' AND at_us <= ended_at_us), count(*) FILTER (WHERE worker_id IS NULL)
+    FROM witness.writes LEFT JOIN workers USING (worker_id)
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostWrites:
-    """What lost workers wrote.
+    """What workers wrote that were lost, or had ended.
 
     Attributes:
-        late: run, worker and number of writes after its loss.
-        n_before: their writes before it, so that one sees that the witness sees.
+        late: run, id of the worker and number of its writes after its loss or end.
+        n_before: writes of lost workers before their loss, so that one sees that the witness sees.
+        n_nameless: writes of sessions that name no worker, of which nobody can tell.
     """
 
-    late: list[tuple[str, str, int]]
+    late: list[tuple[str, int, int]]
     n_before: int
+    n_nameless: int
 
 
 def watch(connection: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -58,7 +54,7 @@ def watch(connection: psycopg.Connection[tuple[object, ...]]) -> None:
 
 
 def lost_writes(connection: psycopg.Connection[tuple[object, ...]]) -> LostWrites:
-    """Say what lost workers wrote, before and after their loss."""
-    late = [(str(run), str(name), int(str(n))) for run, name, n in connection.execute(_LATE.encode())]
-    (counted,) = connection.execute(_BEFORE.encode())
-    return LostWrites(late=late, n_before=int(str(counted[0])))
+    """Say what workers wrote after they were lost or had ended."""
+    late = [(str(run), int(str(worker)), int(str(n))) for run, worker, n in connection.execute(_LATE.encode())]
+    ((n_before, n_nameless),) = connection.execute(_COUNTS.encode())
+    return LostWrites(late=late, n_before=int(str(n_before)), n_nameless=int(str(n_nameless)))

@@ -34,7 +34,7 @@ from harness.ledger.connections import (
 )
 from harness.ledger.encoding import canonical_json
 from harness.ledger.leases.lease_records import WorkerRecord
-from harness.ledger.locks import Hold, Renew, hold_run_lock
+from harness.ledger.locks import STANDSTILL_MS, Hold, Renew, hold_run_lock
 from harness.ledger.reading.underway.outcome_query import outcomes_query
 from harness.ledger.records import (
     Budget,
@@ -430,6 +430,8 @@ class Ledger:
         """Give a connection in a transaction that writes, for rooms of the ledger; its errors become LedgerError."""
         self._refuse_unless_writable()
         with explained(self.database), writing(self.engine).begin() as connection:
+            if connection.dialect.name == "postgresql":  # others wait for what a process has locked that stands still
+                connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {STANDSTILL_MS}")
             yield connection
 
     def _refuse_unless_writable(self) -> None:

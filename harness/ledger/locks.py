@@ -164,7 +164,7 @@ def _is_still(path: Path, handle: int) -> bool:
 
 
 STANDSTILL_MS = 10_000
-"""How long a worker's session may stand still in the middle of a transaction before the server ends it."""
+"""How long a session that others wait for may stand still in the middle of a transaction; then the server ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +194,8 @@ class Hold:
         if self.worker_id is not None:
             # a worker that stands still in the middle of a transaction must not keep the others from the budgets
             connection.execute(f"SET idle_in_transaction_session_timeout = {STANDSTILL_MS}")
+            # whoever looks at the server's sessions, or audits writes by a trigger, learns which worker it is
+            connection.execute("SELECT set_config('benchtab.worker_id', %s, false)", (str(self.worker_id),))
         lock = "pg_try_advisory_lock" if self.worker_id is None else "pg_try_advisory_lock_shared"
         for run_id in self.runs:
             key = _key(b"benchtab writer " + run_id.encode())

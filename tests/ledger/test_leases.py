@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from sqlalchemy import text
 
-from harness.errors import LedgerError, RunLockedError, WorkerLost
+from harness.errors import LedgerError, LedgerUnreachable, RunLockedError, WorkerLost
 from harness.ledger import Ledger
 from harness.ledger.leases.chain_leases import finish, put, standing, take
 from harness.ledger.leases.lease_records import WorkerEnd, WorkerKind, WorkerRecord
 from harness.ledger.leases.worker_rows import beat, end, enlist, expire, needs_a_server, workers
+from harness.ledger.locks import STANDSTILL_MS
 from tests.support.ledger_rows import Filled, fill, outcome, start
 
 pytestmark = pytest.mark.postgres
@@ -90,6 +94,78 @@ async def test_a_worker_that_wakes_after_its_lease_writes_nothing(shared: Ledger
             end(shared, zombie.worker_id, WorkerEnd(why="stood still"), state="lost")
             await writer.settle(outcome(attempt_id))
     assert shared.outcomes("run-1")[filled.cells[0], filled.planned[0]].status == "sent"
+
+
+@pytest.mark.parametrize("scopes", [(), ("run:run-1", "month:2026-11")])
+async def test_a_worker_that_was_given_up_writes_nothing_with_and_without_budgets(
+    shared: Ledger, scopes: tuple[str, ...]
+) -> None:
+    """Its right to write is looked at with its budgets; a batch that moves none is looked at as well."""
+    filled = offered(shared)
+    zombie = worker(shared)
+    for scope in scopes:
+        shared.set_budget(scope, 10**9)
+    with pytest.raises(WorkerLost):
+        async with shared.writer(zombie) as writer:
+            await writer.send(start(filled, 0, reserved_pico_usd=7, budget_scopes=scopes))
+            end(shared, zombie.worker_id, WorkerEnd(why="stood still"), state="lost")
+            await writer.send(start(filled, 1, reserved_pico_usd=7, budget_scopes=scopes))
+    assert [planned for _, planned in shared.outcomes("run-1")] == filled.planned[:1]
+    assert [shared.budgets(scopes)[scope].reserved_pico_usd for scope in scopes] == [7] * len(scopes)
+
+
+async def test_budgets_that_nobody_counted_before_are_counted_for_a_worker(shared: Ledger) -> None:
+    filled, scopes = offered(shared), ("month:2026-11", "run:run-1")
+    async with shared.writer(worker(shared)) as writer:
+        one = await writer.send(start(filled, 0, reserved_pico_usd=7, budget_scopes=scopes))
+        await writer.send(start(filled, 1, reserved_pico_usd=20, budget_scopes=scopes[1:]))
+        await writer.settle(outcome(one))
+    counted = shared.budgets(scopes)
+    assert [(one.spent_pico_usd, one.reserved_pico_usd) for one in map(counted.__getitem__, scopes)] == [
+        (5, 0),
+        (5, 20),
+    ]
+
+
+def test_who_stands_still_in_the_middle_of_a_change_does_not_keep_what_it_locked(shared: Ledger) -> None:
+    """A worker that was stopped between two statements of its heartbeat kept the heartbeats of all others waiting."""
+    limit = text("SHOW idle_in_transaction_session_timeout")
+    with shared.changing() as connection:
+        assert connection.execute(limit).scalar_one() == f"{STANDSTILL_MS // 1_000}s"
+    with shared.reading() as connection:  # whoever reads may take its time: nobody waits for it
+        assert connection.execute(limit).scalar_one() == "0"
+
+
+def test_a_session_that_was_ended_for_standing_still_counts_as_a_server_that_was_away(shared: Ledger) -> None:
+    """So a worker that wakes tries again, or hears that it was given up."""
+    offered(shared)
+    with pytest.raises(LedgerUnreachable), shared.changing() as connection:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+        session: psycopg.Connection[object] = connection.connection.driver_connection  # type: ignore[assignment]
+        select.select([session], [], [], 30)  # the server says so
+        connection.execute(text("SELECT 1"))
+    assert worker(shared).state == "working"
+
+
+async def test_a_writing_session_says_which_worker_it_is(shared: Ledger) -> None:
+    filled = offered(shared)
+    first, second = worker(shared), worker(shared)
+    with shared.changing() as connection:
+        connection.execute(text("CREATE TABLE seen (worker_id text)"))
+        connection.execute(
+            text("""
+                CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    INSERT INTO seen VALUES (current_setting('benchtab.worker_id', true)); RETURN NULL;
+                END $$
+            """)
+        )
+        connection.execute(text("CREATE TRIGGER note AFTER INSERT ON attempts EXECUTE FUNCTION note()"))
+    for number, one in enumerate((second, first)):
+        async with shared.writer(one) as writer:
+            await writer.send(start(filled, number))
+    with shared.reading() as connection:
+        seen = connection.execute(text("SELECT worker_id FROM seen")).scalars().all()
+    assert seen == [str(second.worker_id), str(first.worker_id)]
 
 
 async def test_many_workers_write_and_a_lone_process_is_kept_out(shared: Ledger) -> None:

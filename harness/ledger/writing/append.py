@@ -172,7 +172,7 @@ class Appender:
         if scores:
             self._driver.many(sql.INSERT_SCORE, [sql.score_row(score) for score in scores])
         if changed := movements.changes():
-            self._driver.many(sql.MOVE_BUDGET, changed)
+            self._driver.move_budgets(changed)
         return results
 
     def _movements(self, scopes: Sequence[str]) -> Movements:

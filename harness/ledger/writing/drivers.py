@@ -20,7 +20,7 @@ from harness.errors import LedgerError, WorkerLost
 from harness.ledger.connections import BUSY_TIMEOUT_S, LedgerFile, connect_sqlite
 from harness.ledger.locks import Hold
 from harness.ledger.writing.room import fits, is_short, room_bytes
-from harness.ledger.writing.statements import for_rows
+from harness.ledger.writing.statements import MOVE_BUDGET, for_rows
 
 Row = tuple[Any, ...]
 
@@ -65,6 +65,10 @@ class Driver(Protocol):
         """Read `(scope, cap, spent, reserved)` of these scopes, locked until the transaction ends."""
         ...
 
+    def move_budgets(self, moved: Sequence[Row]) -> None:
+        """Add `(spent, reserved, scope)` to what budgets count."""
+        ...
+
     def lack_of_room(self, in_flight: int) -> LedgerError | None:
         """Say what is wrong when so many answers might find no room to be recorded; None when they do."""
         ...
@@ -97,6 +101,15 @@ _LONGEST_NAP_S = 0.02
 _BUDGETS = "SELECT scope, cap_pico_usd, spent_pico_usd, reserved_pico_usd FROM budgets WHERE scope"
 
 _STILL_WORKS = "SELECT 1 FROM workers WHERE worker_id = ? AND (state = 'working' OR state = 'draining') FOR KEY SHARE"
+_BUDGETS_OF_WORKER = (
+    f"WITH alive AS ({_STILL_WORKS}) {_BUDGETS} = ANY(?) AND EXISTS (SELECT 1 FROM alive) ORDER BY scope FOR UPDATE"
+)
+_MOVE_BUDGETS = (
+    "UPDATE budgets SET spent_pico_usd = spent_pico_usd + moved.spent, reserved_pico_usd = reserved_pico_usd +"
+    " moved.reserved FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS text[]))"
+    " AS moved (spent, reserved, name) WHERE budgets.scope = moved.name"
+)
+"""Of all scopes at once: a statement each would cost more than everything else that a request's reservation takes."""
 _VALUE_ERRORS = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RecursionError)
 
 
@@ -167,6 +180,9 @@ class SqliteDriver:
     def budgets(self, scopes: Sequence[str]) -> list[Row]:
         return self.fetch(f"{_BUDGETS} IN ({', '.join('?' * len(scopes))})", scopes)
 
+    def move_budgets(self, moved: Sequence[Row]) -> None:
+        self.many(MOVE_BUDGET, moved)
+
     def lack_of_room(self, in_flight: int) -> LedgerError | None:
         if self._file.is_gone:
             return self._file.gone()
@@ -234,18 +250,31 @@ class PostgresDriver:
                 connection.close()
                 raise
         self._hold = hold
+        self._is_fenced = False
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")
+        self._is_fenced = False
+
+    def _fence(self) -> None:
+        """Look whether a worker may still write, at the latest before it commits.
+
+        The lock on its row keeps its end out until this transaction is over, whoever takes it for dead.
+
+        Raises:
+            WorkerLost: it may not.
+        """
         hold = self._hold
-        # the lock on its row keeps a worker's end out until this transaction is over, whoever takes it for dead
-        if hold and hold.worker_id is not None and not self.fetch(_STILL_WORKS, (hold.worker_id,)):
-            raise WorkerLost(hold.worker_id, database=hold.database)
+        if hold is not None and hold.worker_id is not None and not self._is_fenced:
+            if not self.fetch(_STILL_WORKS, (hold.worker_id,)):
+                raise WorkerLost(hold.worker_id, database=hold.database)
+            self._is_fenced = True
 
     def begin_at_once(self) -> bool:
         return False  # each statement waits for the server
 
     def commit(self) -> None:
+        self._fence()
         self._connection.execute("COMMIT")
 
     def rollback(self) -> None:
@@ -266,7 +295,16 @@ class PostgresDriver:
         return [row[0] for row in found]
 
     def budgets(self, scopes: Sequence[str]) -> list[Row]:
-        return self.fetch(f"{_BUDGETS} = ANY(?) ORDER BY scope FOR UPDATE", (list(scopes),))
+        worker_id = None if self._hold is None else self._hold.worker_id
+        if worker_id is None or self._is_fenced:
+            return self.fetch(f"{_BUDGETS} = ANY(?) ORDER BY scope FOR UPDATE", (list(scopes),))
+        found = self.fetch(_BUDGETS_OF_WORKER, (worker_id, list(scopes)))  # the fence in the same round trip
+        self._is_fenced = bool(found)
+        self._fence()
+        return found
+
+    def move_budgets(self, moved: Sequence[Row]) -> None:
+        self._connection.execute(_percent(_MOVE_BUDGETS), [list(column) for column in zip(*moved, strict=True)])
 
     def lack_of_room(self, in_flight: int) -> LedgerError | None:  # noqa: ARG002  # the interface
         return None  # the server's disk is not ours to look at

@@ -310,6 +310,10 @@ class WriteBehind:
         """Read budgets."""
         return self._written().budgets(scopes)
 
+    def move_budgets(self, moved: Sequence[Row]) -> None:
+        """Move budgets."""
+        self.many(sql.MOVE_BUDGET, moved)
+
     def lack_of_room(self, in_flight: int) -> LedgerError | None:
         """Say what is wrong when answers might find no room."""
         return self._driver.lack_of_room(in_flight)
