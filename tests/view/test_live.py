@@ -27,7 +27,7 @@ from harness.pricing.price_files import load_price_book
 from harness.reports.facts.assembly import run_spends
 from harness.runner.requests.attempt_ends import Spent
 from harness.view.live.answer_pace import Pace
-from harness.view.live.live_values import LiveState
+from harness.view.live.live_values import LiveState, LiveTask
 from harness.view.live.live_words import words_of
 from harness.view.live.run_reader import RunReader
 from harness.view.live.watching import Watches
@@ -180,6 +180,17 @@ def test_what_a_server_said_of_a_failure_is_shown_as_text(ledger: Ledger) -> Non
     (row,) = words_of(reader_of(ledger).read()).failures
     assert row[4].startswith("server: HTTP 500: <img")
     assert "\u202e" not in row[4]
+
+
+def test_a_model_to_which_waves_may_give_more_or_nothing_yet_is_not_done(ledger: Ledger) -> None:
+    fill(ledger)
+    read = reader_of(ledger).read()
+    task = LiveTask(task="math", n_planned=2, n_answered=1, n_failed=1)
+    answered = [replace(cell, tasks=[task]) for cell in read.cells]
+    nothing_planned = [replace(cell, tasks=[]) for cell in read.cells]
+    said = [words_of(replace(read, cells=cells, is_open_ended=is_open_ended)).models[0][-1] for cells, is_open_ended
+            in ((answered, False), (answered, True), (nothing_planned, False))]  # fmt: skip
+    assert said == ["done", "–", "–"]
 
 
 def test_without_a_script_the_page_is_read_again_by_itself(ledger: Ledger) -> None:

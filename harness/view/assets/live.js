@@ -58,7 +58,11 @@ function watch() {
   events.addEventListener("state", event => show(JSON.parse(event.data)));
   events.addEventListener("problem", event => write(place("says", "connection"), ` · ${JSON.parse(event.data).problem}`));
   events.addEventListener("end", event => { show(JSON.parse(event.data)); end(); });
-  events.addEventListener("error", () => write(place("says", "connection"), " · not connected, trying again"));
+  events.addEventListener("error", () => {
+    const isRefused = events?.readyState === EventSource.CLOSED;  // by an answer, after which a browser does not ask again
+    write(place("says", "connection"), isRefused ? " · not connected, load this page again" : " · not connected, trying again");
+    if (isRefused) leave();
+  });
 }
 function leave() { events?.close(); events = null; }
 const LEAVES_TIME_MS = 5000;

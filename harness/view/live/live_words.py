@@ -71,7 +71,7 @@ def words_of(state: LiveState) -> Words:
         mark={"complete": "good", "abandoned": "bad", "failed": "bad"}.get(state.standing, ""),
         as_of=f"{from_us(state.as_of_us):%Y-%m-%d %H:%M:%S} UTC",
         figures={name: (_safe(text), _safe(below)) for name, (text, below) in _figures(state).items()},
-        models=[_safe_row(_model_row(cell)) for cell in state.cells],
+        models=[_safe_row(_model_row(cell, is_open_ended=state.is_open_ended)) for cell in state.cells],
         tasks=[_safe_row(row) for cell in state.cells for row in _task_rows(cell)],
         failures=[_safe_row(_failure_row(one, state.run_id)) for one in state.failures],
         over=state.is_over,
@@ -176,8 +176,7 @@ def _budget(state: LiveState) -> tuple[str, str]:
     return dollars(from_pico(least.left)), f"of {dollars(from_pico(least.cap))} for {least.scope}{rest}"
 
 
-def _model_row(cell: LiveCell) -> tuple[str, ...]:
-    left = cell.time_left
+def _model_row(cell: LiveCell, *, is_open_ended: bool) -> tuple[str, ...]:
     return (
         cell.model,
         cell.suite,
@@ -188,8 +187,14 @@ def _model_row(cell: LiveCell) -> tuple[str, ...]:
         _charged(cell.spend),
         NOT_KNOWN if cell.forecast is None else forecast_words(cell.forecast),
         NOT_KNOWN if cell.answers_per_minute is None else f"{cell.answers_per_minute:.0f}",
-        "done" if not cell.n_left else NOT_KNOWN if left is None else f"about {duration(left.expected_s)}",
+        _model_time_left(cell, is_open_ended=is_open_ended),
     )
+
+
+def _model_time_left(cell: LiveCell, *, is_open_ended: bool) -> str:
+    if not cell.n_left:  # waves may draw more answers, and before the first nothing is planned
+        return "done" if cell.n_planned and not is_open_ended else NOT_KNOWN
+    return NOT_KNOWN if cell.time_left is None else f"about {duration(cell.time_left.expected_s)}"
 
 
 def _task_rows(cell: LiveCell) -> list[tuple[str, ...]]:
