@@ -185,6 +185,10 @@ def cost_sentences(one: OneSample) -> Iterator[str]:
         if spend.n_attempts or name == "solving":
             charged = [each.bill.charged_usd for each in one.attempts if each.row.purpose in purposes]
             yield f"{name}: {spend_words(spend, add(usd for usd in charged if usd is not None))}"
+    yield from _otherwise(one)
+
+
+def _otherwise(one: OneSample) -> Iterator[str]:
     solving = [each.bill for each in one.attempts if each.row.purpose == "solve"]
     for question, words in (("batch", "as a batch"), ("no-cache", "without a cache")):
         usd = what_if_usd(solving, question)

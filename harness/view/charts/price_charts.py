@@ -5,7 +5,7 @@ Pure. Data flows price book -> steps of each rate -> `VegaChart`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -28,13 +28,10 @@ Steps = Sequence[tuple[datetime | None, Decimal | None]]
 
 def price_chart(book: PriceBook, provider: str, model: str, now: datetime) -> VegaChart | None:
     """Draw input, cached input and output over time up to an instant; None where none of them has a rate."""
-    steps = {word: rate_steps(book, provider, model, meter) for meter, word in SHOWN.items()}
-    known = {word: found for word, found in steps.items() if any(rate is not None for _, rate in found)}
-    dated = [since for found in known.values() for since, _ in found if since is not None]
+    known = _known_steps(book, provider, model)
     if not known:
         return None
-    first, last = min([*dated, now - _BEFORE]) - _BEFORE, max([*dated, now])
-    data = [datum for word, found in known.items() for datum in _points(word, found, first, last)]
+    data = list(_data(known, now))
     rates = [datum["rate"] for datum in data if datum["rate"] is not None]
     x = {"field": "at", "type": "temporal", "title": None, "scale": {"type": "utc"}, "axis": {"format": "%Y-%m-%d",
          "labelOverlap": "greedy", "tickCount": {"expr": "narrow ? 3 : 6"}}}  # fmt: skip
@@ -65,6 +62,19 @@ def price_chart(book: PriceBook, provider: str, model: str, now: datetime) -> Ve
     )
 
 
+def _known_steps(book: PriceBook, provider: str, model: str) -> dict[str, Steps]:
+    """Give the steps of each meter that has a rate at any time, by its word."""
+    steps = {word: rate_steps(book, provider, model, meter) for meter, word in SHOWN.items()}
+    return {word: found for word, found in steps.items() if any(rate is not None for _, rate in found)}
+
+
+def _data(known: Mapping[str, Steps], now: datetime) -> Iterator[Datum]:
+    dated = [since for found in known.values() for since, _ in found if since is not None]
+    first, last = min([*dated, now - _BEFORE]) - _BEFORE, max([*dated, now])
+    for word, found in known.items():
+        yield from _points(word, found, first, last)
+
+
 def _points(word: str, steps: Steps, first: datetime, last: datetime) -> Iterator[Datum]:
     for since, rate in steps:
         yield {
@@ -78,7 +88,7 @@ def _points(word: str, steps: Steps, first: datetime, last: datetime) -> Iterato
     yield {"meter": word, "at": last.isoformat(), "rate": None if rate is None else float(rate), "said": ""}
 
 
-def _in_words(steps: Iterable[tuple[datetime | None, Decimal | None]]) -> str:
+def _in_words(steps: Steps) -> str:
     return ", ".join(
         ("no price" if rate is None else f"${plain(rate)}") + ("" if since is None else f" from {since:%Y-%m-%d}")
         for since, rate in steps

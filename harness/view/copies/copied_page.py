@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import TypeAlias
@@ -65,6 +65,10 @@ def _is_within(address: str | None) -> bool:
     return address is not None and address.startswith("/")
 
 
+def _asks_server(tag: str, given: Mapping[str, str | None]) -> bool:
+    return tag == "form" or (tag == "script" and (given.get("src") or "").endswith(f"/{_LIVE}"))
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -101,11 +105,11 @@ class _Writer(HTMLParser):
         if self._left_out is not None:
             return
         given = dict(attrs)
-        if tag == "form" or (tag == "script" and (given.get("src") or "").endswith(f"/{_LIVE}")):
+        if _asks_server(tag, given):
             self._left_out = tag
         elif tag == "meta" and "http-equiv" in given:
             return
-        elif tag == "a" and _is_within(given.get("href")) and self._file_of(given["href"] or "") is None:
+        elif tag == "a" and self._leads_out(given.get("href")):
             self._is_text = True
             self._start("span", [(name, value) for name, value in attrs if name in ("title", "lang", "dir")])
         else:
@@ -114,6 +118,10 @@ class _Writer(HTMLParser):
                 self.written.append(f'\n<meta http-equiv="Content-Security-Policy" content="{html.escape(POLICY)}">')
             elif tag == "main":
                 self.written.append(self._note)
+
+    def _leads_out(self, address: str | None) -> bool:
+        """Whether an address is one of the view that is not in the copy."""
+        return address is not None and _is_within(address) and self._file_of(address) is None
 
     def handle_startendtag(self, tag: str, attrs: _Attributes) -> None:
         if self._left_out is None:

@@ -126,7 +126,7 @@ def _failure(row: AttemptRow) -> LiveFailure:
     status = f"HTTP {row.http_status}" if row.http_status else ""
     said = ": ".join(filter(None, (row.error_class or row.status, status, row.error_message)))
     sample = "" if row.sample_id is None else f"{row.task}/{row.sample_id}"
-    repeat = f" epoch {row.epoch}" if row.epoch else ""
+    repeat = f", repeat {row.epoch}" if row.epoch else ""
     return LiveFailure(
         attempt_id=row.attempt_id,
         at_us=row.finished_at_us or row.started_at_us,
