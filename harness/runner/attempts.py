@@ -224,7 +224,10 @@ class RequestSender:
         """Wait for the place of a recorded attempt; one that cannot leave any more is withdrawn."""
         self._limiter.unsettled += 1
         try:
-            return _Admitted(start, attempt_id, await waiter.place)
+            entered_s = await waiter.place
+            if not self._limiter.may_send:  # whoever counts as dead must not send: others ask this sample by now
+                raise SampleLeft
+            return _Admitted(start, attempt_id, entered_s)
         except BaseException:
             self._limiter.give_up(self._line, waiter)
             await asyncio.shield(self._withdraw(attempt_id, start))

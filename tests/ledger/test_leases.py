@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -11,9 +12,9 @@ from sqlalchemy import text
 
 from harness.errors import LedgerError, LedgerUnreachable, RunLockedError, WorkerLost
 from harness.ledger import Ledger
-from harness.ledger.leases.chain_leases import finish, put, standing, take
-from harness.ledger.leases.lease_records import WorkerEnd, WorkerKind, WorkerRecord
-from harness.ledger.leases.worker_rows import beat, end, enlist, expire, needs_a_server, workers
+from harness.ledger.leases.chain_leases import finish, put, standing, states, take
+from harness.ledger.leases.lease_records import SignOfLife, WorkerEnd, WorkerKind, WorkerRecord
+from harness.ledger.leases.worker_rows import beat, end, enlist, expire, needs_a_server, others_in_flight, workers
 from harness.ledger.locks import STANDSTILL_MS
 from tests.support.ledger_rows import Filled, fill, outcome, start
 
@@ -80,9 +81,59 @@ def test_what_a_dead_worker_had_is_taken_again_and_it_may_take_nothing(shared: L
     with pytest.raises(WorkerLost):
         take(shared, dead, {filled.cells[0]: 1})
     with pytest.raises(WorkerLost):
-        beat(shared, dead, concurrency=4, in_flight=0, n_asked=0, n_scored=0)
+        beat(shared, dead, SignOfLife(), concurrency=4)
     again = take(shared, worker(shared), {filled.cells[0]: 2})
     assert [one.n_leases for one in again] == [2, 1]
+
+
+def test_offering_again_waits_for_no_worker_that_is_in_the_middle_of_a_chain(shared: Ledger) -> None:
+    """An upsert locked what was taken until all was offered; a worker that ended its chains meanwhile dead-locked."""
+    filled = offered(shared, 3)
+    only = worker(shared)
+    taken = take(shared, only, {filled.cells[0]: 2})
+    with shared.changing() as connection:
+        ids = {"ids": [one.chain_id for one in taken]}
+        connection.execute(text("SELECT 1 FROM chains WHERE chain_id = ANY(:ids) FOR UPDATE"), ids)
+        with ThreadPoolExecutor(1) as pool:
+            chains = [(filled.cells[0], planned) for planned in filled.planned]
+            pool.submit(put, shared, "run-1", 1, chains, new_tries=True).result(timeout=10)
+    assert standing(shared, "run-1") == {filled.cells[0]: {"asking": 2, "open": 1}}
+
+
+def test_one_that_is_in_the_middle_of_a_write_keeps_nobody_from_giving_up_the_others(shared: Ledger) -> None:
+    """Every heartbeat of the run waits as long as giving up the dead does."""
+    offered(shared)
+    writing, dead = worker(shared, lease_s=-1.0), worker(shared, lease_s=-1.0)
+    with shared.changing() as connection, ThreadPoolExecutor(1) as pool:
+        here = {"worker_id": writing.worker_id}
+        connection.execute(text("SELECT 1 FROM workers WHERE worker_id = :worker_id FOR KEY SHARE"), here)
+        assert pool.submit(expire, shared, "run-1").result(timeout=10) == [dead.worker_id]
+    assert expire(shared, "run-1") == [writing.worker_id]
+
+
+def test_states_are_those_that_any_chain_is_in(shared: Ledger) -> None:
+    filled = offered(shared, 3)
+    assert states(shared, "run-1") == {"open"}
+    only = worker(shared)
+    taken = take(shared, only, {filled.cells[0]: 2})
+    finish(shared, only, {taken[0].chain_id: "done"})
+    assert states(shared, "run-1") == {"open", "asking", "done"}
+    assert states(shared, "run-2") == set()
+
+
+def test_what_others_have_in_flight_counts_until_they_are_given_up(shared: Ledger) -> None:
+    """A start of the server gives everyone a lease's time anew: by the lease alone they counted as gone."""
+    offered(shared)
+    first, second = worker(shared), worker(shared)
+    beat(shared, second, SignOfLife(in_flight=3), concurrency=4)
+    moved = (
+        "UPDATE workers SET heartbeat_at_us = heartbeat_at_us - 10000000000000000, expires_at_us = expires_at_us - 1"
+    )
+    assert others_in_flight(shared, first) == 3
+    with shared.changing() as connection:  # as if the lease had ended, and the server had started since
+        connection.execute(text(f"{moved}00000000 WHERE worker_id = :worker_id"), {"worker_id": second.worker_id})
+    assert expire(shared, "run-1") == []
+    assert others_in_flight(shared, first) == 3
 
 
 async def test_a_worker_that_wakes_after_its_lease_writes_nothing(shared: Ledger) -> None:
@@ -183,14 +234,15 @@ def test_all_places_together_never_exceed_the_concurrency(shared: Ledger) -> Non
     offered(shared)
     first = worker(shared)
 
-    def places(one: WorkerRecord, in_flight: int) -> int:
-        return beat(shared, one, concurrency=5, in_flight=in_flight, n_asked=0, n_scored=0).places
+    def places(one: WorkerRecord, held: int) -> int:
+        return beat(shared, one, SignOfLife(places=held), concurrency=5).places
 
     assert places(first, 0) == 5
     second, scorer = worker(shared), worker(shared, kind="score")
     assert places(second, 0) == 0  # the first has them all in its hands still
-    assert places(first, 5) == 5
-    assert places(first, 1) == 3
+    assert places(first, 5) == 3
+    assert places(second, 0) == 0  # what the first has begun before it heard of that may be in flight
+    assert places(first, 3) == 3
     assert places(second, 0) == 2
     assert places(scorer, 0) == 0
     end(shared, first.worker_id, WorkerEnd(why="nothing is left"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import text
 
 from harness.errors import WorkerLost
-from harness.ledger.leases.lease_records import ChainState, Leased, WorkerRecord
+from harness.ledger.leases.lease_records import CHAIN_STATES, ChainState, Leased, WorkerRecord
 from harness.ledger.ledger import Ledger
 
 CHAINS_PER_STATEMENT = 5_000
@@ -26,23 +26,25 @@ def put(ledger: Ledger, run_id: str, wave: int, chains: Sequence[tuple[int, int]
         new_tries: samples that failed for good are asked again; chains that are done are open again, too.
     """
     again = "chains.state IN ('left', 'done')" if new_tries else "chains.state = 'left'"
-    query = f"""
+    offered = "unnest(CAST(:cells AS bigint[]), CAST(:planned AS bigint[]))"
+    # two statements: an upsert would lock what workers of an earlier session have taken, until all is offered
+    opened = f"""
+        UPDATE chains SET state = 'open', worker_id = NULL, n_leases = 0, new_tries = :new_tries
+        FROM {offered} AS offered (cell_id, planned_id)
+        WHERE chains.cell_id = offered.cell_id AND chains.planned_id = offered.planned_id AND {again}
+    """
+    made = f"""
         INSERT INTO chains (run_id, cell_id, planned_id, wave, state, n_leases, new_tries)
         SELECT :run_id, cell_id, planned_id, :wave, 'open', 0, :new_tries
-        FROM unnest(CAST(:cells AS bigint[]), CAST(:planned AS bigint[])) WITH ORDINALITY
-            AS offered (cell_id, planned_id, place)
-        ORDER BY place
-        ON CONFLICT (cell_id, planned_id) DO UPDATE
-            SET state = 'open', worker_id = NULL, n_leases = 0, new_tries = excluded.new_tries WHERE {again}
+        FROM {offered} WITH ORDINALITY AS offered (cell_id, planned_id, place)
+        ORDER BY place ON CONFLICT (cell_id, planned_id) DO NOTHING
     """
     with ledger.changing() as connection:
         for start in range(0, len(chains), CHAINS_PER_STATEMENT):
             cells, planned = zip(*chains[start : start + CHAINS_PER_STATEMENT], strict=True)
-            connection.execute(
-                text(query),
-                {"run_id": run_id, "wave": wave, "cells": list(cells), "planned": list(planned),
-                 "new_tries": int(new_tries)},
-            )  # fmt: skip
+            values = {"cells": list(cells), "planned": list(planned), "new_tries": int(new_tries)}
+            connection.execute(text(opened), values)
+            connection.execute(text(made), {**values, "run_id": run_id, "wave": wave})
 
 
 def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_score: bool = False) -> list[Leased]:
@@ -103,11 +105,13 @@ def finish(ledger: Ledger, worker: WorkerRecord, ended: Mapping[int, ChainState]
     """
     if not ended:
         return
+    # the worker's row first, as in `expire`: two that lock its chains in different orders would wait for each other
     query = """
+        WITH here AS (SELECT worker_id FROM workers WHERE worker_id = :worker_id FOR KEY SHARE)
         UPDATE chains SET state = became.state, worker_id = CASE became.state WHEN 'done' THEN chains.worker_id END
         FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[])) AS became (chain_id, state)
         WHERE chains.chain_id = became.chain_id AND chains.worker_id = :worker_id
-            AND (chains.state = 'asking' OR chains.state = 'scoring')
+            AND (chains.state = 'asking' OR chains.state = 'scoring') AND EXISTS (SELECT 1 FROM here)
     """
     with ledger.changing() as connection:
         connection.execute(
@@ -124,6 +128,16 @@ def standing(ledger: Ledger, run_id: str) -> dict[int, dict[ChainState, int]]:
     for row in found:
         counts.setdefault(row.cell_id, {})[row.state] = row.n
     return counts
+
+
+def states(ledger: Ledger, run_id: str) -> set[ChainState]:
+    """Say which states any chain of a run is in, without counting them: whoever waits asks it again and again."""
+    query = """
+        SELECT state FROM unnest(CAST(:known AS text[])) AS known (state)
+        WHERE EXISTS (SELECT 1 FROM chains WHERE chains.run_id = :run_id AND chains.state = known.state)
+    """
+    with ledger.reading() as connection:
+        return set(connection.execute(text(query), {"run_id": run_id, "known": list(CHAIN_STATES)}).scalars())
 
 
 def failures(ledger: Ledger, cell_ids: Sequence[int]) -> int | None:

@@ -127,6 +127,22 @@ class WorkerEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignOfLife:
+    """What a worker says of itself when it says that it lives.
+
+    Attributes:
+        places: requests that it may have in flight until it hears more, whatever it hears then.
+        in_flight: requests that it has in flight.
+        n_asked, n_scored: chains that it finished.
+    """
+
+    places: int = 0
+    in_flight: int = 0
+    n_asked: int = 0
+    n_scored: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
     """What a worker hears when it says that it lives.
 

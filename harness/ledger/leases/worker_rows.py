@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Literal
 
 from sqlalchemy import Connection, text
@@ -17,6 +18,7 @@ from harness.ledger.encoding import canonical_json
 from harness.ledger.leases.lease_records import (
     Beat,
     DriverRecord,
+    SignOfLife,
     WorkerEnd,
     WorkerKind,
     WorkerRecord,
@@ -79,17 +81,16 @@ _OTHERS = f"""
 def beat(
     ledger: Ledger,
     worker: WorkerRecord,
+    sign: SignOfLife,
     *,
     concurrency: int,
-    in_flight: int,
-    n_asked: int,
-    n_scored: int,
     lease_s: float = LEASE_S,
 ) -> Beat:
     """Say that a worker lives, and hear how many requests it may have in flight.
 
     The run's concurrency is shared out evenly among those who ask. A share that shrinks is free for others only when
-    what is in flight has left, so that all together never have more in flight than was asked for.
+    its worker has heard of it and what is in flight has left, which it says with a later beat: all together never have
+    more in flight than was asked for.
 
     Raises:
         WorkerLost: it counts as dead.
@@ -99,7 +100,7 @@ def beat(
         here = {"worker_id": worker.worker_id, "run_id": worker.run_id}
         others = connection.execute(text(_OTHERS), here).one()
         share = _share(concurrency, int(others.n_asking), int(others.rank)) if worker.kind != "score" else 0
-        places = max(min(share, concurrency - int(others.taken)), in_flight, 0)
+        places = max(min(share, concurrency - int(others.taken)), 0)
         changed = connection.execute(
             text(f"""
                 UPDATE workers SET heartbeat_at_us = {NOW_US}, expires_at_us = {NOW_US} + :lease_us, places = :places,
@@ -110,9 +111,13 @@ def beat(
                     (SELECT array_agg(other.detail) FROM workers AS other WHERE other.run_id = :run_id
                         AND other.worker_id <> :worker_id AND other.detail LIKE '%"session_us"%') AS told
             """),
-            {**here, "lease_us": round(lease_s * 1e6), "places": places, "in_flight": in_flight, "n_asked": n_asked,
-             "n_scored": n_scored},
-        ).one_or_none()  # fmt: skip
+            {
+                **here,
+                **asdict(sign),
+                "lease_us": round(lease_s * 1e6),
+                "places": max(places, sign.places, sign.in_flight),
+            },
+        ).one_or_none()
     if changed is None:
         raise WorkerLost(worker.worker_id, database=ledger.database)
     session_us = changed.session_us or 0
@@ -141,11 +146,11 @@ def expire(ledger: Ledger, run_id: str) -> list[int]:
     """
     with ledger.changing() as connection:
         _one_at_a_time(connection, run_id)
-        # FOR UPDATE waits for a write that such a worker is in the middle of; after it the worker has no right to any
+        # one that is in the middle of a write is given up at a later look: all the others' heartbeats would wait for it
         found = connection.execute(
             text(
                 f"SELECT worker_id FROM workers WHERE run_id = :run_id AND {_ALIVE} AND {_SILENT}"
-                " ORDER BY worker_id FOR UPDATE"
+                " ORDER BY worker_id FOR UPDATE SKIP LOCKED"
             ),
             {"run_id": run_id},
         ).scalars()
@@ -253,7 +258,7 @@ def others_in_flight(ledger: Ledger, worker: WorkerRecord) -> int | None:
     """
     query = f"""
         SELECT sum(in_flight) FROM workers WHERE run_id = :run_id AND worker_id <> :worker_id AND kind <> 'score'
-            AND {_ALIVE} AND expires_at_us > {NOW_US}
+            AND {_ALIVE} AND NOT {_SILENT}
     """
     with ledger.reading() as connection:
         found = connection.execute(text(query), {"run_id": worker.run_id, "worker_id": worker.worker_id}).scalar_one()

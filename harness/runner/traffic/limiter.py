@@ -8,6 +8,8 @@ equals the one asked. A place that is given back goes to the next in line at onc
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -18,6 +20,11 @@ from harness.runner.traffic.gate import NO_HEADERS
 _AHEAD_S = 0.05
 """How long before its place comes free a request is told so: longer than a commit of the ledger takes."""
 _COUNTED_S = 0.25
+
+
+def _running_s() -> float:
+    """Seconds by a clock that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class PacedGate(Protocol):
@@ -136,15 +143,28 @@ class ConcurrencyLimiter:
     Attributes:
         in_flight, most_in_flight: requests under way now, and at most so far.
         unsettled: attempts in the ledger that are not settled yet; each still holds its reservation.
+        sends_until_s: by `clock`, when the right to send ends unless it is renewed: a worker that stood still for
+            longer than its lease counts as dead, and another one may have asked since what it has waiting here.
     """
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, *, clock: Callable[[], float] = _running_s) -> None:
         self.concurrency = concurrency
+        self.clock = clock
+        self.sends_until_s = math.inf
         self.in_flight = 0
         self.most_in_flight = 0
         self.unsettled = 0
         self._lines: deque[WaitingLine] = deque()  # those with someone waiting, the one served longest ago first
         self._watching: list[asyncio.Future[None]] = []
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the right to send lasts."""
+        return self.sends_until_s == math.inf or self.clock() < self.sends_until_s
+
+    @property
+    def _has_place(self) -> bool:
+        return self.in_flight < self.concurrency and self.may_send
 
     def line_up(self, line: WaitingLine, tokens: int, *, first: bool = False) -> Waiter:
         """Line up for a place; `first` = at the front, for a request whose attempt is recorded already."""
@@ -152,7 +172,7 @@ class ConcurrencyLimiter:
         if line.closed:
             waiter.refuse()
             return waiter
-        if not line.waiting and self.in_flight < self.concurrency and line.gate.wait_s(tokens) == 0.0:
+        if not line.waiting and self._has_place and line.gate.wait_s(tokens) == 0.0:
             waiter.give(self._take(line, tokens))
             return waiter
         line.join(waiter, first=first)
@@ -223,7 +243,7 @@ class ConcurrencyLimiter:
     def _admit(self) -> None:
         """Give free places away, line by line in turn, in each line first come first served."""
         n_shut = 0
-        while n_shut < len(self._lines) and self.in_flight < self.concurrency:
+        while n_shut < len(self._lines) and self._has_place:
             line = self._lines.popleft()
             n_shut = 0 if self._admit_first(line) else n_shut + 1
             if line.waiting:

@@ -258,13 +258,14 @@ class DrivenRun:
     def _offer(self) -> None:
         """Offer the chains of this wave that are not finished yet."""
         known = self._plan.outcomes("solve")
-        for model in self.models:
-            firsts = [
-                model.key(chain[0])
-                for chain in model.waiting
-                if not all(self._is_finished(model.key(item), known) for item in chain)
-            ]
-            put(self._ledger, self._run_id, self._wave, firsts, new_tries=self._retry_failed)
+        firsts = [
+            model.key(chain[0])
+            for model in self.models
+            for chain in model.waiting
+            if not all(self._is_finished(model.key(item), known) for item in chain)
+        ]
+        # all models at once: a worker that finds nothing more to take concludes that nothing is left
+        put(self._ledger, self._run_id, self._wave, firsts, new_tries=self._retry_failed)
         for model in self.models:
             model.waiting.clear()
         self._wave += 1

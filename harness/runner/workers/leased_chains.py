@@ -66,6 +66,7 @@ class LeasedChains:
     Attributes:
         n_asked, n_scored: chains done.
         n_open: taken and not ended.
+        has_taken: anything, ever.
         to_score: answered chains that nobody has begun to score.
     """
 
@@ -82,6 +83,7 @@ class LeasedChains:
         self.n_asked = 0
         self.n_scored = 0
         self.n_open = 0
+        self.has_taken = False
         self.to_score: deque[Work] = deque()
         self._known = known
         self._queues = queues
@@ -122,6 +124,7 @@ class LeasedChains:
         for work in taken:
             (self.to_score if work.leased.to_score else self.waiting(self.queue_of(work))).append(work)
         self.n_open += len(taken)
+        self.has_taken = self.has_taken or bool(taken)
         return len(taken)
 
     def _lacking(self, most_per_model: int) -> dict[int, int]:

@@ -12,8 +12,8 @@ import os
 from collections.abc import Sequence
 
 from harness.errors import BudgetReached, LedgerError, LedgerUnreachable, WorkerLost
-from harness.ledger.leases.chain_leases import standing
-from harness.ledger.leases.lease_records import ChainState, WorkerEnd
+from harness.ledger.leases.chain_leases import states
+from harness.ledger.leases.lease_records import ChainState, SignOfLife, WorkerEnd
 from harness.ledger.leases.worker_rows import beat, drain, expire
 from harness.ledger.reading.underway.live_rows import run_holder
 from harness.runner.endings import FINISHED
@@ -73,6 +73,7 @@ class WorkerSession:
         self._n_scorers = 2 * len(os.sched_getaffinity(0))
         self._is_beat_due = False
         self._ended = ""
+        self._ends_with_driver = False
         self.interrupted = False
 
     async def run(self) -> WorkerEnd:
@@ -115,7 +116,7 @@ class WorkerSession:
             self._cancel()
             return
         self.interrupted = True
-        self._stop("told to stop")
+        self._stop("nothing is left" if self._ends_with_driver and not self._chains.n_open else "told to stop")
 
     def _stop(self, why: str) -> None:
         self._ended = self._ended or why
@@ -173,16 +174,14 @@ class WorkerSession:
         await self._stops.tell()  # before the chains of such models are left, from which the driver concludes
         chains.give_back(stopped_only=True)
         await chains.flush()
-        heard = await asyncio.to_thread(
-            beat,
-            self._ledger,
-            self._worker,
-            concurrency=self._context.options.concurrency,
-            in_flight=limiter.unsettled,
-            n_asked=chains.n_asked,
-            n_scored=chains.n_scored,
-            lease_s=self._lease_s,
+        sign = SignOfLife(
+            places=limiter.concurrency, in_flight=limiter.unsettled, n_asked=chains.n_asked, n_scored=chains.n_scored
         )
+        asked_at_s, concurrency = limiter.clock(), self._context.options.concurrency
+        heard = await asyncio.to_thread(
+            beat, self._ledger, self._worker, sign, concurrency=concurrency, lease_s=self._lease_s
+        )
+        limiter.sends_until_s = asked_at_s + self._lease_s  # by the server's clock the lease ends no earlier
         if heard.run_status != "running":
             is_done = heard.run_status in FINISHED
             self._stop("nothing is left" if is_done else "the run was stopped")
@@ -200,19 +199,22 @@ class WorkerSession:
         """Look whether anything may still come to this worker; give up the dead, whose work it could take."""
         run_id = self._worker.run_id
         await asyncio.to_thread(expire, self._ledger, run_id)
-        counts = await asyncio.to_thread(standing, self._ledger, run_id)
-        states = {state for by_state in counts.values() for state in by_state}
+        found = await asyncio.to_thread(states, self._ledger, run_id)
         stopped = [queue.stopped_by for queue in self._queues]
         kind = self._worker.kind
-        if kind != "score" and all(stopped) and (kind == "ask" or not states & {"answered", "scoring"}):
+        if kind != "score" and all(stopped) and (kind == "ask" or not found & {"answered", "scoring"}):
             self._stop(f"stopped: {stopped[0]}".splitlines()[0])
             return
-        if states - self._others_states:
+        if found - self._others_states:
             return
-        if states and self._offers_all_at_once:
+        is_all_offered = bool(found) and self._offers_all_at_once
+        if is_all_offered and self._chains.has_taken:
             self._stop("nothing is left")
         elif await asyncio.to_thread(run_holder, self._ledger, run_id) is None:
-            self._stop(f"nobody drives this run: benchtab run --resume {run_id} --workers N goes on with it")
+            hint = f"nobody drives this run: benchtab run --resume {run_id} --workers N goes on with it"
+            self._stop("nothing is left" if is_all_offered else hint)
+        else:  # chains of an earlier session, maybe, while the driver is still to offer those of this one
+            self._ends_with_driver = is_all_offered
 
     @property
     def _others_states(self) -> set[ChainState]:
