@@ -126,12 +126,11 @@ def test_what_others_have_in_flight_counts_until_they_are_given_up(shared: Ledge
     offered(shared)
     first, second = worker(shared), worker(shared)
     beat(shared, second, SignOfLife(in_flight=3), concurrency=4)
-    moved = (
-        "UPDATE workers SET heartbeat_at_us = heartbeat_at_us - 10000000000000000, expires_at_us = expires_at_us - 1"
-    )
     assert others_in_flight(shared, first) == 3
-    with shared.changing() as connection:  # as if the lease had ended, and the server had started since
-        connection.execute(text(f"{moved}00000000 WHERE worker_id = :worker_id"), {"worker_id": second.worker_id})
+    moved = "heartbeat_at_us = 0, expires_at_us = expires_at_us - 100 * 1000000"
+    with shared.changing() as connection:  # a lease that has ended, but not yet since the server started
+        here = {"worker_id": second.worker_id}
+        connection.execute(text(f"UPDATE workers SET {moved} WHERE worker_id = :worker_id"), here)
     assert expire(shared, "run-1") == []
     assert others_in_flight(shared, first) == 3
 

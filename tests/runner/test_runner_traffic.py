@@ -92,6 +92,22 @@ async def test_who_gives_up_neither_keeps_a_place_nor_gets_one() -> None:
     assert limiter.in_flight == 1
 
 
+async def test_whoever_stood_still_for_longer_than_its_lease_lets_nobody_go_before_it_is_heard_of() -> None:
+    """Others ask its samples by then: what was recorded and waited here left once it woke."""
+    clock = Clock()
+    limiter, line = ConcurrencyLimiter(1, clock=clock), _line()
+    limiter.sends_until_s = clock() + 30.0
+    first = limiter.line_up(line, 1)
+    recorded = limiter.line_up(line, 1, first=True)
+    clock.now_s += 30.0
+    limiter.leave(line, first.place.result())
+    assert not limiter.may_send
+    assert not recorded.place.done()
+    limiter.sends_until_s = clock() + 30.0
+    limiter.resize(1)
+    assert recorded.place.done()
+
+
 async def test_a_closed_lane_turns_everyone_away() -> None:
     limiter, line, other = ConcurrencyLimiter(1), _line(), _line()
     held, waiting = limiter.line_up(line, 1), limiter.line_up(line, 1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from harness.ledger.leases.chain_leases import standing
 from harness.ledger.leases.lease_records import WorkerEnd
 from harness.ledger.leases.worker_rows import end, workers
 from harness.ledger.reading.attempt_rows import attempt_rows
-from harness.models import parse_model
+from harness.models import ModelSpec, parse_model
 from harness.pricing.price_files import load_price_book
 from harness.rendering.progress import Counts, ProgressDisplay
 from harness.runner import RunResult, RunSpec, SessionOptions, run_suites
+from harness.runner.session_setup import usual_planner
+from harness.runner.wave_loop import Wave, WavePlanner
 from harness.runner.workers.engines import MOST_QUICK, LocalProcesses, OthersWorkers, local_processes
 from tests.support.answering import answering, chat
 from tests.support.command_lines import said_here
@@ -201,6 +204,46 @@ def test_a_worker_that_was_taken_for_dead_ends_with_that_and_its_answer_is_possi
     assert made.result.status == "complete"
     assert len(asked.bodies) == 2, "what was settled is not asked again"
     assert {state for by_state in standing(shared, "run-1").values() for state in by_state} == {"done"}
+
+
+@dataclass
+class OfferedLate:
+    """Gives its first wave when a worker has looked for work, which it does between two signs of life."""
+
+    run: WavePlanner
+    ledger: Ledger
+    n_workers_before: int
+
+    def next_wave(self, stuck: Collection[ModelSpec]) -> Wave | None:
+        wave = self.run.next_wave(stuck)
+        while wave is not None and not self._has_looked():
+            pass  # a look at the ledger takes its time
+        return wave
+
+    def n_to_come(self, model: ModelSpec) -> int:
+        return self.run.n_to_come(model)
+
+    def _has_looked(self) -> bool:
+        new = workers(self.ledger, "run-1")[self.n_workers_before :]
+        assert all(one.end is None for one in new), "it waits for its driver"
+        return any(one.heartbeat_at_us > one.started_at_us + 1_000_000 for one in new)
+
+
+@pytest.mark.postgres
+def test_a_worker_that_comes_before_its_driver_offers_the_rest_of_a_run_waits_for_it(
+    shared: Ledger, postgres_url: str, tmp_path: Path
+) -> None:
+    """It saw that all chains of the session before were done, and ended: nothing is left."""
+    suite = number_suite(tmp_path, 2)
+    with answering(lambda number: (200, chat("1")) if number != 1 else (400, b"{}")) as asked:
+        driven(suite, [MODEL], postgres_url, kinds=("all",), base_url=asked.url, concurrency=1)
+        n_before = len(workers(shared, "run-1"))
+        made = driven(
+            suite, [MODEL], postgres_url, kinds=("all",), base_url=asked.url, concurrency=1, retry_failed=True,
+            planner=lambda plan: OfferedLate(usual_planner(plan), shared, n_before),
+        )  # fmt: skip
+    assert [(one.n_asked, one.ended.why) for one in made.workers] == [(1, "nothing is left")]
+    assert counted(made.result) == [(2, 0, 0)]
 
 
 # local processes
