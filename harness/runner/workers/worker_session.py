@@ -182,12 +182,14 @@ class WorkerSession:
             beat, self._ledger, self._worker, sign, concurrency=concurrency, lease_s=self._lease_s
         )
         limiter.sends_until_s = asked_at_s + self._lease_s  # by the server's clock the lease ends no earlier
-        if heard.run_status != "running":
-            is_done = heard.run_status in FINISHED
-            self._stop("nothing is left" if is_done else "the run was stopped")
+        self._heed(heard.run_status)
         await self._stops.hear(heard)
         limiter.resize(heard.places)
         self._ahead = max(LEAST_AHEAD, 2 * heard.places)
+
+    def _heed(self, run_status: str) -> None:
+        if run_status != "running":
+            self._stop("nothing is left" if run_status in FINISHED else "the run was stopped")
 
     async def _feed(self) -> None:
         if await self._chains.refill(self._ahead, self._n_scorers):
@@ -211,6 +213,9 @@ class WorkerSession:
         if is_all_offered and self._chains.has_taken:
             self._stop("nothing is left")
         elif await asyncio.to_thread(run_holder, self._ledger, run_id) is None:
+            run = await asyncio.to_thread(self._ledger.run, run_id)
+            if run is not None:
+                self._heed(run.status)  # its driver may have ended it since the last beat: then that is the reason
             hint = f"nobody drives this run: benchtab run --resume {run_id} --workers N goes on with it"
             self._stop("nothing is left" if is_all_offered else hint)
         else:  # chains of an earlier session, maybe, while the driver is still to offer those of this one
