@@ -246,6 +246,15 @@ def test_a_worker_that_comes_before_its_driver_offers_the_rest_of_a_run_waits_fo
     assert counted(made.result) == [(2, 0, 0)]
 
 
+@pytest.mark.postgres
+def test_workers_without_a_place_keep_no_chain_from_those_who_have_one(postgres_url: str, tmp_path: Path) -> None:
+    suite = number_suite(tmp_path, 9)
+    with answering(lambda _: (200, chat("1"))) as asked:
+        made = driven(suite, [MODEL], postgres_url, kinds=("all",) * 4, base_url=asked.url, concurrency=1)
+    assert made.result.status == "complete"
+    assert len(asked.bodies) == 9
+
+
 # local processes
 
 

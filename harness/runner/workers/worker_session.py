@@ -69,7 +69,7 @@ class WorkerSession:
         self._is_over = False
         self._is_draining = False
         self._away_since_s: float | None = None
-        self._ahead = LEAST_AHEAD
+        self._ahead = 0
         self._n_scorers = 2 * len(os.sched_getaffinity(0))
         self._is_beat_due = False
         self._ended = ""
@@ -185,7 +185,8 @@ class WorkerSession:
         self._heed(heard.run_status)
         await self._stops.hear(heard)
         limiter.resize(heard.places)
-        self._ahead = max(LEAST_AHEAD, 2 * heard.places)
+        # what it could not ask must not be kept from those who have places
+        self._ahead = max(LEAST_AHEAD, 2 * heard.places) if heard.places else 0
 
     def _heed(self, run_status: str) -> None:
         if run_status != "running":
