@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from harness.errors import LedgerUnreachable, RunLockedError, WorkerLost
 from harness.ledger import Ledger
@@ -88,6 +88,24 @@ def test_a_share_of_the_answers_has_the_bill_forecast_again(postgres_url: str, s
     driven(number_suite(tmp_path, 80), ["sim/direct"], postgres_url)
     stages = {record.basis["stage"] for record in shared.forecasts(["run-1"])}
     assert stages == {"start", "share"}
+
+
+@pytest.mark.postgres
+def test_a_worker_asks_for_chains_that_there_are_not_with_its_heartbeat_only(postgres_url: str, tmp_path: Path) -> None:
+    """With the queue empty, each answer that came had the ledger searched for more, by every worker."""
+    statements: list[str] = []
+
+    def note(_1: object, _2: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        driven(number_suite(tmp_path, 60), ["sim/direct"], postgres_url, kinds=("all",))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    n_taken = sum("SKIP LOCKED" in statement for statement in statements)
+    n_beats = sum("SET heartbeat_at_us" in statement for statement in statements)
+    assert 0 < n_taken <= 60 / 4 + 2 * n_beats
 
 
 @pytest.mark.postgres

@@ -7,7 +7,7 @@ thread beside the event loop, a few round trips for many requests.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -91,6 +91,7 @@ class LeasedChains:
         self._queue_of = {cell_id: queue for queue in queues for cell_id in queue.cell_ids.values()}
         self._chains = {_first_id(queue, chain): chain for queue in queues[:1] for chain in prepared.chains}
         self._ended: dict[int, ChainState] = {}
+        self._dry: set[tuple[int, bool]] = set()  # (cell id, to score) of which the ledger had fewer than were wanted
 
     def waiting(self, queue: ModelQueue) -> deque[Work]:
         """Chains of a model that nobody has begun."""
@@ -104,6 +105,10 @@ class LeasedChains:
     def n_waiting(self) -> int:
         """Chains that nobody has begun."""
         return len(self.to_score) + sum(len(self.waiting(queue)) for queue in self._queues)
+
+    def look_again(self) -> None:
+        """Ask for chains of all cells again, of those as well of which there were no more: others may have come."""
+        self._dry.clear()
 
     async def refill(self, most_per_model: int, most_to_score: int) -> int:
         """Take more chains where few are left: to be asked, and to be scored where nothing waits to be asked.
@@ -136,10 +141,14 @@ class LeasedChains:
         return found
 
     async def _taken(self, wanted: dict[int, int], *, to_score: bool = False) -> list[Work]:
+        wanted = {cell_id: most for cell_id, most in wanted.items() if (cell_id, to_score) not in self._dry}
         return await asyncio.to_thread(self._take, wanted, to_score) if wanted else []
 
     def _take(self, wanted: dict[int, int], to_score: bool) -> list[Work]:
         taken = [self._work(one) for one in take(self.ledger, self.worker, wanted, to_score=to_score)]
+        came = Counter(work.leased.cell_id for work in taken)
+        # asked again with every answer, an empty queue would cost more than all leases before
+        self._dry.update((cell_id, to_score) for cell_id, most in wanted.items() if came[cell_id] < most)
         if taken:
             self._known.learn(self.ledger, self.worker.run_id, taken)
         return taken

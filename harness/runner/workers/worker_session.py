@@ -174,6 +174,7 @@ class WorkerSession:
         await self._stops.tell()  # before the chains of such models are left, from which the driver concludes
         chains.give_back(stopped_only=True)
         await chains.flush()
+        chains.look_again()
         sign = SignOfLife(
             places=limiter.concurrency, in_flight=limiter.unsettled, n_asked=chains.n_asked, n_scored=chains.n_scored
         )
