@@ -51,11 +51,6 @@ def question_address(run_id: str, planned_id: int) -> str:
     return f"{run_address(run_id)}/questions/{planned_id}"
 
 
-def compare_address(base: str, head: str, **chosen: str | Iterable[str]) -> str:
-    """Address of two runs compared; `chosen` may name a model of each."""
-    return with_query(COMPARE, {"base": base, "head": head, **chosen})
-
-
 def price_address(provider: str, model: str) -> str:
     """Address of a model's prices."""
     return f"{PRICES}/{as_part(provider)}/{as_part(model)}"
