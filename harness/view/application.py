@@ -15,6 +15,7 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -27,6 +28,7 @@ from harness.view.live.live_route import live_route
 from harness.view.menu import PAGES
 from harness.view.page_addresses import named
 from harness.view.page_values import Asked, NotThere, Page, Shown, Sources
+from harness.view.problems import Unforeseen, problem_page
 from harness.view.templating import render
 
 if TYPE_CHECKING:
@@ -45,7 +47,11 @@ def make_application(sources: Sources, pages: Sequence[Page] = PAGES) -> Starlet
     """Make the application over one ledger; who may ask it is decided around it (`guard`)."""
     own = (Route("/assets/{name}", _asset), live_route(sources))
     routes = [*own, *(_route(page, sources, pages) for page in pages)]
-    return Starlette(routes=routes, exception_handlers={404: lambda request, _: _nothing_here(request)})
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Unforeseen)],
+        exception_handlers={404: lambda request, _: _nothing_here(request)},
+    )
 
 
 def _route(page: Page, sources: Sources, pages: Sequence[Page]) -> Route:
@@ -63,10 +69,8 @@ def _answer(page: Page, sources: Sources, pages: Sequence[Page], request: Reques
         shown = page.make(asked)
         if form := asked.one("format"):
             return _file(shown, form, asked.one("table"))
-    except NotThere as error:
-        return _problem(error, 404)
     except HarnessError as error:
-        return _problem(error, 400)
+        return problem_page(error)
     return HTMLResponse(
         render(
             shown.template,
@@ -115,13 +119,8 @@ def _text(pieces: Iterator[str], filename: str) -> Response:
     return StreamingResponse(written, media_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _problem(error: HarnessError, status: int) -> HTMLResponse:
-    return HTMLResponse(render("problem.html.j2", title="Not found" if status == 404 else "Cannot be shown",
-                               problem=str(error)), status_code=status)  # fmt: skip
-
-
 def _nothing_here(request: Request) -> Response:
-    return _problem(NotThere("there is no such page", where=request.url.path, fix="start at /"), 404)
+    return problem_page(NotThere("there is no such page", where=request.url.path, fix="start at /"))
 
 
 async def _asset(request: Request) -> Response:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.documents.stream import RowStream
 from harness.documents.table import Table
 from harness.errors import HarnessError
 from harness.ledger import Ledger, RunRecord
 from harness.pricing.book import PriceBook
-from harness.view.answers.kept_comparisons import KeptComparisons
 from harness.view.answers.run_indexes import RunIndexes
-from harness.view.live.readers import Readers
+from harness.view.last_used import LastUsed
 from harness.view.page_addresses import with_query
+
+if TYPE_CHECKING:
+    from harness.reports.compare.comparison import Comparison
+    from harness.view.kept_reports import KeptReport
+    from harness.view.live.run_reader import RunReader
+    from harness.view.run_summaries import RunSummaries
 
 _LONGEST_ID = 18
 """Digits that fit into 64 bits whatever they are."""
@@ -36,16 +41,19 @@ class Sources:
         book: the prices in force.
         reread: gives the prices as their files are now; None = they stay as they are.
         samples: indexes of the runs that are looked at.
-        readers: of runs that are looked at while they go on.
-        comparisons: those that were asked for last.
+        readers: of runs that are looked at while they go on; pages, events and programs share them.
+        comparisons, reports: those that were asked for last.
+        summaries: of all runs, at the prices that were asked for last.
     """
 
     ledger: Ledger
     book: PriceBook
     reread: Callable[[], PriceBook] | None = None
     samples: RunIndexes = field(default_factory=RunIndexes)
-    readers: Readers = field(default_factory=Readers)
-    comparisons: KeptComparisons = field(default_factory=KeptComparisons)
+    readers: LastUsed[RunReader] = field(default_factory=lambda: LastUsed(8))
+    comparisons: LastUsed[Comparison] = field(default_factory=lambda: LastUsed(4))
+    reports: LastUsed[KeptReport] = field(default_factory=lambda: LastUsed(6))
+    summaries: LastUsed[RunSummaries] = field(default_factory=lambda: LastUsed(1))
 
     def now(self) -> Sources:
         """Give the sources with the prices of this moment.

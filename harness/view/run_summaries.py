@@ -11,7 +11,6 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from weakref import WeakKeyDictionary
 
 from harness.errors import HarnessError
 from harness.ledger import Ledger, RunRecord
@@ -73,16 +72,11 @@ class RunSummaries:
         self._changed = threading.Condition()
         self._known: dict[str, _Known] = {}
         self._changed_at: dict[str, int] = {}
-        self._heads: Heads | None = None
+        self._first_heads = self._heads = heads(ledger)
         self._look = 0
         self._wanted: list[tuple[str, Standing]] = []
         self._worker: threading.Thread | None = None
         self._failure: HarnessError | None = None
-
-    @property
-    def price_book_sha256(self) -> str:
-        """Digest of the prices that they rest on."""
-        return self._book.sha256
 
     def of(self, runs: Sequence[RunRecord], *, patience_s: float | None = PATIENCE_S) -> Mapping[str, RunSummary]:
         """Give what is known of these runs, by id; those that take longer than the patience are absent.
@@ -107,16 +101,20 @@ class RunSummaries:
                 if (known := self._known.get(run_id)) and (self._is_fresh(run_id, at) or at[0] == "running")
             }
 
-    def standing(self, run: RunRecord) -> tuple[Standing, int]:
-        """Give what stays the same while nothing of a run changes."""
+    def standing(self, run: RunRecord) -> tuple[Standing, Heads, int]:
+        """Give what stays the same while nothing of a run changes, and differs whenever something has.
+
+        Looks are counted anew where prices change: the ledger as it was at the first one tells those counts apart.
+        """
         n_open = under_way_counts(self._ledger).get(run.run_id, 0)
         with self._changed:
             self._look_again()
-            return (run.status, run.finished_at_us, n_open), self._changed_at.get(run.run_id, 0)
+            at = run.status, run.finished_at_us, n_open
+            return at, self._first_heads, self._changed_at.get(run.run_id, 0)
 
     def _look_again(self) -> None:
         now = heads(self._ledger)
-        if self._heads is not None and now != self._heads:
+        if now != self._heads:
             self._look += 1
             self._changed_at |= dict.fromkeys(changed_runs(self._ledger, self._heads), self._look)
         self._heads = now
@@ -185,13 +183,6 @@ def _summary(rows: Sequence[SpendRow], forecast: KeptForecast | None) -> RunSumm
     )
 
 
-_MADE: WeakKeyDictionary[Ledger, RunSummaries] = WeakKeyDictionary()
-"""Those of the ledgers that this process has open."""
-
-
 def run_summaries(sources: Sources) -> RunSummaries:
     """Give the summaries of a ledger, the same every time while the prices are."""
-    found = _MADE.get(sources.ledger)
-    if found is None or found.price_book_sha256 != sources.book.sha256:
-        found = _MADE[sources.ledger] = RunSummaries(sources.ledger, sources.book)
-    return found
+    return sources.summaries.of(sources.book.sha256, lambda: RunSummaries(sources.ledger, sources.book))

@@ -22,7 +22,8 @@ from harness.pricing.price_files import load_price_book
 from harness.reports.compare.comparison import Comparison, Thresholds
 from harness.reports.compare.run_comparison import compare_runs
 from harness.runner import RunSpec, run_suites
-from harness.view.answers.kept_comparisons import KeptComparisons
+from harness.view.answers.kept_comparisons import kept_comparison
+from harness.view.page_values import Sources
 from tests.support.command_lines import said_here
 from tests.support.runs import Watcher, observing
 from tests.support.viewed import viewer
@@ -197,16 +198,17 @@ def test_what_cannot_be_compared_is_told_as_text(compared: TestClient, address: 
 def test_a_comparison_is_made_again_only_when_its_ledger_changed(two_runs: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     copy.write_bytes(two_runs.read_bytes())
-    kept, made = KeptComparisons(), list[Comparison]()
+    made = list[Comparison]()
     runs, book = ("first", "second"), load_price_book()
     with Ledger.open(copy, create=False) as ledger:
+        sources = Sources(ledger=ledger, book=book)
 
         def make() -> Comparison:
             made.append(compare_runs(ledger, book, *runs, Thresholds()))
             return made[-1]
 
-        assert kept.of(ledger, runs, "", make) is kept.of(ledger, runs, "", make)
+        assert kept_comparison(sources, runs, "", make) is kept_comparison(sources, runs, "", make)
         spec = RunSpec(suites=("starter",), models=(parse_model("sim/direct"),), limit=1)
         run_suites(spec, ledger=ledger, book=book, observe=observing(Watcher()), run_id="third")
-        kept.of(ledger, runs, "", make)
+        kept_comparison(sources, runs, "", make)
     assert len(made) == 2

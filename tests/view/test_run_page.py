@@ -6,18 +6,22 @@ import asyncio
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from harness.ledger import Ledger
+from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.rendering.export_files import export_table
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.spend_page import report_page
+from harness.view.kept_reports import KeptReport, kept_report
+from harness.view.page_values import Sources
 from tests.support.command_lines import said_here
-from tests.support.ledger_rows import fill
+from tests.support.ledger_rows import Filled, fill, outcome, start
 from tests.support.viewed import viewer
 from tests.support.wave_ledgers import TaskPlan, WaveRun, drawn_by_lot
 
@@ -47,6 +51,32 @@ def test_a_run_s_page_says_what_its_report_says(seen_page: TestClient, seen_ledg
         assert " ".join(map(str, row)) in text
     for section in page.sections:
         assert section.table.title in text
+
+
+def test_a_report_is_made_again_only_when_its_run_or_the_prices_changed(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        filled = fill(ledger)
+        sources = Sources(ledger=ledger, book=load_price_book())
+
+        def report() -> KeptReport:
+            return kept_report(sources, sources.run(filled.run_id), as_of=None, what_if=None)
+
+        first = report()
+        assert report() is first
+        sources = replace(sources, book=PriceBook(rows=()))
+        assert report() is not first
+        sources = replace(sources, book=load_price_book())
+        assert report() is first
+        sources = replace(sources, book=PriceBook(rows=()))
+        asyncio.run(answer(ledger, filled))
+        report()
+        sources = replace(sources, book=load_price_book())
+        assert [row.facts.solve.n_attempts for row in report().report.rows] == [1, 0]
+
+
+async def answer(ledger: Ledger, filled: Filled) -> None:
+    async with ledger.writer() as writer:
+        await writer.settle(outcome(await writer.send(start(filled))))
 
 
 @pytest.mark.parametrize("table", ["report", "samples", "attempts", "scores", "charges"])

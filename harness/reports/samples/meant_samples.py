@@ -100,21 +100,29 @@ _KINDS: dict[str, Callable[[Ledger, str, Sequence[str]], Iterator[Meant]]] = {
 
 
 def _of_one_sample(found: Sequence[Meant], name: str, run_ids: Sequence[str]) -> MeantSamples:
-    runs = [run_id for run_id in run_ids if any(each.run_id == run_id for each in found)]
+    having = {each.run_id for each in found}
+    runs = [run_id for run_id in run_ids if run_id in having]
     here = [each for each in found if each.run_id == runs[-1]]
-    places = list(dict.fromkeys((each.suite, each.task, each.sample_id) for each in here))
-    if len(places) > 1:
-        tasks = ", ".join(f"{task}/{sample_id} (suite {suite})" for suite, task, sample_id in places)
-        alike = [each for each in here if (each.task, each.sample_id) == places[0][1:]]
-        same = len({each.suite for each in alike}) > 1
-        fix = "name one by planned:ID: " + ", ".join(f"planned:{each.planned_id} ({each.suite})" for each in alike)
-        raise InputError(
-            f"{name!r} is a sample of several tasks: {tasks}",
-            where=OPTION,
-            fix=fix if same else f"name one of them: {places[0][1]}/{places[0][2]}",
-        )
+    if len({_place(each) for each in here}) > 1:
+        raise _several(here, name)
     notes = (f"also in runs {', '.join(runs[:-1])}: name one to see it there",) if len(runs) > 1 else ()
     return MeantSamples(samples=tuple(here), notes=notes)
+
+
+def _place(one: Meant) -> tuple[str, str, str]:
+    return one.suite, one.task, one.sample_id
+
+
+def _several(here: Sequence[Meant], name: str) -> InputError:
+    """Say of which tasks a sample is; suites may have a task of one name, where only a number tells them apart."""
+    first = here[0]
+    alike = [each for each in here if _place(each)[1:] == _place(first)[1:]]
+    if len({each.suite for each in alike}) > 1:
+        fix = "name one by planned:ID: " + ", ".join(f"planned:{each.planned_id} ({each.suite})" for each in alike)
+    else:
+        fix = f"name one of them: {first.task}/{first.sample_id}"
+    tasks = (f"{task}/{sample_id} (suite {suite})" for suite, task, sample_id in dict.fromkeys(map(_place, here)))
+    return InputError(f"{name!r} is a sample of several tasks: {', '.join(tasks)}", where=OPTION, fix=fix)
 
 
 def _of_attempts(found: Sequence[Meant]) -> MeantSamples:

@@ -27,6 +27,7 @@ from harness.view.answers.sample_index import (
     HAS_FIRST_BYTE,
     KNOWS_USAGE,
     NOT_ITEMISED,
+    TOKENS,
     SampleIndex,
 )
 
@@ -144,18 +145,15 @@ def listed(index: SampleIndex, ledger: Ledger, entries: Ints) -> list[Listed]:
 def _numbers(index: SampleIndex, entry: int) -> dict[str, Any]:
     """Read the numbers of one entry as the export types them."""
     one = {name: int(column[entry]) for name, column in index.columns.items()}
-    knows, bits, facts = bool(one["bits"] & KNOWS_USAGE), one["bits"], one["facts"]
-    reasoning = one["reasoning_tokens"] if knows and not bits & NOT_ITEMISED else None
-    output = one["output_tokens"] if knows else None
+    bits, facts = one["bits"], one["facts"]
+    tokens = {name: one[name] if bits & KNOWS_USAGE else None for name in TOKENS}
+    if bits & NOT_ITEMISED:
+        tokens["reasoning_tokens"] = None
     return {
         "planned_id": int(index.plan.planned[index.question[entry]]),
         "attempt_id": None if one["attempt"] < 0 else one["attempt"],
-        "input_tokens": one["input_tokens"] if knows else None,
-        "cache_read_tokens": one["cache_read_tokens"] if knows else None,
-        "cache_write_tokens": one["cache_write_tokens"] if knows else None,
-        "output_tokens": output,
-        "reasoning_tokens": reasoning,
-        "reasoning_share": None if not output or reasoning is None else round(100 * reasoning / output, 1),
+        **tokens,
+        "reasoning_share": _percent(tokens["reasoning_tokens"], tokens["output_tokens"]),
         "duration_s": one["duration_us"] / 1_000_000 if facts & HAS_DURATION else None,
         "time_to_first_byte_s": one["first_byte_us"] / 1_000_000 if facts & HAS_FIRST_BYTE else None,
         "n_attempts": one["n_attempts"],
@@ -163,6 +161,11 @@ def _numbers(index: SampleIndex, entry: int) -> dict[str, Any]:
         "cost_is_lower_bound": bool(bits & GAP["cost"]),
         "judge_cost_is_lower_bound": bool(bits & GAP["judge_cost"]),
     }
+
+
+def _percent(part: int | None, whole: int | None) -> float | None:
+    """Give a share; None = it is not known, or one of nothing."""
+    return None if not whole or part is None else round(100 * part / whole, 1)
 
 
 def verdict(score: int) -> str:

@@ -23,6 +23,8 @@ POLICY = (
 _IN_CHART = re.compile(r'"href":("(?:[^"\\]|\\.)*")')
 _LIVE = "live.js"
 """The script that asks the server how a run goes on."""
+_OF_ANY_TEXT = ("title", "lang", "dir")
+"""Attributes that a link keeps where it leads nowhere."""
 _EMPTY = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "wbr"})
 _Attributes: TypeAlias = list[tuple[str, str | None]]
 
@@ -97,27 +99,25 @@ class _Writer(HTMLParser):
         super().__init__(convert_charrefs=False)
         self.written: list[str] = []
         self._file_of = file_of
-        self._note = note
+        self._after = {
+            "head": f'\n<meta http-equiv="Content-Security-Policy" content="{html.escape(POLICY)}">',
+            "main": note,
+        }
         self._left_out: str | None = None
         self._is_text = False
 
     def handle_starttag(self, tag: str, attrs: _Attributes) -> None:
-        if self._left_out is not None:
-            return
         given = dict(attrs)
+        if self._left_out is not None or (tag == "meta" and "http-equiv" in given):
+            return
         if _asks_server(tag, given):
             self._left_out = tag
-        elif tag == "meta" and "http-equiv" in given:
-            return
         elif tag == "a" and self._leads_out(given.get("href")):
             self._is_text = True
-            self._start("span", [(name, value) for name, value in attrs if name in ("title", "lang", "dir")])
+            self._start("span", [pair for pair in attrs if pair[0] in _OF_ANY_TEXT])
         else:
-            self._start(tag, [(name, self._value(name, value)) for name, value in attrs if name != "data-live"])
-            if tag == "head":
-                self.written.append(f'\n<meta http-equiv="Content-Security-Policy" content="{html.escape(POLICY)}">')
-            elif tag == "main":
-                self.written.append(self._note)
+            self._copy(tag, attrs)
+            self.written.append(self._after.get(tag, ""))
 
     def _leads_out(self, address: str | None) -> bool:
         """Whether an address is one of the view that is not in the copy."""
@@ -125,7 +125,7 @@ class _Writer(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: _Attributes) -> None:
         if self._left_out is None:
-            self._start(tag, [(name, self._value(name, value)) for name, value in attrs], end="/>")
+            self._copy(tag, attrs, end="/>")
 
     def handle_endtag(self, tag: str) -> None:
         if self._left_out is not None:
@@ -153,6 +153,10 @@ class _Writer(HTMLParser):
     def _add(self, text: str) -> None:
         if self._left_out is None:
             self.written.append(text)
+
+    def _copy(self, tag: str, attributes: _Attributes, end: str = ">") -> None:
+        kept = [(name, self._value(name, value)) for name, value in attributes if name != "data-live"]
+        self._start(tag, kept, end)
 
     def _start(self, tag: str, attributes: _Attributes, end: str = ">") -> None:
         written = (name if value is None else f'{name}="{html.escape(value)}"' for name, value in attributes)

@@ -15,19 +15,21 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from harness.errors import HarnessError, InputError
+from harness.errors import HarnessError
 from harness.ledger.batch_states import open_batches
 from harness.rendering.json_text import to_json
 from harness.rendering.printable import on_one_line
 from harness.secrets import redact_known
 from harness.view.live.live_values import LiveState
 from harness.view.live.live_words import FAILURE_COLUMNS, FIGURES, MODEL_COLUMNS, TASK_COLUMNS, figures_of, words_of
+from harness.view.live.run_reader import RunReader
 from harness.view.live.watching import Told, Watches
 from harness.view.page_addresses import live_address, named, run_address
+from harness.view.page_values import NotThere, Sources
+from harness.view.problems import status_of
 
 if TYPE_CHECKING:
     from harness.ledger import RunRecord
-    from harness.view.page_values import Sources
 
 PATH = "/runs/{run_id}/live"
 _RETRY_MS = 3_000
@@ -43,19 +45,20 @@ def live_route(sources: Sources) -> Route:
         run_id, accepted = named(request.path_params["run_id"]), request.headers.get("accept", "")
 
         def read() -> LiveState:
-            now = sources.now()
-            return now.readers.of(now.ledger, now.book, run_id).read()
+            return _reader(sources.now(), run_id).read()
+
+        def check() -> None:
+            if sources.ledger.run(run_id) is None:
+                raise NotThere(f"there is no run {run_id}", where="address", fix="start at /")
 
         if request.query_params.get("once") or (_JSON in accepted and _EVENTS not in accepted):
-            return await run_in_threadpool(_once, read)
+            return await run_in_threadpool(_once, check, read)
         if _PAGE in accepted:
             return RedirectResponse(run_address(run_id), status_code=303)
         try:
-            run = await run_in_threadpool(sources.ledger.run, run_id)
+            await run_in_threadpool(check)
         except HarnessError as error:
-            return PlainTextResponse(redact_known(str(error)), status_code=400)
-        if run is None:
-            return PlainTextResponse(f"there is no run {run_id}", status_code=404)
+            return PlainTextResponse(redact_known(str(error)), status_code=status_of(error))
         if watches.is_full:
             return PlainTextResponse("too many pages are watching; close some", status_code=503)
         return StreamingResponse(_events(watches, run_id, read), media_type=_EVENTS, headers=_NOT_KEPT)
@@ -63,11 +66,17 @@ def live_route(sources: Sources) -> Route:
     return Route(PATH, answer, methods=["GET"])
 
 
-def _once(read: Callable[[], LiveState]) -> Response:
+def _reader(sources: Sources, run_id: str) -> RunReader:
+    key = run_id, sources.book.sha256  # with other prices it is charged anew
+    return sources.readers.of(key, lambda: RunReader(sources.ledger, sources.book, run_id))
+
+
+def _once(check: Callable[[], None], read: Callable[[], LiveState]) -> Response:
     try:
+        check()
         text, status = to_json(figures_of(read())), 200
     except HarnessError as error:
-        text, status = to_json({"error": redact_known(str(error))}), 404 if isinstance(error, InputError) else 400
+        text, status = to_json({"error": redact_known(str(error))}), status_of(error)
     return Response(f"{text}\n", status_code=status, media_type=_JSON, headers={"Cache-Control": "no-store"})
 
 
@@ -90,7 +99,7 @@ def live_part(sources: Sources, run: RunRecord) -> dict[str, object] | None:
     if run.status != "running" and not open_batches(sources.ledger, run.run_id):
         return None
     return {
-        "words": words_of(sources.readers.of(sources.ledger, sources.book, run.run_id).read()),
+        "words": words_of(_reader(sources, run.run_id).read()),
         "address": live_address(run.run_id),
         "figures": FIGURES,
         "models": MODEL_COLUMNS,

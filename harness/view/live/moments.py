@@ -40,27 +40,26 @@ class Seen:
 def state_of(still: Ledger, seen: Seen, holder: str | None) -> LiveState:
     """Say how a run stands."""
     run, spends = seen.run, seen.bill.spends()
-    is_going_on = run.status == "running" and holder is not None
-    records = still.cells(run.run_id)
+    is_running = run.status == "running"
+    records, batches = still.cells(run.run_id), open_batches(still, run.run_id)
     forecasts: Mapping[int | None, BillForecast] = {
         one.cell_id: BillForecast.from_record(one) for one in still.forecasts([run.run_id])
     }
+    is_going_on = is_running and holder is not None
     cells = [_cell(seen, record, spends, forecasts, is_going_on=is_going_on) for record in records]
-    batches = open_batches(still, run.run_id)
-    is_open_ended = DESIGN in run.config and run.status == "running"
     return LiveState(
         run_id=run.run_id,
         status=run.status,
         holder=holder,
         created_at_us=run.created_at_us,
-        finished_at_us=run.finished_at_us if run.status != "running" else None,
+        finished_at_us=None if is_running else run.finished_at_us,
         as_of_us=seen.at_us,
-        is_open_ended=is_open_ended,
+        is_open_ended=is_running and DESIGN in run.config,
         is_simulated=bool(records) and all(record.simulated for record in records),
         spend=whole_spend(spends.values()),
         n_retries=sum(seen.tally.retries.values()),
         cells=cells,
-        time_left=_together(cells) if is_going_on and not batches else None,
+        time_left=None if batches else _together(cells),
         forecast=forecasts.get(None),
         budgets=_budgets(still, records, seen),
         batches=LiveBatches(n_batches=len(batches), n_lines=sum(batch.n_lines for batch in batches)),

@@ -52,7 +52,7 @@ class RunReader:
     """
 
     def __init__(self, ledger: Ledger, book: PriceBook, run_id: str) -> None:
-        self._ledger, self.book, self._run_id = ledger, book, run_id
+        self._ledger, self._book, self._run_id = ledger, book, run_id
         self._lock = threading.Lock()
         self._tally: Tally | None = None
         self._bill: RunningBill | None = None
@@ -153,7 +153,7 @@ class RunReader:
 
     def _charge_all(self, still: Ledger, run: RunRecord) -> RunningBill:
         began_s = monotonic()
-        self._bill = RunningBill.of(still, self.book, run)
+        self._bill = RunningBill.of(still, self._book, run)
         self._exempt = invoiced_open(still, self._run_id)
         self._is_stale = False
         self._rests_until_s = monotonic() + _REST * (monotonic() - began_s)

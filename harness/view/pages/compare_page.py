@@ -13,6 +13,7 @@ from harness.reports.compare.run_comparison import compare_models, compare_runs
 from harness.reports.compare.run_differences import run_differences
 from harness.reports.compare.typed_comparison import comparison_rows, moves_table
 from harness.view.answers.changed_sides import Changed, changed_sides, compared_cells, direction_words
+from harness.view.answers.kept_comparisons import kept_comparison
 from harness.view.answers.run_indexes import NotYet
 from harness.view.answers.sample_choice import model_name
 from harness.view.charts.comparison_charts import comparison_charts
@@ -103,7 +104,7 @@ def _comparison(asked: Asked, choice: CompareChoice) -> Comparison:
             return compare_runs(ledger, book, *runs, thresholds)
         return compare_models(ledger, book, runs, choice.models, thresholds)
 
-    return asked.sources.comparisons.of(ledger, runs, (choice.models, thresholds, book.sha256), make)
+    return kept_comparison(asked.sources, runs, (choice.models, thresholds), make)
 
 
 def sides_table(asked: Asked, choice: CompareChoice, *, is_patient: bool) -> tuple[Table, list[str], list[str]]:
