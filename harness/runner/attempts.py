@@ -214,8 +214,8 @@ class RequestSender:
         if self._limiter.unsettled:
             await self._limiter.change()
             return True
-        others = self._context.others_in_flight
-        if others is None or not await others():
+        others = self._context.others
+        if others is None or not await others.in_flight():
             return False
         await self._pause(_OTHERS_S)
         return True

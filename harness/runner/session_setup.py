@@ -11,7 +11,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,7 +40,7 @@ from harness.runner.precision.stored_base import RunGoals
 from harness.runner.precision.wave_planner import PrecisionWaves
 from harness.runner.requests.expected_costs import ENOUGH, QUANTILE, ExpectedCosts
 from harness.runner.requests.policy import USUAL_LIMITS, RetryLimits, RetryPolicy
-from harness.runner.requests.session_context import Clocks, LedgerWriter, SessionContext
+from harness.runner.requests.session_context import Clocks, LedgerWriter, OtherWorkers, SessionContext
 from harness.runner.reuse import Reuse
 from harness.runner.sample_work import OnFailed, SampleWork, stop_if_hopeless
 from harness.runner.scoring.checks import ScoringChecks
@@ -48,7 +48,7 @@ from harness.runner.scoring.judges import Judge
 from harness.runner.scoring.scores import AnswerScorer, AskJudge, Checks, Faults, ScoreWriter
 from harness.runner.senders import open_sender, provider_of
 from harness.runner.session import Session
-from harness.runner.traffic.limiter import ConcurrencyLimiter, PacedGate
+from harness.runner.traffic.limiter import ConcurrencyLimiter
 from harness.runner.wave_loop import WavePlanner, WholeRun
 from harness.scorers import Score
 
@@ -56,10 +56,6 @@ if TYPE_CHECKING:
     from harness.runner.batch.batch_lines import Waits
     from harness.runner.batch.batch_sessions import BatchSession
     from harness.runner.workers.engines import Engine
-
-
-class ScoringWriter(LedgerWriter, ScoreWriter, Protocol):
-    """What a session needs of the ledger's writer."""
 
 
 class MakeScorer(Protocol):
@@ -152,9 +148,24 @@ USUAL_SESSION = SessionOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampleHooks:
+    """What else than usual is done with the samples of a session.
+
+    Attributes:
+        scorer: makes what scores them.
+        on_chain, on_failed: as of `SampleWork`.
+    """
+
+    scorer: MakeScorer = AnswerScorer
+    on_chain: Callable[[ModelSpec, Chain], None] = lambda *_: None
+    on_failed: OnFailed = stop_if_hopeless
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionParts:
     """What works the samples of a run, opened; what it is opened in closes it."""
 
+    context: SessionContext
     queues: Sequence[ModelQueue]
     work: SampleWork
     reuse: Reuse | None
@@ -166,11 +177,8 @@ async def session_parts(
     plan: RunInLedger,
     context: SessionContext,
     observer: RunObserver,
-    *,
-    writer: ScoringWriter,
-    scorer: MakeScorer = AnswerScorer,
-    on_chain: Callable[[ModelSpec, Chain], None] = lambda *_: None,
-    on_failed: OnFailed = stop_if_hopeless,
+    writer: ScoreWriter,
+    hooks: SampleHooks,
 ) -> SessionParts:
     """Open senders, queues, judge, checks and scorer of a run."""
     prepared, spec, ledger = plan.prepared, plan.prepared.spec, plan.ledger
@@ -185,7 +193,7 @@ async def session_parts(
     )
     reuse = Reuse(ledger, context) if spec.reuse else None
     work = SampleWork(
-        scorer(
+        hooks.scorer(
             writer=writer,
             checks=checks,
             ask_judge=judge.ask,
@@ -196,10 +204,10 @@ async def session_parts(
         transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
         max_attempts=spec.max_attempts,
         reuse=None if reuse is None else reuse.take,
-        on_chain=on_chain,
-        on_failed=on_failed,
+        on_chain=hooks.on_chain,
+        on_failed=hooks.on_failed,
     )
-    return SessionParts(queues=queues, work=work, reuse=reuse, checks=checks)
+    return SessionParts(context=context, queues=queues, work=work, reuse=reuse, checks=checks)
 
 
 async def run_session(
@@ -212,7 +220,8 @@ async def run_session(
         writer = await stack.enter_async_context(ledger.writer())
         context = session_context(plan, book, writer, observer, options)
         forecasts = session_forecasts(plan, book, context.stopping, observer, options)
-        parts = await session_parts(stack, plan, context, observer, writer=writer, on_chain=forecasts.chain_finished)
+        hooks = SampleHooks(on_chain=forecasts.chain_finished)
+        parts = await session_parts(stack, plan, context, observer, writer, hooks)
         learn_costs(plan, context)
         tell_beginning(plan, observer)
         stack.push_async_callback(forecasts.renewals.finish)
@@ -261,9 +270,7 @@ def session_context(
     writer: LedgerWriter,
     observer: RunObserver,
     options: SessionOptions,
-    *,
-    others_in_flight: Callable[[], Awaitable[bool]] | None = None,
-    shared_gates: Callable[[ModelSpec], PacedGate] | None = None,
+    others: OtherWorkers | None = None,
 ) -> SessionContext:
     """Make what all requests of a session share."""
     spec, capped = plan.prepared.spec, capped_scopes(plan.ledger)
@@ -283,8 +290,7 @@ def session_context(
         stopping=asyncio.Event(),
         capped=capped,
         expected=ExpectedCosts() if spec.budget_mode == "expected" and capped else None,
-        others_in_flight=others_in_flight,
-        shared_gates=shared_gates,
+        others=others,
     )
 
 

@@ -284,7 +284,9 @@ def said_until(engine: LocalProcesses, wanted: str) -> list[str]:
     """Look until it was said."""
     said: list[str] = []
     while not any(wanted in line for line in said):
-        said += engine.look(is_work_left=True)
+        is_over = not engine.is_alive
+        said += (new := list(engine.look(is_work_left=True)))
+        assert new or not is_over, f"all have ended, and never said {wanted!r}: {said}"
     return said
 
 
@@ -345,8 +347,8 @@ def test_no_process_shows_the_password_of_the_ledger() -> None:
     engine = local_processes("run-1", n_workers=1, ledger_url=url, places=[], quiet=False)
     engine.start()
     words = Path(f"/proc/{engine.process_ids[0]}/cmdline")
-    while not (shown := words.read_bytes()):
-        pass  # the program is not loaded yet
+    while not (shown := words.read_bytes()) and engine.is_alive:
+        pass  # the program is not loaded yet; one that has ended shows nothing any more
     engine.stop()
     said = "\n".join(engine.look(is_work_left=True))
     assert b"worker" in shown

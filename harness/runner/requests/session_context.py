@@ -51,17 +51,28 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherWorkers:
+    """What a session has to do with the other workers of its run.
+
+    Attributes:
+        in_flight: whether they have requests in flight, which may give room back to a budget.
+        gate: makes the gate of a model whose limits hold for all of them together.
+    """
+
+    in_flight: Callable[[], Awaitable[bool]]
+    gate: Callable[[ModelSpec], PacedGate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionContext:
     """What all requests of one session share.
 
     Attributes:
-        shared_gates: makes the gate of a model whose limits hold for all workers together; None = there are no others.
-        others_in_flight: whether other workers of the run have requests in flight, which may give room back to a
-            budget; None = there are no others.
         capped: budgets with a cap.
         own_scopes: budgets of this session alone, beside those of its run, models, days and months.
         expected: what answers usually cost; None = each worst case is reserved.
         stopping: set when nothing more is to be sent.
+        others: None = this process alone asks.
     """
 
     run_id: str
@@ -76,13 +87,12 @@ class SessionContext:
     capped: frozenset[str]
     own_scopes: tuple[str, ...] = ()
     expected: ExpectedCosts | None = None
-    others_in_flight: Callable[[], Awaitable[bool]] | None = None
-    shared_gates: Callable[[ModelSpec], PacedGate] | None = None
+    others: OtherWorkers | None = None
 
     def gate(self, spec: ModelSpec) -> PacedGate:
         """Make the gate of a model."""
-        if self.shared_gates is not None:
-            return self.shared_gates(spec)
+        if self.others is not None:
+            return self.others.gate(spec)
         return Gate(
             self.options.concurrency,
             clock=self.clocks.monotonic_s,

@@ -38,8 +38,16 @@ from harness.runner.model_queues import RunObserver
 from harness.runner.options.preflight import refuse_another_run, refuse_what_cannot_be_asked
 from harness.runner.plan import PreparedRun
 from harness.runner.preparation import prepare_run
+from harness.runner.requests.session_context import OtherWorkers
 from harness.runner.senders import provider_of
-from harness.runner.session_setup import RunInLedger, SessionOptions, learn_costs, session_context, session_parts
+from harness.runner.session_setup import (
+    RunInLedger,
+    SampleHooks,
+    SessionOptions,
+    learn_costs,
+    session_context,
+    session_parts,
+)
 from harness.runner.spec import RunSpec
 from harness.runner.workers.budget_edge import OthersInFlight
 from harness.runner.workers.later_scores import LaterScores, refuse_to_score, unfit
@@ -207,34 +215,26 @@ class _Sessions:
         return how
 
     async def _one(self, worker: WorkerRecord) -> WorkerEnd:
-        others = OthersInFlight(lambda: others_in_flight(self._ledger, worker), time.monotonic)
         known, failing = LeasedOutcomes(), Failing()
         plan, options = dataclasses.replace(self._plan, outcomes=known.of), self._options
         async with contextlib.AsyncExitStack() as stack:
             writer = await stack.enter_async_context(self._ledger.writer(worker))
             paces = SharedPaces(PaceRows(self._ledger, worker.run_id), plan.prepared.spec)
-            context = session_context(
-                plan,
-                self._book,
-                writer,
-                self._observer,
-                options.session,
-                others_in_flight=others,
-                shared_gates=paces.gate,
+            others = OtherWorkers(
+                in_flight=OthersInFlight(lambda: others_in_flight(self._ledger, worker), time.monotonic),
+                gate=paces.gate,
             )
+            context = session_context(plan, self._book, writer, self._observer, options.session, others)
             await stack.enter_async_context(paces.carried(context.limiter))
             learn_costs(plan, context)
             later = LaterScores(leaves_programs=options.kind == "ask" and plan.prepared.spec.keep_transcripts)
-            parts = await session_parts(
-                stack, plan, context, self._observer, writer=writer, scorer=later.make, on_failed=failing.failed
-            )
+            hooks = SampleHooks(scorer=later.make, on_failed=failing.failed)
+            parts = await session_parts(stack, plan, context, self._observer, writer, hooks)
             if options.kind == "score":
                 await refuse_to_score(parts.checks)
             chains = LeasedChains(self._ledger, worker, plan.prepared, parts.queues, known)
-            stops = SharedStops(self._ledger, worker.worker_id, parts, context.expected, failing)
-            session = WorkerSession(
-                chains, parts.queues, parts.work, context=context, later=later, stops=stops, lease_s=options.lease_s
-            )
+            stops = SharedStops(self._ledger, worker.worker_id, parts, failing)
+            session = WorkerSession(chains, parts, later=later, stops=stops, lease_s=options.lease_s)
             failing.hurry = session.hurry
             self._session = session
             if self._stopping.is_set():  # while all this was opened

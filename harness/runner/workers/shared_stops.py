@@ -18,7 +18,6 @@ from harness.ledger.leases.worker_rows import tell
 from harness.models import ModelSpec
 from harness.runner.failed_samples import HOPELESS, hopeless
 from harness.runner.model_queues import ModelQueue
-from harness.runner.requests.expected_costs import ExpectedCosts
 from harness.runner.session_setup import SessionParts
 
 
@@ -46,14 +45,12 @@ _WORKS = "it works"
 class SharedStops:
     """What a worker tells of itself and its models, and what it hears of others."""
 
-    def __init__(
-        self, ledger: Ledger, worker_id: int, parts: SessionParts, expected: ExpectedCosts | None, failing: Failing
-    ) -> None:
+    def __init__(self, ledger: Ledger, worker_id: int, parts: SessionParts, failing: Failing) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
         self._queues = parts.queues
         self._reuse = parts.reuse
-        self._expected = expected
+        self._expected = parts.context.expected
         self._failing = failing
         self._session_us = 0
         self._told = WorkerEnd(why=_WORKS)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Coroutine
 
 from harness.errors import BudgetReached, LedgerError, LedgerUnreachable, WorkerLost
 from harness.ledger.leases.chain_leases import states
@@ -19,8 +20,7 @@ from harness.ledger.reading.underway.live_rows import run_holder
 from harness.runner.endings import FINISHED
 from harness.runner.model_queues import ModelQueue
 from harness.runner.options.precision_options import target_of
-from harness.runner.requests.session_context import SessionContext
-from harness.runner.sample_work import SampleWork
+from harness.runner.session_setup import SessionParts
 from harness.runner.traffic.limiter import SampleLeft
 from harness.runner.workers.later_scores import LaterScores
 from harness.runner.workers.leased_chains import LeasedChains, Work
@@ -44,27 +44,26 @@ class WorkerSession:
     def __init__(
         self,
         chains: LeasedChains,
-        queues: Sequence[ModelQueue],
-        work: SampleWork,
+        parts: SessionParts,
         *,
-        context: SessionContext,
         later: LaterScores,
         stops: SharedStops,
         lease_s: float,
     ) -> None:
         self._chains = chains
-        self._queues = queues
-        self._work = work
-        self._context = context
+        self._queues = parts.queues
+        self._work = parts.work
+        self._context = parts.context
         self._later = later
         self._stops = stops
         self._lease_s = lease_s
         self._beat_s = min(LONGEST_BEAT_S, lease_s / BEATS_PER_LEASE)
         self._ledger, self._worker = chains.ledger, chains.worker
-        self._offers_all_at_once = target_of(context.options) is None and context.options.pilot is None
+        self._offers_all_at_once = target_of(self._context.options) is None and self._context.options.pilot is None
         self._hungry = asyncio.Event()
         self._fed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._n_askers: Counter[int] = Counter()
         self._failure: BaseException | None = None
         self._is_over = False
         self._is_draining = False
@@ -85,12 +84,8 @@ class WorkerSession:
             LedgerError: the ledger cannot be used any more.
         """
         self._context.limiter.resize(0)
-        n_askers = 0 if self._worker.kind == "score" else 2 * self._context.options.concurrency
-        n_scorers = 0 if self._worker.kind == "ask" else self._n_scorers
-        self._tasks = [asyncio.create_task(self._asker(queue)) for queue in self._queues for _ in range(n_askers)]
-        self._tasks += [asyncio.create_task(self._scorer()) for _ in range(n_scorers)]
-        for task in self._tasks:
-            task.add_done_callback(lambda _: self._hungry.set())
+        for _ in range(0 if self._worker.kind == "ask" else self._n_scorers):
+            self._begin(self._scorer())
         try:
             await self._live()
         except Exception as error:  # noqa: BLE001  # told below, after draining
@@ -104,6 +99,11 @@ class WorkerSession:
         if self._failure is not None:
             raise self._failure
         return self._stops.facts(self._ended)
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._hungry.set())
+        self._tasks.append(task)
 
     def hurry(self) -> None:
         """Speak to the ledger now, and not at the next beat."""
@@ -198,6 +198,15 @@ class WorkerSession:
             self._fed.set()
         elif not self._chains.n_open:
             await self._end_if_nothing_is_left()
+        self._staff()
+
+    def _staff(self) -> None:
+        """Have as many tasks ask as there are chains, and no more of a model than this worker's places make use of."""
+        for queue in self._queues:
+            n_new = min(len(self._chains.waiting(queue)), self._ahead - self._n_askers[id(queue)])
+            for _ in range(n_new):
+                self._n_askers[id(queue)] += 1
+                self._begin(self._asker(queue))
 
     async def _end_if_nothing_is_left(self) -> None:
         """Look whether anything may still come to this worker; give up the dead, whose work it could take."""
