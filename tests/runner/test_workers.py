@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -25,6 +26,7 @@ from harness.runner import RunResult, RunSpec, SessionOptions, run_suites
 from harness.runner.session_setup import usual_planner
 from harness.runner.wave_loop import Wave, WavePlanner
 from harness.runner.workers.engines import MOST_QUICK, LocalProcesses, OthersWorkers, local_processes
+from harness.runner.workers.worker_session import LEAST_AHEAD
 from tests.support.answering import answering, chat
 from tests.support.command_lines import said_here
 from tests.support.runs import QUICK, Watcher, chain_suite, number_suite, observing, run
@@ -271,6 +273,20 @@ def test_workers_without_a_place_keep_no_chain_from_those_who_have_one(postgres_
         made = driven(suite, [MODEL], postgres_url, kinds=("all",) * 4, base_url=asked.url, concurrency=1)
     assert made.result.status == "complete"
     assert len(asked.bodies) == 9
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("concurrency", "n_samples"), [(500, 5), (2, 60)])
+def test_a_worker_starts_no_more_tasks_than_its_chains_and_places_need(
+    concurrency: int, n_samples: int, postgres_url: str, tmp_path: Path
+) -> None:
+    """It started twice the run's concurrency for each model, whatever its share and however little there was to ask."""
+    suite, models = number_suite(tmp_path, n_samples), ["sim/direct", "sim/reasoner"]
+    made = driven(suite, models, postgres_url, kinds=("all",), concurrency=concurrency)
+    assert counted(made.result) == [(n_samples, 0, 0)] * 2
+    n_who_score, n_others = 2 * len(os.sched_getaffinity(0)), 10
+    n_who_ask = len(models) * min(n_samples, max(LEAST_AHEAD, 2 * concurrency))
+    assert 0 < made.most_tasks[0] <= n_who_ask + n_who_score + n_others
 
 
 # local processes

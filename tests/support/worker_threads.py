@@ -5,6 +5,7 @@ Data flows `driven` -> a driver on this thread, `work_on` on others -> the same 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from harness.ledger import Ledger
 from harness.ledger.leases.lease_records import WorkerKind
-from harness.models import parse_model
+from harness.models import ModelSpec, parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
 from harness.runner import RunResult, RunSpec, SessionOptions, run_suites
@@ -23,6 +24,16 @@ from tests.support.runs import QUICK, Watcher, observing
 
 LEASE_S = 6.0
 """Short, so that workers speak to the ledger often."""
+
+
+class WorkerWatcher(Watcher):
+    """A worker's observer; `most_tasks` = of its event loop, at most, when requests left."""
+
+    most_tasks = 0
+
+    def attempt_sent(self, model: ModelSpec) -> None:
+        super().attempt_sent(model)
+        self.most_tasks = max(self.most_tasks, len(asyncio.all_tasks()))
 
 
 class Threads:
@@ -52,7 +63,7 @@ class Threads:
         self._between = between
         self._book = book
         self._pool = ThreadPoolExecutor(max(1, len(kinds) + len(later)))
-        self.watchers: list[Watcher] = []
+        self.watchers: list[WorkerWatcher] = []
         self._working: list[Future[WorkerResult]] = []
 
     def start(self) -> None:
@@ -60,7 +71,7 @@ class Threads:
 
     def _begin(self, kinds: Sequence[WorkerKind]) -> None:
         for kind in kinds:
-            self.watchers.append(watcher := Watcher())
+            self.watchers.append(watcher := WorkerWatcher())
             self._working.append(
                 self._pool.submit(work, self._url, self._run_id, kind=kind, watcher=watcher, book=self._book)
             )
@@ -99,6 +110,7 @@ class Driven:
     workers: Sequence[WorkerResult]
     notices: list[str]
     worker_notices: list[list[str]]
+    most_tasks: list[int]
 
 
 def work(
@@ -165,4 +177,5 @@ def driven(
         workers=[done for threads in made for done in threads.results()],
         notices=watcher.notices,
         worker_notices=[one.notices for threads in made for one in threads.watchers],
+        most_tasks=[one.most_tasks for threads in made for one in threads.watchers],
     )
