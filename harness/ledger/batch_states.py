@@ -12,9 +12,9 @@ from dataclasses import asdict
 from sqlalchemy import insert, select, update
 
 from harness.errors import LedgerError
-from harness.ledger.connections import writing
+from harness.ledger.connections import explained, writing
 from harness.ledger.encoding import storable
-from harness.ledger.ledger import ROWS_PER_STATEMENT, Ledger, explained
+from harness.ledger.ledger import ROWS_PER_STATEMENT, Ledger
 from harness.ledger.records import BatchRecord, BatchStatus, OpenLine
 from harness.ledger.schema.tables import attempts, batch_lines, batches, cells
 from harness.secrets import redact

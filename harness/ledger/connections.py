@@ -10,18 +10,20 @@ import os
 import shlex
 import sqlite3
 import tempfile
-from contextlib import AbstractContextManager, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 
 from harness.errors import InputError, LedgerError, LedgerUnreachable
 from harness.resources import DEFAULT_LEDGER
 from harness.secrets import learn_url, redact_url
 
+T = TypeVar("T")
 BUSY_TIMEOUT_S = 30.0
 MOST_READERS = 40
 """Connections to a server beside the five that stay open: as many as a web server has threads."""
@@ -167,6 +169,19 @@ def explain(error: Exception, database: str) -> LedgerError:
     return kind(f"the ledger cannot be used: {text}", where=database, fix=remedy)
 
 
+@contextmanager
+def explained(database: str) -> Iterator[None]:
+    """Turn database errors inside the block into LedgerError with a remedy."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise explain(error, database) from error
+    except Exception as error:
+        if type(error).__module__.startswith("psycopg"):  # of a connection that was asked without SQLAlchemy
+            raise explain(error, database) from error
+        raise
+
+
 _SESSION_ENDED = ("57P01", "57P02", "57P03", "57P05", "25P03")
 """The server shuts down, starts, or ended a session that stood still (PostgreSQL's appendix of error codes)."""
 
@@ -178,6 +193,35 @@ def _is_away(cause: object) -> bool:
     if code is None:
         return not names.isdisjoint(("OperationalError", "InterfaceError"))
     return bool(names) and (str(code).startswith("08") or code in _SESSION_ENDED)
+
+
+TIMES_AGAIN = 5
+_COLLISIONS = ("40001", "40P01")
+"""Serialization failure, deadlock: of two transactions that met, the server undid this one."""
+
+
+def again_after_collisions(transaction: Callable[[], T]) -> T:
+    """Do it, and again, some times, where it met another process's: the one rule for batches and leases.
+
+    Args:
+        transaction: leaves nothing behind when it fails.
+    """
+    for _ in range(TIMES_AGAIN):
+        try:
+            return transaction()
+        except Exception as error:
+            if not _is_collision(error):
+                raise
+    return transaction()
+
+
+def _is_collision(error: BaseException | None) -> bool:
+    """Whether it is one, or explains one."""
+    while error is not None:
+        if getattr(error, "sqlstate", None) in _COLLISIONS:
+            return True
+        error = error.__cause__
+    return False
 
 
 class LedgerFile:

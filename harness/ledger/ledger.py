@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from harness.errors import InputError, LedgerError, NoLedgerError
 from harness.ledger import row_forms
@@ -25,8 +25,10 @@ from harness.ledger.connections import (
     BUSY_TIMEOUT_S,
     NO_LEDGER_FIX,
     LedgerFile,
+    again_after_collisions,
     database_url,
     explain,
+    explained,
     make_engine,
     read_only_engine,
     shown,
@@ -58,6 +60,7 @@ from harness.ledger.writing.writer import Writer
 if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert
 
+T = TypeVar("T")
 ROWS_PER_STATEMENT = 1_000
 
 
@@ -187,11 +190,11 @@ class Ledger:
             values["warnings"] = canonical_json(list(warnings))
         if budget_pico_usd is not None:
             values["budget_pico_usd"] = budget_pico_usd
-        with self.changing() as connection:
-            changed = connection.execute(update(tables.runs).where(tables.runs.c.run_id == run_id).values(values))
+        query = update(tables.runs).where(tables.runs.c.run_id == run_id).values(values)
+        n_changed = self.change(lambda connection: connection.execute(query).rowcount)
         if self.file is not None and self.file.is_gone:
             raise self.file.gone()
-        if changed.rowcount != 1:
+        if n_changed != 1:
             raise LedgerError(f"there is no run {run_id}", where=self.database, fix="see: benchtab runs list")
 
     def add_cells(self, run_id: str, cells: Sequence[CellRecord]) -> list[int]:
@@ -273,8 +276,8 @@ class Ledger:
 
     def add_draws(self, draws: Sequence[DrawRecord]) -> None:
         """Store what a wave drew, all of it or nothing; a sample that its cell drew already keeps its first draw."""
-        with self.changing() as connection:
-            _insert_new(connection, tables.draws, [row_forms.draw_values(draw) for draw in draws])
+        rows = [row_forms.draw_values(draw) for draw in draws]
+        self.change(lambda connection: _insert_new(connection, tables.draws, rows))
 
     def draws(self, run_id: str) -> list[DrawRecord]:
         """Read what a run's waves drew, in the order they were stored; none for a run that was asked as a whole."""
@@ -285,8 +288,8 @@ class Ledger:
 
     def add_forecasts(self, forecasts: Sequence[ForecastRecord]) -> None:
         """Store forecasts of a run's bill that were made at one time."""
-        with self.changing() as connection:
-            connection.execute(insert(tables.forecasts), [row_forms.forecast_values(one) for one in forecasts])
+        rows = [row_forms.forecast_values(one) for one in forecasts]
+        self.change(lambda connection: connection.execute(insert(tables.forecasts), rows))
 
     def forecasts(self, run_ids: Iterable[str] | None = None) -> list[ForecastRecord]:
         """Read forecasts in the order they were made; `run_ids` None = those of all runs."""
@@ -314,13 +317,16 @@ class Ledger:
         """
         if cap_pico_usd is not None and cap_pico_usd < 0:
             raise InputError(f"a budget cannot be negative: {cap_pico_usd} picodollars", where=scope)
-        with self.changing() as connection:
+
+        def cap(connection: Connection) -> None:
             for name in filter(None, (scope, simulated_twin(scope))):
                 values = {"scope": name, "cap_pico_usd": cap_pico_usd, "spent_pico_usd": 0, "reserved_pico_usd": 0}
                 insertion = _upsert(connection, tables.budgets).values(values)
                 connection.execute(
                     insertion.on_conflict_do_update(index_elements=["scope"], set_={"cap_pico_usd": cap_pico_usd})
                 )
+
+        self.change(cap)
         stored = self.budget(scope)
         assert stored is not None
         return stored
@@ -434,22 +440,18 @@ class Ledger:
                 connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {STANDSTILL_MS}")
             yield connection
 
+    def change(self, step: Callable[[Connection], T]) -> T:
+        """Take a step in a transaction as `changing` gives it, and again where it met another process's."""
+
+        def once() -> T:
+            with self.changing() as connection:
+                return step(connection)
+
+        return again_after_collisions(once)
+
     def _refuse_unless_writable(self) -> None:
         if self._read_only:
             raise LedgerError("this ledger was opened for reading only", where=self.database)
-
-
-@contextmanager
-def explained(database: str) -> Iterator[None]:
-    """Turn database errors inside the block into LedgerError with a remedy."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise explain(error, database) from error
-    except Exception as error:
-        if type(error).__module__.startswith("psycopg"):  # of a connection that was asked without SQLAlchemy
-            raise explain(error, database) from error
-        raise
 
 
 def _prepare_folder(path: Path, *, create: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from harness.errors import LedgerError, LedgerUnreachable, RunLockedError, WorkerLost
 from harness.ledger import Ledger
-from harness.ledger.leases.chain_leases import finish, put, standing, states, take
+from harness.ledger.connections import TIMES_AGAIN
+from harness.ledger.leases.chain_leases import finish, leave, put, standing, states, take
 from harness.ledger.leases.lease_records import SignOfLife, WorkerEnd, WorkerKind, WorkerRecord
 from harness.ledger.leases.worker_rows import beat, end, enlist, expire, needs_a_server, others_in_flight, workers
 from harness.ledger.locks import STANDSTILL_MS
@@ -195,6 +196,68 @@ def test_a_session_that_was_ended_for_standing_still_counts_as_a_server_that_was
         select.select([session], [], [], 30)  # the server says so
         connection.execute(text("SELECT 1"))
     assert worker(shared).state == "working"
+
+
+def collide(ledger: Ledger, table: str, change: str, *, code: str, times: int) -> None:
+    """Have the server give up so many transactions that change a table, as when two wait for each other."""
+    with ledger.changing() as connection:  # what a sequence has given stays given when its transaction is undone
+        connection.execute(text("CREATE SEQUENCE met"))
+        connection.execute(
+            text(f"""
+                CREATE FUNCTION collide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF nextval('met') <= {times} THEN RAISE EXCEPTION 'met another' USING ERRCODE = '{code}'; END IF;
+                    RETURN NULL;
+                END $$
+            """)
+        )
+        connection.execute(text(f"CREATE TRIGGER met AFTER {change} ON {table} EXECUTE FUNCTION collide()"))
+
+
+def take_and_finish(ledger: Ledger, one: WorkerRecord) -> None:
+    (cell_id,) = standing(ledger, "run-1")
+    finish(ledger, one, {take(ledger, one, {cell_id: 1})[0].chain_id: "done"})
+    assert standing(ledger, "run-1") == {cell_id: {"open": 5, "done": 1}}
+
+
+@pytest.mark.parametrize("code", ["40P01", "40001"])
+@pytest.mark.parametrize(
+    ("table", "step"),
+    [
+        ("chains", take_and_finish),
+        ("chains", lambda ledger, _: leave(ledger, "run-1", list(standing(ledger, "run-1")))),
+        ("workers", lambda ledger, one: beat(ledger, one, SignOfLife(), concurrency=1)),
+        ("workers", lambda ledger, one: end(ledger, one.worker_id, WorkerEnd(why="told to stop"))),
+        ("runs", lambda ledger, _: ledger.finish_run("run-1", "partial")),
+    ],
+    ids=["take and finish", "leave", "beat", "end", "finish_run"],
+)
+def test_a_worker_that_met_another_in_the_ledger_tries_again(
+    table: str, step: Callable[[Ledger, WorkerRecord], object], code: str, shared: Ledger
+) -> None:
+    """A deadlock in a heartbeat ended the worker; the writer had always tried again."""
+    offered(shared)
+    one = worker(shared)
+    collide(shared, table, "UPDATE", code=code, times=TIMES_AGAIN)
+    step(shared, one)
+    with shared.reading() as connection:
+        assert connection.execute(text("SELECT last_value FROM met")).scalar_one() > TIMES_AGAIN
+
+
+def test_what_collides_for_ever_is_told(shared: Ledger) -> None:
+    offered(shared)
+    one = worker(shared)
+    collide(shared, "workers", "UPDATE", code="40P01", times=TIMES_AGAIN + 1)
+    with pytest.raises(LedgerError, match="met another"):
+        beat(shared, one, SignOfLife(), concurrency=1)
+
+
+async def test_a_batch_that_met_another_is_written_once(shared: Ledger) -> None:
+    filled, scopes = offered(shared), ("run:run-1",)
+    collide(shared, "attempts", "INSERT", code="40P01", times=TIMES_AGAIN)
+    async with shared.writer(worker(shared)) as writer:
+        await writer.send(start(filled, 0, reserved_pico_usd=7, budget_scopes=scopes))
+    assert shared.budgets(scopes)[scopes[0]].reserved_pico_usd == 7
+    assert len(shared.outcomes("run-1")) == 1
 
 
 async def test_a_writing_session_says_which_worker_it_is(shared: Ledger) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import text
+from sqlalchemy import Connection, Row, text
 
 from harness.errors import WorkerLost
 from harness.ledger.leases.lease_records import CHAIN_STATES, ChainState, Leased, WorkerRecord
@@ -39,12 +39,15 @@ def put(ledger: Ledger, run_id: str, wave: int, chains: Sequence[tuple[int, int]
         FROM {offered} WITH ORDINALITY AS offered (cell_id, planned_id, place)
         ORDER BY place ON CONFLICT (cell_id, planned_id) DO NOTHING
     """
-    with ledger.changing() as connection:
+
+    def offer(connection: Connection) -> None:
         for start in range(0, len(chains), CHAINS_PER_STATEMENT):
             cells, planned = zip(*chains[start : start + CHAINS_PER_STATEMENT], strict=True)
             values = {"cells": list(cells), "planned": list(planned), "new_tries": int(new_tries)}
             connection.execute(text(opened), values)
             connection.execute(text(made), {**values, "run_id": run_id, "wave": wave})
+
+    ledger.change(offer)
 
 
 def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_score: bool = False) -> list[Leased]:
@@ -75,14 +78,17 @@ def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_
         RETURNING chains.chain_id, chains.cell_id, chains.planned_id, chains.n_leases, chains.new_tries
     """
     values = {"worker_id": worker.worker_id, "cells": list(wanted), "most": list(wanted.values())}
-    with ledger.changing() as connection:
-        found = connection.execute(text(query), values).all()
-        if not found:
-            state = connection.execute(
-                text("SELECT state FROM workers WHERE worker_id = :worker_id"), {"worker_id": worker.worker_id}
-            ).scalar_one_or_none()
-            if state in (None, "lost", "ended"):
-                raise WorkerLost(worker.worker_id, database=ledger.database)
+
+    def lease(connection: Connection) -> Sequence[Row[tuple[object, ...]]]:
+        if found := connection.execute(text(query), values).all():
+            return found
+        state = connection.execute(
+            text("SELECT state FROM workers WHERE worker_id = :worker_id"), {"worker_id": worker.worker_id}
+        ).scalar_one_or_none()
+        if state in (None, "lost", "ended"):
+            raise WorkerLost(worker.worker_id, database=ledger.database)
+        return ()
+
     leased = [
         Leased(
             chain_id=row.chain_id,
@@ -92,7 +98,7 @@ def take(ledger: Ledger, worker: WorkerRecord, wanted: Mapping[int, int], *, to_
             n_leases=row.n_leases,
             new_tries=bool(row.new_tries),
         )
-        for row in found
+        for row in ledger.change(lease)
     ]
     return sorted(leased, key=lambda one: one.chain_id)
 
@@ -113,10 +119,8 @@ def finish(ledger: Ledger, worker: WorkerRecord, ended: Mapping[int, ChainState]
         WHERE chains.chain_id = became.chain_id AND chains.worker_id = :worker_id
             AND (chains.state = 'asking' OR chains.state = 'scoring') AND EXISTS (SELECT 1 FROM here)
     """
-    with ledger.changing() as connection:
-        connection.execute(
-            text(query), {"worker_id": worker.worker_id, "ids": list(ended), "states": list(ended.values())}
-        )
+    values = {"worker_id": worker.worker_id, "ids": list(ended), "states": list(ended.values())}
+    ledger.change(lambda connection: connection.execute(text(query), values))
 
 
 def standing(ledger: Ledger, run_id: str) -> dict[int, dict[ChainState, int]]:
@@ -184,8 +188,8 @@ def first_unfinished(ledger: Ledger, run_id: str) -> int | None:
 def leave(ledger: Ledger, run_id: str, cell_ids: Sequence[int]) -> None:
     """Offer what nobody has taken of these cells no more: their model was stopped."""
     query = "UPDATE chains SET state = 'left' WHERE run_id = :run_id AND state = 'open' AND cell_id = ANY(:cell_ids)"
-    with ledger.changing() as connection:
-        connection.execute(text(query), {"run_id": run_id, "cell_ids": list(cell_ids)})
+    values = {"run_id": run_id, "cell_ids": list(cell_ids)}
+    ledger.change(lambda connection: connection.execute(text(query), values))
 
 
 def unfinished(ledger: Ledger, run_id: str) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from typing import Self
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.ledger.connections import explain
+from harness.ledger.connections import again_after_collisions, explain
 from harness.ledger.leases.pace_records import Learned, PaceAnswer, PaceAsk, SharedPace, Taken
 from harness.ledger.leases.worker_rows import NOW_US
 from harness.ledger.ledger import Ledger
@@ -171,12 +171,15 @@ class PaceRows:
 
     def _ask(self, query: str, **values: object) -> Sequence[Row[tuple[object, ...]]]:
         try:
-            connection = self._kept = self._kept or self._connect()
-            found = connection.execute(text(query), {"run_id": self._run_id, "at_us": self._at_us(), **values})
-            return found.all() if found.returns_rows else []
+            return again_after_collisions(lambda: self._rows(query, values))
         except SQLAlchemyError as error:
             self.close()
             raise explain(error, self._ledger.database) from None
+
+    def _rows(self, query: str, values: Mapping[str, object]) -> Sequence[Row[tuple[object, ...]]]:
+        connection = self._kept = self._kept or self._connect()
+        found = connection.execute(text(query), {"run_id": self._run_id, "at_us": self._at_us(), **values})
+        return found.all() if found.returns_rows else []
 
     def _connect(self) -> Connection:
         # a pace that a crash of the server forgets is learned again: no answer waits for the disk

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from harness.errors import LedgerError, WorkerLost
 from harness.ledger.encoding import canonical_json
@@ -63,11 +63,8 @@ def enlist(ledger: Ledger, run_id: str, *, name: str, kind: WorkerKind, lease_s:
         SELECT :run_id, :name, :kind, 'working', now_us, now_us, now_us + :lease_us, 0, 0, 0, 0
         FROM (SELECT {NOW_US} AS now_us) AS clock RETURNING worker_id
     """
-    with ledger.changing() as connection:
-        found = connection.execute(
-            text(query), {"run_id": run_id, "name": name, "kind": kind, "lease_us": round(lease_s * 1e6)}
-        )
-        return int(found.scalar_one())
+    values = {"run_id": run_id, "name": name, "kind": kind, "lease_us": round(lease_s * 1e6)}
+    return ledger.change(lambda connection: int(connection.execute(text(query), values).scalar_one()))
 
 
 _OTHERS = f"""
@@ -75,6 +72,16 @@ _OTHERS = f"""
         count(*) FILTER (WHERE kind <> 'score' AND state = 'working') AS n_asking,
         count(*) FILTER (WHERE kind <> 'score' AND state = 'working' AND worker_id < :worker_id) AS rank
     FROM workers WHERE run_id = :run_id AND {_ALIVE}
+"""
+
+_BEAT = f"""
+    UPDATE workers SET heartbeat_at_us = {NOW_US}, expires_at_us = {NOW_US} + :lease_us, places = :places,
+        in_flight = :in_flight, n_asked = :n_asked, n_scored = :n_scored
+    WHERE worker_id = :worker_id AND {_ALIVE}
+    RETURNING (SELECT status FROM runs WHERE run_id = :run_id) AS run_status,
+        (SELECT since_us FROM drivers WHERE run_id = :run_id) AS session_us,
+        (SELECT array_agg(other.detail) FROM workers AS other WHERE other.run_id = :run_id
+            AND other.worker_id <> :worker_id AND other.detail LIKE '%"session_us"%') AS told
 """
 
 
@@ -95,29 +102,18 @@ def beat(
     Raises:
         WorkerLost: it counts as dead.
     """
-    with ledger.changing() as connection:
+    here = {"worker_id": worker.worker_id, "run_id": worker.run_id}
+
+    def say(connection: Connection) -> tuple[int, Row[tuple[object, ...]] | None]:
         _one_at_a_time(connection, worker.run_id)
-        here = {"worker_id": worker.worker_id, "run_id": worker.run_id}
         others = connection.execute(text(_OTHERS), here).one()
         share = _share(concurrency, int(others.n_asking), int(others.rank)) if worker.kind != "score" else 0
         places = max(min(share, concurrency - int(others.taken)), 0)
-        changed = connection.execute(
-            text(f"""
-                UPDATE workers SET heartbeat_at_us = {NOW_US}, expires_at_us = {NOW_US} + :lease_us, places = :places,
-                    in_flight = :in_flight, n_asked = :n_asked, n_scored = :n_scored
-                WHERE worker_id = :worker_id AND {_ALIVE}
-                RETURNING (SELECT status FROM runs WHERE run_id = :run_id) AS run_status,
-                    (SELECT since_us FROM drivers WHERE run_id = :run_id) AS session_us,
-                    (SELECT array_agg(other.detail) FROM workers AS other WHERE other.run_id = :run_id
-                        AND other.worker_id <> :worker_id AND other.detail LIKE '%"session_us"%') AS told
-            """),
-            {
-                **here,
-                **asdict(sign),
-                "lease_us": round(lease_s * 1e6),
-                "places": max(places, sign.places, sign.in_flight),
-            },
-        ).one_or_none()
+        said = {**here, **asdict(sign), "lease_us": round(lease_s * 1e6)}
+        said["places"] = max(places, sign.places, sign.in_flight)
+        return places, connection.execute(text(_BEAT), said).one_or_none()
+
+    places, changed = ledger.change(say)
     if changed is None:
         raise WorkerLost(worker.worker_id, database=ledger.database)
     session_us = changed.session_us or 0
@@ -129,8 +125,8 @@ def beat(
 def tell(ledger: Ledger, worker_id: int, told: WorkerEnd) -> None:
     """Let the others and the driver know what a worker stopped to ask and what it did, while it goes on."""
     query = f"UPDATE workers SET detail = :detail WHERE worker_id = :worker_id AND {_ALIVE}"
-    with ledger.changing() as connection:
-        connection.execute(text(query), {"worker_id": worker_id, "detail": told.to_json()})
+    values = {"worker_id": worker_id, "detail": told.to_json()}
+    ledger.change(lambda connection: connection.execute(text(query), values))
 
 
 def _share(concurrency: int, n_asking: int, rank: int) -> int:
@@ -144,7 +140,8 @@ def expire(ledger: Ledger, run_id: str) -> list[int]:
     Returns:
         The ids of workers lost by this call.
     """
-    with ledger.changing() as connection:
+
+    def give_up(connection: Connection) -> list[int]:
         _one_at_a_time(connection, run_id)
         # one that is in the middle of a write is given up at a later look: all the others' heartbeats would wait for it
         found = connection.execute(
@@ -157,16 +154,15 @@ def expire(ledger: Ledger, run_id: str) -> list[int]:
         gone = [int(worker_id) for worker_id in found]
         for worker_id in gone:
             _end(connection, worker_id, "lost", WorkerEnd(why="was not heard of in time"))
-    return gone
+        return gone
+
+    return ledger.change(give_up)
 
 
 def drain(ledger: Ledger, worker_id: int) -> None:
     """Note that a worker takes nothing more."""
-    with ledger.changing() as connection:
-        connection.execute(
-            text("UPDATE workers SET state = 'draining' WHERE worker_id = :worker_id AND state = 'working'"),
-            {"worker_id": worker_id},
-        )
+    query = text("UPDATE workers SET state = 'draining' WHERE worker_id = :worker_id AND state = 'working'")
+    ledger.change(lambda connection: connection.execute(query, {"worker_id": worker_id}))
 
 
 def end(
@@ -183,12 +179,15 @@ def end(
     Args:
         n_asked, n_scored: chains that it finished, its last ones included.
     """
-    with ledger.changing() as connection:
+
+    def ending(connection: Connection) -> None:
         # as in `expire`: what it takes or writes at this moment is over before its chains are open again
         connection.execute(
             text("SELECT 1 FROM workers WHERE worker_id = :worker_id FOR UPDATE"), {"worker_id": worker_id}
         )
         _end(connection, worker_id, state, how, (n_asked, n_scored))
+
+    ledger.change(ending)
 
 
 def _end(
@@ -230,8 +229,8 @@ def drive(ledger: Ledger, run_id: str, *, name: str, config: Mapping[str, object
         INSERT INTO drivers (run_id, name, since_us, config) VALUES (:run_id, :name, {NOW_US}, :config)
         ON CONFLICT (run_id) DO UPDATE SET name = excluded.name, since_us = excluded.since_us, config = excluded.config
     """
-    with ledger.changing() as connection:
-        connection.execute(text(query), {"run_id": run_id, "name": name, "config": canonical_json(config)})
+    values = {"run_id": run_id, "name": name, "config": canonical_json(config)}
+    ledger.change(lambda connection: connection.execute(text(query), values))
 
 
 def driver_of(ledger: Ledger, run_id: str) -> DriverRecord | None:

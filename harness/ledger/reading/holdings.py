@@ -13,8 +13,8 @@ from typing import TypedDict
 from sqlalchemy import Connection, func, inspect, select, text
 
 from harness.errors import NoLedgerError
-from harness.ledger.connections import NO_LEDGER_FIX, database_url, make_engine, shown
-from harness.ledger.ledger import Ledger, explained
+from harness.ledger.connections import NO_LEDGER_FIX, database_url, explained, make_engine, shown
+from harness.ledger.ledger import Ledger
 from harness.ledger.reading.batch_rows import select_rows
 from harness.ledger.schema.tables import SCHEMA_VERSION, metadata
 from harness.ledger.schema.versions import schema_version

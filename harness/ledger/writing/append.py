@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from harness.errors import LedgerError
 from harness.ledger.columns import LONGEST_NAME, LONGEST_WORD, GroupDimensions, compared
+from harness.ledger.connections import again_after_collisions
 from harness.ledger.encoding import Compression, canonical_json, read_json, storable, text_bytes
 from harness.ledger.records import AttemptOutcome, AttemptStart, ScoreRecord, Transcript
 from harness.ledger.writing import statements as sql
@@ -101,7 +102,7 @@ class Appender:
             Exception: the driver's error when the database cannot be written at all; then nothing of the batch is kept.
         """
         try:
-            return self._transaction(operations)
+            return self._committed(operations)
         except self._driver.rejections as error:
             if len(operations) == 1:
                 return [self._leaner(operations[0], error)]
@@ -128,20 +129,21 @@ class Appender:
     def _leaner(self, operation: Operation, refusal: Exception) -> Result:
         for shorter in leaner(operation, _one_line(refusal)):
             try:
-                return self._transaction([shorter])[0]
+                return self._committed([shorter])[0]
             except self._driver.rejections:
                 continue
         return _refused(operation, refusal)
 
-    def _transaction(self, operations: Sequence[Operation], tries_left: int = 5) -> list[Result]:
+    def _committed(self, operations: Sequence[Operation]) -> list[Result]:
+        return again_after_collisions(lambda: self._transaction(operations))
+
+    def _transaction(self, operations: Sequence[Operation]) -> list[Result]:
         try:
             self._driver.begin()
             results = self._write(operations)
             self._driver.commit()
-        except BaseException as error:
+        except BaseException:
             self._undo()
-            if isinstance(error, self._driver.collisions) and tries_left:
-                return self._transaction(operations, tries_left - 1)
             raise
         self._remember(operations, results)
         return results

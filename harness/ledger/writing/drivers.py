@@ -30,8 +30,6 @@ class Driver(Protocol):
 
     rejections: tuple[type[Exception], ...]
     """Errors that one operation's values cause: the other operations of its batch can still be written."""
-    collisions: tuple[type[Exception], ...]
-    """Errors of two processes meeting, after which the same batch is tried again."""
 
     def begin(self) -> None:
         """Begin a transaction that will write; waits while another process writes."""
@@ -123,7 +121,6 @@ class SqliteDriver:
         sqlite3.ProgrammingError,
         *_VALUE_ERRORS,
     )
-    collisions: tuple[type[Exception], ...] = ()
 
     def __init__(self, path: str, busy_timeout_s: float, file: LedgerFile | None = None) -> None:
         self._path = path
@@ -230,10 +227,6 @@ class PostgresDriver:
             psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError,
             psycopg.errors.ProgramLimitExceeded, *_VALUE_ERRORS,
         )  # fmt: skip
-        self.collisions: tuple[type[Exception], ...] = (
-            psycopg.errors.DeadlockDetected,
-            psycopg.errors.SerializationFailure,
-        )
         pooled = engine.raw_connection()
         connection = pooled.driver_connection
         assert isinstance(connection, psycopg.Connection)

@@ -258,7 +258,6 @@ class WriteBehind:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self.rejections = driver.rejections
-        self.collisions = driver.collisions
         self._thread = ThreadPoolExecutor(1, "benchtab import")
         self._waiting: deque[Future[int]] = deque()
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from harness.ledger.connections import Readable
-from harness.ledger.ledger import Ledger, explained
+from harness.ledger.connections import Readable, explained
+from harness.ledger.ledger import Ledger
 from harness.ledger.locks import lock_holder
 from harness.ledger.reading.batch_rows import Texts, batches, joined_columns, rows_by_id, select_rows, span_of
 from harness.ledger.reading.sums import SETTLED_BY_INVOICE
