@@ -1,8 +1,9 @@
-"""Where things lie: the shipped suites, prices and published tables, in a wheel and in a checkout, and the ledger."""
+"""Where things lie: shipped suites, prices and published tables, in a wheel and in a checkout, the ledger, caches."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -34,3 +35,17 @@ def shipped(folder: str) -> Path:
 def ledger_name(db: str | Path | None = None) -> str:
     """Name the ledger to use: as given, else $BENCHTAB_DB, else `results/ledger.db` under the current folder."""
     return str(db or os.environ.get("BENCHTAB_DB") or DEFAULT_LEDGER)
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path | None:
+    """Say where caches are: `$BENCHTAB_CACHE`, else as the XDG base directory specification has it; None = nowhere."""
+    asked = environment.get("BENCHTAB_CACHE")
+    if asked is not None:
+        return Path(asked).expanduser() if asked else None
+    base = environment.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # noqa: PTH117  # the specification has a relative one ignored
+        home = environment.get("HOME", "")
+        if not home:
+            return None
+        base = f"{home}/.cache"
+    return Path(base) / "benchtab"

@@ -18,6 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from harness import resources
 from harness.errors import InputError
 from harness.loaders import samples
 from harness.loaders.row_answers import BadRowError
@@ -39,10 +40,9 @@ class HubRows:
 
 
 def cache_folder() -> Path:
-    """Where rows are kept: `BENCHTAB_CACHE`, else the user's cache folder."""
-    if own := os.environ.get("BENCHTAB_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "benchtab"
+    """Where rows are kept: in the folder of caches, in the user's own where that is to keep nothing else."""
+    user = {name: value for name, value in os.environ.items() if name != "BENCHTAB_CACHE"}
+    return resources.cache_folder(os.environ) or resources.cache_folder(user) or Path.home() / ".cache" / "benchtab"
 
 
 def read(dataset: DatasetRef, *, looked_in: Sequence[str] = (), cache: Path | None = None) -> HubRows:

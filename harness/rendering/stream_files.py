@@ -7,10 +7,11 @@ import io
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from harness.documents.stream import RowStream
 from harness.documents.table import TEXT_KINDS, Column
+from harness.errors import InputError
 from harness.instants import from_us
 from harness.rendering.cells import QuotedLineEnds, exact, guarded
 from harness.rendering.csv_text import csv_lines
@@ -63,7 +64,11 @@ def _cell(value: object, kind: str) -> str:
 
 
 def write_stream_parquet(stream: RowStream, path: Path) -> int:
-    """Write a stream as Parquet with typed columns and their units as metadata; returns the number of rows."""
+    """Write a stream as Parquet with typed columns and their units as metadata; returns the number of rows.
+
+    Raises:
+        InputError: dollars that a column of decimals cannot hold.
+    """
     import pyarrow.parquet as pq
 
     schema = arrow_schema(stream.columns)
@@ -76,27 +81,44 @@ def write_stream_parquet(stream: RowStream, path: Path) -> int:
 
 
 def record_batches(stream: RowStream, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Give the rows of a stream as Arrow record batches of its `arrow_schema`."""
+    """Give the rows of a stream as Arrow record batches of its `arrow_schema`.
+
+    Raises:
+        InputError: dollars that a column of decimals cannot hold.
+    """
     import pyarrow as pa
 
     if stream.arrow is None:
         for columns in stream.batches:
-            arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
+            arrays = [_typed(values, field) for values, field in zip(columns, schema, strict=True)]
             yield pa.record_batch(arrays, schema=schema)
         return
     for batch in stream.arrow:
-        arrays = [_as_type(array, field.type) for array, field in zip(batch.columns, schema, strict=True)]
+        arrays = [_as_type(array, field) for array, field in zip(batch.columns, schema, strict=True)]
         yield pa.record_batch(arrays, schema=schema)
 
 
-def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
+def _as_type(array: pa.Array, field: pa.Field) -> pa.Array:
     """Read dollars that are texts; everything else is of its type already."""
-    import pyarrow as pa
-
-    if array.type == kind:
+    if array.type == field.type:
         return array
     coded = array.dictionary_encode()
-    return pa.array(map(Decimal, coded.dictionary.to_pylist()), type=kind).take(coded.indices)
+    return _typed([Decimal(text) for text in coded.dictionary.to_pylist()], field).take(coded.indices)
+
+
+def _typed(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, type=field.type)
+    except pa.ArrowInvalid as error:
+        if not pa.types.is_decimal(field.type):
+            raise
+        raise InputError(
+            f"an amount has over {USD_DIGITS - USD_SCALE} digits before the point, or more than {USD_SCALE} after it",
+            where=f"column {field.name}",
+            fix="end the file in .csv, which holds every digit, or ask for dollars as floats (--floats)",
+        ) from error
 
 
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:

@@ -16,12 +16,13 @@ import pytest
 from harness.costs.cost import price_request
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
-from harness.errors import LedgerError
+from harness.errors import InputError, LedgerError
 from harness.ledger import NO_USAGE, Ledger
 from harness.ledger.reading.arrow.arrow_rows import Kind, TableQuery, arrow_rows
 from harness.ledger.reading.attempt_rows import attempt_rows
 from harness.money import plain
 from harness.pricing import Price, PriceBook
+from harness.rendering.export_files import export_table
 from harness.rendering.stream_files import write_stream_csv, write_stream_parquet
 from harness.reports.exports.attempt_exports import export_stream
 from harness.reports.facts.charger import served_row, usage_of_row
@@ -171,15 +172,30 @@ def test_every_line_is_what_its_attempt_costs_on_its_own(ledger: Ledger) -> None
 
 
 def test_parquet_columns_of_every_table_have_the_types_of_their_columns(ledger: Ledger, tmp_path: Path) -> None:
-    path = tmp_path / "attempts.parquet"
-    with pytest.raises(pa.ArrowInvalid):  # the stated cost has more decimals than a column of decimals
-        write_stream_parquet(export_stream(ledger, "attempts", book=BOOK), path)
+    path = tmp_path / "scores.parquet"
     write_stream_parquet(export_stream(ledger, "scores", book=BOOK), path)
     scores = pq.read_table(path)
     assert scores.schema.field("scored_at").type == pa.timestamp("us", tz="UTC")
     assert scores.schema.field("is_newest").type == pa.bool_()
     by_reason = dict(zip(scores["reason"].to_pylist(), scores["counted_score"].to_pylist(), strict=True))
     assert (by_reason["no_answer"], by_reason["undecided"]) == (0.0, None)
+
+
+@pytest.mark.parametrize("table", ["attempts", "charges"])
+def test_dollars_of_more_decimals_than_parquet_has_are_told_and_not_rounded(
+    ledger: Ledger, tmp_path: Path, table: str
+) -> None:
+    path = tmp_path / f"{table}.parquet"
+    with pytest.raises(InputError, match="more than 18 after it") as told:
+        export_table(ledger, BOOK, table, path)
+    assert not path.exists()
+    assert "usd" in str(told.value)
+    assert ".csv" in str(told.value)
+    export_table(ledger, BOOK, table, path.with_suffix(".csv"))
+    assert f"{STATED:f}" in path.with_suffix(".csv").read_text()
+    export_table(ledger, BOOK, table, path, floats=True)
+    dollars = [name for name in pq.read_schema(path).names if name.endswith("usd")]
+    assert float(STATED) in pq.read_table(path, columns=dollars).to_pandas().to_numpy()
 
 
 def counted(last: int, column: str, kind: Kind = "text") -> TableQuery:

@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from harness.ledger import Ledger
@@ -22,6 +21,7 @@ from harness.reports.facts.assembly import spend_report
 from harness.reports.facts.report_facts import TaskOutcomes
 from harness.reports.facts.samples.kept_runs import KeptRuns
 from harness.reports.spend.report import SpendReport, report_object
+from tests.support.kept_files import spoil_kept
 from tests.support.ledger_rows import outcome
 from tests.support.report_ledgers import AT_US, Try, add_attempt, add_run, used
 
@@ -40,7 +40,7 @@ confidence = "high"
 
 
 def _kept(folder: Path, **changes: object) -> KeptRuns:
-    return KeptRuns(**{"folder": folder, "program": "this one", "fewest_attempts": 1, **changes})  # type: ignore[arg-type]
+    return KeptRuns(**{"folder": folder, "program": ["this one"], "fewest_attempts": 1, **changes})  # type: ignore[arg-type]
 
 
 def _told(report: SpendReport) -> object:
@@ -178,13 +178,10 @@ def test_a_report_over_kept_runs_is_the_full_recount(ledger_url: str, tmp_path: 
 
 
 def _spoil(folder: Path) -> None:
-    """Have every kept file say something else, in a form that fits: that it is read then shows."""
-    for path in folder.iterdir():
-        with np.load(path) as file:
-            arrays = dict(file)
-        text = arrays["head"].tobytes().replace(b'"n_attempts":', b'"n_attempts":1').replace(b"no_answer", b"spoiled")
-        arrays["head"] = np.frombuffer(text, np.uint8)
-        np.savez(path, **arrays)
+    spoil_kept(
+        folder,
+        lambda told: told.replace(b'"n_attempts":', b'"n_attempts":1').replace(b"no_answer", b"spoiled"),
+    )
 
 
 @pytest.fixture
@@ -204,7 +201,7 @@ def test_what_was_kept_is_read_by_the_same_program_that_asks_for_it(told: tuple[
     spoiled = spend_report(ledger, BOOK, kept=_kept(folder))
     assert spoiled.rows[0].facts.solve.n_attempts == 15
     assert spoiled.rows[0].facts.n_without_answer == {"spoiled": 5}
-    assert _told(spend_report(ledger, BOOK, kept=_kept(folder, program="another"))) == made
+    assert _told(spend_report(ledger, BOOK, kept=_kept(folder, program=["another"]))) == made
     assert _told(spend_report(ledger, BOOK, kept=_kept(folder, fewest_attempts=6))) == made
     _spoil(folder)
     assert _told(spend_report(ledger, BOOK, kept=_kept(folder, is_read=False))) == made

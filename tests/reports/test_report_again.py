@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.filled_ledger import fill
-from harness.cli.terminal.kept_texts import MOST_FILES, KeptText, cache_folder, paragraphs_text, read_paragraphs
+from harness.cli.terminal.kept_texts import MOST_FILES, KeptText, paragraphs_text, read_paragraphs
 from harness.cli.terminal.told_again import FEWEST_ATTEMPTS
 from harness.documents.table import Column, Sentences, Table
 from harness.ledger import ForecastRecord, Ledger
@@ -23,7 +23,9 @@ from harness.ledger.records import DrawRecord, InvoicedRecord
 from harness.pricing.price_files import load_price_book
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.report import report_object
+from harness.resources import cache_folder
 from tests.support.command_lines import said_here
+from tests.support.kept_files import spoil_kept
 from tests.support.ledger_rows import NOON_US, Filled, outcome, score, start
 from tests.support.ledger_rows import fill as fill_small
 
@@ -45,11 +47,7 @@ def _report(db: Path, kept: Path | str, *words: str) -> str:
 
 
 def _spoil(kept: Path) -> None:
-    """Put a mark into every kept text, at the end of its body and with a head that fits, so that telling it shows."""
-    for path in kept.glob("*.kept"):
-        text = path.read_bytes().partition(b"\n")[2].decode()
-        key = path.read_bytes().partition(b'", "')[2].partition(b'"')[0].decode()
-        KeptText(folder=kept, key=key).write(text.replace("bench", "TOLD AGAIN"))
+    spoil_kept(kept, lambda text: text.replace(b"bench", b"TOLD AGAIN"))
 
 
 @pytest.mark.parametrize("words", [(), ("--format", "csv"), ("--as-of", "2026-09-01")])
@@ -134,7 +132,7 @@ def test_the_oldest_texts_make_room(tmp_path: Path) -> None:
     for number in range(MOST_FILES + 3):
         kept = KeptText.of(tmp_path, {"number": number})
         kept.write(str(number))
-        os.utime(kept.path, ns=(number, number))
+        os.utime(kept.file.path, ns=(number, number))
     KeptText.of(tmp_path, {"number": -1}).write("newest")
     assert len(list(tmp_path.iterdir())) == MOST_FILES
     assert KeptText.of(tmp_path, {"number": -1}).read() == "newest"

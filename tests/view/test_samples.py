@@ -54,6 +54,7 @@ from harness.view.answers.sample_walk import carried, chosen_samples, entry_addr
 from harness.view.page_values import Asked, Sources
 from harness.view.pages.samples_page import being_read
 from harness.view.templating import render
+from tests.support.kept_files import spoil_kept
 from tests.support.report_ledgers import AT_US, Try, add_attempt, add_run, many, used
 from tests.support.view_servers import served
 from tests.support.viewed import viewer
@@ -186,14 +187,30 @@ def test_a_kept_index_is_read_again_and_foreign_or_broken_ones_are_not(odd: Ledg
     assert kept(odd, "r1", other.sha256, folder) is None
     assert kept(odd, "r2", BOOK.sha256, folder) is None
     (place,) = folder.iterdir()
-    cost = place / "cost"
-    cost.write_bytes(bytes(reversed(cost.read_bytes())))
+    whole = place.read_bytes()
+    place.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert kept(odd, "r1", BOOK.sha256, folder) is None
     keep(index, odd, BOOK.sha256, folder)
     assert [found.name for found in folder.iterdir()] == [place.name]
     assert kept(odd, "r1", BOOK.sha256, folder) is not None
-    (place / "index.json").write_text('{"form": []')
+    spoil_kept(folder, lambda _: b'{"told": [], "kinds": []}')
     assert kept(odd, "r1", BOOK.sha256, folder) is None
+
+
+def test_an_empty_name_of_the_cache_folder_keeps_and_reads_no_index(
+    odd: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BENCHTAB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".cache" / "benchtab" / "answers"
+    keep(built_index(odd, BOOK, "r1"), odd, BOOK.sha256, folder)
+    spoil_kept(folder, lambda told: told.replace(b'"reasons":["', b'"reasons":["kept'))
+    with RunIndexes().of(odd, BOOK, "r1", is_patient=True) as index:
+        assert index.reasons[0] == "kept"
+    monkeypatch.setenv("BENCHTAB_CACHE", "")
+    with RunIndexes().of(odd, BOOK, "r1", is_patient=True) as index:
+        assert index.reasons[0] == ""
 
 
 def test_rows_that_are_equal_stay_as_planned_and_unknown_ones_stand_last() -> None:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from harness.resources import PACKAGE, shipped
+from harness.resources import cache_folder
 from harness.secrets import redact_known
 
 if TYPE_CHECKING:
@@ -111,17 +107,20 @@ def told_again(question: Question, ledger: str, pricing: Path | None, *, recount
     Args:
         recount: do not look, but keep what will be told.
     """
-    from harness.cli.terminal.kept_texts import KeptText, cache_folder
+    from harness.cli.terminal.kept_texts import KeptText
 
     folder, path = cache_folder(os.environ), Path(ledger).expanduser()
     if folder is None or "://" in ledger or not path.is_file():
         return None
     from harness.ledger.marks.ledger_mark import sqlite_mark
+    from harness.ledger.marks.program_mark import program_mark
 
     mark = sqlite_mark(path)
     if mark is None:
         return None
-    place = KeptText.of(folder, {**question.facts, "ledger": mark, "program": _program(), "prices": _prices(pricing)})
+    place = KeptText.of(
+        folder, {**question.facts, "ledger": mark, "program": program_mark(), "prices": _prices(pricing)}
+    )
     return Told(text=None if recount else place.read(), place=place, ledger=path, mark=mark)
 
 
@@ -131,24 +130,14 @@ def kept_runs(*, recount: bool) -> KeptRuns | None:
     Args:
         recount: do not read them, but keep what will be counted.
     """
-    from harness.cli.terminal.kept_texts import cache_folder
+    from harness.ledger.marks.program_mark import program_mark
     from harness.reports.facts.samples.kept_runs import KeptRuns
 
     folder = cache_folder(os.environ)
-    program = "\n".join(_program())
-    return None if folder is None else KeptRuns(folder=folder / "runs", program=program, is_read=not recount)
-
-
-@cache
-def _program() -> Sequence[str]:
-    """Say which program this is, its libraries included: installing any of them writes to their folder."""
-    from harness.cli.terminal.kept_texts import files_mark
-
-    libraries = Path(typer.__file__).parents[1].stat()
-    return sys.version, files_mark([PACKAGE, shipped("pricing")]), str(libraries.st_mtime_ns)
+    return None if folder is None else KeptRuns(folder=folder / "runs", program=program_mark(), is_read=not recount)
 
 
 def _prices(pricing: Path | None) -> str:
-    from harness.cli.terminal.kept_texts import files_mark
+    from harness.ledger.marks.program_mark import files_mark
 
     return "" if pricing is None else files_mark([pricing], by_content=True)

@@ -5,6 +5,7 @@ Data flows run id -> `SampleIndex`, or how much of it is read. Threads share it:
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from harness.ledger import Ledger
 from harness.ledger.reading.viewed.indexed_rows import plan_size
-from harness.loaders.hub import cache_folder
 from harness.pricing.book import PriceBook
+from harness.resources import cache_folder
 from harness.view.answers.index_building import built_index, extend, is_extendable
 from harness.view.answers.kept_index import keep, kept
 from harness.view.answers.sample_index import SampleIndex
@@ -115,7 +116,7 @@ class RunIndexes:
                 if self._runs[name].is_done.is_set():
                     del self._runs[name]
         if is_new:
-            given = (making, ledger, book, run_id, self.folder or cache_folder() / "answers")
+            given = (making, ledger, book, run_id, self.folder or _folder())
             threading.Thread(target=_make, args=given, daemon=True).start()
         return making
 
@@ -124,13 +125,18 @@ class RunIndexes:
             self._runs = {key: one for key, one in self._runs.items() if one is not making}
 
 
-def _make(making: _Making, ledger: Ledger, book: PriceBook, run_id: str, folder: Path) -> None:
+def _folder() -> Path | None:
+    caches = cache_folder(os.environ)
+    return None if caches is None else caches / "answers"
+
+
+def _make(making: _Making, ledger: Ledger, book: PriceBook, run_id: str, folder: Path | None) -> None:
     try:
         with ledger.at_one_moment() as still:
-            index = kept(still, run_id, book.sha256, folder)
+            index = None if folder is None else kept(still, run_id, book.sha256, folder)
             if index is None:
                 index = built_index(still, book, run_id, making.tell)
-                if index.plan.n >= WORTH_KEEPING:
+                if folder is not None and index.plan.n >= WORTH_KEEPING:
                     keep(index, still, book.sha256, folder)
         making.index = index
     except Exception as error:  # noqa: BLE001  # whoever asked for it raises it

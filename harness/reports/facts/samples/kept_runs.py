@@ -1,24 +1,21 @@
 """What was added up of a run, kept in files until something of the run changes: a report over many reads only new ones.
 
-Data flows `UsageSum`s, `CellSamples` <-> numbers and one JSON text in an `.npz` file, which checks its own sums. Sums
-hold at any prices; columns per sample are those of the rates that they were charged with, down to the last digit.
+Data flows `UsageSum`s, `CellSamples` <-> columns and values of JSON in a kept file. Sums hold at any prices;
+columns per sample are those of the rates that they were charged with, down to the last digit.
 """
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
-
-import orjson
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.ledger.connections import Readable
 from harness.ledger.encoding import canonical_json
-from harness.ledger.marks.kept_files import keep_file, touch_kept
+from harness.ledger.marks.kept_columns import keep_columns, read_columns
+from harness.ledger.marks.kept_files import KeptFile, Shelf
 from harness.ledger.marks.run_marks import run_mark
 from harness.ledger.reading.sums import UsageGroup, UsageSum, usage_sums
 from harness.ledger.records import Timing
@@ -32,15 +29,12 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic]
 
-FORM = 1
-"""Changes when what files hold means something else."""
 FEWEST_ATTEMPTS = 10_000
 """Attempts of a run below which it is read as quickly from the ledger."""
 MOST_BYTES = 2 << 30
 MOST_FILES = 2_000
-_HEAD = "head"
 _COLUMNS = ("probabilities", "score_sums", "score_counts", "n_solves", "costs_usd", "output_tokens")
-_BROKEN = (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile, zlib.error)
+_BROKEN = (ValueError, KeyError, TypeError, IndexError)
 """Of whatever a file can hold."""
 T = TypeVar("T")
 
@@ -57,7 +51,7 @@ class KeptRuns:
     """
 
     folder: Path
-    program: str
+    program: Sequence[str]
     is_read: bool = True
     fewest_attempts: int = FEWEST_ATTEMPTS
     _marks: dict[str, str | None] = field(default_factory=dict)
@@ -99,46 +93,28 @@ class KeptRuns:
         told = [_cell_object(cell, put) for cell in cells]
         self._write(run_id, charged, told, arrays)
 
-    def _path(self, run_id: str, what: str) -> Path:
-        # not by its mark: what a run was before makes room for what it is
-        return self.folder / f"run-{sha256(f'{run_id} {what}'.encode()).hexdigest()[:40]}.npz"
-
-    def _depends_on(self, run_id: str, what: str) -> list[object]:
-        return [FORM, self.program, self._marks[run_id], what]
+    def _place(self, run_id: str, what: str) -> KeptFile | None:
+        mark = self._marks.get(run_id)
+        if mark is None:
+            return None
+        shelf = Shelf(folder=self.folder, most_bytes=MOST_BYTES, most_files=MOST_FILES)
+        # not called by its mark: what a run was before makes room for what it is
+        return KeptFile(shelf=shelf, name=[run_id, what], depends_on=[self.program, mark])
 
     def _read(self, run_id: str, what: str, read: Callable[[Any, Sequence[Array]], T]) -> T | None:
-        import numpy as np
-
-        if not self.is_read or self._marks.get(run_id) is None:
+        place = self._place(run_id, what)
+        if place is None or not self.is_read:
             return None
-        path = self._path(run_id, what)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                head = orjson.loads(file[_HEAD].tobytes())
-                if head["depends_on"] != self._depends_on(run_id, what):
-                    return None
-                found = read(head["told"], [file[f"c{number}"] for number in range(head["n_columns"])])
+            found = read_columns(place)
+            return None if found is None else read(*found)
         except _BROKEN:
             return None
-        touch_kept(path)
-        return found
 
     def _write(self, run_id: str, what: str, told: object, arrays: Sequence[Array]) -> None:
-        import numpy as np
-
-        if self._marks.get(run_id) is None:
-            return
-        head = {"depends_on": self._depends_on(run_id, what), "told": told, "n_columns": len(arrays)}
-        try:
-            text = orjson.dumps(head)
-        except TypeError:  # integers past 64 bits, names that are no text
-            return
-        columns = {f"c{number}": array for number, array in enumerate(arrays)}
-
-        def write(file: IO[bytes]) -> None:
-            np.savez(file, allow_pickle=False, **{_HEAD: np.frombuffer(text, np.uint8)}, **columns)
-
-        keep_file(self._path(run_id, what), write, most_bytes=MOST_BYTES, most_files=MOST_FILES)
+        place = self._place(run_id, what)
+        if place is not None:
+            keep_columns(place, told, arrays)
 
 
 def summed_runs(ledger: Readable, run_ids: Sequence[str], kept: KeptRuns) -> list[UsageSum]:
