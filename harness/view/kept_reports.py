@@ -1,6 +1,6 @@
-"""Reports of single runs, kept while nothing of the run or of the prices changes: a page of a large run is quick again.
+"""Reports of single runs as the view keeps them: a page of a large run is quick again while nothing of it changes.
 
-Data flows ledger + price book -> `spend_report` -> `KeptReport`, a few of them in memory.
+Data flows ledger + price book -> `spend_report` -> `KeptReport`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harness.documents.page import Page
-from harness.ledger import RunRecord
+from harness.ledger import Ledger
+from harness.pricing.book import PriceBook
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.report import SpendReport
 from harness.reports.spend.spend_page import report_page
-from harness.view.page_values import Sources
-from harness.view.run_summaries import run_summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +23,14 @@ class KeptReport:
     report: SpendReport
     page: Page
 
+    @classmethod
+    def of(
+        cls, ledger: Ledger, book: PriceBook, run_id: str, *, as_of: datetime | None, what_if: str | None
+    ) -> KeptReport:
+        """Make both.
 
-def kept_report(sources: Sources, run: RunRecord, *, as_of: datetime | None, what_if: str | None) -> KeptReport:
-    """Give the report of one run, made anew only where something has changed.
-
-    Raises:
-        InputError: a question that cannot be asked of a report.
-    """
-
-    def make() -> KeptReport:
-        report = spend_report(sources.ledger, sources.book, [run.run_id], as_of=as_of, what_if=what_if)
-        return KeptReport(report, report_page(report))
-
-    # what stays the same is looked at first: what changes meanwhile makes the report old, never too young
-    key = (run.run_id, as_of, what_if, sources.book.sha256, run_summaries(sources).standing(run))
-    return sources.reports.of(key, make)
+        Raises:
+            InputError: a question that cannot be asked of a report.
+        """
+        report = spend_report(ledger, book, [run_id], as_of=as_of, what_if=what_if)
+        return cls(report, report_page(report))

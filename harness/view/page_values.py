@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.documents.stream import RowStream
@@ -15,14 +16,14 @@ from harness.errors import HarnessError
 from harness.ledger import Ledger, RunRecord
 from harness.pricing.book import PriceBook
 from harness.view.answers.run_indexes import RunIndexes
+from harness.view.kept_reports import KeptReport
 from harness.view.last_used import LastUsed
 from harness.view.page_addresses import with_query
+from harness.view.run_summaries import RunSummaries
 
 if TYPE_CHECKING:
     from harness.reports.compare.comparison import Comparison
-    from harness.view.kept_reports import KeptReport
     from harness.view.live.run_reader import RunReader
-    from harness.view.run_summaries import RunSummaries
 
 _LONGEST_ID = 18
 """Digits that fit into 64 bits whatever they are."""
@@ -73,6 +74,24 @@ class Sources:
         if found is None:
             raise NotThere(f"there is no run {run_id!r}", where=self.ledger.database, fix="choose one at /")
         return found
+
+    def run_summaries(self) -> RunSummaries:
+        """Give the summaries of the ledger's runs, the same every time while the prices are."""
+        return self.summaries.of(self.book.sha256, lambda: RunSummaries(self.ledger, self.book))
+
+    def report(self, run: RunRecord, *, as_of: datetime | None, what_if: str | None) -> KeptReport:
+        """Give the report of one run, made anew only where something has changed.
+
+        Raises:
+            InputError: a question that cannot be asked of a report.
+        """
+
+        def make() -> KeptReport:
+            return KeptReport.of(self.ledger, self.book, run.run_id, as_of=as_of, what_if=what_if)
+
+        # what stays the same is looked at first: what changes meanwhile makes the report old, never too young
+        key = (run.run_id, as_of, what_if, self.book.sha256, self.run_summaries().standing(run))
+        return self.reports.of(key, make)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

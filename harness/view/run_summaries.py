@@ -23,7 +23,6 @@ from harness.reports.forecasts.kept_forecasts import KeptForecast, telling
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.spend.report import SpendRow
 from harness.reports.spend.spend_tables import label
-from harness.view.page_values import Sources
 
 PATIENCE_S = 2.0
 """How long a page waits for figures; what takes longer is shown as soon as it is there."""
@@ -181,8 +180,3 @@ def _summary(rows: Sequence[SpendRow], forecast: KeptForecast | None) -> RunSumm
         forecast=forecast,
         marks=tuple(sorted({row.facts.mark for row in rows if row.facts.mark})),
     )
-
-
-def run_summaries(sources: Sources) -> RunSummaries:
-    """Give the summaries of a ledger, the same every time while the prices are."""
-    return sources.summaries.of(sources.book.sha256, lambda: RunSummaries(sources.ledger, sources.book))

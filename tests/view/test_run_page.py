@@ -18,7 +18,7 @@ from harness.pricing.price_files import load_price_book
 from harness.rendering.export_files import export_table
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.spend_page import report_page
-from harness.view.kept_reports import KeptReport, kept_report
+from harness.view.kept_reports import KeptReport
 from harness.view.page_values import Sources
 from tests.support.command_lines import said_here
 from tests.support.ledger_rows import Filled, fill, outcome, start
@@ -59,7 +59,7 @@ def test_a_report_is_made_again_only_when_its_run_or_the_prices_changed(tmp_path
         sources = Sources(ledger=ledger, book=load_price_book())
 
         def report() -> KeptReport:
-            return kept_report(sources, sources.run(filled.run_id), as_of=None, what_if=None)
+            return sources.report(sources.run(filled.run_id), as_of=None, what_if=None)
 
         first = report()
         assert report() is first

@@ -22,7 +22,7 @@ from harness.reports.imported.log_bounds import log_gaps
 from harness.reports.spend import wording
 from harness.view.answers.sample_index import COSTS, IS_THERE, PRICED, SampleIndex
 from harness.view.page_values import Sources
-from harness.view.run_summaries import PATIENCE_S, run_summaries
+from harness.view.run_summaries import PATIENCE_S
 
 WRITTEN_PATIENCE_S = 0.2
 """For the figures of a run that changes all the time: those of a moment ago do."""
@@ -50,13 +50,13 @@ class RunParts:
 def whole_spend(run: RunRecord, sources: Sources) -> Spend | None:
     """Give what a run cost; None = it is still being added up. Ask before an index is held: it may take a moment."""
     patience_s = WRITTEN_PATIENCE_S if run.status == "running" else PATIENCE_S
-    summary = run_summaries(sources).of([run], patience_s=patience_s).get(run.run_id)
+    summary = sources.run_summaries().of([run], patience_s=patience_s).get(run.run_id)
     return None if summary is None else summary.spend
 
 
 def run_parts(index: SampleIndex, run: RunRecord, sources: Sources, whole: Spend | None) -> RunParts:
     """Take what a run cost apart; the caller holds the index."""
-    key = "no sample", run_summaries(sources).standing(run)
+    key = "no sample", sources.run_summaries().standing(run)
     loose = index.remember(key, lambda: _of_no_sample(sources.ledger, sources.book, run.run_id))
     return RunParts(whole=whole, parts=tuple(_parts(index, log_gaps(run), loose, whole)))
 

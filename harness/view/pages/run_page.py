@@ -16,7 +16,6 @@ from harness.reports.questions import joined
 from harness.reports.spend.report import SpendReport
 from harness.reports.spend.spend_tables import label, rows_shown, spend_table
 from harness.view.charts.vega_charts import vega_charts
-from harness.view.kept_reports import kept_report
 from harness.view.live.live_route import live_part
 from harness.view.page_addresses import price_address, samples_address
 from harness.view.page_values import Asked, Grid, Rows, Shown
@@ -33,7 +32,7 @@ def run_page(asked: Asked) -> Shown:
     run = sources.run(run_id)
     asked_as_of, questions = asked.one("as_of"), [text for text in asked.many("what_if") if text]
     as_of = asked_instant(asked_as_of, where="as_of", zoneless="utc") if asked_as_of else None
-    made = kept_report(sources, run, as_of=as_of, what_if=joined(questions))
+    made = sources.report(run, as_of=as_of, what_if=joined(questions))
     report, page = made.report, made.page
     leads = _Leads.of(run_id, report)
     sections = [(section, leads.grid(section.table)) for section in page.sections]

@@ -13,7 +13,6 @@ from harness.view.page_addresses import run_address
 from harness.view.page_values import Asked, Grid, Shown
 from harness.view.paging import paging
 from harness.view.run_list import LISTED, WRITTEN, Choice, Listed, RunLine, ordered
-from harness.view.run_summaries import run_summaries
 
 RUNS_A_PAGE = 50
 _COLUMNS = {listed.column.name: listed for listed in LISTED}
@@ -46,7 +45,7 @@ def runs_page(asked: Asked) -> Shown:
 
 
 def _lines(asked: Asked, runs: Sequence[RunRecord], *, all_of_them: bool = False) -> list[RunLine]:
-    summaries = run_summaries(asked.sources)
+    summaries = asked.sources.run_summaries()
     found = summaries.of(runs, patience_s=None) if all_of_them else summaries.of(runs)
     return [RunLine(run, found.get(run.run_id)) for run in runs]
 
