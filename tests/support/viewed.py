@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import sqlite3
 from pathlib import Path
 
@@ -25,6 +27,13 @@ HERE = "http://127.0.0.1"
 def viewer(ledger: Ledger, book: PriceBook | None = None) -> TestClient:
     """Ask the application over a ledger, as a browser on this machine does."""
     return TestClient(make_application(Sources(ledger=ledger, book=book or load_price_book())), base_url=HERE)
+
+
+def csv_rows(asked: TestClient, address: str) -> list[dict[str, str]]:
+    """Read the rows of the samples that an address chooses, from their file."""
+    page = asked.get(f"{address}{'&' if '?' in address else '?'}format=csv&table=samples")
+    assert page.headers["content-type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(page.text)))
 
 
 def seen_run(folder: Path) -> Path:

@@ -1,319 +1,33 @@
-"""Samples of a run: the index equals the export, filters and orders choose what they say, pages walk along the list."""
+"""Samples of a run: filters and orders choose what they say, pages walk along the list, and keys along the pages."""
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import html
 import io
-import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.support.wait import WebDriverWait
 from starlette.testclient import TestClient
 
-from harness.imports.containers.log_files import LogFile
-from harness.imports.into_ledger import ImportOptions, import_unit
-from harness.imports.log_formats import Format, Source, SourceFile
-from harness.imports.log_records import (
-    ImportedAttempt,
-    ImportedCell,
-    ImportedRun,
-    ImportedUsage,
-    Record,
-    SampleKey,
-)
-from harness.imports.log_units import Unit
-from harness.ledger import NO_USAGE, AttemptOutcome, AttemptStart, Ledger, Transcript
-from harness.ledger.reading.batch_rows import select_rows
-from harness.ledger.reading.viewed.said_beginnings import said_beginnings
-from harness.ledger.records import InvoicedRecord
-from harness.pricing import Price, PriceBook
+from harness.ledger import Ledger
 from harness.pricing.price_files import load_price_book
-from harness.reports.exports.sample_export import sample_stream
-from harness.reports.facts.assembly import spend_report
-from harness.reports.spend.wording import dollars
-from harness.usage import Usage
-from harness.usage.values import Meter
-from harness.view.answers.index_building import built_index, extend, is_extendable
-from harness.view.answers.kept_index import keep, kept
-from harness.view.answers.listed_samples import SORTS, Listed, asked_text, listed
-from harness.view.answers.run_indexes import NotYet, RunIndexes
-from harness.view.answers.sample_choice import part_in_order, place_in_order
-from harness.view.answers.sample_index import IS_THERE, SampleIndex
+from harness.view.answers.listed_samples import SORTS
+from harness.view.answers.run_indexes import NotYet
 from harness.view.answers.sample_walk import carried, chosen_samples, entry_address, neighbours
 from harness.view.page_values import Asked, Sources
 from harness.view.pages.samples_page import being_read
 from harness.view.templating import render
-from tests.support.kept_files import spoil_kept
-from tests.support.report_ledgers import AT_US, Try, add_attempt, add_run, many, used
 from tests.support.view_servers import served
-from tests.support.viewed import viewer
-
-ODD_RATE = Decimal("0.0000007")
-"""Dollars per million tokens that are no whole picodollars per token."""
-BOOK = PriceBook(
-    rows=(
-        Price(
-            provider="sim",
-            model="reasoner",
-            rates={Meter.INPUT: Decimal("2.1"), Meter.CACHE_READ: Decimal("0.53"), Meter.OUTPUT: Decimal("8.7")},
-        ),
-        Price(provider="sim", model="direct", rates={Meter.INPUT: ODD_RATE, Meter.OUTPUT: Decimal("1.6")}),
-    )
-)
-ODD = {
-    ("silent", 0): [Try(score=None, reason="no_answer")],
-    ("cut", 0): [Try(score=None, reason="truncated", finish_reason="length")],
-    ("unclear", 0): [Try(score=None, reason="undecided")],
-    ("failed", 0): [Try(status="failed", usage=NO_USAGE, score=None, billed="no")],
-    ("strange", 0): [Try(score=None, reason="grader_lost")],
-    ("lost", 0): [Try(status="timed_out", usage=NO_USAGE, score=None), Try(usage=used(7, 9, 3, cached=5), score=0.0)],
-    ("won", 0): [Try(score=0.25), Try(status="failed", usage=NO_USAGE, score=None)],
-    ("stated", 0): [Try(usage=replace(used(10, 20), stated_cost_usd=Decimal("0.00001")), score=0.5)],
-    ("judged", 0): [Try(), Try(purpose="judge", usage=used(30, 4)), Try(purpose="user_simulator", usage=used(3, 4))],
-    ("reused", 0): [Try(status="reused", usage=used(50, 60))],
-    ("vague", 0): [Try(usage=used(50, 60, None)), Try(usage=used(5, 6, 2))],
-    ("open", 0): [Try(status=None)],
-    ("billed", 0): [Try(status=None)],
-    ("again", 1): [Try()],
-}
-
-
-async def odd_run(ledger: Ledger) -> None:
-    """A run with everything that can become of a sample, beside another run."""
-    cells = {
-        "sim/reasoner@high": {**many(20, 0.8, 900, reasoning=80), **ODD},
-        "sim/direct": {**many(20, 0.6, 90), **dict(list(ODD.items())[::2])},
-        "acme/unpriced": many(5, 0.5, 10),
-    }
-    await add_run(ledger, "r1", cells)
-    await add_run(ledger, "r2", {"sim/direct": many(5, 0.5, 10)})
-    ledger.add_invoiced([invoiced(number, 1_234_567) for number in ids_of(ledger, "billed")])
-
-
-def ids_of(ledger: Ledger, sample_id: str) -> list[int]:
-    query = "SELECT attempt_id FROM attempts JOIN planned_samples USING (planned_id) WHERE sample_id = :sample_id"
-    return [row.attempt_id for row in select_rows(ledger, query, sample_id=sample_id)]
-
-
-def invoiced(attempt_id: int, pico_usd: int) -> InvoicedRecord:
-    return InvoicedRecord(attempt_id=attempt_id, source="a bill", recorded_at_us=AT_US, billed_pico_usd=pico_usd)
-
-
-@pytest.fixture
-async def odd(ledger_url: str) -> Any:
-    with Ledger.open(ledger_url) as opened:
-        await odd_run(opened)
-        yield opened
-
-
-def shown(index: SampleIndex, ledger: Ledger) -> list[Listed]:
-    return listed(index, ledger, np.flatnonzero(index.has(IS_THERE)))
-
-
-SAME = (
-    "cost_usd", "cost_is_lower_bound", "judge_cost_usd", "judge_cost_is_lower_bound", "reason", "score", "attempt_id",
-    "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "n_attempts",
-    "n_retries", "duration_s", "time_to_first_byte_s", "answer",
-)  # fmt: skip
-
-
-def assert_equals_export(index: SampleIndex, ledger: Ledger, book: PriceBook = BOOK) -> None:
-    stream = sample_stream(ledger, book, [index.run_id])
-    names = [column.name for column in stream.columns]
-    exported: dict[tuple[object, ...], dict[str, Any]] = {}
-    for columns in stream.batches:
-        for values in zip(*columns, strict=True):
-            row = dict(zip(names, values, strict=True))
-            model = f"{row['provider']}/{row['model']}{'@' + row['setting'] if row['setting'] else ''}"
-            exported[row["suite"], row["task"], row["sample_id"], row["epoch"], model] = row
-    mine = {tuple(one.values[name] for name in ("suite", "task", "sample_id", "epoch", "model")): one.values
-            for one in shown(index, ledger)}  # fmt: skip
-    assert mine.keys() == exported.keys()
-    for key, row in exported.items():
-        assert {name: mine[key][name] for name in SAME} == {name: row[name] for name in SAME}, key
-    every = np.flatnonzero(index.has(IS_THERE))
-    assert index.total_usd("cost", every) == sum(row["cost_usd"] or Decimal(0) for row in exported.values())
-
-
-async def test_every_number_of_the_index_is_that_of_the_samples_export(odd: Ledger) -> None:
-    """Judges, retries, failures, reused answers, bills told later, stated costs, odd rates, unpriced models."""
-    index = built_index(odd, BOOK, "r1")
-    assert index.beyond  # the odd rate
-    assert_equals_export(index, odd)
-    assert_equals_export(built_index(odd, BOOK, "r2"), odd)
-
-
-async def test_an_index_that_is_extended_equals_one_that_is_read_anew(odd: Ledger) -> None:
-    """What was under way is settled, retried and scored again; bills are told; other runs change nothing."""
-    index = built_index(odd, BOOK, "r1")
-    assert not extend(index, odd, BOOK)
-    version = index.version
-    (cell, *_), planned = odd.cells("r1"), odd.planned("r1")
-    by_name = {one.sample_id: one.planned_id or 0 for one in planned}
-    async with odd.writer() as writer:
-        for name, tries in (("silent", [Try()]), ("open", [Try(score=0.0)]), ("q0003", [Try(purpose="judge")])):
-            for number, attempt in enumerate(tries, 7):
-                request = f"more.{name}.{number}"
-                await add_attempt(writer, attempt, request, cell.cell_id or 0, by_name[name], "sim/reasoner@high",
-                                  number, None, AT_US + 9_000_000)  # fmt: skip
-    odd.add_invoiced([invoiced(number, 99) for number in ids_of(odd, "lost")])
-    await add_run(odd, "r3", {"sim/direct": many(5, 0.5, 10)})
-    assert is_extendable(index, odd)
-    assert extend(index, odd, BOOK)
-    assert index.version > version
-    assert_equals_export(index, odd)
-    assert not extend(index, odd, BOOK)
-
-
-def test_a_kept_index_is_read_again_and_foreign_or_broken_ones_are_not(odd: Ledger, tmp_path: Path) -> None:
-    folder = tmp_path / "kept"
-    index = built_index(odd, BOOK, "r1")
-    keep(index, odd, BOOK.sha256, folder)
-    again = kept(odd, "r1", BOOK.sha256, folder)
-    assert again is not None
-    assert_equals_export(again, odd)
-    other = PriceBook(rows=BOOK.rows[:1])
-    assert kept(odd, "r1", other.sha256, folder) is None
-    assert kept(odd, "r2", BOOK.sha256, folder) is None
-    (place,) = folder.iterdir()
-    whole = place.read_bytes()
-    place.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert kept(odd, "r1", BOOK.sha256, folder) is None
-    keep(index, odd, BOOK.sha256, folder)
-    assert [found.name for found in folder.iterdir()] == [place.name]
-    assert kept(odd, "r1", BOOK.sha256, folder) is not None
-    spoil_kept(folder, lambda _: b'{"told": [], "kinds": []}')
-    assert kept(odd, "r1", BOOK.sha256, folder) is None
-
-
-def test_an_empty_name_of_the_cache_folder_keeps_and_reads_no_index(
-    odd: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("BENCHTAB_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    folder = tmp_path / ".cache" / "benchtab" / "answers"
-    keep(built_index(odd, BOOK, "r1"), odd, BOOK.sha256, folder)
-    spoil_kept(folder, lambda told: told.replace(b'"reasons":["', b'"reasons":["kept'))
-    with RunIndexes().of(odd, BOOK, "r1", is_patient=True) as index:
-        assert index.reasons[0] == "kept"
-    monkeypatch.setenv("BENCHTAB_CACHE", "")
-    with RunIndexes().of(odd, BOOK, "r1", is_patient=True) as index:
-        assert index.reasons[0] == ""
-
-
-def test_rows_that_are_equal_stay_as_planned_and_unknown_ones_stand_last() -> None:
-    """A part of the order is what sorting everything gives there, wherever it is cut."""
-    rng = random.Random(5)
-    for n, different in ((1000, 3), (1000, 900), (40, 40), (1000, 1)):
-        keys = np.array([float(rng.randrange(different)) for _ in range(n)])
-        keys[::7] = np.inf
-        whole = np.argsort(keys, kind="stable")
-        for start in (0, 1, n // 3, n - 5):
-            assert part_in_order(keys, n, start, start + 5).tolist() == whole[start : start + 5].tolist()
-        assert [place_in_order(keys, int(at)) for at in whole[:20]] == list(range(min(20, n)))
-
-
-def test_dollars_that_are_not_known_are_never_said_to_be_zero(tmp_path: Path) -> None:
-    """Unpriced samples, parts that nobody knows, and less than a hundredth of a cent, as the report says them."""
-    with Ledger.open(tmp_path / "ledger.db") as ledger:
-        asyncio.run(odd_run(ledger))
-        pages = viewer(ledger, BOOK)
-
-        def figure(query: str) -> str:
-            page = pages.get(f"/runs/r1/samples?{query}").text
-            return " ".join(re.findall(r"<small>(cost[^<]*)</small><b[^>]*>([^<]*)</b>", page)[0])
-
-        assert figure("model=acme/unpriced") == "cost, 5 not known –"
-        assert figure("model=sim/direct&id=again") == "cost –"  # nothing is chosen
-        lost = csv_rows(pages, "/runs/r1/samples?id=lost&model=sim/reasoner@high")
-        assert [row["cost_is_lower_bound"] for row in lost] == ["true"]
-        known = Decimal(lost[0]["cost_usd"])
-        assert figure("id=lost&model=sim/reasoner@high") == f"cost, 1 known in part &gt;= {dollars(known)}"
-        assert 0 < known < Decimal("0.001")
-        assert figure("model=acme/unpriced&model=sim/reasoner@high").startswith(
-            "cost, 6 not known, 2 known in part &gt;= $"
-        )
-        planned = re.findall(r"/runs/r1/questions/\d+", pages.get("/runs/r1/samples?id=lost").text)[0]
-        assert f">= ${known:f}" in html.unescape(pages.get(planned).text)
-
-
-def imported(folder: Path, *attempts: ImportedAttempt) -> Ledger:
-    """Make a ledger of a log that holds these calls."""
-    (folder / "log.txt").write_text("calls")
-
-    def read(_: Source) -> Iterator[Record]:
-        yield ImportedRun(key="r", tool="t")
-        yield from attempts
-
-    form = Format(name="t", title="T", looks_for="t", role_of=lambda _: "t", read=read)
-    unit = Unit(format=form, files=(SourceFile(file=LogFile(folder / "log.txt", "t"), role="t"),))
-    ledger = Ledger.open(folder / "ledger.db")
-    import_unit(ledger, unit, ImportOptions(now_us=AT_US, price_book_sha256="", harness_version=""))
-    return ledger
-
-
-def call(number: int, sample_id: str | None, **facts: Any) -> ImportedAttempt:
-    """A call of 1,000 tokens in and 100 out on gpt-4o-mini, which are $0.00021."""
-    return ImportedAttempt(
-        cell=ImportedCell(run="r", suite="s", provider="openai", model="gpt-4o-mini"),
-        identity=f"c{number}",
-        sample=None if sample_id is None else SampleKey(sample_id=sample_id),
-        started_at_us=AT_US,
-        usage=ImportedUsage(usage=Usage(input_tokens=1000, output_tokens=100), raw={}, kind="t"),
-        **facts,
-    )
-
-
-def test_what_is_chosen_of_a_log_that_lacks_requests_is_a_lower_bound_with_its_reason(tmp_path: Path) -> None:
-    """The list of runs and the report say `>=`: so does the page of samples, and of a share that it is about so."""
-    with imported(tmp_path, call(1, "q1", hidden_retries=2), call(2, "q2")) as ledger:
-        (run,) = ledger.runs()
-        pages = viewer(ledger)
-        text = html.unescape(pages.get(f"/runs/{run.run_id}/samples?id=q1").text)
-        assert ">= $0.00042" in html.unescape(pages.get("/").text)
-        one = html.unescape(pages.get(f"/runs/{run.run_id}/samples/1/1").text)
-        assert "<b>$0.00021</b>cost, or more<small>at list price</small>" in one
-        assert "lower bound: retries_lost: 2 further requests" in one
-    assert re.findall(r"<b[^>]*>(>= [^<]*)</b>", text) == [">= $0.000210"]
-    assert "about 50.0 %" in text
-    assert "lower bound: retries_lost: 2 further requests" in text
-
-
-def test_requests_of_no_sample_stand_beside_the_samples_so_that_both_come_to_the_run(tmp_path: Path) -> None:
-    with imported(tmp_path, call(1, "q1"), call(2, None), call(3, None)) as ledger:
-        (run,) = ledger.runs()
-        report = spend_report(ledger, load_price_book(), [run.run_id])
-        text = html.unescape(viewer(ledger).get(f"/runs/{run.run_id}/samples").text)
-    assert sum(row.facts.solve.cost.total for row in report.rows) == Decimal("0.00063")
-    assert "The whole run: $0.000630 = solving: $0.000210 + 2 requests of no sample: $0.000420." in text
-
-
-def test_a_share_of_dollars_is_about_so_or_left_out_where_they_are_not_known(odd: Ledger) -> None:
-    with RunIndexes(patience_s=None).of(odd, BOOK, "r1") as index:
-        there = np.flatnonzero(index.has(IS_THERE))
-        unknown = index.is_unpriced("cost", there).any()
-        assert unknown
-    text = viewer(odd, BOOK).get("/runs/r1/samples?model=sim/direct").text
-    assert re.findall(r"of what the run's samples cost</small><b>([^<]*)</b>", text) == ["–"]
-
-
-def csv_rows(seen: TestClient, address: str) -> list[dict[str, str]]:
-    page = seen.get(f"{address}{'&' if '?' in address else '?'}format=csv&table=samples")
-    assert page.headers["content-type"].startswith("text/csv")
-    return list(csv.DictReader(io.StringIO(page.text)))
-
+from tests.support.viewed import csv_rows
 
 SAMPLES = "/runs/seen/samples"
 
@@ -468,25 +182,6 @@ def test_a_list_that_is_still_being_read_says_how_far_it_is() -> None:
     page = render(shown.template, title=shown.title, asked=None, **shown.values)
     assert "42 % so far" in page
     assert '<meta http-equiv="refresh" content="1">' in page
-
-
-async def test_texts_of_any_length_are_read_no_further_than_they_are_shown(ledger: Ledger) -> None:
-    """Twenty megabytes of an answer that packs to nothing, and a prompt that is cut in the middle of its JSON."""
-    await add_run(ledger, "r1", {"sim/direct": {("long", 0): [Try()]}})
-    filled = Transcript(messages=[{"role": "user", "content": 'Say "x" ' + "é" * 100_000}], answer="y" * 20_000_000)
-    cell, planned = ledger.cells("r1")[0].cell_id or 0, ledger.planned("r1")[0].planned_id or 0
-    async with ledger.writer() as writer:
-        start = AttemptStart(request_id="more", cell_id=cell, planned_id=planned, model_requested="direct",
-                             started_at_us=AT_US, parameters={})  # fmt: skip
-        number = await writer.send(start)
-        ended = AttemptOutcome(attempt_id=number, status="succeeded", finished_at_us=AT_US + 1, usage=used(1, 1))
-        await writer.settle(ended, transcript=filled)
-    said = said_beginnings(ledger, [number], most_bytes=1001)[number]
-    assert said.answer == "y" * 1001
-    assert asked_text(said.prompt).startswith('Say "x" ééé')
-    assert said.reasoning is None
-    (row,) = shown(built_index(ledger, BOOK, "r1"), ledger)
-    assert row.values["question"].startswith('Say "x" éé')
 
 
 @pytest.mark.browser
