@@ -375,6 +375,45 @@ def test_the_watch_looks_again_sooner_the_less_is_left() -> None:
         os.close(proc)
 
 
+def told_by_a_folder(folder: Path, *, shared_mib: int, segments_mib: int) -> None:
+    """Write what /proc says of a machine, and of the System V segments of a box."""
+    (folder / "meminfo").write_text(
+        f"Shmem: {shared_mib * 1024} kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\nSUnreclaim: 0 kB\n"
+    )
+    (folder / "sysvipc").mkdir(exist_ok=True)
+    row = f"0 1 600 {segments_mib * MIB} 7 7 0 0 0 0 0 1 1 1 {segments_mib * MIB} 0\n"
+    (folder / "sysvipc" / "shm").write_text("head\n" + row)
+
+
+def test_what_others_give_back_does_not_hide_what_a_box_takes(tmp_path: Path) -> None:
+    """The machine's shared pages are everybody's: theirs fell while the box's rose, and no look saw a rise."""
+    told_by_a_folder(tmp_path, shared_mib=500, segments_mib=0)
+    proc = os.open(tmp_path, os.O_RDONLY)
+    try:
+        meter = Meter(proc, list, folder=str(tmp_path))
+        before = meter.upper_bound()
+        told_by_a_folder(tmp_path, shared_mib=400, segments_mib=200)
+        assert meter.upper_bound() - before >= 200 * MIB
+    finally:
+        os.close(proc)
+
+
+def test_a_rise_of_shared_pages_stays_in_the_bound_until_it_was_counted(tmp_path: Path) -> None:
+    """Others gave back as much as the box had taken, one look later."""
+    proc = os.open(tmp_path, os.O_RDONLY)
+    try:
+        told_by_a_folder(tmp_path, shared_mib=500, segments_mib=0)
+        meter = Meter(proc, list, folder=None)
+        for shared_mib in (650, 500, 600):
+            told_by_a_folder(tmp_path, shared_mib=shared_mib, segments_mib=0)
+            bound = meter.upper_bound()
+        assert bound == 250 * MIB
+        assert meter.counted() == 0, "nobody of the box holds any of it"
+        assert meter.upper_bound() == 0
+    finally:
+        os.close(proc)
+
+
 def test_an_ending_says_which_limit_was_met() -> None:
     assert Ending.read(b'{"limit": "memory"}\n{"signal": 9}\n') == Ending(limit="memory")
     assert Ending.read(b'{"sig') is None

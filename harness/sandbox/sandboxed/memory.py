@@ -26,7 +26,7 @@ FASTEST_BYTES_PER_S = 8 * KIB**3  # no program takes memory more quickly than th
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.004, 0.1
 MAPPING_BYTES = 256  # the kernel's record of one mapping
 KCMP_SAME_MEMORY = 1
-FIELDS = re.compile(rb"^(NSpid|VmSize|RssAnon|VmPTE|VmSwap|HugetlbPages):\s+(.*)$", re.MULTILINE)
+FIELDS = re.compile(rb"^(NSpid|VmSize|RssAnon|RssShmem|VmPTE|VmSwap|HugetlbPages):\s+(.*)$", re.MULTILINE)
 ROLLUP = re.compile(rb"^(Pss_Anon|SwapPss|Pss_Shmem):\s+(\d+) kB$", re.MULTILINE)
 SYSTEM = re.compile(rb"^(Shmem|SwapTotal|SwapFree|SUnreclaim):\s+(\d+) kB$", re.MULTILINE)
 IN_FLIGHT = re.compile(rb"^scm_fds:\s+[1-9]", re.MULTILINE)
@@ -34,7 +34,9 @@ MAPPING = re.compile(rb"^(\w+)-(\w+) \S+ (\w+) (\w+):(\w+) (\d+) +(.*)$", re.MUL
 
 
 class Process:
-    """What /proc says of one process: private memory (page tables and swap included) and the size of its mappings."""
+    """What /proc says of one process: private memory (page tables and swap included), shared pages that it touches,
+    and the size of its mappings.
+    """
 
     def __init__(self, pid: int, place: str, status: bytes) -> None:
         fields = dict(FIELDS.findall(status))
@@ -46,6 +48,7 @@ class Process:
         self.has_memory = b"RssAnon" in fields
         self.mapped_bytes = _kib(fields, b"VmSize")
         self.fixed_bytes = _kib(fields, b"VmPTE") + _kib(fields, b"HugetlbPages")
+        self.shared_bytes = _kib(fields, b"RssShmem")
         self.private_bytes = _kib(fields, b"RssAnon") + _kib(fields, b"VmSwap") + self.fixed_bytes
 
 
@@ -82,6 +85,8 @@ class Meter:
     def begin(self) -> None:
         """Take what the machine holds now as what it held before the box."""
         self._floor: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        self._risen: dict[str, int] = {}
         self._grown()
 
     def process_ids(self) -> list[int]:
@@ -89,9 +94,17 @@ class Meter:
         return [int(name) for name in self._list(".") if name.isdigit()]
 
     def upper_bound(self) -> int:
-        """No less than what the box holds; pages that several processes share count for each."""
-        private = sum(process.private_bytes for process in self._processes())
-        return private + sum(self._grown().values()) + (self.sockets.bound() if self.sockets else 0)
+        """No less than what the box holds; pages that several processes share count for each.
+
+        What others on the machine give back never hides what the box takes: each rise counts, whatever falls later.
+        """
+        private = shared = 0
+        for process in self._processes():
+            private += process.private_bytes
+            shared += process.shared_bytes
+        self._grown()
+        shared = max(shared + self._own_places(), self._risen["Shmem"])
+        return private + shared + self._risen["SUnreclaim"] + (self.sockets.bound() if self.sockets else 0)
 
     def counted(self) -> int:
         """What the box holds, each page once; the box's processes are stopped meanwhile."""
@@ -185,19 +198,26 @@ class Meter:
                     opened.in_flight |= IN_FLIGHT.search(self._read(f"{folder}/fdinfo/{descriptor}")) is not None
 
     def _grown(self) -> dict[str, int]:
-        """What the whole machine holds more than at its lowest since the box began: shared pages, kernel memory."""
+        """What the whole machine holds more than at its lowest since the box began: shared pages, kernel memory.
+
+        Notes as well how far each has risen from look to look.
+        """
         now = {name.decode(): int(size) * KIB for name, size in SYSTEM.findall(self._read("meminfo"))}
         values = {
             "Shmem": now.get("Shmem", 0) + now.get("SwapTotal", 0) - now.get("SwapFree", 0),
             "SUnreclaim": now.get("SUnreclaim", 0),
         }
         self._floor = {name: min(value, self._floor.get(name, value)) for name, value in values.items()}
+        for name, value in values.items():
+            self._risen[name] = self._risen.get(name, 0) + max(0, value - self._last.get(name, value))
+        self._last = values
         return {name: value - self._floor[name] for name, value in values.items()}
 
     def _begin_anew(self, **held: int) -> None:
         """From now on the machine's growth is what the box was found to hold; the rest was somebody else's."""
         grown = self._grown()
         self._floor = {name: floor + grown[name] - held[name] for name, floor in self._floor.items()}
+        self._risen = dict(held)
 
     def _read(self, place: str) -> bytes:
         """A file of /proc as a whole; empty when its process has gone."""
