@@ -87,7 +87,7 @@ class Served:
 
     @property
     def peak_mb(self) -> float:
-        """The most memory that the server had, kept columns that it maps included."""
+        """The most memory that the server had."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 

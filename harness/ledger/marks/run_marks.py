@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from harness.ledger.connections import Readable
 from harness.ledger.encoding import canonical_json
-from harness.ledger.reading.batch_rows import batches
+from harness.ledger.reading.batch_rows import OF_RUN, batches
 
-_CELLS = "SELECT cell_id FROM cells WHERE run_id = :run_id"
 _ATTEMPTS = f"""
     SELECT count(*), min(attempt_id), max(attempt_id),
-        (SELECT count(*) FROM attempts WHERE status = 'sent' AND cell_id IN ({_CELLS}))
-    FROM attempts WHERE cell_id IN ({_CELLS})
+        (SELECT count(*) FROM attempts WHERE status = 'sent' AND {OF_RUN})
+    FROM attempts WHERE {OF_RUN}
 """
 # numbers are given again in a copy that went its own way: names of requests are not
-_REST = f"""
+_REST = """
     SELECT (SELECT request_id FROM attempts WHERE attempt_id = :first),
         (SELECT request_id FROM attempts WHERE attempt_id = :last),
         (SELECT count(*) FROM scores WHERE attempt_id BETWEEN :first AND :last),
@@ -25,7 +24,7 @@ _REST = f"""
         (SELECT scored_at_us FROM scores
             WHERE score_id = (SELECT max(score_id) FROM scores WHERE attempt_id BETWEEN :first AND :last)),
         (SELECT count(*) FROM planned_samples WHERE run_id = :run_id),
-        (SELECT count(*) FROM ({_CELLS}) AS own), (SELECT max(cell_id) FROM cells WHERE run_id = :run_id),
+        (SELECT count(*) FROM cells WHERE run_id = :run_id), (SELECT max(cell_id) FROM cells WHERE run_id = :run_id),
         (SELECT created_at_us FROM runs WHERE run_id = :run_id), (SELECT plan_sha256 FROM runs WHERE run_id = :run_id)
 """
 

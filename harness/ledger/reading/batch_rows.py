@@ -23,6 +23,8 @@ ROWS_PER_SLICE = 50_000
 ROWS_AT_A_TIME = 1_000
 ROWS_PER_BATCH = 20_000
 IDS_PER_QUERY = 5_000
+OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
+"""What chooses rows of a run by their cell."""
 
 
 def select_rows(
@@ -101,6 +103,12 @@ def span_of(ledger: Readable, query: str, values: Mapping[str, object]) -> Span 
     with ledger.reading() as connection:
         first, last, n_rows = connection.execute(text(query).bindparams(**values)).one()
     return None if first is None else Span(first=first, last=last, n_rows=n_rows)
+
+
+def span_of_run(ledger: Readable, run_id: str) -> Span | None:
+    """Give the first and the last attempt of a run; None where nothing was sent."""
+    query = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE {OF_RUN}"
+    return span_of(ledger, query, {"run_id": run_id})
 
 
 def joined_columns(

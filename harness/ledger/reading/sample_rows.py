@@ -12,7 +12,17 @@ from typing import NamedTuple, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.connections import Readable
-from harness.ledger.reading.batch_rows import Span, Texts, batches, joined_columns, listed, select_rows, span_of
+from harness.ledger.reading.batch_rows import (
+    OF_RUN,
+    Span,
+    Texts,
+    batches,
+    joined_columns,
+    listed,
+    select_rows,
+    span_of,
+    span_of_run,
+)
 from harness.ledger.records import AttemptStatus, Purpose
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
 from harness.usage.kinds import KINDS
@@ -74,22 +84,20 @@ ATTEMPT_FACTS = (
     "coalesce(finished_at_us - started_at_us, 0)",
     "coalesce(first_byte_us, -1)",
 )
-_OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
-_SPAN = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE {_OF_RUN}"
 # a run's attempts lie close together: the table is read along them, in its own order (`+` keeps the index out of it)
 _ALL_ATTEMPTS = "FROM attempts WHERE attempt_id BETWEEN :low AND :high"
-_ATTEMPTS = f"{_ALL_ATTEMPTS} AND +{_OF_RUN}"
+_ATTEMPTS = f"{_ALL_ATTEMPTS} AND +{OF_RUN}"
 _PLAN = """
     SELECT planned_id, task, sample_id, inclusion_probability FROM planned_samples WHERE run_id = :run_id
     ORDER BY task, draw_order, epoch, planned_id
 """
 _SCORE_SPAN = "SELECT min(score_id), max(score_id), count(*) FROM scores WHERE attempt_id BETWEEN :first AND :last"
-_SCORES = f"FROM scores WHERE score_id BETWEEN :low AND :high AND +attempt_id BETWEEN :first AND :last AND +{_OF_RUN}"
+_SCORES = f"FROM scores WHERE score_id BETWEEN :low AND :high AND +attempt_id BETWEEN :first AND :last AND +{OF_RUN}"
 _OTHER_REASONS = f"""
     SELECT attempt_id - :first AS place, reason FROM scores
-    WHERE attempt_id BETWEEN :first AND :last AND +{_OF_RUN} AND reason NOT IN (:reasons) ORDER BY score_id
+    WHERE attempt_id BETWEEN :first AND :last AND +{OF_RUN} AND reason NOT IN (:reasons) ORDER BY score_id
 """
-_SCORES_OF = f"FROM scores WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}"
+_SCORES_OF = f"FROM scores WHERE attempt_id BETWEEN :low AND :high AND +{OF_RUN}"
 FARTHEST = 4
 """Times its number of scores that a run's scores may lie apart to be read as they lie."""
 
@@ -122,7 +130,7 @@ def run_rows(ledger: Readable, run_id: str, *, tokens: Sequence[str], reasons: S
         tokens: columns of tokens that are wanted.
         reasons: why answers usually have no score.
     """
-    span = span_of(ledger, _SPAN, {"run_id": run_id})
+    span = span_of_run(ledger, run_id)
     if span is None:
         return None
     bound = {"run_id": run_id, "first": span.first}

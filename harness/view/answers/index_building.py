@@ -12,6 +12,7 @@ from typing import get_args
 import numpy as np
 
 from harness.ledger import Ledger
+from harness.ledger.reading.batch_rows import span_of_run
 from harness.ledger.reading.sample_rows import run_rows
 from harness.ledger.reading.viewed.indexed_rows import (
     PURPOSE_OF,
@@ -25,7 +26,6 @@ from harness.ledger.reading.viewed.indexed_rows import (
     plan_size,
     scores_of,
     scores_since,
-    span_of_run,
     touched_since,
 )
 from harness.pricing.book import PriceBook

@@ -12,7 +12,15 @@ from typing import NamedTuple
 from harness.ledger.connections import Readable, explained
 from harness.ledger.ledger import Ledger
 from harness.ledger.locks import lock_holder
-from harness.ledger.reading.batch_rows import Texts, batches, joined_columns, rows_by_id, select_rows, span_of
+from harness.ledger.reading.batch_rows import (
+    OF_RUN,
+    Texts,
+    batches,
+    joined_columns,
+    rows_by_id,
+    select_rows,
+    span_of_run,
+)
 from harness.ledger.reading.sums import SETTLED_BY_INVOICE
 
 
@@ -49,14 +57,13 @@ class DrawnCount(NamedTuple):
     n_drawn: int
 
 
-_OF_RUN = "cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
 _TRACKED = ", ".join(TrackedRow._fields)
 
 
 def tracked_rows(ledger: Readable, run_id: str, *, after: int) -> Iterator[TrackedRow]:
     """Give a run's attempts beyond an id, in the order they were sent."""
     # `+`: along the key, so that only what is new is read
-    query = f"SELECT {_TRACKED} FROM attempts WHERE attempt_id > :after AND +{_OF_RUN} ORDER BY attempt_id"
+    query = f"SELECT {_TRACKED} FROM attempts WHERE attempt_id > :after AND +{OF_RUN} ORDER BY attempt_id"
     for rows in batches(ledger, query, values={"run_id": run_id, "after": after}):
         yield from map(TrackedRow._make, rows)
 
@@ -80,7 +87,6 @@ _PACKED = " + ".join((_STATE, *(f"CASE WHEN {said} THEN {1 << bit} ELSE 0 END" f
 _EARLIER = (
     "attempt_id", "cell_id", "coalesce(planned_id, -1)", _PACKED, "started_at_us", "coalesce(finished_at_us, -1)",
 )  # fmt: skip
-_SPAN = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE {_OF_RUN}"
 
 
 def earlier_columns(ledger: Readable, run_id: str) -> Iterator[Texts] | None:
@@ -88,12 +94,11 @@ def earlier_columns(ledger: Readable, run_id: str) -> Iterator[Texts] | None:
 
     Columns: attempt id, cell id, planned id or -1, state and facts in one number, when it was sent, and ended or -1.
     """
-    bound = {"run_id": run_id}
-    span = span_of(ledger, _SPAN, bound)
+    span = span_of_run(ledger, run_id)
     if span is None:
         return None
-    source = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{_OF_RUN}"
-    return joined_columns(ledger, _EARLIER, source, span, bound)
+    source = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{OF_RUN}"
+    return joined_columns(ledger, _EARLIER, source, span, {"run_id": run_id})
 
 
 def settled_rows(ledger: Readable, attempt_ids: Sequence[int]) -> list[TrackedRow]:
@@ -105,7 +110,7 @@ def settled_rows(ledger: Readable, attempt_ids: Sequence[int]) -> list[TrackedRo
 def invoiced_open(ledger: Readable, run_id: str) -> frozenset[int]:
     """Give the attempts of a run that are not settled, and whose bill an account told all the same."""
     query = f"""
-        SELECT attempt_id FROM attempts WHERE status = 'sent' AND attempt_id IN ({SETTLED_BY_INVOICE}) AND +{_OF_RUN}
+        SELECT attempt_id FROM attempts WHERE status = 'sent' AND attempt_id IN ({SETTLED_BY_INVOICE}) AND +{OF_RUN}
     """
     return frozenset(row.attempt_id for row in select_rows(ledger, query, run_id=run_id))
 
@@ -122,7 +127,7 @@ def drawn_counts(ledger: Readable, run_id: str) -> list[DrawnCount]:
     query = f"""
         SELECT draws.cell_id, planned_samples.task, count(*) AS n_drawn
         FROM draws JOIN planned_samples USING (planned_id)
-        WHERE draws.{_OF_RUN} GROUP BY draws.cell_id, planned_samples.task
+        WHERE draws.{OF_RUN} GROUP BY draws.cell_id, planned_samples.task
     """
     return [DrawnCount._make(row) for row in select_rows(ledger, query, run_id=run_id)]
 

@@ -12,13 +12,13 @@ from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import (
     IDS_PER_QUERY,
+    OF_RUN,
     Span,
     Texts,
     batches,
     joined_columns,
     like_part,
     listed,
-    span_of,
 )
 from harness.ledger.records import ATTEMPT_STATUSES, PURPOSES
 from harness.ledger.schema.tables import SETTLED_AND_SUMMABLE
@@ -63,7 +63,6 @@ _NUMBERS = (
     "coalesce(finished_at_us - started_at_us, 0)", "coalesce(first_byte_us, 0)",
     *(f"coalesce({name}, 0)" for name in TOKEN_COLUMNS),
 )  # fmt: skip
-_CELLS = "SELECT cell_id FROM cells WHERE run_id = :run_id"
 _SCORE = "SELECT attempt_id, cell_id, planned_id, coalesce(value_millionths, -1), reason FROM scores"
 
 
@@ -108,9 +107,7 @@ class Marks(NamedTuple):
 
 def marks(ledger: Readable, run_id: str, upto: Heads) -> Marks:
     """Read the marks of a run as it stood when these were the heads."""
-    own = (
-        "FROM attempts WHERE attempt_id <= :attempts AND cell_id IN (SELECT cell_id FROM cells WHERE run_id = :run_id)"
-    )
+    own = f"FROM attempts WHERE attempt_id <= :attempts AND {OF_RUN}"
     query = f"""
         SELECT (SELECT request_id FROM attempts WHERE attempt_id = (SELECT min(attempt_id) {own})),
             (SELECT request_id FROM attempts WHERE attempt_id = (SELECT max(attempt_id) {own})),
@@ -154,15 +151,9 @@ def plan_size(ledger: Readable, run_id: str) -> PlanSize:
     query = f"""
         SELECT (SELECT count(*) FROM planned_samples WHERE run_id = :run_id),
             (SELECT count(*) FROM cells WHERE run_id = :run_id),
-            (SELECT count(*) FROM draws WHERE cell_id IN ({_CELLS}))
+            (SELECT count(*) FROM draws WHERE {OF_RUN})
     """
     return PlanSize(*map(int, next(batches(ledger, query, values={"run_id": run_id}))[0]))
-
-
-def span_of_run(ledger: Readable, run_id: str) -> Span | None:
-    """Give the first and the last attempt of a run; None where nothing was sent."""
-    query = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE cell_id IN ({_CELLS})"
-    return span_of(ledger, query, {"run_id": run_id})
 
 
 def attempts_between(ledger: Readable, run_id: str, span: Span) -> Iterator[Texts]:
@@ -172,9 +163,7 @@ def attempts_between(ledger: Readable, run_id: str, span: Span) -> Iterator[Text
     What is not known is 0; `FACTS` says what is.
     """
     # a run's attempts lie close together: they are read in the table's own order (`+` keeps the index out of it)
-    source = (
-        f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +cell_id IN ({_CELLS}) AND planned_id IS NOT NULL"
-    )
+    source = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{OF_RUN} AND planned_id IS NOT NULL"
     return joined_columns(ledger, _NUMBERS, source, span, {"run_id": run_id})
 
 
@@ -208,10 +197,10 @@ def touched_since(ledger: Readable, run_id: str, seen: Heads, open_ids: Sequence
     """Give (cell, planned id) of a run's samples on which anything was sent, settled or billed since these heads."""
     queries = [
         f"""SELECT cell_id, planned_id FROM attempts
-            WHERE attempt_id > :attempts AND +cell_id IN ({_CELLS}) AND planned_id IS NOT NULL""",
+            WHERE attempt_id > :attempts AND +{OF_RUN} AND planned_id IS NOT NULL""",
         f"""SELECT cell_id, planned_id FROM attempts WHERE attempt_id IN
             (SELECT attempt_id FROM invoiced WHERE invoiced_id > :invoiced)
-            AND cell_id IN ({_CELLS}) AND planned_id IS NOT NULL""",
+            AND {OF_RUN} AND planned_id IS NOT NULL""",
     ]
     for start in range(0, len(open_ids), IDS_PER_QUERY):
         some = listed(open_ids[start : start + IDS_PER_QUERY])
@@ -226,14 +215,14 @@ def touched_since(ledger: Readable, run_id: str, seen: Heads, open_ids: Sequence
 def invoiced_attempts(ledger: Readable, run_id: str) -> list[int]:
     """Give the attempts of a run of which an account told something later."""
     query = f"""
-        SELECT DISTINCT attempt_id FROM invoiced JOIN attempts USING (attempt_id) WHERE cell_id IN ({_CELLS})
+        SELECT DISTINCT attempt_id FROM invoiced JOIN attempts USING (attempt_id) WHERE {OF_RUN}
     """
     return [row[0] for rows in batches(ledger, query, values={"run_id": run_id}) for row in rows]
 
 
 def scores_since(ledger: Readable, run_id: str, seen: Heads) -> Iterator[Batch]:
     """Give (attempt, cell, planned id, millionths or -1 = none, why there is none) of what was recorded since."""
-    query = f"{_SCORE} WHERE score_id > :scores AND +cell_id IN ({_CELLS}) ORDER BY score_id"
+    query = f"{_SCORE} WHERE score_id > :scores AND +{OF_RUN} ORDER BY score_id"
     for rows in batches(ledger, query, values={"run_id": run_id, "scores": seen.scores}):
         yield list(zip(*rows, strict=True))
 
