@@ -19,7 +19,7 @@ from harness.runner.forecast.bill_words import forecast_words, stage_words
 from harness.runner.forecast.bills import BillForecast
 from harness.secrets import redact_known
 from harness.view.live.answer_pace import TimeLeft
-from harness.view.live.live_values import LiveCell, LiveFailure, LiveState
+from harness.view.live.live_values import LiveCell, LiveFailure, LiveState, LiveTask
 from harness.view.page_addresses import run_address, sample_address
 
 _NEVER_ENDS = "no end in sight"
@@ -263,7 +263,7 @@ def _requests(spend: Spend) -> dict[str, int]:
     }
 
 
-def _answers(counted: LiveState | LiveCell) -> dict[str, int]:
+def _answers(counted: LiveState | LiveCell | LiveTask) -> dict[str, int]:
     return {
         "n_planned": counted.n_planned,
         "n_answered": counted.n_answered,
@@ -309,13 +309,5 @@ def _cell_object(cell: LiveCell) -> dict[str, object]:
         "forecast": _forecast_object(cell.forecast),
         "answers_per_minute": None if cell.answers_per_minute is None else round(cell.answers_per_minute, 2),
         "time_left": _time_object(cell.time_left),
-        "tasks": [
-            {
-                "task": task.task,
-                "n_planned": task.n_planned,
-                "n_answered": task.n_answered,
-                "n_failed": task.n_failed,
-            }
-            for task in cell.tasks
-        ],
+        "tasks": [{"task": task.task, **_answers(task)} for task in cell.tasks],
     }
