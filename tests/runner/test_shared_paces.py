@@ -48,6 +48,7 @@ class Worker:
         places: requests that it may have in flight.
     """
 
+    rows: PaceRows
     paces: SharedPaces
     gate: SharedGate
     places: int
@@ -69,7 +70,7 @@ class Team:
     def join(self, places: int = 8) -> Worker:
         rows = PaceRows(self.ledger, "run-1", lambda: round(self.clock() * 1e6))
         paces = SharedPaces(rows, self.options, clock=self.clock)
-        self.workers.append(Worker(paces, paces.gate(MODEL), places))
+        self.workers.append(Worker(rows, paces, paces.gate(MODEL), places))
         return self.workers[-1]
 
     async def carry_due(self) -> None:
@@ -117,7 +118,7 @@ class Team:
 
     def close(self) -> None:
         for worker in self.workers:
-            worker.paces.close()
+            worker.rows.close()
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ async def test_tokens_a_minute_hold_over_all_workers(team: Team) -> None:
 async def test_a_solver_and_a_judge_of_one_model_share_its_limit(team: Team) -> None:
     team.options = replace(team.options, requests_per_minute=600)
     worker = team.join()
-    as_judge = Worker(worker.paces, worker.paces.gate(MODEL), 8)
+    as_judge = Worker(worker.rows, worker.paces, worker.paces.gate(MODEL), 8)
     team.workers.append(as_judge)
     server = LimitedServer(10.0, team.clock)
     took_s, _ = await team.finish(server, requests=100)
@@ -189,7 +190,7 @@ async def test_a_worker_that_dies_with_a_block_costs_the_others_no_more_than_tha
     await team.finish(server, requests=40)
     dead = team.workers.pop()
     took_s, _ = await team.finish(server, requests=100)
-    dead.paces.close()
+    dead.rows.close()
     assert took_s <= 10.0 + AHEAD_S
 
 
@@ -252,7 +253,7 @@ async def test_a_limit_that_headers_state_to_one_worker_holds_for_all_together(t
     await team.carry_due()
     assert other.gate.wait_s(1) == 0.0, "nothing was heard of it yet"
     await team.pass_s(1.0)
-    pace = other.paces.read()[str(MODEL)]
+    pace = other.rows.read()[str(MODEL)]
     assert pace.learned.tokens_per_minute == pytest.approx(60_000)
     assert learned_per_s(pace.learned, pace.learned.since_us) == pytest.approx(10.0)
     took_s, n_sent = await team.finish(LimitedServer(1000.0, team.clock), requests=10)

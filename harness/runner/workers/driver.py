@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from harness.errors import HarnessError, LedgerUnreachable
@@ -19,8 +18,6 @@ from harness.ledger.leases.chain_leases import (
     first_unfinished,
     is_work_left,
     leave,
-    put,
-    unfinished,
     waiting_for_scores,
 )
 from harness.ledger.leases.lease_records import WorkerRecord
@@ -29,14 +26,13 @@ from harness.pricing.book import PriceBook
 from harness.runner.budgets import capped_scopes
 from harness.runner.endings import Ending, ModelResult
 from harness.runner.event_loop import interrupted_by_signals
-from harness.runner.failed_samples import Outcomes, given_up
 from harness.runner.forecast.session_forecasts import SessionForecasts
 from harness.runner.model_queues import RunObserver
-from harness.runner.plan import Chain, ModelPlan, PlannedItem
 from harness.runner.session_setup import SessionOptions, StoredPlan, ending_notes, session_forecasts, tell_beginning
 from harness.runner.wave_loop import ask_in_waves
 from harness.runner.workers.engines import Engine
 from harness.runner.workers.nobody_scores import NobodyScores
+from harness.runner.workers.offered_models import Offer
 from harness.runner.workers.one_worker import worker_name
 from harness.runner.workers.shared_stops import reason_of
 
@@ -47,40 +43,6 @@ _REST = 20
 """A look that takes long is followed by a rest of so many times as long."""
 PATIENCE_S = 120.0
 """How long a driver waits for a database that does not answer; its workers, too, have to come back."""
-
-
-@dataclass(slots=True, kw_only=True)
-class OfferedModel:
-    """How a model stands whose samples workers ask; attributes as of `ModelQueue`.
-
-    Attributes:
-        waiting: chains of the present wave that are not offered yet.
-        given: chains of all waves of this session.
-    """
-
-    model: ModelPlan
-    cell_ids: Mapping[str, int]
-    planned_ids: Sequence[int]
-    stopped_by: HarnessError | None = None
-    n_samples: int = 0
-    n_finished: int = 0
-    n_left: int = 0
-    waiting: list[Chain] = field(default_factory=list)
-    given: list[Chain] = field(default_factory=list)
-
-    def add(self, chains: Sequence[Chain]) -> None:
-        """Take more to offer."""
-        self.waiting.extend(chains)
-        self.given.extend(chains)
-        self.n_samples += sum(map(len, chains))
-
-    def stop(self, reason: HarnessError) -> None:
-        """Offer nothing more of this model; the first reason is kept."""
-        self.stopped_by = self.stopped_by or reason
-
-    def key(self, item: PlannedItem) -> tuple[int, int]:
-        """The ledger's ids of an item: cell and planned sample."""
-        return self.cell_ids[item.suite.name], self.planned_ids[item.draw_order]
 
 
 async def drive_workers(
@@ -102,7 +64,8 @@ async def drive_workers(
     planner = forecasts.planned(options.planner(plan))
     await asyncio.to_thread(drive, ledger, run_id, name=worker_name(), config=plan.prepared.spec.to_json())
     tell_beginning(plan, observer)
-    driven = DrivenRun(plan, make_engine(run_id), observer, stopping, forecasts, retry_failed=options.retry_failed)
+    offer = Offer(plan, retry_failed=options.retry_failed)
+    driven = DrivenRun(offer, make_engine(run_id), observer, stopping, forecasts)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(forecasts.renewals.finish)
         forecasts.begin()
@@ -127,14 +90,14 @@ class DrivenRun:
 
     def __init__(
         self,
-        plan: StoredPlan,
+        offer: Offer,
         engine: Engine,
         observer: RunObserver,
         stopping: asyncio.Event,
         forecasts: SessionForecasts,
-        *,
-        retry_failed: bool,
     ) -> None:
+        plan = offer.plan
+        self._offer = offer
         self._plan = plan
         self._run_id = plan.prepared.run_id
         self._ledger = plan.ledger
@@ -142,8 +105,6 @@ class DrivenRun:
         self._observer = observer
         self._stopping = stopping
         self._forecasts = forecasts
-        self._retry_failed = retry_failed
-        self._wave = 0
         self._nobody_scores = NobodyScores(
             self._run_id, lambda: waiting_for_scores(self._ledger, self._run_id), time.monotonic
         )
@@ -152,10 +113,7 @@ class DrivenRun:
         self._session_us = 0 if driver is None else driver.since_us
         self._is_stop_told = False
         self._last_said = ""
-        self.models = [
-            OfferedModel(model=model, cell_ids=plan.cell_ids[model.spec], planned_ids=plan.planned_ids)
-            for model in plan.prepared.models
-        ]
+        self.models = offer.models
         self.interrupted = False
         self.most_in_flight = 0
 
@@ -177,7 +135,7 @@ class DrivenRun:
     async def ask(self) -> None:
         """Offer what the models wait for, and wait until workers are done with it."""
         if not self._stopping.is_set():
-            await self._patiently(self._offer)
+            await self._patiently(self._offer.make)
         while True:
             began_s = time.monotonic()
             if not await self._patiently(self._look):
@@ -187,7 +145,7 @@ class DrivenRun:
             await self._rest(_REST * (time.monotonic() - began_s))
         if not self._stopping.is_set():
             await self._forecast()
-        await self._patiently(self._count)
+        await self._patiently(self._offer.count)
 
     async def _rest(self, rest_s: float) -> None:
         """Wait until the next look; Ctrl-C ends it, so that all workers hear of it at once."""
@@ -206,7 +164,7 @@ class DrivenRun:
 
     async def results(self) -> list[ModelResult]:
         """Say how each model stands."""
-        return await self._patiently(self._results)
+        return await self._patiently(self._offer.results)
 
     async def notes(self) -> list[str]:
         """Say what all workers of this session did together that a report does not show."""
@@ -255,34 +213,6 @@ class DrivenRun:
 
     # steps in the ledger, in a thread
 
-    def _offer(self) -> None:
-        """Offer the chains of this wave that are not finished yet."""
-        known = self._plan.outcomes("solve")
-        firsts = [
-            model.key(chain[0])
-            for model in self.models
-            for chain in model.waiting
-            if not all(self._is_finished(model.key(item), known) for item in chain)
-        ]
-        # all models at once: a worker that finds nothing more to take concludes that nothing is left
-        put(self._ledger, self._run_id, self._wave, firsts, new_tries=self._retry_failed)
-        for model in self.models:
-            model.waiting.clear()
-        self._wave += 1
-
-    def _is_finished(self, key: tuple[int, int], known: Outcomes) -> bool:
-        """Whether a sample needs nothing more, as far as the ledger tells."""
-        now, most = known.get(key), self._plan.prepared.spec.max_attempts
-        if now is None:
-            return False
-        if now.attempt_id is not None:
-            return now.scored
-        if not self._retry_failed:
-            return given_up(now, most)
-        before = self._plan.outcomes("solve").get(key)
-        n_tries = now.last_try_number - (0 if before is None else before.last_try_number)
-        return n_tries > 0 and given_up(replace(now, last_try_number=n_tries, n_open=0, n_cancelled=0), most)
-
     def _look(self) -> bool:
         """Give up dead workers, hear of models that were stopped, show how far it is; says whether to go on waiting."""
         expire(self._ledger, self._run_id)
@@ -321,42 +251,3 @@ class DrivenRun:
         why = self._last_said or (ends[-1] if ends else "none was started")
         for model in self.models:
             model.stop(HarnessError(f"all workers have ended, and samples are left; the last one: {why}"))
-
-    def _count(self) -> None:
-        """Count what is finished of each model."""
-        outcomes: Outcomes | None = None
-        left = set(unfinished(self._ledger, self._run_id))
-        for model in self.models:
-            chains = [chain for chain in model.given if model.key(chain[0]) in left]
-            if (chains or model.waiting) and outcomes is None:
-                outcomes = self._ledger.outcomes(self._run_id)
-            n_left = sum(
-                not self._is_finished(model.key(item), outcomes or {})
-                for chain in chains + model.waiting
-                for item in chain
-            )
-            model.n_finished = model.n_samples - n_left
-
-    def _results(self) -> list[ModelResult]:
-        outcomes = self._ledger.outcomes(self._run_id)
-        left = set(unfinished(self._ledger, self._run_id))
-        return [self._result(model, outcomes, left) for model in self.models]
-
-    def _result(self, model: OfferedModel, outcomes: Outcomes, left: set[tuple[int, int]]) -> ModelResult:
-        n_failed = n_answered = 0
-        unfinished_now = left.union(model.key(chain[0]) for chain in model.waiting)
-        for chain in model.given:
-            is_done = model.key(chain[0]) not in unfinished_now
-            for item in chain:
-                known = outcomes.get(key := model.key(item))
-                has_answer = known is not None and known.attempt_id is not None
-                n_answered += has_answer
-                n_failed += not has_answer and (is_done or self._is_finished(key, outcomes))
-        return ModelResult(
-            spec=model.model.spec,
-            n_failed=n_failed,
-            n_left=model.n_left,
-            # where nothing is left all the same, other workers went on with it and were answered
-            stopped_by=model.stopped_by if model.n_left or not n_answered else None,
-            n_samples=model.n_samples,
-        )

@@ -101,11 +101,6 @@ class LeasedChains:
         """The model of a chain."""
         return self._queue_of[work.leased.cell_id]
 
-    @property
-    def n_waiting(self) -> int:
-        """Chains that nobody has begun."""
-        return len(self.to_score) + sum(len(self.waiting(queue)) for queue in self._queues)
-
     def look_again(self) -> None:
         """Ask for chains of all cells again, of those as well of which there were no more: others may have come."""
         self._dry.clear()

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TypeVar
 
 from harness.errors import LedgerError
-from harness.ledger.leases.pace_records import SharedPace
 from harness.ledger.leases.pace_rows import PaceRows
 from harness.models import ModelSpec
 from harness.runner.spec import RunSpec
@@ -121,14 +120,6 @@ class SharedPaces:
     async def _of_ledger(self, question: Callable[[], T]) -> T:
         self.n_round_trips += 1
         return await asyncio.to_thread(question)
-
-    def read(self) -> Mapping[str, SharedPace]:
-        """Read how things stand, by model."""
-        return self._rows.read()
-
-    def close(self) -> None:
-        """Close the way to the ledger."""
-        self._rows.close()
 
     def _end(self) -> None:
         with contextlib.suppress(LedgerError):  # what is not given back flows in again by itself
