@@ -245,13 +245,15 @@ class _Command:
     @property
     def engine(self) -> Callable[[str], Engine] | None:
         """What starts the workers of a run; None = this process asks it."""
+        from harness.runner.options.command_line import command as shell_command
         from harness.runner.workers.engines import OthersWorkers, local_processes
         from harness.runner.workers.worker_options import RayCluster
 
         if self.workers is None:
             return None
         if self.workers == 0:
-            return lambda _: OthersWorkers()
+            words = ["worker", *self.places]
+            return lambda run_id: OthersWorkers(None if verbosity.quiet else shell_command([*words, run_id]))
         if isinstance(self.workers, RayCluster):
             from harness.runner.workers.ray_engine import ray_actors
 

@@ -173,8 +173,9 @@ def _bound(addresses: Sequence[tuple[int, str]], port: int) -> list[socket.socke
     except OSError as error:
         for one in made:
             one.close()
+        where = f"{address}:{port}" if port else address
         raise InputError(
-            f"cannot listen there: {error.strerror}", where=f"{address}:{port}", fix="another --port or --host"
+            f"cannot listen there: {error.strerror}", where=where, fix="another --port or --host"
         ) from None
     return made
 

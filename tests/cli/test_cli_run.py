@@ -208,6 +208,10 @@ def test_a_password_of_a_database_is_not_printed(monkeypatch: pytest.MonkeyPatch
     assert "hush" not in " ".join(place_words("postgresql://me:hush@127.0.0.1/x", None))
     monkeypatch.setenv("BENCHTAB_DB", "elsewhere.db")
     assert place_words(None, None) == ["--db", "elsewhere.db"]
+    address = "postgresql+psycopg://me:hush@127.0.0.1/x"
+    monkeypatch.setenv("BENCHTAB_DB", address)
+    assert place_words(None, None) == [], "a command with a masked address cannot be pasted; the variable has it"
+    assert place_words(address, None)[0] == "--db"
 
 
 # amounts

@@ -176,6 +176,14 @@ def test_nobody_is_waited_for_once_others_workers_are_told_to_stop() -> None:
     assert not engine.is_alive
 
 
+def test_a_driver_that_starts_no_worker_says_once_how_one_is_started() -> None:
+    """A driver with --workers 0 waited in silence."""
+    engine = OthersWorkers("benchtab worker night-7")
+    said = [text for _ in range(3) for text in engine.look(is_work_left=True)]
+    assert said == ["no worker is started here; on each machine: benchtab worker night-7"]
+    assert list(OthersWorkers("benchtab worker night-7").look(is_work_left=False)) == []
+
+
 # workers
 
 

@@ -15,11 +15,11 @@ from harness.ledger import Ledger
 from harness.models import parse_model
 from harness.pricing import PriceBook
 from harness.pricing.price_files import load_price_book
-from harness.runner import RunSpec, run_suites
+from harness.runner import RunSpec, SessionOptions, run_suites
 from harness.view.application import make_application
 from harness.view.page_addresses import sample_address
 from harness.view.page_values import Sources
-from tests.support.runs import Watcher, observing
+from tests.support.runs import QUICK, Watcher, observing
 
 HERE = "http://127.0.0.1"
 
@@ -41,8 +41,11 @@ def seen_run(folder: Path) -> Path:
     path = folder / "seen.db"
     names = ("sim/reasoner@low", "sim/reasoner@high", "sim/reasoner", "sim/direct", "sim/flaky", "sim/reasoner@medium")
     spec = RunSpec(suites=("starter",), models=tuple(map(parse_model, names)), epochs=2)
+    session = SessionOptions(limits=QUICK)
     with Ledger.open(path) as ledger:
-        run_suites(spec, ledger=ledger, book=load_price_book(), observe=observing(Watcher()), run_id="seen")
+        run_suites(
+            spec, ledger=ledger, book=load_price_book(), observe=observing(Watcher()), run_id="seen", session=session
+        )
     return path
 
 

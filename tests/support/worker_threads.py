@@ -22,7 +22,7 @@ from harness.runner.wave_loop import WavePlanner
 from harness.runner.workers.one_worker import WorkerOptions, WorkerResult, work_on
 from tests.support.runs import QUICK, Watcher, observing
 
-LEASE_S = 6.0
+LEASE_S = 3.0
 """Short, so that workers speak to the ledger often."""
 
 

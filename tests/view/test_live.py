@@ -375,12 +375,13 @@ const look = () => {
   const now = [Number(text("answers")), text("dollars")];
   if (JSON.stringify(now) !== JSON.stringify(seen.at(-1))) seen.push(now);
   if (document.querySelector(".live-ended").hidden) requestAnimationFrame(look);
+  else window.hasSeenTheEnd = true;
 };
 look();
 """
 """Notes every change of two figures until the page says that the run has ended."""
 SHOWN = "return window.seen.some(([answers]) => answers === arguments[0])"
-HAS_ENDED = "return !document.querySelector('.live-ended').hidden"
+HAS_ENDED = "return window.hasSeenTheEnd === true"
 
 
 def has_shown(n_answers: int, browser: Any) -> bool:

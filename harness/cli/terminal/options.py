@@ -60,12 +60,14 @@ def open_ledger(db: str | None, *, create: bool = False, read_only: bool = False
 def place_words(db: str | None, pricing: Path | None) -> list[str]:
     """The words that a printed command needs to find the same ledger and prices from this folder.
 
-    A database's password is never printed: the address is shown without it.
+    A database's password is never printed: the address is shown without it, or left to $BENCHTAB_DB where that has it.
     """
     name = ledger_name(db)
     words = []
     if name != DEFAULT_LEDGER:
         from harness.ledger.connections import database_url, shown
+        from harness.secrets import MASK
 
-        words += ["--db", shown(database_url(name)) if "://" in name else name]
+        word = shown(database_url(name)) if "://" in name else name
+        words = [] if db is None and MASK in word else ["--db", word]
     return words if pricing is None else [*words, "--pricing", str(pricing)]

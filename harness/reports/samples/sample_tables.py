@@ -96,6 +96,9 @@ PRICE_COLUMNS = (
     Column(name="file", title="row", drops=7),
 )  # fmt: skip
 
+OPEN = "open"
+"""What stands for the start of a price that was always in force."""
+
 
 def scores_table(samples: Sequence[OneSample]) -> Table:
     """Lay out every score, in the order recorded: what rescoring changed stays to be seen."""
@@ -165,9 +168,11 @@ def price_sentences(samples: Sequence[OneSample]) -> Iterator[str]:
     """Say the same in sentences, for lines too narrow for the table."""
     for row in prices_table(samples).rows:
         attempts, name, start, until, applied, reached, source, checked_on, confidence, where = row
-        span = "" if start is None else f", in force from {start}" + (f" until {until}" if until else "")
+        ends = ("from", None if start == OPEN else start), ("until", until)
+        span = " ".join(f"{word} {instant}" for word, instant in ends if instant)
         held = f"; {applied}" if applied else ""
-        yield f"{name} (attempt {attempts}){span}{held}" + (f"; reached by: {reached}" if reached else "")
+        in_force = f", in force {span}" if span else ""
+        yield f"{name} (attempt {attempts}){in_force}{held}" + (f"; reached by: {reached}" if reached else "")
         if source:
             yield f"  {source}; checked on {checked_on}; confidence {confidence}; {where}"
 
@@ -278,7 +283,7 @@ def _price_cells(price: PriceUsed) -> tuple[object, ...]:
     row = found.price
     return (
         row.name,
-        utc_text(row.effective_from) or "open",
+        utc_text(row.effective_from) or OPEN,
         utc_text(row.effective_until),
         "; ".join(price.applied) or "the list price",
         "; ".join(reached) or None,

@@ -57,17 +57,23 @@ class Engine(Protocol):
 
 
 class OthersWorkers:
-    """No workers of its own: a batch system or a person starts them, on any machine that reaches the ledger."""
+    """No workers of its own: a batch system or a person starts them, on any machine that reaches the ledger.
 
-    def __init__(self) -> None:
+    Args:
+        command: that starts one, to be said once; None = nothing is said.
+    """
+
+    def __init__(self, command: str | None = None) -> None:
+        self._unsaid = [] if command is None else [f"no worker is started here; on each machine: {command}"]
         self._is_draining = False
 
     def start(self) -> None:
         """Start nothing."""
 
-    def look(self, *, is_work_left: bool) -> Iterator[str]:  # noqa: ARG002  # the interface
-        """Nothing to look after."""
-        return iter(())
+    def look(self, *, is_work_left: bool) -> Iterator[str]:
+        """Say once, where work waits, how a worker is started."""
+        while is_work_left and self._unsaid:
+            yield self._unsaid.pop()
 
     @property
     def is_alive(self) -> bool:
