@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Any, Literal, Protocol
 
 from harness.declared import request_value
-from harness.messages import Message
+from harness.messages import Message, ToolCall, ToolSpec
 from harness.models import ModelSpec
 from harness.replies.thinking import separate
 from harness.secrets import holds_known, redact_known, redact_values
@@ -32,6 +32,7 @@ class Request:
         max_output_tokens: cap on output including reasoning; None = not sent.
         seed: None = not sent.
         service_tier: requested tier; None = not sent.
+        tools: what the model may call; empty = nothing is sent of tools.
     """
 
     request_id: str
@@ -41,6 +42,7 @@ class Request:
     max_output_tokens: int | None = None
     seed: int | None = None
     service_tier: str | None = None
+    tools: tuple[ToolSpec, ...] = ()
 
 
 @request_value
@@ -76,6 +78,8 @@ class Response:
         time_to_first_byte_s: seconds to the first byte of the answer, None when not known.
         refused: the response says that the model refused.
         headers: rate-limit and request-id headers, lower-cased names; others are dropped.
+        tool_calls: what the model wants called, in its order.
+        signed: parts that the provider wants back with the next request of the conversation (see `Message.signed`).
     """
 
     text: str
@@ -89,6 +93,8 @@ class Response:
     time_to_first_byte_s: float | None = None
     refused: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    tool_calls: tuple[ToolCall, ...] = ()
+    signed: tuple[Mapping[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         """Part thinking from the answer, mask this process's own keys: before anything is stored, scored or shown."""

