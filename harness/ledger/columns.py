@@ -219,6 +219,8 @@ ATTEMPT_COLUMNS: tuple[AttemptColumn, ...] = (
     AttemptColumn(name="refused", kind="flag", required=True, settled="outcome.refused", stored=int,
                   about="Whether the model refused."),
     _integer(name="usage_group_id", points_to="usage_groups.usage_group_id", settled="usage_group_id"),
+    _integer(name="turn", sent="start.turn",
+             about="Place of the request in its sample's conversation, from 0; empty = the sample is one request."),
 )  # fmt: skip
 
 

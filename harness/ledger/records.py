@@ -227,6 +227,7 @@ class AttemptStart:
         reserved_pico_usd: worst case; 0 when no budget applies or nothing is known.
         budget_scopes: budgets that this attempt counts against, for example `run:<id>`, `day:2026-11-22`.
             A scope without a stored budget is tracked without a cap, so that a cap set later knows what was spent.
+        turn: place in its sample's conversation, from 0; None = the sample is one request.
     """
 
     request_id: str
@@ -245,6 +246,7 @@ class AttemptStart:
     reserved_input_tokens: int = 0
     reserved_output_tokens: int = 0
     budget_scopes: tuple[str, ...] = ()
+    turn: int | None = None
 
 
 @request_value
@@ -307,11 +309,16 @@ class AttemptOutcome:
 
 @request_value
 class Transcript:
-    """What was said: the messages as sent (JSON values, images by digest) and the answer."""
+    """What was said: the messages as sent (JSON values, images by digest) and the answer.
+
+    Attributes:
+        tool_calls: what the model wanted called, JSON values (`call_id`, `name`, `arguments`).
+    """
 
     messages: Sequence[Mapping[str, object]]
     answer: str
     reasoning: str | None = None
+    tool_calls: Sequence[Mapping[str, object]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,6 +339,7 @@ class TranscriptRow:
     messages: Sequence[Mapping[str, object]]
     answer: str
     reasoning: str | None
+    tool_calls: Sequence[Mapping[str, object]] = ()
 
 
 @request_value

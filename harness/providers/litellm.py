@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ErrorClass, InputError, ProviderError, did_you_mean
+from harness.messages import ToolCall, ToolSpec
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.catalogue import entry_of, provider_names
@@ -29,6 +30,7 @@ from harness.providers.wire.event_streams import stream_response
 from harness.providers.wire.headers import kept_headers
 from harness.providers.wire.raw_answers import RawAnswer, Received, read_raw_answer
 from harness.providers.wire.requests import chat_message
+from harness.providers.wire.tool_calls import StreamedCalls, calls_in_message, chat_tools
 from harness.secrets import redact_url
 from harness.usage.kinds import LITELLM
 
@@ -116,6 +118,7 @@ class LiteLLMProvider:
             **({"api_base": endpoint.url} if endpoint.url else {}),
         }
         self._mapped: dict[tuple[Any, ...], tuple[Mapped, dict[str, Any]]] = {}
+        self._tooled: dict[tuple[tuple[Any, ...], int], tuple[Mapped, dict[str, Any], tuple[ToolSpec, ...]]] = {}
         self._checked: set[int] = set()
         self._is_recorded = self._entry.recorded
         self._check_provider()
@@ -187,7 +190,17 @@ class LiteLLMProvider:
                 # Our table and the provider decide what takes an effort; litellm refuses models that it does not list
                 arguments["allowed_openai_params"] = ["reasoning_effort"]
             self._mapped[key] = (mapped, {**self._fixed, **arguments, **self._placeholder_key()})
-        return self._mapped[key]
+        return self._with_tools(key, request.tools) if request.tools else self._mapped[key]
+
+    def _with_tools(self, key: tuple[Any, ...], tools: tuple[ToolSpec, ...]) -> tuple[Mapped, dict[str, Any]]:
+        """Add tools; requests that share both share the result."""
+        known = self._tooled.get((key, id(tools)))
+        if known is None:
+            mapped, arguments = self._mapped[key]
+            written = chat_tools(tools)
+            made = Mapped(parameters={**mapped.parameters, "tools": written}, notes=mapped.notes)
+            known = self._tooled[key, id(tools)] = (made, {**arguments, "tools": written}, tools)
+        return known[0], known[1]
 
     def _without_unsupported(self, mapped: Mapped) -> Mapped:
         """Leave out a seed or tier that the provider has no parameter for, with a note; litellm would refuse it."""
@@ -252,12 +265,16 @@ class LiteLLMProvider:
             raw = read_raw_answer(exchange.body, self._received(exchange))
             if raw.error is not None or (raw.fault is not None and (self._stream or raw.is_broken_off)):
                 return self._own_reading(exchange)
-            if not message.text and (own := self._own_text(exchange)) is not None:
+            if not message.text and not message.calls and (own := self._own_text(exchange)) is not None:
                 return own
         else:  # a provider that litellm reaches by a way of its own: only its copy is left
             raw = RawAnswer(usage_kind=LITELLM, usage=message.usage, model=message.model)
         stated = replace(raw, finish_reason=raw.finish_reason or message.finish_reason)
-        return response_of(stated, Said(message.text, message.reasoning_text), self._received(exchange))
+        return response_of(
+            stated,
+            Said(message.text, message.reasoning_text, "", message.calls, message.signed),
+            self._received(exchange),
+        )
 
     def _own_reading(self, exchange: Exchange) -> Response:
         """Read the recorded bytes ourselves: litellm refused them, or took what is no whole answer."""
@@ -352,6 +369,8 @@ class _Message:
     finish_reason: str | None
     usage: Mapping[str, Any] | None = None
     model: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    signed: tuple[Mapping[str, Any], ...] = ()
 
 
 def _message_of(answer: Any) -> _Message:
@@ -364,20 +383,28 @@ def _message_of(answer: Any) -> _Message:
         choice.finish_reason,
         usage=usage.model_dump(exclude_none=True) if usage is not None else None,
         model=answer.model,
+        calls=calls_in_message({"tool_calls": _dumped(choice.message.tool_calls)}),
+        signed=tuple(getattr(choice.message, "thinking_blocks", None) or ()),
     )
+
+
+def _dumped(parts: Any) -> list[dict[str, Any]]:
+    return [part if isinstance(part, dict) else part.model_dump() for part in parts or ()]
 
 
 async def _joined(chunks: Any) -> _Message:
     """Join litellm's stream chunks; the usage is read from the recorded bytes instead."""
     text: list[str] = []
     reasoning: list[str] = []
+    calls = StreamedCalls()
     ended: str | None = None
     async for chunk in chunks:
         for choice in chunk.choices[:1]:
+            calls.add_delta({"tool_calls": _dumped(getattr(choice.delta, "tool_calls", None))})
             text.append(text_of(choice.delta.content))
             reasoning.append(getattr(choice.delta, "reasoning_content", None) or "")
             ended = choice.finish_reason or ended
-    return _Message("".join(text), "".join(reasoning), ended)
+    return _Message("".join(text), "".join(reasoning), ended, calls=calls.calls())
 
 
 def _arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from harness.errors import ErrorClass, InputError, ProviderError
+from harness.messages import ToolSpec
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.catalogue import entry_of, usage_kind_at
@@ -26,7 +27,8 @@ from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import answer_in, responses_response
 from harness.providers.wire.event_streams import stream_response
 from harness.providers.wire.raw_answers import Received, read_raw_answer
-from harness.providers.wire.requests import chat_message, dump_body, parse_answer, responses_message
+from harness.providers.wire.requests import chat_message, dump_body, parse_answer, responses_items
+from harness.providers.wire.tool_calls import chat_tools, responses_tools
 from harness.secrets import learn
 from harness.usage.kinds import RESPONSES
 
@@ -90,6 +92,7 @@ class OpenAICompatibleProvider:
         self._client = open_client(address, headers, concurrency=concurrency)
         self._usage_kind = RESPONSES if interface == "responses" else usage_kind_at(urlsplit(address).hostname or "")
         self._mapped: dict[tuple[Any, ...], Mapped] = {}
+        self._tooled: dict[tuple[int, int], tuple[Mapped, tuple[ToolSpec, ...]]] = {}
 
     def prepare(self, request: Request) -> Prepared:
         """Map the request and write its body; parameters are shared between requests that agree on them."""
@@ -97,7 +100,7 @@ class OpenAICompatibleProvider:
         if self._interface == "chat":
             conversation = {"messages": [chat_message(message) for message in request.messages]}
         else:
-            conversation = {"input": [responses_message(message) for message in request.messages]}
+            conversation = {"input": [item for message in request.messages for item in responses_items(message)]}
         body = dump_body({"model": request.model.model, **conversation, **mapped.parameters})
         return Prepared(
             request=request,
@@ -115,7 +118,17 @@ class OpenAICompatibleProvider:
                 streamed = {"stream": True, "stream_options": {"include_usage": True}}
                 mapped = Mapped(parameters={**mapped.parameters, **streamed}, notes=mapped.notes)
             self._mapped[key] = mapped
-        return mapped
+        return self._with_tools(mapped, request.tools) if request.tools else mapped
+
+    def _with_tools(self, mapped: Mapped, tools: tuple[ToolSpec, ...]) -> Mapped:
+        """Add tools; requests that share both share the result."""
+        key = id(mapped), id(tools)
+        known = self._tooled.get(key)
+        if known is None:
+            written = (chat_tools if self._interface == "chat" else responses_tools)(tools)
+            made = Mapped(parameters={**mapped.parameters, "tools": written}, notes=mapped.notes)
+            known = self._tooled[key] = (made, tools)  # kept, so that no other tools get their identity
+        return known[0]
 
     async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
         """Send one POST and read its answer; see `Provider.send`."""

@@ -82,7 +82,7 @@ def test_a_new_ledger_equals_a_migrated_one(two_urls: tuple[str, str], tmp_path:
     if "://" not in migrated:
         Path(migrated).touch()
     assert upgrade_ledger(migrated, target="0001") == (None, "0001")
-    with pytest.raises(LedgerError, match="has schema 0001, this program needs 0006") as caught:
+    with pytest.raises(LedgerError, match="has schema 0001, this program needs 0007") as caught:
         Ledger.open(migrated)
     assert "benchtab db upgrade --db" in str(caught.value.fix)
     assert upgrade_ledger(migrated) == ("0001", SCHEMA_VERSION)
@@ -213,7 +213,7 @@ def test_db_upgrade_leads_an_older_ledger_here(tmp_path: Path) -> None:
     info = json.loads(CliRunner().invoke(cli(), ["db", "info", "--db", str(path), "--json"]).stdout)
     assert info["schema_version"] == "0001"
     result = CliRunner().invoke(cli(), ["db", "upgrade", "--db", str(path)])
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "schema 0001 -> 0006\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "schema 0001 -> 0007\n")
     engine = make_engine(database_url(path))
     assert "attempts" in inspect(engine).get_table_names()
     engine.dispose()

@@ -230,7 +230,8 @@ def scores_of(ledger: Readable, attempt_ids: Sequence[int]) -> list[ScoreRow]:
 
 _TRANSCRIPT = """
     SELECT attempts.attempt_id, attempts.cell_id, attempts.planned_id, attempts.purpose, attempts.status,
-        attempts.finish_reason, attempts.refused, prompts.body, transcripts.answer, transcripts.reasoning
+        attempts.finish_reason, attempts.refused, prompts.body, transcripts.answer, transcripts.reasoning,
+        transcripts.tool_calls
     FROM transcripts JOIN attempts USING (attempt_id) JOIN prompts USING (prompt_id) JOIN cells USING (cell_id)
 """
 
@@ -339,4 +340,5 @@ def _transcript(row: StoredRow, compression: Compression) -> TranscriptRow:
         messages=read_json(compression.unpack(row.body).decode()),
         answer=compression.unpack_text(row.answer),
         reasoning=None if row.reasoning is None else compression.unpack_text(row.reasoning),
+        tool_calls=() if row.tool_calls is None else tuple(read_json(compression.unpack(row.tool_calls).decode())),
     )

@@ -39,7 +39,7 @@ from harness.ledger.columns import (
 from harness.ledger.leases.lease_records import CHAIN_STATES, WORKER_KINDS, WORKER_STATES
 from harness.ledger.records import ATTEMPT_STATUSES, BATCH_STATUSES, BILLED, PURPOSES, RUN_STATUSES, USAGE_SOURCES
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """The newest migration; a ledger of any other version is refused."""
 
 NAMING = {
@@ -257,6 +257,7 @@ transcripts = Table(
     Column("prompt_id", Int64, ForeignKey("prompts.prompt_id"), nullable=False),
     Column("answer", LargeBinary, nullable=False),
     Column("reasoning", LargeBinary),
+    Column("tool_calls", LargeBinary),
     Index("ix_transcripts_prompt_id", "prompt_id"),
     sqlite_strict=True,
 )

@@ -21,7 +21,7 @@ from harness.ledger.schema.tables import SCHEMA_VERSION, metadata
 from harness.ledger.schema.triggers import statements
 
 VERSION_TABLE = "alembic_version"
-ONLY_ADDED_TO = frozenset({"0002", "0003", "0004", "0005"})
+ONLY_ADDED_TO = frozenset({"0002", "0003", "0004", "0005", "0006"})
 """Versions to which later ones only add (empty columns and tables, values that a column may hold): such a ledger is led
 to the newest by whoever opens it first."""
 

@@ -28,8 +28,8 @@ PROMPTS_REMEMBERED = 10_000
 LARGE_TRANSCRIPT_BYTES = 32 * 2**10
 """Compressed; below this a transcript fits into the room that is kept for every request in flight."""
 
-Packed = tuple[bytes, bytes, bytes | None]
-"""A transcript as it is stored: messages as JSON (not compressed yet), answer, reasoning."""
+Packed = tuple[bytes, bytes, bytes | None, bytes | None]
+"""A transcript as it is stored: messages as JSON (not compressed yet), answer, reasoning, calls of tools."""
 
 
 class Appender:
@@ -336,7 +336,8 @@ class Appender:
     def _packed(self, said: Transcript) -> Packed:
         pack = self._compression.pack
         reasoning = None if said.reasoning is None else pack(text_bytes(said.reasoning))
-        return canonical_json(said.messages).encode(), pack(text_bytes(said.answer)), reasoning
+        calls = pack(canonical_json(list(said.tool_calls)).encode()) if said.tool_calls else None
+        return canonical_json(said.messages).encode(), pack(text_bytes(said.answer)), reasoning, calls
 
     def _lack_of_room(self, packed: Packed, before: Sequence[Packed]) -> str | None:
         """Say why a transcript is left out: it would take the room of what else is in flight."""
@@ -350,10 +351,10 @@ class Appender:
     def _write_transcripts(self, transcripts: Sequence[tuple[int, Packed]]) -> None:
         if not transcripts:
             return
-        prompts = self._prompt_ids([messages for _, (messages, _, _) in transcripts])
+        prompts = self._prompt_ids([packed[0] for _, packed in transcripts])
         rows = [
-            (attempt_id, prompt_id, answer, reasoning)
-            for prompt_id, (attempt_id, (_, answer, reasoning)) in zip(prompts, transcripts, strict=True)
+            (attempt_id, prompt_id, answer, reasoning, calls)
+            for prompt_id, (attempt_id, (_, answer, reasoning, calls)) in zip(prompts, transcripts, strict=True)
         ]
         self._driver.many(sql.INSERT_TRANSCRIPT, rows)
 

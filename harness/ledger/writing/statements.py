@@ -98,7 +98,7 @@ PARAMETER_SET = "SELECT parameter_set_id FROM parameter_sets WHERE sha256 = ?"
 ADD_BUDGET_SET = _insert("budget_sets", "scopes", otherwise=_UNLESS_KNOWN)
 BUDGET_SET = "SELECT budget_set_id FROM budget_sets WHERE scopes = ?"
 ADD_PROMPT = _insert("prompts", "sha256", "body", otherwise=_UNLESS_KNOWN)
-INSERT_TRANSCRIPT = _insert("transcripts", "attempt_id", "prompt_id", "answer", "reasoning")
+INSERT_TRANSCRIPT = _insert("transcripts", "attempt_id", "prompt_id", "answer", "reasoning", "tool_calls")
 INSERT_SCORE = _insert("scores", *_SCORE)
 
 ADD_USAGE_GROUP = _insert("usage_groups", *GroupDimensions._fields, otherwise=_UNLESS_KNOWN)

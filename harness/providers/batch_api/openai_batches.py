@@ -39,7 +39,7 @@ from harness.providers.failures import shortened
 from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import chat_response, responses_response
 from harness.providers.wire.raw_answers import Document, Received, usage_stated_in
-from harness.providers.wire.requests import chat_message, dump_body, responses_message
+from harness.providers.wire.requests import chat_message, dump_body, responses_items
 from harness.usage.kinds import CHAT, RESPONSES
 from harness.usage.payload import shown
 
@@ -70,7 +70,7 @@ class OpenAIBatches:
         """Map a request to a line's body."""
         mapped = map_parameters(request)
         if self._responses:
-            conversation = {"input": [responses_message(message) for message in request.messages]}
+            conversation = {"input": [item for message in request.messages for item in responses_items(message)]}
         else:
             conversation = {"messages": [chat_message(message) for message in request.messages]}
         body = {"model": request.model.model, **conversation, **mapped.parameters}

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from harness.messages import ToolCall
 from harness.providers.base import Response
 from harness.providers.failures import broken_answer, failure_inside
 from harness.providers.wire.finish_reasons import finish_reason, first_of
 from harness.providers.wire.raw_answers import Document, RawAnswer, Received, stated_by, text_or_none
+from harness.providers.wire.tool_calls import calls_in_message, calls_in_output
 
 _TEXT_PARTS = ("text", "output_text", "input_text", "summary_text", "reasoning_text", "message")
 _THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "thought")
@@ -91,11 +93,16 @@ def message_in(document: Document) -> Document | None:
 
 
 class Said(NamedTuple):
-    """What a model said in an answer; a refusal is its text where there is no other."""
+    """What a model said in an answer; a refusal is its text where there is no other.
+
+    `signed` are parts that the provider wants back as they came.
+    """
 
     text: str
     reasoning: str = ""
     refusal: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    signed: tuple[Document, ...] = ()
 
 
 def answer_in(document: object, received: Received) -> Response:
@@ -163,7 +170,7 @@ def _said_in_chat(answer: Document) -> Said | None:
         return None
     content = message.get("content")
     refusal = text_of(message.get("refusal")) or _refusal_part(content)
-    return Said(text_of(content), reasoning_of(message), refusal)
+    return Said(text_of(content), reasoning_of(message), refusal, calls_in_message(message))
 
 
 def _said_in_output(answer: Document) -> Said | None:
@@ -175,7 +182,8 @@ def _said_in_output(answer: Document) -> Said | None:
     summaries = [_parts(item.get("summary")) or _parts(item.get("content")) for item in thoughts]
     reasoning = "\n".join(text_of(part) for summary in summaries for part in summary)
     text = text_of(parts) or text_or_none(answer.get("output_text")) or ""
-    return Said(text, reasoning, _refusal_part(parts))
+    signed = tuple(item for item in thoughts if item.get("encrypted_content"))
+    return Said(text, reasoning, _refusal_part(parts), calls_in_output(output), signed)
 
 
 def _items(output: list[object], kind: str) -> list[Document]:
@@ -184,7 +192,16 @@ def _items(output: list[object], kind: str) -> list[Document]:
 
 def _said_in_blocks(answer: Document) -> Said | None:
     content = answer.get("content")
-    return Said(text_of(content), thoughts_of(content)) if isinstance(content, list | str) else None
+    if not isinstance(content, list | str):
+        return None
+    return Said(text_of(content), thoughts_of(content), "", calls_in_message(answer), signed_in(content))
+
+
+def signed_in(content: object) -> tuple[Document, ...]:
+    """Find the thinking blocks that Anthropic signed: it wants them back with the next request of a conversation."""
+    parts = content if isinstance(content, list) else []
+    kinds = ("thinking", "redacted_thinking")
+    return tuple(part for part in parts if isinstance(part, dict) and part.get("type") in kinds)
 
 
 def response_of(stated: RawAnswer, said: Said, received: Received) -> Response:
@@ -201,6 +218,8 @@ def response_of(stated: RawAnswer, said: Said, received: Received) -> Response:
         time_to_first_byte_s=received.time_to_first_byte_s,
         refused=bool(said.refusal) or stated.refused,
         headers=received.headers,
+        tool_calls=said.calls,
+        signed=said.signed,
     )
 
 

@@ -14,6 +14,7 @@ from harness.providers.wire.answers import Said, answer_in, reasoning_of, respon
 from harness.providers.wire.bodies import read_body
 from harness.providers.wire.finish_reasons import first_of
 from harness.providers.wire.raw_answers import Document, Received, stated_in, text_or_none
+from harness.providers.wire.tool_calls import StreamedCalls, calls_in_message
 
 _SPOKEN = ("content", "refusal")
 _DELTAS = frozenset({"content_block_delta", "content_block_start", "content-delta", "content-start"})
@@ -24,6 +25,7 @@ class _Folded:
     """What a stream's chunks say together; `knows` = one of them was of a dialect that is read here."""
 
     texts: dict[str, list[str]] = field(default_factory=dict)
+    calls: StreamedCalls = field(default_factory=StreamedCalls)
     odd: str | None = None
     knows: bool = False
 
@@ -37,8 +39,11 @@ class _Folded:
         if "choices" in event:
             self._add_choices(event["choices"])
         elif isinstance(event.get("candidates"), list):  # Gemini
-            self._say_parts(first_of(event, "candidates").get("content"))
+            content = first_of(event, "candidates").get("content")
+            self._say_parts(content)
+            self.calls.add_whole(calls_in_message({"content": content}))
         elif kind in _DELTAS:  # Anthropic, Cohere
+            self.calls.add_event(event)
             self._say_parts(_content_of(event.get("delta", event.get("content_block"))))
         elif kind.startswith("response.") and kind.endswith("text.delta"):
             self._say("reasoning" if "reasoning" in kind else "content", text_of(event.get("delta")))
@@ -73,6 +78,7 @@ class _Folded:
             self.odd = self.odd or f"a chunk's delta is {type(delta).__name__}"
             return
         self._say("reasoning", reasoning_of(delta))
+        self.calls.add_delta(delta)
         for name in _SPOKEN:
             value = delta.get(name)
             if value is not None and not isinstance(value, str | list | Mapping):
@@ -112,5 +118,5 @@ def stream_response(body: bytes, received: Received) -> Response:
         raise broken_answer(stated, fault, status=received.status)
     if not read.is_stream:
         return answer_in(read.documents[0], received)
-    said = Said(folded.text("content"), folded.text("reasoning"), folded.text("refusal"))
+    said = Said(folded.text("content"), folded.text("reasoning"), folded.text("refusal"), folded.calls.calls())
     return response_of(stated, said, received)

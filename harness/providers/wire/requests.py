@@ -14,13 +14,21 @@ import orjson
 
 from harness.messages import ImagePart, Message
 from harness.providers.wire.bodies import has_fraction, parse_tolerantly
+from harness.providers.wire.tool_calls import chat_calls
+from harness.suites.prompts import text_of
 
 
 def chat_message(message: Message) -> dict[str, object]:
     """Write a message in OpenAI's chat form; images become data URLs."""
-    if isinstance(message.content, str):
-        return {"role": message.role, "content": message.content}
-    return {"role": message.role, "content": [_chat_part(part) for part in message.content]}
+    content = message.content if isinstance(message.content, str) else [_chat_part(part) for part in message.content]
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
+    written: dict[str, object] = {"role": message.role, "content": content}
+    if message.tool_calls:
+        written |= {"content": content or None, "tool_calls": chat_calls(message.tool_calls)}
+    if message.signed:
+        written["thinking_blocks"] = list(message.signed)  # litellm's name for what Anthropic wants back
+    return written
 
 
 def _chat_part(part: str | ImagePart) -> dict[str, object]:
@@ -38,11 +46,20 @@ def image_base64(part: ImagePart) -> str:
     return base64.b64encode(part.data).decode("ascii")
 
 
-def responses_message(message: Message) -> dict[str, object]:
-    """Write a message as an input item of OpenAI's responses interface."""
-    if isinstance(message.content, str):
-        return {"role": message.role, "content": message.content}
-    return {"role": message.role, "content": [_responses_part(part) for part in message.content]}
+def responses_items(message: Message) -> list[dict[str, object]]:
+    """Write a message as input items of OpenAI's responses interface; calls and results are items of their own."""
+    if message.role == "tool":
+        output = text_of(message.content)
+        return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": output}]
+    content = (
+        message.content if isinstance(message.content, str) else [_responses_part(part) for part in message.content]
+    )
+    said: list[dict[str, object]] = [{"role": message.role, "content": content}] if content else []
+    calls: list[dict[str, object]] = [
+        {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments}
+        for call in message.tool_calls
+    ]
+    return [*map(dict, message.signed), *said, *calls]
 
 
 def _responses_part(part: str | ImagePart) -> dict[str, object]:
