@@ -47,6 +47,7 @@ MEANINGS = {
         "dataset": "see below",
         "system": "system message",
         "scorer": "see below",
+        "solver": "what drives a sample's conversation; one request where nothing is said",
         "epochs": "repeats of each sample; they are averaged before any interval is computed",
         "shuffle_options_seed": "shuffles the options of each question; the order shown is stored",
         "weight": "share of the suite's index; give all tasks one, or none",
@@ -55,12 +56,18 @@ MEANINGS = {
         "streaming": "read rows from the hub without downloading the whole set",
         "gated": "needs an account and consent at the hub",
         "licence": "of the data",
-        "source": "`hub` = downloadable through `datasets`; `files` = files of the user only",
+        "source": "`hub` = downloadable through `datasets`; `files` = files of the user only; `package` = inside an"
+        " installed Python package",
         "name": "the hub's configuration of the data set",
         "split": "the hub's split",
         "revision": "commit of the data set; `main` = not known: the loaded commit is recorded, with a warning",
     },
     "ScorerRef": {"name": "see the list of scorers", "options": "options of that scorer"},
+    "SolverRef": {
+        "name": "`single_turn` = one request and its answer; `tools` = the model calls tools of an environment until it"
+        " answers; `user_simulation` = besides, a second model plays the user",
+        "options": "options of the environment",
+    },
     "PriceRow": {
         "provider": "in place of the file's",
         "model": "exact name; free and unpriced rows only: `*` for every model of a provider, `*:free` for an ending",
@@ -162,7 +169,7 @@ MEANINGS = {
 def suites() -> str:
     """Write the suite file format."""
     from harness.scorers import SCORERS
-    from harness.suites import FIELDS, DatasetRef, Member, ScorerRef, Suite, Task
+    from harness.suites import FIELDS, DatasetRef, Member, ScorerRef, SolverRef, Suite, Task
 
     parts = [
         "# Suite files\n",
@@ -175,6 +182,7 @@ def suites() -> str:
         "Any other name becomes metadata of the sample, and can be asked for in the prompt.\n",
         table(("name", "meaning"), [(f"`{name}`", meaning) for name, meaning in FIELDS.items()]),
         *_section("`scorer`", ScorerRef),
+        *_section("`solver`", SolverRef),
         *_section("`[[members]]` (an index)", Member),
         "## Scorers\n",
         table(("name", "does"), [(f"`{name}`", _first_line(scorer.score)) for name, scorer in SCORERS.items()]),
