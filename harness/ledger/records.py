@@ -466,37 +466,3 @@ class OpenLine:
     planned_id: int
     try_number: int
     batch_id: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Durations of answered solving requests, added up; batch answers are not among them: they say nothing of a model.
-
-    Attributes:
-        answered_s: from sending a request to its whole answer.
-        n_first_bytes, first_byte_s: answers of which the time to the first byte is known, and their sum.
-    """
-
-    n_answers: int = 0
-    answered_s: float = 0.0
-    n_first_bytes: int = 0
-    first_byte_s: float = 0.0
-
-    def plus(self, other: Timing) -> Timing:
-        """Add the durations of two cells."""
-        return Timing(
-            n_answers=self.n_answers + other.n_answers,
-            answered_s=self.answered_s + other.answered_s,
-            n_first_bytes=self.n_first_bytes + other.n_first_bytes,
-            first_byte_s=self.first_byte_s + other.first_byte_s,
-        )
-
-    @property
-    def mean_s(self) -> float | None:
-        """Mean seconds to the whole answer; None = nothing was answered."""
-        return self.answered_s / self.n_answers if self.n_answers else None
-
-    @property
-    def mean_first_byte_s(self) -> float | None:
-        """Mean seconds to the first byte of the answer; None = not known."""
-        return self.first_byte_s / self.n_first_bytes if self.n_first_bytes else None

@@ -26,11 +26,11 @@ from harness.providers.keys import refuse_missing_key
 from harness.providers.parameters import Mapped
 from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import Said, response_of, text_of
+from harness.providers.wire.called_tools import StreamedCalls, calls_in_message, chat_tools
 from harness.providers.wire.event_streams import stream_response
 from harness.providers.wire.headers import kept_headers
 from harness.providers.wire.raw_answers import RawAnswer, Received, read_raw_answer
 from harness.providers.wire.requests import chat_message
-from harness.providers.wire.tool_calls import StreamedCalls, calls_in_message, chat_tools
 from harness.secrets import redact_url
 from harness.usage.kinds import LITELLM
 

@@ -25,10 +25,10 @@ from harness.providers.keys import key_for
 from harness.providers.parameters import Mapped
 from harness.providers.settings import map_parameters
 from harness.providers.wire.answers import answer_in, responses_response
+from harness.providers.wire.called_tools import chat_tools, responses_tools
 from harness.providers.wire.event_streams import stream_response
 from harness.providers.wire.raw_answers import Received, read_raw_answer
 from harness.providers.wire.requests import chat_message, dump_body, parse_answer, responses_items
-from harness.providers.wire.tool_calls import chat_tools, responses_tools
 from harness.secrets import learn
 from harness.usage.kinds import RESPONSES
 

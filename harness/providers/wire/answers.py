@@ -11,9 +11,9 @@ from typing import NamedTuple
 from harness.messages import ToolCall
 from harness.providers.base import Response
 from harness.providers.failures import broken_answer, failure_inside
+from harness.providers.wire.called_tools import calls_in_message, calls_in_output
 from harness.providers.wire.finish_reasons import finish_reason, first_of
 from harness.providers.wire.raw_answers import Document, RawAnswer, Received, stated_by, text_or_none
-from harness.providers.wire.tool_calls import calls_in_message, calls_in_output
 
 _TEXT_PARTS = ("text", "output_text", "input_text", "summary_text", "reasoning_text", "message")
 _THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "thought")

@@ -12,9 +12,9 @@ from harness.providers.base import Response
 from harness.providers.failures import broken_answer, failure_inside
 from harness.providers.wire.answers import Said, answer_in, reasoning_of, response_of, text_of, thoughts_of
 from harness.providers.wire.bodies import read_body
+from harness.providers.wire.called_tools import StreamedCalls, calls_in_message
 from harness.providers.wire.finish_reasons import first_of
 from harness.providers.wire.raw_answers import Document, Received, stated_in, text_or_none
-from harness.providers.wire.tool_calls import StreamedCalls, calls_in_message
 
 _SPOKEN = ("content", "refusal")
 _DELTAS = frozenset({"content_block_delta", "content_block_start", "content-delta", "content-start"})

@@ -14,7 +14,7 @@ import orjson
 
 from harness.messages import ImagePart, Message
 from harness.providers.wire.bodies import has_fraction, parse_tolerantly
-from harness.providers.wire.tool_calls import chat_calls
+from harness.providers.wire.called_tools import chat_calls
 from harness.suites.prompts import text_of
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from harness.instants import from_us
 from harness.ledger.reading.causes import FailureCause, over_cells
-from harness.ledger.records import CellRecord, RunRecord, Timing
+from harness.ledger.records import CellRecord, RunRecord
 from harness.reports.facts.report_facts import NOTHING, CellFacts, RunCost, Spend, TaskOutcomes, ToolCost
 from harness.reports.facts.sample_columns import CellSamples, Samples, merged
 from harness.reports.facts.samples.packed_columns import NameColumn
 from harness.reports.facts.samples.sample_keys import KeyUnions
+from harness.reports.facts.samples.timing import Timing
 from harness.reports.facts.weights import task_weights
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.precision.whole_suite import with_totals

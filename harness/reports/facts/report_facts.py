@@ -15,8 +15,9 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from harness.ledger.reading.causes import FailureCause
-from harness.ledger.records import Purpose, Timing
+from harness.ledger.records import Purpose
 from harness.money import EXACT
+from harness.reports.facts.samples.timing import Timing
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.stats import Estimate
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harness.ledger.columns import TOKEN_COLUMNS
 from harness.ledger.reading.sample_rows import PURPOSES_BY_NUMBER
-from harness.ledger.records import Timing
 from harness.replies.unscored import COUNTED_WRONG
 from harness.reports.facts.samples.packed_columns import NameColumn, NumberColumn
 from harness.reports.facts.samples.run_totals import Rates, RunTotals, rate_vector, split_output
 from harness.reports.facts.samples.sample_keys import KeyUnions, SampleKeys
+from harness.reports.facts.samples.timing import Timing
 
 if TYPE_CHECKING:
     import numpy as np

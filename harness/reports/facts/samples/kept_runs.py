@@ -18,10 +18,10 @@ from harness.ledger.marks.kept_columns import keep_columns, read_columns
 from harness.ledger.marks.kept_files import KeptFile, Shelf
 from harness.ledger.marks.run_marks import run_mark
 from harness.ledger.reading.sums import UsageGroup, UsageSum, usage_sums
-from harness.ledger.records import Timing
 from harness.reports.facts.sample_columns import CellSamples, Samples, SampleSpend
 from harness.reports.facts.samples.packed_columns import NameColumn, NumberColumn
 from harness.reports.facts.samples.sample_keys import SampleKeys
+from harness.reports.facts.samples.timing import Timing
 
 if TYPE_CHECKING:
     import numpy as np

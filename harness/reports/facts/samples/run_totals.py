@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias, get_args
 from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
 from harness.ledger.reading.batch_rows import Texts
 from harness.ledger.reading.sample_rows import N_FACTS, PURPOSES_BY_NUMBER, REUSED, SENT, UNANSWERED, Fact, RunRows
-from harness.ledger.records import Timing
 from harness.replies.unscored import UnscoredReason
 from harness.reports.facts.samples.packed_columns import NameColumn
 from harness.reports.facts.samples.sample_keys import SampleKeys
+from harness.reports.facts.samples.timing import Timing
 from harness.usage.values import Meter
 
 if TYPE_CHECKING:
