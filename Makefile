@@ -28,9 +28,10 @@ $(VENV)/.installed: $(VENV)/.venv-made requirements.lock pyproject.toml
 	@.ci/compile $(BIN) & $(BIN)/pip install --quiet --no-deps --no-build-isolation -e . && wait $$!
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock requirements-suites.lock
 	@echo "installing what tests need into $(VENV) ..." >&2
 	@.ci/install $(BIN) requirements-dev.lock
+	@.ci/install $(BIN) requirements-suites.lock --no-deps
 	@touch $@
 
 setup: $(VENV)/.installed ## create .venv with .venv/bin/benchtab in it, and install the sandbox where we may

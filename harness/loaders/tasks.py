@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Finding, InputError
-from harness.loaders import local_files, samples
+from harness.loaders import local_files, packages, samples
 from harness.loaders.local_files import LocalFile
 from harness.loaders.row_answers import BadRowError
 from harness.loaders.shapes import SHAPES
@@ -34,7 +34,7 @@ class _Rows:
 
 
 def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | None = None) -> LoadedTask:
-    """Load a task's samples: from files under `data_dir` or beside the suite file, else from the hub.
+    """Load a task's samples: from files under `data_dir` or beside the suite file, else from a package or the hub.
 
     Args:
         suite_path: the suite's file (`suite_file(name)`); its folder is searched for `dataset.local`.
@@ -120,13 +120,15 @@ def _with_unique_ids(loaded: Sequence[Sample], *, has_id: bool) -> tuple[list[Sa
 
 
 def has_local_data(task: Task, *, suite_path: Path | None = None, data_dir: Path | None = None) -> bool:
-    """True when a task's data lies under `data_dir` or beside the suite file, so that loading needs no network."""
-    return bool(_local_files(task.dataset, _folders(suite_path, data_dir)))
+    """True when a task's data lies under `data_dir`, beside the suite file or in an installed package, so that
+    loading needs no network.
+    """
+    return bool(_files_here(task.dataset, _folders(suite_path, data_dir)))
 
 
 def local_bytes(task: Task, *, suite_path: Path | None = None, data_dir: Path | None = None) -> int | None:
     """Give the size of a task's local files as they lie there; None = it has none, and would be downloaded."""
-    files = _local_files(task.dataset, _folders(suite_path, data_dir))
+    files = _files_here(task.dataset, _folders(suite_path, data_dir))
     return sum(path.stat().st_size for path in {file.path for file in files}) if files else None
 
 
@@ -142,6 +144,12 @@ def _local_files(dataset: DatasetRef, folders: Sequence[Path]) -> tuple[LocalFil
     return local_files.find_files((*dataset.local_places, *copies), folders)
 
 
+def _files_here(dataset: DatasetRef, folders: Sequence[Path]) -> tuple[LocalFile, ...]:
+    """A user's own files, else those of an installed package."""
+    own = _local_files(dataset, folders)
+    return own if own or dataset.source != "package" else packages.installed_files(dataset)
+
+
 def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _Rows:
     dataset = task.dataset
     folders = _folders(suite_path, data_dir)
@@ -150,9 +158,14 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
         return _Rows(rows=_file_rows(files, dataset), revision=f"local:{digest}", folder=files[0].folder)
     if dataset.source == "files":
         raise _missing_files(task, folders)
+    looked_in = [f"{folder}/{place}" for folder in folders for place in dataset.local_places]
+    if dataset.source == "package":
+        held = packages.read(dataset, looked_in=looked_in)
+        rows_held = _file_rows(held.files, dataset)
+        return _Rows(rows=rows_held, revision=held.revision, folder=held.files[0].folder, warnings=held.warnings)
     from harness.loaders import hub
 
-    found = hub.read(dataset, looked_in=[f"{folder}/{place}" for folder in folders for place in dataset.local_places])
+    found = hub.read(dataset, looked_in=looked_in)
     rows = ((dataset.path, number, row) for number, row in found.rows)
     return _Rows(rows=rows, revision=found.revision, folder=None, warnings=found.warnings)
 

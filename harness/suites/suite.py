@@ -119,6 +119,14 @@ class DatasetRef(Strict):
         object.__setattr__(self, "fields", renamed)
         return self
 
+    @model_validator(mode="after")
+    def _named_in_its_package(self) -> DatasetRef:
+        if self.source == "package" and not self.local_places:
+            raise ValueError(
+                "source = package needs `local`: the file inside the package, as `pip show --files` has it"
+            )
+        return self
+
     @property
     def local_places(self) -> tuple[str, ...]:
         """The local files to try, in order."""

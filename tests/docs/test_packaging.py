@@ -202,7 +202,7 @@ def test_malicious_litellm_releases_are_excluded_and_locks_hold_hashes_and_no_ad
     (litellm,) = [one for one in project["dependencies"] if one.startswith("litellm")]
     assert "!=1.82.7" in litellm
     assert "!=1.82.8" in litellm
-    for name in ("requirements.lock", "requirements-dev.lock", ".ci/installer.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-suites.lock", ".ci/installer.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in text, name
         for block in re.split(r"\n(?=\S)", text):
@@ -235,7 +235,9 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
     optional = {canonicalize_name(Requirement(one).name) for wanted in extras.values() for one in wanted}
     modules = {name: {canonicalize_name(one) for one in made_by} for name, made_by in packages_distributions().items()}
     imported, strings = named_libraries()
-    assert optional <= imported  # an extra is called as the library that it brings, which may not be here
+    carried = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-suites.lock").read_text(), re.MULTILINE))
+    assert carried <= optional  # their data is read, and their code is not imported by us
+    assert optional - carried <= imported  # an extra is called as the library that it brings, which may not be here
     imported -= optional
     assert {name for name in imported if not modules.get(name, set()) & declared} == set()
     used = {one for name in imported | (strings & modules.keys()) for one in modules[name]}
