@@ -211,7 +211,10 @@ def _add_transcripts(connection: sqlite3.Connection, answers: Sequence[tuple[Any
         answer = "" if finish_reason == "length" else "It is **b**.\n\nAnswer: B"
         reasoning = f"The alphabet begins with a, then b. (Thought {attempt_id}.)"
         packed = map(compression.pack, (answer.encode(), reasoning.encode()))
-        connection.execute("INSERT INTO transcripts VALUES (?, ?, ?, ?)", (attempt_id, prompt_id, *packed))
+        connection.execute(
+            "INSERT INTO transcripts (attempt_id, prompt_id, answer, reasoning) VALUES (?, ?, ?, ?)",
+            (attempt_id, prompt_id, *packed),
+        )
 
 
 def _attempt(

@@ -160,6 +160,7 @@ class BudgetReached(HarnessError):
     Args:
         asked_pico_usd: what the next request may cost, in picodollars; None where no request was asked for.
         used_pico_usd: what counts against the budget already, in flight included.
+        scope: the budget's name in the ledger; None where it is not one budget.
     """
 
     exit_code = 3
@@ -172,8 +173,10 @@ class BudgetReached(HarnessError):
         fix: str | None = None,
         asked_pico_usd: int | None = None,
         used_pico_usd: int | None = None,
+        scope: str | None = None,
     ) -> None:
         super().__init__(message, where=where, fix=fix)
+        self.scope = scope
         self.asked_pico_usd = asked_pico_usd
         self.used_pico_usd = used_pico_usd
 

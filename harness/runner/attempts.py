@@ -18,7 +18,7 @@ from harness.models import ModelSpec
 from harness.providers.base import Prepared, Provider, Request, Response
 from harness.runner.pricer import Pricer
 from harness.runner.requests.attempt_ends import NO_TRIES, Answer, AttemptFailed, EarlierTries
-from harness.runner.requests.item_questions import Question, messages_json
+from harness.runner.requests.item_questions import Question, calls_json, messages_json
 from harness.runner.requests.policy import ACTIONS, Action, is_worth_retrying, retrying
 from harness.runner.requests.reservations import Reservations
 from harness.runner.requests.session_context import SessionContext
@@ -121,6 +121,7 @@ class RequestSender:
                 temperature=question.temperature,
                 max_output_tokens=question.max_output_tokens,
                 service_tier=question.service_tier,
+                tools=question.tools,
             )
         )
 
@@ -135,12 +136,13 @@ class RequestSender:
             request_id=question.request_id(try_number),
             cell_id=question.cell_id,
             planned_id=question.planned_id,
-            provider=self.spec.provider if question.purpose == "judge" else None,
+            provider=None if question.purpose == "solve" else self.spec.provider,
             model_requested=self.spec.model,
             started_at_us=now_us,
             purpose=question.purpose,
             try_number=try_number,
             mode=self._pricer.mode,
+            turn=question.turn,
         )
         outcome, spent = failed(self._pricer, question, 0, failure, (now_us, None))
         attempt_id = await self._writer.reuse(start, outcome, None)
@@ -157,7 +159,7 @@ class RequestSender:
             request_id=prepared.request.request_id,
             cell_id=question.cell_id,
             planned_id=question.planned_id,
-            provider=self.spec.provider if question.purpose == "judge" else None,
+            provider=None if question.purpose == "solve" else self.spec.provider,
             model_requested=self.spec.model,
             started_at_us=now_us,
             purpose=question.purpose,
@@ -170,6 +172,7 @@ class RequestSender:
             reserved_input_tokens=question.input_tokens_bound,
             reserved_output_tokens=question.max_output_tokens or 0,
             budget_scopes=scopes,
+            turn=question.turn,
         )
 
     async def _admitted(
@@ -187,8 +190,10 @@ class RequestSender:
                 await waiter.near
                 start = self.start(question, prepared, try_number=try_number, retry_of=retry_of)
                 attempt_id = await self._writer.send(start)
-            except BudgetReached:
+            except BudgetReached as reached:
                 self._limiter.give_up(self._line, waiter)
+                if reached.scope is not None and reached.scope == question.sample_scope:
+                    raise  # nobody but this sample gives anything back to it
                 self._one_by_one = True
             except BaseException:
                 self._limiter.give_up(self._line, waiter)
@@ -200,8 +205,9 @@ class RequestSender:
                 try:
                     start = self.start(question, prepared, try_number=try_number, retry_of=retry_of)
                     attempt_id = await self._writer.send(start)
-                except BudgetReached:
-                    if not await self._room_may_come():
+                except BudgetReached as reached:
+                    own = reached.scope is not None and reached.scope == question.sample_scope
+                    if own or not await self._room_may_come():
                         raise
                 else:
                     waiter = self._limiter.line_up(self._line, tokens, first=True)
@@ -285,7 +291,12 @@ class RequestSender:
         transcript = None
         if self._context.options.keep_transcripts:
             messages = messages_json(question.messages)
-            transcript = Transcript(messages=messages, answer=response.text, reasoning=response.reasoning_text)
+            transcript = Transcript(
+                messages=messages,
+                answer=response.text,
+                reasoning=response.reasoning_text,
+                tool_calls=calls_json(response.tool_calls),
+            )
         await self._writer.settle(outcome, transcript=transcript)
         self._reservations.settled(question, attempt_id, spent)
         self._context.observer.attempt_settled(self.spec, spent=spent, error=None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import math
 import os
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.messages import Message
+from harness.messages import Message, ToolSpec
 from harness.suites.prompts import images_of, text_of
 from harness.suites.sample import Sample
 
@@ -29,6 +30,8 @@ IMAGE_TOKENS = 1_100
 """A typical full-size image: 765 to 1,105 tokens at high detail in OpenAI's tile rule, up to 1,600 at Anthropic."""
 IMAGE_TOKENS_UPPER = 50_000
 """Small models multiply image tokens (gpt-4o-mini bills 2,833 + 5,667 a tile, 8 tiles at most)."""
+TOOLS_OVERHEAD_UPPER = 1_000
+"""What providers put before the tools of a request: 313 to 804 tokens in Anthropic's table, less elsewhere."""
 _O200K_FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
 """SHA-1 of the vocabulary's address: the name under which tiktoken keeps o200k_base."""
 _PIECE = 10_000
@@ -114,8 +117,18 @@ def estimate_samples(samples: Sequence[Sample], *, roughly: bool = False) -> Tok
     return TokenEstimate(tokens=tokens, method=counted.method)
 
 
-def upper_bound_messages(messages: Sequence[Message]) -> int:
-    """A number of input tokens of a conversation that no tokenizer exceeds, for reservations."""
+def upper_bound_messages(messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> int:
+    """A number of input tokens of a conversation and its tools that no tokenizer exceeds, for reservations."""
     texts = sum(upper_bound_tokens(text_of(message.content)) for message in messages)
     images = sum(len(images_of(message.content)) for message in messages)
-    return texts + images * IMAGE_TOKENS_UPPER + len(messages) * 4 * MESSAGE_OVERHEAD
+    calls = [call for message in messages for call in message.tool_calls]
+    said = sum(upper_bound_tokens(call.call_id + call.name + call.arguments) for call in calls)
+    offered = sum(
+        upper_bound_tokens(tool.name + tool.description + json.dumps(dict(tool.parameters))) for tool in tools
+    )
+    # a call and a tool stand in markup of the provider's own, whose size it does not tell
+    markup = (len(messages) + len(calls)) * 4 * MESSAGE_OVERHEAD + (TOOLS_OVERHEAD_UPPER if tools else 0)
+    signed = sum(
+        upper_bound_tokens(json.dumps(dict(part), default=str)) for message in messages for part in message.signed
+    )
+    return texts + images * IMAGE_TOKENS_UPPER + said + offered + signed + markup

@@ -94,4 +94,5 @@ def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: 
         fix=None if scope.startswith("run:") else f"benchtab budgets set {named} USD raises it",
         asked_pico_usd=asked_pico_usd,
         used_pico_usd=cap_pico_usd - left_pico_usd,
+        scope=scope,
     )

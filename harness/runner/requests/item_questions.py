@@ -5,9 +5,11 @@ Pure. Data flows (planned item, model) -> `Question`; a conversation -> what the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.declared import Json, JsonObject, request_value
 from harness.ledger.records import Purpose
-from harness.messages import ImagePart, Message
+from harness.messages import ImagePart, Message, ToolCall, ToolSpec
 from harness.runner.plan import ModelPlan, PlannedItem, image_sha256
 from harness.runner.spec import RunSpec
 from harness.suites.tokens import upper_bound_messages
@@ -21,6 +23,9 @@ class Question:
         request_stem: request id without its try suffix.
         input_tokens_bound: no tokenizer makes more input tokens of the messages than this.
         max_output_tokens: cap that is sent; None = not sent.
+        tools: what may be called.
+        turn: place in its sample's conversation, over all its parties, from 0; None = the sample is one request.
+        sample_scope: the budget that holds its sample alone; None = there is none.
     """
 
     request_stem: str
@@ -32,6 +37,9 @@ class Question:
     temperature: float | None = None
     service_tier: str | None = None
     purpose: Purpose = "solve"
+    tools: tuple[ToolSpec, ...] = ()
+    turn: int | None = None
+    sample_scope: str | None = None
 
     def request_id(self, try_number: int) -> str:
         """Our own id of one attempt, unique over the ledger."""
@@ -74,7 +82,21 @@ def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int
 
 def messages_json(messages: tuple[Message, ...]) -> list[JsonObject]:
     """Write a conversation as the ledger keeps it: images by digest."""
-    return [{"role": message.role, "content": _content_json(message)} for message in messages]
+    return [_message_json(message) for message in messages]
+
+
+def calls_json(calls: Sequence[ToolCall]) -> list[JsonObject]:
+    """Write what a model wants called as the ledger keeps it."""
+    return [{"call_id": call.call_id, "name": call.name, "arguments": call.arguments} for call in calls]
+
+
+def _message_json(message: Message) -> JsonObject:
+    written: JsonObject = {"role": message.role, "content": _content_json(message)}
+    if message.tool_calls:
+        written["tool_calls"] = list(calls_json(message.tool_calls))
+    if message.tool_call_id is not None:
+        written["tool_call_id"] = message.tool_call_id
+    return written
 
 
 def _content_json(message: Message) -> Json:

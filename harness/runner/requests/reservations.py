@@ -43,6 +43,8 @@ class Reservations:
             UnpricedModelError: a budget is to hold it and it has no worst case.
         """
         scopes = self._scopes(now_us)
+        if question.sample_scope is not None:
+            scopes = (*scopes, question.sample_scope)
         worst_pico = self._worst_pico(question, now_us, scopes)
         if self._expected is None:
             return worst_pico, scopes
@@ -68,7 +70,7 @@ class Reservations:
     def _worst_pico(self, question: Question, now_us: int, scopes: tuple[str, ...]) -> int:
         """The most that a request can cost; 0 where that is not known and no budget asks."""
         worst = self._pricer.reservation_pico(question.input_tokens_bound, question.max_output_tokens, now_us)
-        if worst is None and not self._capped.isdisjoint(scopes):
-            where = next(scope for scope in scopes if scope in self._capped)
+        held = (scope for scope in scopes if scope in self._capped or scope == question.sample_scope)
+        if worst is None and (where := next(held, None)) is not None:
             raise self._pricer.cannot_hold(now_us, of=f"{question.purpose} requests", where=where)
         return worst or 0

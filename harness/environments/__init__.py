@@ -1,0 +1,5 @@
+"""Worlds that tools act on: what models call, and what the end state of a conversation is worth."""
+
+from harness.environments.environment import Caller, Environment, Scene, ToolResult, Turn, Verdict
+
+__all__ = ["Caller", "Environment", "Scene", "ToolResult", "Turn", "Verdict"]
