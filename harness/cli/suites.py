@@ -35,11 +35,11 @@ def list_(as_json: AsJson = False) -> None:
     from harness.loaders.suite_files import list_suites, load_suite
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
-    from harness.reports.suite_tables import suite_facts, suites_table
+    from harness.reports.suite_tables import share_facts, suite_facts, suites_table
 
     suites = [load_suite(name) for name in list_suites()]
     if as_json:
-        print_out(to_json([suite_facts(suite) | {"sha256": suite.sha256} for suite in suites]))
+        print_out(to_json([suite_facts(suite) | {"sha256": suite.sha256} | share_facts(suite) for suite in suites]))
     else:
         print_table(suites_table(suites))
 
@@ -53,13 +53,13 @@ def show(
     from harness.loaders.suite_files import load_suite, suite_file
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
-    from harness.reports.suite_tables import task_facts, tasks_table
+    from harness.reports.suite_tables import share_facts, task_facts, tasks_table
 
     suite = load_suite(name)
     shown = _load_all(suite, suite_file(name), data)
     if as_json:
         facts = suite.model_dump(mode="json", include={"name", "version", "title", "description", "citation", "sha256"})
-        print_out(to_json(facts | {"tasks": [task_facts(one) for one in shown]}))
+        print_out(to_json(facts | share_facts(suite) | {"tasks": [task_facts(one) for one in shown]}))
         return
     print_table(tasks_table(suite, shown))
     _tell(suite, shown)

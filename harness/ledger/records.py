@@ -63,13 +63,27 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingRecord:
+    """An evaluation of a published index that was not measured, as the suite said; `why` is for people."""
+
+    name: str
+    weight: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRecord:
-    """A suite as it was run."""
+    """A suite as it was run.
+
+    Attributes:
+        missing: what belongs to the index and was not measured; its weights and those of the tasks make the whole.
+    """
 
     name: str
     version: str
     sha256: str
     tasks: tuple[TaskRecord, ...] = ()
+    missing: tuple[MissingRecord, ...] = ()
 
     @property
     def data(self) -> frozenset[tuple[str, str]]:

@@ -20,6 +20,7 @@ from harness.ledger.records import (
     CellRecord,
     DrawRecord,
     ForecastRecord,
+    MissingRecord,
     PlannedRecord,
     RunRecord,
     SampleOutcome,
@@ -76,7 +77,13 @@ def run_record(row: StoredRow) -> RunRecord:
         row,
         config=json.loads(row.config),
         suites=tuple(
-            SuiteRecord(**{**stored, "tasks": tuple(TaskRecord(**task) for task in stored["tasks"])})
+            SuiteRecord(
+                **{
+                    **stored,
+                    "tasks": tuple(TaskRecord(**task) for task in stored["tasks"]),
+                    "missing": tuple(MissingRecord(**one) for one in stored.get("missing", ())),
+                }
+            )
             for stored in json.loads(row.suites)
         ),
         models=tuple(json.loads(row.models)),

@@ -21,7 +21,7 @@ from harness.loaders.samples import FILTER_TESTS, canonical
 from harness.resources import shipped
 from harness.scorers import SCORERS
 from harness.suites import prompts
-from harness.suites.suite import Member, ScorerRef, Suite, Task
+from harness.suites.suite import DatasetRef, Member, ScorerRef, Suite, Task
 from harness.typed_files import key_path, mistakes, parse_toml, refusal
 
 PROSE = ("title", "description", "citation")
@@ -248,6 +248,13 @@ def _member_tasks(member: Member, path: Path) -> list[Task]:
     if source.is_index or not chosen:
         raise InputError("is an index itself" if source.is_index else f"has no task {member.task!r}")
     epochs = member.model_dump(include={"epochs"}, exclude_none=True)
-    rows = member.model_dump(include={"expected_rows"}, exclude_none=True)
     changed = {"weight": member.weight / len(chosen), "origin": f"{source.name} {source.version}", **epochs}
-    return [task.model_copy(update={**changed, "dataset": task.dataset.model_copy(update=rows)}) for task in chosen]
+    return [task.model_copy(update={**changed, "dataset": _member_rows(member, task.dataset)}) for task in chosen]
+
+
+def _member_rows(member: Member, dataset: DatasetRef) -> DatasetRef:
+    """The rows of a member that the index uses."""
+    rows: dict[str, object] = {**member.model_dump(include={"expected_rows"}, exclude_none=True)}
+    if member.filters:
+        rows["filters"] = {**dataset.filters, **member.filters}
+    return dataset.model_copy(update=rows)

@@ -5,7 +5,7 @@ Data flows suites, and tasks as far as their data could be loaded -> `Table` and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,25 @@ def suite_facts(suite: Suite) -> dict[str, Any]:
     }
 
 
+def share_facts(suite: Suite) -> dict[str, Any]:
+    """How much of a published index a suite measures, and what is missing; empty where it is no index."""
+    if not suite.is_index:
+        return {}
+    measured = sum(member.weight for member in suite.members)
+    whole = measured + sum(one.weight for one in suite.missing)
+    return {
+        "measured_weight": round(measured / whole, 12),
+        "missing": [one.model_dump(mode="json") for one in suite.missing],
+    }
+
+
+def _share_notes(suite: Suite) -> Iterator[str]:
+    facts = share_facts(suite)
+    if facts and facts["missing"]:
+        missing = ", ".join(f"{one.name} ({100 * one.weight:.4g} %: {one.why})" for one in suite.missing)
+        yield f"measures {100 * facts['measured_weight']:.4g} % of the index' weight; not measured: {missing}"
+
+
 def task_facts(shown: ShownTask) -> dict[str, Any]:
     """Everything about one task that a person asks before running it."""
     task, loaded, samples = shown.task, shown.loaded, shown.n_samples
@@ -108,4 +127,5 @@ def tasks_table(suite: Suite, shown: Sequence[ShownTask]) -> Table:
     )
     facts = [task_facts(one) for one in shown]
     rows = [tuple(fact[column.name] for column in columns) for fact in facts]
-    return Table(name="tasks", title=f"{suite.name} {suite.version}: {suite.title}", columns=columns, rows=rows)
+    title = f"{suite.name} {suite.version}: {suite.title}"
+    return Table(name="tasks", title=title, columns=columns, rows=rows, notes=tuple(_share_notes(suite)))

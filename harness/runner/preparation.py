@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.errors import InputError
 from harness.instants import to_us
 from harness.ledger.encoding import canonical_json
-from harness.ledger.records import CellRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
+from harness.ledger.records import CellRecord, MissingRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
 from harness.loaders.suite_files import load_suite, suite_file
 from harness.loaders.tasks import load_task
 from harness.models import ModelSpec, parse_model
@@ -169,7 +169,8 @@ def suite_record(loaded: LoadedSuite) -> SuiteRecord:
         for task in loaded.tasks
     )
     suite = loaded.suite
-    return SuiteRecord(name=suite.name, version=suite.version, sha256=suite.sha256, tasks=tasks)
+    missing = tuple(MissingRecord(name=one.name, weight=one.weight, why=one.why) for one in suite.missing)
+    return SuiteRecord(name=suite.name, version=suite.version, sha256=suite.sha256, tasks=tasks, missing=missing)
 
 
 def cell_records(run: PreparedRun) -> list[CellRecord]:

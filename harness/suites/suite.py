@@ -22,6 +22,9 @@ MOST_EPOCHS = 10_000
 MOST_OUTPUT_TOKENS = 10_000_000
 """An output cap past what any model writes: a bound on one request's cost stays within what a ledger can count."""
 
+WHOLE_WITHIN = 1e-9
+"""How far from 1 the weights of a whole index may be, as sums of fractions are."""
+
 _FRACTION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 
 
@@ -193,7 +196,8 @@ class Member(Strict):
         task: one task of that suite; None = all of them, sharing the weight equally.
         weight: share of the index, as a number or a fraction ("1/6").
         epochs: repeats; None = as the suite says.
-        expected_rows: item count where the index used another release of the data.
+        expected_rows: item count where the index used another release of the data, or a part of it.
+        filters: the part of the rows that the index uses, beside the suite's own filters.
     """
 
     suite: str
@@ -201,12 +205,28 @@ class Member(Strict):
     weight: Weight
     epochs: Epochs | None = None
     expected_rows: int | None = None
+    filters: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Missing(Strict):
+    """An evaluation of a published index that cannot be measured here; its weight is part of the whole all the same.
+
+    Attributes:
+        name: as the publisher calls it.
+        weight: share of the index, as a number or a fraction.
+        why: what it takes: private data, containers, a grading server.
+    """
+
+    name: str
+    weight: Weight
+    why: str
 
 
 class Suite(Strict):
     """A named, versioned set of tasks. `sha256` is the digest of its canonical form, filled by the loader.
 
-    An index suite lists `members`; the loader fills `tasks` with the members' tasks, weighted.
+    An index suite lists `members`; the loader fills `tasks` with the members' tasks, weighted. What its publisher
+    measures and nobody can here stands under `missing`: a score of such an index is one of the measured share.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
@@ -216,6 +236,7 @@ class Suite(Strict):
     citation: str = ""
     tasks: tuple[Task, ...] = ()
     members: tuple[Member, ...] = ()
+    missing: tuple[Missing, ...] = Field(default=(), description="evaluations of the index that are not measured")
     sha256: str = ""
 
     @property
@@ -231,4 +252,14 @@ class Suite(Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"task names occur twice: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_whole(self) -> Suite:
+        """Refuse shares of an unknown whole: with what is missing an index' weights are all there is."""
+        if not self.missing:
+            return self
+        total = sum(one.weight for one in self.members) + sum(one.weight for one in self.missing)
+        if not self.members or abs(total - 1) > WHOLE_WITHIN:
+            raise ValueError(f"the weights of [[members]] and [[missing]] are {total:.12g} together, wanted 1")
         return self

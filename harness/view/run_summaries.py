@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -39,7 +39,7 @@ class RunSummary:
         scores: per row of its report, with the row's name; None = no score.
         spend: everything, judges included.
         forecast: the telling one of those made of its bill; None = none was made.
-        marks: why its numbers are not a model's own.
+        marks: why its numbers are not a model's own, and which part of an index they are.
     """
 
     scores: Sequence[tuple[str, float | None]]
@@ -178,5 +178,12 @@ def _summary(rows: Sequence[SpendRow], forecast: KeptForecast | None) -> RunSumm
         scores=[(label(row), row.score.value) for row in rows],
         spend=reduce(Spend.plus, (spend for row in rows for spend in row.facts.spends.values()), NOTHING),
         forecast=forecast,
-        marks=tuple(sorted({row.facts.mark for row in rows if row.facts.mark})),
+        marks=tuple(sorted({mark for row in rows for mark in _marks(row)})),
     )
+
+
+def _marks(row: SpendRow) -> Iterator[str]:
+    if row.facts.mark:
+        yield row.facts.mark
+    if row.facts.index is not None and row.facts.index.words:
+        yield row.facts.index.words

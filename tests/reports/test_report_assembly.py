@@ -22,7 +22,7 @@ from harness.ledger.writing.usage_facts import usage_facts
 from harness.pricing import Adjustment, Price, PriceBook
 from harness.reports.facts.assembly import spend_report
 from harness.reports.spend.report import report_object
-from harness.reports.spend.spend_tables import notes
+from harness.reports.spend.spend_tables import label, notes
 from harness.usage import meters, read_usage
 from harness.usage.values import Meter
 from tests.support.report_ledgers import AT_US, Try, add_run, used
@@ -237,6 +237,7 @@ async def test_an_index_without_one_of_its_tasks_is_no_index_and_says_so(ledger:
     await add_run(ledger, "r", {"sim/direct": {("a", 0): [Try()]}}, suite="my_index", tasks=tasks)
     made = spend_report(ledger, BOOK)
     assert made.rows[0].facts.tasks[0].weight is None
+    assert label(made.rows[0]) == "direct (simulated, not the index)"
     assert [one for one in made.warnings if "my_index" in one] == [
         "my_index on sim/direct: no answers of missing, so its score is the plain mean and not the index"
     ]

@@ -15,7 +15,7 @@ from harness.reports.compare.pairs import pair
 from harness.reports.precision.drawn_rows import shown
 from harness.reports.precision.paired_draws import DrawnPair, cost, drawn_pair, output
 from harness.reports.spend import wording
-from harness.reports.spend.report import SpendReport, SpendRow, money
+from harness.reports.spend.report import SpendReport, SpendRow, index_object, money
 from harness.reports.spend.spend_tables import label
 from harness.stats import Estimate, cost_ratio, observations_to_decide, paired_difference
 
@@ -290,7 +290,13 @@ def _row_object(row: ComparedRow) -> dict[str, object]:
         "verdict": row.verdict,
         "more_samples_to_decide": row.more_samples,
         "reasons": list(row.reasons),
+        "base_index": _index(row.base),
+        "head_index": _index(row.head),
     }
+
+
+def _index(row: SpendRow) -> dict[str, object] | None:
+    return None if row.facts.index is None else index_object(row.facts.index)
 
 
 def _by_design_object(row: ComparedRow, level: float) -> dict[str, object]:
@@ -397,6 +403,21 @@ def _notes(made: Comparison) -> list[str]:
 
 def _on_samples(row: ComparedRow, level: float) -> list[str]:
     """Say where two rows rest on different samples, so that their bills are not those of the ratio."""
+    return [*_on_shares(row), *_on_common(row, level)]
+
+
+def _on_shares(row: ComparedRow) -> list[str]:
+    """Say which part of an index a verdict rests on, and where the two sides measured different parts."""
+    before, now = row.base.facts.index, row.head.facts.index
+    if now is None or before is None or (before.is_whole and now.is_whole):
+        return []
+    parts = [f"{100 * share.measured:.4g} %" for share in (before, now)]
+    if parts[0] == parts[1]:
+        return [f"verdict on {parts[1]} of the index' weight, which is not the published index"]
+    return [f"{parts[0]} of the index' weight before and {parts[1]} now: their scores are not of the same index"]
+
+
+def _on_common(row: ComparedRow, level: float) -> list[str]:
     before, now = row.base.n_samples, row.head.n_samples
     if row.by_design is not None:
         return _on_draws(row, row.by_design, level)

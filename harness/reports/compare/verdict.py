@@ -12,7 +12,7 @@ from math import sqrt
 from harness.documents.table import Column, Table
 from harness.reports.compare.pairs import Kind, Pairs, RowPair, all_pairs, by_score, by_suite
 from harness.reports.spend import wording
-from harness.reports.spend.report import SpendReport, SpendRow, float_money
+from harness.reports.spend.report import SpendReport, SpendRow, float_money, index_object
 from harness.reports.spend.spend_tables import label
 from harness.stats import Estimate
 from harness.stats.values import LEVEL
@@ -278,7 +278,8 @@ def pair_object(found: RowPair) -> dict[str, object]:
 def _names(row: SpendRow) -> dict[str, object]:
     facts = row.facts
     return {"provider": facts.provider, "model": facts.model, "setting": facts.setting, "mark": facts.mark,
-            "n_samples": row.n_samples}  # fmt: skip
+            "n_samples": row.n_samples,
+            "index": None if facts.index is None else index_object(facts.index)}  # fmt: skip
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | int | None]:

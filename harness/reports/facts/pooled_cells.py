@@ -20,6 +20,7 @@ from harness.reports.facts.samples.packed_columns import NameColumn
 from harness.reports.facts.samples.sample_keys import KeyUnions
 from harness.reports.facts.samples.timing import Timing
 from harness.reports.facts.weights import task_weights
+from harness.reports.indexes.index_share import index_share
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.precision.whole_suite import with_totals
 
@@ -114,6 +115,7 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], unions: Ke
         n_unscored=_counted(cell.n_unscored for cell in group),
         n_without_answer=_counted(cell.n_without_answer for cell in group),
         tasks=tasks,
+        index=index_share(first.run, record, tasks, in_waves=first.drawn is not None),
         drawn=None if first.drawn is None else with_totals(first.drawn, tasks),
         told_apart_by="" if alone or first.drawn is None else first.run.run_id,
         run_costs=[

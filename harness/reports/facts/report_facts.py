@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.reports.indexes.index_share import IndexShare
+
 ZERO = Decimal(0)
 _sum = EXACT.add
 _WHOLE = frozenset({"total", "charged"})
@@ -318,6 +320,7 @@ class CellFacts:
         timing: how long the answered requests took.
         user_simulator, tool: spent on models that play the user of a conversation, and on models that tools ask.
         by_tool: what the tool that made the run says it cost; None = it does not say, or we made it.
+        index: how much of its index the score covers; None = the suite is none.
         drawn: estimates by design where the samples were asked in waves; None = what was asked is all there is.
         told_apart_by: the run, where several rows have the same name; empty = none has.
         name: `provider/model[@setting]`.
@@ -343,6 +346,7 @@ class CellFacts:
     user_simulator: Spend = NOTHING
     tool: Spend = NOTHING
     by_tool: ToolCost | None = None
+    index: IndexShare | None = None
     drawn: DrawnFacts | None = None
     told_apart_by: str = ""
     name: str = field(init=False)

@@ -12,17 +12,20 @@ from harness.ledger.reading.causes import told
 from harness.ledger.records import Purpose
 from harness.providers.endpoints import SIMULATED
 from harness.reports.facts.report_facts import Spend
+from harness.reports.indexes.index_share import missing_words
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow
 
 
 def label(row: SpendRow) -> str:
-    """Name a row for people, with its mark: simulated and reconstructed rows never look real."""
+    """Name a row for people, with its mark: simulated and reconstructed rows never look real, a part of an index never
+    looks like the whole."""
     facts = row.facts
     name = f"{facts.model}@{facts.setting}" if facts.setting else facts.model
     if facts.provider not in (SIMULATED, ""):
         name = f"{facts.provider}/{name}"
-    known = [word for word in (facts.mark, facts.told_apart_by) if word]
+    covers = "" if facts.index is None else facts.index.words
+    known = [word for word in (facts.mark, covers, facts.told_apart_by) if word]
     return f"{name} ({', '.join(known)})" if known else name
 
 
@@ -57,6 +60,7 @@ def notes(report: SpendReport) -> Iterable[str]:
             "asked in waves: scores that say 'this suite' are estimates for the whole suite, asked as far as needed; "
             "intervals of other rows are about questions like these"
         )
+    yield from _shares(report.rows)
     yield from _weighing(report.rows)
     by_kind: dict[str, list[tuple[str, Gap]]] = {}
     for row in report.rows:
@@ -73,6 +77,18 @@ def _sentence(kind: str, found: Sequence[tuple[str, Gap]]) -> str:
     listed = "; ".join(f"{name}{': ' if gap.brief else ''}{gap.brief}" for name, gap in found[:MOST_NAMED])
     more = f"; and {len(found) - MOST_NAMED} more rows" if len(found) > MOST_NAMED else ""
     return f"{kind}: {listed}{more}"
+
+
+def _shares(rows: Sequence[SpendRow]) -> Iterator[str]:
+    """Say which part of an index its scores cover, and what is missing and why."""
+    told: dict[str, None] = {}
+    for row in rows:
+        share = row.facts.index
+        if share is not None and share.missing and not share.unanswered:
+            covers = f"{row.facts.suite}: scores cover {100 * share.measured:.4g} % of the index' weight"
+            missing = ", ".join(missing_words(share.missing))
+            told[f"{covers}, scaled up from that part: not the published index; not measured: {missing}"] = None
+    yield from told
 
 
 def _weighing(rows: Sequence[SpendRow]) -> Iterator[str]:

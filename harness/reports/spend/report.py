@@ -18,6 +18,7 @@ from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER, PriceBook
 from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums, ToolCost, joined
+from harness.reports.indexes.index_share import IndexShare
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend.repeats import pass_objects
@@ -315,6 +316,17 @@ def row_object(row: SpendRow) -> dict[str, object]:
         "failure_causes": cause_objects(facts.causes),
         "pass_at_k": pass_objects(() if facts.drawn else facts.tasks),
         "tasks": [_task_object(task) for task in facts.tasks],
+        "index": None if facts.index is None else index_object(facts.index),
+    }
+
+
+def index_object(share: IndexShare) -> dict[str, object]:
+    """Write how much of its index a score covers."""
+    return {
+        "measured_weight": share.measured,
+        "is_whole": share.is_whole,
+        "missing": [{"name": one.name, "weight": one.weight, "why": one.why} for one in share.missing],
+        "unanswered_tasks": list(share.unanswered),
     }
 
 

@@ -110,6 +110,8 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
      lambda r: r.facts.by_tool and r.facts.by_tool.usd),
     (_column("tool_stated_difference_usd", "usd", "USD", "What that is beyond the list price of the same requests."),
      lambda r: r.facts.by_tool and r.facts.by_tool.difference_usd),
+    (_column("index_weight_measured", "ratio", "", "Share of the index' weight that its score covers; empty: none."),
+     lambda r: r.facts.index and r.facts.index.measured),
 )  # fmt: skip
 
 
