@@ -40,9 +40,10 @@ setup: $(VENV)/.installed ## create .venv with .venv/bin/benchtab in it, and ins
 run: setup ## run the starter suite on two simulated models and print the spend report
 	@$(BIN)/benchtab run starter -m sim/reasoner -m sim/direct
 
+# many containers forbid Python to write bytecode: every process of the tests would compile what it imports again
 test: $(VENV)/.installed-dev ## install what tests need and run all tests
 	@.ci/debian-packages tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.installed-dev ## check format, lint, types and the import contracts
 	@$(BIN)/ruff format --check .

@@ -29,6 +29,11 @@ hypothesis.settings.load_profile("benchtab")
 gc.set_threshold(100_000, 20, 100)
 
 
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: no collection looks at it again."""
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
