@@ -14,6 +14,7 @@ from harness.documents.chart import Chart
 from harness.documents.table import Sentences, Table, without_repeated
 from harness.reports.compare.pairs import Kind, Pairs, all_pairs
 from harness.reports.compare.verdict import HEADING, ladder_table, ladder_warnings, pair_object, pairs_table, verdict
+from harness.reports.indexes.index_table import index_table
 from harness.reports.precision.precision_table import differences_table, precision_object, precision_table
 from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.report import SpendReport, report_object
@@ -96,6 +97,11 @@ REPORTS: dict[str, ReportPart] = {
             make=lambda shown: summary_table(shown.report),
             on={"terminal", "markdown", "night"},
             is_always_shown=True,
+        ),
+        ReportPart(
+            name="index",
+            make=lambda shown: _compared(index_table(shown.report)),
+            on={"terminal", "markdown", "page", "night"},
         ),
         ReportPart(
             name="precision",

@@ -121,6 +121,28 @@ def usage_sums(ledger: Readable, run_ids: Sequence[str] | None = None) -> list[U
     return [_usage_sum(row) for row in select_rows(ledger, query, run_ids)]
 
 
+def task_sums(ledger: Readable, run_ids: Sequence[str]) -> list[tuple[str, UsageSum]]:
+    """Sum the tokens of settled attempts that solve samples as `usage_sums` does, by task, whose name comes with it."""
+    query = f"""
+        SELECT sums.*, cells.run_id, usage_groups.* FROM (
+            SELECT cell_id, task, purpose, status, usage_group_id, count(*) AS n_attempts, {_SUMS}
+            FROM attempts JOIN planned_samples USING (planned_id)
+            WHERE {SETTLED_AND_SUMMABLE} AND purpose = 'solve' {_in_runs(run_ids)}
+            GROUP BY cell_id, task, purpose, status, usage_group_id
+        ) AS sums
+        JOIN cells ON cells.cell_id = sums.cell_id
+        JOIN usage_groups ON usage_groups.usage_group_id = sums.usage_group_id
+        ORDER BY sums.cell_id, sums.task, sums.status, sums.usage_group_id
+    """
+    return [(row.task, _usage_sum(row)) for row in select_rows(ledger, query, run_ids)]
+
+
+def planned_tasks(ledger: Readable, run_ids: Sequence[str]) -> dict[int, str]:
+    """Give the task of each planned sample of these runs."""
+    query = "SELECT planned_id, task FROM planned_samples WHERE run_id IN :run_ids"
+    return {row.planned_id: row.task for row in select_rows(ledger, query, run_ids)}
+
+
 def _usage_sum(row: StoredRow) -> UsageSum:
     """Read a sum: what its attempts share says of how many it counts them."""
     n_attempts, output_tokens = row.n_attempts, int(row.output_tokens or 0)

@@ -47,6 +47,7 @@ from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.log_bounds import log_gaps
 from harness.reports.imported.tool_costs import other_rates, tool_cost
+from harness.reports.indexes.task_spends import charge_tasks
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import price_warnings
 from harness.reports.questions import check_names, parse_pricing
@@ -91,6 +92,7 @@ def spend_report(
             kept.look(still, own_ids)
         _charge(still, own_ids, cells, charger, kept)
         _read_draws(still, [run for run in runs if DESIGN in run.config], cells)
+        charge_tasks(still, cells, Charger(book=book, pricing=pricing))
         # what is asked of a report beyond what happened changes its amounts, and no forecast was made of those
         forecasts = () if as_of or what_if else kept_forecasts(still, own_ids)
     facts = pooled(list(cells.values()))

@@ -46,6 +46,11 @@ class RunCell:
     n_unscored: Mapping[str, int] = field(default_factory=dict)
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
     drawn: DrawnFacts | None = None
+    by_task: dict[str, Spend] = field(default_factory=dict)
+
+    def add_to_task(self, task: str, spend: Spend) -> None:
+        """Add what was spent to solve samples of one task of an index; it is in the cell's sum already."""
+        self.by_task[task] = self.by_task.get(task, NOTHING).plus(spend)
 
     def add(self, purpose: str, spend: Spend) -> None:
         """Add what was spent for a purpose, of `harness.ledger.records.PURPOSES`."""
@@ -116,6 +121,7 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], unions: Ke
         n_without_answer=_counted(cell.n_without_answer for cell in group),
         tasks=tasks,
         index=index_share(first.run, record, tasks, in_waves=first.drawn is not None),
+        by_task=_by_task_spends(group),
         drawn=None if first.drawn is None else with_totals(first.drawn, tasks),
         told_apart_by="" if alone or first.drawn is None else first.run.run_id,
         run_costs=[
@@ -126,6 +132,11 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], unions: Ke
         causes=_causes(group),
         timing=reduce(Timing.plus, (cell.timing for cell in group)),
     )
+
+
+def _by_task_spends(group: Sequence[RunCell]) -> Mapping[str, Spend]:
+    tasks = dict.fromkeys(task for cell in group for task in cell.by_task)
+    return {task: reduce(Spend.plus, (cell.by_task.get(task, NOTHING) for cell in group)) for task in tasks}
 
 
 def _by_tool(group: Sequence[RunCell]) -> ToolCost | None:

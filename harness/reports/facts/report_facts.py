@@ -321,6 +321,7 @@ class CellFacts:
         user_simulator, tool: spent on models that play the user of a conversation, and on models that tools ask.
         by_tool: what the tool that made the run says it cost; None = it does not say, or we made it.
         index: how much of its index the score covers; None = the suite is none.
+        by_task: what solving each task of an index cost; empty for other suites.
         drawn: estimates by design where the samples were asked in waves; None = what was asked is all there is.
         told_apart_by: the run, where several rows have the same name; empty = none has.
         name: `provider/model[@setting]`.
@@ -347,6 +348,7 @@ class CellFacts:
     tool: Spend = NOTHING
     by_tool: ToolCost | None = None
     index: IndexShare | None = None
+    by_task: Mapping[str, Spend] = field(default_factory=dict)
     drawn: DrawnFacts | None = None
     told_apart_by: str = ""
     name: str = field(init=False)

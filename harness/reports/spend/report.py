@@ -18,6 +18,7 @@ from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER, PriceBook
 from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums, ToolCost, joined
+from harness.reports.indexes.index_costs import index_costs
 from harness.reports.indexes.index_share import IndexShare
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import Charged
@@ -316,7 +317,17 @@ def row_object(row: SpendRow) -> dict[str, object]:
         "failure_causes": cause_objects(facts.causes),
         "pass_at_k": pass_objects(() if facts.drawn else facts.tasks),
         "tasks": [_task_object(task) for task in facts.tasks],
-        "index": None if facts.index is None else index_object(facts.index),
+        "index": None if facts.index is None else {**index_object(facts.index), **_index_costs(facts)},
+    }
+
+
+def _index_costs(facts: CellFacts) -> dict[str, object]:
+    """Write what a task of the index costs, weighted, and one pass over all that was asked; null where not known."""
+    found = index_costs(facts)
+    return {
+        "cost_per_task_usd": None if found is None else {part: money(usd) for part, usd in found.per_task.items()},
+        "cost_of_one_pass_usd": None if found is None else {part: money(usd) for part, usd in found.one_pass.items()},
+        "cost_is_lower_bound": facts.solve.is_lower_bound,
     }
 
 
