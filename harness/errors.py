@@ -8,6 +8,7 @@
     │   ├── RunLockedError           1   another process works on the same run
     │   ├── LedgerUnreachable        1   the ledger's server does not answer, which may pass
     │   └── WorkerLost               1   a worker was taken for dead and may not write any more
+    ├── EnvironmentLost              1   a sample's world is gone and cannot be had back
     ├── ProviderError                1   one attempt failed (see ErrorClass); caught at the attempt boundary
     ├── NoMoreWaves                  …   an outcome of its own code: a run decided to ask nothing more
     └── BudgetReached                3   an outcome, not a failure: partial results are kept
@@ -95,6 +96,10 @@ class MissingKeyError(InputError):
 
 class UnpricedModelError(InputError):
     """A budget in dollars cannot hold requests whose cost has no upper bound: no price is known, or no output cap."""
+
+
+class EnvironmentLost(HarnessError):
+    """The world of a sample is gone (its process ended, its tools broke) and cannot be played again to where it was."""
 
 
 class LedgerError(HarnessError):

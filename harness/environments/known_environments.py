@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from harness.environments.environment import Environment
+from harness.errors import InputError, did_you_mean
 from harness.suites.sample import Sample
 
 MakeEnvironment = Callable[[Mapping[str, object], Sample], Environment]
 """Makes one sample's world of the solver's options; raises InputError for options that it does not know."""
 
-ENVIRONMENTS: dict[str, MakeEnvironment] = {}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEnvironment:
+    """An environment that suites can name.
+
+    Attributes:
+        foreign: its tools are somebody else's code: they may compute for ever, so they run in worker processes.
+    """
+
+    make: MakeEnvironment
+    foreign: bool
+
+
+def _workbench(options: Mapping[str, object], sample: Sample) -> Environment:
+    from harness.environments.workbench import open_workbench
+
+    return open_workbench(options, sample)
+
+
+ENVIRONMENTS: dict[str, KnownEnvironment] = {
+    "workbench": KnownEnvironment(make=_workbench, foreign=False),
+}
+
+
+def environment_named(name: str | None) -> KnownEnvironment:
+    """Look an environment up.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name is not None and name in ENVIRONMENTS:
+        return ENVIRONMENTS[name]
+    raise InputError(
+        "the solver names no environment" if name is None else f"there is no environment {name!r}",
+        where="solver.environment",
+        fix=did_you_mean(name or "", ENVIRONMENTS) or f"name one of {', '.join(ENVIRONMENTS)}",
+    )

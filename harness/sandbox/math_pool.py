@@ -12,10 +12,10 @@ import os
 import sys
 from types import TracebackType
 
+from harness.process_limits import KEPT_ENVIRONMENT
 from harness.scorers import MathCheck, Score
 
 START_TIMEOUT_S = 60.0
-_KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
 class _Worker:
@@ -59,7 +59,7 @@ class _Worker:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
+                env={name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ},
             )
             assert self._process.stdout is not None
             await asyncio.wait_for(self._process.stdout.readline(), START_TIMEOUT_S)

@@ -6,33 +6,15 @@ Null means that they cannot be compared.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
-import math
-import os
 import resource
-import signal
 import sys
+
+from harness.process_limits import die_with_parent, limit_processor_time
 
 MEMORY_BYTES = 1_500_000_000
 RECURSION = 3_000
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent_id: int) -> None:
-    """Let the kernel end this process when its parent ends, however that ends; leave when it already has."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent_id:
-        sys.exit("the process that asked has ended")
-
-
-def limit_processor_time(seconds: float) -> None:
-    """Let the kernel end this process when it works longer on its next comparison, whoever may still watch it."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + seconds) + 1, hard))
 
 
 def limit_this_process() -> None:
