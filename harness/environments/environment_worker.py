@@ -19,7 +19,7 @@ from harness.environments.environment_lines import Line, read_turn, scene_line, 
 from harness.environments.known_environments import environment_named
 from harness.errors import HarnessError, InputError
 from harness.messages import ToolCall
-from harness.process_limits import die_with_parent, limit_processor_time
+from harness.sandbox.process_limits import die_with_parent, limit_processor_time
 from harness.suites.sample import Sample
 
 MEMORY_BYTES = 6_000_000_000

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol
 
-from harness.environments.arguments import failed
+from harness.environments.call_arguments import failed
 from harness.environments.environment import Caller, Environment, Scene, ToolResult, Turn, Verdict
 from harness.environments.environment_lines import Line, read_scene, read_verdict, sample_line, turn_line
 from harness.environments.known_environments import environment_named

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.environments.arguments import arguments_of, failed
+from harness.environments.call_arguments import arguments_of, failed
 from harness.environments.environment import Caller, Scene, ToolResult, Turn, Verdict
 from harness.errors import InputError
 from harness.messages import ToolCall, ToolSpec

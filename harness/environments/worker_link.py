@@ -12,7 +12,7 @@ import sys
 
 from harness.environments.environment_lines import Line
 from harness.errors import EnvironmentLost, Finding, InputError
-from harness.process_limits import KEPT_ENVIRONMENT
+from harness.sandbox.process_limits import KEPT_ENVIRONMENT
 
 LONGEST_LINE_BYTES = 2**28
 WORKER_SETTINGS = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONIOENCODING": "utf-8"}

@@ -12,7 +12,7 @@ import os
 import sys
 from types import TracebackType
 
-from harness.process_limits import KEPT_ENVIRONMENT
+from harness.sandbox.process_limits import KEPT_ENVIRONMENT
 from harness.scorers import MathCheck, Score
 
 START_TIMEOUT_S = 60.0

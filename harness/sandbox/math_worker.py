@@ -11,7 +11,7 @@ import logging
 import resource
 import sys
 
-from harness.process_limits import die_with_parent, limit_processor_time
+from harness.sandbox.process_limits import die_with_parent, limit_processor_time
 
 MEMORY_BYTES = 1_500_000_000
 RECURSION = 3_000

@@ -51,7 +51,7 @@ def test_a_worker_whose_parent_has_already_gone_leaves_at_once() -> None:
 
 
 def test_a_worker_has_a_limit_of_processor_time_for_each_comparison() -> None:
-    program = "from harness import process_limits\nprocess_limits.limit_processor_time(0.01)\nwhile True: pass"
+    program = "from harness.sandbox import process_limits\nprocess_limits.limit_processor_time(0.01)\nwhile True: pass"
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert done.returncode == -signal.SIGXCPU
 
@@ -59,7 +59,7 @@ def test_a_worker_has_a_limit_of_processor_time_for_each_comparison() -> None:
 def test_the_limit_of_processor_time_begins_anew_with_each_comparison() -> None:
     program = """
 import json, resource, time
-from harness.process_limits import limit_processor_time
+from harness.sandbox.process_limits import limit_processor_time
 limit_processor_time(5)
 first = resource.getrlimit(resource.RLIMIT_CPU)[0]
 while time.process_time() < 2.1: pass
