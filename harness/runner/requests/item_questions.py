@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from harness.declared import Json, JsonObject, request_value
 from harness.ledger.records import Purpose
-from harness.messages import ImagePart, Message, ToolCall, ToolSpec
-from harness.runner.plan import ModelPlan, PlannedItem, image_sha256
+from harness.messages import Message, ToolCall, ToolSpec
+from harness.runner.plan import ModelPlan, PlannedItem, part_sha256
 from harness.runner.spec import RunSpec
 from harness.suites.tokens import upper_bound_messages
 
@@ -56,7 +56,7 @@ def question_for(
         cell_id=cell_id,
         planned_id=planned_id,
         messages=messages,
-        input_tokens_bound=upper_bound_messages(messages),
+        input_tokens_bound=upper_bound_messages(messages, provider=model.spec.provider, model=model.spec.model),
         max_output_tokens=output_cap(item, model, options.max_output_tokens),
         temperature=options.temperature,
         service_tier=options.service_tier,
@@ -81,7 +81,7 @@ def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int
 
 
 def messages_json(messages: tuple[Message, ...]) -> list[JsonObject]:
-    """Write a conversation as the ledger keeps it: images by digest."""
+    """Write a conversation as the ledger keeps it: images, and videos with the choice of their frames, by digest."""
     return [_message_json(message) for message in messages]
 
 
@@ -102,4 +102,4 @@ def _message_json(message: Message) -> JsonObject:
 def _content_json(message: Message) -> Json:
     if isinstance(message.content, str):
         return message.content
-    return [{"image": image_sha256(part)} if isinstance(part, ImagePart) else part for part in message.content]
+    return [part if isinstance(part, str) else {"image": part_sha256(part)} for part in message.content]
