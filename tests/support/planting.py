@@ -68,6 +68,7 @@ PLANTS = (
     Plant("harness/usage/families/gemini.py", "import harness.usage.families.openai_family", FAMILIES),
     Plant("harness/scorers/grid.py", "import harness.scorers.text", "scorers do not know each other"),
     Plant("harness/runner/spec.py", "from harness import __version__", "nobody inside comes in by the front door"),
+    Plant("harness/loaders/samples.py", "def planted():\n    import av", "videos are decoded in one module"),
     Plant("harness/runner/plan.py", "import pandas", "data frames are made at the edge"),
 )
 """Each is a mistake that somebody could make on a busy day."""
