@@ -10,6 +10,7 @@ Pure. Sources, read in November 2026:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from math import ceil, floor
 from typing import Literal, NamedTuple, TypeVar
@@ -53,6 +54,7 @@ _PATCH_BUDGET = 1_536
 _LARGEST_FACTOR = max(_FACTORS.values())
 _ANTHROPIC_LONGEST_SIDE = 2_576
 _GEMINI_TILE = 258
+_TILED_VERSIONS = re.compile(r"-(?:1\.5|2(?:\.\d)?)-")
 _GEMINI_3, _GEMINI_3_MOST = 1_120, 2_240
 
 
@@ -64,21 +66,15 @@ class ImageTokens(NamedTuple):
 
 
 UNKNOWN = ImageTokens(TYPICAL, MOST)
+ImageRule = Callable[[Size, str], ImageTokens]
+"""A provider's rule: size and model -> tokens of an image as it is sent, no level of detail asked for."""
+CountImage = Callable[[Size | None], ImageTokens]
+"""A rule for one model; the size is None where it is not known."""
 
 
-def image_tokens(size: Size | None, provider: str | None, model: str | None) -> ImageTokens:
-    """Count one image as it is sent (no level of detail asked for).
-
-    Args:
-        size: width and height in pixels; None = not known.
-        provider, model: who counts; None, or one without a published rule = a typical image, and the highest bound.
-    """
-    if provider == "openrouter" and model is not None:
-        provider, _, model = model.partition("/")
-    rule = _RULES.get(provider or "")
-    if rule is None or model is None or (size is None and provider != "sim"):
-        return UNKNOWN
-    return rule(size or (1, 1), model)
+def count_unknown(_size: Size | None) -> ImageTokens:
+    """Count an image of which no rule is known: a typical one, and the highest bound."""
+    return UNKNOWN
 
 
 def openai_tiles(size: Size, base: int, per_tile: int, *, detail: Detail = "high", enlarged: bool = False) -> int:
@@ -126,7 +122,8 @@ def _grid(width: float, height: float, side: int) -> int:
     return max(1, ceil(round(width, 6) / side)) * max(1, ceil(round(height, 6) / side))
 
 
-def _openai(size: Size, model: str) -> ImageTokens:
+def openai_images(size: Size, model: str) -> ImageTokens:
+    """Count an image as OpenAI does: by tiles or patches, as the model has it."""
     if (factor := _of_family(_FACTORS, model)) is not None:
         return ImageTokens(openai_patches(size, factor), openai_patches(size, factor))
     if (tiles := _of_family(_TILES, model)) is not None:
@@ -145,18 +142,16 @@ def _of_family(families: Mapping[str, T], model: str) -> T | None:
     return families[names[-1]] if names else None
 
 
-def _anthropic(size: Size, model: str) -> ImageTokens:
-    if not model.startswith("claude"):
-        return UNKNOWN
+def anthropic_images(size: Size, _model: str) -> ImageTokens:
+    """Count an image as Anthropic does; its former rule counts somewhat more, and is the bound where it does."""
     patches = anthropic_patches(size)
     most = ceil(_ANTHROPIC_LONGEST_SIDE**2 / 750)
     return ImageTokens(patches, min(most, max(patches, ceil(size[0] * size[1] / 750))))
 
 
-def _google(size: Size, model: str) -> ImageTokens:
-    if not model.startswith("gemini"):
-        return UNKNOWN
-    if not model.startswith(("gemini-1.5", "gemini-2")):
+def gemini_images(size: Size, model: str) -> ImageTokens:
+    """Count an image as Google does: tiles until version 2.5, later models a fixed number."""
+    if _TILED_VERSIONS.search(model) is None:
         return ImageTokens(_GEMINI_3, _GEMINI_3_MOST)
     tiles = gemini_tiles(size)
     # recorded counts (7, 10 and 13 times 258) suit tiles with one picture of the whole besides
@@ -164,14 +159,6 @@ def _google(size: Size, model: str) -> ImageTokens:
     return ImageTokens(tiles * _GEMINI_TILE, most * _GEMINI_TILE)
 
 
-def _simulated(_size: Size, _model: str) -> ImageTokens:
+def simulated_images(_size: Size, _model: str) -> ImageTokens:
+    """Count an image as the built-in simulated models do."""
     return ImageTokens(SIMULATED_IMAGE, SIMULATED_IMAGE)
-
-
-_RULES: Mapping[str, Callable[[Size, str], ImageTokens]] = {
-    "openai": _openai,
-    "anthropic": _anthropic,
-    "google": _google,
-    "vertex_ai": _google,
-    "sim": _simulated,
-}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.messages import Clip, ContentPart, ImagePart, Message, ToolSpec
 from harness.suites.image_sizes import image_size
-from harness.suites.image_tokens import ImageTokens, image_tokens
+from harness.suites.image_tokens import CountImage, ImageTokens, count_unknown
 from harness.suites.prompts import text_of
 from harness.suites.sample import Sample
 
@@ -121,17 +121,16 @@ def upper_bound_messages(
     messages: Sequence[Message],
     tools: Sequence[ToolSpec] = (),
     *,
-    provider: str | None = None,
-    model: str | None = None,
+    count_image: CountImage = count_unknown,
 ) -> int:
     """A number of input tokens of a conversation and its tools that no tokenizer exceeds, for reservations.
 
     Args:
-        provider, model: who counts images; None = whoever does.
+        count_image: the rule of who counts images.
     """
     texts = sum(upper_bound_tokens(text_of(message.content)) for message in messages)
     shown = (message.content for message in messages if not isinstance(message.content, str))
-    images = sum(most for content in shown for _, most in _images(content, provider, model))
+    images = sum(most for content in shown for _, most in _images(content, count_image))
     calls = [call for message in messages for call in message.tool_calls]
     said = sum(upper_bound_tokens(call.call_id + call.name + call.arguments) for call in calls)
     offered = sum(
@@ -145,18 +144,18 @@ def upper_bound_messages(
     return texts + images + said + offered + signed + markup
 
 
-def image_tokens_of(samples: Sequence[Sample], provider: str | None = None, model: str | None = None) -> int:
+def image_tokens_of(samples: Sequence[Sample], count_image: CountImage = count_unknown) -> int:
     """Estimate the tokens of all images and frames of samples, by the rule of who counts them."""
     return sum(
-        count for one in samples if not isinstance(one.input, str) for count, _ in _images(one.input, provider, model)
+        count for one in samples if not isinstance(one.input, str) for count, _ in _images(one.input, count_image)
     )
 
 
-def _images(content: Sequence[ContentPart], provider: str | None, model: str | None) -> Iterator[ImageTokens]:
+def _images(content: Sequence[ContentPart], count_image: CountImage) -> Iterator[ImageTokens]:
     """Tokens of each image of a message, and of the frames of each clip together."""
     for part in content:
         if isinstance(part, ImagePart):
-            yield image_tokens(image_size(part.data), provider, model)
+            yield count_image(image_size(part.data))
         elif isinstance(part, Clip):
-            one = image_tokens(part.frame_size, provider, model)
+            one = count_image(part.frame_size)
             yield ImageTokens(one.estimate * part.n_frames, one.upper * part.most_frames)

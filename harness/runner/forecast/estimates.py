@@ -19,10 +19,12 @@ from harness.costs.worst_case import worst_case_usd
 from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
+from harness.providers.image_counts import image_count
 from harness.runner.forecast.output_forecast import History, OutputForecast, TaskToAsk, forecast_output
 from harness.runner.forecast.references import reference_lengths
 from harness.runner.plan import ModelPlan, PlannedItem, PreparedRun
 from harness.runner.requests.item_questions import item_messages, output_cap
+from harness.suites.image_tokens import CountImage
 from harness.suites.tokens import TokenEstimate, estimate_samples, image_tokens_of, upper_bound_messages
 from harness.usage import Usage
 
@@ -140,7 +142,7 @@ class Estimator:
     def input_tokens(self, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan) -> int:
         """Estimated input of items whose texts were counted: their images by the rule of the model's provider."""
         samples = [item.sample for item in items]
-        own = image_tokens_of(samples, model.spec.provider, model.spec.model)
+        own = image_tokens_of(samples, image_count(model.spec))
         return tokens.total + own - image_tokens_of(samples)
 
     def estimate(
@@ -151,7 +153,9 @@ class Estimator:
         output = forecast_output(_tasks(items, caps), model, self._history.get(suite, History()), self._references)
         input_tokens = self.input_tokens(items, tokens, model)
         usd = partial(self.usd, model, input_tokens)
-        bound = None if self._at_once else _bound(items, caps, self._book, self._served(model))
+        bound = None
+        if not self._at_once:
+            bound = _bound(items, caps, self._book, self._served(model), image_count(model.spec))
         return CostEstimate(
             suite=suite,
             model=model,
@@ -202,12 +206,18 @@ def _lower(ceiling: Decimal | None, bound: Decimal | None) -> Decimal | None:
     return ceiling if ceiling is None or bound is None else min(ceiling, bound)
 
 
-def _bound(items: Sequence[PlannedItem], caps: Sequence[int | None], book: PriceBook, served: Served) -> Decimal | None:
+def _bound(
+    items: Sequence[PlannedItem],
+    caps: Sequence[int | None],
+    book: PriceBook,
+    served: Served,
+    count_image: CountImage,
+) -> Decimal | None:
     total = Decimal(0)
     for item, cap in zip(items, caps, strict=True):
         worst = None
         if cap is not None:
-            input_tokens = upper_bound_messages(item_messages(item), provider=served.provider, model=served.model)
+            input_tokens = upper_bound_messages(item_messages(item), count_image=count_image)
             worst = worst_case_usd(book, served, input_tokens=input_tokens, max_output_tokens=cap)
         if worst is None:
             return None

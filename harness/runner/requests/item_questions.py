@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from harness.declared import Json, JsonObject, request_value
 from harness.ledger.records import Purpose
 from harness.messages import Message, ToolCall, ToolSpec
+from harness.providers.image_counts import image_count
 from harness.runner.plan import ModelPlan, PlannedItem, part_sha256
 from harness.runner.spec import RunSpec
 from harness.suites.tokens import upper_bound_messages
@@ -56,7 +57,7 @@ def question_for(
         cell_id=cell_id,
         planned_id=planned_id,
         messages=messages,
-        input_tokens_bound=upper_bound_messages(messages, provider=model.spec.provider, model=model.spec.model),
+        input_tokens_bound=upper_bound_messages(messages, count_image=image_count(model.spec)),
         max_output_tokens=output_cap(item, model, options.max_output_tokens),
         temperature=options.temperature,
         service_tier=options.service_tier,
