@@ -55,6 +55,8 @@ FIELDS: Mapping[str, str] = {
     "tests": "the program that scorer `program` runs behind the reply's (`test_imports` before it)",
     "cases": "input and output pairs of scorer `program` (`public_cases`, `private_cases` as well)",
     "entry_point": "the function that scorer `program` tests",
+    "instructions": "kinds of instructions that scorer `instructions` verifies, a list",
+    "arguments": "what each of those instructions states, a table for each",
 }
 """Names on the left of `[tasks.dataset] fields` that the program reads."""
 

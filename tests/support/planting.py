@@ -56,6 +56,7 @@ PLANTS = (
     Plant("harness/waves/states.py", "import harness.runner.plan", ONE_WAY),
     Plant("harness/view/page_addresses.py", "import harness.ledger.ledger", NO_IO),
     Plant("harness/view/page_values.py", "import jinja2", "templates are filled by renderers and the view"),
+    Plant("harness/scorers/text.py", "import nltk", "libraries of language have one door"),
     Plant("harness/rendering/html/vega_bundle.py", "import starlette", "only the view serves pages"),
     Plant("harness/reports/spend/report.py", "from sqlalchemy import text", SQL),
     Plant("harness/reports/spend/spend_tables.py", "import harness.ledger.writing.append", WRITERS),
