@@ -21,6 +21,8 @@ from harness.reports.spend.report import SpendReport, report_object
 from harness.reports.spend.spend_charts import report_charts
 from harness.reports.spend.spend_tables import prices_table, runs_table, spend_table, summary_table, totals_table
 from harness.reports.spend.task_table import task_score_tables, tasks_table
+from harness.reports.trajectories.task_figures import task_figures
+from harness.reports.trajectories.trajectory_tables import role_spend_table, shown_tables, trajectory_object
 
 Place = Literal["terminal", "markdown", "page", "page details", "chart files", "json", "export", "night"]
 """`page details` are folded below the page; a part in `export` is a table that `benchtab export` writes by its name."""
@@ -104,6 +106,11 @@ REPORTS: dict[str, ReportPart] = {
             on={"terminal", "markdown", "page", "night"},
         ),
         ReportPart(
+            name="conversations",
+            make=lambda shown: map(_compared, shown_tables(shown.report)),
+            on={"terminal", "markdown", "page", "night"},
+        ),
+        ReportPart(
             name="precision",
             make=lambda shown: _compared(precision_table(shown.report)),
             on={"terminal", "markdown", "page", "night"},
@@ -156,6 +163,9 @@ REPORTS: dict[str, ReportPart] = {
         ),
         ReportPart(name="runs", make=lambda shown: runs_table(shown.report), on={"page details"}),
         ReportPart(name="report", make=lambda shown: spend_table(shown.report), on={"export"}, is_always_shown=True),
+        ReportPart(
+            name="role_spend", make=lambda shown: role_spend_table(shown.report), on={"export"}, is_always_shown=True
+        ),
     )
 }  # fmt: skip
 """By name, in the order in which they are shown."""
@@ -189,7 +199,7 @@ def charts_in(pieces: Iterable[Piece]) -> tuple[Chart, ...]:
 def report_document(report: SpendReport) -> dict[str, Any]:
     """Write the JSON document of `benchtab report --json`: `report_object`, the verdict and its pairs.
 
-    Rows that were asked in waves have `precision` besides.
+    Rows that were asked in waves have `precision` besides, those of conversations `trajectories`.
 
     Parts shown in `json` stand under `tables`, row by row.
     """
@@ -207,6 +217,9 @@ def report_document(report: SpendReport) -> dict[str, Any]:
     for row, written in zip(report.rows, document["rows"], strict=True):
         if row.facts.drawn is not None:
             written["precision"] = precision_object(row, row.facts.drawn)
+        figures = task_figures(row)
+        if figures is not None:
+            written["trajectories"] = trajectory_object(figures)
     if tables := tables_on("json", shown):
         document["tables"] = {table.name: [_row_object(table, row) for row in table.rows] for table in tables}
     return document

@@ -32,7 +32,7 @@ SUCCEEDED, REUSED, UNANSWERED, SENT = 0, 1, 2, 3
 """What became of an attempt, as a number: below `UNANSWERED` it has an answer."""
 PURPOSES_BY_NUMBER: tuple[Purpose, ...] = ("judge", "solve", "user_simulator", "tool")
 """What an attempt was for, as a number."""
-N_FACTS = 8
+N_FACTS = 9
 """Bits of a packed attempt below its cell: two for its purpose, two for what became of it, then one for each of
 `Fact`."""
 Planned: TypeAlias = Sequence[tuple[int, str, str, float]]
@@ -46,32 +46,39 @@ class Fact(IntEnum):
         RETRY: it repeats an earlier one.
         SUMMED: sums carry it.
         TIMED: how long it took says something of the model.
+        TURN: it is a turn of its sample's conversation.
     """
 
     FLAGGED = 4
     RETRY = 5
     SUMMED = 6
     TIMED = 7
+    TURN = 8
 
 
 _WHENS = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(PURPOSES_BY_NUMBER[:-1]))
 _SOLVE = f"WHEN 'solve' THEN {PURPOSES_BY_NUMBER.index('solve')}"  # the usual one, which is compared first
-_PURPOSE = f"CASE purpose {_SOLVE} {_WHENS} ELSE {len(PURPOSES_BY_NUMBER) - 1} END"
+PURPOSE_NUMBER = f"CASE purpose {_SOLVE} {_WHENS} ELSE {len(PURPOSES_BY_NUMBER) - 1} END"
 _STATUS = (
     f"CASE attempts.status WHEN 'succeeded' THEN {SUCCEEDED} WHEN 'reused' THEN {REUSED} WHEN 'sent' THEN {SENT} "
     f"ELSE {UNANSWERED} END"
 )
+TIMED = (
+    "attempts.status = 'succeeded' AND purpose = 'solve' AND coalesce(mode, '') <> 'batch'"
+    " AND (usage_source = 'provider' OR finished_at_us > started_at_us)"
+)
+"""Attempts whose duration says something of the model."""
 _CONDITIONS = {
     Fact.FLAGGED: "usage_flags IS NOT NULL AND coalesce(usage_source, '') <> 'missing'",
     Fact.RETRY: "try_number > 1",
     Fact.SUMMED: SETTLED_AND_SUMMABLE,
-    Fact.TIMED: "attempts.status = 'succeeded' AND purpose = 'solve' AND coalesce(mode, '') <> 'batch'"
-    " AND (usage_source = 'provider' OR finished_at_us > started_at_us)",
+    Fact.TIMED: TIMED,
+    Fact.TURN: "turn IS NOT NULL",
 }
 _FACTS = " + ".join(
     (
         f"cell_id * {1 << N_FACTS}",
-        _PURPOSE,
+        PURPOSE_NUMBER,
         f"4 * {_STATUS}",
         *(f"CASE WHEN {condition} THEN {1 << fact} ELSE 0 END" for fact, condition in _CONDITIONS.items()),
     )

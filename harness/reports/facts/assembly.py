@@ -43,6 +43,7 @@ from harness.reports.facts.report_facts import NOTHING, CellFacts, CostSums, Spe
 from harness.reports.facts.sample_columns import CellSamples, SampleSpend, cell_samples
 from harness.reports.facts.samples.kept_runs import KeptRuns, charged_with, summed_runs
 from harness.reports.facts.samples.run_totals import KNOWN_REASONS, RunTotals
+from harness.reports.facts.samples.turn_totals import sample_turns
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.log_bounds import log_gaps
@@ -313,7 +314,11 @@ def _run_results(
     if found is not None:
         return found
     rows = run_rows(ledger, run_id, tokens=spent.tokens, reasons=KNOWN_REASONS)
-    made = () if rows is None else cell_samples(RunTotals(rows, cell_ids, spent.rates, spent.tokens), spent.singles)
+    if rows is None:
+        return ()
+    totals = RunTotals(rows, cell_ids, spent.rates, spent.tokens)
+    turns = sample_turns(ledger, run_id) if totals.has_turns else None
+    made = cell_samples(totals, spent.singles, {} if turns is None else dict(turns.by_cell()))
     if kept is None:
         return made
     found = list(made)

@@ -19,6 +19,7 @@ from harness.reports.facts.sample_columns import CellSamples, Samples, merged
 from harness.reports.facts.samples.packed_columns import NameColumn
 from harness.reports.facts.samples.sample_keys import KeyUnions
 from harness.reports.facts.samples.timing import Timing
+from harness.reports.facts.samples.turn_figures import TurnFigures
 from harness.reports.facts.weights import task_weights
 from harness.reports.indexes.index_share import index_share
 from harness.reports.precision.drawn_rows import DrawnFacts
@@ -43,6 +44,7 @@ class RunCell:
     samples: Samples | None = None
     causes: list[FailureCause] = field(default_factory=list)
     timing: Timing = field(default_factory=Timing)
+    turns: TurnFigures | None = None
     n_unscored: Mapping[str, int] = field(default_factory=dict)
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
     drawn: DrawnFacts | None = None
@@ -58,7 +60,7 @@ class RunCell:
 
     def take(self, found: CellSamples) -> None:
         """Take the results of its samples."""
-        self.samples, self.timing = found.samples, found.timing
+        self.samples, self.timing, self.turns = found.samples, found.timing, found.turns
         self.n_unscored, self.n_without_answer = found.n_unscored, found.n_without_answer
         self.add("solve", Spend(n_retries=found.n_retries))
         for purpose, n_flagged in found.n_flagged.items():
@@ -131,7 +133,13 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], unions: Ke
         ],
         causes=_causes(group),
         timing=reduce(Timing.plus, (cell.timing for cell in group)),
+        turns=_turns(group),
     )
+
+
+def _turns(group: Sequence[RunCell]) -> TurnFigures | None:
+    found = [cell.turns for cell in group if cell.turns is not None]
+    return reduce(TurnFigures.plus, found) if found else None
 
 
 def _by_task_spends(group: Sequence[RunCell]) -> Mapping[str, Spend]:

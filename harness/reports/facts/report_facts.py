@@ -18,6 +18,7 @@ from harness.ledger.reading.causes import FailureCause
 from harness.ledger.records import Purpose
 from harness.money import EXACT
 from harness.reports.facts.samples.timing import Timing
+from harness.reports.facts.samples.turn_figures import TurnFigures
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.stats import Estimate
 
@@ -318,6 +319,7 @@ class CellFacts:
         run_costs: the priced bill of each run.
         causes: why requests failed, over all runs, the most frequent first.
         timing: how long the answered requests took.
+        turns: of samples that are conversations of many requests; None = each is one request.
         user_simulator, tool: spent on models that play the user of a conversation, and on models that tools ask.
         by_tool: what the tool that made the run says it cost; None = it does not say, or we made it.
         index: how much of its index the score covers; None = the suite is none.
@@ -344,6 +346,7 @@ class CellFacts:
     run_costs: Sequence[RunCost] = ()
     causes: Sequence[FailureCause] = ()
     timing: Timing = field(default_factory=Timing)
+    turns: TurnFigures | None = None
     user_simulator: Spend = NOTHING
     tool: Spend = NOTHING
     by_tool: ToolCost | None = None

@@ -18,6 +18,7 @@ from harness.reports.facts.samples.packed_columns import NameColumn, NumberColum
 from harness.reports.facts.samples.run_totals import Rates, RunTotals, rate_vector, split_output
 from harness.reports.facts.samples.sample_keys import KeyUnions, SampleKeys
 from harness.reports.facts.samples.timing import Timing
+from harness.reports.facts.samples.turn_figures import TurnFigures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,6 +154,7 @@ class CellSamples:
         n_flagged: settled attempts by purpose whose usage does not add up as the provider sent it.
         n_unscored, n_without_answer: answers by the reason why there is none; the second kind counts as wrong.
         timing: how long its answers took.
+        turns: of samples that are conversations; None = each is one request.
     """
 
     cell_id: int
@@ -162,10 +164,17 @@ class CellSamples:
     n_unscored: Mapping[str, int]
     n_without_answer: Mapping[str, int]
     timing: Timing
+    turns: TurnFigures | None = None
 
 
-def cell_samples(totals: RunTotals, singles: Mapping[int, Singles]) -> Iterator[CellSamples]:
-    """Give the results of every cell of a run that was tried, in order of cells."""
+def cell_samples(
+    totals: RunTotals, singles: Mapping[int, Singles], turns: Mapping[int, TurnFigures]
+) -> Iterator[CellSamples]:
+    """Give the results of every cell of a run that was tried, in order of cells.
+
+    Args:
+        turns: of cells whose samples are conversations.
+    """
     for place, cell_id in enumerate(totals.cells.tolist()):
         tried = totals.tried(place)
         timing, n_flagged = totals.timing(place), _flagged(totals.n_flagged[place])
@@ -181,7 +190,8 @@ def cell_samples(totals: RunTotals, singles: Mapping[int, Singles]) -> Iterator[
             n_flagged=n_flagged,
             n_unscored={reason: count for reason, count in why.items() if reason not in COUNTED_WRONG},
             n_without_answer={reason: count for reason, count in why.items() if reason in COUNTED_WRONG},
-            timing=timing,
+            timing=timing if (own := turns.get(cell_id)) is None else timing.with_turns(own),
+            turns=own,
         )
 
 

@@ -147,8 +147,8 @@ def make_row(cell: CellFacts) -> SpendRow:
         n_solves=n_solves,
         n_correct=n_correct,
         score=suite_score(cell.tasks),
-        cost_per_task_usd=_quotient(total, n_solves) if priced else None,
-        cost_per_correct_usd=_quotient(total, n_correct) if priced else None,
+        cost_per_task_usd=quotient(total, n_solves) if priced else None,
+        cost_per_correct_usd=quotient(total, n_correct) if priced else None,
         output_tokens_per_task=cell.solve.tokens.output_tokens / n_solves if n_solves else None,
     )
 
@@ -163,13 +163,13 @@ def _drawn_row(cell: CellFacts, drawn: DrawnFacts, *, n_solves: int, n_correct: 
         n_solves=n_solves,
         n_correct=n_correct,
         score=drawn.score,
-        cost_per_task_usd=None if usd is None else _quotient(usd, drawn.n_whole),
-        cost_per_correct_usd=None if usd is None or correct is None else _quotient(usd, correct),
+        cost_per_task_usd=None if usd is None else quotient(usd, drawn.n_whole),
+        cost_per_correct_usd=None if usd is None or correct is None else quotient(usd, correct),
         output_tokens_per_task=None if tokens is None else tokens / drawn.n_whole,
     )
 
 
-def _quotient(total: Decimal, count: float) -> Decimal | None:
+def quotient(total: Decimal, count: float) -> Decimal | None:
     """Divide to the picodollar; None at zero."""
     return (total / Decimal(str(count))).quantize(Decimal("1e-12")) if count > 0 else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
 from harness.reports.spend.report import GROUPS, SpendGroup, SpendReport, SpendRow
+from harness.reports.trajectories.trajectory_tables import CONVERSED, conversed, described, has_conversations
 
 
 def _column(name: str, kind: ColumnKind, unit: str, description: str) -> Column:
@@ -118,14 +120,24 @@ FULL: tuple[tuple[Column, Callable[[SpendRow], Any]], ...] = (
 def spend_table(report: SpendReport) -> Table:
     """Make the full table, one typed column per fact: for CSV, Parquet and data frames.
 
-    Columns of rows that were asked in waves are there where some were.
+    Columns of rows that were asked in waves are there where some were, and so are those of conversations.
     """
-    more = EXPORTED if drawn_rows(report.rows) else ()
+    drawn, has_turns = EXPORTED if drawn_rows(report.rows) else (), has_conversations(report)
+    columns = [column for column, _ in (*FULL, *drawn)]
+    if has_turns:
+        columns = [*map(described, columns), *(column for column, _ in CONVERSED)]
     return Table(
         name="report",
         title="Spend report",
-        columns=tuple(column for column, _ in (*FULL, *more)),
-        rows=[(*(read(row) for _, read in FULL), *(exported(row) if more else ())) for row in report.rows],
+        columns=tuple(columns),
+        rows=[
+            (
+                *(read(row) for _, read in FULL),
+                *(exported(row) if drawn else ()),
+                *(conversed(row) if has_turns else ()),
+            )
+            for row in report.rows
+        ],
         notes=tuple(notes(report)),
     )
 
@@ -152,6 +164,8 @@ def summary_table(report: SpendReport) -> Table:
         [[read(row) for *_, read in chosen] for row in rows_shown(report)], [say for _, say, _ in chosen]
     )
     columns = tuple(column for column, *_ in chosen)
+    if has_conversations(report):
+        columns = tuple(replace(one, description=_OF_SAMPLES.get(one.name, one.description)) for one in columns)
     return Table(name="summary", title=title(report), columns=columns, rows=rows, notes=tuple(notes(report)))
 
 
@@ -196,6 +210,11 @@ SUMMARY: tuple[tuple[Column, wording.Say, Callable[[SpendRow], object]], ...] = 
      wording.seconds, lambda r: r.facts.timing.mean_first_byte_s),
 )  # fmt: skip
 """What people see of a row: a column, how it says its values, and which they are."""
+_OF_SAMPLES = {
+    "seconds": "Mean seconds that the model took for a sample, all its answers together.",
+    "first_byte": "Mean seconds to the first byte of an answer, of any turn.",
+}
+"""What some of them mean where samples are conversations."""
 
 
 TOTALS: tuple[tuple[Column, wording.Say, Callable[[SpendGroup], object]], ...] = (

@@ -22,6 +22,7 @@ from harness.reports.facts.sample_columns import CellSamples, Samples, SampleSpe
 from harness.reports.facts.samples.packed_columns import NameColumn, NumberColumn
 from harness.reports.facts.samples.sample_keys import SampleKeys
 from harness.reports.facts.samples.timing import Timing
+from harness.reports.facts.samples.turn_figures import TurnFigures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,6 +150,7 @@ def _cell_object(cell: CellSamples, put: Callable[[Array | bytes], int]) -> Mapp
         **{name: getattr(cell, name) for name in ("cell_id", "n_retries", "n_flagged", "n_unscored")},
         "n_without_answer": cell.n_without_answer,
         "timing": asdict(cell.timing),
+        "turns": None if cell.turns is None else asdict(cell.turns),
         "samples": None if cell.samples is None else _samples_object(cell.samples, put),
     }
 
@@ -188,6 +190,7 @@ def _read_columns(told: Any, arrays: Sequence[Array]) -> list[CellSamples]:
             **{
                 **one,
                 "timing": Timing(**one["timing"]),
+                "turns": None if one["turns"] is None else TurnFigures(**one["turns"]),
                 "samples": None if one["samples"] is None else samples_of(one["samples"]),
             }
         )

@@ -198,6 +198,7 @@ class RunTotals:
         usd: over all attempts on an answer; not-a-number = not known.
         output: tokens, likewise.
         timings, n_retries, n_flagged: by cell; the last also by purpose (`PURPOSES_BY_NUMBER`).
+        has_turns: whether some samples are conversations of several requests.
     """
 
     def __init__(self, rows: RunRows, cell_ids: Sequence[int], rates: Mapping[tuple[int, int], Rates | None],
@@ -218,6 +219,7 @@ class RunTotals:
         self.n_flagged = np.zeros((n_cells, _N_PURPOSES), np.int64)
         self._times = np.zeros((4, n_cells), np.int64)
         self._most_output = 0
+        self.has_turns = False
         table = _RateTable.of(rates, self.cells)
         for texts in _ahead(rows.attempts):
             self._add(_numbers(texts), tokens, table)
@@ -232,6 +234,7 @@ class RunTotals:
         cell = np.searchsorted(self.cells, packed >> N_FACTS)
         purpose, status = packed & 3, packed >> 2 & 3
         flag = {fact: packed >> fact & 1 for fact in Fact}
+        self.has_turns |= bool(flag[Fact.TURN].any())
         self._time(cell, flag[Fact.TIMED] == 1, lasted_us, first_byte_us)
         marked = (flag[Fact.FLAGGED] == 1) & (status != REUSED) & (status != SENT)
         if marked.any():
@@ -280,6 +283,7 @@ class RunTotals:
         n_answers, answered_us, n_first_bytes, first_byte_us = self._times[:, place].tolist()
         return Timing(
             n_answers=n_answers,
+            n_tasks=n_answers,
             answered_s=answered_us / 1e6,
             n_first_bytes=n_first_bytes,
             first_byte_s=first_byte_us / 1e6,

@@ -1,0 +1,107 @@
+"""The turns of a run's conversations as columns of whole numbers, the calls made in them, limits that they reached.
+
+Data flows tables -> attempts that have a turn -> `reports.facts.samples.turn_totals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+
+import orjson
+
+from harness.ledger.connections import Readable
+from harness.ledger.encoding import Compression
+from harness.ledger.reading.batch_rows import OF_RUN, Span, Texts, batches, joined_columns, select_rows, span_of
+from harness.ledger.reading.sample_rows import PURPOSE_NUMBER, TIMED
+
+LIMIT_RULE = "limit:"
+"""What the rule of a score begins with where its sample reached a limit; the limit's name follows."""
+LIMIT_REASON = "at_limit"
+NOT_STATED = "not stated"
+_HAS_TURN = "turn IS NOT NULL AND planned_id IS NOT NULL AND purpose <> 'judge'"
+
+
+class TurnColumn(IntEnum):
+    """Columns of `turn_columns`, in their order.
+
+    Attributes:
+        ANSWERED: 1 = it has an answer of its own, 0 = it has none.
+        REUSED: 1 = its answer is an earlier run's.
+        TIMED: 1 = how long it took says something of the model.
+        STARTED, FINISHED: us since the epoch; -1 = it is not settled.
+    """
+
+    ATTEMPT = 0
+    CELL = 1
+    PLANNED = 2
+    TURN = 3
+    PURPOSE = 4
+    ANSWERED = 5
+    REUSED = 6
+    TIMED = 7
+    STARTED = 8
+    FINISHED = 9
+
+
+_COLUMNS = (
+    "attempt_id", "cell_id", "planned_id", "turn", PURPOSE_NUMBER,
+    "CASE WHEN attempts.status IN ('succeeded', 'reused') THEN 1 ELSE 0 END",
+    "CASE WHEN attempts.status = 'reused' THEN 1 ELSE 0 END",
+    f"CASE WHEN {TIMED} THEN 1 ELSE 0 END", "started_at_us", "coalesce(finished_at_us, -1)",
+)  # fmt: skip
+_SPAN = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE {OF_RUN} AND {_HAS_TURN}"
+
+
+def turn_columns(ledger: Readable, run_id: str) -> Iterator[Texts]:
+    """Give the turns of a run's conversations, a slice at a time, in any order; a judge takes no part in them."""
+    span: Span | None = span_of(ledger, _SPAN, {"run_id": run_id})
+    if span is not None:
+        source = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{OF_RUN} AND {_HAS_TURN}"
+        yield from joined_columns(ledger, _COLUMNS, source, span, {"run_id": run_id})
+
+
+def runs_with_turns(ledger: Readable, run_ids: Sequence[str] | None = None) -> frozenset[str]:
+    """Name the runs that have a conversation of several requests; `run_ids` None = of every run."""
+    chosen = "1 = 1" if run_ids is None else "run_id IN :run_ids"
+    query = f"""
+        SELECT run_id FROM runs WHERE {chosen} AND EXISTS (
+            SELECT 1 FROM cells JOIN attempts USING (cell_id) WHERE cells.run_id = runs.run_id AND turn IS NOT NULL)
+    """
+    return frozenset(row.run_id for row in select_rows(ledger, query, run_ids))
+
+
+_CALLS = f"""
+    SELECT attempt_id, tool_calls FROM transcripts JOIN attempts USING (attempt_id)
+    WHERE {OF_RUN} AND {_HAS_TURN}
+"""
+
+
+def call_counts(ledger: Readable, run_id: str) -> dict[int, int]:
+    """Count the tool calls of each answer of a run's conversations; those whose texts were not kept are left out."""
+    unpack = Compression().unpack
+    return {
+        attempt_id: 0 if calls is None else len(orjson.loads(unpack(calls)))
+        for rows in batches(ledger, _CALLS, values={"run_id": run_id})
+        for attempt_id, calls in rows
+    }
+
+
+_LIMITS = f"""
+    SELECT attempt_id, rule FROM scores
+    WHERE {OF_RUN} AND (rule LIKE '{LIMIT_RULE}%' OR reason = '{LIMIT_REASON}')
+        AND score_id = (SELECT max(score_id) FROM scores AS later WHERE later.attempt_id = scores.attempt_id)
+"""
+
+
+def limits_reached(ledger: Readable, run_id: str) -> dict[int, str]:
+    """Name the limit that ended a sample, by the attempt that its score stands at: `usd`, `turns`, ..."""
+    found = (row for rows in batches(ledger, _LIMITS, values={"run_id": run_id}) for row in rows)
+    return {attempt_id: limit_of(rule, LIMIT_REASON) or NOT_STATED for attempt_id, rule in found}
+
+
+def limit_of(rule: str | None, reason: str | None) -> str | None:
+    """Name the limit that a score says its sample reached; None = it says nothing of one."""
+    if rule is not None and rule.startswith(LIMIT_RULE):
+        return rule.removeprefix(LIMIT_RULE) or NOT_STATED
+    return NOT_STATED if reason == LIMIT_REASON else None
