@@ -9,9 +9,11 @@ import asyncio
 from typing import cast
 
 from harness.errors import Billed, ErrorClass, InputError, ProviderError
-from harness.messages import Message, sent_parts
+from harness.messages import Message
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
+from harness.providers.wire.called_tools import calls_in_message, chat_calls, chat_tools
+from harness.simulation.simulated_conversations import Conversation, conversation_of, is_turn
 from harness.simulation.simulated_models import (
     EFFORTS,
     FAULT_STATUS,
@@ -30,6 +32,7 @@ from harness.simulation.simulated_models import (
     prompt_of,
     retry_after_s,
 )
+from harness.simulation.simulated_turns import take_turn
 from harness.usage.kinds import CHAT
 
 _ERRORS: dict[Fault, tuple[ErrorClass, Billed, str]] = {
@@ -71,6 +74,11 @@ class SimulatedProvider:
         parameters |= {name: value for name, value in asked.items() if value is not None}
         epoch, try_number = epoch_and_try(request.request_id)
         draw = Draw(seed=self._seed, model=model, effort=effort, epoch=epoch, try_number=try_number)
+        if is_turn(model, request.messages, request.tools, request.request_id):
+            if request.tools:
+                parameters["tools"] = chat_tools(request.tools)
+            turn = conversation_of(self._key, model, request.messages, request.tools, request.request_id)
+            return Prepared(request=request, parameters=parameters, payload=(draw, turn))
         return Prepared(request=request, parameters=parameters, payload=(draw, _prompt(request.messages)))
 
     async def send(self, prepared: Prepared, *, timeout_s: float) -> Response:
@@ -81,12 +89,17 @@ class SimulatedProvider:
         """
         del timeout_s  # nothing here takes time
         await asyncio.sleep(0)  # a real provider yields to the event loop
-        draw, prompt = cast(tuple[Draw, Prompt], prepared.payload)
+        draw, asked = cast(tuple[Draw, Prompt | Conversation], prepared.payload)
+        prompt = asked if isinstance(asked, Prompt) else asked.prompt
         request_id = prepared.request.request_id
         fault = fault_of(draw, prompt)
         if fault in _ERRORS:
             raise _error(fault, draw, prompt, request_id)
-        given = answer(self._key, draw, prompt, max_output_tokens=prepared.request.max_output_tokens, fault=fault)
+        cap = prepared.request.max_output_tokens
+        if isinstance(asked, Prompt):
+            given = answer(self._key, draw, asked, max_output_tokens=cap, fault=fault)
+        else:
+            given = take_turn(self._key, draw, asked, max_output_tokens=cap, fault=fault)
         return Response(
             text=given.text,
             finish_reason=given.finish_reason,
@@ -95,6 +108,8 @@ class SimulatedProvider:
             model_served=draw.model.name,
             provider_request_id=f"sim-{request_id}",
             headers={"x-system-fingerprint": FINGERPRINT},
+            # read as from the wire: calls without an id get one
+            tool_calls=given.tool_calls and calls_in_message({"tool_calls": chat_calls(given.tool_calls)}),
         )
 
     async def aclose(self) -> None:
@@ -137,7 +152,7 @@ def _prompt(messages: tuple[Message, ...]) -> Prompt:
             message.role,
             message.content
             if isinstance(message.content, str)
-            else [part if isinstance(part, str) else part.data for part in sent_parts(message.content)],
+            else [part if isinstance(part, str) else part.data for part in message.content],
         )
         for message in messages
     )

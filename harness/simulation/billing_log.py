@@ -36,7 +36,9 @@ class BilledRequest:
         usage: what is billed, None when nothing is.
         usage_sent: whether the client was told the usage.
         right: whether the answer is right, None when nothing was answered or the prompt is not known.
-        finish_reason: `stop` or `length`, None when nothing was answered.
+        finish_reason: `stop`, `length` or `tool_calls`, None when nothing was answered.
+        party: who the model is in a conversation, `assistant` or `user`; None for a request that stands alone.
+        tool_calls: how many calls the answer holds.
     """
 
     request_id: str | None
@@ -55,6 +57,8 @@ class BilledRequest:
     usage_sent: bool
     right: bool | None
     finish_reason: str | None
+    party: str | None = None
+    tool_calls: int = 0
 
 
 class BillingLog:
@@ -114,6 +118,7 @@ _ZEROS = dict.fromkeys(
         "unseen_requests",
         "unseen_prompt_tokens",
         "unseen_completion_tokens",
+        "tool_calls",
     ),
     0,
 )
@@ -130,6 +135,7 @@ def _count(sums: dict[str, int], row: BilledRequest) -> None:
     cached = row.usage["prompt_tokens_details"]["cached_tokens"]
     reasoning = row.usage["completion_tokens_details"]["reasoning_tokens"]
     sums["billed_requests"] += 1
+    sums["tool_calls"] += row.tool_calls
     sums["prompt_tokens"] += prompt
     sums["completion_tokens"] += completion
     sums["input_tokens"] += prompt - cached

@@ -6,12 +6,10 @@ Data flows HTTP request -> `ChatCall` (checked) -> `harness.simulation` -> answe
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import ipaddress
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,25 +20,19 @@ import orjson
 from aiohttp import web
 
 from harness.errors import InputError
+from harness.messages import ToolCall
 from harness.simulation.billing_log import BilledRequest, BillingLog
+from harness.simulation.chat_requests import ChatCall, RefusedCallError, error_body, read_call
 from harness.simulation.simulated_models import (
-    EFFORTS,
     FAULT_STATUS,
     FINGERPRINT,
     MODELS,
     Answer,
     AnswerKey,
     ChatUsage,
-    Draw,
-    Effort,
     Fault,
-    Prompt,
-    SimulatedModel,
-    answer,
     epoch_and_try,
     fault_of,
-    find_model,
-    prompt_of,
     retry_after_s,
 )
 
@@ -65,35 +57,6 @@ class Pace:
     delay_log_sd: float = 0.0
     requests_per_s: float | None = None
     hold_s: float = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatCall:
-    """A chat completion request, checked.
-
-    Attributes:
-        request_id: the client's id, None when it sent none.
-        model_asked: the model's name as the client wrote it; the answer repeats it.
-        draw, prompt: what the answer depends on.
-        max_output_tokens: None = the models' own cap.
-        stream: answer in server-sent events.
-        stream_usage: the last event carries the usage.
-    """
-
-    request_id: str | None
-    model_asked: str
-    draw: Draw
-    prompt: Prompt
-    max_output_tokens: int | None
-    stream: bool
-    stream_usage: bool
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: int, message: str, code: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = _error_body(message, code)
 
 
 class SimulationServer:
@@ -158,7 +121,7 @@ class SimulationServer:
         if request.method == "GET" and path.endswith(("/stats", "/health", "/models")):
             self._books.flush()
             return _json(200, self._about(path.rpartition("/")[2]))
-        return _json(404, _error_body(f"nothing at {request.method} {path}", "not_found"))
+        return _json(404, error_body(f"nothing at {request.method} {path}", "not_found"))
 
     def _about(self, what: str) -> Mapping[str, object]:
         if what == "stats":
@@ -171,15 +134,15 @@ class SimulationServer:
     async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
         request_id = request.headers.get("X-Client-Request-Id")
         try:
-            call = _read_call(await request.read(), request_id, self._seed)
-        except _RefusedError as error:
+            call = read_call(await request.read(), request_id, key=self._key, seed=self._seed)
+        except RefusedCallError as error:
             self._books.add(_senseless(request_id, error.status))
             return _json(error.status, error.body)
         wait_s = self._bucket.take() if self._bucket else 0.0
         fault: Fault | None = "rate_limit" if wait_s else fault_of(call.draw, call.prompt)
         if fault in FAULT_STATUS:
             return self._refuse(call, fault, wait_s)
-        given = answer(self._key, call.draw, call.prompt, max_output_tokens=call.max_output_tokens, fault=fault)
+        given = call.answer(self._key, fault)
         if fault in _UNDELIVERED:
             await self._lose(request, call, fault, given)
         if self._pace.delay_ms:
@@ -200,7 +163,7 @@ class SimulationServer:
         headers = self._headers(call)
         if fault == "rate_limit":
             headers["Retry-After"] = f"{wait_s or retry_after_s(call.draw, call.prompt):g}"
-        return _json(status, _error_body(f"simulated: {fault.replace('_', ' ')}", fault), headers)
+        return _json(status, error_body(f"simulated: {fault.replace('_', ' ')}", fault), headers)
 
     async def _lose(self, request: web.BaseRequest, call: ChatCall, fault: Fault | None, given: Answer) -> NoReturn:
         # served and billed, whatever becomes of the client
@@ -212,7 +175,7 @@ class SimulationServer:
         raise ConnectionResetError("simulated: the connection was dropped")
 
     def _enter(self, call: ChatCall, given: Answer | None, *, status: int | None, fault: Fault | None) -> None:
-        draw, entry = call.draw, self._key.find(call.prompt.sha256)
+        draw, entry = call.draw, call.entry(self._key)
         self._books.add(
             BilledRequest(
                 request_id=call.request_id,
@@ -231,6 +194,8 @@ class SimulationServer:
                 usage_sent=status == 200 and fault != "missing_usage" and (call.stream_usage or not call.stream),
                 right=given.right if given else None,
                 finish_reason=given.finish_reason if given else None,
+                party=call.conversation.by if call.conversation else None,
+                tool_calls=len(given.tool_calls) if given else 0,
             )
         )
 
@@ -278,52 +243,6 @@ def _refuse_other_hosts(host: str) -> None:
         )
 
 
-def _read_call(body: bytes, request_id: str | None, seed: int) -> ChatCall:
-    try:
-        given = orjson.loads(body)
-        asked, messages = given["model"], given["messages"]
-        prompt = prompt_of([(message["role"], _content(message.get("content"))) for message in messages])
-    except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _RefusedError(400, f"not a chat completion request: {error!r}", "invalid_request") from error
-    model = find_model(str(asked))
-    if model is None:
-        raise _RefusedError(404, f"The model {asked!r} does not exist.", "model_not_found")
-    options = given.get("stream_options") or {}
-    if not isinstance(options, dict):
-        raise _RefusedError(400, f"stream_options must be an object, not {options!r}.", "invalid_type")
-    epoch, try_number = epoch_and_try(request_id)
-    return ChatCall(
-        request_id=request_id,
-        model_asked=str(asked),
-        draw=Draw(
-            seed=seed,
-            model=model,
-            effort=_effort(asked, model, given.get("reasoning_effort")),
-            epoch=epoch,
-            try_number=try_number,
-        ),
-        prompt=prompt,
-        max_output_tokens=_cap(given.get("max_completion_tokens") or given.get("max_tokens")),
-        stream=bool(given.get("stream")),
-        stream_usage=bool(options.get("include_usage")),
-    )
-
-
-def _effort(asked: object, model: SimulatedModel, given: object) -> Effort:
-    if given is None:
-        return "medium"
-    effort = next((each for each in EFFORTS if model.reasons and each == given), None)
-    if effort is None:
-        raise _RefusedError(400, f"{asked} does not support reasoning_effort {given!r}.", "unsupported_value")
-    return effort
-
-
-def _cap(given: object) -> int | None:
-    if given is not None and (not isinstance(given, int) or given < 1):
-        raise _RefusedError(400, f"max_completion_tokens must be a positive integer, not {given!r}.", "invalid_value")
-    return given
-
-
 def _senseless(request_id: str | None, status: int) -> BilledRequest:
     epoch, try_number = epoch_and_try(request_id)
     return BilledRequest(
@@ -346,31 +265,14 @@ def _senseless(request_id: str | None, status: int) -> BilledRequest:
     )
 
 
-def _content(content: object) -> str | Sequence[str | bytes]:
-    if isinstance(content, str):
-        return content
-    if content is None:
-        return ""
-    if not isinstance(content, list):
-        raise TypeError(f"content must be a string or a list of parts, not {content!r:.80}")
-    return [part["text"] if part["type"] == "text" else _image(part["image_url"]["url"]) for part in content]
-
-
-def _image(url: str) -> bytes:
-    # an image that is not sent along is known by its address only
-    return base64.b64decode(url.partition(",")[2], validate=True) if url.startswith("data:") else url.encode()
-
-
 def _json(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(body), content_type=_JSON, headers=headers)
 
 
-def _error_body(message: str, code: str) -> dict[str, object]:
-    return {"error": {"message": message, "type": "simulated_error", "param": None, "code": code}}
-
-
 def _completion(call: ChatCall, given: Answer, usage: ChatUsage | None) -> dict[str, object]:
-    message = {"role": "assistant", "content": given.text, "refusal": None}
+    message: dict[str, object] = {"role": "assistant", "content": given.text, "refusal": None}
+    if given.tool_calls:
+        message |= {"content": given.text or None, "tool_calls": [_whole_call(one) for one in given.tool_calls]}
     body: dict[str, object] = {
         **_envelope(call, "chat.completion"),
         "choices": [{"index": 0, "message": message, "finish_reason": given.finish_reason, "logprobs": None}],
@@ -396,7 +298,9 @@ async def _stream(
     await response.prepare(request)
     envelope = _envelope(call, "chat.completion.chunk")
     pieces = [given.text[at : at + _PIECE_CHARACTERS] for at in range(0, len(given.text), _PIECE_CHARACTERS)]
-    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+    deltas: list[dict[str, object]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": piece} for piece in pieces]
+    deltas += [delta for place, one in enumerate(given.tool_calls) for delta in _call_deltas(place, one)]
     events = [{**envelope, "choices": [_delta(delta, None)]} for delta in deltas]
     events.append({**envelope, "choices": [_delta({}, given.finish_reason)]})
     if call.stream_usage and usage is not None:
@@ -408,5 +312,22 @@ async def _stream(
     return response
 
 
-def _delta(delta: Mapping[str, str], finish_reason: str | None) -> dict[str, object]:
+def _whole_call(call: ToolCall) -> dict[str, object]:
+    written: dict[str, object] = {
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
+    return {"id": call.call_id, **written} if call.call_id else written
+
+
+def _call_deltas(place: int, call: ToolCall) -> Iterator[dict[str, object]]:
+    """A call as a stream gives it: id and name first, then its arguments piece by piece."""
+    begun = {"index": place, **_whole_call(ToolCall(call_id=call.call_id, name=call.name, arguments=""))}
+    yield {"tool_calls": [begun]}
+    for at in range(0, len(call.arguments), _PIECE_CHARACTERS):
+        piece = call.arguments[at : at + _PIECE_CHARACTERS]
+        yield {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
+
+
+def _delta(delta: Mapping[str, object], finish_reason: str | None) -> dict[str, object]:
     return {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}

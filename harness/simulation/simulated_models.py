@@ -10,14 +10,14 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Literal, TypedDict
 
-from harness.messages import Clip, sent_parts
+from harness.messages import ToolCall
 from harness.simulation.simulated_answers import AnswerText, Dice, KeyEntry, Outcome, entry_of, write_answer
 from harness.simulation.simulated_judge import asks_for_verdict, write_verdict
-from harness.suites.image_tokens import SIMULATED_IMAGE
+from harness.simulation.simulated_scripts import Script, Scripts, Words, script_of
 from harness.suites.prompts import question_key
 from harness.suites.sample import Sample
 
@@ -32,11 +32,16 @@ REASONING_LOG_SD = 0.95
 """Standard deviation of the log of the reasoning length within one difficulty; about 1 over a mixed suite."""
 
 CHARACTERS_PER_TOKEN = 4
+IMAGE_TOKENS = 255
 CACHE_BLOCK_TOKENS = 64
 CACHE_FROM_TOKENS = 128
 
 _NORMAL = NormalDist()
-_REQUEST_ID = re.compile(r"\.e(\d+)\.t(\d+)$")
+_REQUEST_ID = re.compile(r"\.e(\d+)(?:\.n\d+(?:\.user)?)?\.t(\d+)$")
+
+Habit = Literal["loop", "broken_json", "not_an_object", "unknown_tool", "no_id", "same_id", "unoffered", "fan_out"]
+"""How an unruly model calls tools: the same call for ever; arguments that are no JSON, or JSON but no object; a tool
+that nobody offered; calls without ids, or with the same one; calls where no tools are offered; very many at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +53,16 @@ class SimulatedModel:
         ability: on the scale of difficulties, by effort; an item as hard as that is answered rightly half the time.
         reasoning_median_tokens: by effort, for an item of middling difficulty; empty for a model that does not reason.
         fault_rates: share of requests that meet each fault.
+        habits: share of its messages in which it misbehaves, by how; `simulated_misconduct` carries them out.
+        plays_users: made to play users of a conversation.
     """
 
     name: str
     ability: Mapping[Effort, float]
     reasoning_median_tokens: Mapping[Effort, int]
     fault_rates: Mapping[Fault, float]
+    habits: Mapping[Habit, float] = field(default_factory=dict)
+    plays_users: bool = False
 
     @property
     def reasons(self) -> bool:
@@ -74,6 +83,30 @@ FLAKY_RATES: dict[Fault, float] = {
     "missing_usage": 0.05,
     "truncation": 0.05,
 }
+
+
+def _plain_model(
+    name: str, *, ability: float, habits: Mapping[Habit, float] | None = None, plays_users: bool = False
+) -> SimulatedModel:
+    return SimulatedModel(
+        name=name,
+        ability={"medium": ability},
+        reasoning_median_tokens={},
+        fault_rates={},
+        habits=habits or {},
+        plays_users=plays_users,
+    )
+
+
+GARBLER_HABITS: dict[Habit, float] = {
+    "broken_json": 0.2,
+    "not_an_object": 0.1,
+    "unknown_tool": 0.2,
+    "no_id": 0.1,
+    "same_id": 0.1,
+    "unoffered": 0.5,
+}
+"""`unoffered` counts where no tools are offered, the others where some are."""
 
 MODELS: dict[str, SimulatedModel] = {
     model.name: model
@@ -96,6 +129,10 @@ MODELS: dict[str, SimulatedModel] = {
             reasoning_median_tokens={"low": 200, "medium": 600, "high": 1_600},
             fault_rates=FLAKY_RATES,
         ),
+        _plain_model("user", ability=0.4, plays_users=True),
+        _plain_model("looper", ability=0.4, habits={"loop": 1.0}),
+        _plain_model("garbler", ability=0.6, habits=GARBLER_HABITS),
+        _plain_model("fanout", ability=0.6, habits={"fan_out": 1.0}),
     )
 }
 
@@ -144,7 +181,7 @@ def prompt_of(messages: Iterable[tuple[str, str | Sequence[str | bytes]]]) -> Pr
             last_user = content
         tokens += 4
         for part in (content,) if isinstance(content, str) else content:
-            tokens += text_tokens(part) if isinstance(part, str) else SIMULATED_IMAGE
+            tokens += text_tokens(part) if isinstance(part, str) else IMAGE_TOKENS
     judged = last_user if isinstance(last_user, str) and asks_for_verdict(last_user) else None
     return Prompt(
         sha256=prompt_sha256(last_user), tokens=tokens, verdict=None if judged is None else write_verdict(judged)
@@ -159,10 +196,11 @@ def text_tokens(text: str) -> int:
 class AnswerKey:
     """What the simulated models know: prompt digest -> the entry to answer it with."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_entries", "scripts")
 
-    def __init__(self, entries: Mapping[str, KeyEntry]) -> None:
+    def __init__(self, entries: Mapping[str, KeyEntry], scripts: Iterable[tuple[Script, Sequence[Words]]] = ()) -> None:
         self._entries = dict(entries)
+        self.scripts = Scripts(scripts)
 
     @classmethod
     def from_samples(cls, samples: Iterable[tuple[Sample, str]]) -> AnswerKey:
@@ -172,18 +210,17 @@ class AnswerKey:
         them and wrong for the other.
         """
         entries: dict[str, KeyEntry] = {}
+        scripts: list[tuple[Script, Sequence[Words]]] = []
         for sample, scorer in samples:
-            try:
-                parts = _parts(sample)
-            except ValueError:  # a video that cannot be decoded: it cannot be asked either
-                continue
-            digest = prompt_sha256(parts)
-            entry = entry_of(sample, scorer, n_frames=_n_frames(sample, parts))
+            digest = prompt_sha256(_parts(sample))
+            entry = entry_of(sample, scorer)
+            if (script := script_of(sample, entry)) is not None:
+                scripts.append(script)
             known = entries.get(digest)
             if known is not None and (known.target, known.program) != (entry.target, entry.program):
                 entry = replace(known, answerable=False)
             entries[digest] = entry if known is None or not entry.answerable else known
-        return cls(entries)
+        return cls(entries, scripts)
 
     def find(self, sha256: str) -> KeyEntry | None:
         """Find the entry of a prompt; None when the prompt is not in the key."""
@@ -214,6 +251,7 @@ class Answer:
         prompt_tokens: all tokens read; cached_tokens is a part of it.
         reasoning_tokens, answer_tokens: disjoint; their sum is billed as output.
         entry: the item that was answered, None when the prompt is not in the key.
+        tool_calls: what is to be called, in order.
     """
 
     text: str
@@ -224,11 +262,14 @@ class Answer:
     reasoning_tokens: int
     answer_tokens: int
     entry: KeyEntry | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
     @property
-    def finish_reason(self) -> Literal["stop", "length"]:
-        """`length` when cut at the cap, else `stop`."""
-        return "length" if self.cut else "stop"
+    def finish_reason(self) -> Literal["stop", "length", "tool_calls"]:
+        """`length` when cut at the cap, else `tool_calls` where tools are to be called, else `stop`."""
+        if self.cut:
+            return "length"
+        return "tool_calls" if self.tool_calls else "stop"
 
     def usage(self) -> ChatUsage:
         """Say what was used in the shape of OpenAI's chat completions."""
@@ -265,7 +306,10 @@ class Draw:
 
 
 def epoch_and_try(request_id: str | None) -> tuple[int, int]:
-    """Read epoch and try from the end of a request id (`.e<epoch>.t<try>`); 0 and 0 when it has none."""
+    """Read epoch and try from the end of a request id; 0 and 0 when it has none.
+
+    It ends in `.e<epoch>.t<try>`, or for a turn of a conversation in `.e<epoch>.n<turn>[.user].t<try>`.
+    """
     found = _REQUEST_ID.search(request_id or "")
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -299,12 +343,10 @@ def answer(
         max_output_tokens: cap on reasoning and text together; None = the models' own cap.
         fault: `truncation` cuts the text short; other faults change nothing about what was used.
     """
-    entry = key.find(prompt.sha256)
-    if entry is not None and entry.drawn_as is not None:
-        prompt = replace(prompt, sha256=entry.drawn_as)
     dice = draw.dice(prompt, "answer")
-    difficulty = _difficulty(prompt, entry)
-    outcome = _outcome(entry, draw, difficulty, dice)
+    entry = key.find(prompt.sha256)
+    difficulty = item_difficulty(prompt, entry)
+    outcome = draw_outcome(entry, draw, difficulty, dice)
     text = write_answer(entry or _UNKNOWN, outcome, dice)
     if entry is None and prompt.verdict is not None:
         text = AnswerText(prose="", final=prompt.verdict)
@@ -322,7 +364,7 @@ def answer(
         cut=cut,
         right=None if entry is None else outcome == "right" and not cut,
         prompt_tokens=prompt.tokens,
-        cached_tokens=_cached_tokens(draw, prompt),
+        cached_tokens=cached_tokens(draw, prompt),
         reasoning_tokens=reasoning,
         # cut text is billed up to the cap: the tokens behind the cut were written, too
         answer_tokens=cap - reasoning if cut else text_tokens(whole),
@@ -336,28 +378,23 @@ _UNKNOWN = KeyEntry(task="", sample_id="", style="text", ask="answer", target=""
 def _parts(sample: Sample) -> str | Sequence[str | bytes]:
     if isinstance(sample.input, str):
         return sample.input
-    return [part if isinstance(part, str) else part.data for part in sent_parts(sample.input)]
+    return [part if isinstance(part, str) else part.data for part in sample.input]
 
 
-def _n_frames(sample: Sample, parts: str | Sequence[str | bytes]) -> int | None:
-    """How many pictures a sample with a video shows; None = it has no video."""
-    if isinstance(sample.input, str) or not any(isinstance(part, Clip) for part in sample.input):
-        return None
-    return sum(isinstance(part, bytes) for part in parts)
-
-
-def _difficulty(prompt: Prompt, entry: KeyEntry | None) -> float:
+def item_difficulty(prompt: Prompt, entry: KeyEntry | None) -> float:
+    """How hard an item is: as its sample says, and a share of its own."""
     # an item's own share, the same for every model, seed and epoch: items differ even where no difficulty is known
     own = int(prompt.sha256[:8], 16) / 0xFFFFFFFF - 0.5
     return min(1.0, max(0.0, (entry.difficulty if entry else 0.5) + 0.3 * own))
 
 
-def _outcome(entry: KeyEntry | None, draw: Draw, difficulty: float, dice: Dice) -> Outcome:
+def draw_outcome(entry: KeyEntry | None, draw: Draw, difficulty: float, dice: Dice) -> Outcome:
+    """Draw whether an item is answered rightly."""
     luck, speech = dice.uniform(), dice.uniform()
     if entry is None or speech < 0.01:
         return "none"
     ability = draw.model.ability.get(draw.effort, draw.model.ability["medium"])
-    knows = 0.0 if entry.lacks_frames else 1 / (1 + math.exp(-6 * (ability - difficulty)))
+    knows = 1 / (1 + math.exp(-6 * (ability - difficulty)))
     guess = 1 / entry.n_choices if entry.style == "choice" else 0.0
     right = luck < knows + (1 - knows) * guess
     return "right" if right and entry.can_be_right else "wrong"
@@ -375,7 +412,7 @@ def _reasoning_tokens(draw: Draw, difficulty: float, outcome: Outcome, dice: Dic
     return max(1, round(median * math.exp(REASONING_LOG_SD * _NORMAL.inv_cdf(spread))))
 
 
-def _cached_tokens(draw: Draw, prompt: Prompt) -> int:
+def cached_tokens(draw: Draw, prompt: Prompt) -> int:
     """Say how much of a prompt a cache holds: repeats nearly all of it, first askings the shared beginning of half."""
     if prompt.tokens < CACHE_FROM_TOKENS:
         return 0

@@ -31,30 +31,36 @@ class Gold:
     Attributes:
         calls: in the order in which they are made.
         says: texts that the model has to have told its user; may be empty.
+        answer: the final answer; None = there is none beside the calls.
     """
 
     calls: tuple[GoldCall, ...] = ()
     says: tuple[str, ...] = ()
+    answer: str | None = None
 
 
 def gold_of(sample: Sample) -> Gold | None:
     """Read the way to the goal from a sample's reference; None where the reference is no such thing.
 
-    Two forms are read: `{"calls": [{"by", "name", "arguments"}], "says": [...]}`, and tau2-bench's criteria,
-    `{"actions": [{"requestor", "name", "arguments"}], "communicate_info": [...]}`.
+    Two forms are read: `{"calls": [{"by", "name", "arguments"}], "says": [...], "answer": ...}`, and tau2-bench's
+    criteria, `{"actions": [{"requestor", "name", "arguments"}], "communicate_info": [...]}`.
     """
+    if not sample.target.startswith("{"):  # nearly all are no such thing: nothing is parsed for them
+        return None
     try:
         reference: Json = json.loads(sample.target)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(reference, dict) or not {"calls", "actions"} & reference.keys():
         return None
     calls = reference.get("calls", reference.get("actions")) or []
     says = reference.get("says", reference.get("communicate_info")) or []
     listed = calls if isinstance(calls, list) else []
+    answer = reference.get("answer")
     return Gold(
         calls=tuple(call for one in listed if (call := _call(one)) is not None),
         says=tuple(str(one) for one in says) if isinstance(says, list) else (),
+        answer=None if answer is None else str(answer),
     )
 
 

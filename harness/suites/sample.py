@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,11 @@ class Sample:
     choices: tuple[str, ...] | None = None
     difficulty: float = 0.5
     metadata: Metadata = field(default_factory=dict)
+
+
+def sample_mark(task: str, sample_id: str) -> str:
+    """A short name for a sample: 12 hexadecimal digits, the same in every run and process."""
+    return hashlib.sha256(f"{task}\0{sample_id}".encode(errors="surrogatepass")).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from harness.declared import Json, JsonObject, request_value
 from harness.ledger.records import Purpose
-from harness.messages import Message, ToolCall, ToolSpec
-from harness.providers.image_counts import image_count
-from harness.runner.plan import ModelPlan, PlannedItem, part_sha256
+from harness.messages import ImagePart, Message, ToolCall, ToolSpec
+from harness.runner.plan import ModelPlan, PlannedItem, image_sha256
 from harness.runner.spec import RunSpec
+from harness.suites.sample import sample_mark
 from harness.suites.tokens import upper_bound_messages
 
 
@@ -53,15 +53,22 @@ def question_for(
     """Ask one item of one model."""
     messages = item_messages(item)
     return Question(
-        request_stem=f"{run_id}.c{cell_id}.p{planned_id}.e{item.epoch}",
+        request_stem=f"{run_id}.c{cell_id}.p{planned_id}{_marked(item)}.e{item.epoch}",
         cell_id=cell_id,
         planned_id=planned_id,
         messages=messages,
-        input_tokens_bound=upper_bound_messages(messages, count_image=image_count(model.spec)),
+        input_tokens_bound=upper_bound_messages(messages),
         max_output_tokens=output_cap(item, model, options.max_output_tokens),
         temperature=options.temperature,
         service_tier=options.service_tier,
     )
+
+
+def _marked(item: PlannedItem) -> str:
+    """What the requests of a conversation name their sample by: their words may be those of other samples, too."""
+    if item.task.solver.name == "single_turn":
+        return ""
+    return f".s{sample_mark(item.task.name, item.sample.sample_id)}"
 
 
 def item_messages(item: PlannedItem) -> tuple[Message, ...]:
@@ -82,7 +89,7 @@ def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int
 
 
 def messages_json(messages: tuple[Message, ...]) -> list[JsonObject]:
-    """Write a conversation as the ledger keeps it: images, and videos with the choice of their frames, by digest."""
+    """Write a conversation as the ledger keeps it: images by digest."""
     return [_message_json(message) for message in messages]
 
 
@@ -103,4 +110,4 @@ def _message_json(message: Message) -> JsonObject:
 def _content_json(message: Message) -> Json:
     if isinstance(message.content, str):
         return message.content
-    return [part if isinstance(part, str) else {"image": part_sha256(part)} for part in message.content]
+    return [{"image": image_sha256(part)} if isinstance(part, ImagePart) else part for part in message.content]

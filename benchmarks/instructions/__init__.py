@@ -1,1 +1,0 @@
-"""Verdicts of the scorer `instructions` beside those of the published checker."""
