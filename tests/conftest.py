@@ -100,14 +100,16 @@ def new_postgres_url(postgres: PostgresServer) -> Callable[[], str]:
 
 
 @pytest.fixture
-def postgres_url(new_postgres_url: Callable[[], str]) -> str:
-    """Name an empty PostgreSQL ledger."""
-    return new_postgres_url()
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """Name a PostgreSQL ledger without rows; who makes or changes its tables takes `new_postgres_url`."""
+    url = postgres.ledger_without_rows()
+    yield url
+    postgres.take_back(url)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Name an empty database, once as a SQLite file and once on PostgreSQL."""
+    """Name a ledger without rows, once as a SQLite file (that is still to be made) and once on PostgreSQL."""
     if request.param == "sqlite":
         return str(tmp_path / "ledger.db")
     url: str = request.getfixturevalue("postgres_url")

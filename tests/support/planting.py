@@ -98,7 +98,8 @@ def planted(plant: Plant, folder: Path) -> Iterator[None]:
 def verdicts(folder: Path, plants: Sequence[Plant]) -> list[dict[str, bool]]:
     """Ask import-linter about the copy in a folder as it is, and then with each plant by itself.
 
-    One process asks for all of them: starting import-linter takes longer than what it does.
+    One process asks for all of them, and modules that stay as they were are read once: starting and reading take
+    longer than judging.
 
     Returns:
         For the copy and for each plant: contract -> whether it is kept.
@@ -132,7 +133,7 @@ def _verdict() -> dict[str, bool]:
     from importlinter.cli import lint_imports
 
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        code = lint_imports(no_cache=True)
+        code = lint_imports(cache_dir=str(Path.cwd() / "modules-as-read"))
     found = {match["contract"]: match["verdict"] == "KEPT" for match in _VERDICT.finditer(said.getvalue())}
     if not found or all(found.values()) is not (code == 0):
         raise RuntimeError(f"import-linter gave no verdict:\n{said.getvalue()}")
