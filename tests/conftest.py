@@ -63,6 +63,14 @@ class _ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
     def _split_scope(self, nodeid: str) -> str:
         return next((name for beginning, name in TOGETHER.items() if nodeid.startswith(beginning)), nodeid)
 
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forget what is done: with thousands kept, counting what is left after each test takes seconds."""
+        nodeid = self.registered_collections[node][item_index]
+        super().mark_test_complete(node, item_index, duration)
+        tests = self.assigned_work[node].get(self._split_scope(nodeid), {})
+        if all(tests.values()):
+            self.assigned_work[node].pop(self._split_scope(nodeid), None)
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
