@@ -51,9 +51,11 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Plant | None, Ma
         Plant(together[0].module, "\n".join(home.line for home in together), "one each") for together in rounds()
     ]
     first, *found = verdicts(copy, [*PLANTS, *at_once])
-    of_plants = dict(zip(PLANTS, found[: len(PLANTS)], strict=True))
-    of_rounds = zip(rounds(), found[len(PLANTS) :], strict=True)
-    return {None: first, **of_plants, **{home: verdict for together, verdict in of_rounds for home in together}}
+    judged: dict[Plant | None, Mapping[str, bool]] = {None: first}
+    judged.update(zip(PLANTS, found, strict=False))
+    for together, verdict in zip(rounds(), found[len(PLANTS) :], strict=True):
+        judged.update(dict.fromkeys(together, verdict))
+    return judged
 
 
 def test_the_package_as_it_is_keeps_every_contract(judged: Mapping[Plant | None, Mapping[str, bool]]) -> None:
