@@ -84,6 +84,10 @@ def run(
         bool, typer.Option("--retry-failed", help="Ask failed samples of a stored run again, as --resume does.")
     ] = False,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="Where local data sets lie.")] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(metavar="N|every=K", help="Frames shown of each video: N, evenly spaced, or every K-th."),
+    ] = None,
     temperature: Annotated[float | None, typer.Option(min=0.0, help="Default: the provider's.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option(min=1, help="Default: as the suite says.")] = None,
     service_tier: Annotated[str | None, typer.Option(help="flex, priority, ...; default: the provider's.")] = None,
@@ -160,6 +164,7 @@ def run(
     from harness.runner.failed_samples import parse_max_failed
     from harness.runner.forecast.pilot_size import parse_pilot
     from harness.runner.options.arguments import existing_folder, parse_budget_mode
+    from harness.runner.options.frame_options import parse_frames
     from harness.runner.options.precision_options import parse_confidence, parse_points
     from harness.runner.workers.worker_options import parse_workers
 
@@ -176,6 +181,7 @@ def run(
         max_attempts=max_attempts,
         max_failed=parse_max_failed(max_failed),
         data_dir=optional(data, partial(existing_folder, where="--data")),
+        frames=optional(frames, parse_frames),
         temperature=temperature,
         max_output_tokens=max_output_tokens,
         service_tier=service_tier,

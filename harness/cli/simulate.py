@@ -11,6 +11,8 @@ from harness.cli.terminal.help_pages import examples
 from harness.cli.terminal.output import print_out, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.simulation.server import SimulationServer
     from harness.simulation.simulated_models import AnswerKey
 
@@ -34,6 +36,10 @@ def simulate(
         typer.Option(help="Suite whose questions the models can answer; repeatable. Default: starter."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with local data sets, as for `benchtab run`.")] = None,
+    frames: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N|every=K", help="Frames of videos, as for `benchtab run`; repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed gives other answers.")] = 0,
     billing_log: Annotated[Path | None, typer.Option(help="File for one JSON line per request seen.")] = None,
     delay_ms: Annotated[
@@ -59,7 +65,7 @@ def simulate(
 
     from harness.simulation.server import Pace, SimulationServer
 
-    key = _answer_key(suite or ["starter"], data)
+    key = _answer_key(suite or ["starter"], data, frames or [None])
     pace = Pace(delay_ms=delay_ms, delay_log_sd=delay_log_sd, requests_per_s=rate_limit)
     server = SimulationServer(key, seed=seed, billing_log=billing_log, pace=pace)
     gc.collect()
@@ -84,12 +90,19 @@ async def _serve(server: SimulationServer, host: str, port: int) -> None:
         await server.stop()
 
 
-def _answer_key(suites: list[str], data: Path | None) -> AnswerKey:
+def _answer_key(suites: list[str], data: Path | None, frames: Sequence[str | None]) -> AnswerKey:
     from harness.loaders.suite_files import load_suite, suite_file
     from harness.loaders.tasks import load_task
+    from harness.runner.options.frame_options import frames_of, parse_frames
     from harness.simulation.simulated_models import AnswerKey
 
-    tasks = [(task, suite_file(name)) for name in suites for task in load_suite(name).tasks]
+    choices = [frames_of(None if each is None else parse_frames(each)) for each in frames]
+    tasks = [
+        (task, suite_file(name))
+        for name in suites
+        for choice in choices
+        for task in load_suite(name, frames=choice).tasks
+    ]
     return AnswerKey.from_samples(
         (sample, task.scorer.name)
         for task, path in tasks

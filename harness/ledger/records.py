@@ -51,6 +51,8 @@ class TaskRecord:
         samples_sha256: digest over its samples.
         weight: in the suite's index; None = the suite has no weights, or a version before 0.2 wrote the record.
         epochs, max_output_tokens, max_output_tokens_reasoning: as the suite said; None likewise.
+        frames: which frames of its videos were shown: `count` or `every` and `at_most`, `longest_side` in pixels, and
+            `per_clip`, their mean number; None = it has no videos.
     """
 
     name: str
@@ -60,6 +62,7 @@ class TaskRecord:
     epochs: int | None = None
     max_output_tokens: int | None = None
     max_output_tokens_reasoning: int | None = None
+    frames: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,17 +16,20 @@ import orjson
 
 from harness.instants import parse_instant
 from harness.loaders.row_answers import BadRowError, is_missing, is_plain, options_of, references_of, shown
-from harness.messages import ContentPart, ImagePart
+from harness.messages import Clip, ContentPart, ImagePart
 from harness.scorers import SCORERS
 from harness.suites import prompts
 from harness.suites.sample import Sample
 from harness.suites.suite import DatasetRef, Task
 
 ReadImage = Callable[[object], ImagePart]
-ALWAYS_NEEDED = frozenset({"id", "question", "target", "choices"})
+ReadClip = Callable[[object, object, object], Clip]
+"""Of a video's file name, with the seconds at which the part to be shown begins and ends (or None)."""
+ALWAYS_NEEDED = frozenset({"id", "question", "target", "choices", "video"})
 TAKES_SEVERAL = frozenset({"text"})
 """Scorers that read `metadata["targets"]`: each of several right answers counts."""
-NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question"})
+VIDEO_FIELDS = frozenset({"video", "video_start", "video_end"})
+NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question"}) | VIDEO_FIELDS
 FILTER_TESTS = frozenset({"from", "to", "not", "missing"})
 
 
@@ -105,7 +108,9 @@ _NO_METADATA: Mapping[str, object] = {}
 """Shared by all samples that have none: a dictionary of their own would be a twentieth of what they take."""
 
 
-def build_sample(task: Task, row: Mapping[str, object], *, read_image: ReadImage) -> Sample:
+def build_sample(
+    task: Task, row: Mapping[str, object], *, read_image: ReadImage, read_clip: ReadClip | None = None
+) -> Sample:
     """Make one sample of one row.
 
     Raises:
@@ -127,7 +132,7 @@ def build_sample(task: Task, row: Mapping[str, object], *, read_image: ReadImage
     sample = Sample(
         task=task.name,
         sample_id=sample_id,
-        input=_input(task, fields, choices, read_image),
+        input=_shown(_input(task, fields, choices, read_image), fields, read_clip),
         target=target,
         system=task.system,
         choices=tuple(choices) if choices is not None else None,
@@ -233,6 +238,19 @@ def _input(
     return prompts.with_images(text, images) if images else text
 
 
+def _shown(
+    asked: str | tuple[ContentPart, ...], fields: Mapping[str, Any], read_clip: ReadClip | None
+) -> str | tuple[ContentPart, ...]:
+    """Put the clip of a row that has one before what is asked."""
+    if read_clip is None or "video" not in fields:
+        return asked
+    try:
+        clip = read_clip(*(fields.get(name) for name in ("video", "video_start", "video_end")))
+    except (OSError, ValueError) as error:
+        raise BadRowError([("video", str(error))]) from None
+    return (clip, asked) if isinstance(asked, str) else (clip, *asked)
+
+
 def _difficulty(dataset: DatasetRef, value: Any, sample_id: str) -> float:
     """Scale a stated difficulty to 0..1; without one, spread samples evenly by their id."""
     if value is not None and dataset.difficulty_range is not None:
@@ -249,7 +267,8 @@ def _sample_id(task: Task, fields: Mapping[str, object], choices: list[str] | No
     stated = fields.get("id")
     if stated is not None:
         return "-".join(map(str, stated)) if isinstance(stated, list | tuple) else str(stated)
-    asked = {name: _plain(fields[name]) for name in sorted(prompts.placeholders(task.prompt)) if name in fields}
+    named = prompts.placeholders(task.prompt) | VIDEO_FIELDS
+    asked = {name: _plain(fields[name]) for name in sorted(named) if name in fields}
     if choices is not None:
         asked["choices"] = choices
     return hashlib.sha256(canonical(asked).encode()).hexdigest()[:16]
@@ -277,9 +296,16 @@ def canonical(value: object) -> str:
 def _content_sha256(sample: Sample) -> str:
     """Digest of what was loaded; a run's plan has its own (`runner.plan.sample_sha256`)."""
     parts = [sample.input] if isinstance(sample.input, str) else sample.input
-    shown = [part if isinstance(part, str) else {"image": hashlib.sha256(part.data).hexdigest()} for part in parts]
+    shown = [part if isinstance(part, str) else _part_facts(part) for part in parts]
     facts = [sample.sample_id, shown, sample.system, sample.target, sample.choices, sample.metadata]
     return hashlib.sha256(canonical(facts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _part_facts(part: ImagePart | Clip) -> Mapping[str, str]:
+    """What stands for a part in that digest: videos are not read for it, their plan's digest has their bytes."""
+    if isinstance(part, Clip):
+        return {"video": part.described}
+    return {"image": hashlib.sha256(part.data).hexdigest()}
 
 
 def samples_sha256(samples: Sequence[Sample]) -> str:

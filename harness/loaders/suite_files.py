@@ -21,7 +21,7 @@ from harness.loaders.samples import FILTER_TESTS, canonical
 from harness.resources import shipped
 from harness.scorers import SCORERS
 from harness.suites import prompts
-from harness.suites.suite import DatasetRef, Member, ScorerRef, Suite, Task
+from harness.suites.suite import DatasetRef, Frames, Member, ScorerRef, Suite, Task
 from harness.typed_files import key_path, mistakes, parse_toml, refusal
 
 PROSE = ("title", "description", "citation")
@@ -60,8 +60,11 @@ def suite_file(name_or_path: str) -> Path:
     )
 
 
-def load_suite(name_or_path: str) -> Suite:
+def load_suite(name_or_path: str, *, frames: Frames | None = None) -> Suite:
     """Read, check and complete a suite; an index suite comes with its members' tasks, weighted.
+
+    Args:
+        frames: which frames of videos are shown, in place of what the suite says.
 
     Raises:
         InputError: the file is missing or wrong; every mistake is listed with its key path.
@@ -70,7 +73,24 @@ def load_suite(name_or_path: str) -> Suite:
     suite, findings = read_suite(path)
     if suite is None or findings:
         raise refusal("the suite file", findings, where=str(path))
-    return suite
+    return _with_frames(suite, frames)
+
+
+def _with_frames(suite: Suite, asked: Frames | None) -> Suite:
+    """Write into each task with videos which frames it shows, and into the suite's name, which tells rows apart."""
+    shown: dict[str, None] = {}
+    tasks = []
+    for task in suite.tasks:
+        own = task.dataset.shown_frames
+        if own is not None:
+            chosen = own if asked is None else asked.model_copy(update={"longest_side": own.longest_side})
+            shown[chosen.label] = None
+            task = task.model_copy(update={"dataset": task.dataset.model_copy(update={"frames": chosen})})
+        tasks.append(task)
+    if not shown:
+        return suite
+    framed = suite.model_copy(update={"tasks": tuple(tasks), "name": f"{suite.name}.{'-and-'.join(shown)}"})
+    return framed.model_copy(update={"sha256": suite_sha256(framed)})
 
 
 def read_suite(path: Path) -> tuple[Suite | None, list[Finding]]:

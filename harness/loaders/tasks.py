@@ -25,11 +25,17 @@ from harness.typed_files import MOST_SHOWN, refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Rows from somewhere: `(place, row number, row)`, the revision, and what must be said about it."""
+    """Rows from somewhere: `(place, row number, row)`, the revision, and what must be said about it.
+
+    Attributes:
+        folder: of the file that holds the rows.
+        given: folders that the user gave.
+    """
 
     rows: Iterable[tuple[str, int, Mapping[str, object] | UnreadableError]]
     revision: str
     folder: Path | None
+    given: Sequence[Path] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -85,17 +91,27 @@ def _read_samples(task: Task, source: _Rows) -> tuple[list[Sample], list[Finding
     def read_image(value: object) -> ImagePart:
         return local_files.image_part(value, source.folder)
 
+    read_clip = _clip_reader(task.dataset, source)
     for place, number, stored in source.rows:
         if isinstance(stored, UnreadableError):
             findings.append(Finding(where=f"{place} row {number}" if number else place, message=stored.message))
             continue
         try:
             rows = [row for row in shape(stored) if samples.passes(row, task.dataset.filters)]
-            loaded += [samples.build_sample(task, row, read_image=read_image) for row in rows]
+            loaded += [samples.build_sample(task, row, read_image=read_image, read_clip=read_clip) for row in rows]
         except BadRowError as error:
             where = f"{place} row {number} field"
             findings += [Finding(where=f"{where} {name!r}", message=message) for name, message in error.problems]
     return loaded, findings
+
+
+def _clip_reader(dataset: DatasetRef, source: _Rows) -> samples.ReadClip | None:
+    choice = dataset.shown_frames
+    if choice is None:
+        return None
+    from harness.loaders.video_files import VideoFolders
+
+    return VideoFolders(rows=source.folder, given=source.given, below=dataset.video_folder, choice=choice).clip
 
 
 def _count_warning(task: Task, count: int) -> tuple[str, ...]:
@@ -155,7 +171,7 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
     folders = _folders(suite_path, data_dir)
     if files := _local_files(dataset, folders):
         digest = local_files.files_sha256(files)
-        return _Rows(rows=_file_rows(files, dataset), revision=f"local:{digest}", folder=files[0].folder)
+        return _Rows(rows=_file_rows(files, dataset), revision=f"local:{digest}", folder=files[0].folder, given=folders)
     if dataset.source == "files":
         raise _missing_files(task, folders)
     looked_in = [f"{folder}/{place}" for folder in folders for place in dataset.local_places]
@@ -167,7 +183,7 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
 
     found = hub.read(dataset, looked_in=looked_in)
     rows = ((dataset.path, number, row) for number, row in found.rows)
-    return _Rows(rows=rows, revision=found.revision, folder=None, warnings=found.warnings)
+    return _Rows(rows=rows, revision=found.revision, folder=None, given=folders, warnings=found.warnings)
 
 
 def _file_rows(

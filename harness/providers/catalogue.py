@@ -23,6 +23,7 @@ from harness.providers.parameters import (
     map_openai,
     map_openrouter,
 )
+from harness.suites.image_tokens import ImageRule, anthropic_images, gemini_images, openai_images, simulated_images
 
 _CHAT = "openai.chat"
 
@@ -54,6 +55,8 @@ class ProviderEntry:
             recorded.
         polled: it takes a question, and is then asked for its answer.
         own_client: litellm asks it by a client that cannot be led through our transport.
+        images: its published rule for tokens of images; None = none is known.
+        names_makers: it serves models of others under `maker/model`, and images are counted as their makers count them.
         prices: none = nothing that it serves has a price of its own here.
     """
 
@@ -74,6 +77,8 @@ class ProviderEntry:
     renames: bool = False
     polled: bool = False
     own_client: bool = False
+    images: ImageRule | None = None
+    names_makers: bool = False
     prices: Literal["none"] | None = None
 
 
@@ -89,7 +94,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         keys=("OPENAI_COMPATIBLE_API_KEY",),
         prices="none",
     ),
-    SIMULATED: ProviderEntry(source="harness/simulation", adapter="simulated"),
+    SIMULATED: ProviderEntry(source="harness/simulation", adapter="simulated", images=simulated_images),
     "openai": ProviderEntry(
         source="https://platform.openai.com/docs/api-reference",
         base_url="https://api.openai.com/v1",
@@ -97,6 +102,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         settings=map_openai,
         serves_responses=True,
         batches="files",
+        images=openai_images,
     ),
     "anthropic": ProviderEntry(
         source="https://platform.claude.com/docs/en/api/errors",
@@ -105,6 +111,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         usage_kind="anthropic.messages",
         settings=map_anthropic,
         batches="messages",
+        images=anthropic_images,
         billed=frozenset({(None, ErrorClass.TIMEOUT)}),  # it charges when the client disconnects or times out
         free_failures=True,
     ),
@@ -117,6 +124,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         settings=map_google,
         settings_of_families=_CLAUDE,
         free_failures=True,
+        images=gemini_images,
     ),
     "xai": ProviderEntry(
         source="https://docs.x.ai/docs/api-reference",
@@ -152,6 +160,7 @@ PROVIDERS: Mapping[str, ProviderEntry] = {
         keys=("OPENROUTER_API_KEY",),
         usage_kind="openrouter.chat",
         settings=map_openrouter,
+        names_makers=True,
     ),
     "together": ProviderEntry(
         source="https://docs.together.ai/reference/chat-completions",

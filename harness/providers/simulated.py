@@ -9,7 +9,7 @@ import asyncio
 from typing import cast
 
 from harness.errors import Billed, ErrorClass, InputError, ProviderError
-from harness.messages import Message
+from harness.messages import Message, sent_parts
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request, Response
 from harness.providers.wire.called_tools import calls_in_message, chat_calls, chat_tools
@@ -152,7 +152,7 @@ def _prompt(messages: tuple[Message, ...]) -> Prompt:
             message.role,
             message.content
             if isinstance(message.content, str)
-            else [part if isinstance(part, str) else part.data for part in message.content],
+            else [part if isinstance(part, str) else part.data for part in sent_parts(message.content)],
         )
         for message in messages
     )

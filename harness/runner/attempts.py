@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from harness.errors import BudgetReached, ErrorClass, HarnessError, ProviderError
 from harness.ledger.records import AttemptStart, Transcript
+from harness.messages import shows_video, with_frames
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Provider, Request, Response
 from harness.runner.pricer import Pricer
@@ -99,7 +100,7 @@ class RequestSender:
     async def _attempt(self, question: Question, try_number: int, *, retry_of: int | None) -> Answer:
         """Make one attempt: reserve, write its row, wait for a place, send, settle."""
         try:
-            prepared = self.prepare(question, try_number)
+            prepared = await self._prepared(question, try_number)
         except Exception as error:
             raise await self.never_made(question, try_number, error) from error
         admitted = await self._admitted(question, prepared, try_number, retry_of)
@@ -110,6 +111,13 @@ class RequestSender:
             self._no_longer_open()
 
     # 1. its content, before anything is promised
+
+    async def _prepared(self, question: Question, try_number: int) -> Prepared:
+        """Prepare a question; frames of videos are decoded in a thread, while other requests go on."""
+        if not shows_video(question.messages):
+            return self.prepare(question, try_number)
+        messages = await asyncio.to_thread(with_frames, question.messages)
+        return self.prepare(dataclasses.replace(question, messages=messages), try_number)
 
     def prepare(self, question: Question, try_number: int = 1) -> Prepared:
         """Map a question to what would be sent; raises InputError for settings that the provider cannot take."""

@@ -17,7 +17,7 @@ from datetime import datetime
 
 import orjson
 
-from harness.messages import ImagePart
+from harness.messages import Clip, ImagePart
 from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.providers.endpoints import SIMULATED, Endpoints
@@ -25,6 +25,8 @@ from harness.runner.spec import RunSpec
 from harness.suites.sample import LoadedTask, Sample
 from harness.suites.suite import Suite, Task
 
+VIDEO = "video/"
+"""How the digest of frames of a video begins; those of images begin with their media type."""
 JUDGED = "judge"
 """The scorer that asks a model."""
 
@@ -111,9 +113,16 @@ class PreparedRun:
 def sample_sha256(sample: Sample) -> str:
     """Digest of what is shown to the model and of the reference answer."""
     parts = (sample.input,) if isinstance(sample.input, str) else sample.input
-    shown = [part if isinstance(part, str) else image_sha256(part) for part in parts]
+    shown = [part if isinstance(part, str) else part_sha256(part) for part in parts]
     body = orjson.dumps([sample.system, shown, sample.target])
     return hashlib.sha256(body).hexdigest()
+
+
+def part_sha256(part: ImagePart | Clip) -> str:
+    """Digest of an image, or of a video's file with the choice of its frames: their bytes differ between decoders."""
+    if isinstance(part, Clip):
+        return f"{VIDEO}frames={part.n_frames};sha256={part.sha256()}"
+    return image_sha256(part)
 
 
 def image_sha256(image: ImagePart) -> str:

@@ -6,7 +6,7 @@ Data flows `RunSpec` -> `PreparedRun`; nothing is sent and nothing is written he
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from harness.ledger.encoding import canonical_json
 from harness.ledger.records import CellRecord, MissingRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
 from harness.loaders.suite_files import load_suite, suite_file
 from harness.loaders.tasks import load_task
+from harness.loaders.video_files import frames_facts
+from harness.messages import Clip
 from harness.models import ModelSpec, parse_model
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.pricing.known_names import where_prices_go, why_no_price
 from harness.providers.endpoints import endpoints
 from harness.providers.settings import reasons
+from harness.runner.options.frame_options import frames_of
 from harness.runner.options.option_bounds import refuse_out_of_bounds, refuse_too_many
 from harness.runner.options.precision_options import refuse_contradictions
 from harness.runner.plan import (
@@ -36,7 +39,7 @@ from harness.runner.plan import (
 )
 from harness.runner.spec import RunSpec
 from harness.scorers.judge import JudgeOptions
-from harness.suites.sample import Sample
+from harness.suites.sample import LoadedTask, Sample
 from harness.version import __version__
 from harness.waves.design_record import DESIGN, RunDesign
 
@@ -48,7 +51,7 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
         InputError: a suite, a data set or an option is wrong; all findings at once.
     """
     _check_options(spec)
-    suites = load_suites(spec.suites, data_dir=spec.data_dir)
+    suites = load_suites(spec.suites, data_dir=spec.data_dir, frames=spec.frames)
     models = tuple(_model_plan(model, book, now) for model in spec.models)
     warnings = [warning for loaded in suites for task in loaded.tasks for warning in task.warnings]
     warnings += _price_warnings(models, book, now)
@@ -67,11 +70,17 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
     )
 
 
-def load_suites(names: Sequence[str], *, data_dir: Path | None) -> tuple[LoadedSuite, ...]:
-    """Load suites with all their samples."""
+def load_suites(names: Sequence[str], *, data_dir: Path | None, frames: str | None = None) -> tuple[LoadedSuite, ...]:
+    """Load suites with all their samples.
+
+    Args:
+        frames: which frames of videos are shown, as `RunSpec` keeps it; None = as the suites say.
+    """
+    suites = [load_suite(name, frames=frames_of(frames)) for name in names]
+    if frames is not None and all(task.dataset.shown_frames is None for suite in suites for task in suite.tasks):
+        raise InputError("no task shows a video", where=f"--frames {frames}", fix="leave --frames out")
     loaded = []
-    for name in names:
-        suite = load_suite(name)
+    for name, suite in zip(names, suites, strict=True):
         path = suite_file(name)
         tasks = tuple(load_task(task, suite_path=path, data_dir=data_dir) for task in suite.tasks)
         loaded.append(LoadedSuite(suite=suite, tasks=tasks))
@@ -165,12 +174,22 @@ def suite_record(loaded: LoadedSuite) -> SuiteRecord:
             epochs=task.task.epochs,
             max_output_tokens=task.task.max_output_tokens,
             max_output_tokens_reasoning=task.task.max_output_tokens_reasoning,
+            frames=_frames(task),
         )
         for task in loaded.tasks
     )
     suite = loaded.suite
     missing = tuple(MissingRecord(name=one.name, weight=one.weight, why=one.why) for one in suite.missing)
     return SuiteRecord(name=suite.name, version=suite.version, sha256=suite.sha256, tasks=tasks, missing=missing)
+
+
+def _frames(task: LoadedTask) -> Mapping[str, float] | None:
+    """The choice of frames of a task with videos, and how many frames that is a clip."""
+    choice = task.task.dataset.shown_frames
+    if choice is None:
+        return None
+    clips = [part for sample in task.samples if isinstance(sample.input, tuple) for part in sample.input]
+    return frames_facts(choice, [part for part in clips if isinstance(part, Clip)])
 
 
 def cell_records(run: PreparedRun) -> list[CellRecord]:

@@ -33,9 +33,10 @@ DECIDING = (
     "difference",
     "against",
     "bank",
+    "frames",
 )
 """Fields of `RunSpec` that decide what is asked: a resumed run must have the same."""
-_LATER = frozenset({"precision", "confidence", "difference", "against", "bank"})
+_LATER = frozenset({"precision", "confidence", "difference", "against", "bank", "frames"})
 """Those that older runs know nothing of: at their defaults they are left out of a plan's digest."""
 _LONGEST_RUN_ID = 200
 _RUN_ID = re.compile(rf"[!-~](?:[ -~]{{0,{_LONGEST_RUN_ID - 2}}}[!-~])?")
@@ -86,6 +87,7 @@ class RunSpec:
         batch_poll_s: longest wait between two looks at a batch.
         pilot: `200` samples of each model or `2%` of its answers are asked first, then the bill is forecast; None = all
             at once.
+        frames: of videos that are shown: `8`, or `every=2`; None = as the suites say.
         stream: ask for streamed answers; None = where long reasoning could outlast an idle connection.
         precision: half of the interval's width, as a share, at which a score is known well enough; None = ask all.
         confidence: level of that interval.
@@ -124,6 +126,7 @@ class RunSpec:
     against: ModelSpec | None = None
     bank: bool = True
     pilot: str | None = None
+    frames: str | None = None
 
     def to_json(self) -> JsonObject:
         """JSON values from which `from_json` builds the same spec."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from harness.replies.thinking import separate
 from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_target, score_choice
 from harness.scorers.grid import GridOptions, check_grid_target, score_grid
+from harness.scorers.instructions import InstructionOptions, check_instructions, score_instructions
 from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge
 from harness.scorers.math import MathOptions, score_math
 from harness.scorers.notation import LONGEST_REPLY
@@ -70,6 +71,9 @@ SCORERS: dict[str, Scorer] = {
     "text": Scorer(version=2, score=score_text, options=TextOptions, check_target=check_text_target),
     "math": Scorer(version=2, score=score_math, options=MathOptions, check_target=check_text_target),
     "grid_match": Scorer(version=2, score=score_grid, options=GridOptions, check_target=check_grid_target),
+    "instructions": Scorer(
+        version=1, score=score_instructions, options=InstructionOptions, check_target=check_instructions
+    ),
     "judge": Scorer(version=2, score=score_by_judge, options=JudgeOptions, check_target=check_text_target),
     "program": Scorer(version=2, score=score_program, options=ProgramOptions, check_target=check_program_target),
 }

@@ -103,6 +103,10 @@ class KeyEntry:
         program: a reference program, None when there is none (then no right answer can be written).
         entry_point: the function that tests call, None when not known.
         answerable: False when the same prompt has two different targets: then no answer is given at all.
+        lacks_frames: fewer frames of a video are shown than its item needs (`frames_needed` of its metadata): whoever
+            answers can only guess.
+        drawn_as: what draws depend on in place of the prompt's digest: however many frames of a video are shown, they
+            ask one question; None = the prompt's own digest.
     """
 
     task: str
@@ -115,6 +119,8 @@ class KeyEntry:
     program: str | None = None
     entry_point: str | None = None
     answerable: bool = True
+    lacks_frames: bool = False
+    drawn_as: str | None = None
 
     @property
     def can_be_right(self) -> bool:
@@ -135,8 +141,12 @@ class AnswerText:
         return "\n\n".join(part for part in (self.prose, self.final) if part)
 
 
-def entry_of(sample: Sample, scorer: str) -> KeyEntry:
-    """Read from a sample what is needed to answer it."""
+def entry_of(sample: Sample, scorer: str, *, n_frames: int | None = None) -> KeyEntry:
+    """Read from a sample what is needed to answer it.
+
+    Args:
+        n_frames: how many frames of its video are shown; None = it has none.
+    """
     style = _style_of(sample, scorer)
     prompt = sample.input if isinstance(sample.input, str) else "\n".join(p for p in sample.input if isinstance(p, str))
     program, entry_point = _program_of(sample, prompt) if style == "code" else (None, None)
@@ -150,7 +160,13 @@ def entry_of(sample: Sample, scorer: str) -> KeyEntry:
         difficulty=sample.difficulty,
         program=program,
         entry_point=entry_point,
+        lacks_frames=n_frames is not None and n_frames < int(sample.metadata.get("frames_needed") or 0),
+        drawn_as=None if n_frames is None else _drawn_as(sample, prompt),
     )
+
+
+def _drawn_as(sample: Sample, prompt: str) -> str:
+    return hashlib.sha256(f"{sample.task}/{sample.sample_id}/{prompt}".encode()).hexdigest()
 
 
 def write_answer(entry: KeyEntry, outcome: Outcome, dice: Dice) -> AnswerText:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.messages import ImagePart, Message, ToolSpec
+from harness.messages import ImagePart, Message, SentPart, ToolSpec, sent_parts
 from harness.simulation.simulated_models import (
-    IMAGE_TOKENS,
     AnswerKey,
     Prompt,
     SimulatedModel,
@@ -23,6 +22,7 @@ from harness.simulation.simulated_models import (
     text_tokens,
 )
 from harness.simulation.simulated_scripts import Script
+from harness.suites.image_tokens import SIMULATED_IMAGE
 
 CALL_TOKENS = 8
 """What a call takes beside its name and arguments; a tool that is offered takes as much."""
@@ -60,8 +60,7 @@ class Conversation:
     def question(self) -> Prompt:
         """The user message that a single request would be known by: the first."""
         user = next((one for one in self.messages if one.role == "user"), None)
-        content = user.content if user is not None else ""
-        parts = content if isinstance(content, str) else [p if isinstance(p, str) else p.data for p in content]
+        parts = [part if isinstance(part, str) else part.data for part in _parts(user)] if user else ""
         return Prompt(sha256=prompt_sha256(parts), tokens=self.prompt.tokens)
 
 
@@ -80,6 +79,7 @@ def conversation_of(
     request_id: str,
 ) -> Conversation:
     """Read a conversation and find out what it is about."""
+    messages = tuple(map(_as_sent, messages))
     turn, mark = _TURN.search(request_id), _MARK.search(request_id)
     begun = opening_length(messages)
     last_own = max((at for at, one in enumerate(messages) if at >= begun and one.role == "assistant"), default=None)
@@ -102,8 +102,7 @@ def opening_length(messages: Sequence[Message]) -> int:
 
 def message_tokens(message: Message) -> int:
     """Count a message's tokens, its calls included."""
-    content = (message.content,) if isinstance(message.content, str) else message.content
-    said = sum(IMAGE_TOKENS if isinstance(part, ImagePart) else text_tokens(part) for part in content)
+    said = sum(SIMULATED_IMAGE if isinstance(part, ImagePart) else text_tokens(part) for part in _parts(message))
     calls = sum(CALL_TOKENS + text_tokens(call.name) + text_tokens(call.arguments) for call in message.tool_calls)
     return 4 + said + calls
 
@@ -111,6 +110,15 @@ def message_tokens(message: Message) -> int:
 def tool_tokens(tool: ToolSpec) -> int:
     """Count the tokens of a tool that is offered."""
     return CALL_TOKENS + text_tokens(tool.name + tool.description + _schema(tool))
+
+
+def _parts(message: Message) -> Iterable[SentPart]:
+    return (message.content,) if isinstance(message.content, str) else sent_parts(message.content)
+
+
+def _as_sent(message: Message) -> Message:
+    """A message with its videos decoded, once."""
+    return message if isinstance(message.content, str) else replace(message, content=tuple(_parts(message)))
 
 
 def _schema(tool: ToolSpec) -> str:
@@ -124,6 +132,6 @@ def _sha256(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
     for message in messages:
         calls = [(call.call_id, call.name, call.arguments) for call in message.tool_calls]
         digest.update(json.dumps([message.role, message.tool_call_id, calls]).encode())
-        for part in (message.content,) if isinstance(message.content, str) else message.content:
+        for part in _parts(message):
             digest.update(part.data if isinstance(part, ImagePart) else part.encode(errors="surrogatepass"))
     return digest.hexdigest()

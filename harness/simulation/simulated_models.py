@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Literal, TypedDict
 
-from harness.messages import ToolCall
+from harness.messages import Clip, ToolCall, sent_parts
 from harness.simulation.simulated_answers import AnswerText, Dice, KeyEntry, Outcome, entry_of, write_answer
 from harness.simulation.simulated_judge import asks_for_verdict, write_verdict
 from harness.simulation.simulated_scripts import Script, Scripts, Words, script_of
+from harness.suites.image_tokens import SIMULATED_IMAGE
 from harness.suites.prompts import question_key
 from harness.suites.sample import Sample
 
@@ -32,7 +33,6 @@ REASONING_LOG_SD = 0.95
 """Standard deviation of the log of the reasoning length within one difficulty; about 1 over a mixed suite."""
 
 CHARACTERS_PER_TOKEN = 4
-IMAGE_TOKENS = 255
 CACHE_BLOCK_TOKENS = 64
 CACHE_FROM_TOKENS = 128
 
@@ -181,7 +181,7 @@ def prompt_of(messages: Iterable[tuple[str, str | Sequence[str | bytes]]]) -> Pr
             last_user = content
         tokens += 4
         for part in (content,) if isinstance(content, str) else content:
-            tokens += text_tokens(part) if isinstance(part, str) else IMAGE_TOKENS
+            tokens += text_tokens(part) if isinstance(part, str) else SIMULATED_IMAGE
     judged = last_user if isinstance(last_user, str) and asks_for_verdict(last_user) else None
     return Prompt(
         sha256=prompt_sha256(last_user), tokens=tokens, verdict=None if judged is None else write_verdict(judged)
@@ -212,8 +212,12 @@ class AnswerKey:
         entries: dict[str, KeyEntry] = {}
         scripts: list[tuple[Script, Sequence[Words]]] = []
         for sample, scorer in samples:
-            digest = prompt_sha256(_parts(sample))
-            entry = entry_of(sample, scorer)
+            try:
+                parts = _parts(sample)
+            except ValueError:  # a video that cannot be decoded: it cannot be asked either
+                continue
+            digest = prompt_sha256(parts)
+            entry = entry_of(sample, scorer, n_frames=_n_frames(sample, parts))
             if (script := script_of(sample, entry)) is not None:
                 scripts.append(script)
             known = entries.get(digest)
@@ -343,8 +347,10 @@ def answer(
         max_output_tokens: cap on reasoning and text together; None = the models' own cap.
         fault: `truncation` cuts the text short; other faults change nothing about what was used.
     """
-    dice = draw.dice(prompt, "answer")
     entry = key.find(prompt.sha256)
+    if entry is not None and entry.drawn_as is not None:
+        prompt = replace(prompt, sha256=entry.drawn_as)
+    dice = draw.dice(prompt, "answer")
     difficulty = item_difficulty(prompt, entry)
     outcome = draw_outcome(entry, draw, difficulty, dice)
     text = write_answer(entry or _UNKNOWN, outcome, dice)
@@ -378,7 +384,14 @@ _UNKNOWN = KeyEntry(task="", sample_id="", style="text", ask="answer", target=""
 def _parts(sample: Sample) -> str | Sequence[str | bytes]:
     if isinstance(sample.input, str):
         return sample.input
-    return [part if isinstance(part, str) else part.data for part in sample.input]
+    return [part if isinstance(part, str) else part.data for part in sent_parts(sample.input)]
+
+
+def _n_frames(sample: Sample, parts: str | Sequence[str | bytes]) -> int | None:
+    """How many pictures a sample with a video shows; None = it has no video."""
+    if isinstance(sample.input, str) or not any(isinstance(part, Clip) for part in sample.input):
+        return None
+    return sum(isinstance(part, bytes) for part in parts)
 
 
 def item_difficulty(prompt: Prompt, entry: KeyEntry | None) -> float:
@@ -394,7 +407,7 @@ def draw_outcome(entry: KeyEntry | None, draw: Draw, difficulty: float, dice: Di
     if entry is None or speech < 0.01:
         return "none"
     ability = draw.model.ability.get(draw.effort, draw.model.ability["medium"])
-    knows = 1 / (1 + math.exp(-6 * (ability - difficulty)))
+    knows = 0.0 if entry.lacks_frames else 1 / (1 + math.exp(-6 * (ability - difficulty)))
     guess = 1 / entry.n_choices if entry.style == "choice" else 0.0
     right = luck < knows + (1 - knows) * guess
     return "right" if right and entry.can_be_right else "wrong"

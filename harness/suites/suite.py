@@ -44,6 +44,9 @@ FIELDS: Mapping[str, str] = {
     "choices": "options: a list, a list written as text, {text, label}, {A = ...}, [{label, text}], or several columns",
     "target": "the reference answer, read as `target_form` says; several right answers as a list (scorer `text`)",
     "images": "image columns: file names, data URLs, bytes, or the hub's tables",
+    "video": "the file name of a video, whose frames are shown before the question (`[tasks.dataset.frames]`)",
+    "video_start": "seconds into that video at which the part to be shown begins",
+    "video_end": "seconds into it at which that part ends",
     "difficulty": "a number that `difficulty_range` scales to 0..1",
     "group": "samples that are drawn together",
     "depends_on": "ids of earlier samples whose answers fill the prompt",
@@ -52,12 +55,54 @@ FIELDS: Mapping[str, str] = {
     "tests": "the program that scorer `program` runs behind the reply's (`test_imports` before it)",
     "cases": "input and output pairs of scorer `program` (`public_cases`, `private_cases` as well)",
     "entry_point": "the function that scorer `program` tests",
+    "instructions": "kinds of instructions that scorer `instructions` verifies, a list",
+    "arguments": "what each of those instructions states, a table for each",
 }
 """Names on the left of `[tasks.dataset] fields` that the program reads."""
 
 Weight = Annotated[float, BeforeValidator(_weight), Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
 OutputCap = Annotated[int, Field(ge=1, le=MOST_OUTPUT_TOKENS)]
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
+
+
+MOST_SHOWN_FRAMES = 512
+
+
+class Frames(Strict):
+    """Which frames of a video a model is shown; the default is eight, evenly spaced.
+
+    Attributes:
+        count: so many: the part to be shown is cut into as many equal spans, and the frame on screen at the centre of
+            each is taken. A frame is never shown twice, so that a very short clip gives fewer.
+        every: instead, the first frame and every k-th after it.
+        at_most: with `every`: a clip that would give more is refused.
+        longest_side: pixels; larger frames are scaled down, smaller ones stay as they are.
+    """
+
+    count: Annotated[int, Field(ge=1, le=MOST_SHOWN_FRAMES)] | None = None
+    every: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    at_most: Annotated[int, Field(ge=1, le=MOST_SHOWN_FRAMES)] = 64
+    longest_side: Annotated[int, Field(ge=16, le=4096)] = 512
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Frames:
+        if self.count is not None and self.every is not None:
+            raise ValueError("`count` and `every` are two rules: keep one")
+        if self.count is None and self.every is None:
+            object.__setattr__(self, "count", 8)
+        return self
+
+    @property
+    def label(self) -> str:
+        """The rule in a word, as a suite's name carries it: `8-frames`, `every-2`."""
+        if self.every is not None:
+            return f"every-{self.every}"
+        return "1-frame" if self.count == 1 else f"{self.count}-frames"
+
+    @property
+    def most(self) -> int:
+        """Frames that a clip gives at most."""
+        return self.count if self.count is not None else self.at_most
 
 
 class DatasetRef(Strict):
@@ -85,6 +130,8 @@ class DatasetRef(Strict):
         difficulty_range: (easiest, hardest) value of the `difficulty` field.
         filters: column -> value, list of values, or a table with `from`, `to`, `not`, `missing`.
         expected_rows: rows after filtering; another count is a warning.
+        frames: which frames of the field `video` are shown.
+        video_folder: where the videos lie, below --data or the folder of the rows (`video/star`).
     """
 
     path: str
@@ -107,6 +154,8 @@ class DatasetRef(Strict):
     difficulty_range: tuple[float, float] | None = None
     filters: Mapping[str, Any] = Field(default_factory=dict)
     expected_rows: int | None = None
+    frames: Frames | None = None
+    video_folder: str = ""
     streaming: bool = False
     gated: bool = False
     access: str | None = Field(default=None, description="how to get access and where to put the files")
@@ -129,6 +178,11 @@ class DatasetRef(Strict):
                 "source = package needs `local`: the file inside the package, as `pip show --files` has it"
             )
         return self
+
+    @property
+    def shown_frames(self) -> Frames | None:
+        """The choice of frames; None for a data set without videos."""
+        return (self.frames or Frames()) if "video" in self.fields else None
 
     @property
     def local_places(self) -> tuple[str, ...]:

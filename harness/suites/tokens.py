@@ -10,13 +10,15 @@ import importlib.util
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.messages import Message, ToolSpec
-from harness.suites.prompts import images_of, text_of
+from harness.messages import Clip, ContentPart, ImagePart, Message, ToolSpec
+from harness.suites.image_sizes import image_size
+from harness.suites.image_tokens import CountImage, ImageTokens, count_unknown
+from harness.suites.prompts import text_of
 from harness.suites.sample import Sample
 
 if TYPE_CHECKING:
@@ -26,10 +28,6 @@ EstimateMethod = Literal["o200k", "characters/4"]
 CHARACTERS_PER_TOKEN = 4
 MESSAGE_OVERHEAD = 8
 """Tokens that chat formats put around a message; 3 to 8 in the published formats."""
-IMAGE_TOKENS = 1_100
-"""A typical full-size image: 765 to 1,105 tokens at high detail in OpenAI's tile rule, up to 1,600 at Anthropic."""
-IMAGE_TOKENS_UPPER = 50_000
-"""Small models multiply image tokens (gpt-4o-mini bills 2,833 + 5,667 a tile, 8 tiles at most)."""
 TOOLS_OVERHEAD_UPPER = 1_000
 """What providers put before the tools of a request: 313 to 804 tokens in Anthropic's table, less elsewhere."""
 _O200K_FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
@@ -105,22 +103,34 @@ def upper_bound_tokens(text: str) -> int:
 
 
 def estimate_samples(samples: Sequence[Sample], *, roughly: bool = False) -> TokenEstimate:
-    """Estimate the input tokens of samples: system message, prompt, images and message overhead.
+    """Estimate the input tokens of samples: system message, prompt, typical images and message overhead.
+
+    `image_tokens_of` counts the images as a model's provider does.
 
     Args:
         roughly: by characters, where time counts more than a tenth.
     """
     texts = [text_of(sample.input) + (sample.system or "") for sample in samples]
     counted = _by_characters(texts) if roughly else estimate(texts)
-    extra = [len(images_of(one.input)) * IMAGE_TOKENS + MESSAGE_OVERHEAD * (2 if one.system else 1) for one in samples]
+    extra = [image_tokens_of([one]) + MESSAGE_OVERHEAD * (2 if one.system else 1) for one in samples]
     tokens = tuple(count + more for count, more in zip(counted.tokens, extra, strict=True))
     return TokenEstimate(tokens=tokens, method=counted.method)
 
 
-def upper_bound_messages(messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> int:
-    """A number of input tokens of a conversation and its tools that no tokenizer exceeds, for reservations."""
+def upper_bound_messages(
+    messages: Sequence[Message],
+    tools: Sequence[ToolSpec] = (),
+    *,
+    count_image: CountImage = count_unknown,
+) -> int:
+    """A number of input tokens of a conversation and its tools that no tokenizer exceeds, for reservations.
+
+    Args:
+        count_image: the rule of who counts images.
+    """
     texts = sum(upper_bound_tokens(text_of(message.content)) for message in messages)
-    images = sum(len(images_of(message.content)) for message in messages)
+    shown = (message.content for message in messages if not isinstance(message.content, str))
+    images = sum(most for content in shown for _, most in _images(content, count_image))
     calls = [call for message in messages for call in message.tool_calls]
     said = sum(upper_bound_tokens(call.call_id + call.name + call.arguments) for call in calls)
     offered = sum(
@@ -131,4 +141,21 @@ def upper_bound_messages(messages: Sequence[Message], tools: Sequence[ToolSpec] 
     signed = sum(
         upper_bound_tokens(json.dumps(dict(part), default=str)) for message in messages for part in message.signed
     )
-    return texts + images * IMAGE_TOKENS_UPPER + said + offered + signed + markup
+    return texts + images + said + offered + signed + markup
+
+
+def image_tokens_of(samples: Sequence[Sample], count_image: CountImage = count_unknown) -> int:
+    """Estimate the tokens of all images and frames of samples, by the rule of who counts them."""
+    return sum(
+        count for one in samples if not isinstance(one.input, str) for count, _ in _images(one.input, count_image)
+    )
+
+
+def _images(content: Sequence[ContentPart], count_image: CountImage) -> Iterator[ImageTokens]:
+    """Tokens of each image of a message, and of the frames of each clip together."""
+    for part in content:
+        if isinstance(part, ImagePart):
+            yield count_image(image_size(part.data))
+        elif isinstance(part, Clip):
+            one = count_image(part.frame_size)
+            yield ImageTokens(one.estimate * part.n_frames, one.upper * part.most_frames)

@@ -13,6 +13,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.loaders import list_suites, load_suite, load_task, suite_file
+from harness.messages import ImagePart
 from harness.scorers import Score, score
 from harness.suites import LoadedTask
 from tests.support.shared_data import shared
@@ -328,7 +329,7 @@ def test_image_questions_carry_their_images_where_the_text_names_them() -> None:
     assert len(loaded.samples) == 3
     for sample in loaded.samples:
         assert not isinstance(sample.input, str)
-        images = [part for part in sample.input if not isinstance(part, str)]
+        images = [part for part in sample.input if isinstance(part, ImagePart)]
         assert [image.media_type for image in images] == ["image/png"]
         assert not any("<image 1>" in part for part in sample.input if isinstance(part, str))
         assert sample.choices is not None

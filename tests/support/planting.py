@@ -56,6 +56,7 @@ PLANTS = (
     Plant("harness/waves/states.py", "import harness.runner.plan", ONE_WAY),
     Plant("harness/view/page_addresses.py", "import harness.ledger.ledger", NO_IO),
     Plant("harness/view/page_values.py", "import jinja2", "templates are filled by renderers and the view"),
+    Plant("harness/scorers/text.py", "import nltk", "libraries of language have one door"),
     Plant("harness/rendering/html/vega_bundle.py", "import starlette", "only the view serves pages"),
     Plant("harness/reports/spend/report.py", "from sqlalchemy import text", SQL),
     Plant("harness/reports/spend/spend_tables.py", "import harness.ledger.writing.append", WRITERS),
@@ -68,6 +69,7 @@ PLANTS = (
     Plant("harness/usage/families/gemini.py", "import harness.usage.families.openai_family", FAMILIES),
     Plant("harness/scorers/grid.py", "import harness.scorers.text", "scorers do not know each other"),
     Plant("harness/runner/spec.py", "from harness import __version__", "nobody inside comes in by the front door"),
+    Plant("harness/loaders/samples.py", "def planted():\n    import av", "videos are decoded in one module"),
     Plant("harness/runner/plan.py", "import pandas", "data frames are made at the edge"),
 )
 """Each is a mistake that somebody could make on a busy day."""

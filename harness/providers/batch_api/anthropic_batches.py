@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from harness.errors import ErrorClass, ProviderError
-from harness.messages import ImagePart, Message
+from harness.messages import ImagePart, Message, sent_parts
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Request
 from harness.providers.batch_api import fields
@@ -157,7 +157,7 @@ class AnthropicBatches:
 def _anthropic_message(message: Message) -> dict[str, object]:
     if isinstance(message.content, str):
         return {"role": message.role, "content": message.content}
-    return {"role": message.role, "content": [_anthropic_part(part) for part in message.content]}
+    return {"role": message.role, "content": [_anthropic_part(part) for part in sent_parts(message.content)]}
 
 
 def _anthropic_part(part: str | ImagePart) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from harness.messages import ImagePart, Message
+from harness.messages import ImagePart, Message, sent_parts
 from harness.providers.wire.bodies import has_fraction, parse_tolerantly
 from harness.providers.wire.called_tools import chat_calls
 from harness.suites.prompts import text_of
@@ -20,7 +20,8 @@ from harness.suites.prompts import text_of
 
 def chat_message(message: Message) -> dict[str, object]:
     """Write a message in OpenAI's chat form; images become data URLs."""
-    content = message.content if isinstance(message.content, str) else [_chat_part(part) for part in message.content]
+    said = message.content
+    content = said if isinstance(said, str) else [_chat_part(part) for part in sent_parts(said)]
     if message.role == "tool":
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
     written: dict[str, object] = {"role": message.role, "content": content}
@@ -52,7 +53,9 @@ def responses_items(message: Message) -> list[dict[str, object]]:
         output = text_of(message.content)
         return [{"type": "function_call_output", "call_id": message.tool_call_id, "output": output}]
     content = (
-        message.content if isinstance(message.content, str) else [_responses_part(part) for part in message.content]
+        message.content
+        if isinstance(message.content, str)
+        else [_responses_part(part) for part in sent_parts(message.content)]
     )
     said: list[dict[str, object]] = [{"role": message.role, "content": content}] if content else []
     calls: list[dict[str, object]] = [

@@ -18,12 +18,13 @@ from harness.loaders.suite_files import load_suite, suite_file
 from harness.loaders.tasks import load_task, local_bytes
 from harness.loaders.unpacking import UnreadableError
 from harness.messages import ImagePart
-from harness.runner.plan import image_sha256
+from harness.runner.plan import VIDEO, image_sha256
 from harness.suites.suite import Task
 
 MOST_DATA_BYTES = 200_000_000
 """Of a task's files: larger ones are not read for a page."""
 MOST_IMAGE_BYTES = 5_000_000
+FRAMES = "frames of a video, which are decoded only when they are sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +42,18 @@ class PromptImage:
 
 def prompt_images(run: RunRecord, planned: PlannedRecord, digests: Iterable[str]) -> dict[str, PromptImage]:
     """Find images of a question by their digests, where the suite's data are on this machine."""
-    wanted = list(digests)
+    asked = list(digests)
+    videos = {digest: _shown(None, FRAMES) for digest in asked if digest.startswith(VIDEO)}
+    wanted = [digest for digest in asked if digest not in videos]
     if not wanted:
-        return {}
+        return videos
     try:
         found, why = _images_of_task(run, planned), "the suite's data hold no such image now"
     except HarnessError as error:
         found, why = {}, error.message
     except (OSError, UnreadableError):
         found, why = {}, "the suite's data cannot be read"
-    return {digest: _shown(found.get(digest), why) for digest in wanted}
+    return videos | {digest: _shown(found.get(digest), why) for digest in wanted}
 
 
 def _shown(image: ImagePart | None, why: str) -> PromptImage:

@@ -19,11 +19,13 @@ from harness.costs.worst_case import worst_case_usd
 from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
+from harness.providers.image_counts import image_count
 from harness.runner.forecast.output_forecast import History, OutputForecast, TaskToAsk, forecast_output
 from harness.runner.forecast.references import reference_lengths
 from harness.runner.plan import ModelPlan, PlannedItem, PreparedRun
 from harness.runner.requests.item_questions import item_messages, output_cap
-from harness.suites.tokens import TokenEstimate, estimate_samples, upper_bound_messages
+from harness.suites.image_tokens import CountImage
+from harness.suites.tokens import TokenEstimate, estimate_samples, image_tokens_of, upper_bound_messages
 from harness.usage import Usage
 
 _MICRO_USD = Decimal("0.000001")
@@ -137,19 +139,28 @@ class Estimator:
         is_known = any((model.spec.provider, model.spec.model) in own for model in self._run.models)
         return estimate_samples([item.sample for item in items], roughly=self._at_once and not is_known)
 
+    def input_tokens(self, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan) -> int:
+        """Estimated input of items whose texts were counted: their images by the rule of the model's provider."""
+        samples = [item.sample for item in items]
+        own = image_tokens_of(samples, image_count(model.spec))
+        return tokens.total + own - image_tokens_of(samples)
+
     def estimate(
         self, suite: str, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
     ) -> CostEstimate:
         """Estimate one suite on one model."""
         caps = [self.cap(item, model) for item in items]
         output = forecast_output(_tasks(items, caps), model, self._history.get(suite, History()), self._references)
-        usd = partial(self.usd, model, tokens.total)
-        bound = None if self._at_once else _bound(items, caps, self._book, self._served(model))
+        input_tokens = self.input_tokens(items, tokens, model)
+        usd = partial(self.usd, model, input_tokens)
+        bound = None
+        if not self._at_once:
+            bound = _bound(items, caps, self._book, self._served(model), image_count(model.spec))
         return CostEstimate(
             suite=suite,
             model=model,
             n_requests=len(items),
-            input_tokens=tokens.total,
+            input_tokens=input_tokens,
             is_rough=tokens.method != "o200k",
             output=output,
             input_usd=usd(0),
@@ -195,12 +206,18 @@ def _lower(ceiling: Decimal | None, bound: Decimal | None) -> Decimal | None:
     return ceiling if ceiling is None or bound is None else min(ceiling, bound)
 
 
-def _bound(items: Sequence[PlannedItem], caps: Sequence[int | None], book: PriceBook, served: Served) -> Decimal | None:
+def _bound(
+    items: Sequence[PlannedItem],
+    caps: Sequence[int | None],
+    book: PriceBook,
+    served: Served,
+    count_image: CountImage,
+) -> Decimal | None:
     total = Decimal(0)
     for item, cap in zip(items, caps, strict=True):
         worst = None
         if cap is not None:
-            input_tokens = upper_bound_messages(item_messages(item))
+            input_tokens = upper_bound_messages(item_messages(item), count_image=count_image)
             worst = worst_case_usd(book, served, input_tokens=input_tokens, max_output_tokens=cap)
         if worst is None:
             return None

@@ -66,9 +66,10 @@ def answer_prices(
     found = {}
     for (suite, task), items in planned.items():
         prompts = items[:_TYPICAL_PROMPTS]
-        input_tokens = round(estimator.tokens(prompts).total / len(prompts))
-        for one in estimates:
-            if one.suite == suite and (price := _price(one, items[0], input_tokens, estimator)) is not None:
+        tokens = estimator.tokens(prompts)
+        for one in (each for each in estimates if each.suite == suite):
+            input_tokens = round(estimator.input_tokens(prompts, tokens, one.model) / len(prompts))
+            if (price := _price(one, items[0], input_tokens, estimator)) is not None:
                 found[one.model.spec, suite, task] = price
     return found
 

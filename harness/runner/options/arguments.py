@@ -20,6 +20,7 @@ from harness.money import parse_usd
 from harness.pricing.model_names import read_model
 from harness.runner.failed_samples import parse_max_failed
 from harness.runner.forecast.pilot_size import parse_pilot
+from harness.runner.options.frame_options import parse_frames
 from harness.runner.options.precision_options import parse_confidence, parse_points
 from harness.runner.spec import BudgetMode, RunSpec
 
@@ -224,6 +225,10 @@ def _pilot(given: object, name: str) -> str:
     return parse_pilot(given if isinstance(given, str) else str(_whole()(given, name)), where=name)
 
 
+def _frames(given: object, name: str) -> str:
+    return parse_frames(given if isinstance(given, str) else str(_whole()(given, name)), where=name)
+
+
 _READERS: Mapping[str, Callable[[object, str], object]] = {
     "epochs": _optional(_whole()),
     "limit": _optional(_whole()),
@@ -249,6 +254,7 @@ _READERS: Mapping[str, Callable[[object, str], object]] = {
     "batch_poll_s": _number(0.01),
     "stream": _optional(_yes_or_no),
     "pilot": _optional(_pilot),
+    "frames": _optional(_frames),
     "precision": _optional(_points),
     "confidence": _confidence,
     "difference": _optional(_points),

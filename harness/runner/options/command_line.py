@@ -68,6 +68,7 @@ OPTIONS = (
     Option(field="difference", flag="--difference", written=points_word),
     Option(field="against", flag="--against"),
     Option(field="bank", flag="--bank", off="--no-bank"),
+    Option(field="frames", flag="--frames"),
     Option(field="data_dir", flag="--data"),
     Option(field="base_url", flag="--base-url"),
     Option(field="budget_usd", flag="--budget-usd"),

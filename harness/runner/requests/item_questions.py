@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from harness.declared import Json, JsonObject, request_value
 from harness.ledger.records import Purpose
-from harness.messages import ImagePart, Message, ToolCall, ToolSpec
-from harness.runner.plan import ModelPlan, PlannedItem, image_sha256
+from harness.messages import Message, ToolCall, ToolSpec
+from harness.providers.image_counts import image_count
+from harness.runner.plan import ModelPlan, PlannedItem, part_sha256
 from harness.runner.spec import RunSpec
 from harness.suites.sample import sample_mark
 from harness.suites.tokens import upper_bound_messages
@@ -57,7 +58,7 @@ def question_for(
         cell_id=cell_id,
         planned_id=planned_id,
         messages=messages,
-        input_tokens_bound=upper_bound_messages(messages),
+        input_tokens_bound=upper_bound_messages(messages, count_image=image_count(model.spec)),
         max_output_tokens=output_cap(item, model, options.max_output_tokens),
         temperature=options.temperature,
         service_tier=options.service_tier,
@@ -89,7 +90,7 @@ def output_cap(item: PlannedItem, model: ModelPlan, override: int | None) -> int
 
 
 def messages_json(messages: tuple[Message, ...]) -> list[JsonObject]:
-    """Write a conversation as the ledger keeps it: images by digest."""
+    """Write a conversation as the ledger keeps it: images, and videos with the choice of their frames, by digest."""
     return [_message_json(message) for message in messages]
 
 
@@ -110,4 +111,4 @@ def _message_json(message: Message) -> JsonObject:
 def _content_json(message: Message) -> Json:
     if isinstance(message.content, str):
         return message.content
-    return [{"image": image_sha256(part)} if isinstance(part, ImagePart) else part for part in message.content]
+    return [part if isinstance(part, str) else {"image": part_sha256(part)} for part in message.content]

@@ -161,7 +161,11 @@ class _Present:
     suite: Suite
     task: Task
     sample: Sample
-    sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """What identifies the sample; only that of what was asked is needed, as videos are read for it."""
+        return sample_sha256(self.sample)
 
 
 _Key = tuple[str, str, str]
@@ -170,14 +174,14 @@ _Key = tuple[str, str, str]
 def _present_samples(run: RunRecord, spec: RunSpec, notice: Callable[[str], None]) -> Mapping[_Key, _Present]:
     found: dict[_Key, _Present] = {}
     digests = {suite.name: suite.sha256 for suite in run.suites}
-    for loaded in load_suites(spec.suites, data_dir=spec.data_dir):
+    for loaded in load_suites(spec.suites, data_dir=spec.data_dir, frames=spec.frames):
         suite = loaded.suite
         if suite.sha256 != digests.get(suite.name, suite.sha256):
             notice(f"suite {suite.name} has changed since run {run.run_id}; its present scorers are used")
         for task in loaded.tasks:
             for sample in task.samples:
                 found[suite.name, task.task.name, sample.sample_id] = _Present(
-                    suite=suite, task=task.task, sample=sample, sha256=sample_sha256(sample)
+                    suite=suite, task=task.task, sample=sample
                 )
     return found
 

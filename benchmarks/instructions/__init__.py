@@ -1,0 +1,1 @@
+"""Verdicts of the scorer `instructions` beside those of the published checker."""
