@@ -91,7 +91,7 @@ async def _serve(server: SimulationServer, host: str, port: int) -> None:
 
 
 def _answer_key(suites: list[str], data: Path | None, frames: Sequence[str | None]) -> AnswerKey:
-    from harness.loaders.suite_files import load_suite, suite_file
+    from harness.loaders.suite_files import framed, load_suite, suite_file
     from harness.loaders.tasks import load_task
     from harness.runner.options.frame_options import frames_of, parse_frames
     from harness.simulation.simulated_models import AnswerKey
@@ -101,7 +101,7 @@ def _answer_key(suites: list[str], data: Path | None, frames: Sequence[str | Non
         (task, suite_file(name))
         for name in suites
         for choice in choices
-        for task in load_suite(name, frames=choice).tasks
+        for task in framed(load_suite(name), choice).tasks
     ]
     return AnswerKey.from_samples(
         (sample, task.scorer.name)

@@ -60,11 +60,8 @@ def suite_file(name_or_path: str) -> Path:
     )
 
 
-def load_suite(name_or_path: str, *, frames: Frames | None = None) -> Suite:
+def load_suite(name_or_path: str) -> Suite:
     """Read, check and complete a suite; an index suite comes with its members' tasks, weighted.
-
-    Args:
-        frames: which frames of videos are shown, in place of what the suite says.
 
     Raises:
         InputError: the file is missing or wrong; every mistake is listed with its key path.
@@ -73,11 +70,16 @@ def load_suite(name_or_path: str, *, frames: Frames | None = None) -> Suite:
     suite, findings = read_suite(path)
     if suite is None or findings:
         raise refusal("the suite file", findings, where=str(path))
-    return _with_frames(suite, frames)
+    return suite
 
 
-def _with_frames(suite: Suite, asked: Frames | None) -> Suite:
-    """Write into each task with videos which frames it shows, and into the suite's name, which tells rows apart."""
+def framed(suite: Suite, asked: Frames | None) -> Suite:
+    """Write into each task with videos which frames it shows, and into the suite's name, which tells rows apart.
+
+    Args:
+        suite: as its file says; one without videos is returned as it is.
+        asked: the frames of every task, in place of what the suite says; the longest side stays the suite's.
+    """
     shown: dict[str, None] = {}
     tasks = []
     for task in suite.tasks:

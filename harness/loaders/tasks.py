@@ -111,7 +111,7 @@ def _clip_reader(dataset: DatasetRef, source: _Rows) -> samples.ReadClip | None:
         return None
     from harness.loaders.video_files import VideoFolders
 
-    return VideoFolders(rows=source.folder, given=source.given, below=dataset.video_folder, choice=choice).clip
+    return VideoFolders(rows=source.folder, given=source.given, below=dataset.video_folders, choice=choice).clip
 
 
 def _count_warning(task: Task, count: int) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ how large a picture is, how many pictures are decoded and for how long; nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,6 +36,9 @@ MOST_DECODED = 200_000
 MOST_DECODING_S = 300.0
 LONGEST_STEP_S = 10.0
 """Seconds that are decoded through, rather than jumped over, to the next frame wanted."""
+FOLDER_RATE = 3
+"""Pictures a second of a video that is a folder of pictures: TVQA's, which MVBench asks about."""
+_PICTURE = re.compile(r"[0-9]{1,9}\.(?:jpe?g|png)")
 JPEG_QUANTISER = 3
 """Of libavcodec's scale from 2 (best) to 31."""
 
@@ -136,14 +140,34 @@ def _av() -> ModuleType:
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and its first video stream; whatever the library says of a damaged file becomes a ValueError."""
     av = _av()
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    name, kind, options = _numbered(path) if path.is_dir() else (f"file:{path}", None, {"format_whitelist": FORMATS})
+    options["protocol_whitelist"] = "file"
     try:
-        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+        with av.open(name, format=kind, options=options, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise ValueError("holds no video")
             yield container, container.streams.video[0]
     except av.FFmpegError as error:
         raise ValueError(f"cannot be read as a video: {error.strerror}") from None
+
+
+def files_of(path: Path) -> Sequence[Path]:
+    """The file of a video, or the pictures of one that is a folder, in order."""
+    if not path.is_dir():
+        return (path,)
+    pictures = sorted(each for each in path.iterdir() if _PICTURE.fullmatch(each.name))
+    numbers = [int(each.stem) for each in pictures]
+    alike = {(len(each.stem), each.suffix) for each in pictures}
+    if len(alike) != 1 or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise ValueError("is a folder, but not of pictures of one kind that are numbered without a gap (00001.jpg)")
+    return pictures
+
+
+def _numbered(folder: Path) -> tuple[str, str, dict[str, str]]:
+    """How the library is to open a folder of pictures: the pattern of their names, the format, its options."""
+    first = files_of(folder)[0]
+    pattern = f"{folder}/".replace("%", "%%") + f"%0{len(first.stem)}d{first.suffix}"
+    return pattern, "image2", {"framerate": f"{FOLDER_RATE}", "start_number": f"{int(first.stem)}"}
 
 
 def _facts(container: InputContainer, stream: VideoStream) -> VideoFacts:

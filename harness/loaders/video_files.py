@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from harness.loaders.local_files import LFS_POINTER
-from harness.loaders.video_decoding import Stretch, decoded_frames, looked_at, too_many
+from harness.loaders.video_decoding import Stretch, decoded_frames, files_of, looked_at, too_many
 from harness.messages import Clip, ImagePart
 from harness.suites.suite import Frames
 
@@ -31,9 +31,11 @@ class _VideoFile:
 
     def sha256(self) -> str:
         """Digest of the file's bytes and of what is shown of them; equal on every machine."""
-        stat = self.path.stat()
-        content = _content_sha256(self.path, stat.st_size, stat.st_mtime_ns)
-        return hashlib.sha256(f"{content}\n{self.shown}".encode()).hexdigest()
+        digest = hashlib.sha256(self.shown.encode())
+        for file in files_of(self.path):
+            stat = file.stat()
+            digest.update(_content_sha256(file, stat.st_size, stat.st_mtime_ns).encode())
+        return digest.hexdigest()
 
     @property
     def shown(self) -> str:
@@ -61,12 +63,12 @@ class VideoFolders:
     Attributes:
         rows: the folder of the file that names them; None = there is none, and so no video.
         given: folders that the user gave: nothing outside of them is read.
-        below: folder of the videos inside any of those.
+        below: folders of the videos inside any of those.
     """
 
     rows: Path | None
     given: Sequence[Path]
-    below: str
+    below: Sequence[str]
     choice: Frames
 
     def clip(self, name: object, start: object, end: object) -> Clip:
@@ -77,8 +79,8 @@ class VideoFolders:
             OSError: it cannot be read.
             InputError: the library that decodes videos is not installed.
         """
-        path = self._found(name)
         try:
+            path = self._found(name)
             facts = looked_at(path)
             stretch = Stretch(start_s=_seconds(start) or 0.0, end_s=_seconds(end))
             n_frames = _expected(self.choice, facts.n_frames_in(stretch.within(facts.duration_s)))
@@ -87,7 +89,7 @@ class VideoFolders:
         file = _VideoFile(path=path, stretch=stretch, choice=self.choice)
         return Clip(
             name=str(name),
-            described=f"{name}, {path.stat().st_size} bytes, {file.shown}",
+            described=f"{name}, {sum(each.stat().st_size for each in files_of(path))} bytes, {file.shown}",
             n_frames=n_frames,
             most_frames=self.choice.most,
             frame_size=facts.size_within(self.choice.longest_side),
@@ -99,13 +101,19 @@ class VideoFolders:
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"not the name of a video: {name!r:.80}")
         allowed = [folder.resolve() for folder in self.given]
-        for folder in dict.fromkeys(folder for folder in (self.rows, *self.given) if folder is not None):
+        for folder in self._places():
+            path = folder / name
+            if path.exists() and any(path.resolve().is_relative_to(each) for each in allowed):
+                return path if path.is_dir() else _no_pointer(path)
+        looked = ", ".join(str(folder) for folder in self.given) or "no folder: --data was not given"
+        below = " or ".join(repr(each) for each in self.below if each)
+        raise ValueError(f"it is not there (looked in {looked}{', below ' + below if below else ''})")
+
+    def _places(self) -> Iterator[Path]:
+        around = () if self.rows is None else (self.rows, self.rows.parent)
+        for folder in dict.fromkeys((*around, *self.given)):
             for beside in BESIDE:
-                path = folder / beside / self.below / name
-                if path.is_file() and any(path.resolve().is_relative_to(each) for each in allowed):
-                    return _no_pointer(path)
-        looked = ", ".join(str(folder / self.below) for folder in self.given) or "no folder: --data was not given"
-        raise ValueError(f"video {name!r} is not there (looked in {looked}, and in 'videos' and 'video' of it)")
+                yield from (folder / beside / below for below in self.below)
 
 
 def _no_pointer(path: Path) -> Path:

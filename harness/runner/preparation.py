@@ -14,7 +14,7 @@ from harness.errors import InputError
 from harness.instants import to_us
 from harness.ledger.encoding import canonical_json
 from harness.ledger.records import CellRecord, MissingRecord, PlannedRecord, RunRecord, SuiteRecord, TaskRecord
-from harness.loaders.suite_files import load_suite, suite_file
+from harness.loaders.suite_files import framed, load_suite, suite_file
 from harness.loaders.tasks import load_task
 from harness.loaders.video_files import frames_facts
 from harness.messages import Clip
@@ -76,7 +76,7 @@ def load_suites(names: Sequence[str], *, data_dir: Path | None, frames: str | No
     Args:
         frames: which frames of videos are shown, as `RunSpec` keeps it; None = as the suites say.
     """
-    suites = [load_suite(name, frames=frames_of(frames)) for name in names]
+    suites = [framed(load_suite(name), frames_of(frames)) for name in names]
     if frames is not None and all(task.dataset.shown_frames is None for suite in suites for task in suite.tasks):
         raise InputError("no task shows a video", where=f"--frames {frames}", fix="leave --frames out")
     loaded = []

@@ -44,7 +44,8 @@ FIELDS: Mapping[str, str] = {
     "choices": "options: a list, a list written as text, {text, label}, {A = ...}, [{label, text}], or several columns",
     "target": "the reference answer, read as `target_form` says; several right answers as a list (scorer `text`)",
     "images": "image columns: file names, data URLs, bytes, or the hub's tables",
-    "video": "the file name of a video, whose frames are shown before the question (`[tasks.dataset.frames]`)",
+    "video": "the file name of a video, whose frames are shown before the question (`[tasks.dataset.frames]`); or that "
+    "of a folder with its frames as numbered pictures, three a second",
     "video_start": "seconds into that video at which the part to be shown begins",
     "video_end": "seconds into it at which that part ends",
     "difficulty": "a number that `difficulty_range` scales to 0..1",
@@ -131,7 +132,8 @@ class DatasetRef(Strict):
         filters: column -> value, list of values, or a table with `from`, `to`, `not`, `missing`.
         expected_rows: rows after filtering; another count is a warning.
         frames: which frames of the field `video` are shown.
-        video_folder: where the videos lie, below --data or the folder of the rows (`video/star`).
+        video_folder: where the videos lie, below --data, or the folder of the rows or the one around it (`videos` and
+            `video` are looked into by themselves); several are tried in order.
     """
 
     path: str
@@ -155,7 +157,7 @@ class DatasetRef(Strict):
     filters: Mapping[str, Any] = Field(default_factory=dict)
     expected_rows: int | None = None
     frames: Frames | None = None
-    video_folder: str = ""
+    video_folder: str | tuple[str, ...] = ""
     streaming: bool = False
     gated: bool = False
     access: str | None = Field(default=None, description="how to get access and where to put the files")
@@ -183,6 +185,11 @@ class DatasetRef(Strict):
     def shown_frames(self) -> Frames | None:
         """The choice of frames; None for a data set without videos."""
         return (self.frames or Frames()) if "video" in self.fields else None
+
+    @property
+    def video_folders(self) -> tuple[str, ...]:
+        """The folders in which videos are looked for, in order."""
+        return (self.video_folder,) if isinstance(self.video_folder, str) else self.video_folder
 
     @property
     def local_places(self) -> tuple[str, ...]:

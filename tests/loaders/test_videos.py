@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.generated_clips import COLOURS, SUITE, write_clip, write_clips
 from harness.errors import InputError
-from harness.loaders.suite_files import load_suite
+from harness.loaders.suite_files import framed, load_suite
 from harness.loaders.tasks import load_task
 from harness.messages import Clip, ImagePart
 from harness.runner.plan import sample_sha256
@@ -24,7 +24,7 @@ from harness.suites.suite import Frames
 
 
 def load(suite: Path, frames: Frames | None = None) -> LoadedTask:
-    return load_task(load_suite(str(suite), frames=frames).tasks[0], suite_path=suite)
+    return load_task(framed(load_suite(str(suite)), frames).tasks[0], suite_path=suite)
 
 
 def clip_of(sample: Sample) -> Clip:
@@ -165,6 +165,26 @@ def test_frames_are_scaled_down_and_never_up(folder: Path, rows: Callable[..., P
     assert [image_size(part.data) for part in clip_of(small).frames()] == [(32, 48)] * 2
 
 
+def test_a_folder_of_numbered_pictures_is_a_video(folder: Path, rows: Callable[..., Path]) -> None:
+    counting_clip(folder / "videos" / "count.mp4", 12)
+    suite = rows({"video": "count.mp4"})
+    (whole,) = load(suite, Frames(every=1)).samples
+    pictures = folder / "videos" / "100% of it"
+    pictures.mkdir()
+    for number, part in enumerate(clip_of(whole).frames(), start=7):
+        (pictures / f"{number:05}.jpg").write_bytes(part.data)
+    suite = rows({"video": "100% of it", "start": 1}, suite=STRETCHES)
+    (sample,) = load(suite, Frames(count=3)).samples
+    assert numbers(clip_of(sample).frames()) == [4, 7, 10]
+    digest = sample_sha256(sample)
+    (pictures / "00018.jpg").write_bytes((pictures / "00017.jpg").read_bytes())
+    assert sample_sha256(load(suite, Frames(count=3)).samples[0]) != digest
+    (pictures / "00010.jpg").unlink()
+    with pytest.raises(InputError) as refused:
+        load(suite)
+    assert "numbered without a gap" in refused.value.findings[0].message
+
+
 def test_samples_hold_no_pictures(tmp_path: Path) -> None:
     suite = write_clips(tmp_path, 2)
     for sample in load(suite).samples:
@@ -191,11 +211,13 @@ def test_digests_follow_the_file_and_the_choice_and_not_its_place(tmp_path: Path
 
 def test_a_choice_of_frames_is_part_of_the_suites_name(tmp_path: Path) -> None:
     suite = write_clips(tmp_path, 1)
-    assert load_suite(str(suite)).name == "clips.8-frames"
-    assert load_suite(str(suite), frames=Frames(count=32)).name == "clips.32-frames"
-    assert load_suite(str(suite), frames=Frames(every=2)).name == "clips.every-2"
-    stated = load_suite(str(suite), frames=Frames(count=8))
-    assert stated.sha256 == load_suite(str(suite)).sha256, "the suite's own choice, stated, is the same measurement"
+    assert framed(load_suite(str(suite)), None).name == "clips.8-frames"
+    assert framed(load_suite(str(suite)), Frames(count=32)).name == "clips.32-frames"
+    assert framed(load_suite(str(suite)), Frames(every=2)).name == "clips.every-2"
+    stated = framed(load_suite(str(suite)), Frames(count=8))
+    assert stated.sha256 == framed(load_suite(str(suite)), None).sha256, (
+        "the suite's own choice, stated, is the same measurement"
+    )
 
 
 def damaged(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from benchmarks.generated_clips import write_clips
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import attempt_rows
-from harness.loaders.suite_files import load_suite
+from harness.loaders.suite_files import framed, load_suite
 from harness.loaders.tasks import load_task
 from harness.messages import Clip
 from harness.pricing.price_files import load_price_book
@@ -28,7 +28,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def clips(suite: str, frames: Frames) -> dict[str, Clip]:
-    loaded = load_task(load_suite(suite, frames=frames).tasks[0], suite_path=Path(suite))
+    loaded = load_task(framed(load_suite(suite), frames).tasks[0], suite_path=Path(suite))
     return {str(sample.input[1]): sample.input[0] for sample in loaded.samples if isinstance(sample.input[0], Clip)}
 
 
