@@ -138,6 +138,24 @@ def test_a_limit_without_a_score_is_told_by_its_reason(tmp_path: Path) -> None:
         assert _figures(ledger)["limits"] == {"not stated": 1, "usd": 1}
 
 
+def test_a_sample_whose_later_turn_failed_is_not_under_way(tmp_path: Path) -> None:
+    lost = Conversation(spoken=(ASKS, Spoken(by="user_simulator", status="failed", usage=NOT_BILLED)), score=None)
+    under_way = Conversation(spoken=(ASKS, Spoken(status=None)), score=None)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(add_conversations(ledger, "run-t", {MODEL: {("a", 0): lost, ("b", 0): under_way}}))
+        (row,) = _report(ledger).rows
+    assert row.facts.n_unscored == {"failed": 1, "pending": 1}
+
+
+def test_a_limit_before_the_first_answer_is_counted(tmp_path: Path) -> None:
+    """The dollars of one sample did not suffice for its first request: its score stands at one that never left."""
+    stopped = Conversation(spoken=(Spoken(status="cancelled", usage=NOT_BILLED),), score=0.0, rule="limit:usd")
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(add_conversations(ledger, "run-t", {MODEL: {("a", 0): stopped}}))
+        found = _figures(ledger)
+    assert (found["limits"], found["turns_per_task"], found["wall_seconds_per_task"]) == ({"usd": 1}, 0.0, None)
+
+
 def test_repeats_and_runs_add_up(ledger: Ledger) -> None:
     asyncio.run(add_conversations(ledger, "run-u", {MODEL: {("a", 0): SOLVED, ("a", 1): AT_LIMIT}}))
     found = _figures(ledger)

@@ -133,7 +133,8 @@ class _Telling:
     async def tell(self, conversation: Conversation) -> None:
         now_us, turn, tries, standing = AT_US, -1, dict[tuple[int, str], int](), None
         spoken = list(conversation.spoken)
-        last = max((at for at, one in enumerate(spoken) if one.by == "solve" and one.status == "succeeded"), default=-1)
+        asked = [at for at, one in enumerate(spoken) if one.by == "solve"]
+        last = max((at for at in asked if spoken[at].status == "succeeded"), default=asked[-1])
         for at, one in enumerate(spoken):
             turn = turn + 1 if one.turn is None else one.turn
             if turn == 0:

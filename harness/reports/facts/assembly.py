@@ -318,7 +318,7 @@ def _run_results(
         return ()
     totals = RunTotals(rows, cell_ids, spent.rates, spent.tokens)
     turns = sample_turns(ledger, run_id) if totals.has_turns else None
-    made = cell_samples(totals, spent.singles, {} if turns is None else dict(turns.by_cell()))
+    made = cell_samples(totals, spent.singles, {} if turns is None else {own.cell_id: own for own in turns.by_cell()})
     if kept is None:
         return made
     found = list(made)

@@ -19,6 +19,7 @@ from harness.reports.facts.samples.run_totals import Rates, RunTotals, rate_vect
 from harness.reports.facts.samples.sample_keys import KeyUnions, SampleKeys
 from harness.reports.facts.samples.timing import Timing
 from harness.reports.facts.samples.turn_figures import TurnFigures
+from harness.reports.facts.samples.turn_totals import CellTurns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,7 +169,7 @@ class CellSamples:
 
 
 def cell_samples(
-    totals: RunTotals, singles: Mapping[int, Singles], turns: Mapping[int, TurnFigures]
+    totals: RunTotals, singles: Mapping[int, Singles], turns: Mapping[int, CellTurns]
 ) -> Iterator[CellSamples]:
     """Give the results of every cell of a run that was tried, in order of cells.
 
@@ -180,7 +181,8 @@ def cell_samples(
         timing, n_flagged = totals.timing(place), _flagged(totals.n_flagged[place])
         if not (len(tried) or timing.n_answers or n_flagged):
             continue
-        scores, reasons = totals.results(place, tried)
+        own = turns.get(cell_id)
+        scores, reasons = totals.results(place, tried, lost=None if own is None else own.lost)
         why = _reasons(scores, reasons, totals.plan.planned[tried])
         wrong = [number for number, reason in enumerate(reasons) if reason in COUNTED_WRONG]
         yield CellSamples(
@@ -190,8 +192,8 @@ def cell_samples(
             n_flagged=n_flagged,
             n_unscored={reason: count for reason, count in why.items() if reason not in COUNTED_WRONG},
             n_without_answer={reason: count for reason, count in why.items() if reason in COUNTED_WRONG},
-            timing=timing if (own := turns.get(cell_id)) is None else timing.with_turns(own),
-            turns=own,
+            timing=timing if own is None else timing.with_turns(own.figures),
+            turns=None if own is None else own.figures,
         )
 
 

@@ -295,8 +295,11 @@ class RunTotals:
 
         return np.flatnonzero(self._standing[place])
 
-    def results(self, place: int, tried: Ints) -> tuple[Ints, Sequence[str]]:
+    def results(self, place: int, tried: Ints, *, lost: Ints | None = None) -> tuple[Ints, Sequence[str]]:
         """Give the score of each of these answers of a cell: millionths, or -1 less the number of why there is none.
+
+        Args:
+            lost: planned answers that failed, though earlier requests of theirs were answered; None = there are none.
 
         Returns:
             The scores, and the reasons by number.
@@ -307,6 +310,8 @@ class RunTotals:
         attempt = (standing >> 2 & (1 << self._bits) - 1) - 1
         found = self._results.of(attempt)
         unanswered = standing & 3 == UNANSWERED
+        if lost is not None:
+            unanswered |= np.isin(self.plan.planned[tried], lost)
         reasons = [*self._results.reasons, "failed", "pending"]
         n_reasons = len(reasons)
         none = np.where(unanswered, 1 - n_reasons, -n_reasons)

@@ -1,6 +1,6 @@
 """The conversations of a run: how many turns and calls each sample took, how long, and which limit ended it.
 
-Data flows columns of attempts (`turn_rows`), counts of calls, limits -> one entry per sample -> `TurnFigures` by cell.
+Data flows columns of attempts (`turn_columns`), counts of calls, limits -> one entry per sample -> `TurnFigures` by cell.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from harness.ledger.connections import Readable
-from harness.ledger.reading.conversations.turn_rows import TurnColumn, call_counts, limits_reached, turn_columns
+from harness.ledger.reading.conversations.turn_columns import TurnColumn, call_counts, limits_reached, turn_columns
 from harness.ledger.reading.sample_rows import PURPOSES_BY_NUMBER
 from harness.reports.facts.samples.turn_figures import TurnFigures
 
@@ -26,6 +26,18 @@ _SOLVE, _USER = PURPOSES_BY_NUMBER.index("solve"), PURPOSES_BY_NUMBER.index("use
 UNKNOWN = -1
 
 
+class CellTurns(NamedTuple):
+    """The conversations of a cell.
+
+    Attributes:
+        lost: planned answers whose newest request failed: without a score such a sample is not under way.
+    """
+
+    cell_id: int
+    figures: TurnFigures
+    lost: Ints
+
+
 @dataclass(frozen=True, slots=True)
 class SampleTurns:
     """The samples of a run that are conversations, in columns of equal length, by cell and planned answer.
@@ -36,6 +48,7 @@ class SampleTurns:
         n_calls, n_user_calls: tool calls in it of the model and of the simulated user; -1 = texts were not kept.
         wall_us: from the first request sent to the last answer; -1 = not known.
         n_timed: answers whose duration says something of the model.
+        is_lost: its newest request failed.
         limits: names by place.
     """
 
@@ -46,14 +59,16 @@ class SampleTurns:
     n_user_calls: Ints
     wall_us: Ints
     n_timed: Ints
+    is_lost: Flags
     limits: Mapping[int, str]
 
-    def by_cell(self) -> Iterator[tuple[int, TurnFigures]]:
+    def by_cell(self) -> Iterator[CellTurns]:
         """Add the samples of each cell up."""
         import numpy as np
 
         for cell_id in np.unique(self.cell).tolist():
-            yield cell_id, self._figures(np.flatnonzero(self.cell == cell_id))
+            at = np.flatnonzero(self.cell == cell_id)
+            yield CellTurns(cell_id, self._figures(at), self.planned[at[self.is_lost[at]]])
 
     def _figures(self, at: Ints) -> TurnFigures:
         turns, calls, walls, timed = self.n_turns[at], self.n_calls[at], self.wall_us[at], self.n_timed[at]
@@ -83,62 +98,61 @@ def sample_turns(ledger: Readable, run_id: str) -> SampleTurns | None:
               for texts in turn_columns(ledger, run_id)]  # fmt: skip
     if not slices:
         return None
-    rows = np.concatenate(slices, axis=1)
-    rows = rows[:, np.argsort(rows[TurnColumn.ATTEMPT])]
-    return _Conversations.of(rows).added_up(call_counts(ledger, run_id), limits_reached(ledger, run_id))
+    return _Conversations.of(np.concatenate(slices, axis=1)).added_up(
+        call_counts(ledger, run_id), limits_reached(ledger, run_id)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Conversations:
-    """Attempts in the order sent.
+    """Turns of samples, sample by sample in the order sent.
 
     Attributes:
-        keys: cell and planned answer of each sample; `sample` = of each attempt, the place of its sample there.
-        stands: whether it is the newest answer of its turn, in a turn that its sample's newest answer had come to.
+        keys: cell and planned answer of each sample; `sample` = of each turn, the place of its sample there.
+        newest: whether it is of its sample's newest conversation: one begins anew where the first turn is asked that
+            was answered.
     """
 
     rows: Ints
     keys: Ints
     sample: Ints
-    stands: Flags
+    newest: Flags
 
     @classmethod
     def of(cls, rows: Ints) -> _Conversations:
         import numpy as np
 
         keys, sample = np.unique(rows[[TurnColumn.CELL, TurnColumn.PLANNED]], axis=1, return_inverse=True)
-        sample = sample.reshape(-1)
-        answered = np.flatnonzero(rows[TurnColumn.ANSWERED] == 1)
-        turn = rows[TurnColumn.TURN][answered]
-        last_turn = np.full(keys.shape[1], UNKNOWN)
-        last_turn[sample[answered]] = turn  # in the order sent: the last one stays
-        kinds = np.stack([sample[answered], turn, rows[TurnColumn.PURPOSE][answered]])
-        # counted from the end, the first of each kind is the newest
-        newest = len(answered) - 1 - np.unique(kinds[:, ::-1], axis=1, return_index=True)[1]
-        stands = np.zeros(rows.shape[1], dtype=bool)
-        stands[answered[newest]] = turn[newest] <= last_turn[sample[answered[newest]]]
-        return cls(rows, keys, sample, stands)
+        order = np.lexsort((rows[TurnColumn.ATTEMPT], sample.reshape(-1)))
+        rows, sample = rows[:, order], sample.reshape(-1)[order]
+        begins = rows[TurnColumn.TURN] == 0
+        ends = begins & (rows[TurnColumn.ANSWERED] == 1)
+        number = np.cumsum(ends) - ends  # of the conversation that a first turn is of
+        last = np.full(keys.shape[1], UNKNOWN)
+        np.maximum.at(last, sample[begins], number[begins])
+        of_newest = begins & (number == last[sample])
+        first = np.full(keys.shape[1], len(sample))
+        np.minimum.at(first, sample[of_newest], np.flatnonzero(of_newest))
+        return cls(rows, keys, sample, np.arange(len(sample)) >= first[sample])
 
     def added_up(self, calls: Mapping[int, int], limits: Mapping[int, str]) -> SampleTurns:
         """Make one entry of each sample."""
         import numpy as np
 
-        rows, n = self.rows, self.keys.shape[1]
-        asked = np.isin(rows[TurnColumn.PURPOSE], (_SOLVE, _USER))
-        solve = self.stands & (rows[TurnColumn.PURPOSE] == _SOLVE)
-        user = self.stands & (rows[TurnColumn.PURPOSE] == _USER)
-        attempts = rows[TurnColumn.ATTEMPT].tolist()
-        counts = np.array([calls.get(attempt, UNKNOWN) for attempt in attempts])
-        n_untold = self._count(self.stands & asked & (counts < 0))
+        rows, stands = self.rows, self.newest & (self.rows[TurnColumn.ANSWERED] == 1)
+        solve, user = (stands & (rows[TurnColumn.PURPOSE] == purpose) for purpose in (_SOLVE, _USER))
+        counts = np.array([calls.get(attempt, UNKNOWN) for attempt in rows[TurnColumn.ATTEMPT].tolist()])
+        is_told = self._count((solve | user) & (counts < 0)) == 0
         return SampleTurns(
             cell=self.keys[0],
             planned=self.keys[1],
             n_turns=self._count(solve),
-            n_calls=np.where(n_untold > 0, UNKNOWN, self._sum(solve, counts)),
-            n_user_calls=np.where(n_untold > 0, UNKNOWN, self._sum(user, counts)),
-            wall_us=self._walls(n),
+            n_calls=np.where(is_told, self._sum(solve, counts), UNKNOWN),
+            n_user_calls=np.where(is_told, self._sum(user, counts), UNKNOWN),
+            wall_us=self._walls(stands),
             n_timed=self._count(rows[TurnColumn.TIMED] == 1),
-            limits=self._limits(attempts, limits),
+            is_lost=self._lost(),
+            limits=self._limits(limits),
         )
 
     def _count(self, chosen: Flags) -> Ints:
@@ -153,35 +167,42 @@ class _Conversations:
         np.add.at(total, self.sample[chosen], values[chosen])
         return total
 
-    def _walls(self, n: int) -> Ints:
-        """Microseconds of each sample from its first request to its last answer.
-
-        Requests before the conversation that stands, where it was begun anew, are not in it.
-        """
+    def _walls(self, stands: Flags) -> Ints:
+        """Microseconds of each sample from the first request of its newest conversation to its last answer."""
         import numpy as np
 
-        rows, sample, stands = self.rows, self.sample, self.stands
-        first_standing = np.full(n, np.iinfo(np.int64).max)
-        np.minimum.at(first_standing, sample[stands], rows[TurnColumn.ATTEMPT][stands])
-        left = (rows[TurnColumn.ANSWERED] == 1) & ~stands & (rows[TurnColumn.ATTEMPT] < first_standing[sample])
-        last_left = np.full(n, UNKNOWN)
-        np.maximum.at(last_left, sample[left], rows[TurnColumn.ATTEMPT][left])
-        own = (rows[TurnColumn.TURN] == 0) & (rows[TurnColumn.ATTEMPT] > last_left[sample])
-        started = np.full(n, np.iinfo(np.int64).max)
-        np.minimum.at(started, sample[own], rows[TurnColumn.STARTED][own])
-        ended = np.full(n, UNKNOWN)
+        rows, sample, n = self.rows, self.sample, self.keys.shape[1]
+        started, ended = np.full(n, np.iinfo(np.int64).max), np.full(n, UNKNOWN)
+        np.minimum.at(started, sample[self.newest], rows[TurnColumn.STARTED][self.newest])
         np.maximum.at(ended, sample[stands], rows[TurnColumn.FINISHED][stands])
         is_reused = self._count(stands & (rows[TurnColumn.REUSED] == 1)) > 0
         return np.where(is_reused | (ended < started), UNKNOWN, ended - started)
 
-    def _limits(self, attempts: list[int], limits: Mapping[int, str]) -> Mapping[int, str]:
-        """Name the limit that ended each sample, as the score of its newest answer says."""
+    def _newest_rows(self, chosen: Flags) -> tuple[Ints, Ints]:
+        """Find the newest of chosen turns of each sample that has one: samples, and places of the turns."""
         import numpy as np
 
-        if not limits:
-            return {}
+        places = np.flatnonzero(chosen)
+        newest = np.full(self.keys.shape[1], UNKNOWN)
+        newest[self.sample[places]] = places  # in the order sent: the last one stays
+        found = np.flatnonzero(newest >= 0)
+        return found, newest[found]
+
+    def _lost(self) -> Flags:
+        import numpy as np
+
+        found, places = self._newest_rows(np.ones(len(self.sample), dtype=bool))
+        lost = np.zeros(self.keys.shape[1], dtype=bool)
+        lost[found] = self.rows[TurnColumn.FAILED][places] == 1
+        return lost
+
+    def _limits(self, limits: Mapping[int, str]) -> Mapping[int, str]:
+        """Name the limit that ended each sample, as the score says that counts: of its newest answer, else of its
+        newest request."""
         rows = self.rows
-        answered = np.flatnonzero((rows[TurnColumn.ANSWERED] == 1) & (rows[TurnColumn.PURPOSE] == _SOLVE))
-        newest = dict(zip(self.sample[answered].tolist(), answered.tolist(), strict=True))
-        found = {place: limits.get(attempts[at]) for place, at in newest.items()}
-        return {place: limit for place, limit in found.items() if limit is not None}
+        solve = rows[TurnColumn.PURPOSE] == _SOLVE
+        standing: dict[int, int] = {}
+        for chosen in (solve, solve & (rows[TurnColumn.ANSWERED] == 1)):
+            samples, places = self._newest_rows(chosen)
+            standing.update(zip(samples.tolist(), rows[TurnColumn.ATTEMPT][places].tolist(), strict=True))
+        return {place: limits[attempt] for place, attempt in standing.items() if attempt in limits}

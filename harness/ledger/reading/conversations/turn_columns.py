@@ -1,4 +1,4 @@
-"""The turns of a run's conversations as columns of whole numbers, the calls made in them, limits that they reached.
+"""The turns of a run's conversations as columns of whole numbers; the calls made in them, limits they reached.
 
 Data flows tables -> attempts that have a turn -> `reports.facts.samples.turn_totals`.
 """
@@ -27,6 +27,7 @@ class TurnColumn(IntEnum):
 
     Attributes:
         ANSWERED: 1 = it has an answer of its own, 0 = it has none.
+        FAILED: 1 = it failed.
         REUSED: 1 = its answer is an earlier run's.
         TIMED: 1 = how long it took says something of the model.
         STARTED, FINISHED: us since the epoch; -1 = it is not settled.
@@ -38,15 +39,17 @@ class TurnColumn(IntEnum):
     TURN = 3
     PURPOSE = 4
     ANSWERED = 5
-    REUSED = 6
-    TIMED = 7
-    STARTED = 8
-    FINISHED = 9
+    FAILED = 6
+    REUSED = 7
+    TIMED = 8
+    STARTED = 9
+    FINISHED = 10
 
 
 _COLUMNS = (
     "attempt_id", "cell_id", "planned_id", "turn", PURPOSE_NUMBER,
     "CASE WHEN attempts.status IN ('succeeded', 'reused') THEN 1 ELSE 0 END",
+    "CASE WHEN attempts.status IN ('failed', 'timed_out') THEN 1 ELSE 0 END",
     "CASE WHEN attempts.status = 'reused' THEN 1 ELSE 0 END",
     f"CASE WHEN {TIMED} THEN 1 ELSE 0 END", "started_at_us", "coalesce(finished_at_us, -1)",
 )  # fmt: skip
@@ -81,7 +84,7 @@ def call_counts(ledger: Readable, run_id: str) -> dict[int, int]:
     """Count the tool calls of each answer of a run's conversations; those whose texts were not kept are left out."""
     unpack = Compression().unpack
     return {
-        attempt_id: 0 if calls is None else len(orjson.loads(unpack(calls)))
+        attempt_id: 0 if calls is None else sum("name" in call for call in orjson.loads(unpack(calls)))
         for rows in batches(ledger, _CALLS, values={"run_id": run_id})
         for attempt_id, calls in rows
     }
