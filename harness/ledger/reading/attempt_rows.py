@@ -30,6 +30,7 @@ class AttemptRow(TokenCounts["int | None"]):
     Attributes:
         parameters, other_meters, raw_usage, usage_flags: JSON text as stored (`encoding.read_json` reads it).
         provider_asked: whom the request went to: the cell's provider, or a judge's.
+        turn: place in its sample's conversation; None = the sample is one request.
         thinking, speed, inference_geo, context_bucket: from the usage group; None before the attempt is settled.
     """
 
@@ -82,6 +83,7 @@ class AttemptRow(TokenCounts["int | None"]):
     billed: str | None
     finish_reason: str | None
     refused: bool
+    turn: int | None = None
 
     @property
     def is_bill_unknown(self) -> bool:

@@ -15,8 +15,10 @@ from harness.costs.charge import unit_of
 from harness.costs.cost import Cost, find_price, other_terms, own_parts, price_request
 from harness.costs.served import Served
 from harness.ledger.columns import TokenCounts
+from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.ledger.reading.charged_rows import ChargedRow
+from harness.ledger.reading.sums import ToolStatement
 from harness.ledger.records import InvoicedRecord
 from harness.money import add, from_pico
 from harness.pricing.book import PriceBook
@@ -95,6 +97,33 @@ class AttemptBill:
     def usd(self) -> Decimal | None:
         """What the report counts for it: the list price, what is stated or invoiced without one; None = not known."""
         return None if self.kind in ("open", "usage unknown") else self.spend.known_usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFacts:
+    """One attempt with its bill.
+
+    Attributes:
+        told: what accounts say of it, in the order recorded: the newest counts.
+        tool: what the tool that wrote an imported log says that it cost.
+    """
+
+    row: AttemptRow
+    bill: AttemptBill
+    told: tuple[InvoicedRecord, ...]
+    tool: ToolStatement | None
+
+    @property
+    def flags(self) -> tuple[tuple[str, str], ...]:
+        """Why the usage does not add up, each with its detail."""
+        return tuple((name, detail) for name, detail in read_json(self.row.usage_flags) or ())
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from sending to the end; None = it was never settled, or an earlier run's answer was taken."""
+        if self.row.finished_at_us is None or self.row.status == "reused":
+            return None
+        return (self.row.finished_at_us - self.row.started_at_us) / 1_000_000
 
 
 def attempt_bill(

@@ -7,16 +7,15 @@ from their beginning, so that memory does not grow with a transcript.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from harness.ledger import CellRecord, Ledger, PlannedRecord, RunRecord
-from harness.ledger.encoding import read_json
-from harness.ledger.reading.attempt_rows import AttemptRow, ScoreRow, attempts_of_sample, scores_of
+from harness.ledger.reading.attempt_rows import ScoreRow, attempts_of_sample, scores_of
 from harness.ledger.reading.charged_rows import charged_by_id
+from harness.ledger.reading.conversations.turn_columns import limit_of
 from harness.ledger.reading.export_rows import PlannedSample, Scored
-from harness.ledger.reading.sums import ToolStatement, all_invoiced_of, tool_costs_of
+from harness.ledger.reading.sums import all_invoiced_of, tool_costs_of
 from harness.ledger.reading.viewed.long_texts import Beginning, beginning_of
 from harness.ledger.reading.viewed.sample_ids import cell_of, planned_sample
 from harness.ledger.records import InvoicedRecord
@@ -26,7 +25,9 @@ from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import SampleBills, Standing
 from harness.reports.exports.whole_samples import WholeSample
 from harness.reports.imported.log_bounds import log_gaps
-from harness.reports.samples.attempt_bills import AttemptBill, attempt_bill
+from harness.reports.samples.attempt_bills import AttemptFacts, attempt_bill
+from harness.reports.samples.conversation import MOST_TURNS, TURN_BYTES, Conversation, conversation_of
+from harness.reports.samples.said_messages import Message, laid_out
 
 SHOWN_BYTES = 200_000
 """Of each text on a page; the whole is a file."""
@@ -35,61 +36,20 @@ MOST_PROMPT_BYTES = 2_000_000
 """A longer prompt is not laid out message by message: it is shown as it is stored."""
 
 
-class Part(NamedTuple):
-    """A part of a message: a text, or an image by its digest (`image/png;sha256=...`)."""
-
-    text: str = ""
-    image: str = ""
-    is_whole: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A message of the prompt."""
-
-    role: str
-    parts: tuple[Part, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """What was said in an attempt; None = it was not kept, or there was none.
 
     Attributes:
         messages: None = the prompt is too long to be laid out: `prompt` has its beginning as it is stored.
+        tool_calls: JSON as it is stored.
     """
 
     prompt: Beginning
     answer: Beginning | None
     reasoning: Beginning | None
     messages: tuple[Message, ...] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFacts:
-    """One attempt with its bill.
-
-    Attributes:
-        told: what accounts say of it, in the order recorded: the newest counts.
-        tool: what the tool that wrote an imported log says that it cost.
-    """
-
-    row: AttemptRow
-    bill: AttemptBill
-    told: tuple[InvoicedRecord, ...]
-    tool: ToolStatement | None
-
-    @property
-    def flags(self) -> tuple[tuple[str, str], ...]:
-        """Why the usage does not add up, each with its detail."""
-        return tuple((name, detail) for name, detail in read_json(self.row.usage_flags) or ())
-
-    @property
-    def duration_s(self) -> float | None:
-        """Seconds from sending to the end; None = it was never settled, or an earlier run's answer was taken."""
-        if self.row.finished_at_us is None or self.row.status == "reused":
-            return None
-        return (self.row.finished_at_us - self.row.started_at_us) / 1_000_000
+    tool_calls: Beginning | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +61,7 @@ class OneSample:
         whole: the sample with the score that counts, as exports have it; it holds no texts.
         scores: every score of every attempt, in the order recorded.
         said: in the attempt that counts, as far as texts were asked for.
+        conversation: None = the sample is a single request, or texts were not asked for.
     """
 
     run: RunRecord
@@ -111,6 +72,12 @@ class OneSample:
     attempts: tuple[AttemptFacts, ...]
     scores: tuple[ScoreRow, ...]
     said: Said | None
+    conversation: Conversation | None = None
+
+    @property
+    def limit(self) -> str | None:
+        """The limit that ended it; None = none did."""
+        return limit_of(self.whole.rule, self.whole.reason)
 
     @property
     def model_name(self) -> str:
@@ -166,7 +133,14 @@ def _gathered(ledger: Ledger, book: PriceBook, cell_id: int, planned_id: int, te
         attempts=attempts,
         scores=scores,
         said=said_in(ledger, counted, text_bytes) if counted is not None and text_bytes else None,
+        conversation=_conversation(ledger, attempts, text_bytes) if text_bytes else None,
     )
+
+
+def _conversation(ledger: Ledger, attempts: Sequence[AttemptFacts], text_bytes: int) -> Conversation | None:
+    if text_bytes >= WHOLE:
+        return conversation_of(ledger, attempts, turn_bytes=text_bytes, most_turns=len(attempts))
+    return conversation_of(ledger, attempts, turn_bytes=min(text_bytes, TURN_BYTES), most_turns=MOST_TURNS)
 
 
 def _attempts(ledger: Ledger, book: PriceBook, cell_id: int, standing: Standing) -> Iterator[AttemptFacts]:
@@ -207,6 +181,7 @@ def said_in(ledger: Ledger, attempt_id: int, text_bytes: int) -> Said | None:
         answer=beginning_of(ledger, attempt_id, "answer", most_bytes=text_bytes),
         reasoning=beginning_of(ledger, attempt_id, "reasoning", most_bytes=text_bytes),
         messages=_messages(prompt, text_bytes),
+        tool_calls=beginning_of(ledger, attempt_id, "tool_calls", most_bytes=text_bytes),
     )
 
 
@@ -214,18 +189,4 @@ def _messages(prompt: Beginning, text_bytes: int) -> tuple[Message, ...] | None:
     stored = json.loads(prompt.text) if prompt.is_whole else None
     if not isinstance(stored, list):  # too long, or what a log held could not be stored
         return None
-    return tuple(_message(message, text_bytes) for message in stored)
-
-
-def _message(stored: object, text_bytes: int) -> Message:
-    message = stored if isinstance(stored, Mapping) else {"content": stored}
-    content = message.get("content")
-    parts = content if isinstance(content, list) else [content]
-    return Message(role=str(message.get("role", "")), parts=tuple(_part(part, text_bytes) for part in parts))
-
-
-def _part(part: object, text_bytes: int) -> Part:
-    if isinstance(part, Mapping) and "image" in part:
-        return Part(image=str(part["image"]))
-    text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
-    return Part(text=text[:text_bytes], is_whole=len(text) <= text_bytes)
+    return tuple(laid_out(message, text_bytes) for message in stored)

@@ -15,10 +15,13 @@ from harness.ledger.encoding import read_json
 from harness.ledger.reading.viewed.long_texts import Beginning
 from harness.reports.exports.whole_samples import storable_text
 from harness.reports.samples.attempt_bills import QUESTIONS, what_if_usd
-from harness.reports.samples.one_sample import Message, OneSample, Part
+from harness.reports.samples.conversation import Call, Conversation, ShownTurn
+from harness.reports.samples.one_sample import OneSample
+from harness.reports.samples.said_messages import Message, Part
 from harness.reports.samples.sample_tables import (
     attempts_table,
     bills_table,
+    conversation_sentences,
     cost_sentences,
     lines_table,
     price_sentences,
@@ -88,11 +91,49 @@ def _paragraphs(answers: Answers, *, is_cut: bool) -> Iterator[Table | Sentences
     if len(samples) > 1:
         yield _compared(answers_table(answers))
     for one in samples:
-        yield from _said(one, most, name="" if len(samples) == 1 else f" of {_name(one)}")
+        name = "" if len(samples) == 1 else f" of {_name(one)}"
+        yield from _said(one, most, name=name) if one.conversation is None else _conversation(one, most, name=name)
     yield from _with_rows(scores_table(samples), attempts_table(samples), lines_table(samples))
     if prices := tuple(price_sentences(samples)):
         yield Sentences(title="Prices behind it", lines=prices)
     yield from _with_rows(bills_table(samples))
+
+
+def _conversation(one: OneSample, most: int | None, *, name: str) -> Iterator[Verbatim | Sentences]:
+    """Tell a conversation turn by turn: one text, so that it is read from top to bottom."""
+    told = one.conversation
+    if told is None:
+        return
+    yield Sentences(title=f"Conversation{name}", lines=tuple(conversation_sentences(one, told)))
+    each = None if most is None else max(400, most // max(1, len(told.turns)))
+    text = "\n\n".join(_turn(turn, each) for turn in told.turns)
+    more = f"\n\n... ({told.n_more:,} more turns: --json has them)" if told.n_more else ""
+    yield Verbatim(title=f"Said{name}", text=f"{text}{more}")
+
+
+def _turn(turn: ShownTurn, most: int | None) -> str:
+    """Write who spoke, what was said, and what its calls gave."""
+    row = turn.each.row
+    head = f"[{turn.number}] {turn.role} (attempt {row.attempt_id}{'' if turn.is_answered else f', {row.status}'})"
+    lines = [head]
+    for title, kept in (("reasoning: ", turn.reasoning), ("", turn.text)):
+        if kept is not None and kept.text:
+            lines.append(f"{title}{_cut(storable_text(kept.text), most, is_whole=kept.is_whole)}")
+    if turn.calls is None:
+        lines.append("(what it called was not kept)")
+    lines += [_call(call, most) for call in turn.calls or ()]
+    return "\n".join(lines)
+
+
+def _call(call: Call, most: int | None) -> str:
+    gave = "(its result was not kept)" if call.result is None else _shortened(call.result, most)
+    more = "" if call.is_whole else "\n  (longer than what is shown: --json has all of it)"
+    return f"calls {storable_text(call.name)} {_shortened(call.arguments, most)}\n  gives {gave}{more}"
+
+
+def _shortened(text: str, most: int | None) -> str:
+    shown = storable_text(text)
+    return shown if most is None or len(shown) <= most else f"{shown[:most]} ..."
 
 
 def _head(answers: Answers) -> Iterator[str]:
@@ -149,6 +190,8 @@ def _cut(text: str, most: int | None, *, is_whole: bool = True) -> str:
 def _question(one: OneSample) -> str:
     if one.said is None:
         return ""
+    if one.conversation is not None and one.conversation.opening is not None:
+        return storable_text("\n\n".join(map(_message, one.conversation.opening)))
     if one.said.messages is None:
         return storable_text(one.said.prompt.text)
     texts = [_message(message) for message in one.said.messages]
@@ -157,7 +200,8 @@ def _question(one: OneSample) -> str:
 
 def _message(message: Message) -> str:
     parts = "\n".join(part.text if not part.image else f"[image {part.image}]" for part in message.parts)
-    return f"{message.role}: {parts}"
+    calls = "".join(f"\ncalls {name} {arguments}" for name, arguments in message.calls)
+    return f"{message.role}: {parts}{calls}"
 
 
 def answers_table(answers: Answers) -> Table:
@@ -221,7 +265,37 @@ def _answer_object(one: OneSample, address: str) -> dict[str, object]:
         "scores": _objects(scores_table([one])),
         "attempts": [_attempt_object(one, place) for place in range(len(one.attempts))],
         "prices": _objects(prices_table([one])),
+        **({} if one.conversation is None else {"conversation": _conversation_object(one, one.conversation)}),
     }
+
+
+def _conversation_object(one: OneSample, told: Conversation) -> dict[str, object]:
+    return {
+        "n_turns": told.n_turns,
+        "n_tool_calls": told.n_calls,
+        "limit": one.limit,
+        "wall_seconds": told.wall_s,
+        "n_attempts_left_behind": told.n_left_behind,
+        "turns": list(map(_turn_object, told.turns)),
+    }
+
+
+def _turn_object(turn: ShownTurn) -> dict[str, object]:
+    return {
+        "turn": turn.number,
+        "purpose": turn.each.row.purpose,
+        "attempt": turn.each.row.attempt_id,
+        "attempts": list(turn.tries),
+        "status": turn.each.row.status,
+        "usd": turn.usd,
+        "text": _text(turn.text),
+        "reasoning": _text(turn.reasoning),
+        "tool_calls": None if turn.calls is None else [
+            {"name": storable_text(call.name), "arguments": storable_text(call.arguments),
+             "result": None if call.result is None else storable_text(call.result)}
+            for call in turn.calls
+        ],
+    }  # fmt: skip
 
 
 def _what_if(one: OneSample) -> dict[str, Decimal | None]:
@@ -232,7 +306,14 @@ def _what_if(one: OneSample) -> dict[str, Decimal | None]:
 def _messages(one: OneSample) -> list[dict[str, object]] | None:
     if one.said is None or one.said.messages is None:
         return None
-    return [{"role": each.role, "content": list(map(_content, each.parts))} for each in one.said.messages]
+    return [
+        {
+            "role": each.role,
+            "content": list(map(_content, each.parts)),
+            **({"tool_calls": [{"name": name, "arguments": text} for name, text in each.calls]} if each.calls else {}),
+        }
+        for each in one.said.messages
+    ]
 
 
 def _content(part: Part) -> str | dict[str, str]:

@@ -14,13 +14,16 @@ from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.money import add, from_pico, plain
 from harness.reports.facts.report_facts import Spend
 from harness.reports.prices.price_tables import alias_sentence
-from harness.reports.samples.attempt_bills import AttemptBill, BillKind, BillLine, PriceUsed, what_if_usd
-from harness.reports.samples.one_sample import AttemptFacts, OneSample
+from harness.reports.samples.attempt_bills import AttemptBill, AttemptFacts, BillKind, BillLine, PriceUsed, what_if_usd
+from harness.reports.samples.conversation import Conversation
+from harness.reports.samples.one_sample import OneSample
 
 _MODEL = Column(name="model", description="Model as asked for.")
 _EPOCH = Column(name="epoch", kind="integer", description="Repeat of the sample, from 0.", drops=9)
 _ATTEMPT = Column(name="attempt", kind="integer", description="Attempt, in the order sent.")
 _PURPOSE = Column(name="purpose", description="`solve`, `judge`, `user_simulator` or `tool`.", drops=1)
+
+_TURN = Column(name="turn", kind="integer", description="Place in the sample's conversation, from 0.", drops=3)
 
 SCORE_COLUMNS = (
     _MODEL, _EPOCH, _ATTEMPT,
@@ -116,15 +119,19 @@ def scores_table(samples: Sequence[OneSample]) -> Table:
 
 
 def attempts_table(samples: Sequence[OneSample]) -> Table:
-    """Lay out every attempt of every purpose, in the order sent."""
+    """Lay out every attempt of every purpose, in the order sent; with its turn where samples are conversations."""
+    has_turns = any(row.turn is not None for *_, row in _attempts(samples))
+    place = ATTEMPT_COLUMNS.index(_PURPOSE) + 1
+    columns = (*ATTEMPT_COLUMNS[:place], *((_TURN,) if has_turns else ()), *ATTEMPT_COLUMNS[place:])
     rows = [
-        (*_who(one), row.attempt_id, row.purpose, row.try_number, row.retry_of, row.status, from_us(row.started_at_us),
+        (*_who(one), row.attempt_id, row.purpose, *((row.turn,) if has_turns else ()), row.try_number, row.retry_of,
+         row.status, from_us(row.started_at_us),
          None if row.first_byte_us is None else row.first_byte_us / 1_000_000, each.duration_s, row.http_status,
          row.error_class, row.error_message, row.finish_reason, f"{row.provider_asked}/{row.model_requested}",
          row.model_served, row.service_tier, row.mode, row.request_id, row.provider_request_id)
         for one, each, row in _attempts(samples)
     ]  # fmt: skip
-    return Table(name="attempts", title="Attempts", columns=ATTEMPT_COLUMNS, rows=rows)
+    return Table(name="attempts", title="Attempts", columns=columns, rows=rows)
 
 
 def bills_table(samples: Sequence[OneSample]) -> Table:
@@ -180,6 +187,18 @@ def price_sentences(samples: Sequence[OneSample]) -> Iterator[str]:
 def _total_sentences(samples: Sequence[OneSample]) -> Iterator[str]:
     for one in samples:
         yield from cost_sentences(one)
+
+
+def conversation_sentences(one: OneSample, told: Conversation) -> Iterator[str]:
+    """Say how far a conversation went, how long it took, and what ended it."""
+    calls = "" if told.n_calls is None else f", {told.n_calls:,} tool {'call' if told.n_calls == 1 else 'calls'}"
+    wall = "" if told.wall_s is None else f", {told.wall_s:,.1f} s from the first request to the last answer"
+    yield f"{told.n_turns:,} {'turn' if told.n_turns == 1 else 'turns'} of the model{calls}{wall}"
+    if one.limit is not None:
+        yield f"it ended at a limit: {one.limit}"
+    if told.n_left_behind:
+        before = f"{told.n_left_behind:,} {'request' if told.n_left_behind == 1 else 'requests'}"
+        yield f"it was begun anew: {before} before that are billed and not shown here"
 
 
 def cost_sentences(one: OneSample) -> Iterator[str]:

@@ -16,12 +16,16 @@ from harness.ledger.reading.viewed.long_texts import Beginning, Which, text_piec
 from harness.money import plain
 from harness.rendering.export_files import stream_of
 from harness.reports.imported.log_bounds import bound_reasons
+from harness.reports.samples.attempt_bills import AttemptFacts
 from harness.reports.samples.attempt_times import time_line
-from harness.reports.samples.one_sample import SHOWN_BYTES, AttemptFacts, OneSample, one_sample, said_in
+from harness.reports.samples.conversation import Conversation, ShownTurn
+from harness.reports.samples.one_sample import SHOWN_BYTES, OneSample, one_sample, said_in
 from harness.reports.samples.prompt_images import PromptImage, prompt_images
+from harness.reports.samples.said_messages import Message
 from harness.reports.samples.sample_tables import (
     attempts_table,
     bills_table,
+    conversation_sentences,
     cost_basis,
     cost_sentences,
     lines_table,
@@ -37,7 +41,11 @@ MOST_DETAILS = 200
 RENDERED_BYTES = 50_000
 """Of each text that is rendered; the whole is a file."""
 _INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
-_TEXTS: Mapping[Which, str] = {"prompt": "Prompt", "reasoning": "Reasoning", "answer": "Answer"}
+_TEXTS: Mapping[Which, str] = {
+    "prompt": "Prompt", "reasoning": "Reasoning", "answer": "Answer", "tool_calls": "Tool calls",
+}  # fmt: skip
+OPEN_TURNS, OPEN_AT_ENDS = 12, 3
+"""Turns up to which all of a conversation are open; of a longer one only so many at either end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,16 @@ class AttemptDetail:
     is_shown: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnOnPage:
+    """A turn with what stands at its head."""
+
+    turn: ShownTurn
+    figures: str
+    address: str
+    is_open: bool
+
+
 def sample_page(asked: Asked) -> Shown:
     """Show one sample on one model; `?attempt=N` shows what was said in another attempt than the one that counts."""
     rendered = asked.one("rendered") == "1"
@@ -85,7 +103,13 @@ def sample_page(asked: Asked) -> Shown:
             "figures": tuple(_figures(found)),
             "attempt_id": attempt_id,
             "texts": tuple(_texts(asked, found, text_bytes)),
-            "messages": None if found.said is None else found.said.messages,
+            "messages": _asked_messages(found),
+            "conversation": found.conversation,
+            "conversation_sentences": tuple(
+                () if found.conversation is None else conversation_sentences(found, found.conversation)
+            ),
+            "turns": tuple(_turns(found)),
+            "turns_address": asked.address(attempt="") if asked.one("attempt") and _has_turns(found) else "",
             "images": _images(found),
             "grids": {name: Grid(table=table) for name, table in tables.items() if table.rows},
             "cost_sentences": (*cost_sentences(found), *bound_reasons(found.run)),
@@ -103,6 +127,46 @@ def sample_page(asked: Asked) -> Shown:
         downloads={name: _rows(table) for name, table in tables.items()},
         texts=_whole_texts(asked, attempt_id),
     )
+
+
+def _has_turns(found: OneSample) -> bool:
+    return any(each.row.turn is not None for each in found.attempts)
+
+
+def _asked_messages(found: OneSample) -> tuple[Message, ...] | None:
+    """Give what was asked: of a conversation what stood before anything was said."""
+    if found.conversation is not None:
+        return found.conversation.opening
+    return None if found.said is None else found.said.messages
+
+
+def _turns(found: OneSample) -> Iterator[TurnOnPage]:
+    turns = () if found.conversation is None else found.conversation.turns
+    here = sample_address(found.run.run_id, _id(found.cell.cell_id), _id(found.planned.planned_id))
+    for place, turn in enumerate(turns):
+        is_end = place < OPEN_AT_ENDS or place >= len(turns) - OPEN_AT_ENDS
+        yield TurnOnPage(
+            turn=turn,
+            figures=", ".join(_turn_figures(turn)),
+            address=f"{here}?attempt={turn.each.row.attempt_id}",
+            is_open=is_end or len(turns) <= OPEN_TURNS,
+        )
+
+
+def _turn_figures(turn: ShownTurn) -> Iterator[str]:
+    row, tokens = turn.each.row, turn.each.bill.spend.known_tokens
+    if not turn.is_answered:
+        yield row.status.replace("_", " ")
+    if tokens is not None and turn.is_answered:
+        cached = f" ({tokens.cache_read_tokens:,} cached)" if tokens.cache_read_tokens else ""
+        yield f"{tokens.entered_tokens:,} in{cached}"
+        yield f"{tokens.output_tokens:,} out"
+    if turn.usd is not None:
+        yield f"${plain(turn.usd)}"
+    if turn.each.duration_s is not None:
+        yield f"{turn.each.duration_s:,.2f} s"
+    if len(turn.tries) > 1:
+        yield f"{len(turn.tries):,} tries"
 
 
 def _whole_texts(asked: Asked, attempt_id: int | None) -> Mapping[str, Pieces]:
@@ -154,7 +218,9 @@ def _figures(found: OneSample) -> Iterator[Figure]:
     tried = found.standing.tried
     yield _cost_figure(found)
     yield from _token_figures(found)
-    if tried is not None and tried.finished_at_us is not None and tried.status != "reused":
+    if found.conversation is not None:
+        yield from _conversation_figures(found.conversation)
+    elif tried is not None and tried.finished_at_us is not None and tried.status != "reused":
         seconds = (tried.finished_at_us - tried.started_at_us) / 1_000_000
         yield Figure(
             value=f"{seconds:,.2f} s",
@@ -164,6 +230,13 @@ def _figures(found: OneSample) -> Iterator[Figure]:
     n_retries = found.standing.n_retries
     retries = f"{n_retries:,} {'retry' if n_retries == 1 else 'retries'}" if n_retries else ""
     yield Figure(value=f"{len(found.attempts):,}", caption="attempts", detail=retries)
+
+
+def _conversation_figures(told: Conversation) -> Iterator[Figure]:
+    if told.wall_s is not None:
+        yield Figure(value=f"{told.wall_s:,.2f} s", caption="duration", detail="first request to last answer")
+    calls = "tool calls not kept" if told.n_calls is None else f"{told.n_calls:,} tool calls"
+    yield Figure(value=f"{told.n_turns:,}", caption="turns of the model", detail=calls)
 
 
 def _cost_figure(found: OneSample) -> Figure:
@@ -184,15 +257,15 @@ def _token_figures(found: OneSample) -> Iterator[Figure]:
 
 
 def _images(found: OneSample) -> dict[str, PromptImage]:
-    messages = () if found.said is None else found.said.messages or ()
+    messages = _asked_messages(found) or ()
     digests = [part.image for message in messages for part in message.parts if part.image]
     return prompt_images(found.run, found.planned, digests)
 
 
 def _texts(asked: Asked, found: OneSample, text_bytes: int) -> Iterator[LongText]:
-    if found.said is None:
+    if found.said is None or found.conversation is not None:
         return
-    given = {"prompt": found.said.prompt, "reasoning": found.said.reasoning, "answer": found.said.answer}
+    given = {name: getattr(found.said, name) for name in _TEXTS}
     for which, title in _TEXTS.items():
         kept = given[which]
         if kept is not None and not (which == "prompt" and found.said.messages is not None):

@@ -1,4 +1,4 @@
-"""The turns of a run's conversations as columns of whole numbers; the calls made in them, limits they reached.
+"""Turns of a run's conversations as columns of whole numbers; the calls made in them, the limits they reached.
 
 Data flows tables -> attempts that have a turn -> `reports.facts.samples.turn_totals`.
 """

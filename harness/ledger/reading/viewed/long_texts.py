@@ -15,7 +15,7 @@ import zstandard
 from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import batches
 
-Which = Literal["prompt", "reasoning", "answer"]
+Which = Literal["prompt", "reasoning", "answer", "tool_calls"]
 PACKED_AT_A_TIME = 1 << 18
 """Bytes that are read from the database at once."""
 TEXT_AT_A_TIME = 1 << 18
@@ -49,7 +49,7 @@ def beginning_of(ledger: Readable, attempt_id: int, which: Which, *, most_bytes:
     """Read what was said in an attempt from its beginning, about as many bytes as are asked for at most.
 
     Args:
-        which: `prompt` = the messages as JSON.
+        which: `prompt` = the messages as JSON, and so are `tool_calls`.
 
     Returns:
         None when it was not kept, or when there is none.

@@ -1,6 +1,6 @@
 """The conversations of a run: how many turns and calls each sample took, how long, and which limit ended it.
 
-Data flows columns of attempts (`turn_columns`), counts of calls, limits -> one entry per sample -> `TurnFigures` by cell.
+Data flows columns of attempts, counts of calls, limits -> one entry per sample -> `TurnFigures` by cell.
 """
 
 from __future__ import annotations
