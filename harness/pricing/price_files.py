@@ -61,7 +61,21 @@ def load_price_book(override_dir: Path | None = None) -> PriceBook:
     found = _read_folder(shipped("pricing"), SHIPPED_LAYER)
     if override_dir is not None:
         found = found.plus(_read_folder(override_dir, USER_LAYER))
-    shelves = Shelves(found.shelves)
+    return _assembled(_Read(files=found.files, shelves=found.shelves, found=found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What was read, the same as something else that was read from files of the same bytes."""
+
+    files: tuple[PriceFile, ...]
+    shelves: tuple[Shelf, ...]
+    found: _Found = field(compare=False)
+
+
+@lru_cache(maxsize=8)  # a process that runs or reports often would check, index and digest the same rows each time
+def _assembled(read: _Read) -> PriceBook:
+    found, shelves = read.found, Shelves(read.shelves)
     findings = found.findings or (*_clashes((*found.prices, *found.aliases)), *_dangling(found, shelves))
     if findings:
         mistakes = "mistake" if len(findings) == 1 else "mistakes"

@@ -280,6 +280,18 @@ def test_a_shipped_row_wins_over_an_imported_one_also_in_the_users_folder(tmp_pa
     assert rate(prices, "2026-11-27", model="o3-new", provider="openai") == 1
 
 
+def test_an_imported_file_that_was_edited_is_read_anew_and_one_that_was_not_is_the_same_book(tmp_path: Path) -> None:
+    write_imported(tmp_path, import_lists([read_litellm({"o3-new": entry("openai")}, "2", NEW)], {}))
+    before, same = load_price_book(tmp_path), load_price_book(tmp_path)
+    (path,) = tmp_path.rglob("*.toml")
+    edited = path.read_text(encoding="utf-8").replace('input = "1"', 'input = "3"')
+    assert rate(before, "2026-11-27", model="o3-new", provider="openai") == 1
+    path.write_text(edited, encoding="utf-8")
+    after = load_price_book(tmp_path)
+    assert rate(after, "2026-11-27", model="o3-new", provider="openai") == 3
+    assert same.sha256 == before.sha256 != after.sha256 == load_price_book(tmp_path).sha256
+
+
 def test_a_served_name_is_not_taken_for_the_asked_one_because_its_price_is_imported(tmp_path: Path) -> None:
     from harness.costs import find_price
 
