@@ -53,10 +53,11 @@ def simulate(
     ] = None,
     host: Annotated[str, typer.Option(help="A loopback address of this machine.")] = "127.0.0.1",
 ) -> None:
-    """Serve the simulated models over HTTP (OpenAI chat completions) on this machine only.
+    """Serve the simulated models over HTTP (OpenAI chat completions with tools) on this machine only.
 
     Prints the base URL on stdout when it is ready; stops on Ctrl-C or SIGTERM with a complete billing log.
-    Models: sim-reasoner, sim-direct, sim-flaky. GET /health and GET /stats (sums of what was billed).
+    Models: sim-reasoner, sim-direct, sim-flaky; sim-user plays users; sim-looper, sim-garbler and sim-fanout misbehave
+    with tools. GET /health and GET /stats (sums of what was billed).
     """
     import asyncio
     import gc

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -48,9 +49,9 @@ def in_process(model: str) -> Provider:
 
 
 @asynccontextmanager
-async def over_http(*, stream: bool = False, key: AnswerKey = KEY) -> AsyncIterator[Make]:
+async def over_http(*, stream: bool = False, log: Path | None = None) -> AsyncIterator[Make]:
     made: list[OpenAICompatibleProvider] = []
-    async with SimulationServer(key) as server:
+    async with SimulationServer(KEY, billing_log=log) as server:
 
         def make(model: str) -> Provider:
             spec = parse_model(http_name(model))
