@@ -13,7 +13,7 @@ import json
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -159,23 +159,20 @@ def rows_of(
         yield from _json_lines(file)
         return
     try:
-        data = file.read()
-        if suffix == ".parquet":
-            yield from _parquet_rows(data)
+        if suffix in (".csv", ".tsv"):
+            yield from _csv_file(file, delimiter="\t" if suffix == ".tsv" else ",", columns=columns)
+        elif suffix == ".parquet":
+            yield from _parquet_rows(file.read())
         else:
-            yield from _text_rows(file, data.decode("utf-8-sig"), suffix, rows_key, columns)
+            yield from _text_rows(file, file.read().decode("utf-8-sig"), suffix, rows_key)
     except UnreadableError as error:
         yield error
     except UnicodeDecodeError as error:
         yield UnreadableError(0, f"is not UTF-8 text: {error}")
 
 
-def _text_rows(
-    file: LocalFile, text: str, suffix: str, rows_key: str | None, columns: Sequence[str] | None
-) -> Iterator[Row | UnreadableError]:
-    if suffix in (".csv", ".tsv"):
-        yield from _csv_rows(text, delimiter="\t" if suffix == ".tsv" else ",", columns=columns)
-    elif suffix == ".json":
+def _text_rows(file: LocalFile, text: str, suffix: str, rows_key: str | None) -> Iterator[Row | UnreadableError]:
+    if suffix == ".json":
         for row in _json_rows(text, rows_key):
             yield row if isinstance(row, UnreadableError) else (row[0], {FILE_STEM: file.path.stem, **row[1]})
     else:
@@ -235,9 +232,20 @@ def _json_rows(text: str, rows_key: str | None) -> Iterator[Row | UnreadableErro
         yield (number, row) if isinstance(row, dict) else UnreadableError(number, "is not a JSON object")
 
 
-def _csv_rows(text: str, *, delimiter: str, columns: Sequence[str] | None) -> Iterator[Row | UnreadableError]:
+def _csv_file(file: LocalFile, *, delimiter: str, columns: Sequence[str] | None) -> Iterator[Row | UnreadableError]:
+    """Read row by row: tables of long documents would lie in memory several times."""
+    try:
+        with file.open() as content, io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as lines:
+            yield from _csv_rows(lines, delimiter=delimiter, columns=columns)
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        yield UnreadableError(0, f"cannot be read: {error}")
+
+
+def _csv_rows(
+    lines: Iterable[str], *, delimiter: str, columns: Sequence[str] | None
+) -> Iterator[Row | UnreadableError]:
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0 if columns is None else 1
     try:
         header = next(reader, None) if columns is None else list(columns)

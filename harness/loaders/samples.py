@@ -29,7 +29,7 @@ ALWAYS_NEEDED = frozenset({"id", "question", "target", "choices", "video"})
 TAKES_SEVERAL = frozenset({"text"})
 """Scorers that read `metadata["targets"]`: each of several right answers counts."""
 VIDEO_FIELDS = frozenset({"video", "video_start", "video_end"})
-NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question"}) | VIDEO_FIELDS
+NOT_METADATA = frozenset({"id", "target", "choices", "images", "difficulty", "question", "documents"}) | VIDEO_FIELDS
 FILTER_TESTS = frozenset({"from", "to", "not", "missing"})
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.errors import Finding, InputError, did_you_mean, similar
-from harness.loaders.samples import FILTER_TESTS, canonical
+from harness.loaders.samples import FILTER_TESTS, NOT_METADATA, canonical
 from harness.resources import shipped
 from harness.scorers import SCORERS
 from harness.suites import prompts
@@ -208,6 +208,10 @@ def task_findings(task: Task) -> list[Finding]:
     for name, wanted in task.dataset.filters.items():
         strange = sorted(set(wanted) - FILTER_TESTS) if isinstance(wanted, dict) else []
         found += [(f"dataset.filters.{name}", f"unknown test {one!r}; known: {known}") for one in strange]
+    shown = task.scorer.options.get("question") if task.scorer.name == "judge" else None
+    if isinstance(shown, str) and (shown not in task.dataset.fields or shown in NOT_METADATA):
+        known = ", ".join(name for name in task.dataset.fields if name not in NOT_METADATA)
+        found.append(("scorer.options.question", f"{shown!r} is no field that a sample keeps; known: {known}"))
     below = ("tasks", task.name)
     return [
         *_scorer_findings(task.scorer, below=below),

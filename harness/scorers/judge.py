@@ -36,6 +36,7 @@ class JudgeOptions(Strict):
         model: the judge, `provider/model`; None = named on the command line.
         max_output_tokens: cap for the judge's reply.
         version: raised with every change of the prompt; stored with each score.
+        question: field whose text the judge is shown as {question}; None = the whole prompt, which may be long.
     """
 
     prompt: str
@@ -43,6 +44,7 @@ class JudgeOptions(Strict):
     model: str | None = None
     max_output_tokens: int = Field(default=1024, ge=16, le=MOST_OUTPUT_TOKENS)
     version: str = "1"
+    question: str | None = None
 
     @field_validator("prompt")
     @classmethod
@@ -63,7 +65,8 @@ class JudgeOptions(Strict):
 def score_by_judge(options: Mapping[str, object], *, text: str, sample: Sample) -> JudgeCall:
     """Ask a judge about one reply; long replies are cut in the middle, which the judge is told."""
     chosen = JudgeOptions.model_validate(options)
-    facts = {"question": prompts.text_of(sample.input), "reference": sample.target, "reply": _shortened(text)}
+    asked = prompts.text_of(sample.input) if chosen.question is None else sample.metadata[chosen.question]
+    facts = {"question": asked, "reference": sample.target, "reply": _shortened(text)}
     message = Message(role="user", content=prompts.render(chosen.prompt, facts))
     return JudgeCall(
         messages=(message,),

@@ -41,6 +41,7 @@ def _weight(value: object) -> object:
 FIELDS: Mapping[str, str] = {
     "id": "the sample's id, `sample_id` is the same; without one it is a digest of what is asked",
     "question": "the text that the prompt asks",
+    "documents": "long texts that the prompt shows; they are kept in the prompt alone",
     "choices": "options: a list, a list written as text, {text, label}, {A = ...}, [{label, text}], or several columns",
     "target": "the reference answer, read as `target_form` says; several right answers as a list (scorer `text`)",
     "images": "image columns: file names, data URLs, bytes, or the hub's tables",

@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +35,8 @@ _O200K_FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
 """SHA-1 of the vocabulary's address: the name under which tiktoken keeps o200k_base."""
 _PIECE = 10_000
 """Texts are counted in pieces: tiktoken's pattern overflows its stack on runs of some hundred thousand blanks."""
+_AT_ONCE = 128
+"""Pieces counted together: each token is a Python integer for as long as its batch is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +87,12 @@ def estimate(texts: Sequence[str]) -> TokenEstimate:
     encoding = _encoding()
     if encoding is None:
         return _by_characters(texts)
-    pieces = [(index, text[at : at + _PIECE]) for index, text in enumerate(texts) for at in range(0, len(text), _PIECE)]
-    counted = encoding.encode_ordinary_batch([piece for _, piece in pieces], num_threads=os.cpu_count() or 1)
+    pieces = ((index, text[at : at + _PIECE]) for index, text in enumerate(texts) for at in range(0, len(text), _PIECE))
     tokens = [0] * len(texts)
-    for (index, _), ids in zip(pieces, counted, strict=True):
-        tokens[index] += len(ids)
+    while batch := list(islice(pieces, _AT_ONCE)):
+        counted = encoding.encode_ordinary_batch([piece for _, piece in batch], num_threads=os.cpu_count() or 1)
+        for (index, _), ids in zip(batch, counted, strict=True):
+            tokens[index] += len(ids)
     return TokenEstimate(tokens=tuple(tokens), method="o200k")
 
 
@@ -110,10 +114,12 @@ def estimate_samples(samples: Sequence[Sample], *, roughly: bool = False) -> Tok
     Args:
         roughly: by characters, where time counts more than a tenth.
     """
-    texts = [text_of(sample.input) + (sample.system or "") for sample in samples]
+    once = {id(sample): sample for sample in samples}  # repeats ask the same sample again
+    texts = [text_of(sample.input) + (sample.system or "") for sample in once.values()]
     counted = _by_characters(texts) if roughly else estimate(texts)
+    count_of = dict(zip(once, counted.tokens, strict=True))
     extra = [image_tokens_of([one]) + MESSAGE_OVERHEAD * (2 if one.system else 1) for one in samples]
-    tokens = tuple(count + more for count, more in zip(counted.tokens, extra, strict=True))
+    tokens = tuple(count_of[id(one)] + more for one, more in zip(samples, extra, strict=True))
     return TokenEstimate(tokens=tokens, method=counted.method)
 
 

@@ -15,12 +15,14 @@ from functools import partial
 
 from harness.costs.cost import price_request
 from harness.costs.served import Served
+from harness.costs.stretches import RateStretches
 from harness.costs.worst_case import worst_case_usd
 from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
 from harness.providers.image_counts import image_count
 from harness.runner.forecast.output_forecast import History, OutputForecast, TaskToAsk, forecast_output
+from harness.runner.forecast.prompt_sizes import PromptClass, prompt_classes, shares
 from harness.runner.forecast.references import reference_lengths
 from harness.runner.plan import ModelPlan, PlannedItem, PreparedRun
 from harness.runner.requests.item_questions import item_messages, output_cap
@@ -132,6 +134,7 @@ class Estimator:
         self._history = history
         self._at_once = at_once
         self._references = reference_lengths()
+        self._stretches = RateStretches(book)
 
     def tokens(self, items: Sequence[PlannedItem]) -> TokenEstimate:
         """Count the input."""
@@ -152,7 +155,7 @@ class Estimator:
         caps = [self.cap(item, model) for item in items]
         output = forecast_output(_tasks(items, caps), model, self._history.get(suite, History()), self._references)
         input_tokens = self.input_tokens(items, tokens, model)
-        usd = partial(self.usd, model, input_tokens)
+        usd = partial(self._usd_by_size, model, self._prompt_classes(items, tokens, model))
         bound = None
         if not self._at_once:
             bound = _bound(items, caps, self._book, self._served(model), image_count(model.spec))
@@ -175,12 +178,42 @@ class Estimator:
         """Most output tokens of an answer; None = no cap is sent."""
         return output_cap(item, model, self._options.max_output_tokens)
 
-    def usd(self, model: ModelPlan, input_tokens: int, output_tokens: int | None) -> Decimal | None:
-        """List price of these tokens now; None when unpriced, or where the output is not known."""
+    def usd(
+        self, model: ModelPlan, input_tokens: int, output_tokens: int | None, *, context_tokens: int | None = None
+    ) -> Decimal | None:
+        """List price of these tokens now; None when unpriced, or where the output is not known.
+
+        Args:
+            context_tokens: size of each prompt where there are several; None = there is one.
+        """
         if output_tokens is None:
             return None
-        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, context_tokens=0)
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, context_tokens=context_tokens)
         return price_request(self._book, usage, self._served(model)).list_usd
+
+    def _prompt_classes(
+        self, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
+    ) -> tuple[PromptClass, ...]:
+        own = image_count(model.spec)
+        sizes = [
+            counted + image_tokens_of([item.sample], own) - image_tokens_of([item.sample])
+            for item, counted in zip(items, tokens.tokens, strict=True)
+        ]
+        return prompt_classes(sizes, self._served(model), self._stretches)
+
+    def _usd_by_size(
+        self, model: ModelPlan, classes: Sequence[PromptClass], output_tokens: int | None
+    ) -> Decimal | None:
+        """List price of requests, each at the rates for the size of its prompt; the output is shared out evenly."""
+        if output_tokens is None or not classes:
+            return self.usd(model, 0, output_tokens)
+        total = Decimal(0)
+        for one, output in zip(classes, shares(output_tokens, classes), strict=True):
+            usd = self.usd(model, one.input_tokens, output, context_tokens=one.context_tokens)
+            if usd is None:
+                return None
+            total = EXACT.add(total, usd)
+        return total
 
     def _served(self, model: ModelPlan) -> Served:
         return Served(
