@@ -96,6 +96,9 @@ proof-ifbench: $(VENV)/.installed-dev ## verdicts on instructions beside the pub
 	@.ci/language-data .cache/language-data
 	@$(BIN)/python -m benchmarks.instructions --language-data .cache/language-data
 
+proof-long-context: $(VENV)/.installed-dev ## suite aa_lcr on a simulated model over its real documents: context-tier prices, dry run and bill, by hand
+	@$(BIN)/python -m benchmarks.long_context
+
 proof-books: $(VENV)/.installed-dev ## GSM8K through litellm, MMLU-Pro and faults directly: our ledger against the server's books (DATA=DIR)
 	@$(BIN)/python -m benchmarks.books gsm8k --route litellm --models sim-reasoner sim-direct --data "$(DATA)"
 	@$(BIN)/python -m benchmarks.books mmlu_pro --route direct --models sim-direct --data "$(DATA)"
@@ -180,4 +183,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-ifbench proof-workers proof-view proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
+.PHONY: proof-long-context proof-ifbench proof-workers proof-view proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harness.suites.suite import Suite, Task
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+LONGEST_SHOWN = 20_000
+"""Characters of a first prompt that are printed."""
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of local data sets.")]
 
 
@@ -114,9 +116,17 @@ def _show_first_prompt(loaded: LoadedTask) -> None:
     print_out(f"\nFirst prompt (task {sample.task}, sample {sample.sample_id}):\n")
     if sample.system:
         print_out(f"[system]\n{sample.system}\n")
-    print_out(text_of(sample.input))
+    print_out(_shortened(text_of(sample.input)))
     for image in images_of(sample.input):
         print_out(f"[image: {image.media_type}, {len(image.data)} bytes]")
+
+
+def _shortened(text: str) -> str:
+    """A prompt as a person can look at it: of long documents, the beginning and the end."""
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    half = LONGEST_SHOWN // 2
+    return f"{text[:half]}\n[... {len(text) - LONGEST_SHOWN:,} characters more ...]\n{text[-half:]}"
 
 
 def check(

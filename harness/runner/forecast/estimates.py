@@ -179,17 +179,24 @@ class Estimator:
         return output_cap(item, model, self._options.max_output_tokens)
 
     def usd(
-        self, model: ModelPlan, input_tokens: int, output_tokens: int | None, *, context_tokens: int | None = None
+        self, model: ModelPlan, input_tokens: int, output_tokens: int, *, context_tokens: int | None = None
     ) -> Decimal | None:
-        """List price of these tokens now; None when unpriced, or where the output is not known.
+        """List price of these tokens now; None when unpriced.
 
         Args:
             context_tokens: size of each prompt where there are several; None = there is one.
         """
-        if output_tokens is None:
-            return None
         usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, context_tokens=context_tokens)
         return price_request(self._book, usage, self._served(model)).list_usd
+
+    def usd_per_answer(
+        self, model: ModelPlan, items: Sequence[PlannedItem], tokens: TokenEstimate, output_tokens: int | None
+    ) -> Decimal | None:
+        """Mean list price of an answer of so many tokens to one of these items; None as for `usd`."""
+        if output_tokens is None:
+            return None
+        usd = self._usd_by_size(model, self._prompt_classes(items, tokens, model), output_tokens * len(items))
+        return None if usd is None else usd / len(items)
 
     def _prompt_classes(
         self, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
@@ -205,7 +212,9 @@ class Estimator:
         self, model: ModelPlan, classes: Sequence[PromptClass], output_tokens: int | None
     ) -> Decimal | None:
         """List price of requests, each at the rates for the size of its prompt; the output is shared out evenly."""
-        if output_tokens is None or not classes:
+        if output_tokens is None:
+            return None
+        if not classes:
             return self.usd(model, 0, output_tokens)
         total = Decimal(0)
         for one, output in zip(classes, shares(output_tokens, classes), strict=True):

@@ -17,6 +17,7 @@ from harness.money import to_pico_ceiling
 from harness.runner.forecast.bills import Charge, TaskCharges
 from harness.runner.forecast.estimates import CostEstimate, Estimator
 from harness.runner.plan import PlannedItem, PreparedRun
+from harness.suites.tokens import TokenEstimate
 
 CellKey = tuple[ModelSpec, str]
 """Model and suite."""
@@ -56,7 +57,7 @@ class AnswerPrice:
 
 
 _TYPICAL_PROMPTS = 500
-"""Samples of a task, first in the draw, whose mean prompt stands for all."""
+"""Samples of a task, first in the draw, whose prompts stand for all."""
 
 
 def answer_prices(
@@ -68,16 +69,18 @@ def answer_prices(
         prompts = items[:_TYPICAL_PROMPTS]
         tokens = estimator.tokens(prompts)
         for one in (each for each in estimates if each.suite == suite):
-            input_tokens = round(estimator.input_tokens(prompts, tokens, one.model) / len(prompts))
-            if (price := _price(one, items[0], input_tokens, estimator)) is not None:
+            if (price := _price(one, prompts, tokens, estimator)) is not None:
                 found[one.model.spec, suite, task] = price
     return found
 
 
-def _price(one: CostEstimate, item: PlannedItem, input_tokens: int, estimator: Estimator) -> AnswerPrice | None:
-    name = item.task.name
-    usual = estimator.usd(one.model, input_tokens, round(one.output.means[name]))
-    worst = estimator.usd(one.model, input_tokens, estimator.cap(item, one.model))
+def _price(
+    one: CostEstimate, prompts: Sequence[PlannedItem], tokens: TokenEstimate, estimator: Estimator
+) -> AnswerPrice | None:
+    """Price an answer to a typical prompt: the mean of what each costs at its size, not the cost of a mean prompt."""
+    name = prompts[0].task.name
+    usual = estimator.usd_per_answer(one.model, prompts, tokens, round(one.output.means[name]))
+    worst = estimator.usd_per_answer(one.model, prompts, tokens, estimator.cap(prompts[0], one.model))
     if usual is None:
         return None
     return AnswerPrice(
