@@ -34,6 +34,7 @@ _MAGIC = {
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LONGEST_ROW = 256 * 2**20
 """Bytes of one line of JSON Lines; images inside a row fit."""
+LONGEST_TEXT = 2**20
 PARQUET_ROWS = 1000
 """Rows decoded at a time: a file with images does not lie in memory twice."""
 _HALF = re.compile("[\ud800-\udfff]")
@@ -122,6 +123,27 @@ def _refuse_outside(path: Path, place: str, folders: Sequence[Path]) -> None:
         where=str(path),
         fix=f"copy it into the folder, or pass --data {real.parent} if the suite may read and send what lies there",
     )
+
+
+def texts_beside(file: LocalFile, names: Sequence[str]) -> Mapping[str, str]:
+    """Read small text files that lie beside a file of rows, by name; those that are not there are left out.
+
+    Raises:
+        InputError: a name leads out of the folder, or the file is no text or too large for one.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        path = file.folder / name
+        if not path.is_file():
+            continue
+        _refuse_outside(path, name, [file.folder.resolve()])
+        if path.stat().st_size > LONGEST_TEXT:
+            raise InputError(f"a file beside the data is longer than {LONGEST_TEXT // 2**20} MiB", where=str(path))
+        try:
+            found[name] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"a file beside the data is not UTF-8 text: {error}", where=str(path)) from None
+    return found
 
 
 def hub_copies(path: str, name: str | None, split: str) -> tuple[str, ...]:

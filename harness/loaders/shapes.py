@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.loaders.row_answers import BadRowError
+from harness.loaders.scicode_steps import scicode
 from harness.suites.suite import RowShape
 
 Row = Mapping[str, Any]
-SCICODE_SUPPLIED = frozenset({"13.6", "62.1", "76.3"})
-"""Steps whose code the benchmark supplies; they are asked of nobody."""
 
 
 def plain(row: Row) -> Iterator[Row]:
@@ -47,54 +46,6 @@ def big_bench_hard(row: Row) -> Iterator[Row]:
         listed = [f"({label}) {text}" for label, text in zip(labels, choices["text"], strict=True)]
         asked = "\n".join([asked, "Options:", *listed])
     yield {**row, "asked": asked}
-
-
-def scicode(row: Row) -> Iterator[Row]:
-    """Give each sub-step of a problem its own row, with the ids of the steps before it and their signatures."""
-    _refuse_incomplete(row)
-    earlier: list[str] = []
-    signatures: dict[str, str] = {}
-    supplied: list[str] = []
-    for step in row["sub_steps"]:
-        number = str(step["step_number"])
-        if number in SCICODE_SUPPLIED:
-            supplied.append(step.get("ground_truth_code") or step["function_header"])
-            continue
-        yield {
-            **step,
-            "problem_id": str(row["problem_id"]),
-            "required_dependencies": row["required_dependencies"],
-            "depends_on": list(earlier),
-            "earlier_signatures": dict(signatures),
-            "supplied_code": "\n\n".join(supplied),
-            "background": step.get("step_background") or "(none)",
-            "tests": _scicode_tests(step),
-        }
-        earlier.append(number)
-        signatures[number] = step["function_header"]
-
-
-def _refuse_incomplete(row: Row) -> None:
-    needed = ("problem_id", "sub_steps", "required_dependencies")
-    problems = [(name, "is missing") for name in needed if name not in row]
-    if not problems:
-        problems = [one for number, step in enumerate(row["sub_steps"], start=1) for one in _missing(number, step)]
-    if problems:
-        raise BadRowError(problems)
-
-
-def _missing(number: int, step: object) -> list[tuple[str, str]]:
-    needed = ("step_number", "step_description_prompt", "function_header")
-    has = step if isinstance(step, Mapping) else {}
-    return [(f"sub_steps[{number}].{name}", "is missing") for name in needed if not has.get(name)]
-
-
-def _scicode_tests(step: Row) -> str:
-    """Test source with its numeric targets; empty when the targets are not on this machine."""
-    cases, targets = step.get("test_cases") or [], step.get("targets")
-    if targets is None or len(targets) != len(cases):
-        return ""
-    return "\n\n".join(f"target = {target!r}\n{case}" for case, target in zip(cases, targets, strict=True))
 
 
 def arc(row: Row) -> Iterator[Row]:

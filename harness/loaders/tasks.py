@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Finding, InputError
-from harness.loaders import local_files, packages, samples
+from harness.loaders import local_files, numeric_targets, packages, samples
 from harness.loaders.local_files import LocalFile
 from harness.loaders.row_answers import BadRowError
+from harness.loaders.scicode_steps import BESIDE
 from harness.loaders.shapes import SHAPES
 from harness.loaders.unpacking import UnreadableError
 from harness.messages import ImagePart
-from harness.suites.sample import LoadedTask, Sample
+from harness.suites.sample import LoadedTask, Sample, TargetsRef
 from harness.suites.suite import DatasetRef, Task
 from harness.typed_files import MOST_SHOWN, refusal
 
@@ -65,7 +66,8 @@ def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | No
         raise refusal(f"the data of task {task.name!r}", findings, fix=fix)
     if not unique:
         raise InputError(f"the data of task {task.name!r} has no rows after filtering", where=task.dataset.path)
-    warnings = (*source.warnings, *left_out, *_count_warning(task, len(unique)))
+    unique, unscored = _with_targets(task, unique, _folders(suite_path, data_dir))
+    warnings = (*source.warnings, *left_out, *_count_warning(task, len(unique)), *unscored)
     return LoadedTask(
         task=task,
         samples=tuple(unique),
@@ -73,6 +75,33 @@ def load_task(task: Task, *, suite_path: Path | None = None, data_dir: Path | No
         samples_sha256=samples.samples_sha256(unique),
         warnings=warnings,
     )
+
+
+def _with_targets(task: Task, loaded: list[Sample], folders: Sequence[Path]) -> tuple[list[Sample], tuple[str, ...]]:
+    """Tell samples where the numbers are that their tests compare with; those of which there are none are named."""
+    counts: dict[str, int] = {one.sample_id: count for one in loaded if (count := one.metadata.get("n_targets"))}
+    if not counts or not task.dataset.targets:
+        return loaded, ()
+    places = task.dataset.target_places
+    files = local_files.find_files(places, folders)
+    if not files:
+        told = f"{len(counts)} of {len(loaded)} samples will stay unscored: their numeric targets are not here"
+        return loaded, (f"{task.name}: {told}; put {places[0]} into a folder and pass it as --data DIR",)
+    missing = set(numeric_targets.missing_steps(files[0].path, counts))
+    digest = local_files.files_sha256(files[:1])
+    made = [
+        dataclasses.replace(
+            one,
+            metadata={**one.metadata, "targets_sha256": digest},
+            targets=TargetsRef(path=str(files[0].path), step=one.sample_id, count=counts[one.sample_id]),
+        )
+        if one.sample_id in counts and one.sample_id not in missing
+        else one
+        for one in loaded
+    ]
+    listed = ", ".join(sorted(missing)[:MOST_SHOWN])
+    told = f"{task.name}: {len(missing)} samples will stay unscored: {files[0].path} has no targets of {listed}"
+    return made, (told,) if missing else ()
 
 
 def _left_out(task: Task, findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -190,8 +219,13 @@ def _file_rows(
     files: Sequence[LocalFile], dataset: DatasetRef
 ) -> Iterable[tuple[str, int, Mapping[str, object] | UnreadableError]]:
     for file in files:
-        for row in local_files.rows_of(file, dataset.rows_key, dataset.columns):
-            yield (file.name, row.row, row) if isinstance(row, UnreadableError) else (file.name, *row)
+        texts = local_files.texts_beside(file, dataset.beside)
+        for found in local_files.rows_of(file, dataset.rows_key, dataset.columns):
+            if isinstance(found, UnreadableError):
+                yield file.name, found.row, found
+                continue
+            number, row = found
+            yield file.name, number, {**row, BESIDE: texts} if texts else row
 
 
 def _missing_files(task: Task, folders: Sequence[Path]) -> InputError:

@@ -10,10 +10,12 @@ import dataclasses
 import os
 import queue
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
+from harness.declared import Json
 from harness.errors import HarnessError
 from harness.sandbox.isolation import Bubblewrap, Isolation, NoIsolation, Unavailable, find_isolation
 from harness.sandbox.sandboxed import program  # noqa: F401 - leaves its bytecode where every box finds it
@@ -116,8 +118,11 @@ class Sandbox:
         if self._exchange is not None:
             self._exchange.cleanup()
 
-    async def run(self, check: ProgramCheck) -> Verdict:
+    async def run(self, check: ProgramCheck, targets: Sequence[Json] | None = None) -> Verdict:
         """Run one program against its tests; without a sandbox the verdict is `unsandboxed`.
+
+        Args:
+            targets: what the tests know as `targets`, in the forms of `sandboxed.values`; the program never sees them.
 
         Raises:
             HarnessError: the sandbox was not entered, or is closed.
@@ -126,11 +131,11 @@ class Sandbox:
             return Verdict(passed=None, reason="unsandboxed", detail=f"{self.problem.problem}; {self.problem.fix}")
         if self._threads is None:
             raise HarnessError("the sandbox is not open", fix="use it as `async with Sandbox() as sandbox`")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, check)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, check, targets)
 
-    def _run(self, check: ProgramCheck) -> Verdict:
+    def _run(self, check: ProgramCheck, targets: Sequence[Json] | None) -> Verdict:
         worker = self._free.get()
         try:
-            return worker.run(check)
+            return worker.run(check, targets)
         finally:
             self._free.put(worker)

@@ -15,8 +15,10 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import TypeAlias
 
+from harness.declared import Json
 from harness.sandbox.boxes import TICK_S, Box, BoxError, seconds_left
 from harness.sandbox.forked_programs import ForkedProgram
 from harness.sandbox.isolation import Isolation, Side
@@ -43,12 +45,12 @@ class Worker:
         self._turn = 0
         self._aborted = threading.Event()
 
-    def run(self, check: ProgramCheck) -> Verdict:
+    def run(self, check: ProgramCheck, targets: Sequence[Json] | None = None) -> Verdict:
         """Judge one program; a box that does not start is tried a second time."""
         problem = ""
         for _ in range(STARTS):
             try:
-                return self._run(check)
+                return self._run(check, targets)
             except (BoxError, OSError) as error:
                 problem = str(error)
                 self._drop()
@@ -90,14 +92,14 @@ class Worker:
         box.wait_until_ready()
         return box
 
-    def _run(self, check: ProgramCheck) -> Verdict:
+    def _run(self, check: ProgramCheck, targets: Sequence[Json] | None) -> Verdict:
         self._judge = self._kept(self._judge, "judge", slot=self.slot * 5 + 4)
         box = self._take_box()
         try:
             box.wait_until_ready()
             if not self.isolation.has_fork_server:
                 self._spare = self._new_box()
-            return _Trial(check, box, self._judge, self).verdict()
+            return _Trial(check, box, self._judge, self, targets).verdict()
         finally:
             box.close()
 
@@ -116,8 +118,16 @@ class Worker:
 class _Trial:
     """One check from handing over the program to the verdict."""
 
-    def __init__(self, check: ProgramCheck, box: Box | ForkedProgram, judge: Box, worker: Worker) -> None:
+    def __init__(
+        self,
+        check: ProgramCheck,
+        box: Box | ForkedProgram,
+        judge: Box,
+        worker: Worker,
+        targets: Sequence[Json] | None = None,
+    ) -> None:
         self.check = check
+        self.targets = targets
         self.box = box
         self.judge = judge
         self.worker = worker
@@ -157,6 +167,7 @@ class _Trial:
             "entry_point": self.check.entry_point,
             "cases": [[case.input, case.expected] for case in self.check.cases],
             "cpu_s": self.cpu_s,
+            "targets": self.targets,
         }
         self.box.channel.settimeout(self.check.timeout_s)
         self.box.channel.sendall(_frame(program))

@@ -15,6 +15,7 @@ from pydantic import Field
 from harness.replies.reply_code import defines, find_code, has_method
 from harness.scorers import packed_cases
 from harness.scorers.values import ProgramCase, ProgramCheck, Score
+from harness.suites.prompts import code_before
 from harness.suites.sample import Metadata, Sample
 from harness.typed_files import Strict
 
@@ -102,24 +103,25 @@ def score_program(options: Mapping[str, object], *, text: str, sample: Sample) -
         return None
     if chosen.style == "cases":
         return _cases_check(code, facts, entry_point=entry_point, timeout_s=chosen.timeout_s, rule=rule)
+    if facts.get("n_targets") and sample.targets is None:
+        explanation = "the numeric targets of this step are not on this machine"
+        return Score(reason="undecided", answer=code, rule=rule, explanation=explanation)
     if not tests.strip():
         return Score(reason="undecided", answer=code, rule=rule, explanation="this sample has no tests on this machine")
     if chosen.call_check:
         tests = f"{tests}\ncheck({entry_point})\n"
     program = _program(code, prompt=facts.get("prompt", ""), entry_point=entry_point, prefix=chosen.prefix)
-    if (
-        earlier := facts.get("earlier_code")
-        or _joined([facts.get("imports", ""), facts.get("supplied_code", "")]).strip()
-    ):
+    if earlier := facts.get("earlier_code") or code_before(facts).strip():
         program = f"{earlier}\n\n{program}"
     return ProgramCheck(
         program=program,
         tests=tests,
-        support=_support(facts.get("prompt", "")),
+        support=facts.get("test_support") or _support(facts.get("prompt", "")),
         entry_point=entry_point,
         timeout_s=chosen.timeout_s,
         answer=code,
         rule=rule,
+        targets=sample.targets,
     )
 
 

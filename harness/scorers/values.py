@@ -12,6 +12,7 @@ from typing import Literal
 from harness.declared import request_value
 from harness.messages import Message
 from harness.replies.unscored import UnscoredReason
+from harness.suites.sample import TargetsRef
 
 
 @request_value
@@ -66,6 +67,7 @@ class ProgramCheck:
         timeout_s: wall-clock limit for the whole check.
         answer: the extracted code, for the record.
         rule: which rule found it.
+        targets: where the numbers are that the tests know as `targets`; None = they need none.
     """
 
     program: str
@@ -77,6 +79,7 @@ class ProgramCheck:
     timeout_s: float = 10.0
     answer: str = ""
     rule: str | None = None
+    targets: TargetsRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

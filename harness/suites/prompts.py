@@ -13,7 +13,7 @@ from functools import lru_cache
 from harness.messages import ContentPart, ImagePart
 from harness.replies.reply_code import find_code
 from harness.replies.thinking import separate
-from harness.suites.sample import Sample
+from harness.suites.sample import Metadata, Sample
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DERIVED_FIELDS = frozenset({"choices", "letters", "earlier_code"})
@@ -120,9 +120,15 @@ def with_earlier_answers(sample: Sample, answers: Mapping[str, str | None]) -> S
     text = sample.input
     for one, code in codes.items():
         text = text.replace(_EARLIER_MARK.format(sample_id=one), code)
-    supplied = sample.metadata.get("supplied_code", "")
-    earlier = "\n\n".join(part for part in (sample.metadata.get("imports", ""), supplied, *codes.values()) if part)
+    earlier = "\n\n".join(part for part in (code_before(sample.metadata), *codes.values()) if part)
     return dataclasses.replace(sample, input=text, metadata={**sample.metadata, "earlier_code": earlier})
+
+
+def code_before(metadata: Metadata) -> str:
+    """What stands before every program of a sample: imports, as programs need them or as the prompt shows them, and the
+    code that the benchmark supplies."""
+    imports = metadata.get("program_imports") or metadata.get("imports", "")
+    return "\n\n".join(part for part in (imports, metadata.get("supplied_code", "")) if part)
 
 
 def _code_of(answer: str | None, signature: str) -> str:

@@ -15,6 +15,21 @@ Metadata = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetsRef:
+    """Where the numbers are that a sample's tests compare with, in a file of the user's that is too large to be held.
+
+    Attributes:
+        path: the HDF5 file on this machine.
+        step: its group.
+        count: tests, each with a group of its own.
+    """
+
+    path: str
+    step: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One benchmark item, rendered and ready to send.
 
@@ -28,7 +43,9 @@ class Sample:
         difficulty: 0 (easy) to 1 (hard) where known or derived; decides how often simulated models are right.
         metadata: what the scorer needs besides (tests, entry point, subject); JSON values only. Known keys:
             `option_order` (original index of each option shown), `group` (samples that are drawn together),
-            `depends_on` (ids of earlier samples whose answers fill the prompt: `prompts.with_earlier_answers`).
+            `depends_on` (ids of earlier samples whose answers fill the prompt: `prompts.with_earlier_answers`),
+            `targets_sha256` (digest of the file that `targets` names).
+        targets: where the numbers of its tests are; None = it needs none, or they are not on this machine.
     """
 
     task: str
@@ -39,6 +56,7 @@ class Sample:
     choices: tuple[str, ...] | None = None
     difficulty: float = 0.5
     metadata: Metadata = field(default_factory=dict)
+    targets: TargetsRef | None = None
 
 
 def sample_mark(task: str, sample_id: str) -> str:

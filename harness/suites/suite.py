@@ -119,6 +119,9 @@ class DatasetRef(Strict):
         name, split, revision: the hub's config, split and commit.
         local: file, glob or `archive.tar.gz!member` under --data DIR or beside the suite file;
             several are tried in order.
+        beside: text files that lie beside the rows and belong to them (code that SciCode supplies).
+        targets: HDF5 file with the numbers that tests compare with, under --data DIR or beside the suite file; several
+            places are tried in order.
         rows_key: where the rows are inside a JSON document (`examples`); None = the document is the rows.
         shape: how one stored row becomes sample rows (SciCode's problems hold several sub-steps).
         columns: names for the columns of a CSV file without a header line; None = the first line names them.
@@ -145,6 +148,8 @@ class DatasetRef(Strict):
     local: str | tuple[str, ...] | None = Field(
         default=None, description="files under --data DIR, or beside the suite file"
     )
+    beside: tuple[str, ...] = ()
+    targets: str | tuple[str, ...] | None = Field(default=None, description="HDF5 file with the numbers of tests")
     rows_key: str | None = None
     shape: RowShape = "plain"
     columns: tuple[str, ...] | None = Field(default=None, description="columns of a CSV file without a header line")
@@ -198,6 +203,11 @@ class DatasetRef(Strict):
         if self.local is None:
             return ()
         return (self.local,) if isinstance(self.local, str) else self.local
+
+    @property
+    def target_places(self) -> tuple[str, ...]:
+        """Where the file of numeric targets may lie, in order."""
+        return (self.targets,) if isinstance(self.targets, str) else self.targets or ()
 
 
 class ScorerRef(Strict):

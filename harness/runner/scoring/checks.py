@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from harness.loaders.hdf5_values import TargetError
+from harness.loaders.numeric_targets import read_targets
 from harness.scorers import MathCheck, ProgramCheck, Score
 
 if TYPE_CHECKING:
@@ -45,7 +47,14 @@ class ScoringChecks:
     async def run_program(self, check: ProgramCheck) -> Score:
         """Run a program against its tests; unsandboxed programs are not run and say so once."""
         sandbox = await self._opened_sandbox()
-        return (await sandbox.run(check)).score(check)
+        if check.targets is None or sandbox.problem is not None:
+            return (await sandbox.run(check)).score(check)
+        try:
+            targets = await asyncio.to_thread(read_targets, check.targets)
+        except TargetError as error:
+            explanation = f"the numeric targets cannot be read: {error}"
+            return Score(reason="undecided", answer=check.answer, rule=check.rule, explanation=explanation)
+        return (await sandbox.run(check, targets)).score(check)
 
     async def run_math(self, check: MathCheck) -> Score:
         """Compare a mathematical answer with its reference in bounded time and memory."""

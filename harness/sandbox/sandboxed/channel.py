@@ -11,6 +11,7 @@ import errno
 import json
 import os
 
+from .shared_random import random_state, restore_random
 from .values import NotPlainError, decode, encode
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         target: list[Json]
         args: list[Json]
         kwargs: list[tuple[str, Json]]
+        random: Json
 
     class Reply(TypedDict, total=False):
         """What comes back: a value with the arguments that were changed in place, or an exception as data."""
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         name: str
         text: str
         limit: str
+        random: Json
 
 
 READY = b"\x06"
@@ -115,12 +118,16 @@ class Peer:
     Args:
         channel: the frames.
         stand_in: makes the local stand-in for an object of the other end.
+
+    Attributes:
+        shares_random: the other end draws random numbers where this one stopped, and this one after it.
     """
 
     def __init__(self, channel: Channel, stand_in: Callable[[Peer, list[Json]], object]) -> None:
         self.channel = channel
         self.stand_in = stand_in
         self.lent: list[object] = []
+        self.shares_random = False
 
     def encode(self, value: object) -> Json:
         """Encode a value, lending objects that are not plain."""
@@ -154,14 +161,15 @@ class Peer:
         Raises:
             the built-in exception that the other end met, or `ProgramError` for one that is not built in.
         """
-        self.channel.send(
-            {
-                "what": what,
-                "target": target,
-                "args": [self.encode(value) for value in args],
-                "kwargs": [[name, self.encode(value)] for name, value in (kwargs or {}).items()],
-            }
-        )
+        asked: dict[str, object] = {
+            "what": what,
+            "target": target,
+            "args": [self.encode(value) for value in args],
+            "kwargs": [[name, self.encode(value)] for name, value in (kwargs or {}).items()],
+        }
+        if self.shares_random:
+            asked["random"] = self.encode(random_state())
+        self.channel.send(asked)
         while True:
             if not isinstance(received := self.channel.receive(), dict):
                 raise ChannelClosedError("not a reply")
@@ -173,6 +181,8 @@ class Peer:
             else:
                 for index, data in reply.get("changed", ()):
                     _replace(args[index], self.decode(data))
+                if self.shares_random and "random" in reply:
+                    restore_random(self.decode(reply["random"]))
                 return self.decode(reply.get("value"))
 
     def answer(self, request: Request) -> Reply:

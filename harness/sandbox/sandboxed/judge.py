@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 from .channel import READY, Channel, ChannelClosedError, Peer, ProgramError, StandIn, opened
 from .limits import set_limits
+from .numeric_comparisons import provide_comparisons
+from .values import NotPlainError, decode
 
 if TYPE_CHECKING:
-    pass
+    from harness.declared import Json
 
 
 class Job(TypedDict):
@@ -38,6 +40,7 @@ class Job(TypedDict):
     entry_point: str | None
     cases: list[tuple[str, str]]
     cpu_s: int
+    targets: list[Json] | None
 
 
 class Verdict(TypedDict):
@@ -159,6 +162,8 @@ def run_tests(job: Job, peer: Peer, names: dict[str, bool]) -> Verdict:
     try:
         common = names.keys() & set(_names(code))
         namespace.update(_modules(job, common))
+        if job["targets"] is not None or "scicode." in job["tests"]:
+            _prepare_numbers(namespace, job["targets"] or [], job["tests"], peer)
         if not job["entry_point"] and any(hasattr(builtins, name) for name in common):
             job["entry_point"] = _tested_built_in(job["tests"], common)
         _bind(namespace, code, job, peer, names)
@@ -175,6 +180,20 @@ def run_tests(job: Job, peer: Peer, names: dict[str, bool]) -> Verdict:
         where = _line_of(error, job["tests"])
         return verdict(False, "program_error", f"{type(error).__name__}: {error}{_limit(error)} {where}")
     return verdict(True, "passed")
+
+
+def _prepare_numbers(namespace: dict[str, object], targets: list[Json], tests: str, peer: Peer) -> None:
+    """Give tests their targets and comparisons; a seed in them holds for the program, too."""
+    provide_comparisons()
+    namespace["targets"] = [decode(target, _refuse_reference) for target in targets]
+    if "random" in tests:
+        importlib.import_module("random")
+        importlib.import_module("numpy")
+        peer.shares_random = True
+
+
+def _refuse_reference(data: list[Json]) -> object:
+    raise NotPlainError(f"targets are plain data, not {str(data)[:80]}")
 
 
 def _bind(namespace: dict[str, object], code: types.CodeType, job: Job, peer: Peer, names: dict[str, bool]) -> None:

@@ -15,6 +15,7 @@ import types
 
 from .channel import READY, Channel, ChannelClosedError, Peer, StandIn, described_error, opened
 from .limits import limit_met, set_limits
+from .shared_random import random_state, restore_random
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,10 +115,15 @@ class CallRunner:
         """Carry out one request; whatever goes wrong is an answer too."""
         try:
             target = self._target(request["target"])
+            if "random" in request:
+                restore_random(self.peer.decode(request["random"]))
             args = [self.peer.decode(data) for data in request["args"]]
             kwargs = {name: self.peer.decode(data) for name, data in request["kwargs"]}
             value = self.peer.encode(OPERATIONS[request["what"]](target, *args, **kwargs))
-            return {"value": value, "changed": self._changed(args, request["args"])}
+            reply: Reply = {"value": value, "changed": self._changed(args, request["args"])}
+            if "random" in request:
+                reply["random"] = self.peer.encode(random_state())
+            return reply
         except BaseException as error:  # noqa: BLE001 - the program may raise anything, SystemExit included
             return described_error(error, limit_met(error, self.limits))
 

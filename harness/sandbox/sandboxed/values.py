@@ -58,7 +58,7 @@ def encode(value: Any, export: Export) -> Json:
         return str.__getitem__(value, slice(None))
     if isinstance(value, float):
         return float.__add__(value, 0.0)
-    return _encode_container(value, export) or _encode_built_in(value, export) or _encode_known(value) or export(value)
+    return _encode_known(value) or _encode_container(value, export) or _encode_built_in(value, export) or export(value)
 
 
 def _encode_container(value: object, export: Export) -> list[Json] | None:
@@ -92,6 +92,10 @@ def _encode_known(value: Any) -> list[Json] | None:
         return _encode_numpy(value)
     if module == "datetime":
         return _encode_time(value)
+    if module.startswith("scipy.sparse") and "scipy.sparse" in sys.modules:
+        return _encode_sparse(value)
+    if module == "sympy.core.symbol":
+        return ["symbol", str(value)]
     if module == "array" and type(value).__name__ == "array":
         return ["numbers", value.typecode, _text_of(value.tobytes())]
     if module == "decimal" and type(value).__name__ == "Decimal":
@@ -106,6 +110,15 @@ def _encode_time(value: Any) -> list[Json] | None:
     if kind in ("date", "datetime", "time"):
         return [kind, value.isoformat()]
     return [kind, value.days, value.seconds, value.microseconds] if kind == "timedelta" else None
+
+
+def _encode_sparse(value: Any) -> list[Json] | None:
+    """A sparse matrix by its entries; None for whatever else that library has."""
+    if not sys.modules["scipy.sparse"].issparse(value) or len(value.shape) != 2:
+        return None
+    plain = value.tocoo()
+    parts = [_encode_numpy(part) for part in (plain.data, plain.row, plain.col)]
+    return None if None in parts else ["sparse", str(value.format), [int(size) for size in value.shape], *parts]
 
 
 def _encode_numpy(value: object) -> list[Json] | None:
@@ -189,6 +202,30 @@ def _array(rest: Parts, _: Resolve) -> object:
     return numpy.frombuffer(binascii.a2b_base64(data), dtype=kind).reshape([int(size) for size in shape]).copy()
 
 
+def _scalar(rest: Parts, resolve: Resolve) -> object:
+    dtype, data = rest
+    made: Any = _array([dtype, [1], data], resolve)
+    return made[0]
+
+
+def _sparse(rest: Parts, resolve: Resolve) -> object:
+    import scipy.sparse
+
+    form, shape, *parts = rest
+    if form not in SPARSE_FORMS:
+        raise ValueError(form)
+    data, row, column = (_array(part[1:], resolve) for part in parts)
+    sizes = [int(size) for size in shape]
+    return scipy.sparse.coo_matrix((data, (row, column)), shape=sizes).asformat(form)
+
+
+def _symbol(rest: Parts, _: Resolve) -> object:
+    import sympy
+
+    return sympy.Symbol(str(rest[0]))
+
+
+SPARSE_FORMS = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 _KEYS: Kind = type({}.keys())
 _ITEMS: Kind = type({}.items())
 _SEQUENCES: dict[str, Kind] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "deque": deque}
@@ -209,6 +246,9 @@ _READERS: dict[str, Reader] = {
     "decimal": _decimal,
     "fraction": _fraction,
     "array": _array,
+    "scalar": _scalar,
+    "sparse": _sparse,
+    "symbol": _symbol,
     "builtin": lambda rest, _: BUILT_IN[rest[0]],
     "keys": lambda rest, resolve: dict.fromkeys(_items(rest, resolve)).keys(),
     "items": lambda rest, resolve: dict(_items(rest, resolve)).items(),
