@@ -59,6 +59,8 @@ class RunOptions(TypedDict, total=False):
     tokens_per_minute: float | None
     unsafe_exec: bool
     judge: str | ModelSpec | None
+    user_model: str | ModelSpec | None
+    max_usd_per_sample: Decimal | float | str | None
     reuse: bool
     batch: bool
     batch_poll_s: float

@@ -100,6 +100,14 @@ def run(
     judge: Annotated[
         str | None, typer.Option(metavar="MODEL", autocompletion=completion.models, help="Model for judged tasks.")
     ] = None,
+    user_model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", autocompletion=completion.models, help="Plays the user of conversations."),
+    ] = None,
+    max_usd_per_sample: Annotated[
+        str | None,
+        typer.Option(metavar="USD", help="Hard cap on what one sample may cost, judge and simulated user included."),
+    ] = None,
     rpm: Annotated[float | None, typer.Option(min=0.1, help="Requests per minute and model, at most.")] = None,
     tpm: Annotated[float | None, typer.Option(min=1.0, help="Tokens per minute and model, at most.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Take stored answers to the same request.")] = False,
@@ -191,6 +199,8 @@ def run(
         tokens_per_minute=tpm,
         unsafe_exec=unsafe_exec,
         judge=optional(judge, partial(read_model, where="--judge")),
+        user_model=optional(user_model, partial(read_model, where="--user-model")),
+        max_usd_per_sample=optional(max_usd_per_sample, partial(parse_usd, where="--max-usd-per-sample")),
         reuse=reuse,
         batch=batch,
         batch_poll_s=batch_poll_s,

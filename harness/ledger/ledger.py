@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, insert, select, update
+from sqlalchemy import Connection, Engine, Table, insert, not_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from harness.errors import InputError, LedgerError, NoLedgerError
@@ -37,7 +37,7 @@ from harness.ledger.connections import (
 from harness.ledger.encoding import canonical_json
 from harness.ledger.leases.lease_records import WorkerRecord
 from harness.ledger.locks import STANDSTILL_MS, Hold, Renew, hold_run_lock
-from harness.ledger.reading.underway.outcome_query import outcomes_query
+from harness.ledger.reading.underway.outcome_query import sample_outcomes
 from harness.ledger.records import (
     Budget,
     CellRecord,
@@ -52,7 +52,7 @@ from harness.ledger.records import (
 )
 from harness.ledger.schema import tables
 from harness.ledger.schema.versions import prepare_schema
-from harness.ledger.scopes import simulated_twin
+from harness.ledger.scopes import SAMPLE, simulated_twin
 from harness.ledger.writing.drivers import Driver, open_driver
 from harness.ledger.writing.import_writer import ImportWriter, importing
 from harness.ledger.writing.writer import Writer
@@ -268,9 +268,7 @@ class Ledger:
         Args:
             planned_ids: of these samples only; None = of all.
         """
-        with self.reading() as connection:
-            found = connection.execute(outcomes_query(run_id, purpose, planned_ids)).all()
-        return {(row.cell_id, row.planned_id): row_forms.sample_outcome(row) for row in found}
+        return sample_outcomes(self, run_id, purpose, planned_ids)
 
     # waves and forecasts
 
@@ -335,11 +333,13 @@ class Ledger:
         """Read one budget; None when nothing was ever spent or capped in that scope."""
         return self.budgets([scope]).get(scope)
 
-    def budgets(self, scopes: Iterable[str] | None = None) -> dict[str, Budget]:
-        """Read budgets by scope; None = all."""
+    def budgets(self, scopes: Iterable[str] | None = None, *, of_samples: bool = False) -> dict[str, Budget]:
+        """Read budgets by scope; None = all, those of single samples only where they are asked for (`of_samples`)."""
         query = select(tables.budgets).order_by(tables.budgets.c.scope)
         if scopes is not None:
             query = query.where(tables.budgets.c.scope.in_(list(scopes)))
+        elif not of_samples:
+            query = query.where(not_(tables.budgets.c.scope.startswith(SAMPLE, autoescape=True)))
         with self.reading() as connection:
             return {row.scope: row_forms.budget(row) for row in connection.execute(query)}
 

@@ -409,10 +409,11 @@ class SampleOutcome:
 
     Attributes:
         n_attempts: rows of any status.
-        last_try_number: highest try number so far.
+        last_try_number: highest try number so far; of a conversation, how often its next turn was tried.
         n_open: rows still `sent`: possibly billed, left by a process that died.
         n_cancelled: rows given up by the user: like open ones they say nothing about whether another try can help.
-        attempt_id: the newest succeeded or reused attempt; None = none succeeded.
+        attempt_id: the newest succeeded or reused attempt, or one with a score and no answer (its sample ended at
+            a limit); None = there is none, or a conversation that is not over.
         status: `succeeded` or `reused` when there is such an attempt, else the status of the newest row.
         error_class: of the newest row when nothing succeeded.
         scored: whether `attempt_id` has a score.

@@ -173,12 +173,13 @@ def budget(row: StoredRow) -> Budget:
 
 def sample_outcome(row: StoredRow) -> SampleOutcome:
     """Read a sample's standing from a row of the outcomes query."""
+    attempt_id = row.newest_own_id if row.succeeded_id is None and row.scored else row.succeeded_id
     return record_of(
         SampleOutcome,
         row,
         n_open=int(row.n_open),
         n_cancelled=int(row.n_cancelled),
-        attempt_id=row.succeeded_id,
-        error_class=None if row.succeeded_id is not None else row.error_class,
+        attempt_id=attempt_id,
+        error_class=None if attempt_id is not None else row.error_class,
         scored=bool(row.scored),
     )

@@ -21,3 +21,12 @@ def is_twin(scope: str) -> bool:
 def set_scope(scope: str) -> str:
     """Name the scope whose cap a person sets: that of a twin is set with its own."""
     return scope.removeprefix(_PREFIX)
+
+
+SAMPLE = "sample:"
+"""How the scope of one sample begins: there may be as many as samples, so that lists of budgets leave them out."""
+
+
+def sample_scope(run_id: str, cell_id: int, planned_id: int) -> str:
+    """Name the scope that holds all that is spent on one sample of one cell."""
+    return f"{SAMPLE}{run_id}/{cell_id}/{planned_id}"

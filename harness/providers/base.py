@@ -6,6 +6,7 @@ Request -> `prepare` -> Prepared (what will be sent, recorded first) -> `send` -
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal, Protocol
@@ -108,7 +109,24 @@ class Response:
             for name in ("text", "reasoning_text", "model_served", "service_tier", "provider_request_id"):
                 part = getattr(self, name)
                 setattr(self, name, part and redact_known(part))
+        if self.tool_calls or self.signed:
+            self._mask_calls()
         self.raw_usage = redact_values(self.raw_usage)  # type: ignore[misc]  # frozen for the type checker only
+
+    def _mask_calls(self) -> None:
+        """Mask keys in calls; signed parts that hold one are dropped, as they could not be changed."""
+        if holds_known(text for call in self.tool_calls for text in (call.call_id, call.name, call.arguments)):
+            masked = (
+                ToolCall(
+                    call_id=redact_known(call.call_id),
+                    name=redact_known(call.name),
+                    arguments=redact_known(call.arguments),
+                )
+                for call in self.tool_calls
+            )
+            self.tool_calls = tuple(masked)  # type: ignore[misc]  # as above
+        if self.signed and holds_known([json.dumps(list(map(dict, self.signed)), default=str)]):
+            self.signed = ()  # type: ignore[misc]
 
 
 class Provider(Protocol):

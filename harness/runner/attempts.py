@@ -18,7 +18,7 @@ from harness.messages import shows_video, with_frames
 from harness.models import ModelSpec
 from harness.providers.base import Prepared, Provider, Request, Response
 from harness.runner.pricer import Pricer
-from harness.runner.requests.attempt_ends import NO_TRIES, Answer, AttemptFailed, EarlierTries
+from harness.runner.requests.attempt_ends import NO_TRIES, Answer, AttemptFailed, EarlierTries, Spent
 from harness.runner.requests.item_questions import Question, calls_json, messages_json
 from harness.runner.requests.policy import ACTIONS, Action, is_worth_retrying, retrying
 from harness.runner.requests.reservations import Reservations
@@ -139,6 +139,21 @@ class RequestSender:
         failure = ProviderError(
             f"the request could not be made: {why}"[:300], error_class=ErrorClass.INTERNAL, billed="no"
         )
+        attempt_id = await self._record(question, try_number, failure)
+        return AttemptFailed(attempt_id, failure)
+
+    async def not_sent(self, question: Question, try_number: int, why: str) -> int:
+        """Record a request that its sample had no means for any more: nothing failed, and nothing was billed.
+
+        Returns:
+            the id of its attempt.
+        """
+        failure = ProviderError(f"not sent: {why}"[:300], error_class=ErrorClass.INTERNAL, billed="no")
+        return await self._record(question, try_number, failure, was_cancelled=True)
+
+    async def _record(
+        self, question: Question, try_number: int, failure: ProviderError, *, was_cancelled: bool = False
+    ) -> int:
         now_us = self._wall_us()
         start = AttemptStart(
             request_id=question.request_id(try_number),
@@ -153,9 +168,12 @@ class RequestSender:
             turn=question.turn,
         )
         outcome, spent = failed(self._pricer, question, 0, failure, (now_us, None))
+        if was_cancelled:
+            outcome = dataclasses.replace(outcome, status="cancelled", error_class=None)
         attempt_id = await self._writer.reuse(start, outcome, None)
-        self._context.observer.attempt_settled(self.spec, spent=spent, error=failure)
-        return AttemptFailed(attempt_id, failure)
+        if not was_cancelled:
+            self._context.observer.attempt_settled(self.spec, spent=spent, error=failure)
+        return attempt_id
 
     # 2. its row, with its worst case reserved, and its place
 
@@ -276,8 +294,8 @@ class RequestSender:
             outcome = ProviderError(f"{type(error).__name__}: {error}"[:300], error_class=ErrorClass.INTERNAL)
         if isinstance(outcome, Response):
             self._limiter.leave(self._line, admitted.entered_s, None, outcome.headers)
-            await self.settle_answer(question, attempt_id, outcome)
-            return Answer(attempt_id=attempt_id, response=outcome)
+            spent = await self.settle_answer(question, attempt_id, outcome)
+            return Answer(attempt_id=attempt_id, response=outcome, spent=spent)
         if ACTIONS[outcome.error_class] is Action.STOP_MODEL:
             self.close()  # before the place is given back, or the next in line would still be sent
         self._limiter.leave(self._line, admitted.entered_s, outcome, NO_HEADERS)
@@ -290,7 +308,7 @@ class RequestSender:
 
     async def settle_answer(
         self, question: Question, attempt_id: int, response: Response, *, finished_at_us: int | None = None
-    ) -> None:
+    ) -> Spent:
         """Store an answer, its usage and its transcript; `finished_at_us` None = it arrived just now."""
         finish = finish_time(finished_at_us, self._wall_us())
         outcome, spent = answered(self._pricer, question, attempt_id, response, finish)
@@ -303,11 +321,12 @@ class RequestSender:
                 messages=messages,
                 answer=response.text,
                 reasoning=response.reasoning_text,
-                tool_calls=calls_json(response.tool_calls),
+                tool_calls=calls_json(response.tool_calls, response.signed),
             )
         await self._writer.settle(outcome, transcript=transcript)
         self._reservations.settled(question, attempt_id, spent)
         self._context.observer.attempt_settled(self.spec, spent=spent, error=None)
+        return spent
 
     async def settle_failure(
         self,

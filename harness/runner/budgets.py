@@ -23,6 +23,7 @@ from harness.money import parse_usd
 from harness.pricing.book import PriceBook
 from harness.runner.plan import ModelPlan, PreparedRun
 from harness.runner.requests.item_questions import output_cap
+from harness.runner.trajectories.user_models import user_models
 
 _DAY_US = 86_400_000_000
 _DAY = re.compile(r"day:\d{4}-\d{2}-\d{2}")
@@ -101,6 +102,12 @@ def refuse_unbounded(prepared: PreparedRun, ledger: Ledger | None, book: PriceBo
         if scope is not None:
             where = "--budget-usd" if scope in own else set_scope(scope)
             found.setdefault(where, []).extend(_unbounded(prepared, model, book, now))
+    for where in list(found):  # whoever else is asked counts against the same budgets
+        found[where] += [
+            lacking
+            for spec in user_models(prepared.suites, prepared.spec)
+            if (lacking := no_price(book, Served(provider=spec.provider, model=spec.model, at=now))) is not None
+        ]
     for where, reasons in found.items():
         if reasons:
             raise cannot_hold(reasons, where=where)

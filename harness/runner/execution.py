@@ -42,6 +42,7 @@ from harness.runner.preparation import cell_records, planned_records, prepare_ru
 from harness.runner.scoring.verdicts import with_verdicts
 from harness.runner.session_setup import USUAL_SESSION, SessionOptions, StoredPlan, run_session
 from harness.runner.spec import RunSpec
+from harness.runner.trajectories.cap_refusals import refuse_capped
 
 Observe = Callable[[PreparedRun], contextlib.AbstractContextManager[RunObserver]]
 """Makes the observer of a session once the plan is known."""
@@ -77,6 +78,7 @@ def run_suites(
     prepared = prepare_run(spec, run_id=chosen, book=book, now=started)
     refuse_another_run(prepared, ledger.run(chosen))
     refuse_unbounded(prepared, ledger, book, started)
+    refuse_capped(prepared, book, started)
     refuse_what_cannot_be_asked(prepared)
 
     @functools.cache

@@ -29,6 +29,8 @@ VIDEO = "video/"
 """How the digest of frames of a video begins; those of images begin with their media type."""
 JUDGED = "judge"
 """The scorer that asks a model."""
+BY_END_STATE = "environment"
+"""The scorer that asks the environment of a conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

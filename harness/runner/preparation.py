@@ -38,6 +38,7 @@ from harness.runner.plan import (
     sample_sha256,
 )
 from harness.runner.spec import RunSpec
+from harness.runner.trajectories.user_models import conversation_notes, refuse_conversations, user_models
 from harness.scorers.judge import JudgeOptions
 from harness.suites.sample import LoadedTask, Sample
 from harness.version import __version__
@@ -56,6 +57,8 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
     warnings = [warning for loaded in suites for task in loaded.tasks for warning in task.warnings]
     warnings += _price_warnings(models, book, now)
     warnings += _judge_warnings(spec, suites)
+    refuse_conversations(suites, spec)
+    warnings += conversation_notes(suites, spec)
     refuse_too_many(suites, limit=spec.limit, epochs=spec.epochs)
     chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
     return PreparedRun(
@@ -66,7 +69,7 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
         models=models,
         plan_sha256=plan_sha256(chains, spec.deciding()),
         warnings=tuple(dict.fromkeys(warnings)),
-        endpoints=endpoints(spec.base_url, spec.models, _judge_models(spec, suites)),
+        endpoints=endpoints(spec.base_url, spec.models, [*_judge_models(spec, suites), *user_models(suites, spec)]),
     )
 
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from harness.errors import ProviderError
+from harness.errors import BudgetReached, ProviderError
 from harness.ledger.records import SampleOutcome, TranscriptRow
 from harness.models import ModelSpec
 from harness.runner.attempts import RequestSender
@@ -22,6 +22,8 @@ from harness.runner.requests.item_questions import Question
 from harness.runner.requests.policy import ACTIONS, Action
 from harness.runner.scoring.scores import AnswerScorer, ScoringStopped
 from harness.runner.traffic.limiter import SampleLeft
+from harness.runner.trajectories.sample_caps import SampleCaps, is_own
+from harness.runner.trajectories.trajectory_work import TrajectoryWork
 from harness.suites.prompts import with_earlier_answers
 
 TakeReused = Callable[[RequestSender, Question, PlannedItem, int], Awaitable[PaidAnswer | None]]
@@ -50,6 +52,8 @@ class SampleWork:
 
     Args:
         transcript: what the ledger kept of an attempt; None = nothing.
+        caps: sets the budgets of single samples.
+        conversations: drives the samples that are asked in many turns.
         reuse: takes the answers of other runs; None = they are not taken.
         on_chain: told of every chain whose items need nothing more.
         on_failed: told of each sample that failed for good while its model never answered; may stop the model.
@@ -62,6 +66,8 @@ class SampleWork:
         observer: RunObserver,
         transcript: Callable[[int], TranscriptRow | None],
         max_attempts: int,
+        caps: SampleCaps,
+        conversations: TrajectoryWork,
         reuse: TakeReused | None = None,
         on_chain: Callable[[ModelSpec, Chain], None] = lambda *_: None,
         on_failed: OnFailed = stop_if_hopeless,
@@ -70,6 +76,8 @@ class SampleWork:
         self._observer = observer
         self._transcript = transcript
         self._max_attempts = max_attempts
+        self._caps = caps
+        self._conversations = conversations
         self._reuse = reuse
         self._on_chain = on_chain
         self._on_failed = on_failed
@@ -128,7 +136,9 @@ class SampleWork:
             return await self._take_stored(queue, item, question, known)
         if known is not None and given_up(known, self._max_attempts):
             return self._finished(queue, failed=True)
-        return None if self._reuse is None else await self._reused(queue, item, question, self._reuse)
+        if self._reuse is None or item.task.is_conversation:
+            return None
+        return await self._reused(queue, item, question, self._reuse)
 
     async def cannot_ask(
         self, queue: ModelQueue, planned: PlannedItem, error: Exception, *, tries: int | None = None
@@ -141,12 +151,19 @@ class SampleWork:
         return self.failed(queue, await queue.sender.never_made(queue.wordless(planned), made + 1, error))
 
     async def _ask(self, queue: ModelQueue, item: PlannedItem, question: Question) -> Finished:
+        question = await self._caps.held(question, item.task.solver)
         try:
+            if item.task.is_conversation:
+                return await self._scored(queue, item, await self._conversations.converse(queue, item, question))
             answer = await queue.sender.ask(question, EarlierTries.of(queue.known(item)))
         except AttemptFailed as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
                 queue.stop(error)
             return self.failed(queue, error)
+        except BudgetReached as full:
+            if not is_own(full, question):
+                raise
+            return await self._scored(queue, item, await self._conversations.at_its_cap(queue.sender, question))
         return await self.answered(queue, item, question, answer)
 
     async def answered(self, queue: ModelQueue, item: PlannedItem, question: Question, answer: Answer) -> Finished:
@@ -164,6 +181,7 @@ class SampleWork:
             text=response.text,
             finish_reason=response.finish_reason,
             refused=response.refused,
+            sample_scope=question.sample_scope,
         )
         return await self._scored(queue, item, paid)
 
@@ -191,6 +209,8 @@ class SampleWork:
         )
         if known.scored:
             return self._finished(queue, failed=False, text=paid.text)
+        held = await self._caps.held(question, item.task.solver)  # a judge is to be asked, maybe
+        paid = dataclasses.replace(paid, sample_scope=held.sample_scope)
         return await self._scored(queue, item, paid)
 
     async def _reused(

@@ -6,7 +6,7 @@ Data flows session context + model -> `RequestSender`, closed with its connectio
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Literal
 
 from harness.instants import from_us
@@ -63,6 +63,35 @@ async def open_sender(
         )
     finally:
         await provider.aclose()
+
+
+class OtherSenders:
+    """What asks the models beside those of a run: judges, and who plays users. Each is made when it is first asked.
+
+    Args:
+        stack: closes them.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[ModelSpec], contextlib.AbstractAsyncContextManager[RequestSender]],
+        stack: contextlib.AsyncExitStack,
+    ) -> None:
+        self._make = make
+        self._stack = stack
+        self._made: dict[ModelSpec, RequestSender] = {}
+
+    async def of(self, spec: ModelSpec) -> RequestSender:
+        """Give what asks a model."""
+        sender = self._made.get(spec)
+        if sender is None:
+            sender = self._made[spec] = await self._stack.enter_async_context(self._make(spec))
+        return sender
+
+    def close(self) -> None:
+        """Send nothing more; what is in flight is settled as ever."""
+        for sender in self._made.values():
+            sender.close()
 
 
 def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool = False, checking: bool = False) -> Provider:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from harness.environments.hosting import EnvironmentHost
 from harness.instants import now_us
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import recent_charges, transcript_of
@@ -46,9 +47,12 @@ from harness.runner.sample_work import OnFailed, SampleWork, stop_if_hopeless
 from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.judges import Judge
 from harness.runner.scoring.scores import AnswerScorer, AskJudge, Checks, Faults, ScoreWriter
-from harness.runner.senders import open_sender, provider_of
+from harness.runner.senders import OtherSenders, open_sender, provider_of
 from harness.runner.session import Session
 from harness.runner.traffic.limiter import ConcurrencyLimiter
+from harness.runner.trajectories.sample_caps import SampleCaps
+from harness.runner.trajectories.trajectory_work import TrajectoryWork
+from harness.runner.trajectories.user_models import user_model
 from harness.runner.wave_loop import WavePlanner, WholeRun
 from harness.scorers import Score
 
@@ -184,12 +188,11 @@ async def session_parts(
     prepared, spec, ledger = plan.prepared, plan.prepared.spec, plan.ledger
     checks = await stack.enter_async_context(ScoringChecks(unsafe_exec=spec.unsafe_exec, notice=observer.notice))
     queues = [await _queue(plan, model, context, stack) for model in prepared.models]
-    judge = Judge(
-        prepared.run_id,
-        named=spec.judge,
-        make_sender=lambda judge: open_sender(context, judge, plan.adapter(prepared, judge)),
-        stack=stack,
-        tries_of=plan.outcomes("judge"),
+    others = OtherSenders(lambda other: open_sender(context, other, plan.adapter(prepared, other)), stack)
+    judge = Judge(prepared.run_id, named=spec.judge, senders=others, tries_of=plan.outcomes("judge"))
+    worlds = await stack.enter_async_context(EnvironmentHost())
+    conversations = TrajectoryWork(
+        ledger, context, worlds=worlds, others=others, user_of=lambda solver: user_model(solver, spec)
     )
     reuse = Reuse(ledger, context) if spec.reuse else None
     work = SampleWork(
@@ -203,6 +206,8 @@ async def session_parts(
         observer=observer,
         transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
         max_attempts=spec.max_attempts,
+        caps=SampleCaps(ledger, prepared.run_id, spec.max_usd_per_sample),
+        conversations=conversations,
         reuse=None if reuse is None else reuse.take,
         on_chain=hooks.on_chain,
         on_failed=hooks.on_failed,

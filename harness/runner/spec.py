@@ -27,6 +27,8 @@ DECIDING = (
     "max_output_tokens",
     "service_tier",
     "judge",
+    "user_model",
+    "max_usd_per_sample",
     "batch",
     "precision",
     "confidence",
@@ -36,8 +38,12 @@ DECIDING = (
     "frames",
 )
 """Fields of `RunSpec` that decide what is asked: a resumed run must have the same."""
-_LATER = frozenset({"precision", "confidence", "difference", "against", "bank", "frames"})
+_LATER = frozenset(
+    {"user_model", "max_usd_per_sample", "precision", "confidence", "difference", "against", "bank", "frames"}
+)
 """Those that older runs know nothing of: at their defaults they are left out of a plan's digest."""
+_MODELS = ("judge", "against", "user_model")
+_DOLLARS = ("budget_usd", "max_usd_per_sample")
 _LONGEST_RUN_ID = 200
 _RUN_ID = re.compile(rf"[!-~](?:[ -~]{{0,{_LONGEST_RUN_ID - 2}}}[!-~])?")
 
@@ -82,6 +88,8 @@ class RunSpec:
         requests_per_minute, tokens_per_minute: per model; None = no limit of ours.
         unsafe_exec: run programs without a sandbox.
         judge: model for judged tasks; None = as the suite says.
+        user_model: plays the user of conversations; None = as the suite says.
+        max_usd_per_sample: hard cap on what one sample may cost, judge and user included; None = as the suite says.
         reuse: take stored answers to the same request instead of sending.
         batch: use the provider's batch interface.
         batch_poll_s: longest wait between two looks at a batch.
@@ -127,14 +135,19 @@ class RunSpec:
     bank: bool = True
     pilot: str | None = None
     frames: str | None = None
+    user_model: ModelSpec | None = None
+    max_usd_per_sample: Decimal | None = None
 
     def to_json(self) -> JsonObject:
         """JSON values from which `from_json` builds the same spec."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["models"] = [str(model) for model in self.models]
-        values["judge"] = None if self.judge is None else str(self.judge)
-        values["against"] = None if self.against is None else str(self.against)
-        values["budget_usd"] = None if self.budget_usd is None else plain(self.budget_usd)
+        for name in _MODELS:
+            model = getattr(self, name)
+            values[name] = None if model is None else str(model)
+        for name in _DOLLARS:
+            usd = getattr(self, name)
+            values[name] = None if usd is None else plain(usd)
         values["base_url"] = shown(self.base_url)
         values["data_dir"] = None if self.data_dir is None else str(self.data_dir)
         return values
@@ -146,11 +159,12 @@ class RunSpec:
         values = {name: value for name, value in stored.items() if name in known}
         values["suites"] = tuple(values["suites"])
         values["models"] = tuple(parse_model(name) for name in values["models"])
-        for name in ("judge", "against"):
+        for name in _MODELS:
             if values.get(name) is not None:
                 values[name] = parse_model(values[name])
-        if values.get("budget_usd") is not None:
-            values["budget_usd"] = Decimal(values["budget_usd"])
+        for name in _DOLLARS:
+            if values.get(name) is not None:
+                values[name] = Decimal(values[name])
         if isinstance(values.get("base_url"), list):
             values["base_url"] = tuple(values["base_url"])
         if values.get("data_dir") is not None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from harness.replies.thinking import separate
 from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_target, score_choice
+from harness.scorers.end_state import EnvironmentOptions, check_environment_target, score_environment
 from harness.scorers.grid import GridOptions, check_grid_target, score_grid
 from harness.scorers.instructions import InstructionOptions, check_instructions, score_instructions
 from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge
@@ -75,6 +76,9 @@ SCORERS: dict[str, Scorer] = {
         version=1, score=score_instructions, options=InstructionOptions, check_target=check_instructions
     ),
     "judge": Scorer(version=2, score=score_by_judge, options=JudgeOptions, check_target=check_text_target),
+    "environment": Scorer(
+        version=1, score=score_environment, options=EnvironmentOptions, check_target=check_environment_target
+    ),
     "program": Scorer(version=2, score=score_program, options=ProgramOptions, check_target=check_program_target),
 }
 

@@ -259,6 +259,11 @@ class Task(Strict):
     weight: Weight | None = None
     origin: str | None = Field(default=None, description="suite and version that an index took this task from")
 
+    @property
+    def is_conversation(self) -> bool:
+        """Whether a sample of it is asked in many turns."""
+        return self.solver.name != "single_turn"
+
 
 class Member(Strict):
     """One suite inside an index, with its weight and repeats.

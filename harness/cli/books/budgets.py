@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def list_budgets(
     show_all: Annotated[bool, typer.Option("--all", help="Also what was spent where there is no cap.")] = False,
+    samples: Annotated[bool, typer.Option("--samples", help="Also the caps of single samples.")] = False,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,7 +38,7 @@ def list_budgets(
     from harness.reports.budgets.budget_table import budget_table, shown_budgets
 
     with open_ledger(db) as ledger:
-        stored = shown_budgets(ledger.budgets().values(), show_all=show_all)
+        stored = shown_budgets(ledger.budgets(of_samples=samples).values(), show_all=show_all)
         table = budget_table(stored, f"Budgets of {ledger.database}")
     if as_json:
         names = [column.name for column in table.columns]

@@ -275,6 +275,8 @@ class Appender:
         if known is None:
             listed = canonical_json(scopes)
             self._driver.many(sql.ADD_BUDGET_SET, [(listed,)])
+            if len(self._budget_sets) > PROMPTS_REMEMBERED:  # a cap for each sample makes each set different
+                self._budget_sets.clear()
             known = self._budget_sets[scopes] = self._driver.fetch(sql.BUDGET_SET, (listed,))[0][0]
         return known
 

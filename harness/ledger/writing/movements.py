@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.errors import BudgetReached
 from harness.ledger.records import AttemptStart
-from harness.ledger.scopes import is_twin, set_scope
+from harness.ledger.scopes import SAMPLE, is_twin, set_scope
 from harness.money import from_pico, plain
 
 StoredBudget = tuple[str, int | None, int, int]
@@ -91,7 +91,7 @@ def _reached(scope: str, asked_pico_usd: int, cap_pico_usd: int, left_pico_usd: 
     return BudgetReached(
         f"budget {named}{kind} is {state}: the next request may cost ${asked}, ${left} of ${cap} is left",
         where=named,
-        fix=None if scope.startswith("run:") else f"benchtab budgets set {named} USD raises it",
+        fix=None if scope.startswith(("run:", SAMPLE)) else f"benchtab budgets set {named} USD raises it",
         asked_pico_usd=asked_pico_usd,
         used_pico_usd=cap_pico_usd - left_pico_usd,
         scope=scope,

@@ -27,6 +27,7 @@ from harness.runner.precision.outlook import Outlook
 from harness.runner.precision.planned_bill import WavesPlan, plan_of
 from harness.runner.preparation import prepare_run
 from harness.runner.spec import RunSpec
+from harness.runner.trajectories.cap_refusals import refuse_capped
 
 Left = set[tuple[ModelSpec, tuple[str, str, str, int]]]
 """(model, key of the planned item) of what needs no request any more."""
@@ -69,6 +70,7 @@ def dry_run(
     stored = None if ledger is None or run_id is None else ledger.run(run_id)
     refuse_another_run(prepared, stored)
     refuse_unbounded(prepared, ledger, book, now)
+    refuse_capped(prepared, book, now)
     done = set() if ledger is None or stored is None else _done(prepared, ledger, retry_failed=retry_failed)
 
     def asks(model: ModelSpec, item: PlannedItem) -> bool:

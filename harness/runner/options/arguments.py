@@ -249,6 +249,8 @@ _READERS: Mapping[str, Callable[[object, str], object]] = {
     "tokens_per_minute": _optional(_number(1)),
     "unsafe_exec": _yes_or_no,
     "judge": _optional(_model),
+    "user_model": _optional(_model),
+    "max_usd_per_sample": _optional(_usd),
     "reuse": _yes_or_no,
     "batch": _yes_or_no,
     "batch_poll_s": _number(0.01),

@@ -62,6 +62,8 @@ OPTIONS = (
     Option(field="max_output_tokens", flag="--max-output-tokens"),
     Option(field="service_tier", flag="--service-tier"),
     Option(field="judge", flag="--judge"),
+    Option(field="user_model", flag="--user-model"),
+    Option(field="max_usd_per_sample", flag="--max-usd-per-sample"),
     Option(field="batch", flag="--batch"),
     Option(field="precision", flag="--precision", written=points_word),
     Option(field="confidence", flag="--confidence", written=per_cent_word),

@@ -23,6 +23,7 @@ from harness.runner.preparation import judges, suite_record
 from harness.runner.requests.item_questions import output_cap
 from harness.runner.senders import provider_of
 from harness.runner.spec import check_run_id
+from harness.runner.trajectories.user_models import USER_OUTPUT_TOKENS, user_models
 
 
 def refuse_another_run(prepared: PreparedRun, stored: RunRecord | None) -> None:
@@ -102,6 +103,8 @@ def _asked(prepared: PreparedRun) -> Iterator[tuple[ModelSpec, int | None, bool]
         yield model.spec, output_cap(first, model, prepared.spec.max_output_tokens), prepared.spec.batch
     for judge, cap in judges(prepared).items():
         yield judge, cap, False
+    for user in user_models(prepared.suites, prepared.spec):
+        yield user, USER_OUTPUT_TOKENS, False
 
 
 async def _check(prepared: PreparedRun, spec: ModelSpec, cap: int | None, *, batch: bool) -> None:

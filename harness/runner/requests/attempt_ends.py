@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from harness.declared import request_value
+from harness.environments.environment import Verdict
 from harness.errors import ProviderError
 from harness.ledger.records import SampleOutcome
 from harness.providers.base import FinishReason, Response
@@ -40,6 +42,7 @@ class Answer:
 
     attempt_id: int
     response: Response
+    spent: Spent = UNKNOWN
 
 
 class AttemptFailed(ProviderError):
@@ -79,12 +82,21 @@ class EarlierTries:
 NO_TRIES = EarlierTries()
 
 
+Limit = Literal["usd", "turns", "tokens", "seconds"]
+"""What a sample may use up."""
+
+
 @request_value
 class PaidAnswer:
     """An answer that is in the ledger, as far as its score depends on it.
 
     Attributes:
         text: None = it was paid, but its transcript was not kept and scoring did not happen then.
+        sample_scope: the budget that holds its sample alone; None = there is none.
+        limit: what its sample has used up, which ended it; None = it ended by itself.
+        verdict: what its environment says of the end state; None = there is none, or it was not asked.
+        ended: why a conversation was over.
+        problem: why its environment gave no verdict; None = it gave one, or was not asked.
     """
 
     attempt_id: int
@@ -93,3 +105,8 @@ class PaidAnswer:
     text: str | None
     finish_reason: FinishReason | str | None
     refused: bool
+    sample_scope: str | None = None
+    limit: Limit | None = None
+    verdict: Verdict | None = None
+    ended: str | None = None
+    problem: str | None = None

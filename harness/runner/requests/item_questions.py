@@ -5,7 +5,8 @@ Pure. Data flows (planned item, model) -> `Question`; a conversation -> what the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 from harness.declared import Json, JsonObject, request_value
 from harness.ledger.records import Purpose
@@ -94,9 +95,25 @@ def messages_json(messages: tuple[Message, ...]) -> list[JsonObject]:
     return [_message_json(message) for message in messages]
 
 
-def calls_json(calls: Sequence[ToolCall]) -> list[JsonObject]:
-    """Write what a model wants called as the ledger keeps it."""
-    return [{"call_id": call.call_id, "name": call.name, "arguments": call.arguments} for call in calls]
+def calls_json(calls: Sequence[ToolCall], signed: Sequence[Mapping[str, object]] = ()) -> list[JsonObject]:
+    """Write what a model wants called as the ledger keeps it.
+
+    Args:
+        signed: parts of the answer that its provider wants back with the results of its calls: they lie beside the
+            first one, so that a later session can go on.
+    """
+    written: list[JsonObject] = [
+        {"call_id": call.call_id, "name": call.name, "arguments": call.arguments} for call in calls
+    ]
+    if written and signed:
+        written[0]["signed"] = json.loads(json.dumps(list(map(dict, signed)), default=str))
+    return written
+
+
+def signed_of_json(stored: Sequence[Mapping[str, object]]) -> tuple[Mapping[str, object], ...]:
+    """Read the signed parts that `calls_json` wrote."""
+    parts = stored[0].get("signed") if stored else None
+    return tuple(part for part in parts if isinstance(part, Mapping)) if isinstance(parts, list) else ()
 
 
 def _message_json(message: Message) -> JsonObject:

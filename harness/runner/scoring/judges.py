@@ -5,27 +5,24 @@ Data flows `JudgeCall` -> question -> `RequestSender` (reserved, sent, settled) 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from harness.ledger.records import SampleOutcome
 from harness.models import ModelSpec, parse_model
-from harness.runner.attempts import RequestSender
 from harness.runner.plan import PlannedItem
 from harness.runner.requests.attempt_ends import EarlierTries, PaidAnswer
 from harness.runner.requests.item_questions import Question
+from harness.runner.senders import OtherSenders
 from harness.scorers import JudgeCall
 from harness.suites.tokens import upper_bound_messages
 
-MakeSender = Callable[[ModelSpec], contextlib.AbstractAsyncContextManager[RequestSender]]
-
 
 class Judge:
-    """Asks judge models; makes the sender of each on first use.
+    """Asks judge models.
 
     Args:
         named: the judge that the user named; wins over the suite's.
-        stack: closes the senders.
+        senders: what asks them.
         tries_of: attempts of earlier sessions, by (cell id, planned id), so that request ids stay unique.
     """
 
@@ -34,16 +31,13 @@ class Judge:
         run_id: str,
         *,
         named: ModelSpec | None,
-        make_sender: MakeSender,
-        stack: contextlib.AsyncExitStack,
+        senders: OtherSenders,
         tries_of: Mapping[tuple[int, int], SampleOutcome],
     ) -> None:
         self._run_id = run_id
         self._named = named
-        self._make_sender = make_sender
-        self._stack = stack
+        self._senders = senders
         self._tries_of = tries_of
-        self._senders: dict[ModelSpec, RequestSender] = {}
 
     def model(self, call: JudgeCall) -> ModelSpec | None:
         """The model that judges; None when neither the user nor the suite names one."""
@@ -65,9 +59,7 @@ class Judge:
         spec = self.model(call)
         if spec is None:
             return None
-        sender = self._senders.get(spec)
-        if sender is None:
-            sender = self._senders[spec] = await self._stack.enter_async_context(self._make_sender(spec))
+        sender = await self._senders.of(spec)
         question = Question(
             request_stem=f"{self._run_id}.c{answer.cell_id}.p{answer.planned_id}.judge.e{item.epoch}",
             cell_id=answer.cell_id,
@@ -76,6 +68,7 @@ class Judge:
             input_tokens_bound=upper_bound_messages(call.messages),
             max_output_tokens=call.max_output_tokens,
             purpose="judge",
+            sample_scope=answer.sample_scope,
         )
         earlier = EarlierTries.of(self._tries_of.get((answer.cell_id, answer.planned_id)))
         return (await sender.ask(question, earlier)).response.text

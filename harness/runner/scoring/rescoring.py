@@ -39,7 +39,7 @@ from harness.runner.requests.session_context import Clocks, SessionContext
 from harness.runner.scoring.checks import ScoringChecks
 from harness.runner.scoring.judges import Judge
 from harness.runner.scoring.scores import NO_JUDGE, AnswerScorer, CannotScore
-from harness.runner.senders import open_sender
+from harness.runner.senders import OtherSenders, open_sender
 from harness.runner.spec import RunSpec
 from harness.runner.traffic.limiter import ConcurrencyLimiter, SampleLeft
 from harness.scorers import JudgeCall, MathCheck, ProgramCheck, Score
@@ -313,8 +313,7 @@ class _Rescoring:
         return Judge(
             self._run.run_id,
             named=self._spec.judge,
-            make_sender=lambda judge: open_sender(context, judge, self._provider(judge, options)),
-            stack=stack,
+            senders=OtherSenders(lambda judge: open_sender(context, judge, self._provider(judge, options)), stack),
             tries_of={key: _uncounted(outcome) for key, outcome in earlier.items()},
         )
 

@@ -12,10 +12,12 @@ from functools import partial
 from typing import Protocol
 
 from harness.errors import BudgetReached, HarnessError, ProviderError
+from harness.ledger.encoding import canonical_json
 from harness.ledger.records import ScoreRecord
-from harness.runner.plan import PlannedItem
+from harness.runner.plan import BY_END_STATE, PlannedItem
 from harness.runner.requests.attempt_ends import PaidAnswer
 from harness.runner.requests.policy import ACTIONS, Action
+from harness.runner.trajectories.limits import score_at
 from harness.scorers import SCORERS, JudgeCall, MathCheck, ProgramCheck, Score, finish_judgement, score
 
 LONGEST_SCORED_AT_ONCE = 20_000
@@ -118,7 +120,11 @@ class AnswerScorer:
             ScoringStopped: the judge cannot be asked any more; nothing was stored.
         """
         ref = item.task.scorer
-        if answer.text is None:
+        if answer.limit is not None:
+            found = score_at(answer.limit, item.task.solver)
+        elif ref.name == BY_END_STATE:
+            found = _by_end_state(answer)
+        elif answer.text is None:
             found = Score(reason="failed", explanation="the answer was not stored and cannot be scored any more")
         else:
             outcome = await self._decided(item, answer, answer.text)
@@ -172,6 +178,8 @@ class AnswerScorer:
                 raise ScoringStopped(stopped)
             reply = await self._ask_judge(call, item, answer)
         except BudgetReached as error:
+            if error.scope is not None and error.scope == answer.sample_scope:
+                return score_at("usd", item.task.solver)
             raise self._stop_judge(call, error) from error
         except ProviderError as error:
             if ACTIONS[error.error_class] is Action.STOP_MODEL:
@@ -187,6 +195,19 @@ class AnswerScorer:
     def _stop_judge(self, call: JudgeCall, reason: HarnessError) -> ScoringStopped:
         """Remember that a judge cannot be asked any more, whosever answers it is to judge."""
         return ScoringStopped(self._judges_stopped.setdefault(call.model, reason))
+
+
+def _by_end_state(answer: PaidAnswer) -> Score:
+    """Score a conversation by what its environment says of its end state."""
+    verdict = answer.verdict
+    if verdict is None:
+        why = answer.problem or "its conversation was not played to its end"
+        return Score(reason="undecided", explanation=f"the environment gave no verdict: {why}")
+    if not 0 <= verdict.value <= 1:  # nan is not either
+        said = f"the environment gave no verdict: {verdict.value} is outside 0 to 1"
+        return Score(reason="undecided", explanation=said)
+    parts = canonical_json(dict(verdict.parts)) if verdict.parts else None
+    return Score(value=verdict.value, explanation=verdict.explanation, answer=parts, rule=f"ended:{answer.ended}")
 
 
 def _possible(found: Score) -> Score:

@@ -1,0 +1,92 @@
+"""Which runs the caps of their samples cannot hold, as far as that is known before anything is sent.
+
+Data flows (plan, prices) -> an error with its fix, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+from harness.costs.served import Served
+from harness.costs.worst_case import NoBound, cannot_hold, no_cap, no_price, worst_case_usd
+from harness.errors import InputError
+from harness.models import ModelSpec
+from harness.money import plain
+from harness.pricing.book import PriceBook
+from harness.runner.plan import JUDGED, ModelPlan, PlannedItem, PreparedRun
+from harness.runner.preparation import judges
+from harness.runner.requests.item_questions import item_messages, output_cap
+from harness.runner.trajectories.sample_caps import cap_usd
+from harness.runner.trajectories.user_models import user_models
+from harness.suites.tokens import upper_bound_messages
+
+_WHERE = "the cap of a sample"
+
+
+def refuse_capped(prepared: PreparedRun, book: PriceBook, now: datetime) -> None:
+    """Refuse caps of samples under which requests have no worst case, or under which a single question never fits.
+
+    The first request of a conversation is not known before its environment is opened: one that does not fit ends its
+    sample when it is asked.
+
+    Raises:
+        UnpricedModelError: somebody who is asked has no price, or a task no output cap.
+        InputError: how many samples have a first request dearer than their cap.
+    """
+    capped = [(item, cap) for item in prepared.items if (cap := _cap(prepared, item)) is not None]
+    if not capped:
+        return
+    if reasons := list(_unbounded(prepared, [item for item, _ in capped], book, now)):
+        raise cannot_hold(reasons, where=_WHERE)
+    for model in prepared.models:
+        _refuse_small(prepared, model, capped, book, now)
+
+
+def _cap(prepared: PreparedRun, item: PlannedItem) -> Decimal | None:
+    return cap_usd(item.task.solver, prepared.spec.max_usd_per_sample)
+
+
+def _unbounded(prepared: PreparedRun, items: list[PlannedItem], book: PriceBook, now: datetime) -> Iterator[NoBound]:
+    tasks = {(item.suite.name, item.task.name): item for item in items}.values()
+    for model in prepared.models:
+        served = _served(prepared, model.spec, now)
+        if (lacking := no_price(book, served)) is not None:
+            yield lacking
+        for item in tasks:
+            if output_cap(item, model, prepared.spec.max_output_tokens) is None:
+                yield no_cap(served, of=f"task {item.task.name!r}")
+    others: list[ModelSpec] = user_models(prepared.suites, prepared.spec)
+    if any(item.task.scorer.name == JUDGED for item in tasks):
+        others += judges(prepared)
+    for spec in others:
+        if (lacking := no_price(book, Served(provider=spec.provider, model=spec.model, at=now))) is not None:
+            yield lacking
+
+
+def _refuse_small(
+    prepared: PreparedRun, model: ModelPlan, capped: list[tuple[PlannedItem, Decimal]], book: PriceBook, now: datetime
+) -> None:
+    single = [(item, cap) for item, cap in capped if not item.task.is_conversation]
+    served, worst = _served(prepared, model.spec, now), Decimal(0)
+    n_small, first = 0, ""
+    for item, cap in single:
+        tokens = output_cap(item, model, prepared.spec.max_output_tokens)
+        bound = upper_bound_messages(item_messages(item))
+        usd = worst_case_usd(book, served, input_tokens=bound, max_output_tokens=tokens or 0)
+        if usd is not None and usd > cap:
+            n_small, first, worst = n_small + 1, first or item.sample.sample_id, max(worst, usd)
+    if n_small:
+        raise InputError(
+            f"{n_small:,} of {len(single):,} samples may cost more than their cap with a first request to {model.spec},"
+            f" {first} among them; the dearest up to ${plain(worst)}",
+            where=_WHERE,
+            fix=f"--max-usd-per-sample {plain(worst)} lets each be asked; --max-output-tokens lowers what one costs",
+        )
+
+
+def _served(prepared: PreparedRun, spec: ModelSpec, now: datetime) -> Served:
+    return Served(
+        provider=spec.provider, model=spec.model, at=now, service_tier=prepared.spec.service_tier, speed="standard"
+    )

@@ -1,0 +1,121 @@
+"""What ends a sample before its model has answered: limits of turns, tokens, seconds and dollars; never an error."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import InputError
+from harness.ledger import Ledger
+from harness.ledger.reading.attempt_rows import ScoreRow, attempt_rows, score_rows
+from harness.runner import RunResult
+from tests.support.conversing import Says, Script, bench_suite, converse, in_order, mover, parties
+from tests.support.runs import number_suite
+
+LOOK = Says(calls=[("look", {"box": 1})])
+
+
+def ended(
+    folder: Path, script: Script, suite: str, n: int = 1, **options: Any
+) -> tuple[RunResult, ScoreRow, list[Any]]:
+    """Run one sample; give how the run ended, the sample's score and its attempts."""
+    with Ledger.open(folder / "l.db") as ledger, parties(script) as asked:
+        result = converse(suite, asked, ledger, folder, **options)
+        scores = list(score_rows(ledger, ["run-1"]))
+        rows = list(attempt_rows(ledger, ["run-1"]))
+    assert len(scores) == n
+    return result, scores[0], rows
+
+
+def test_a_model_that_never_stops_calling_ends_at_its_turns(tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", solver="max_turns = 3")
+    result, score, rows = ended(tmp_path, in_order(LOOK), suite)
+    assert (result.status, result.exit_code, len(rows)) == ("complete", 0, 3)
+    assert (score.value_millionths, score.rule, score.attempt_id) == (0, "limit:turns", rows[-1].attempt_id)
+
+
+def test_a_suite_may_leave_samples_at_their_limit_unscored(tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", solver='max_turns = 1, at_limit = "unscored"')
+    result, score, _ = ended(tmp_path, in_order(LOOK), suite)
+    assert (result.status, score.value_millionths, score.reason) == ("complete", None, "at_limit")
+
+
+def test_output_tokens_of_a_sample_are_counted_over_its_turns(tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", solver="max_output_tokens = 25")
+    result, score, rows = ended(tmp_path, in_order(LOOK), suite)  # 10 tokens each
+    assert (result.status, score.rule, len(rows)) == ("complete", "limit:tokens", 3)
+
+
+def test_a_request_may_not_write_more_than_is_left_to_its_sample(tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", solver="max_output_tokens = 25", cap=20)
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(in_order(LOOK)) as asked:
+        converse(suite, asked, ledger, tmp_path)
+        assert [body["max_tokens"] for body in asked.bodies] == [20, 15, 5]
+
+
+def test_a_sample_ends_when_its_time_is_over(tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", solver="max_seconds = 1e-9")
+    result, score, rows = ended(tmp_path, mover, suite)
+    assert (result.status, score.rule, score.value_millionths) == ("complete", "limit:seconds", 0)
+    assert [(row.status, row.billed) for row in rows] == [("cancelled", "no")]
+
+
+def usd(folder: Path, **options: Any) -> tuple[RunResult, ScoreRow, list[Any], dict[str, Any]]:
+    with Ledger.open(folder / "l.db") as ledger, parties(in_order(LOOK)) as asked:
+        result = converse(bench_suite(folder / "s"), asked, ledger, folder, **options)
+        score = next(iter(score_rows(ledger, ["run-1"])))
+        budgets = ledger.budgets(of_samples=True)
+        assert not any(scope.startswith("sample:") for scope in ledger.budgets())
+        return result, score, list(attempt_rows(ledger, ["run-1"])), budgets
+
+
+def test_dollars_of_a_sample_hold_over_its_turns(tmp_path: Path) -> None:
+    result, score, rows, budgets = usd(tmp_path, max_usd_per_sample=Decimal("0.01"))
+    assert (result.status, result.exit_code) == ("complete", 0)
+    assert (score.rule, score.value_millionths) == ("limit:usd", 0)
+    own = next(budget for scope, budget in budgets.items() if scope.startswith("sample:run-1/"))
+    assert own.cap_pico_usd == 10**10
+    assert own.reserved_pico_usd == 0
+    assert own.spent_pico_usd == sum(row.charged_pico_usd for row in rows) <= 10**10
+    assert score.attempt_id == rows[-1].attempt_id
+    assert rows[-1].status == "succeeded"
+
+
+def test_a_sample_whose_first_request_does_not_fit_is_refused_or_ends_so(tmp_path: Path) -> None:
+    result, score, rows, _ = usd(tmp_path, max_usd_per_sample=Decimal("0.000001"))
+    assert (result.status, result.exit_code) == ("complete", 0)
+    assert (score.rule, score.value_millionths) == ("limit:usd", 0)
+    assert [(row.status, row.billed, row.error_message) for row in rows] == [("cancelled", "no", "not sent: usd")]
+
+
+def test_going_on_with_samples_at_their_limit_asks_nothing(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(in_order(LOOK)) as asked:
+        for retry_failed in (False, False, True):
+            converse(
+                bench_suite(tmp_path / "s", solver="max_turns = 2"), asked, ledger, tmp_path, retry_failed=retry_failed
+            )
+        assert len(asked.bodies) == 2
+        assert len(list(score_rows(ledger, ["run-1"], newest=False))) == 1
+
+
+def test_one_request_per_sample_is_held_by_its_cap_retries_included(tmp_path: Path) -> None:
+    """A failed request may have been billed: what it reserved counts, and the next try does not fit any more."""
+    suite = number_suite(tmp_path / "s", 1, cap=1000)
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(lambda _: Says(status=500)) as asked:
+        result = converse(suite, asked, ledger, tmp_path, max_usd_per_sample=Decimal("0.0035"))
+        (score,) = score_rows(ledger, ["run-1"])
+        assert (result.status, score.rule, score.value_millionths) == ("complete", "limit:usd", 0)
+        assert len(asked.bodies) == 1
+
+
+def test_a_cap_that_no_single_question_fits_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    suite = number_suite(tmp_path / "s", 2, cap=1000)
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(mover) as asked:
+        with pytest.raises(InputError, match="2 of 2 samples") as caught:
+            converse(suite, asked, ledger, tmp_path, max_usd_per_sample=Decimal("0.001"))
+        assert "--max-usd-per-sample" in str(caught.value)
+        assert not asked.bodies
+        assert not ledger.runs()
