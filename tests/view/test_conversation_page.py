@@ -7,21 +7,24 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from harness.ledger import Ledger
+from harness.ledger import Ledger, ScoreRecord
 from harness.pricing.price_files import load_price_book
 from harness.rendering.json_text import to_json
 from harness.reports.samples.conversation import indented
 from harness.reports.samples.one_sample import WHOLE, one_sample
 from harness.reports.samples.sample_document import Answers, sample_document
-from harness.view.page_addresses import sample_address
+from harness.view.answers.index_building import built_index, extend
+from harness.view.answers.index_turns import LIMITS
+from harness.view.page_addresses import sample_address, samples_address
 from tests.reports.test_trajectory_figures import AT_LIMIT, NOT_BILLED, SOLVED
-from tests.support.report_ledgers import used
+from tests.support.report_ledgers import AT_US, add_run, many, used
 from tests.support.trajectory_ledgers import Conversation, Spoken, add_conversations
-from tests.support.viewed import viewer
+from tests.support.viewed import csv_rows, viewer
 
 MODEL = "openai/gpt-4.1"
 LONG = Conversation(
@@ -168,3 +171,50 @@ def test_a_terminal_tells_the_same(ledger: Ledger) -> None:
 )
 def test_json_is_laid_out_and_anything_else_left_alone(text: str, shown: str) -> None:
     assert indented(text) == shown
+
+
+def test_the_list_of_samples_has_columns_and_filters_of_conversations(asked: TestClient, ledger: Ledger) -> None:
+    rows = {row["sample_id"]: row for row in csv_rows(asked, samples_address("run-t"))}
+    told = {name: (row["n_turns"], row["n_tool_calls"], row["limit"], row["duration_s"]) for name, row in rows.items()}
+    assert told["a"] == ("4", "3", "", "10.0")
+    assert told["limit"] == ("2", "2", "turns", "7.0")
+    assert told["anew"] == ("2", "1", "", "3.0")
+    assert told["user"] == ("1", "1", "turns", "3.0")
+    page = asked.get(samples_address("run-t")).text
+    assert '<select name="limit">' in page
+    for query, wanted in (({"limit": "turns"}, {"limit", "user"}), ({"turns_min": "5"}, {"long"}),
+                          ({"calls_max": "1"}, {"anew", "user"})):  # fmt: skip
+        assert {row["sample_id"] for row in csv_rows(asked, samples_address("run-t", **query))} == wanted
+    ordered = csv_rows(asked, samples_address("run-t", sort="-turns"))
+    assert [row["n_turns"] for row in ordered] == ["31", "4", "2", "2", "2", "1"]
+
+
+def test_a_list_of_single_requests_has_none_of_them(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(add_run(ledger, "run-s", {MODEL: many(3, 1.0, 50)}))
+        asked = viewer(ledger)
+        page = asked.get(samples_address("run-s")).text
+        (row, *_) = csv_rows(asked, samples_address("run-s"))
+    assert {"n_turns", "n_tool_calls", "limit"}.isdisjoint(row)
+    assert "turns_min" not in page
+    assert '<select name="limit">' not in page
+
+
+def test_a_list_that_was_read_goes_on_with_what_is_new(tmp_path: Path) -> None:
+    """A run is under way: its index is brought up to date, and a sample whose next turn failed is not pending."""
+    lost = Conversation(spoken=(Spoken(), Spoken(status="failed", usage=NOT_BILLED)), score=None)
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(add_conversations(ledger, "run-t", {MODEL: {("a", 0): SOLVED, ("b", 0): lost}}))
+        built = built_index(ledger, load_price_book(), "run-t")
+        assert built.columns["n_turns"].tolist() == [4, 1]
+        assert [built.reasons[number] for number in built.why().tolist()] == ["", "failed"]
+        score = ScoreRecord(attempt_id=5, planned_id=1, cell_id=1, scorer="environment", scorer_version="2",
+                            scored_at_us=AT_US, value_millionths=0, rule="limit:seconds")  # fmt: skip
+
+        async def rescore() -> None:
+            async with ledger.writer() as writer:
+                await writer.add_score(score)
+
+        asyncio.run(rescore())
+        assert extend(built, ledger, load_price_book())
+        assert LIMITS[int(built.columns["limit"][0])] == "seconds"

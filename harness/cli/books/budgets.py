@@ -33,16 +33,20 @@ def list_budgets(
     as_json: JsonOption = False,
 ) -> None:
     """List the caps, what counts against them and what is left."""
+    from harness.ledger.reading.conversations.counted_budgets import n_sample_budgets
     from harness.rendering.console import print_table
     from harness.rendering.json_text import to_json
     from harness.reports.budgets.budget_table import budget_table, shown_budgets
 
     with open_ledger(db) as ledger:
         stored = shown_budgets(ledger.budgets(of_samples=samples).values(), show_all=show_all)
-        table = budget_table(stored, f"Budgets of {ledger.database}")
+        n_of_samples = n_sample_budgets(ledger)
+        title, n_left_out = f"Budgets of {ledger.database}", 0 if samples else n_of_samples
+        table = budget_table(stored, title, n_of_samples=n_left_out)
     if as_json:
         names = [column.name for column in table.columns]
-        print_out(to_json({"budgets": [dict(zip(names, row, strict=True)) for row in table.rows]}))
+        listed = [dict(zip(names, row, strict=True)) for row in table.rows]
+        print_out(to_json({"budgets": listed, "n_sample_budgets": n_of_samples}))
     else:
         print_table(table)
 

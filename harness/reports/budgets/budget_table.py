@@ -37,8 +37,12 @@ def _is_shown(budget: Budget) -> bool:
     return has_cap and (not is_twin(budget.scope) or budget.spent_pico_usd + budget.reserved_pico_usd > 0)
 
 
-def budget_table(budgets: Iterable[Budget], title: str) -> Table:
-    """List budgets in their order; a cell is None where there is no cap."""
+def budget_table(budgets: Iterable[Budget], title: str, *, n_of_samples: int = 0) -> Table:
+    """List budgets in their order; a cell is None where there is no cap.
+
+    Args:
+        n_of_samples: budgets of single samples, which are not listed.
+    """
     rows = [
         (
             one.scope,
@@ -49,7 +53,14 @@ def budget_table(budgets: Iterable[Budget], title: str) -> Table:
         )
         for one in budgets
     ]
-    return Table(name="budgets", title=title, columns=_COLUMNS, rows=rows, notes=_NOTES)
+    return Table(name="budgets", title=title, columns=_COLUMNS, rows=rows, notes=(*_NOTES, *_of_samples(n_of_samples)))
+
+
+def _of_samples(n_of_samples: int) -> tuple[str, ...]:
+    if not n_of_samples:
+        return ()
+    which = "1 sample has a cap of its own" if n_of_samples == 1 else f"{n_of_samples:,} samples have caps of their own"
+    return (f"{which}, not listed one by one: what they spend counts under the other caps, too",)
 
 
 def _dollars(pico: int | None) -> Decimal | None:

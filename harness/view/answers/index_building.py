@@ -34,6 +34,7 @@ from harness.reports.exports.sample_bills import ANSWERED
 from harness.reports.precision.drawn_samples import is_drawn
 from harness.view.answers.index_charges import REUSED, SENT, SOLVE, Charges, IndexCharges, Slice
 from harness.view.answers.index_plan import IndexPlan, Ints
+from harness.view.answers.index_turns import has_turns, take_turns
 from harness.view.answers.sample_index import (
     COSTS,
     GAP,
@@ -75,6 +76,8 @@ def built_index(ledger: Ledger, book: PriceBook, run_id: str, tell: Tell = lambd
         last = _take(index, Slice.of(map(_numbers, texts)), charges)
         tell(0.9 * (last - span.first) / span.n_ids)
     _score_all(index, ledger)
+    if index.is_conversing:
+        take_turns(index, ledger)
     return index
 
 
@@ -108,6 +111,8 @@ def extend(index: SampleIndex, ledger: Ledger, book: PriceBook, *, unsure: int =
         _read_again(index, ledger, book, entries)
     for batch in scores_since(ledger, index.run_id, since):
         changed |= _score(index, batch)
+    if changed and (index.is_conversing or has_turns(index)):
+        take_turns(index, ledger)
     index.seen = now
     index.version += changed
     return changed
@@ -150,6 +155,7 @@ def _read_again(index: SampleIndex, ledger: Ledger, book: PriceBook, entries: In
 def _take(index: SampleIndex, rows: Slice, charges: IndexCharges, only: Ints | None = None) -> int:
     """Add attempts to their entries; gives the last one's id."""
     last = int(rows.attempt[-1])
+    index.is_conversing |= bool(rows.has("has_turn").any())
     index.last_attempt = max(index.last_attempt, last)
     entries = index.plan.entries(rows.cell, rows.planned)
     wanted = entries >= 0 if only is None else np.isin(entries, only)

@@ -20,6 +20,7 @@ from harness.ledger.reading.viewed.indexed_rows import Heads, Marks, PlanSize, m
 from harness.money import plain
 from harness.view.answers.index_building import is_extendable
 from harness.view.answers.index_plan import IndexPlan
+from harness.view.answers.index_turns import TURN_KINDS
 from harness.view.answers.sample_index import KINDS, Column, SampleIndex
 
 MOST_BYTES = 2 << 30
@@ -68,7 +69,8 @@ def _read(ledger: Ledger, run_id: str, told: dict[str, Any], columns: list[Colum
     if plan.n != told["n"] or not is_extendable(index, ledger) or marks(ledger, run_id, seen) != known:
         return None
     by_name = dict(zip(told["columns"], columns, strict=True))
-    for name, kind in KINDS.items():
+    kinds = {**KINDS, **(TURN_KINDS if "n_turns" in by_name else {})}
+    for name, kind in kinds.items():
         index.columns[name] = _checked(by_name[name], plan.n, np.dtype(kind))
     index.reasons = list(map(str, told["reasons"]))
     index.last_attempt = int(told["last_attempt"])

@@ -20,11 +20,13 @@ from harness.ledger.reading.viewed.said_beginnings import Said, first_message, s
 from harness.reports.exports.whole_samples import question_text, storable_text
 from harness.secrets import redact_known
 from harness.view.answers.index_plan import Ints
+from harness.view.answers.index_turns import LIMITS, has_turns
 from harness.view.answers.sample_choice import RIGHT, VERDICTS, model_name
 from harness.view.answers.sample_index import (
     GAP,
     HAS_DURATION,
     HAS_FIRST_BYTE,
+    IS_TOLD,
     KNOWS_USAGE,
     NOT_ITEMISED,
     TOKENS,
@@ -67,6 +69,9 @@ COLUMNS: tuple[Column, ...] = (  # what is asked first comes first: a phone show
     Column(name="input_tokens", kind="integer", unit="tokens", title="input", description="Uncached input tokens."),
     Column(name="duration_s", kind="decimal", unit="s", title="seconds", description="Of the answered attempt."),
     Column(name="time_to_first_byte_s", kind="decimal", unit="s", title="first byte", description="In seconds."),
+    Column(name="n_turns", kind="integer", title="turns", description="Answers of the model in the conversation."),
+    Column(name="n_tool_calls", kind="integer", title="calls", description="Tool calls that the model wanted made."),
+    Column(name="limit", description="Limit that ended the conversation."),
     Column(name="n_attempts", kind="integer", title="attempts", description="Solving requests sent."),
     Column(name="n_retries", kind="integer", title="retries", description="Attempts that repeat an earlier one."),
     Column(name="judge_cost_usd", kind="amount", unit="USD", title="judge $", description="Its judge's attempts."),
@@ -78,7 +83,7 @@ SORTS = {
     "model": "model", "task": "task", "verdict": "score", "score": "score", "reason": "reason", "cost_usd": "cost",
     "output_tokens": "output", "reasoning_tokens": "reasoning", "reasoning_share": "share", "input_tokens": "input",
     "duration_s": "duration", "time_to_first_byte_s": "first_byte", "n_attempts": "attempts", "n_retries": "retries",
-    "judge_cost_usd": "judge_cost",
+    "judge_cost_usd": "judge_cost", "n_turns": "turns", "n_tool_calls": "calls",
 }  # fmt: skip
 """Column -> name of the order by it."""
 
@@ -100,6 +105,9 @@ def _hidden(index: SampleIndex) -> set[str]:
         "judge_cost_is_lower_bound": not index.is_lower_bound("judge_cost").any(),
         "time_to_first_byte_s": not (index.columns["facts"] & HAS_FIRST_BYTE).any(),
         "score": not ((value > 0) & (value < RIGHT)).any(),
+        "n_turns": not has_turns(index),
+        "n_tool_calls": not has_turns(index) or not index.columns["n_calls"].any(),
+        "limit": not has_turns(index) or not index.columns["limit"].any(),
     }
     return {name for name, is_same in same.items() if is_same}
 
@@ -158,8 +166,19 @@ def _numbers(index: SampleIndex, entry: int) -> dict[str, Any]:
         "time_to_first_byte_s": one["first_byte_us"] / 1_000_000 if facts & HAS_FIRST_BYTE else None,
         "n_attempts": one["n_attempts"],
         "n_retries": one["n_retries"],
+        **_of_conversation(one),
         "cost_is_lower_bound": bool(bits & GAP["cost"]),
         "judge_cost_is_lower_bound": bool(bits & GAP["judge_cost"]),
+    }
+
+
+def _of_conversation(one: Mapping[str, int]) -> dict[str, Any]:
+    is_told = bool(one["bits"] & IS_TOLD)
+    calls = one.get("n_calls", -1)
+    return {
+        "n_turns": one["n_turns"] if is_told else None,
+        "n_tool_calls": calls if is_told and calls >= 0 else None,
+        "limit": LIMITS[one.get("limit", 0)] or None,
     }
 
 

@@ -20,10 +20,12 @@ from harness.ledger.reading.viewed.indexed_rows import STATUS_OF
 from harness.models import ModelSpec
 from harness.reports.exports.sample_bills import ANSWERED
 from harness.view.answers.index_plan import Flags, Ints
+from harness.view.answers.index_turns import LIMITS, has_turns
 from harness.view.answers.sample_index import (
     HAS_DURATION,
     HAS_FIRST_BYTE,
     IS_THERE,
+    IS_TOLD,
     KNOWS_USAGE,
     NOT_ITEMISED,
     SampleIndex,
@@ -35,10 +37,15 @@ Verdict: TypeAlias = Literal["right", "wrong", "partial", "none"]
 RIGHT = 1_000_000
 VERDICTS: Mapping[Verdict, str] = {"right": "right", "wrong": "wrong", "partial": "partly right", "none": "no score"}
 STATES = {"failed": "failed", "retried": "retried", "open": "under way"}
-RANGES = {"cost": "cost in $", "output": "output tokens", "share": "reasoning share in %", "duration": "duration in s"}
+RANGES = {
+    "cost": "cost in $", "output": "output tokens", "share": "reasoning share in %", "duration": "duration in s",
+    "turns": "turns", "calls": "tool calls",
+}  # fmt: skip
 """What can be limited from both sides, by `NAME_min` and `NAME_max`."""
+OF_CONVERSATIONS = ("turns", "calls")
+"""Those that only conversations have."""
 DEAREST_PERCENTILE = 99
-_LISTS = ("suite", "task", "model", "verdict", "reason", "state")
+_LISTS = ("suite", "task", "model", "verdict", "reason", "state", "limit")
 FILTERS = (*_LISTS, *(f"{name}_{end}" for name in RANGES for end in ("min", "max")), "id", "text", "dearest")
 """Names in an address that choose samples."""
 CHOOSING = (*FILTERS, "sort")
@@ -130,7 +137,7 @@ def matching(index: SampleIndex, choice: Choice, named: Callable[[str], Sequence
     return np.flatnonzero(kept)
 
 
-_UNITS = {"cost": 1e12, "output": 1.0, "share": 0.01, "duration": 1e6}
+_UNITS = {"cost": 1e12, "output": 1.0, "share": 0.01, "duration": 1e6, "turns": 1.0, "calls": 1.0}
 
 
 def dearest_pico(index: SampleIndex) -> float | None:
@@ -194,6 +201,12 @@ def _state(index: SampleIndex, wanted: Sequence[str]) -> Flags:
     return kept
 
 
+def _limit(index: SampleIndex, wanted: Sequence[str]) -> Flags:
+    if not has_turns(index):
+        return np.zeros(len(index.columns["bits"]), bool)
+    return _is_named(LIMITS, wanted, index.columns["limit"])
+
+
 _IN_LIST: Mapping[str, Callable[[SampleIndex, Sequence[str]], Flags]] = {
     "suite": _suite,
     "task": _task,
@@ -201,6 +214,7 @@ _IN_LIST: Mapping[str, Callable[[SampleIndex, Sequence[str]], Flags]] = {
     "verdict": _verdict,
     "reason": _reason,
     "state": _state,
+    "limit": _limit,
 }
 
 
@@ -220,6 +234,19 @@ def _share(index: SampleIndex) -> Keys:
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Keys = _reasoning(index) / index.columns["output_tokens"]
     return found
+
+
+def _of_conversations(name: str) -> Callable[[SampleIndex], Keys]:
+    """Read a column of conversations: not known of single requests, and where no texts were kept."""
+
+    def of(index: SampleIndex) -> Keys:
+        if not has_turns(index):
+            return np.full(len(index.columns["bits"]), np.nan)
+        values = index.columns[name].astype(np.float64)
+        values[~index.has(IS_TOLD) | (values < 0)] = np.nan
+        return values
+
+    return of
 
 
 def _timed(name: str, bit: int) -> Callable[[SampleIndex], Keys]:
@@ -260,6 +287,8 @@ ORDERS: Mapping[str, Callable[[SampleIndex], Keys]] = {
     "first_byte": _timed("first_byte_us", HAS_FIRST_BYTE),
     "attempts": lambda index: index.columns["n_attempts"].astype(np.float64),
     "retries": lambda index: index.columns["n_retries"].astype(np.float64),
+    "turns": _of_conversations("n_turns"),
+    "calls": _of_conversations("n_calls"),
 }
 """What samples can be sorted by: a number for every entry, not-a-number where it is not known."""
 

@@ -51,6 +51,8 @@ IS_THERE, KNOWS_USAGE, NOT_ITEMISED = 1, 2, 4
 GAP = dict(zip(COSTS, (8, 16, 32), strict=True))
 PRICED = dict(zip(COSTS, (64, 128, 256), strict=True))
 """Bits of `bits`: something of a cost is not known, something of it is."""
+IS_LOST, IS_TOLD = 512, 1024
+"""Bits of `bits`: the newest request of a conversation failed; it is a conversation."""
 
 NO_REASON, NOT_ASKED, PENDING, FAILED = range(4)
 REASONS = ("", "not_asked", "pending", "failed")
@@ -70,6 +72,7 @@ class SampleIndex:
         last_attempt: the newest attempt of the run.
         seen: newest ids of the ledger when it was read.
         size: of what the run planned when it was read.
+        is_conversing: some attempt read since it was made has a turn.
         version: changes whenever a value does.
         lock: held by whoever reads or changes it.
         remembered: what was worked out of this version, the latest of it.
@@ -86,6 +89,7 @@ class SampleIndex:
     open_ids: set[int] = field(default_factory=set)
     last_attempt: int = 0
     size: PlanSize | None = None
+    is_conversing: bool = False
     version: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
     remembered: dict[Hashable, Any] = field(default_factory=dict)
@@ -168,6 +172,7 @@ class SampleIndex:
         """Say of every entry why it has no score, by number."""
         value, reason, status = (self.columns[name] for name in ("value", "reason", "status"))
         untold = np.where(np.isin(status, _ANSWERED_OR_SENT), np.int16(PENDING), np.int16(FAILED))
+        untold[self.has(IS_LOST)] = FAILED
         untold[self.columns["attempt"] < 0] = NOT_ASKED
         return np.where(value >= 0, np.int16(NO_REASON), np.where(reason > 0, reason, untold))
 

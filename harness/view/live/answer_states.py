@@ -1,5 +1,6 @@
 """Where each planned answer of each cell stands: open, answered, or failed at its last try.
 
+A conversation is one answer, however many requests it takes: it is open until it has a score.
 Pure. Data flows attempts in the order they were sent and settled -> one byte for each planned answer -> counts by task.
 """
 
@@ -67,16 +68,27 @@ class AnswerStates:
     def take(self, row: TrackedRow) -> None:
         """Take an attempt as it stands; of one answer, in the order they were sent."""
         place = None if row.planned_id is None else row.planned_id - self.first
-        if row.purpose != "solve" or place is None or not 0 <= place < len(self.task_of):
+        is_told = row.purpose == "solve" or row.is_of_conversation
+        if not is_told or place is None or not 0 <= place < len(self.task_of):
             return
-        states = self._of(row.cell_id)
-        before, now = states[place], OPEN if row.status == "sent" else ANSWERED if row.status in _ANSWERED else FAILED
+        now = OPEN if row.status == "sent" else ANSWERED if row.status in _ANSWERED else FAILED
+        self._change(row.cell_id, place, OPEN if row.is_of_conversation and now == ANSWERED else now)
+
+    def end(self, cell_id: int, planned_id: int) -> bool:
+        """Take a sample that has a score as answered; tells whether it was not yet."""
+        place = planned_id - self.first
+        return 0 <= place < len(self.task_of) and self._change(cell_id, place, ANSWERED)
+
+    def _change(self, cell_id: int, place: int, now: int) -> bool:
+        states = self._of(cell_id)
+        before = states[place]
         if before in (ANSWERED, now):
-            return
+            return False
         states[place] = now
-        counts, task = self._counts[row.cell_id], self.task_of[place]
+        counts, task = self._counts[cell_id], self.task_of[place]
         counts[task, before] -= 1
         counts[task, now] += 1
+        return True
 
     def take_all(self, cell_id: int, planned: Ints, stands: NDArray[np.uint8]) -> None:
         """Take many attempts of a cell, in the order they were sent; `count` then adds them up."""

@@ -37,13 +37,16 @@ def take_earlier(tally: Tally, slices: Iterable[Texts]) -> None:
         tally.open_ids.update(dict.fromkeys(attempt[state == 0].tolist()))
         tally.failed.extend(attempt[facts[EarlierFact.FAILURE]][-MOST_FAILURES:].tolist())
         _time(tally, started_us, finished_us)
-        answered = facts[EarlierFact.SOLVE] & (state == EARLIER_STATES.index("succeeded"))
+        conversing = facts[EarlierFact.CONVERSATION]
+        tally.has_conversations |= bool(conversing.any())
+        answered = facts[EarlierFact.SOLVE] & (state == EARLIER_STATES.index("succeeded")) & ~conversing
         stands = np.array(_STANDS, dtype=np.uint8)[state]
+        stands[conversing & (stands == ANSWERED)] = OPEN  # until it has a score
         for cell_id in np.unique(cell).tolist():
             own = cell == cell_id
             tally.retries[cell_id] += int(facts[EarlierFact.RETRY][own].sum())
             tally.paces.setdefault(cell_id, Pace()).take_all(finished_us[own & answered].tolist())
-            solved = own & facts[EarlierFact.SOLVE]
+            solved = own & (facts[EarlierFact.SOLVE] | conversing)
             tally.plan.take_all(cell_id, planned[solved], stands[solved])
     tally.plan.count()
 

@@ -18,6 +18,7 @@ from harness.ledger.reading.attempt_rows import AttemptRow, attempts_by_id
 from harness.ledger.reading.underway.live_rows import (
     drawn_counts,
     earlier_columns,
+    ended_samples,
     invoiced_open,
     planned_tasks,
     run_holder,
@@ -121,6 +122,9 @@ class RunReader:
             tally.take(row)
             if len(changed) <= CHARGED_ONE_BY_ONE:
                 changed[row.attempt_id] = False
+        if tally.has_conversations:
+            for one in ended_samples(still, self._run_id, after=tally.last_score_id):
+                tally.end(one)
         return changed
 
     def _floor(self, at_us: int) -> int:

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.ledger.reading.underway.live_rows import TrackedRow
+from harness.ledger.reading.underway.live_rows import EndedSample, TrackedRow
 from harness.view.live.answer_pace import LOOKS_BACK_S, Pace
 from harness.view.live.answer_states import AnswerStates
 
@@ -26,6 +26,8 @@ class Tally:
         retries: by cell.
         failed: the latest last.
         since_us: when the run began to ask, or went on after a rest.
+        has_conversations: some sample is a conversation: its score tells that it is over.
+        last_score_id: up to which scores were looked at for that.
     """
 
     plan: AnswerStates
@@ -36,6 +38,14 @@ class Tally:
     failed: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_FAILURES))
     since_us: int = 0
     newest_us: int = 0
+    has_conversations: bool = False
+    last_score_id: int = 0
+
+    def end(self, one: EndedSample) -> None:
+        """Count a sample that has a score."""
+        self.last_score_id = one.score_id
+        if self.plan.end(one.cell_id, one.planned_id):
+            self.paces.setdefault(one.cell_id, Pace()).take(one.scored_at_us)
 
     def take(self, row: TrackedRow) -> None:
         """Count an attempt: a new one, or one that was open and has ended."""
@@ -46,6 +56,7 @@ class Tally:
         else:
             self.open_ids.pop(row.attempt_id, None)
             self._end(row, row.finished_at_us)
+        self.has_conversations |= row.is_of_conversation
         self.plan.take(row)
 
     def _begin(self, row: TrackedRow) -> None:
@@ -59,7 +70,7 @@ class Tally:
         self.newest_us = max(self.newest_us, finished_at_us)
         if row.status in ("failed", "timed_out"):
             self.failed.append(row.attempt_id)
-        elif row.status == "succeeded" and row.purpose == "solve":
+        elif row.status == "succeeded" and row.purpose == "solve" and not row.is_of_conversation:
             self.paces.setdefault(row.cell_id, Pace()).take(finished_at_us)
 
     def some_open(self, at_most: int) -> list[int]:

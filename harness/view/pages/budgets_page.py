@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.ledger.reading.conversations.counted_budgets import n_sample_budgets
 from harness.ledger.records import Budget
 from harness.ledger.scopes import is_twin
 from harness.rendering.export_files import stream_of
@@ -53,8 +54,9 @@ class Group:
 def budgets_page(asked: Asked) -> Shown:
     """Show every cap with its use; `?all=yes` also what was spent where there is no cap."""
     show_all = bool(asked.one("all"))
-    budgets = shown_budgets(asked.sources.ledger.budgets().values(), show_all=show_all)
-    table = budget_table(budgets, "Budgets")
+    ledger = asked.sources.ledger
+    budgets = shown_budgets(ledger.budgets().values(), show_all=show_all)
+    table = budget_table(budgets, "Budgets", n_of_samples=n_sample_budgets(ledger))
     groups = {name: [one for one in budgets if _kind(one) == name] for name in GROUPS}
     return Shown(
         template="budgets.html.j2",

@@ -16,11 +16,13 @@ from harness.money import from_pico, plain
 from harness.reports.facts.report_facts import NOTHING, Spend
 from harness.reports.imported.log_bounds import bound_reasons, log_gaps
 from harness.reports.spend import wording
+from harness.view.answers.index_turns import LIMITS, has_turns
 from harness.view.answers.listed_samples import SORTS, Listed, listed, row_of, shown_columns, stream_listed
 from harness.view.answers.run_indexes import NotYet
 from harness.view.answers.run_parts import RunParts, run_parts, whole_spend
 from harness.view.answers.sample_choice import (
     FILTERS,
+    OF_CONVERSATIONS,
     RANGES,
     RIGHT,
     STATES,
@@ -75,7 +77,7 @@ def _shown(asked: Asked, run: RunRecord, chosen: Chosen, parts: RunParts) -> Sho
         "pages": pages,
         "options": _options(index),
         "chips": _chips(asked),
-        "ranges": RANGES,
+        "ranges": {name: words for name, words in RANGES.items() if has_turns(index) or name not in OF_CONVERSATIONS},
         "more_chosen": any(asked.one(name) for name in _MORE),
         "most_searched": MOST_SEARCHED,
         "least_dear": _least_dear(index),
@@ -202,7 +204,14 @@ def _options(index: SampleIndex) -> Mapping[str, Sequence[tuple[str, str]]]:
         "verdict": list(VERDICTS.items()),
         "reason": [(reason, reason.replace("_", " ")) for reason in sorted(reasons)],
         "state": list(STATES.items()),
+        "limit": [(name, name) for name in index.remember("limits", lambda: _limits(index))],
     }
+
+
+def _limits(index: SampleIndex) -> list[str]:
+    if not has_turns(index):
+        return []
+    return [LIMITS[number] for number in np.unique(index.columns["limit"]).tolist() if number]
 
 
 def _reasons(index: SampleIndex) -> set[str]:

@@ -29,6 +29,7 @@ class TrackedRow(NamedTuple):
 
     Attributes:
         finished_at_us: None = it is open.
+        turn: place in its sample's conversation; None = the sample is one request.
     """
 
     attempt_id: int
@@ -39,6 +40,21 @@ class TrackedRow(NamedTuple):
     try_number: int
     started_at_us: int
     finished_at_us: int | None
+    turn: int | None = None
+
+    @property
+    def is_of_conversation(self) -> bool:
+        """Whether a party of its sample's conversation was asked: its answer is not yet the sample's."""
+        return self.turn is not None and self.purpose in ("solve", "user_simulator")
+
+
+class EndedSample(NamedTuple):
+    """A sample that has a score."""
+
+    score_id: int
+    cell_id: int
+    planned_id: int
+    scored_at_us: int
 
 
 class PlannedTask(NamedTuple):
@@ -74,6 +90,7 @@ class EarlierFact(IntEnum):
     SOLVE = 2
     RETRY = 3
     FAILURE = 4
+    CONVERSATION = 5
 
 
 EARLIER_STATES = ("sent", "unanswered", "succeeded", "reused")
@@ -82,6 +99,7 @@ _FACTS = {
     EarlierFact.SOLVE: "purpose = 'solve'",
     EarlierFact.RETRY: "try_number > 1",
     EarlierFact.FAILURE: "status IN ('failed', 'timed_out')",
+    EarlierFact.CONVERSATION: "turn IS NOT NULL AND purpose IN ('solve', 'user_simulator')",
 }
 _PACKED = " + ".join((_STATE, *(f"CASE WHEN {said} THEN {1 << bit} ELSE 0 END" for bit, said in _FACTS.items())))
 _EARLIER = (
@@ -99,6 +117,15 @@ def earlier_columns(ledger: Readable, run_id: str) -> Iterator[Texts] | None:
         return None
     source = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{OF_RUN}"
     return joined_columns(ledger, _EARLIER, source, span, {"run_id": run_id})
+
+
+def ended_samples(ledger: Readable, run_id: str, *, after: int) -> Iterator[EndedSample]:
+    """Give the samples of a run that were scored beyond a score's id, in the order of their scores."""
+    query = (
+        f"SELECT {', '.join(EndedSample._fields)} FROM scores WHERE score_id > :after AND +{OF_RUN} ORDER BY score_id"
+    )
+    for rows in batches(ledger, query, values={"run_id": run_id, "after": after}):
+        yield from map(EndedSample._make, rows)
 
 
 def settled_rows(ledger: Readable, attempt_ids: Sequence[int]) -> list[TrackedRow]:

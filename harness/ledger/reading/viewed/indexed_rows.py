@@ -40,6 +40,7 @@ _BITS = {
     "is_finished": "finished_at_us IS NOT NULL",
     "is_refused": "refused <> 0",
     "asks_others": "purpose <> 'solve' OR other_provider IS NOT NULL",
+    "has_turn": "turn IS NOT NULL",
 }
 _PLACES = 8  # of purposes and of statuses, each
 FACTS = {name: _PLACES * _PLACES << place for place, name in enumerate(_BITS)}
