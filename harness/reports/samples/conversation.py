@@ -121,7 +121,7 @@ def conversation_of(
         turn_bytes: of each text at most.
         most_turns: that are laid out.
     """
-    spoken = [each for each in attempts if each.row.turn is not None and each.row.purpose != "judge"]
+    spoken = [each for each in attempts if each.row.turn is not None and each.row.purpose in _PARTIES]
     if not spoken:
         return None
     newest = _newest(spoken)

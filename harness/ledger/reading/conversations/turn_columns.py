@@ -19,7 +19,7 @@ LIMIT_RULE = "limit:"
 """What the rule of a score begins with where its sample reached a limit; the limit's name follows."""
 LIMIT_REASON = "at_limit"
 NOT_STATED = "not stated"
-_HAS_TURN = "turn IS NOT NULL AND planned_id IS NOT NULL AND purpose <> 'judge'"
+_HAS_TURN = "turn IS NOT NULL AND planned_id IS NOT NULL AND purpose IN ('solve', 'user_simulator')"
 
 
 class TurnColumn(IntEnum):
@@ -57,7 +57,7 @@ _SPAN = f"SELECT min(attempt_id), max(attempt_id), count(*) FROM attempts WHERE 
 
 
 def turn_columns(ledger: Readable, run_id: str) -> Iterator[Texts]:
-    """Give the turns of a run's conversations, a slice at a time, in any order; a judge takes no part in them."""
+    """Give the turns of a run's conversations, a slice at a time, in any order: of the model and who plays its user."""
     span: Span | None = span_of(ledger, _SPAN, {"run_id": run_id})
     if span is not None:
         source = f"FROM attempts WHERE attempt_id BETWEEN :low AND :high AND +{OF_RUN} AND {_HAS_TURN}"
