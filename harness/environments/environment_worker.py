@@ -6,6 +6,7 @@ memory is bounded, processor time is bounded question by question, and what they
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -89,6 +90,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.set_threshold(100_000, 20, 50)  # a data base is a million objects, which are looked through again and again
     output = _own_output()
     worlds: dict[int, Environment] = {}
     for line in sys.stdin:

@@ -19,10 +19,12 @@ class KnownEnvironment:
 
     Attributes:
         foreign: its tools are somebody else's code: they may compute for ever, so they run in worker processes.
+        check: what must be said before a run, without importing anything; raises InputError where a package is absent.
     """
 
     make: MakeEnvironment
     foreign: bool
+    check: Callable[[], tuple[str, ...]] = tuple
 
 
 def _workbench(options: Mapping[str, object], sample: Sample) -> Environment:
@@ -31,8 +33,21 @@ def _workbench(options: Mapping[str, object], sample: Sample) -> Environment:
     return open_workbench(options, sample)
 
 
+def _tau2(options: Mapping[str, object], sample: Sample) -> Environment:
+    from harness.environments.tau2 import open_tau2
+
+    return open_tau2(options, sample)
+
+
+def _check_tau2() -> tuple[str, ...]:
+    from harness.environments.tau2 import check_tau2
+
+    return check_tau2()
+
+
 ENVIRONMENTS: dict[str, KnownEnvironment] = {
     "workbench": KnownEnvironment(make=_workbench, foreign=False),
+    "tau2": KnownEnvironment(make=_tau2, foreign=True, check=_check_tau2),
 }
 
 
