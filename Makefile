@@ -168,6 +168,9 @@ proof-harnesses: $(VENV)/.installed-dev ## Inspect, lm-eval and promptfoo run ag
 bench-imports: $(VENV)/.installed-dev ## 1,000,000 generated calls into an empty ledger: seconds and megabytes
 	@$(BIN)/python -m benchmarks.large_import --calls 1000000
 
+proof-tau2: $(VENV)/.installed-dev ## every task of tau2-bench by scripted agents: the package's own orchestrator and rewards beside ours
+	@$(BIN)/python -m benchmarks.tau2
+
 proof-forecast: $(VENV)/.installed-dev ## 1,000 simulated bills forecast from 2.4 % of the money, ceilings with runaways, 30 whole runs with pilots
 	@$(BIN)/python -m benchmarks.forecast
 
@@ -183,4 +186,4 @@ clean: ## remove the environment, caches and build products; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: proof-long-context proof-ifbench proof-workers proof-view proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile
+.PHONY: proof-tau2 proof-long-context proof-ifbench proof-workers proof-view proof-harnesses proof-imports bench-imports proof-cases proof-hostile docs help setup run test lint bench bench-http bench-costs bench-ledger bench-reports bench-view bench-sandbox bench-pacing proof-recorded proof-fuzz proof-scoring proof-books proof-budgets proof-crashes proof-batches proof-servers proof-money proof-noise proof-precision proof-waves proof-forecast proof-prices proof-exports house lock clean proof-reconcile

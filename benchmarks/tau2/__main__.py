@@ -146,7 +146,8 @@ async def domain_tallies(domain: str, scripts: Sequence[str], n_tasks: int | Non
 
 def shown(domain: str, tallies: dict[str, Tally]) -> int:
     """Print a domain's counts; gives the number of differences."""
-    print(f"\n{domain}: {'script':<24}{'tasks':>6}{'calls':>7}{'solved':>7}{'same rewards':>14}{'same results':>14}  endings")
+    heads = f"{'tasks':>6}{'calls':>7}{'solved':>7}{'same rewards':>14}{'same results':>14}"
+    print(f"\n{domain}: {'script':<24}{heads}  endings")
     for name, tally in tallies.items():
         endings = ", ".join(f"{count} {reason}" for reason, count in tally.endings.most_common())
         print(
@@ -171,7 +172,8 @@ def main() -> None:
         n_played += sum(tally.n_tasks for tally in tallies.values())
         n_calls += sum(tally.n_calls for tally in tallies.values())
     minutes = (time.monotonic() - started) / 60
-    print(f"\n{n_played} conversations with {n_calls} calls on both sides: {n_differences} differences ({minutes:.0f} min)")
+    played = f"{n_played} conversations with {n_calls} calls on both sides"
+    print(f"\n{played}: {n_differences} differences ({minutes:.0f} min)")
     raise SystemExit(1 if n_differences else 0)
 
 

