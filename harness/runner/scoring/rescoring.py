@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from harness.environments.hosting import EnvironmentHost
 from harness.errors import BudgetReached, HarnessError, InputError, ProviderError
 from harness.instants import to_us
 from harness.ledger import Ledger
@@ -31,7 +32,7 @@ from harness.providers import make_provider
 from harness.providers.base import Provider
 from harness.providers.endpoints import SIMULATED, BaseUrls, endpoints
 from harness.runner.budgets import capped_scopes
-from harness.runner.plan import PlannedItem, sample_sha256
+from harness.runner.plan import BY_END_STATE, PlannedItem, sample_sha256
 from harness.runner.preparation import load_suites
 from harness.runner.requests.attempt_ends import PaidAnswer, Spent
 from harness.runner.requests.policy import ACTIONS, Action, RetryLimits, RetryPolicy
@@ -42,6 +43,8 @@ from harness.runner.scoring.scores import NO_JUDGE, AnswerScorer, CannotScore
 from harness.runner.senders import OtherSenders, open_sender
 from harness.runner.spec import RunSpec
 from harness.runner.traffic.limiter import ConcurrencyLimiter, SampleLeft
+from harness.runner.trajectories.judged_again import judged_again
+from harness.runner.trajectories.limits import is_at_limit
 from harness.scorers import JudgeCall, MathCheck, ProgramCheck, Score
 from harness.suites.prompts import with_earlier_answers
 from harness.suites.sample import Sample
@@ -208,11 +211,13 @@ class _Rescoring:
             for outcome in ledger.outcomes(run.run_id).values()
             if outcome.attempt_id is not None
         }
-        self._before = {
-            row.attempt_id: (row.value_millionths, row.reason)
-            for row in score_rows(ledger, [run.run_id])
-            if row.attempt_id in self._standing
-        }
+        self._before: dict[int, Value] = {}
+        self._at_limit: set[int] = set()
+        for row in score_rows(ledger, [run.run_id]):
+            if row.attempt_id in self._standing:
+                self._before[row.attempt_id] = (row.value_millionths, row.reason)
+                if is_at_limit(row.rule):
+                    self._at_limit.add(row.attempt_id)
         self._answers: dict[tuple[int, int, str], dict[str, str | None]] = {}
         self._result = Rescored()
 
@@ -230,18 +235,20 @@ class _Rescoring:
                 wall_us=clocks.wall_us,
                 on_fault=_kept_score,
             )
-            seen: set[int] = set()
+            worlds = await stack.enter_async_context(EnvironmentHost())
+            seen = set(self._at_limit)
+            self._keep("the sample ended at a limit", len(seen))
             rows = self._rows(seen)
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(4 * self._spec.concurrency):
-                    tasks.create_task(self._work(rows, scorer))
+                    tasks.create_task(self._work(rows, scorer, worlds))
         self._keep("the answer was not stored", len(self._standing) - len(seen))
         return self._result
 
     def _rows(self, seen: set[int]) -> Iterator[tuple[TranscriptRow, PlannedItem | None]]:
         """Give the answers that count with their samples; earlier answers are filled in as they were known then."""
         for row in transcript_rows(self._ledger, self._run.run_id):
-            if row.attempt_id in self._standing and row.planned_id is not None:
+            if row.attempt_id in self._standing and row.attempt_id not in self._at_limit and row.planned_id is not None:
                 seen.add(row.attempt_id)
                 yield row, self._item(row, self._planned[row.planned_id])
 
@@ -267,12 +274,20 @@ class _Rescoring:
             inclusion_probability=plan.inclusion_probability,
         )
 
-    async def _work(self, rows: Iterator[tuple[TranscriptRow, PlannedItem | None]], scorer: AnswerScorer) -> None:
+    async def _work(
+        self,
+        rows: Iterator[tuple[TranscriptRow, PlannedItem | None]],
+        scorer: AnswerScorer,
+        worlds: EnvironmentHost,
+    ) -> None:
         for row, item in rows:
             if item is None or row.planned_id is None:
                 continue
             try:
-                score = await scorer.score(item, _paid(row, row.planned_id))
+                answer = _paid(row, row.planned_id)
+                if item.task.scorer.name == BY_END_STATE:
+                    answer = await judged_again(self._ledger, worlds, item, answer)
+                score = await scorer.score(item, answer)
             except CannotScore as cannot:
                 self._keep(cannot.why)
                 if cannot.problem is not None:
