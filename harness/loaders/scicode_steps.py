@@ -96,7 +96,8 @@ def _tests(step: Row) -> str:
     """Test source: each case behind its target, which stands in the row or is read later (`targets`, by number)."""
     cases, targets = step.get("test_cases") or [], step.get("targets")
     if targets is None:
-        return "\n\n".join(f"target = targets[{place}]\n{case}" for place, case in enumerate(cases))
+        asked = "target = targets[{}]\n{}" if _n_targets(step) else "{1}"
+        return "\n\n".join(asked.format(place, case) for place, case in enumerate(cases))
     if len(targets) != len(cases):
         return ""
     return "\n\n".join(f"target = {target!r}\n{case}" for case, target in zip(cases, targets, strict=True))

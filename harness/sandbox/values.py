@@ -5,7 +5,7 @@ Data flows `ProgramCheck` -> box and judge -> `Verdict` -> `Score`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.scorers.values import ProgramCheck, Score
@@ -52,6 +52,10 @@ class Limits:
     disk_files: int = 16_384
     output_bytes: int = 8 * MIB
     open_files: int = 64
+
+    def with_memory(self, memory_mib: int) -> Limits:
+        """The same limits with another one on a process's memory; all processes together have half as much again."""
+        return replace(self, memory_bytes=memory_mib * MIB, total_memory_bytes=memory_mib * MIB * 3 // 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,7 +159,12 @@ class _Trial:
 
     def _hand_over(self, theirs: socket.socket) -> None:
         """Give the program to its box, the box's channel to the judge, and the tests to the judge."""
-        program = {"program": self.check.program, "kind": self.check.kind, "cpu_s": self.cpu_s}
+        program = {
+            "program": self.check.program,
+            "kind": self.check.kind,
+            "cpu_s": self.cpu_s,
+            "is_numeric": self.targets is not None,
+        }
         tests = {
             "kind": self.check.kind,
             "tests": self.check.tests,

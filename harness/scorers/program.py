@@ -29,12 +29,14 @@ class ProgramOptions(Strict):
             entry point itself; `never` takes the reply as the whole program.
         call_check: tests define `check(candidate)`, which is called with the entry point (HumanEval's form).
         timeout_s: wall-clock limit for all tests of one sample.
+        memory_mib: memory of the program's process; None = the sandbox's own limit.
     """
 
     style: Literal["tests", "cases"] = "tests"
     prefix: Literal["auto", "never"] = "auto"
     call_check: bool = False
     timeout_s: float = Field(default=10.0, gt=0, le=3600)
+    memory_mib: int | None = Field(default=None, ge=64, le=65_536)
 
 
 def _wanted(facts: Metadata, tests: str) -> set[str]:
@@ -122,6 +124,8 @@ def score_program(options: Mapping[str, object], *, text: str, sample: Sample) -
         answer=code,
         rule=rule,
         targets=sample.targets,
+        memory_mib=chosen.memory_mib,
+        is_numeric="n_targets" in facts,
     )
 
 

@@ -68,6 +68,9 @@ class ProgramCheck:
         answer: the extracted code, for the record.
         rule: which rule found it.
         targets: where the numbers are that the tests know as `targets`; None = they need none.
+        memory_mib: memory of the program's process; None = the sandbox's own limit.
+        is_numeric: tests and program are to compute as one process does: NumPy's numbers stay what they are, and a seed
+            in the tests holds for the program.
     """
 
     program: str
@@ -80,6 +83,8 @@ class ProgramCheck:
     answer: str = ""
     rule: str | None = None
     targets: TargetsRef | None = None
+    memory_mib: int | None = None
+    is_numeric: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,3 +159,19 @@ def test_other_targets_are_other_data(tmp_path: Path) -> None:
         file["62.2/test1/var1"][()] = 7.0
     assert loaded_from(tmp_path).samples_sha256 != before.samples_sha256
     assert str(tmp_path) not in json.dumps([dict(one.metadata) for one in before.samples])
+
+
+async def test_functions_of_the_program_can_be_handed_to_one_another_and_its_numbers_stay_what_they_are() -> None:
+    program = (
+        "import numpy as np\ndef twice(f, x):\n    return f(f(x))\ndef grown(x):\n    return x + 1\n"
+        "def parts():\n    return [np.complex128(1 + 2j), np.float64(0.5), np.int64(3)]\n"
+        "def types(values):\n    return [type(one).__name__ for one in values]\n"
+    )
+    tests = (
+        "import numpy as np\nassert twice(grown, 1) == 3\n"
+        "assert types(parts()) == ['complex128', 'float64', 'int64']\n"
+        "assert [type(one) for one in parts()] == [np.complex128, np.float64, np.int64]\n"
+    )
+    async with ScoringChecks(unsafe_exec=True, notice=lambda _: None) as checks:
+        got = await checks.run_program(ProgramCheck(program=program, tests=tests, timeout_s=60, is_numeric=True))
+    assert (got.value, got.explanation) == (1.0, "passed")

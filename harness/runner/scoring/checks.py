@@ -16,6 +16,7 @@ from harness.loaders.numeric_targets import read_targets
 from harness.scorers import MathCheck, ProgramCheck, Score
 
 if TYPE_CHECKING:
+    from harness.declared import Json
     from harness.sandbox import Sandbox, Unavailable
     from harness.sandbox.math_pool import MathWorkers
 
@@ -28,7 +29,7 @@ class ScoringChecks:
         self._notice = notice
         self._stack = contextlib.AsyncExitStack()
         self._opening = asyncio.Lock()
-        self._sandbox: Sandbox | None = None
+        self._sandboxes: dict[int | None, Sandbox] = {}
         self._math: MathWorkers | None = None
 
     async def __aenter__(self) -> Self:
@@ -46,14 +47,14 @@ class ScoringChecks:
 
     async def run_program(self, check: ProgramCheck) -> Score:
         """Run a program against its tests; unsandboxed programs are not run and say so once."""
-        sandbox = await self._opened_sandbox()
-        if check.targets is None or sandbox.problem is not None:
-            return (await sandbox.run(check)).score(check)
-        try:
-            targets = await asyncio.to_thread(read_targets, check.targets)
-        except TargetError as error:
-            explanation = f"the numeric targets cannot be read: {error}"
-            return Score(reason="undecided", answer=check.answer, rule=check.rule, explanation=explanation)
+        sandbox = await self._opened_sandbox(check.memory_mib)
+        targets: list[Json] | None = [] if check.is_numeric else None
+        if check.targets is not None and sandbox.problem is None:
+            try:
+                targets = await asyncio.to_thread(read_targets, check.targets)
+            except TargetError as error:
+                explanation = f"the numeric targets cannot be read: {error}"
+                return Score(reason="undecided", answer=check.answer, rule=check.rule, explanation=explanation)
         return (await sandbox.run(check, targets)).score(check)
 
     async def run_math(self, check: MathCheck) -> Score:
@@ -61,15 +62,18 @@ class ScoringChecks:
         workers = await self._opened_math()
         return await workers.check(check)
 
-    async def _opened_sandbox(self) -> Sandbox:
+    async def _opened_sandbox(self, memory_mib: int | None = None) -> Sandbox:
+        """The sandbox for programs that need so much memory; None = the usual one."""
         async with self._opening:
-            if self._sandbox is None:
-                from harness.sandbox import Sandbox
+            if memory_mib not in self._sandboxes:
+                from harness.sandbox import Limits, Sandbox
 
-                self._sandbox = await self._stack.enter_async_context(Sandbox(unsafe=self._unsafe_exec))
-                if (problem := self._sandbox.problem) is not None:
+                limits = Limits() if memory_mib is None else Limits().with_memory(memory_mib)
+                opened = await self._stack.enter_async_context(Sandbox(limits=limits, unsafe=self._unsafe_exec))
+                if (problem := opened.problem) is not None and not self._sandboxes:
                     self._notice(f"programs are not run and stay unscored: {problem.problem}; {problem.fix}")
-            return self._sandbox
+                self._sandboxes[memory_mib] = opened
+            return self._sandboxes[memory_mib]
 
     async def _opened_math(self) -> MathWorkers:
         async with self._opening:

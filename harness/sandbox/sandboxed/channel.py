@@ -120,6 +120,7 @@ class Peer:
         stand_in: makes the local stand-in for an object of the other end.
 
     Attributes:
+        named: gives this end's globals by name, where the other end may hand them back as arguments; None = it may not.
         shares_random: the other end draws random numbers where this one stopped, and this one after it.
     """
 
@@ -128,6 +129,7 @@ class Peer:
         self.stand_in = stand_in
         self.lent: list[object] = []
         self.shares_random = False
+        self.named: Callable[[str], object] | None = None
 
     def encode(self, value: object) -> Json:
         """Encode a value, lending objects that are not plain."""
@@ -148,6 +150,8 @@ class Peer:
         match reference:
             case ["yours", int(number)] if 0 <= number < len(self.lent):
                 return self.lent[number]
+            case ["global", str(name)] if self.named is not None:
+                return self.named(name)
             case ["mine", int(number), str(kind)]:
                 return self.stand_in(self, ["yours", number, kind])
             case _:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TypedDict
 from .channel import READY, Channel, ChannelClosedError, Peer, ProgramError, StandIn, opened
 from .limits import set_limits
 from .numeric_comparisons import provide_comparisons
-from .values import NotPlainError, decode
+from .values import NotPlainError, decode, keep_numpy_numbers
 
 if TYPE_CHECKING:
     from harness.declared import Json
@@ -162,8 +162,8 @@ def run_tests(job: Job, peer: Peer, names: dict[str, bool]) -> Verdict:
     try:
         common = names.keys() & set(_names(code))
         namespace.update(_modules(job, common))
-        if job["targets"] is not None or "scicode." in job["tests"]:
-            _prepare_numbers(namespace, job["targets"] or [], job["tests"], peer)
+        if job["targets"] is not None:
+            _prepare_numbers(namespace, job["targets"], job["tests"], peer)
         if not job["entry_point"] and any(hasattr(builtins, name) for name in common):
             job["entry_point"] = _tested_built_in(job["tests"], common)
         _bind(namespace, code, job, peer, names)
@@ -185,6 +185,7 @@ def run_tests(job: Job, peer: Peer, names: dict[str, bool]) -> Verdict:
 def _prepare_numbers(namespace: dict[str, object], targets: list[Json], tests: str, peer: Peer) -> None:
     """Give tests their targets and comparisons; a seed in them holds for the program, too."""
     provide_comparisons()
+    keep_numpy_numbers()
     namespace["targets"] = [decode(target, _refuse_reference) for target in targets]
     if "random" in tests:
         importlib.import_module("random")

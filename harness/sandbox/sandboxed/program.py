@@ -16,6 +16,7 @@ import types
 from .channel import READY, Channel, ChannelClosedError, Peer, StandIn, described_error, opened
 from .limits import limit_met, set_limits
 from .shared_random import random_state, restore_random
+from .values import keep_numpy_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         program: str
         kind: str
         cpu_s: int
+        is_numeric: bool
 
 
 PR_SET_NO_NEW_PRIVS = 38
@@ -66,6 +68,8 @@ def serve(channel: Channel, limits: BoxLimits) -> None:
     try:
         job: Job = channel.receive()
         complete_interpreter()
+        if job["is_numeric"]:
+            keep_numpy_numbers()
         seconds = int(job["cpu_s"])
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         runner = (
@@ -97,6 +101,7 @@ class CallRunner:
         self.limits = limits
         self.module = types.ModuleType("program")
         self.peer = Peer(channel, StandIn)
+        self.peer.named = self._global
 
     def start(self, channel: Channel) -> None:
         """Run the module and tell its names; a program that fails here ends the process."""
@@ -128,9 +133,9 @@ class CallRunner:
             return described_error(error, limit_met(error, self.limits))
 
     def _target(self, reference: list[Any]) -> object:
-        if reference[0] != "global":
-            return self.peer.decode(reference[:2])
-        name = reference[1]
+        return self.peer.decode(reference[:2])
+
+    def _global(self, name: str) -> object:
         module = vars(self.module)
         if name in module:
             return module[name]

@@ -37,6 +37,17 @@ BUILT_IN = {
 _BUILT_IN_NAMES = {id(value): name for name, value in BUILT_IN.items()}
 
 
+_KEPT: set[str] = set()
+
+
+def keep_numpy_numbers() -> None:
+    """Let NumPy's numbers stay what they are: Python's own are rounded otherwise, by powers and complex division.
+
+    For all that this process sends from now on: it serves one check. Elsewhere they become Python's own.
+    """
+    _KEPT.update("biufc")
+
+
 class NotPlainError(ValueError):
     """A message holds something that is no value."""
 
@@ -51,6 +62,8 @@ def encode(value: Any, export: Export) -> Json:
     if value is None or type(value) in (bool, str, float):
         plain: Json = value
         return plain
+    if _KEPT and type(value).__module__ == "numpy" and (kept := _encode_number(value)) is not None:
+        return kept
     if isinstance(value, int):
         number = int.__add__(value, 0)
         return number if -LARGEST_SHORT_INT < number < LARGEST_SHORT_INT else ["int", hex(number)]
@@ -119,6 +132,14 @@ def _encode_sparse(value: Any) -> list[Json] | None:
     plain = value.tocoo()
     parts = [_encode_numpy(part) for part in (plain.data, plain.row, plain.col)]
     return None if None in parts else ["sparse", str(value.format), [int(size) for size in value.shape], *parts]
+
+
+def _encode_number(value: object) -> list[Json] | None:
+    """A number of NumPy as such; None for everything else of it."""
+    numpy = sys.modules["numpy"]
+    if not isinstance(value, numpy.generic) or value.dtype.kind not in _KEPT:
+        return None
+    return ["scalar", value.dtype.str, _text_of(value.tobytes())]
 
 
 def _encode_numpy(value: object) -> list[Json] | None:
