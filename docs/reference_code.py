@@ -146,15 +146,18 @@ def exports() -> str:
     from harness.rendering.stream_files import arrow_schema
     from harness.reports.exports.attempt_exports import EXPORTED
     from harness.reports.exports.focus_columns import FOCUS
-    from harness.reports.exports.sample_export import DRAWN, SAMPLES
+    from harness.reports.exports.sample_export import CONVERSED, DRAWN, SAMPLES
     from harness.reports.precision.precision_table import EXPORTED as ASKED_IN_WAVES
     from harness.reports.spend.spend_tables import FULL
+    from harness.reports.trajectories.trajectory_tables import CONVERSED as CONVERSED_ROWS
+    from harness.reports.trajectories.trajectory_tables import ROLE_COLUMNS
 
     tables = {
         "samples": (
             "One row per model setting, sample and repeat, those that were never sent included. Of a run that was asked"
-            " in waves there are the\nsamples that were drawn; the last columns are there where some run was.",
-            [*SAMPLES, *DRAWN],
+            " in waves there are the\nsamples that were drawn. Columns from `stratum` on are there where some run was"
+            " asked so, those from `n_turns` on where\nsome sample is a conversation of many requests.",
+            [*SAMPLES, *DRAWN, *CONVERSED],
         ),
         "attempts": ("One row per request, whatever became of it.", EXPORTED["attempts"]),
         "scores": ("One row per score; older ones are kept (`is_newest`).", EXPORTED["scores"]),
@@ -172,6 +175,16 @@ def exports() -> str:
             " `output_tokens_per_task` of such a row are estimates for the\nwhole suite, and `score_ci_low` and"
             " `score_ci_high` are its interval for this suite.",
             [column for column, _ in (*FULL, *ASKED_IN_WAVES)],
+        ),
+        "report, conversations": (
+            "Columns that the report has besides where some sample is a conversation of many requests"
+            " (see [methods](../methods.md)).",
+            [column for column, _ in CONVERSED_ROWS],
+        ),
+        "role_spend": (
+            "One row per row of the report and role that something was spent on: the model under test, who plays its"
+            " user, judges, models\nthat tools ask.",
+            ROLE_COLUMNS,
         ),
     }
     parts = [

@@ -15,6 +15,7 @@ from harness.ledger import Ledger, UsageFacts
 from harness.pricing.price_files import load_price_book
 from harness.rendering.console import print_table
 from harness.rendering.json_text import to_json
+from harness.reports.exports.sample_export import sample_stream
 from harness.reports.facts.assembly import spend_report
 from harness.reports.facts.samples.kept_runs import KeptRuns
 from harness.reports.report_parts import Shown, report_document, tables_on
@@ -208,6 +209,21 @@ def test_files_get_columns_only_where_some_sample_is_a_conversation(ledger: Ledg
     mixed = _report(ledger)
     assert {row.facts.suite: row.facts.turns is None for row in mixed.rows} == {"starter": True, "tau": False}
     assert spend_table(mixed).rows[0][len(single.columns)] is None
+
+
+def test_the_export_of_samples_has_what_each_conversation_took(ledger: Ledger, tmp_path: Path) -> None:
+    asyncio.run(add_run(ledger, "run-s", {MODEL: many(1, 1.0, 50)}))
+    stream = sample_stream(ledger, load_price_book())
+    names = [column.name for column in stream.columns]
+    rows = [dict(zip(names, row, strict=True)) for batch in stream.batches for row in zip(*batch, strict=True)]
+    told = [[row[name] for name in ("sample_id", "n_turns", "n_tool_calls", "wall_s", "limit")] for row in rows]
+    assert sorted(told, key=str) == [
+        ["a", 4, 3, 10.0, None],
+        ["b", 2, 2, 7.0, "turns"],
+        ["q0000", None, None, None, None],
+    ]
+    assert sum((row["cost_usd"] for row in rows if row["n_turns"]), Decimal(0)) == Decimal("0.00915")
+    assert "n_turns" not in {column.name for column in sample_stream(ledger, load_price_book(), ["run-s"]).columns}
 
 
 def test_a_report_of_single_requests_says_nothing_of_conversations(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from harness.pricing.book import PriceBook
 from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import SampleBills
 from harness.reports.exports.whole_samples import (
+    Conversations,
     WholeSample,
     cells_of,
     message_text,
@@ -204,9 +205,9 @@ class Evaluation:
 
 def evaluations(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None = None) -> Iterator[Evaluation]:
     """Give the evaluations of runs, cell by cell, each to be read before the next; `run_ids` None = every run."""
-    bills = SampleBills(ledger, AttemptRates(book))
+    bills, told = SampleBills(ledger, AttemptRates(book)), Conversations(ledger)
     for run, cell in cells_of(ledger, run_ids):
-        yield Evaluation(run, cell, whole_samples(ledger, bills, cell), ledger)
+        yield Evaluation(run, cell, whole_samples(ledger, bills, cell, told), ledger)
 
 
 def _result_id(task: str) -> str:

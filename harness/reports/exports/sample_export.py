@@ -7,16 +7,18 @@ the order planned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from harness.documents.stream import RowStream
 from harness.documents.table import Column
 from harness.ledger import Ledger
+from harness.ledger.reading.conversations.turn_columns import has_turns
 from harness.pricing.book import PriceBook
 from harness.replies.unscored import COUNTED_WRONG
 from harness.reports.exports.attempt_exports import NAME_COLUMNS
 from harness.reports.exports.attempt_rates import AttemptRates
 from harness.reports.exports.sample_bills import SampleBills, Standing
-from harness.reports.exports.whole_samples import WholeSample, cells_of, whole_samples
+from harness.reports.exports.whole_samples import Conversations, WholeSample, cells_of, whole_samples
 from harness.reports.facts.report_facts import Spend
 from harness.reports.precision.drawn_samples import DrawnSample, is_drawn
 
@@ -81,16 +83,33 @@ DRAWN: tuple[Column, ...] = (
 )  # fmt: skip
 """Columns besides where waves drew some of the samples."""
 
+CONVERSED: tuple[Column, ...] = (
+    Column(name="n_turns", kind="integer", description="Answers of the model in the conversation that stands; empty ="
+           " a single request."),
+    Column(name="n_tool_calls", kind="integer", description="Tool calls that those wanted made; empty = no texts."),
+    Column(name="n_user_tool_calls", kind="integer", description="Tool calls of the simulated user, likewise."),
+    Column(name="wall_s", kind="decimal", unit="s", description="From the conversation's first request to its last"
+           " answer; `duration_s` is that of its last answer alone."),
+    Column(name="limit", description="Limit that ended it: `usd`, `turns`, `tokens`, `seconds`; empty = none did."),
+)  # fmt: skip
+"""Columns besides where some sample is a conversation of many requests."""
+
 Row = tuple[object, ...]
 
 
 def sample_stream(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None = None) -> RowStream:
     """Open the table for reading; `run_ids` None = every run."""
-    has_draws = any(is_drawn(run) for run in ledger.runs() if run_ids is None or run.run_id in run_ids)
-    columns = (*SAMPLES, *DRAWN) if has_draws else SAMPLES
-    return RowStream(
-        name="samples", columns=columns, batches=_gathered(_parts(ledger, book, run_ids, has_draws=has_draws))
-    )
+    chosen = [run for run in ledger.runs() if run_ids is None or run.run_id in run_ids]
+    more = _More(draws=any(map(is_drawn, chosen)), conversations=any(has_turns(ledger, run.run_id) for run in chosen))
+    columns = (*SAMPLES, *(DRAWN if more.draws else ()), *(CONVERSED if more.conversations else ()))
+    return RowStream(name="samples", columns=columns, batches=_gathered(_parts(ledger, book, run_ids, more)))
+
+
+class _More(NamedTuple):
+    """Which columns there are besides."""
+
+    draws: bool
+    conversations: bool
 
 
 def _gathered(parts: Iterator[list[Row]]) -> Iterator[list[Sequence[object]]]:
@@ -107,11 +126,18 @@ def _gathered(parts: Iterator[list[Row]]) -> Iterator[list[Sequence[object]]]:
         yield list(zip(*rows, strict=True))
 
 
-def _parts(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None, *, has_draws: bool) -> Iterator[list[Row]]:
-    bills = SampleBills(ledger, AttemptRates(book))
+def _parts(ledger: Ledger, book: PriceBook, run_ids: Sequence[str] | None, more: _More) -> Iterator[list[Row]]:
+    bills, told = SampleBills(ledger, AttemptRates(book)), Conversations(ledger)
     for _, cell in cells_of(ledger, run_ids):
-        for some in whole_samples(ledger, bills, cell):
-            yield [(*_row(one), *_draw(one.drawn)) if has_draws else _row(one) for one in some]
+        for some in whole_samples(ledger, bills, cell, told):
+            yield [_row(one) for one in some] if not any(more) else [(*_row(one), *_besides(one, more)) for one in some]
+
+
+def _besides(one: WholeSample, more: _More) -> Iterator[object]:
+    if more.draws:
+        yield from _draw(one.drawn)
+    if more.conversations:
+        yield from (None,) * len(CONVERSED) if one.told is None else one.told[: len(CONVERSED)]
 
 
 def _row(one: WholeSample) -> Row:

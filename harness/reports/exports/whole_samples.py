@@ -7,12 +7,13 @@ that write one record per sample. Memory does not grow with the ledger; equal le
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
 from harness.ledger import CellRecord, Ledger, RunRecord
 from harness.ledger.reading.attempt_rows import transcripts_of
+from harness.ledger.reading.conversations.turn_columns import has_turns
 from harness.ledger.reading.export_rows import (
     PlannedSample,
     Scored,
@@ -23,6 +24,7 @@ from harness.ledger.reading.export_rows import (
 from harness.ledger.records import TranscriptRow
 from harness.replies.unscored import COUNTED_WRONG
 from harness.reports.exports.sample_bills import ANSWERED, SampleBills, Standing
+from harness.reports.facts.samples.turn_totals import SampleFigures, SampleTurns, sample_turns
 from harness.reports.precision.drawn_samples import DrawnSample, drawn_samples
 from harness.secrets import redact_known
 
@@ -46,6 +48,8 @@ class WholeSample:
         said: stored transcript of the attempt that counts; None = there is none.
         scored: the score that counts for that attempt; None = no scorer gave one.
         drawn: how waves drew it, whose probability `sample` then has; None = everything planned is asked.
+        told: its conversation; None = it is a single request.
+        is_lost: its newest request failed, though earlier ones of its conversation were answered.
     """
 
     cell: CellRecord
@@ -54,6 +58,8 @@ class WholeSample:
     scored: Scored | None
     said: TranscriptRow | None
     drawn: DrawnSample | None = None
+    told: SampleFigures | None = None
+    is_lost: bool = False
 
     @property
     def texts(self) -> Texts:
@@ -67,7 +73,7 @@ class WholeSample:
     def reason(self) -> str | None:
         """Say why there is no score, as reports count it; None = there is one."""
         if self.scored is None:
-            return _without_score(self.standing)
+            return _without_score(self.standing, is_lost=self.is_lost)
         return self.scored.reason if self.scored.value_millionths is None else None
 
     @property
@@ -93,10 +99,12 @@ class WholeSample:
         return None if self.scored is None else self.scored.rule
 
 
-def _without_score(one: Standing) -> str:
+def _without_score(one: Standing, *, is_lost: bool) -> str:
     """Say why there is no score where no scorer did: as reports count it."""
     if one.tried is None:
         return "not_asked"
+    if is_lost:
+        return "failed"
     return "pending" if one.tried.status in (*ANSWERED, "sent") else "failed"
 
 
@@ -108,18 +116,44 @@ def cells_of(ledger: Ledger, run_ids: Sequence[str] | None) -> Iterator[tuple[Ru
             yield stored[run_id], cell
 
 
-def whole_samples(ledger: Ledger, bills: SampleBills, cell: CellRecord) -> Iterator[list[WholeSample]]:
+class Conversations:
+    """The conversations of runs, read once for all cells of a run; most runs have none."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._run_id: str | None = None
+        self._found: SampleTurns | None = None
+
+    def of_cell(self, cell: CellRecord) -> Mapping[int, SampleFigures]:
+        """Give those of a cell by planned answer."""
+        assert cell.run_id is not None  # it is stored
+        assert cell.cell_id is not None
+        if cell.run_id != self._run_id:
+            self._run_id = cell.run_id
+            self._found = sample_turns(self._ledger, cell.run_id) if has_turns(self._ledger, cell.run_id) else None
+        return {} if self._found is None else self._found.of_cell(cell.cell_id)
+
+
+def whole_samples(
+    ledger: Ledger, bills: SampleBills, cell: CellRecord, conversations: Conversations
+) -> Iterator[list[WholeSample]]:
     """Give all planned samples of a cell in the order planned, those that nobody asked included, some at a time.
 
     Where waves decide what is asked, what they did not draw is not missing and left out.
     """
+    told = conversations.of_cell(cell)
     assert cell.cell_id is not None  # it is stored
     assert cell.run_id is not None
     planned = planned_ids(ledger, cell.run_id, cell.suite)
     drawn = drawn_samples(ledger, cell)
     standings = _with_untried(planned, bills.of_cell(cell.cell_id), drawn)
     while some := list(islice(standings, SAMPLES_AT_A_TIME)):
-        yield _whole(ledger, cell, some, drawn or {})
+        found = _whole(ledger, cell, some, drawn or {})
+        yield found if not told else [_with_conversation(one, told.get(one.sample.planned_id)) for one in found]
+
+
+def _with_conversation(one: WholeSample, told: SampleFigures | None) -> WholeSample:
+    return one if told is None else replace(one, told=told, is_lost=told.is_lost)
 
 
 def _with_untried(

@@ -121,7 +121,7 @@ def conversation_of(
         turn_bytes: of each text at most.
         most_turns: that are laid out.
     """
-    spoken = [each for each in attempts if each.row.turn is not None and each.row.purpose in _PARTIES]
+    spoken = _spoken(attempts)
     if not spoken:
         return None
     newest = _newest(spoken)
@@ -137,6 +137,15 @@ def conversation_of(
         n_left_behind=len(spoken) - len(newest),
         wall_s=_wall_s(newest),
     )
+
+
+def is_lost(attempts: Sequence[AttemptFacts]) -> bool:
+    """Whether the newest request of a conversation failed."""
+    return any(each.row.status in ("failed", "timed_out") for each in _spoken(attempts)[-1:])
+
+
+def _spoken(attempts: Sequence[AttemptFacts]) -> list[AttemptFacts]:
+    return [each for each in attempts if each.row.turn is not None and each.row.purpose in _PARTIES]
 
 
 def _newest(spoken: Sequence[AttemptFacts]) -> Sequence[AttemptFacts]:

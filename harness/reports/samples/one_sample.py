@@ -26,7 +26,7 @@ from harness.reports.exports.sample_bills import SampleBills, Standing
 from harness.reports.exports.whole_samples import WholeSample
 from harness.reports.imported.log_bounds import log_gaps
 from harness.reports.samples.attempt_bills import AttemptFacts, attempt_bill
-from harness.reports.samples.conversation import MOST_TURNS, TURN_BYTES, Conversation, conversation_of
+from harness.reports.samples.conversation import MOST_TURNS, TURN_BYTES, Conversation, conversation_of, is_lost
 from harness.reports.samples.said_messages import Message, laid_out
 
 SHOWN_BYTES = 200_000
@@ -129,7 +129,7 @@ def _gathered(ledger: Ledger, book: PriceBook, cell_id: int, planned_id: int, te
         cell=cell,
         planned=planned,
         standing=standing,
-        whole=_whole(cell, planned, standing, scores),
+        whole=_whole(cell, planned, standing, scores, is_lost=is_lost(attempts)),
         attempts=attempts,
         scores=scores,
         said=said_in(ledger, counted, text_bytes) if counted is not None and text_bytes else None,
@@ -157,7 +157,9 @@ def _attempts(ledger: Ledger, book: PriceBook, cell_id: int, standing: Standing)
         yield AttemptFacts(row=rows[row.attempt_id], bill=bill, told=tuple(facts), tool=tools.get(row.attempt_id))
 
 
-def _whole(cell: CellRecord, planned: PlannedRecord, standing: Standing, scores: Sequence[ScoreRow]) -> WholeSample:
+def _whole(
+    cell: CellRecord, planned: PlannedRecord, standing: Standing, scores: Sequence[ScoreRow], *, is_lost: bool
+) -> WholeSample:
     assert planned.planned_id is not None
     counted = [score for score in scores if standing.tried and score.attempt_id == standing.tried.attempt_id]
     newest = counted[-1] if counted else None
@@ -168,7 +170,7 @@ def _whole(cell: CellRecord, planned: PlannedRecord, standing: Standing, scores:
         planned.planned_id, planned.task, planned.sample_id, planned.epoch, planned.inclusion_probability,
         planned.reference,
     )  # fmt: skip
-    return WholeSample(cell=cell, sample=sample, standing=standing, scored=scored, said=None)
+    return WholeSample(cell=cell, sample=sample, standing=standing, scored=scored, said=None, is_lost=is_lost)
 
 
 def said_in(ledger: Ledger, attempt_id: int, text_bytes: int) -> Said | None:

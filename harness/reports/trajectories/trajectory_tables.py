@@ -129,7 +129,7 @@ _PARTS = ("input", "cache_read", "cache_write", "reasoning", "answer", "output",
 _COUNTS = (
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "answer_tokens", "output_tokens",
 )  # fmt: skip
-_ROLE_COLUMNS = (
+ROLE_COLUMNS = (
     *(Column(name=name) for name in ("suite", "suite_version", "provider", "model", "setting")),
     Column(name="mark", description="`simulated` or `reconstructed` when the numbers are not a model's own."),
     Column(name="purpose", description="`solve`, `user_simulator`, `judge` or `tool`."),
@@ -151,7 +151,7 @@ def role_spend_table(report: SpendReport) -> Table:
         for row in report.rows
         for one in role_spends(row)
     ]  # fmt: skip
-    return Table(name="role_spend", title="Spend by role", columns=_ROLE_COLUMNS, rows=rows)
+    return Table(name="role_spend", title="Spend by role", columns=ROLE_COLUMNS, rows=rows)
 
 
 def _names(row: SpendRow) -> tuple[str | None, ...]:

@@ -6,7 +6,7 @@ Data flows places in a `SampleIndex` -> typed rows under `Column`s, equal to tho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,13 @@ SORTS = {
 def shown_columns(index: SampleIndex) -> tuple[Column, ...]:
     """Leave out columns that say the same of all samples of a run."""
     hidden = index.remember("hidden", lambda: _hidden(index))
-    return tuple(column for column in COLUMNS if column.name not in hidden)
+    shown = tuple(column for column in COLUMNS if column.name not in hidden)
+    if not has_turns(index):
+        return shown
+    return tuple(replace(one, description=_WALL) if one.name == "duration_s" else one for one in shown)
+
+
+_WALL = "From the first request of a conversation to its last answer; of a single request that of its answer."
 
 
 def _hidden(index: SampleIndex) -> set[str]:

@@ -5,14 +5,14 @@ Data flows tables -> attempts that have a turn -> `reports.facts.samples.turn_to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import IntEnum
 
 import orjson
 
 from harness.ledger.connections import Readable
 from harness.ledger.encoding import Compression
-from harness.ledger.reading.batch_rows import OF_RUN, Span, Texts, batches, joined_columns, select_rows, span_of
+from harness.ledger.reading.batch_rows import OF_RUN, Span, Texts, batches, joined_columns, span_of, span_of_run
 from harness.ledger.reading.sample_rows import PURPOSE_NUMBER, TIMED
 
 LIMIT_RULE = "limit:"
@@ -64,14 +64,16 @@ def turn_columns(ledger: Readable, run_id: str) -> Iterator[Texts]:
         yield from joined_columns(ledger, _COLUMNS, source, span, {"run_id": run_id})
 
 
-def runs_with_turns(ledger: Readable, run_ids: Sequence[str] | None = None) -> frozenset[str]:
-    """Name the runs that have a conversation of several requests; `run_ids` None = of every run."""
-    chosen = "1 = 1" if run_ids is None else "run_id IN :run_ids"
-    query = f"""
-        SELECT run_id FROM runs WHERE {chosen} AND EXISTS (
-            SELECT 1 FROM cells JOIN attempts USING (cell_id) WHERE cells.run_id = runs.run_id AND turn IS NOT NULL)
-    """
-    return frozenset(row.run_id for row in select_rows(ledger, query, run_ids))
+_ANY = f"SELECT 1 FROM attempts WHERE attempt_id BETWEEN :first AND :last AND +{OF_RUN} AND turn IS NOT NULL LIMIT 1"
+
+
+def has_turns(ledger: Readable, run_id: str) -> bool:
+    """Whether some sample of a run is a conversation, which its attempts are looked through for."""
+    span = span_of_run(ledger, run_id)
+    if span is None:
+        return False
+    found = batches(ledger, _ANY, values={"run_id": run_id, "first": span.first, "last": span.last})
+    return any(found)
 
 
 _CALLS = f"""

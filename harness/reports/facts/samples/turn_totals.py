@@ -38,6 +38,22 @@ class CellTurns(NamedTuple):
     lost: Ints
 
 
+class SampleFigures(NamedTuple):
+    """The conversation of one sample; None = not known.
+
+    Attributes:
+        limit: that ended it; None = none did.
+        is_lost: its newest request failed.
+    """
+
+    n_turns: int
+    n_tool_calls: int | None
+    n_user_tool_calls: int | None
+    wall_s: float | None
+    limit: str | None
+    is_lost: bool
+
+
 @dataclass(frozen=True, slots=True)
 class SampleTurns:
     """The samples of a run that are conversations, in columns of equal length, by cell and planned answer.
@@ -70,6 +86,19 @@ class SampleTurns:
             at = np.flatnonzero(self.cell == cell_id)
             yield CellTurns(cell_id, self._figures(at), self.planned[at[self.is_lost[at]]])
 
+    def of_cell(self, cell_id: int) -> dict[int, SampleFigures]:
+        """Give the samples of a cell by planned answer."""
+        import numpy as np
+
+        at = np.flatnonzero(self.cell == cell_id)
+        columns = (self.n_turns, self.n_calls, self.n_user_calls, self.wall_us, self.is_lost)
+        rows = zip(at.tolist(), self.planned[at].tolist(), *(column[at].tolist() for column in columns), strict=True)
+        return {
+            planned: SampleFigures(turns, _known(calls), _known(user_calls), None if wall < 0 else wall / 1e6,
+                                   self.limits.get(place), lost)
+            for place, planned, turns, calls, user_calls, wall, lost in rows
+        }  # fmt: skip
+
     def _figures(self, at: Ints) -> TurnFigures:
         turns, calls, walls, timed = self.n_turns[at], self.n_calls[at], self.wall_us[at], self.n_timed[at]
         known, walls = calls >= 0, walls[walls >= 0]
@@ -88,6 +117,10 @@ class SampleTurns:
             n_timed_answers=int(timed.sum()),
             limits=Counter(self.limits[place] for place in at.tolist() if place in self.limits),
         )
+
+
+def _known(count: int) -> int | None:
+    return None if count < 0 else count
 
 
 def sample_turns(ledger: Readable, run_id: str) -> SampleTurns | None:
