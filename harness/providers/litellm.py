@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ErrorClass, InputError, ProviderError, did_you_mean
@@ -199,8 +200,15 @@ class LiteLLMProvider:
             mapped, arguments = self._mapped[key]
             written = chat_tools(tools)
             made = Mapped(parameters={**mapped.parameters, "tools": written}, notes=mapped.notes)
-            known = self._tooled[key, id(tools)] = (made, {**arguments, "tools": written}, tools)
+            known = self._tooled[key, id(tools)] = (made, self._tool_arguments(arguments, written), tools)
         return known[0], known[1]
+
+    def _tool_arguments(self, arguments: Mapping[str, Any], written: list[dict[str, object]]) -> dict[str, Any]:
+        """Add what litellm is told of tools; it would refuse them for models that its table lists without."""
+        added = {**arguments, "tools": written, **_no_gateway()}
+        if "tools" in (self._litellm.get_supported_openai_params(self._spec.model, self._provider) or ()):
+            return added
+        return {**added, "allowed_openai_params": [*arguments.get("allowed_openai_params", ()), "tools"]}
 
     def _without_unsupported(self, mapped: Mapped) -> Mapped:
         """Leave out a seed or tier that the provider has no parameter for, with a note; litellm would refuse it."""
@@ -405,6 +413,13 @@ async def _joined(chunks: Any) -> _Message:
             reasoning.append(getattr(choice.delta, "reasoning_content", None) or "")
             ended = choice.finish_reason or ended
     return _Message("".join(text), "".join(reasoning), ended, calls=calls.calls())
+
+
+@cache
+def _no_gateway() -> Mapping[str, bool]:
+    """Keep litellm from looking for tools of its proxy among ours: it would need a package that may be absent."""
+    has_one = find_spec("litellm.responses.mcp.chat_completions_handler") is not None
+    return {"_skip_mcp_handler": True} if has_one else {}
 
 
 def _arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:

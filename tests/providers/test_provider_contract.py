@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from harness.errors import ErrorClass, InputError, ProviderError
-from harness.messages import Message
+from harness.messages import Message, ToolCall, ToolSpec
 from harness.models import ModelSpec, parse_model
 from harness.providers import make_provider
 from harness.providers.base import Provider, Request
 from harness.providers.catalogue import PROVIDERS, entry_of
 from harness.providers.endpoints import SIMULATED
+from harness.providers.http.recording import missing_tools
 from harness.providers.parameters import map_openrouter
 from harness.simulation import AnswerKey
 from harness.suites import Sample
@@ -110,6 +112,38 @@ async def test_an_answer_has_text_usage_and_an_id(case: Case) -> None:
     assert usage.output_tokens is not None
     assert usage.output_tokens > 0
     assert len(case.server.seen) == (0 if case.spec.provider == SIMULATED else 1)
+
+
+async def test_tools_calls_and_their_results_reach_the_model_as_they_are(case: Case) -> None:
+    """A client library may want parts of its own for requests with tools, or send its own parameters along."""
+    call = ToolCall(call_id="call_77", name="look_into", arguments='{"box": 4711}')
+    talk = (
+        Message(role="user", content=QUESTION),
+        Message(role="assistant", content="", tool_calls=(call,)),
+        Message(role="tool", content="a red cube", tool_call_id="call_77"),
+    )
+    look = ToolSpec(name="look_into", description="List what is in a box.", parameters={"type": "object"})
+    asked = dataclasses.replace(ask(case.spec), messages=talk, tools=(look,))
+    response = await case.provider.send(case.provider.prepare(asked), timeout_s=20)
+    assert response.text
+    if case.spec.provider == SIMULATED:
+        return
+    [seen] = case.server.seen
+    written = json.dumps(seen.body)
+    for part in ("look_into", "List what is in a box.", "4711", "a red cube"):
+        assert part in written
+    assert "mcp" not in written
+
+
+def test_a_tool_that_got_lost_on_its_way_is_missed_though_earlier_calls_name_it() -> None:
+    tools = [
+        {"type": "function", "function": {"name": name, "description": f"To {name}."}} for name in ("look", "move")
+    ]
+    called = {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "move"}}]}]}
+    assert missing_tools(tools, {"tools": [{"name": "look", "description": "To look."}], **called}) == ["tool 'move'"]
+    declared = [{"name": name, "description": f"To {name}."} for name in ("move", "look")]
+    assert missing_tools(tools, {"tools": [{"function_declarations": declared}], "contents": []}) == []
+    assert missing_tools(tools, called) == ["tool 'look'", "tool 'move'"]
 
 
 async def test_many_at_once_are_all_answered_and_never_more_than_asked(case: Case) -> None:

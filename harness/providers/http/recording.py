@@ -6,7 +6,7 @@ Data flows litellm's httpx request -> one aiohttp request -> raw bytes into the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -119,9 +119,34 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
+def missing_tools(tools: Iterable[Mapping[str, Any]], body: Mapping[str, Any]) -> list[str]:
+    """List tools, as OpenAI writes them, whose name or description a body does not hold beside its messages.
+
+    Every provider has a form of its own for tools, and some complete their schemas.
+    """
+    found = set(_texts({name: value for name, value in body.items() if name not in _CONVERSATIONS}))
+    functions = [tool.get("function", tool) for tool in tools]
+    return [
+        f"tool {function['name']!r}"
+        for function in functions
+        if not {function["name"], function.get("description") or function["name"]} <= found
+    ]
+
+
+_CONVERSATIONS = frozenset({"messages", "contents", "input"})
+
+
+def _texts(value: Any) -> Iterator[str]:
+    return (leaf for leaf in _leaves(value) if isinstance(leaf, str))
+
+
 def _missing(expected: Mapping[str, Any], body: bytes, *, same_names: bool) -> tuple[str, ...]:
     document = orjson.loads(body)
-    return tuple((missing_parameters if same_names else missing_values)(expected, document))
+    tools = expected.get("tools")
+    if tools is None:
+        return tuple((missing_parameters if same_names else missing_values)(expected, document))
+    others = {name: value for name, value in expected.items() if name != "tools"}
+    return (*_missing(others, body, same_names=same_names), *missing_tools(tools, document))
 
 
 def _is_question(request: httpx.Request, body: bytes) -> bool:
