@@ -174,6 +174,10 @@ proof-tau2: $(VENV)/.installed-dev ## every task of tau2-bench by scripted agent
 proof-forecast: $(VENV)/.installed-dev ## 1,000 simulated bills forecast from 2.4 % of the money, ceilings with runaways, 30 whole runs with pilots
 	@$(BIN)/python -m benchmarks.forecast
 
+.PHONY: proof-frames
+proof-frames: $(VENV)/.installed-dev ## score, tokens and dollars by 4, 8, 16 and 32 frames a clip, on synthetic videos
+	@$(BIN)/python -m benchmarks.frames
+
 docs: $(VENV)/.installed-dev ## write the reference pages and the pictures (of the README, and of the view in Chromium) anew
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.pictures

@@ -38,6 +38,7 @@ EXAMPLES = examples(
     "benchtab report RUN --as-of 2025-06-10   # at that day's prices",
     "benchtab report --dearest 20             # the samples that cost most",
     "benchtab report RUN --sample TASK/SAMPLE # one question, every attempt",
+    "benchtab report --frames-ladder          # how many frames of a video are enough",
     "benchtab report RUN --what-if batch --what-if sim/reasoner=openai/o1",
 )
 
@@ -89,6 +90,19 @@ def report(
         list[str] | None,
         typer.Option("--model", metavar="MODEL", help="With --sample or --dearest: only these; repeatable."),
     ] = None,
+    frames_ladder: Annotated[
+        bool,
+        typer.Option(
+            "--frames-ladder",
+            help="Runs over videos: score, tokens and dollars by frames per clip, and the cheapest that is not worse.",
+        ),
+    ] = False,
+    margin: Annotated[
+        str | None,
+        typer.Option(
+            "--margin", metavar="2pt", help="With --frames-ladder: a score lower by less is not worse. Default: 2pt."
+        ),
+    ] = None,
     charts: Annotated[
         Path | None, typer.Option("--charts", metavar="DIR", help="Write every chart as SVG and PNG into this folder.")
     ] = None,
@@ -104,9 +118,15 @@ def report(
 
     chosen = chosen_format("json" if json_output else output_format, output)
     if sample is not None or dearest is not None:
-        _refuse_others(sample, dearest, as_of, what_if, charts)
+        _refuse_others(sample, dearest, as_of, what_if, charts, frames_ladder=frames_ladder)
         _about_samples(sample, dearest, runs or [], models or [], chosen, output, db, pricing)
         return
+    if frames_ladder:
+        _refuse_others(None, None, as_of, what_if, None, frames_ladder=True)
+        _about_frames(runs or [], margin, chosen, output, charts, db, pricing)
+        return
+    if margin is not None:
+        raise InputError("--margin is of the frames ladder", where="--margin", fix="add --frames-ladder")
     if models:
         raise InputError("--model chooses among samples", where="--model", fix="add --sample ID or --dearest N")
     instant = None if as_of is None else asked_instant(as_of, where="--as-of", zoneless="utc")
@@ -168,9 +188,16 @@ def _tell(text: str, form: str, output: Path | None) -> None:
 
 
 def _refuse_others(
-    sample: str | None, dearest: int | None, as_of: str | None, what_if: list[str] | None, charts: Path | None
+    sample: str | None,
+    dearest: int | None,
+    as_of: str | None,
+    what_if: list[str] | None,
+    charts: Path | None,
+    *,
+    frames_ladder: bool,
 ) -> None:
     given = {"--sample": sample, "--dearest": dearest, "--as-of": as_of, "--what-if": what_if, "--charts": charts}
+    given["--frames-ladder"] = frames_ladder
     named = [name for name, value in given.items() if value]
     if len(named) > 1:
         raise InputError(f"{' and '.join(named)} do not go together", where=named[0], fix="give one of them")
@@ -192,6 +219,36 @@ def _about_samples(
             document = sample_report(ledger, book, sample, runs, models, is_whole=FORMATS[chosen].form != "terminal")
         else:
             document = dearest_report(ledger, book, dearest or 0, runs, models, db, pricing)
+    if output is None:
+        print_document(document, chosen)
+    else:
+        _write(document, chosen, output)
+
+
+def _about_frames(
+    runs: Sequence[str], margin: str | None, chosen: str, output: Path | None, charts: Path | None,
+    db: str | None, pricing: Path | None,
+) -> None:  # fmt: skip
+    """Print or write the frames ladder, with its charts."""
+    from harness.pricing.price_files import load_price_book
+    from harness.rendering.chart_files import write_charts
+    from harness.reports.compare.gate_rules import parse_share
+    from harness.reports.frames.ladder import DEFAULT_MARGIN
+    from harness.reports.frames.ladder_tables import ladder_charts, ladder_document
+    from harness.reports.frames.stored_ladder import stored_ladders
+
+    if FORMATS[chosen].form == "page":
+        raise InputError(
+            "the frames ladder has no page as a file", where="--format", fix="--format md and --charts DIR"
+        )
+    stated = parse_share(margin, "pt", "--margin")
+    with open_ledger(db) as ledger:
+        share = DEFAULT_MARGIN if stated is None else stated
+        ladders = stored_ladders(ledger, load_price_book(pricing), runs or None, margin=share)
+    if charts is not None:
+        written = write_charts(ladder_charts(ladders), charts)
+        say(f"{written} charts as SVG and PNG in {charts}")
+    document = ladder_document(ladders)
     if output is None:
         print_document(document, chosen)
     else:

@@ -168,7 +168,7 @@ def _compared(
         price_ratio, usage_ratio = _price_ratio(head, repriced), _usage_ratio(base, repriced)
     reasons = tuple(_doubts(base, head))
     cost_verdict = _cost_verdict(costs, thresholds.cost_increase, known=not reasons)
-    score_verdict = _score_verdict(difference, thresholds.score_drop)
+    score_verdict = verdict_on_drop(difference, thresholds.score_drop)
     more = []
     if by_design is None and cost_verdict == "inconclusive" and thresholds.cost_increase is not None:
         more.append(observations_to_decide(costs, 1 + thresholds.cost_increase))
@@ -224,7 +224,8 @@ def _cost_verdict(ratio: Estimate, limit: float | None, *, known: bool) -> Verdi
     return "pass" if ratio.ci_high <= 1 + limit and known else "inconclusive"
 
 
-def _score_verdict(difference: Estimate, limit: float | None) -> Verdict:
+def verdict_on_drop(difference: Estimate, limit: float | None) -> Verdict:
+    """Say whether a score fell by no more than a limit, surely by more, or neither can be told from the interval."""
     if limit is None:
         return "not asked"
     if difference.ci_low is None or difference.ci_high is None:

@@ -62,6 +62,14 @@ def pair(base: SpendRow, head: SpendRow) -> PairedSamples:
     return PairedSamples(n_common=left.shape[1], scores=scores, costs=costs, tokens=tokens)
 
 
+def score_difference(base: SpendRow, head: SpendRow, level: float) -> Estimate:
+    """Estimate head's mean score less base's on common samples, by design where waves asked one of the two."""
+    by_design = drawn_pair(base.facts, head.facts)
+    if by_design is not None:
+        return by_design.score_difference(level)
+    return paired_difference(*pair(base, head).scores, level=level)
+
+
 def _matched(base: TaskOutcomes, head: TaskOutcomes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Columns of score, cost and tokens of the common samples of a task, in one order."""
     left, right = _columns(base), _columns(head)
