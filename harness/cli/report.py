@@ -233,8 +233,8 @@ def _about_frames(
     from harness.pricing.price_files import load_price_book
     from harness.rendering.chart_files import write_charts
     from harness.reports.compare.gate_rules import parse_share
-    from harness.reports.frames.ladder import DEFAULT_MARGIN
-    from harness.reports.frames.ladder_tables import ladder_charts, ladder_document
+    from harness.reports.frames.frames_ladder import DEFAULT_MARGIN
+    from harness.reports.frames.frames_tables import ladder_charts, ladder_document
     from harness.reports.frames.stored_ladder import stored_ladders
 
     if FORMATS[chosen].form == "page":

@@ -16,8 +16,8 @@ from harness.errors import InputError
 from harness.ledger import Ledger, RunRecord
 from harness.ledger.records import SuiteRecord, TaskRecord
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, TokenSums
-from harness.reports.frames.ladder import FramesLadder, frames_ladders
-from harness.reports.frames.ladder_tables import answer, ladder_charts, ladder_document, ladder_table
+from harness.reports.frames.frames_ladder import FramesLadder, frames_ladders
+from harness.reports.frames.frames_tables import answer, ladder_charts, ladder_document, ladder_table
 from tests.support.runs import run
 from tests.support.spend_cases import direct, outcomes, report
 

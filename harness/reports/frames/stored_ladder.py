@@ -11,7 +11,7 @@ from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.pricing.book import PriceBook
 from harness.reports.facts.assembly import spend_report
-from harness.reports.frames.ladder import DEFAULT_MARGIN, FramesLadder, frames_ladders
+from harness.reports.frames.frames_ladder import DEFAULT_MARGIN, FramesLadder, frames_ladders
 
 
 def stored_ladders(

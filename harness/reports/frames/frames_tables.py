@@ -8,7 +8,7 @@ from typing import Any
 from harness.documents.chart import Chart, Point, Scatter, Unit
 from harness.documents.document import Document, Paragraphs
 from harness.documents.table import Column, ColumnKind, Sentences, Table
-from harness.reports.frames.ladder import FramesLadder, Rung
+from harness.reports.frames.frames_ladder import FramesLadder, Rung
 from harness.reports.spend import wording
 from harness.reports.spend.report import money
 from harness.reports.spend.spend_tables import label
