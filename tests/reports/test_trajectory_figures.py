@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from harness.ledger import Ledger, UsageFacts
 from harness.pricing.price_files import load_price_book
 from harness.rendering.console import print_table
 from harness.rendering.json_text import to_json
+from harness.reports.compare.comparison import Thresholds, comparison_object, comparison_table
+from harness.reports.compare.run_comparison import compare_runs
+from harness.reports.compare.typed_comparison import comparison_rows
 from harness.reports.exports.sample_export import sample_stream
 from harness.reports.facts.assembly import spend_report
 from harness.reports.facts.samples.kept_runs import KeptRuns
@@ -209,6 +213,21 @@ def test_files_get_columns_only_where_some_sample_is_a_conversation(ledger: Ledg
     mixed = _report(ledger)
     assert {row.facts.suite: row.facts.turns is None for row in mixed.rows} == {"starter": True, "tau": False}
     assert spend_table(mixed).rows[0][len(single.columns)] is None
+
+
+def test_a_comparison_says_what_a_solved_sample_cost(ledger: Ledger) -> None:
+    both = {("a", 0): SOLVED, ("b", 0): replace(AT_LIMIT, score=1.0)}
+    asyncio.run(add_conversations(ledger, "run-u", {MODEL: both}))
+    made = compare_runs(ledger, load_price_book(), "run-t", "run-u", Thresholds())
+    (row,) = json.loads(to_json(comparison_object(made)))["rows"]
+    assert (row["base_whole_cost_per_solved_usd"], row["head_whole_cost_per_solved_usd"]) == ("0.00999", "0.004995")
+    told = (
+        "all roles: $0.00500 a sample and $0.00999 a solved one before, $0.00500 a sample and $0.00500 a solved one now"
+    )
+    assert any(told in note for note in comparison_table(made).notes)
+    table = comparison_rows(made)
+    assert table.rows[0][-1] == Decimal("0.004995")
+    assert table.columns[-1].name == "head_whole_cost_per_solved_usd"
 
 
 def test_the_export_of_samples_has_what_each_conversation_took(ledger: Ledger, tmp_path: Path) -> None:

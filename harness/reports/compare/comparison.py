@@ -17,6 +17,7 @@ from harness.reports.precision.paired_draws import DrawnPair, cost, drawn_pair, 
 from harness.reports.spend import wording
 from harness.reports.spend.report import SpendReport, SpendRow, index_object, money
 from harness.reports.spend.spend_tables import label
+from harness.reports.trajectories.solving_costs import solving_costs, solving_words
 from harness.stats import Estimate, cost_ratio, observations_to_decide, paired_difference
 
 Verdict = Literal["pass", "regression", "inconclusive", "not asked"]
@@ -293,6 +294,7 @@ def _row_object(row: ComparedRow) -> dict[str, object]:
         "reasons": list(row.reasons),
         "base_index": _index(row.base),
         "head_index": _index(row.head),
+        **{name: money(usd) for name, usd in solving_costs(row.base, row.head).items()},
     }
 
 
@@ -392,7 +394,8 @@ def _notes(made: Comparison) -> list[str]:
             f"noise alone closes the gate in at most {100 * FALSE_ALARMS:.0f} % of runs"
         ]
     for row in made.rows:
-        found += [f"{label(row.head)}: {reason}" for reason in (*_on_samples(row, made.level), *row.reasons)]
+        said = (*_on_samples(row, made.level), *row.reasons, *filter(None, [solving_words(row.base, row.head)]))
+        found += [f"{label(row.head)}: {reason}" for reason in said]
         if row.more_samples:
             found.append(f"{label(row.head)}: about {row.more_samples:,} more samples would decide")
     if made.only_in_base:

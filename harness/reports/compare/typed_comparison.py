@@ -13,6 +13,7 @@ from harness.documents.table import Column, Table
 from harness.reports.compare.comparison import ComparedRow, Comparison, comparison_object
 from harness.reports.spend import wording
 from harness.reports.spend.spend_tables import label
+from harness.reports.trajectories.solving_costs import NAMES, solving_costs
 
 _ESTIMATES = ("score_difference", "cost_ratio", "tokens_ratio")
 _NAMES = ("suite", "provider", "model", "setting", "mark")
@@ -33,16 +34,27 @@ _COLUMNS = (
     Column(name="level", kind="ratio", description="Of every interval."),
 )
 
+_OF_CONVERSATIONS = tuple(
+    Column(name=f"{side}_{name}", kind="usd", unit="USD", description="Spent on all roles.")
+    for side in ("base", "head")
+    for name in NAMES
+)
+
 
 def comparison_rows(made: Comparison) -> Table:
-    """Give every row of a comparison with a typed column for each fact of `compare --json`."""
+    """Give every row of a comparison with a typed column for each fact of `compare --json`.
+
+    Columns of conversations are there where some row has them.
+    """
+    has_turns = any(solving_costs(row.base, row.head) for row in made.rows)
+    columns = (*_COLUMNS, *_OF_CONVERSATIONS) if has_turns else _COLUMNS
     rows = []
     for row, found in zip(made.rows, comparison_object(made)["rows"], strict=True):
         usage, price = moves(row) or (None, None)
         values = {**found, **dict(_ends(found)), "reasons": "; ".join(found["reasons"]), "level": made.level}
         values |= {"by_usage_usd": usage, "by_price_usd": price}
-        rows.append(tuple(_typed(values[column.name], column) for column in _COLUMNS))
-    return Table(name="comparison", title="Comparison", columns=_COLUMNS, rows=rows)
+        rows.append(tuple(_typed(values.get(column.name), column) for column in columns))
+    return Table(name="comparison", title="Comparison", columns=columns, rows=rows)
 
 
 def _ends(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
