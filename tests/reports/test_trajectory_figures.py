@@ -19,6 +19,7 @@ from harness.rendering.json_text import to_json
 from harness.reports.compare.comparison import Thresholds, comparison_object, comparison_table
 from harness.reports.compare.run_comparison import compare_runs
 from harness.reports.compare.typed_comparison import comparison_rows
+from harness.reports.exports.eee_export import evaluations
 from harness.reports.exports.sample_export import sample_stream
 from harness.reports.facts.assembly import spend_report
 from harness.reports.facts.samples.kept_runs import KeptRuns
@@ -243,6 +244,14 @@ def test_the_export_of_samples_has_what_each_conversation_took(ledger: Ledger, t
     ]
     assert sum((row["cost_usd"] for row in rows if row["n_turns"]), Decimal(0)) == Decimal("0.00915")
     assert "n_turns" not in {column.name for column in sample_stream(ledger, load_price_book(), ["run-s"]).columns}
+
+
+def test_records_of_evaluations_have_the_calls_and_the_time_of_a_conversation(ledger: Ledger) -> None:
+    (one,) = evaluations(ledger, load_price_book())
+    solved, at_limit = (dict(found) for found in one.instances())
+    assert (solved["evaluation"]["num_turns"], solved["performance"]["latency_ms"]) == (4, 10_000)
+    assert [message["content"] for message in solved["messages"]][2:4] == ['calls lookup {"bag": 7}', "belt 4"]
+    assert at_limit["performance"]["latency_ms"] == 7_000
 
 
 def test_a_report_of_single_requests_says_nothing_of_conversations(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from harness.reports.exports.whole_samples import (
     Conversations,
     WholeSample,
     cells_of,
-    message_text,
+    spoken_text,
     storable_text,
     whole_samples,
 )
@@ -229,7 +229,7 @@ def _text(value: object) -> str:
 
 
 def _n_turns(one: WholeSample) -> int:
-    return one.standing.n_answers
+    return one.standing.n_answers if one.told is None else one.told.n_turns
 
 
 def _said(one: WholeSample) -> Json:
@@ -282,7 +282,7 @@ def _messages(one: WholeSample) -> list[Json]:
     if one.said is None:
         return []
     spoken: list[tuple[str, str, str | None]] = [
-        (str(message["role"]), storable_text(message_text(message["content"])), None) for message in one.said.messages
+        (str(message["role"]), storable_text(spoken_text(message)), None) for message in one.said.messages
     ]
     spoken.append(("assistant", one.texts.reply or "", one.texts.reasoning))
     return [
@@ -312,7 +312,9 @@ def _performance(one: WholeSample) -> Json | None:
     if tried is None or tried.status != "succeeded" or tried.finished_at_us is None:
         return None
     first = {} if tried.first_byte_us is None else {"time_to_first_byte_ms": str(tried.first_byte_us / 1_000)}
-    latency_ms = (tried.finished_at_us - tried.started_at_us) / 1_000
+    latency_ms: float | None = (tried.finished_at_us - tried.started_at_us) / 1_000
+    if one.told is not None:  # of the conversation, not of its last request
+        latency_ms = None if one.told.wall_s is None else one.told.wall_s * 1_000
     return {"latency_ms": latency_ms, "additional_details": first or None}
 
 

@@ -203,10 +203,19 @@ def question_text(messages: Sequence[Mapping[str, object]]) -> str:
     Args:
         messages: as stored: `content` is a text or a list of texts and of images by digest.
     """
-    texts = [message_text(message["content"]) for message in messages]
+    texts = list(map(spoken_text, messages))
     if len(texts) == 1:
         return texts[0]
     return "\n\n".join(f"{message['role']}: {text}" for message, text in zip(messages, texts, strict=True))
+
+
+def spoken_text(message: Mapping[str, object]) -> str:
+    """Write what a message says, and below it the tools that it calls."""
+    calls = message.get("tool_calls")
+    called = [one for one in calls if isinstance(one, Mapping)] if isinstance(calls, list) else []
+    lines = (f"calls {one.get('name', '')} {one.get('arguments', '')}" for one in called)
+    said = message_text(message["content"])
+    return "\n".join(filter(None, (said, *lines))) if called else said
 
 
 def message_text(content: object) -> str:

@@ -153,7 +153,9 @@ def _answer_gaps(row: SpendRow) -> Iterator[Gap]:
         yield Gap("replies without an answer count as wrong",
                   f"{count} replies hold no answer ({why}); they count as wrong", f"{count} ({why})")  # fmt: skip
     if cut := row.facts.solve.n_truncated:
-        if cut > row.n_solves:  # imported calls that belong to no sample, or several of one trajectory
+        if (
+            row.facts.turns is not None or cut > row.n_solves
+        ):  # answers of any turn, imported calls that belong to no sample, or several of one trajectory
             of = f"of {row.facts.solve.n_attempts:,}"
         yield Gap("answers cut at the output cap are billed in full",
                   f"{cut:,} {of} answers cut at the output cap, billed in full", f"{cut:,} {of}")  # fmt: skip
