@@ -136,6 +136,9 @@ proof-noise: $(VENV)/.installed-dev ## 200 nightly comparisons of noise alone: t
 proof-view: $(VENV)/.installed-dev ## a server of the view beside 10,000 idle callers, deaf ones, and an answer of 100 MB
 	@$(BIN)/python -m benchmarks.view_attacks
 
+proof-scicode: $(VENV)/.installed-dev ## SciCode's reference solutions pass and wrong ones fail; its targets and comparisons beside its package's (DATA=DIR: the real targets)
+	@$(BIN)/python -m benchmarks.scicode $(if $(DATA),--data "$(DATA)")
+
 proof-precision: $(VENV)/.installed-dev ## 1,000 simulated models asked for +-1 and +-2 points: coverage, share of the bill, bank, ladder (DATA=DIR: and recorded results)
 	@$(BIN)/python -m benchmarks.precision
 	@$(if $(DATA),$(BIN)/python -m benchmarks.recorded_precision --data "$(DATA)")

@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,15 +123,20 @@ async def _verdict(checks: ScoringChecks, task: LoadedTask, sample: Sample, repl
     return outcome
 
 
+async def _verdicts(checks: ScoringChecks, task: LoadedTask, asked: Sequence[tuple[Sample, str]]) -> Sequence[Score]:
+    """Score replies, as many at a time as the sandbox takes."""
+    return await asyncio.gather(*(_verdict(checks, task, sample, reply) for sample, reply in asked))
+
+
 async def _references(checks: ScoringChecks, solved: Mapping[str, Sample], loaded: LoadedTask) -> int:
-    found = {
-        one: await _verdict(checks, loaded, _ready(sample, solved), _reply(sample)) for one, sample in solved.items()
-    }
+    asked = [(_ready(sample, solved), _reply(sample)) for sample in solved.values()]
+    found = dict(zip(solved, await _verdicts(checks, loaded, asked), strict=True))
     passed = [one for one, verdict in found.items() if verdict.value == 1.0]
-    problems = Counter(solved[one].metadata["group"] for one in solved)
+    problems = Counter(sample.metadata["group"] for sample in solved.values())
     whole = Counter(solved[one].metadata["group"] for one in passed)
-    print(f"reference solutions: {len(passed)} of {len(found)} steps pass, "
-          f"{sum(whole[one] == n for one, n in problems.items())} of {len(problems)} whole problems")  # fmt: skip
+    n_whole = sum(whole[one] == n for one, n in problems.items())
+    told = f"{len(passed)} of {len(found)} steps, {n_whole} of {len(problems)} problems pass"
+    print(f"reference solutions: {told}", flush=True)
     for one, verdict in found.items():
         if verdict.value != 1.0:
             print(f"  {one}: {verdict.reason or ''} {verdict.explanation}")
@@ -140,22 +145,24 @@ async def _references(checks: ScoringChecks, solved: Mapping[str, Sample], loade
 
 async def _mutants(checks: ScoringChecks, solved: Mapping[str, Sample], loaded: LoadedTask, *, most: int) -> int:
     """Wrong solutions fail; those whose operator is changed may be right again, and are named."""
-    n, failed, survivors, blind = Counter[str](), Counter[str](), [], []
-    for one, sample in solved.items():
-        ready = _ready(sample, solved)
-        for what, code in mutants(sample.metadata["reference_solution"], sample.metadata["entry_point"], most=most):
-            kind = "result" if what == "another result" else "operator"
-            verdict = await _verdict(checks, loaded, replace(ready), f"```python\n{code}\n```")
-            n[kind] += 1
-            failed[kind] += verdict.value == 0.0
-            if verdict.value != 0.0:
-                (blind if kind == "result" else survivors).append(f"{one} ({what}: {verdict.explanation or 'passed'})")
-    print(f"solutions with another result: {failed['result']} of {n['result']} fail")
-    print(f"solutions with another operator: {failed['operator']} of {n['operator']} fail")
-    for listed in (blind, survivors):
+    made = [
+        (one, what, _ready(sample, solved), f"```python\n{code}\n```")
+        for one, sample in solved.items()
+        for what, code in mutants(sample.metadata["reference_solution"], sample.metadata["entry_point"], most=most)
+    ]
+    verdicts = await _verdicts(checks, loaded, [(sample, reply) for _, _, sample, reply in made])
+    right: dict[str, list[str]] = {"result": [], "operator": []}
+    n = Counter[str]()
+    for (one, what, _, _), verdict in zip(made, verdicts, strict=True):
+        kind = "result" if what == "another result" else "operator"
+        n[kind] += 1
+        if verdict.value != 0.0:
+            right[kind].append(f"{one} ({what}: {verdict.explanation})")
+    for kind, listed in right.items():
+        print(f"solutions with another {kind}: {n[kind] - len(listed)} of {n[kind]} fail", flush=True)
         for text in listed:
-            print(f"  still right: {text}")
-    return len(blind)
+            print(f"  does not fail: {text}")
+    return len(right["result"])
 
 
 async def _without_targets(checks: ScoringChecks, solved: Mapping[str, Sample], loaded: LoadedTask) -> int:
