@@ -130,8 +130,9 @@ def _sha256(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> str:
     for tool in tools:
         digest.update(f"{tool.name}\0{tool.description}\0{_schema(tool)}\0".encode(errors="surrogatepass"))
     for message in messages:
-        calls = [(call.call_id, call.name, call.arguments) for call in message.tool_calls]
-        digest.update(json.dumps([message.role, message.tool_call_id, calls]).encode())
+        # without ids: client libraries make up one for a call that came without
+        calls = [(call.name, call.arguments) for call in message.tool_calls]
+        digest.update(json.dumps([message.role, calls]).encode())
         for part in _parts(message):
             digest.update(part.data if isinstance(part, ImagePart) else part.encode(errors="surrogatepass"))
     return digest.hexdigest()

@@ -202,6 +202,28 @@ async def test_a_turn_that_is_asked_again_is_answered_the_same_whatever_the_try_
         )
 
 
+async def test_what_a_call_is_named_by_changes_nothing_about_the_next_turn() -> None:
+    """Client libraries make up ids, at random, for calls that came without one."""
+    talk = await Talk(TOOLS[5]).run()
+    names = {call.call_id: f"other-{call.call_id[::-1]}" for turn in talk.turns for call in turn.calls}
+    assert names
+    for place, answer in enumerate(talk.answers):
+        renamed = tuple(
+            replace(
+                one,
+                tool_calls=tuple(replace(call, call_id=names[call.call_id]) for call in one.tool_calls),
+                tool_call_id=names.get(one.tool_call_id or ""),
+            )
+            for one in talk.asked[place].messages
+        )
+        repeated = await again(talk, place, messages=renamed)
+        assert (repeated.text, repeated.tool_calls, repeated.raw_usage) == (
+            answer.text,
+            answer.tool_calls,
+            answer.raw_usage,
+        )
+
+
 async def test_the_cache_holds_what_the_party_sent_before_and_the_share_grows() -> None:
     talk = await Talk(TOOLS[5], model="sim/direct").run()
     usages = [usage_of(one) for one in talk.answers]
