@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from harness.documents.table import Column, Table
 from harness.money import add
-from harness.runner.forecast.estimates import CostEstimate, spread
+from harness.runner.forecast.cost_estimates import CostEstimate, spread
+from harness.runner.trajectories.expected_turns import USUAL_TURNS
 
 _COLUMNS = (
     Column(name="suite", title="suite"),
@@ -28,6 +29,9 @@ _MEANINGS = {
     "own answers": "own answers: this model's stored answers to the same tasks, at the same setting",
     "like models": "like models: stored answers of other models of the kind (reasoning or not) at the same setting",
     "reference": "reference: published lengths of one model of the kind",
+    "earlier runs": "earlier runs: what the same conversations were charged, all parties and judges included",
+    "default turns": f"default turns: {USUAL_TURNS} turns of the model are assumed, or the suite's limit; rules, tools"
+    " and what they give are not known before a conversation begins",
     "default": "default: output is assumed, 2,800 tokens a request for models that reason, 350 for others",
 }
 
@@ -84,6 +88,7 @@ def _sources(estimates: Sequence[CostEstimate]) -> list[str]:
 
 def _notes(estimates: Sequence[CostEstimate]) -> list[str]:
     notes = [_MEANINGS[source] for source in _sources(estimates)]
+    notes += dict.fromkeys(note for one in estimates for note in one.notes)
     if any(one.low_usd is None for one in estimates if one.estimated_usd is not None):
         notes.append(
             "an interval needs own answers to eight items of every task; without them the ceiling is every output cap"

@@ -46,7 +46,7 @@ _LENGTHS = """
         JOIN planned_samples ON planned_samples.planned_id = attempts.planned_id
         JOIN usage_groups ON usage_groups.usage_group_id = attempts.usage_group_id
     WHERE cells.cell_id IN :cells AND attempts.status = 'succeeded' AND attempts.purpose = 'solve'
-        AND attempts.output_tokens IS NOT NULL
+        AND attempts.output_tokens IS NOT NULL AND attempts.turn IS NULL
     ORDER BY attempts.attempt_id DESC LIMIT :most
 """
 _ASKED = "SELECT cell_id, run_id, suite, provider, model, setting FROM cells ORDER BY cell_id DESC"
@@ -58,15 +58,15 @@ def answer_lengths(
     """Stream the lengths of stored answers to a suite's tasks, of any run and model, newest first.
 
     A task is the same where its name and its samples are, whichever suite asked it, and in every version of its own
-    suite. Failed attempts, reused answers (they were counted where they were asked) and judges' replies are left out.
+    suite. Failed attempts, reused answers (they were counted where they were asked), turns of conversations and judges'
+    replies are left out.
 
     Args:
         runs: those of the ledger.
         digests: of each task's samples, by the task's name.
         models: whose answers are read first, so that those of others never crowd them out.
     """
-    alike = {(run.run_id, asked.name): _same_tasks(asked, suite, digests) for run in runs for asked in run.suites}
-    cells = [row for row in select_rows(ledger, _ASKED) if alike.get((row.run_id, row.suite))]
+    alike, cells = like_cells(ledger, runs, suite, digests)
     for is_own in (True, False):
         chosen = [row.cell_id for row in cells if (_model(row) in models) == is_own][:_MOST_CELLS]
         query = _LENGTHS.replace(":cells", listed(chosen))
@@ -79,6 +79,14 @@ def answer_lengths(
                     simulated=bool(row.simulated),
                     truncated=bool(row.truncated),
                 )
+
+
+def like_cells(
+    ledger: Readable, runs: Sequence[RunRecord], suite: str, digests: Mapping[str, str]
+) -> tuple[Mapping[tuple[str, str], Collection[str]], Sequence[StoredRow]]:
+    """Find the cells that asked any of a suite's tasks: their tasks by (run, suite), and the cells, newest first."""
+    alike = {(run.run_id, asked.name): _same_tasks(asked, suite, digests) for run in runs for asked in run.suites}
+    return alike, [row for row in select_rows(ledger, _ASKED) if alike.get((row.run_id, row.suite))]
 
 
 def _model(row: StoredRow) -> ModelSpec:

@@ -20,7 +20,8 @@ from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.pricing.book import PriceBook
 from harness.runner.forecast.bills import Amounts, BillForecast, Stage, TaskCharges, bill_in_the_end, with_unsure_counts
-from harness.runner.forecast.estimates import CostEstimate, Estimator, items_by_suite, spread
+from harness.runner.forecast.cost_estimates import CostEstimate, spread
+from harness.runner.forecast.estimates import Estimator, items_by_suite
 from harness.runner.forecast.stored_history import stored_history
 from harness.runner.forecast.task_charges import CellKey, RunCharges, StillToAsk, TaskKey, answer_prices
 from harness.runner.plan import PlannedItem, PreparedRun

@@ -15,7 +15,8 @@ from harness.models import ModelSpec
 from harness.pricing.book import PriceBook
 from harness.runner.budgets import refuse_unbounded
 from harness.runner.failed_samples import given_up, with_new_tries
-from harness.runner.forecast.estimates import CostEstimate, estimate_run
+from harness.runner.forecast.cost_estimates import CostEstimate
+from harness.runner.forecast.estimates import estimate_run
 from harness.runner.forecast.stored_history import stored_history
 from harness.runner.options.precision_options import target_of
 from harness.runner.options.preflight import missing_keys, refuse_another_run

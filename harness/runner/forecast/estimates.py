@@ -7,8 +7,7 @@ Pure apart from the tokenizer and the references. Data flows prepared run + stor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -21,46 +20,20 @@ from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
 from harness.providers.image_counts import image_count
-from harness.runner.forecast.output_forecast import History, OutputForecast, TaskToAsk, forecast_output
+from harness.runner.forecast.cost_estimates import CostEstimate, nothing_single, with_talks
+from harness.runner.forecast.output_forecast import USUAL_OUTPUT_TOKENS, History, TaskToAsk, forecast_output
 from harness.runner.forecast.prompt_sizes import PromptClass, prompt_classes, shares
 from harness.runner.forecast.references import reference_lengths
 from harness.runner.plan import ModelPlan, PlannedItem, PreparedRun
 from harness.runner.requests.item_questions import item_messages, output_cap
+from harness.runner.trajectories.expected_turns import Talks, TalksToCome, expected_talks
+from harness.runner.trajectories.sample_caps import cap_usd
+from harness.runner.trajectories.user_models import user_model, user_models
 from harness.suites.image_tokens import CountImage
 from harness.suites.tokens import TokenEstimate, estimate_samples, image_tokens_of, upper_bound_messages
 from harness.usage import Usage
 
-_MICRO_USD = Decimal("0.000001")
 NO_HISTORY: Mapping[str, History] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostEstimate:
-    """What one suite on one model would send and cost.
-
-    Attributes:
-        n_requests: samples times epochs; retries and judges are not included.
-        input_tokens: estimated with the o200k vocabulary, or from characters (then `is_rough`).
-        output: forecast of what is written, and from what it is forecast.
-        input_usd: the input alone; like all dollars here at the price in force now, None when unpriced.
-        estimated_usd: expected.
-        low_usd, high_usd: 90 % prediction interval; None when too little is known for one.
-        ceiling_usd: what runaway answers should not lift the bill above; None without an output cap.
-        upper_bound_usd: every request at its worst case; None when unpriced or without an output cap.
-    """
-
-    suite: str
-    model: ModelPlan
-    n_requests: int
-    input_tokens: int
-    is_rough: bool
-    output: OutputForecast
-    input_usd: Decimal | None
-    estimated_usd: Decimal | None
-    low_usd: Decimal | None
-    high_usd: Decimal | None
-    ceiling_usd: Decimal | None
-    upper_bound_usd: Decimal | None
 
 
 def estimate_run(
@@ -94,20 +67,6 @@ def items_by_suite(run: PreparedRun) -> dict[str, list[PlannedItem]]:
     for item in run.items:
         found[item.suite.name].append(item)
     return found
-
-
-def spread(sides: Iterable[tuple[Decimal | None, Decimal | None]]) -> Decimal | None:
-    """One side of the interval of a sum of independent parts: the root of the summed squares of its parts' sides.
-
-    Zou & Donner (2008), Statistics in Medicine 27(10): recovers the variances from the limits. None where a limit is
-    not known.
-    """
-    total = Decimal(0)
-    for more, less in sides:
-        if more is None or less is None:
-            return None
-        total += (more - less) ** 2
-    return total.sqrt().quantize(_MICRO_USD)
 
 
 class Estimator:
@@ -152,6 +111,63 @@ class Estimator:
         self, suite: str, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
     ) -> CostEstimate:
         """Estimate one suite on one model."""
+        places = [place for place, item in enumerate(items) if not item.task.is_conversation]
+        if len(places) == len(items):
+            return self._of_single(suite, items, tokens, model)
+        few = TokenEstimate(tokens=tuple(tokens.tokens[place] for place in places), method=tokens.method)
+        single = self._of_single(suite, [items[place] for place in places], few, model)
+        return with_talks(single, self.talks(suite, items, tokens, model), self._users())
+
+    def talks(self, suite: str, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan) -> list[Talks]:
+        """What the conversations among these items are expected to cost, task by task."""
+        prompts: dict[str, list[tuple[PlannedItem, int]]] = {}
+        for item, counted in zip(items, tokens.tokens, strict=True):
+            if item.task.is_conversation:
+                prompts.setdefault(item.task.name, []).append((item, counted))
+        earlier = self._history.get(suite, History()).conversations
+        found = []
+        for task, own in prompts.items():
+            user = user_model(own[0][0].task.solver, self._options)
+            found.append(
+                expected_talks(
+                    self._to_come(own, model),
+                    [one for one in earlier if one.task == task and ModelSpec.of(one) == model.spec],
+                    partial(self._price, self._served(model)),
+                    None
+                    if user is None
+                    else partial(self._price, Served(provider=user.provider, model=user.model, at=self._now)),
+                )
+            )
+        return found
+
+    def _to_come(self, own: Sequence[tuple[PlannedItem, int]], model: ModelPlan) -> TalksToCome:
+        item = own[0][0]
+        solver, cap = item.task.solver, self.cap(item, model)
+        reply = USUAL_OUTPUT_TOKENS[model.reasons is not False]
+        return TalksToCome(
+            task=item.task.name,
+            samples=Counter(one.sample.sample_id for one, _ in own),
+            prompt_tokens=sum(counted for _, counted in own) / len(own),
+            max_turns=solver.max_turns,
+            output_cap=cap,
+            reply_tokens=reply if cap is None else min(reply, cap),
+            cap_usd=cap_usd(solver, self._options.max_usd_per_sample),
+            has_user=solver.name == "user_simulation",
+        )
+
+    def _price(self, served: Served, input_tokens: float, output_tokens: float) -> Decimal | None:
+        usage = Usage(input_tokens=round(input_tokens), output_tokens=round(output_tokens), context_tokens=0)
+        return price_request(self._book, usage, served).list_usd
+
+    def _users(self) -> tuple[str, ...]:
+        return tuple(map(str, user_models(self._run.suites, self._options)))
+
+    def _of_single(
+        self, suite: str, items: Sequence[PlannedItem], tokens: TokenEstimate, model: ModelPlan
+    ) -> CostEstimate:
+        """Estimate what is asked in one request each."""
+        if not items and self._has_talks(suite):
+            return nothing_single(suite, model, is_rough=tokens.method != "o200k")
         caps = [self.cap(item, model) for item in items]
         output = forecast_output(_tasks(items, caps), model, self._history.get(suite, History()), self._references)
         input_tokens = self.input_tokens(items, tokens, model)
@@ -172,6 +188,11 @@ class Estimator:
             high_usd=usd(output.high),
             ceiling_usd=_lower(usd(output.ceiling), bound),
             upper_bound_usd=bound,
+        )
+
+    def _has_talks(self, suite: str) -> bool:
+        return any(
+            task.is_conversation for one in self._run.suites if one.suite.name == suite for task in one.suite.tasks
         )
 
     def cap(self, item: PlannedItem, model: ModelPlan) -> int | None:

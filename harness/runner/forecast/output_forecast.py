@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from statistics import harmonic_mean
 from typing import Literal, NamedTuple
 
+from harness.ledger.reading.conversations.conversation_costs import ConversationCost
 from harness.ledger.reading.forecast_rows import AnswerLength
 from harness.models import ModelSpec
 from harness.runner.forecast.references import ReferenceLengths
 from harness.runner.plan import ModelPlan
 from harness.stats.totals_to_come import RareEvents, Stratum, noise_share, rare_events_upper_bound, total_to_come
 
-Source = Literal["own answers", "like models", "reference", "default"]
+Source = Literal["own answers", "like models", "reference", "default", "earlier runs", "default turns"]
 USUAL_OUTPUT_TOKENS = {True: 2800, False: 350}
 """Output tokens a request, by whether the model reasons: o1 wrote about 44.9 million and GPT-4o about 5.6 million
 over the 16,097 requests of Artificial Analysis' seven evaluations (see results/published/)."""
@@ -66,9 +67,10 @@ class OutputForecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Stored answers to the items of one suite."""
+    """Stored answers to the items of one suite; `conversations` = its samples that were asked in many turns."""
 
     answers: Sequence[AnswerLength] = field(default=())
+    conversations: Sequence[ConversationCost] = field(default=())
 
     def own(self, model: ModelPlan) -> dict[str, list[AnswerLength]]:
         """Answers of the same model at the same setting, by task."""

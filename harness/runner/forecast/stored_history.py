@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.ledger import Ledger
+from harness.ledger.reading.conversations.conversation_costs import conversation_costs
 from harness.ledger.reading.forecast_rows import answer_lengths
 from harness.runner.forecast.output_forecast import History
 from harness.runner.plan import PreparedRun
@@ -15,6 +16,10 @@ def stored_history(prepared: PreparedRun, ledger: Ledger, *, but_run: str | None
     found = {}
     for loaded in prepared.suites:
         digests = {task.task.name: task.samples_sha256 for task in loaded.tasks}
-        answers = answer_lengths(ledger, runs, loaded.suite.name, digests, models)
-        found[loaded.suite.name] = History(answers=tuple(answers))
+        name = loaded.suite.name
+        talks = {task.task.name: task.samples_sha256 for task in loaded.tasks if task.task.is_conversation}
+        found[name] = History(
+            answers=tuple(answer_lengths(ledger, runs, name, digests, models)),
+            conversations=tuple(conversation_costs(ledger, runs, name, talks, models)) if talks else (),
+        )
     return found

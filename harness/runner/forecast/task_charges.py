@@ -15,7 +15,8 @@ from harness.ledger.reading.forecast_rows import SampleCharge, sample_charges
 from harness.models import ModelSpec
 from harness.money import to_pico_ceiling
 from harness.runner.forecast.bills import Charge, TaskCharges
-from harness.runner.forecast.estimates import CostEstimate, Estimator
+from harness.runner.forecast.cost_estimates import CostEstimate
+from harness.runner.forecast.estimates import Estimator
 from harness.runner.plan import PlannedItem, PreparedRun
 from harness.suites.tokens import TokenEstimate
 
@@ -79,6 +80,12 @@ def _price(
 ) -> AnswerPrice | None:
     """Price an answer to a typical prompt: the mean of what each costs at its size, not the cost of a mean prompt."""
     name = prompts[0].task.name
+    if prompts[0].task.is_conversation:
+        (talks,) = estimator.talks(one.suite, prompts, tokens, one.model)
+        if talks.usd is None:
+            return None
+        most = None if talks.ceiling_usd is None else to_pico_ceiling(talks.ceiling_usd / talks.n_samples)
+        return AnswerPrice(expected=to_pico_ceiling(talks.usd / talks.n_samples), worst=most, source=talks.source)
     usual = estimator.usd_per_answer(one.model, prompts, tokens, round(one.output.means[name]))
     worst = estimator.usd_per_answer(one.model, prompts, tokens, estimator.cap(prompts[0], one.model))
     if usual is None:
