@@ -110,6 +110,7 @@ def _warn(shown: ShownTask) -> None:
 
 
 def _show_first_prompt(loaded: LoadedTask) -> None:
+    from harness.messages import Clip
     from harness.suites.prompts import images_of, text_of
 
     sample = loaded.samples[0]
@@ -117,6 +118,8 @@ def _show_first_prompt(loaded: LoadedTask) -> None:
     if sample.system:
         print_out(f"[system]\n{sample.system}\n")
     print_out(_shortened(text_of(sample.input)))
+    for clip in (part for part in sample.input if isinstance(part, Clip)):
+        print_out(f"[video: {clip.described}; {clip.n_frames} frames of {clip.frame_size[0]} x {clip.frame_size[1]}]")
     for image in images_of(sample.input):
         print_out(f"[image: {image.media_type}, {len(image.data)} bytes]")
 

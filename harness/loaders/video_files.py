@@ -39,8 +39,9 @@ class _VideoFile:
 
     @property
     def shown(self) -> str:
-        end = "" if self.stretch.end_s is None else f"{self.stretch.end_s:g}"
-        return f"{self.stretch.start_s:g}-{end} s, {self.choice.label}, at most {self.choice.longest_side} px"
+        start, end = f"{self.stretch.start_s:g}", self.stretch.end_s
+        part = f"from {start} s" if end is None else f"{start}-{end:g} s"
+        return f"{part}, {self.choice.label}, at most {self.choice.longest_side} px"
 
     def frames(self) -> tuple[ImagePart, ...]:
         """Decode the frames; raises ValueError with the file's name."""
@@ -104,7 +105,7 @@ class VideoFolders:
         for folder in self._places():
             path = folder / name
             if path.exists() and any(path.resolve().is_relative_to(each) for each in allowed):
-                return path if path.is_dir() else _no_pointer(path)
+                return _no_way_out(path) if path.is_dir() else _no_pointer(path)
         looked = ", ".join(str(folder) for folder in self.given) or "no folder: --data was not given"
         below = " or ".join(repr(each) for each in self.below if each)
         raise ValueError(f"it is not there (looked in {looked}{', below ' + below if below else ''})")
@@ -114,6 +115,14 @@ class VideoFolders:
         for folder in dict.fromkeys((*around, *self.given)):
             for beside in BESIDE:
                 yield from (folder / beside / below for below in self.below)
+
+
+def _no_way_out(folder: Path) -> Path:
+    """Refuse a folder of pictures of which one is a link to somewhere else."""
+    inside = folder.resolve()
+    if any(not picture.resolve().is_relative_to(inside) for picture in files_of(folder)):
+        raise ValueError("one of its pictures is a link that leads out of its folder")
+    return folder
 
 
 def _no_pointer(path: Path) -> Path:

@@ -179,6 +179,13 @@ def test_a_folder_of_numbered_pictures_is_a_video(folder: Path, rows: Callable[.
     digest = sample_sha256(sample)
     (pictures / "00018.jpg").write_bytes((pictures / "00017.jpg").read_bytes())
     assert sample_sha256(load(suite, Frames(count=3)).samples[0]) != digest
+    outside = folder.parent / "outside.jpg"
+    outside.write_bytes((pictures / "00010.jpg").read_bytes())
+    (pictures / "00010.jpg").unlink()
+    (pictures / "00010.jpg").symlink_to(outside)
+    with pytest.raises(InputError) as refused:
+        load(suite)
+    assert "leads out of its folder" in refused.value.findings[0].message
     (pictures / "00010.jpg").unlink()
     with pytest.raises(InputError) as refused:
         load(suite)
