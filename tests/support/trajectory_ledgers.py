@@ -58,6 +58,7 @@ class Conversation:
     reason: str | None = None
     rule: str | None = None
     explanation: str | None = None
+    answer: str | None = None
 
 
 Conversations = Mapping[tuple[str, int], Conversation]
@@ -210,6 +211,7 @@ class _Telling:
             reason=conversation.reason,
             rule=conversation.rule,
             explanation=conversation.explanation,
+            answer=conversation.answer,
         )
 
 

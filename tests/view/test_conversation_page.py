@@ -18,6 +18,7 @@ from harness.rendering.json_text import to_json
 from harness.reports.samples.conversation import indented
 from harness.reports.samples.one_sample import WHOLE, one_sample
 from harness.reports.samples.sample_document import Answers, sample_document
+from harness.secrets import learn
 from harness.view.answers.index_building import built_index, extend
 from harness.view.answers.index_turns import LIMITS
 from harness.view.page_addresses import sample_address, samples_address
@@ -59,7 +60,18 @@ BY_USER = Conversation(
     reason="at_limit",
     rule="limit:turns",
 )
-ALL = {"a": SOLVED, "limit": AT_LIMIT, "long": LONG, "hostile": HOSTILE, "anew": ANEW, "user": BY_USER}
+JUDGED = Conversation(
+    spoken=(Spoken(text="Bye."),), score=0.5, rule="ended:user_stop", answer='{"actions":1.0,"says":0.0}'
+)
+ALL = {
+    "judged": JUDGED,
+    "a": SOLVED,
+    "limit": AT_LIMIT,
+    "long": LONG,
+    "hostile": HOSTILE,
+    "anew": ANEW,
+    "user": BY_USER,
+}
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +131,13 @@ def test_nothing_in_a_conversation_is_active(asked: TestClient) -> None:
         assert "\\u202etxet" in page
 
 
+def test_the_parts_of_a_verdict_and_why_it_ended_are_said(asked: TestClient) -> None:
+    text = unescape(asked.get(_address("judged")).text)
+    assert "it ended because of: user_stop" in text
+    assert "its score has parts: actions 1.0, says 0.0" in text
+    assert "its score has parts" not in asked.get(_address("a")).text
+
+
 def test_an_attempt_of_a_conversation_can_be_looked_at_alone(asked: TestClient) -> None:
     text = unescape(asked.get(_address("a")).text)
     links = re.findall(r'href="([^"]+\?attempt=\d+)">attempt', text)
@@ -149,7 +168,7 @@ def test_each_party_has_the_results_of_its_own_calls(ledger: Ledger) -> None:
 
 
 def test_a_terminal_tells_the_same(ledger: Ledger) -> None:
-    found = one_sample(ledger, load_price_book(), 1, 2, text_bytes=WHOLE)
+    found = one_sample(ledger, load_price_book(), 1, list(ALL).index("limit") + 1, text_bytes=WHOLE)
     assert found is not None
     document = sample_document(Answers(samples=(found,), address=lambda _: "/"))
     assert document.terminal is not None
@@ -183,10 +202,27 @@ def test_the_list_of_samples_has_columns_and_filters_of_conversations(asked: Tes
     page = asked.get(samples_address("run-t")).text
     assert '<select name="limit">' in page
     for query, wanted in (({"limit": "turns"}, {"limit", "user"}), ({"turns_min": "5"}, {"long"}),
-                          ({"calls_max": "1"}, {"anew", "user"})):  # fmt: skip
+                          ({"calls_max": "1"}, {"anew", "user", "judged"})):  # fmt: skip
         assert {row["sample_id"] for row in csv_rows(asked, samples_address("run-t", **query))} == wanted
     ordered = csv_rows(asked, samples_address("run-t", sort="-turns"))
-    assert [row["n_turns"] for row in ordered] == ["31", "4", "2", "2", "2", "1"]
+    assert [row["n_turns"] for row in ordered] == ["31", "4", "2", "2", "2", "1", "1"]
+
+
+def test_a_key_in_a_call_or_its_result_is_masked(tmp_path: Path) -> None:
+    key = "sk-" + "conversation-0123456789"
+    leaky = Conversation(
+        spoken=(Spoken(text=key, calls=[(key, f'{{"key": "{key}"}}')], results=[f"it was {key}"]), Spoken(text="ok"))
+    )
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        asyncio.run(add_conversations(ledger, "run-t", {MODEL: {("a", 0): leaky}}))
+        learn(key)  # after it was stored: what a ledger holds may be older than what is known
+        page = viewer(ledger).get(sample_address("run-t", 1, 1)).text
+        found = one_sample(ledger, load_price_book(), 1, 1, text_bytes=WHOLE)
+        assert found is not None
+        document = sample_document(Answers(samples=(found,), address=lambda _: "/"))
+        assert document.terminal is not None
+        written = [page, to_json(document.fields()), str(list(document.terminal(80)))]
+    assert [key in text for text in written] == [False, False, False]
 
 
 def test_a_list_of_single_requests_has_none_of_them(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from harness.reports.exports.sample_bills import ANSWERED
 from harness.reports.samples.attempt_bills import AttemptFacts
 from harness.reports.samples.said_messages import Message, laid_out
 from harness.reports.trajectories.task_figures import ROLES
+from harness.secrets import redact_known
 
 MOST_TURNS = 200
 """Of a conversation that are laid out; the others are in the table of attempts."""
@@ -254,9 +255,10 @@ def calls_in(stored: str) -> list[Mapping[str, Any]]:
 
 
 def _call(one: Mapping[str, Any], gave: Sequence[str], at: int, turn_bytes: int) -> Call:
-    arguments, result = indented(_text(one.get("arguments", ""))), gave[at] if at < len(gave) else None
+    arguments = redact_known(indented(_text(one.get("arguments", ""))))
+    result = redact_known(indented(gave[at])) if at < len(gave) else None
     is_whole = len(arguments) <= turn_bytes and (result is None or len(result) <= turn_bytes)
-    shown = None if result is None else indented(result)[:turn_bytes]
+    shown = None if result is None else result[:turn_bytes]
     return Call(_text(one.get("name", "")), arguments[:turn_bytes], shown, is_whole)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import starmap
 
 from harness.documents.document import Document
 from harness.documents.table import Column, Sentences, Table, Verbatim, without_repeated
@@ -310,10 +311,14 @@ def _messages(one: OneSample) -> list[dict[str, object]] | None:
         {
             "role": each.role,
             "content": list(map(_content, each.parts)),
-            **({"tool_calls": [{"name": name, "arguments": text} for name, text in each.calls]} if each.calls else {}),
+            **({"tool_calls": list(starmap(_called, each.calls))} if each.calls else {}),
         }
         for each in one.said.messages
     ]
+
+
+def _called(name: str, arguments: str) -> dict[str, str]:
+    return {"name": storable_text(name), "arguments": storable_text(arguments)}
 
 
 def _content(part: Part) -> str | dict[str, str]:

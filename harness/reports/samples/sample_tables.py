@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from harness.documents.table import Column, Table
 from harness.instants import from_us, utc_text
+from harness.ledger.encoding import read_json
 from harness.ledger.reading.attempt_rows import AttemptRow
 from harness.money import add, from_pico, plain
 from harness.reports.facts.report_facts import Spend
@@ -196,9 +197,27 @@ def conversation_sentences(one: OneSample, told: Conversation) -> Iterator[str]:
     yield f"{told.n_turns:,} {'turn' if told.n_turns == 1 else 'turns'} of the model{calls}{wall}"
     if one.limit is not None:
         yield f"it ended at a limit: {one.limit}"
+    rule = one.whole.rule or ""
+    if rule.startswith(_ENDED):
+        yield f"it ended because of: {rule.removeprefix(_ENDED)}"
+    if parts := _parts_of_score(one.whole.answer):
+        yield f"its score has parts: {parts}"
     if told.n_left_behind:
         before = f"{told.n_left_behind:,} {'request' if told.n_left_behind == 1 else 'requests'}"
         yield f"it was begun anew: {before} before that are billed and not shown here"
+
+
+_ENDED = "ended:"
+"""What the rule of a score begins with where an environment judged its end state."""
+
+
+def _parts_of_score(answer: str | None) -> str:
+    """Word the named parts of a verdict, which lie where other scorers have the answer; empty = it is no such thing."""
+    try:
+        parts = None if answer is None or not answer.startswith("{") else read_json(answer)
+    except ValueError:
+        parts = None
+    return ", ".join(f"{name} {value}" for name, value in parts.items()) if isinstance(parts, Mapping) else ""
 
 
 def cost_sentences(one: OneSample) -> Iterator[str]:
