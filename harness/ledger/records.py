@@ -53,6 +53,7 @@ class TaskRecord:
         epochs, max_output_tokens, max_output_tokens_reasoning: as the suite said; None likewise.
         frames: which frames of its videos were shown: `count` or `every` and `at_most`, `longest_side` in pixels, and
             `per_clip`, their mean number; None = it has no videos.
+        scale: what a score of 0 and of 1 is shown as; None = as a share.
     """
 
     name: str
@@ -63,6 +64,7 @@ class TaskRecord:
     max_output_tokens: int | None = None
     max_output_tokens_reasoning: int | None = None
     frames: Mapping[str, float] | None = None
+    scale: Sequence[float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from harness.reports.indexes.index_table import index_table
 from harness.reports.precision.precision_table import differences_table, precision_object, precision_table
 from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.report import SpendReport, report_object
+from harness.reports.spend.scaled_scores import scaled_objects, scaled_table
 from harness.reports.spend.spend_charts import report_charts
 from harness.reports.spend.spend_tables import prices_table, runs_table, spend_table, summary_table, totals_table
 from harness.reports.spend.task_table import task_score_tables, tasks_table
@@ -99,6 +100,11 @@ REPORTS: dict[str, ReportPart] = {
             make=lambda shown: summary_table(shown.report),
             on={"terminal", "markdown", "night"},
             is_always_shown=True,
+        ),
+        ReportPart(
+            name="scaled",
+            make=lambda shown: scaled_table(shown.report),
+            on={"terminal", "markdown", "page", "night"},
         ),
         ReportPart(
             name="index",
@@ -199,7 +205,8 @@ def charts_in(pieces: Iterable[Piece]) -> tuple[Chart, ...]:
 def report_document(report: SpendReport) -> dict[str, Any]:
     """Write the JSON document of `benchtab report --json`: `report_object`, the verdict and its pairs.
 
-    Rows that were asked in waves have `precision` besides, those of conversations `trajectories`.
+    Rows that were asked in waves have `precision` besides, those of conversations `trajectories`, and those of tasks
+    with a scale of their own `scaled`.
 
     Parts shown in `json` stand under `tables`, row by row.
     """
@@ -220,6 +227,8 @@ def report_document(report: SpendReport) -> dict[str, Any]:
         figures = task_figures(row)
         if figures is not None:
             written["trajectories"] = trajectory_object(figures)
+        if row.facts.verdicts:
+            written["scaled"] = scaled_objects(row)
     if tables := tables_on("json", shown):
         document["tables"] = {table.name: [_row_object(table, row) for row in table.rows] for table in tables}
     return document

@@ -178,6 +178,7 @@ def suite_record(loaded: LoadedSuite) -> SuiteRecord:
             max_output_tokens=task.task.max_output_tokens,
             max_output_tokens_reasoning=task.task.max_output_tokens_reasoning,
             frames=_frames(task),
+            scale=task.task.scale,
         )
         for task in loaded.tasks
     )

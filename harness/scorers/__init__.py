@@ -14,7 +14,7 @@ from harness.scorers.choice import WEAK_RULES, ChoiceOptions, check_choice_targe
 from harness.scorers.end_state import EnvironmentOptions, check_environment_target, score_environment
 from harness.scorers.grid import GridOptions, check_grid_target, score_grid
 from harness.scorers.instructions import InstructionOptions, check_instructions, score_instructions
-from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge
+from harness.scorers.judge import JudgeOptions, finish_judgement, score_by_judge, score_without_answer
 from harness.scorers.math import MathOptions, score_math
 from harness.scorers.notation import LONGEST_REPLY
 from harness.scorers.number import NumberOptions, check_number_target, score_number
@@ -58,12 +58,14 @@ class Scorer:
         version: raised whenever a result changes; stored with each score.
         options: the options a suite may set; a typo is an error.
         check_target: says what is wrong with a sample's reference, None when it is usable.
+        without_answer: scores a reply that holds no answer, where the suite says how; None = it counts as wrong.
     """
 
     version: int
     score: ScoreReply
     options: type[Strict]
     check_target: Callable[[Sample], str | None]
+    without_answer: Callable[[Mapping[str, object]], Score | None] = lambda _: None
 
 
 SCORERS: dict[str, Scorer] = {
@@ -75,7 +77,13 @@ SCORERS: dict[str, Scorer] = {
     "instructions": Scorer(
         version=1, score=score_instructions, options=InstructionOptions, check_target=check_instructions
     ),
-    "judge": Scorer(version=2, score=score_by_judge, options=JudgeOptions, check_target=check_text_target),
+    "judge": Scorer(
+        version=2,
+        score=score_by_judge,
+        options=JudgeOptions,
+        check_target=check_text_target,
+        without_answer=score_without_answer,
+    ),
     "environment": Scorer(
         version=1, score=score_environment, options=EnvironmentOptions, check_target=check_environment_target
     ),
@@ -98,13 +106,16 @@ def score(
         a `Score`, or a check that an edge module finishes: `ProgramCheck` (`harness.sandbox`), `MathCheck`
         (`harness.sandbox.math_pool`), `JudgeCall` (sent by the runner, then `finish_judgement`).
     """
+    scorer = SCORERS[ref.name]
     if refused:
-        return Score(reason="refused")
+        return scorer.without_answer(ref.options) or Score(reason="refused")
     cut = finish_reason == "length"
     text = separate(text, cut=cut).answer  # stored answers of older versions may still hold their thinking
-    outcome = SCORERS[ref.name].score(ref.options, text=text[-LONGEST_REPLY:], sample=sample) if text.strip() else None
+    outcome = scorer.score(ref.options, text=text[-LONGEST_REPLY:], sample=sample) if text.strip() else None
     if outcome is not None and not (cut and outcome.rule in GUESSES):
         return outcome
+    if (stated := scorer.without_answer(ref.options)) is not None:
+        return stated
     if cut:
         return Score(reason="truncated", explanation="the reply ends at the output cap before an answer")
     return Score(reason="no_answer", explanation="no answer was found in the reply" if text.strip() else "empty reply")

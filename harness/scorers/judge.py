@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.messages import Message
 from harness.scorers.values import JudgeCall, Score
@@ -36,6 +36,8 @@ class JudgeOptions(Strict):
         model: the judge, `provider/model`; None = named on the command line.
         max_output_tokens: cap for the judge's reply.
         version: raised with every change of the prompt; stored with each score.
+        without_answer: verdict on a reply that is empty, refused or cut before any answer, which no judge is asked
+            about; None = such a reply counts as wrong.
         question: field whose text the judge is shown as {question}; None = the whole prompt, which may be long.
     """
 
@@ -45,6 +47,7 @@ class JudgeOptions(Strict):
     max_output_tokens: int = Field(default=1024, ge=16, le=MOST_OUTPUT_TOKENS)
     version: str = "1"
     question: str | None = None
+    without_answer: Word | None = None
 
     @field_validator("prompt")
     @classmethod
@@ -53,6 +56,12 @@ class JudgeOptions(Strict):
         if asked != _PLACES:
             raise ValueError("the judge's prompt needs {question}, {reference} and {reply}, and nothing else")
         return prompt
+
+    @model_validator(mode="after")
+    def _known_verdict(self) -> JudgeOptions:
+        if self.without_answer is not None and self.without_answer.casefold() not in map(str.casefold, self.verdicts):
+            raise ValueError(f"without_answer is none of the verdicts {', '.join(self.verdicts)}")
+        return self
 
     @field_validator("verdicts")
     @classmethod
@@ -76,6 +85,16 @@ def score_by_judge(options: Mapping[str, object], *, text: str, sample: Sample) 
         answer=text.strip()[-2_000:],
         rule=f"judge {chosen.version}",
     )
+
+
+def score_without_answer(options: Mapping[str, object]) -> Score | None:
+    """Score a reply that holds no answer as the suite's verdict for it; None = the suite names none."""
+    chosen = JudgeOptions.model_validate(options)
+    if chosen.without_answer is None:
+        return None
+    values = {word.casefold(): value for word, value in chosen.verdicts.items()}
+    told = f"{chosen.without_answer}: the reply holds no answer, and no judge was asked"
+    return Score(value=values[chosen.without_answer.casefold()], rule=f"judge {chosen.version}", explanation=told)
 
 
 def _shortened(text: str) -> str:

@@ -260,6 +260,9 @@ class Task(Strict):
     max_output_tokens_reasoning: OutputCap | None = Field(default=None, description="output cap for models that reason")
     shuffle_options_seed: int | None = None
     weight: Weight | None = None
+    scale: tuple[float, float] | None = Field(
+        default=None, description="what a score of 0 and of 1 is shown as, such as [-100, 100]"
+    )
     origin: str | None = Field(default=None, description="suite and version that an index took this task from")
 
     @property

@@ -44,6 +44,7 @@ from harness.reports.facts.sample_columns import CellSamples, SampleSpend, cell_
 from harness.reports.facts.samples.kept_runs import KeptRuns, charged_with, summed_runs
 from harness.reports.facts.samples.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.samples.turn_totals import sample_turns
+from harness.reports.facts.verdict_counts import verdict_counts
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.log_bounds import log_gaps
@@ -93,6 +94,7 @@ def spend_report(
             kept.look(still, own_ids)
         _charge(still, own_ids, cells, charger, kept)
         _read_draws(still, [run for run in runs if DESIGN in run.config], cells)
+        _read_verdicts(still, runs, cells)
         charge_tasks(still, cells, Charger(book=book, pricing=pricing))
         # what is asked of a report beyond what happened changes its amounts, and no forecast was made of those
         forecasts = () if as_of or what_if else kept_forecasts(still, own_ids)
@@ -214,6 +216,7 @@ def rows_by_run(ledger: Ledger, book: PriceBook, run_ids: Sequence[str]) -> dict
         cells = _cells(still, runs)
         _charge(still, list(run_ids), cells, charger)
         _read_draws(still, [run for run in runs if DESIGN in run.config], cells)
+        _read_verdicts(still, runs, cells)
     by_run: dict[str, list[RunCell]] = {run_id: [] for run_id in run_ids}
     for cell in cells.values():
         by_run[cell.run.run_id].append(cell)
@@ -290,6 +293,11 @@ def _read_draws(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None
     for run in runs:
         for cell_id, drawn in drawn_cells(ledger, run).items():
             cells[cell_id].drawn = drawn
+
+
+def _read_verdicts(ledger: Ledger, runs: Sequence[RunRecord], cells: Cells) -> None:
+    for cell_id, counts in verdict_counts(ledger, runs).items():
+        cells[cell_id].verdicts = counts
 
 
 def _read_results(

@@ -20,6 +20,7 @@ from harness.reports.facts.samples.packed_columns import NameColumn
 from harness.reports.facts.samples.sample_keys import KeyUnions
 from harness.reports.facts.samples.timing import Timing
 from harness.reports.facts.samples.turn_figures import TurnFigures
+from harness.reports.facts.verdict_counts import VerdictCounts
 from harness.reports.facts.weights import task_weights
 from harness.reports.indexes.index_share import index_share
 from harness.reports.precision.drawn_rows import DrawnFacts
@@ -49,6 +50,7 @@ class RunCell:
     n_without_answer: Mapping[str, int] = field(default_factory=dict)
     drawn: DrawnFacts | None = None
     by_task: dict[str, Spend] = field(default_factory=dict)
+    verdicts: Mapping[str, VerdictCounts] = field(default_factory=dict)
 
     def add_to_task(self, task: str, spend: Spend) -> None:
         """Add what was spent to solve samples of one task of an index; it is in the cell's sum already."""
@@ -123,6 +125,7 @@ def _facts(group: Sequence[RunCell], ambiguous: set[tuple[str, str]], unions: Ke
         n_without_answer=_counted(cell.n_without_answer for cell in group),
         tasks=tasks,
         index=index_share(first.run, record, tasks, in_waves=first.drawn is not None),
+        verdicts=_verdicts(group),
         by_task=_by_task_spends(group),
         drawn=None if first.drawn is None else with_totals(first.drawn, tasks),
         told_apart_by="" if alone or first.drawn is None else first.run.run_id,
@@ -145,6 +148,13 @@ def _turns(group: Sequence[RunCell]) -> TurnFigures | None:
 def _by_task_spends(group: Sequence[RunCell]) -> Mapping[str, Spend]:
     tasks = dict.fromkeys(task for cell in group for task in cell.by_task)
     return {task: reduce(Spend.plus, (cell.by_task.get(task, NOTHING) for cell in group)) for task in tasks}
+
+
+def _verdicts(group: Sequence[RunCell]) -> Mapping[str, VerdictCounts]:
+    total: dict[str, VerdictCounts] = {}
+    for task, counts in (pair for cell in group for pair in cell.verdicts.items()):
+        total[task] = total[task].plus(counts) if task in total else counts
+    return total
 
 
 def _by_tool(group: Sequence[RunCell]) -> ToolCost | None:

@@ -19,6 +19,7 @@ from harness.ledger.records import Purpose
 from harness.money import EXACT
 from harness.reports.facts.samples.timing import Timing
 from harness.reports.facts.samples.turn_figures import TurnFigures
+from harness.reports.facts.verdict_counts import VerdictCounts
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.stats import Estimate
 
@@ -323,6 +324,7 @@ class CellFacts:
         user_simulator, tool: spent on models that play the user of a conversation, and on models that tools ask.
         by_tool: what the tool that made the run says it cost; None = it does not say, or we made it.
         index: how much of its index the score covers; None = the suite is none.
+        verdicts: right, wrong and other answers of tasks with a scale of their own, by task; empty for other suites.
         by_task: what solving each task of an index cost; empty for other suites.
         drawn: estimates by design where the samples were asked in waves; None = what was asked is all there is.
         told_apart_by: the run, where several rows have the same name; empty = none has.
@@ -351,6 +353,7 @@ class CellFacts:
     tool: Spend = NOTHING
     by_tool: ToolCost | None = None
     index: IndexShare | None = None
+    verdicts: Mapping[str, VerdictCounts] = field(default_factory=dict)
     by_task: Mapping[str, Spend] = field(default_factory=dict)
     drawn: DrawnFacts | None = None
     told_apart_by: str = ""

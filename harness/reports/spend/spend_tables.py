@@ -17,6 +17,9 @@ from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
 from harness.reports.spend.report import GROUPS, SpendGroup, SpendReport, SpendRow
+from harness.reports.spend.scaled_scores import EXPORTED as SCALED
+from harness.reports.spend.scaled_scores import exported as scaled_values
+from harness.reports.spend.scaled_scores import has_scaled
 from harness.reports.trajectories.trajectory_tables import CONVERSED, conversed, described, has_conversations
 
 
@@ -122,8 +125,9 @@ def spend_table(report: SpendReport) -> Table:
 
     Columns of rows that were asked in waves are there where some were, and so are those of conversations.
     """
+    scaled = SCALED if has_scaled(report) else ()
     drawn, has_turns = EXPORTED if drawn_rows(report.rows) else (), has_conversations(report)
-    columns = [column for column, _ in (*FULL, *drawn)]
+    columns = [*(column for column, _ in (*FULL, *drawn)), *scaled]
     if has_turns:
         columns = [*map(described, columns), *(column for column, _ in CONVERSED)]
     return Table(
@@ -134,6 +138,7 @@ def spend_table(report: SpendReport) -> Table:
             (
                 *(read(row) for _, read in FULL),
                 *(exported(row) if drawn else ()),
+                *(scaled_values(row) if scaled else ()),
                 *(conversed(row) if has_turns else ()),
             )
             for row in report.rows
