@@ -15,10 +15,10 @@ from harness.documents.table import Sentences, Table, without_repeated
 from harness.reports.compare.pairs import Kind, Pairs, all_pairs
 from harness.reports.compare.verdict import HEADING, ladder_table, ladder_warnings, pair_object, pairs_table, verdict
 from harness.reports.indexes.index_table import index_table
+from harness.reports.indexes.scaled_scores import scaled_objects, scaled_table
 from harness.reports.precision.precision_table import differences_table, precision_object, precision_table
 from harness.reports.spend.cost_statistics import repeats_table, statistics_table
 from harness.reports.spend.report import SpendReport, report_object
-from harness.reports.spend.scaled_scores import scaled_objects, scaled_table
 from harness.reports.spend.spend_charts import report_charts
 from harness.reports.spend.spend_tables import prices_table, runs_table, spend_table, summary_table, totals_table
 from harness.reports.spend.task_table import task_score_tables, tasks_table

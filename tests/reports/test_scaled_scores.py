@@ -16,8 +16,8 @@ from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import score_rows
 from harness.loaders import load_suite
-from harness.reports.facts.verdict_counts import VerdictCounts
-from harness.reports.spend.scaled_scores import on_scale
+from harness.reports.facts.samples.verdict_counts import VerdictCounts
+from harness.reports.indexes.scaled_scores import on_scale
 from harness.scorers import JudgeCall, Score, finish_judgement, score
 from harness.stats import Estimate
 from harness.suites import Sample

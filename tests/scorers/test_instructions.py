@@ -116,6 +116,14 @@ def test_no_reply_makes_a_verifier_fail(text: str) -> None:
         assert follows(Instruction(kind=kind, stated=stated), text) in (True, False)
 
 
+@pytest.mark.parametrize(
+    ("text", "follows_it"),
+    [("a\n b", True), ("a\n\n b", True), ("a\n\n\n b", False), ("\n\na\n\n b", False), ("\n\n\na\n b", False)],
+)
+def test_of_several_blank_lines_in_a_row_every_other_one_breaks_the_stairs(text: str, follows_it: bool) -> None:
+    assert follows(Instruction(kind="format:line_indent", stated={}), text) is follows_it
+
+
 def a_sample(*listed: tuple[str, dict[str, Any]]) -> Sample:
     facts = {"instructions": [kind for kind, _ in listed], "arguments": [stated for _, stated in listed]}
     return Sample(task="t", sample_id="1", input="?", target="", metadata=facts)

@@ -63,12 +63,16 @@ OPTIONS: dict[str, dict[str, object]] = {
     },
     "judge": {"prompt": "{question} {reference} {reply}"},
 }
+KINDS = ("sentence:keyword", "custom:csv_quotes", "custom:mcq_count_length", "format:line_indent", "format:quotes")
+METADATA = {"instructions": {"instructions": KINDS, "arguments": [{"N": 2, "word": "x"}] * len(KINDS)}}
 TARGETS = {"multiple_choice": "A", "grid_match": "[[[1]]]"}
 
 
 def read(scorer: str, text: str) -> None:
     choices = ("one", "two", "three", "four") if scorer == "multiple_choice" else None
-    sample = Sample(task="t", sample_id="1", input="?", target=TARGETS.get(scorer, "1"), choices=choices)
+    facts = METADATA.get(scorer, {})
+    target = TARGETS.get(scorer, "1")
+    sample = Sample(task="t", sample_id="1", input="?", target=target, choices=choices, metadata=facts)
     score(ScorerRef(name=scorer, options=OPTIONS.get(scorer, {})), text=text, sample=sample, finish_reason="stop")
 
 

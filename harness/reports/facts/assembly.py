@@ -44,7 +44,7 @@ from harness.reports.facts.sample_columns import CellSamples, SampleSpend, cell_
 from harness.reports.facts.samples.kept_runs import KeptRuns, charged_with, summed_runs
 from harness.reports.facts.samples.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.samples.turn_totals import sample_turns
-from harness.reports.facts.verdict_counts import verdict_counts
+from harness.reports.facts.samples.verdict_counts import verdict_counts
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.log_bounds import log_gaps

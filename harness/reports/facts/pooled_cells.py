@@ -20,7 +20,7 @@ from harness.reports.facts.samples.packed_columns import NameColumn
 from harness.reports.facts.samples.sample_keys import KeyUnions
 from harness.reports.facts.samples.timing import Timing
 from harness.reports.facts.samples.turn_figures import TurnFigures
-from harness.reports.facts.verdict_counts import VerdictCounts
+from harness.reports.facts.samples.verdict_counts import VerdictCounts
 from harness.reports.facts.weights import task_weights
 from harness.reports.indexes.index_share import index_share
 from harness.reports.precision.drawn_rows import DrawnFacts

@@ -19,7 +19,7 @@ from harness.ledger.records import Purpose
 from harness.money import EXACT
 from harness.reports.facts.samples.timing import Timing
 from harness.reports.facts.samples.turn_figures import TurnFigures
-from harness.reports.facts.verdict_counts import VerdictCounts
+from harness.reports.facts.samples.verdict_counts import VerdictCounts
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.stats import Estimate
 

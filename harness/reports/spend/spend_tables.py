@@ -12,14 +12,14 @@ from harness.instants import from_us
 from harness.ledger.records import RunRecord
 from harness.money import plain
 from harness.reports.facts.report_facts import Spend
+from harness.reports.indexes.scaled_scores import EXPORTED as SCALED
+from harness.reports.indexes.scaled_scores import exported as scaled_values
+from harness.reports.indexes.scaled_scores import has_scaled
 from harness.reports.precision.precision_table import EXPORTED, drawn_rows, exported, score_words
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label, notes
 from harness.reports.spend.report import GROUPS, SpendGroup, SpendReport, SpendRow
-from harness.reports.spend.scaled_scores import EXPORTED as SCALED
-from harness.reports.spend.scaled_scores import exported as scaled_values
-from harness.reports.spend.scaled_scores import has_scaled
 from harness.reports.trajectories.trajectory_tables import CONVERSED, conversed, described, has_conversations
 
 

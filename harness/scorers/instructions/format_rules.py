@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections import deque
 from itertools import pairwise
 
 from harness.scorers.instructions.sentences import sentences_of
@@ -68,14 +69,27 @@ def stairs(text: str, _: Arguments) -> bool:
     Blank lines are dropped as the benchmark drops them: of several in a row, every other one stays and breaks the
     stairs.
     """
-    lines = text.split("\n")
-    place = 0
-    while place < len(lines):
-        if not lines[place].strip():
-            lines.remove(lines[place])
-        place += 1
+    lines = _without_blank_lines(text.split("\n"))
     indents = [len(line) - len(line.lstrip(" ")) for line in lines]
     return all(a < b for a, b in pairwise(indents))
+
+
+def _without_blank_lines(lines: list[str]) -> list[str]:
+    """Drop a blank line, pass over the one behind it, and go on; dropped is the first equal line that is left."""
+    is_kept = [True] * len(lines)
+    left: dict[str, deque[int]] = {}
+    place = 0
+    while place < len(lines):
+        if lines[place].strip():
+            place += 1
+            continue
+        alike = left.setdefault(lines[place], deque())
+        alike.append(place)
+        is_kept[alike.popleft()] = False
+        if place + 1 < len(lines) and not lines[place + 1].strip():
+            left.setdefault(lines[place + 1], deque()).append(place + 1)
+        place += 2
+    return [line for line, kept in zip(lines, is_kept, strict=True) if kept]
 
 
 def quotes_explained(text: str, _: Arguments) -> bool:

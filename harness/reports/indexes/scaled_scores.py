@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.documents.table import Column, Table
-from harness.reports.facts.verdict_counts import VerdictCounts
+from harness.reports.facts.samples.verdict_counts import VerdictCounts
 from harness.reports.spend import wording
 from harness.reports.spend.notes import label
 from harness.reports.spend.report import SpendReport, SpendRow, task_score
