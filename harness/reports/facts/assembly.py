@@ -42,9 +42,9 @@ from harness.reports.facts.pooled_cells import RunCell, pooled
 from harness.reports.facts.report_facts import NOTHING, CellFacts, CostSums, Spend, ToolCost
 from harness.reports.facts.sample_columns import CellSamples, SampleSpend, cell_samples
 from harness.reports.facts.samples.kept_runs import KeptRuns, charged_with, summed_runs
+from harness.reports.facts.samples.read_verdicts import verdict_counts
 from harness.reports.facts.samples.run_totals import KNOWN_REASONS, RunTotals
 from harness.reports.facts.samples.turn_totals import sample_turns
-from harness.reports.facts.samples.verdict_counts import verdict_counts
 from harness.reports.facts.weights import lost_weights, unmeasured
 from harness.reports.forecasts.stored_forecasts import kept_forecasts
 from harness.reports.imported.log_bounds import log_gaps
