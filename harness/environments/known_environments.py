@@ -19,12 +19,13 @@ class KnownEnvironment:
 
     Attributes:
         foreign: its tools are somebody else's code: they may compute for ever, so they run in worker processes.
-        check: what must be said before a run, without importing anything; raises InputError where a package is absent.
+        check: what must be said of these options before a run, without importing any package; raises InputError for
+            options that it does not know, and where a package is absent.
     """
 
     make: MakeEnvironment
     foreign: bool
-    check: Callable[[], tuple[str, ...]] = tuple
+    check: Callable[[Mapping[str, object]], tuple[str, ...]] = lambda options: ()  # noqa: ARG005
 
 
 def _workbench(options: Mapping[str, object], sample: Sample) -> Environment:
@@ -33,20 +34,28 @@ def _workbench(options: Mapping[str, object], sample: Sample) -> Environment:
     return open_workbench(options, sample)
 
 
+def _check_workbench(options: Mapping[str, object]) -> tuple[str, ...]:
+    from harness.environments.workbench import read_options
+
+    read_options(options)
+    return ()
+
+
 def _tau2(options: Mapping[str, object], sample: Sample) -> Environment:
     from harness.environments.tau2 import open_tau2
 
     return open_tau2(options, sample)
 
 
-def _check_tau2() -> tuple[str, ...]:
-    from harness.environments.tau2 import check_tau2
+def _check_tau2(options: Mapping[str, object]) -> tuple[str, ...]:
+    from harness.environments.tau2 import check_tau2, read_options
 
+    read_options(options)
     return check_tau2()
 
 
 ENVIRONMENTS: dict[str, KnownEnvironment] = {
-    "workbench": KnownEnvironment(make=_workbench, foreign=False),
+    "workbench": KnownEnvironment(make=_workbench, foreign=False, check=_check_workbench),
     "tau2": KnownEnvironment(make=_tau2, foreign=True, check=_check_tau2),
 }
 
@@ -62,5 +71,5 @@ def environment_named(name: str | None) -> KnownEnvironment:
     raise InputError(
         "the solver names no environment" if name is None else f"there is no environment {name!r}",
         where="solver.environment",
-        fix=did_you_mean(name or "", ENVIRONMENTS) or f"name one of {', '.join(ENVIRONMENTS)}",
+        fix=f"name one of {', '.join(ENVIRONMENTS)}{did_you_mean(name or '', ENVIRONMENTS)}",
     )

@@ -32,6 +32,10 @@ VERSION = "26.3"
 _PIP = f"pip install --no-deps {PACKAGE}=={VERSION} && pip install addict deepdiff docstring-parser loguru toml"
 
 
+MOST_SILENCES = 3
+"""Empty messages in a row that are asked again, and count as no step."""
+
+
 class Tau2Options(Strict):
     """Options of the solver that names this environment.
 
@@ -107,6 +111,7 @@ class Tau2World:
         )
         self._n_steps = 0
         self._n_errors = 0
+        self._n_silent = 0
 
     def scene(self) -> Scene:
         environment = self._environment
@@ -132,10 +137,13 @@ class Tau2World:
     def ended(self, turn: Turn) -> str | None:
         """Count steps and errors as the package's orchestrator does: limits go before what was said."""
         self._environment.sync_tools()
+        if _is_silent(turn):
+            self._n_silent += 1
+            error = "agent_error" if turn.by == "assistant" else "user_error"
+            return error if self._n_silent > MOST_SILENCES else None
+        self._n_silent = 0
         self._n_steps += 1 + bool(turn.calls)
         self._n_errors += sum(result.failed for result in turn.results)
-        if not turn.calls and not turn.text.strip():
-            return "agent_error" if turn.by == "assistant" else "user_error"
         if self._n_errors >= self._options.max_errors:
             return "too_many_errors"
         if self._n_steps >= self._options.max_steps:
@@ -149,7 +157,8 @@ class Tau2World:
         reasons = self._package.simulation.TerminationReason
         known = ended in {reason.value for reason in reasons}
         opening = self._package.messages.AssistantMessage(role="assistant", content=self._package.opening)
-        messages = [opening, *(message for turn in turns for message in self._their_messages(turn))]
+        spoken = [turn for turn in turns if not _is_silent(turn)]
+        messages = [opening, *(message for turn in spoken for message in self._their_messages(turn))]
         run = self._package.simulation.SimulationRun(
             id=self._task.id,
             task_id=self._task.id,
@@ -199,11 +208,7 @@ def open_tau2(options: Mapping[str, object], sample: Sample) -> Tau2World:
     Raises:
         InputError: options or the sample are not what the package takes, or it is not installed.
     """
-    try:
-        read = Tau2Options.model_validate(options)
-    except ValidationError as error:
-        findings = mistakes(error, Tau2Options)
-        raise InputError("tau2 does not know these options", where="solver.options", findings=findings) from None
+    read = read_options(options)
     check_tau2()
     try:
         return Tau2World(read, sample)
@@ -215,6 +220,19 @@ def open_tau2(options: Mapping[str, object], sample: Sample) -> Tau2World:
             f"the sample is no task of tau2-bench: {'.'.join(map(str, first['loc']))}: {first['msg']}",
             where=f"sample {sample.sample_id} of {sample.task}",
         ) from None
+
+
+def read_options(options: Mapping[str, object]) -> Tau2Options:
+    """Read the solver's options.
+
+    Raises:
+        InputError: they are not what this environment takes.
+    """
+    try:
+        return Tau2Options.model_validate(options)
+    except ValidationError as error:
+        findings = mistakes(error, Tau2Options)
+        raise InputError("tau2 does not know these options", where="solver.options", findings=findings) from None
 
 
 def check_tau2() -> tuple[str, ...]:
@@ -239,6 +257,10 @@ def installed_version() -> str:
         return metadata.version(PACKAGE)
     except metadata.PackageNotFoundError:
         return "of unknown version"
+
+
+def _is_silent(turn: Turn) -> bool:
+    return not turn.calls and not turn.text.strip()
 
 
 def _explanation(parts: Mapping[str, float], ended: str) -> str:

@@ -231,13 +231,22 @@ def open_workbench(options: Mapping[str, object], sample: Sample) -> Workbench:
     Raises:
         InputError: options or the sample are not what a workbench takes.
     """
+    return Workbench(read_options(options), sample)
+
+
+def read_options(options: Mapping[str, object]) -> WorkbenchOptions:
+    """Read the solver's options.
+
+    Raises:
+        InputError: they are not what this environment takes.
+    """
     try:
-        read = WorkbenchOptions.model_validate(options)
+        return WorkbenchOptions.model_validate(options)
     except ValidationError as error:
+        findings = mistakes(error, WorkbenchOptions)
         raise InputError(
-            "the workbench does not know these options", findings=mistakes(error, WorkbenchOptions)
+            "the workbench does not know these options", where="solver.options", findings=findings
         ) from None
-    return Workbench(read, sample)
 
 
 def _state(sample: Sample, written: object, what: str) -> State:

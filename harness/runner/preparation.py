@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from harness.environments.known_environments import environment_named
 from harness.errors import InputError
 from harness.instants import to_us
 from harness.ledger.encoding import canonical_json
@@ -59,6 +60,7 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
     warnings += _judge_warnings(spec, suites)
     refuse_conversations(suites, spec)
     warnings += conversation_notes(suites, spec)
+    warnings += _environment_warnings(suites)
     refuse_too_many(suites, limit=spec.limit, epochs=spec.epochs)
     chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
     return PreparedRun(
@@ -134,6 +136,12 @@ def _judge_warnings(spec: RunSpec, suites: Sequence[LoadedSuite]) -> list[str]:
 
 def _model_plan(spec: ModelSpec, book: PriceBook, now: datetime) -> ModelPlan:
     return ModelPlan(spec=spec, reasons=reasons(spec), simulated=is_simulated(spec, book, now))
+
+
+def _environment_warnings(suites: Sequence[LoadedSuite]) -> list[str]:
+    """What environments say of their options and packages; an environment that cannot be opened is refused here."""
+    solvers = [loaded.task.solver for suite in suites for loaded in suite.tasks if loaded.task.is_conversation]
+    return [told for one in solvers for told in environment_named(one.environment).check(one.options)]
 
 
 def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:

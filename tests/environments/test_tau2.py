@@ -152,7 +152,7 @@ async def test_arguments_that_are_no_object_are_errors_that_count(
     assert await world.ended(turn) == "too_many_errors"
     assert (await world.verdict([turn], ended="too_many_errors")).value == 0
     silent = await host.open(telecom[0], telecom[1][0])
-    assert await silent.ended(Turn(by="assistant", text=" ")) == "agent_error"
+    assert [await silent.ended(Turn(by="assistant", text=" ")) for _ in range(4)] == [None] * 3 + ["agent_error"]
 
 
 async def test_options_and_samples_that_the_package_does_not_take_are_refused(
@@ -168,5 +168,7 @@ async def test_options_and_samples_that_the_package_does_not_take_are_refused(
 
 
 async def test_the_main_process_never_imports_the_package() -> None:
-    assert ENVIRONMENTS["tau2"].check() == ()
+    assert ENVIRONMENTS["tau2"].check({"domain": "telecom"}) == ()
+    with pytest.raises(InputError, match="does not know these options"):
+        ENVIRONMENTS["tau2"].check({"domain": "telecom", "steps": 3})
     assert not [name for name in sys.modules if name == "tau2" or name.startswith("tau2.")]

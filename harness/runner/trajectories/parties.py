@@ -144,7 +144,9 @@ class _Seen:
             self._system = (Message(role="system", content=said),)
 
     def turn(self, turn: Turn, signed: tuple[Mapping[str, object], ...]) -> None:
-        if turn.by != self._by or not turn.calls:
+        if turn.by != self._by and turn.calls:
+            return  # what is said beside calls goes with them, and not to the other party
+        if not turn.calls:
             if turn.text.strip():
                 self.text(turn.by, turn.text, signed)
             return

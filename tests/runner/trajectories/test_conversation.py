@@ -100,7 +100,7 @@ def test_parties_take_turns_and_neither_sees_the_calls_of_the_other() -> None:
         ("system", "Be a caller."),
         ("user", "Good day."),
         ("assistant", "Move it, please."),
-        ("user", "One moment.\n\nPlease unlock it."),
+        ("user", "Please unlock it."),  # words beside calls go with the calls
         ("assistant", ""),
         ("tool", "done"),
         ("assistant", "It is unlocked."),

@@ -52,6 +52,17 @@ def test_batches_are_not_held_by_caps_of_samples_and_say_so(tmp_path: Path) -> N
     assert "--max-usd-per-sample" in said
 
 
+def test_options_that_an_environment_does_not_know_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    typo = bench_suite(tmp_path / "s", solver="options = { report_word = 3 }")
+    assert "report_word" in refused(tmp_path, typo)
+
+
+def test_an_environment_that_there_is_not_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    suite = Path(bench_suite(tmp_path / "s"))
+    suite.write_text(suite.read_text().replace('environment = "workbench"', 'environment = "workbnch"'))
+    assert "similar: workbench" in refused(tmp_path, str(suite))
+
+
 def test_a_task_without_an_environment_is_refused(tmp_path: Path) -> None:
     suite = Path(bench_suite(tmp_path / "s"))
     text = suite.read_text()
