@@ -71,7 +71,8 @@ def simulate(
     server = SimulationServer(key, seed=seed, billing_log=billing_log, pace=pace)
     gc.collect()
     gc.freeze()  # the key lives as long as the process: the collector need not walk it again and again
-    say(f"benchtab: simulated models, {len(key)} known prompts, seed {seed}")
+    conversations = f", {len(key.scripts)} known conversations" if key.scripts else ""
+    say(f"benchtab: simulated models, {len(key)} known prompts{conversations}, seed {seed}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(server, host, port))
 

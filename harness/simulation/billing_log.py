@@ -35,7 +35,8 @@ class BilledRequest:
         billed: whether the request is billed; also true for answers that never reached the client.
         usage: what is billed, None when nothing is.
         usage_sent: whether the client was told the usage.
-        right: whether the answer is right, None when nothing was answered or the prompt is not known.
+        right: whether the answer is right, None when nothing was answered or the prompt is not known; of a
+            conversation only in its last message, and as the model meant it: some ends are reached by doing nothing.
         finish_reason: `stop`, `length` or `tool_calls`, None when nothing was answered.
         party: who the model is in a conversation, `assistant` or `user`; None for a request that stands alone.
         tool_calls: how many calls the answer holds.

@@ -112,7 +112,8 @@ class SimulationServer:
 
     def stats(self) -> dict[str, object]:
         """Give the books' sums, simulation settings included."""
-        return {"fingerprint": FINGERPRINT, "seed": self._seed, "known_prompts": len(self._key), **self._books.sums()}
+        known = {"known_prompts": len(self._key), "known_conversations": len(self._key.scripts)}
+        return {"fingerprint": FINGERPRINT, "seed": self._seed, **known, **self._books.sums()}
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.rstrip("/")

@@ -64,6 +64,9 @@ class Scripts:
             for words in listed:
                 self._words[words].add(script.mark)
 
+    def __len__(self) -> int:
+        return len(self._by_mark)
+
     def find(self, mark: str | None, messages: Sequence[Message]) -> Script | None:
         """Find what a conversation is about; None when nothing in it tells, or what it says fits several samples."""
         if mark is not None and mark in self._by_mark:

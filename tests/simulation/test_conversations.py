@@ -257,6 +257,24 @@ async def test_a_user_does_what_it_is_asked_tells_the_result_and_ends() -> None:
     assert any(DONE in turn.text for turn in talk.turns if turn.by == "assistant")
 
 
+@pytest.mark.parametrize("model", ["sim/reasoner@low", "sim/direct", "sim/flaky"])
+async def test_any_model_plays_a_user_where_the_request_says_so(model: str) -> None:
+    talk = await Talk(TALKS[2], model="sim/reasoner@high").run()
+    for place, request in enumerate(talk.asked):
+        if ".user." in request.request_id:
+            spec = parse_model(model)
+            for number in range(1, 20):
+                asked = replace(request, model=spec, request_id=f"{request.request_id.removesuffix('1')}{number}")
+                provider = in_process(model)
+                try:
+                    said = await provider.send(provider.prepare(asked), timeout_s=1)
+                except ProviderError:
+                    continue
+                if said.finish_reason != "length":
+                    break
+            assert (said.text, said.tool_calls) == (talk.answers[place].text, talk.answers[place].tool_calls)
+
+
 async def test_samples_that_share_every_word_are_told_apart_by_the_mark_of_their_requests() -> None:
     """A benchmark may give the same scenario to tasks whose worlds differ."""
     twins = [
