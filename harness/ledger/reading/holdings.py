@@ -66,8 +66,9 @@ _CELL_COUNTS = """
     SELECT attempts.cell_id, count(*) AS n_attempts,
         sum(CASE WHEN attempts.status = 'sent' THEN 1 ELSE 0 END) AS n_possibly_billed,
         sum(CASE WHEN attempts.status IN ('failed', 'timed_out') THEN 1 ELSE 0 END) AS n_failed_attempts,
-        count(DISTINCT CASE WHEN attempts.status IN ('succeeded', 'reused') AND purpose = 'solve' THEN planned_id END)
-            AS n_answered
+        count(DISTINCT CASE WHEN attempts.status IN ('succeeded', 'reused') AND purpose = 'solve'
+            AND (turn IS NULL OR EXISTS (SELECT 1 FROM scores WHERE scores.attempt_id = attempts.attempt_id))
+            THEN planned_id END) AS n_answered
     FROM attempts JOIN cells USING (cell_id) WHERE cells.run_id IN :run_ids GROUP BY attempts.cell_id
 """
 

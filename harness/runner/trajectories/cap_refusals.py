@@ -15,9 +15,11 @@ from harness.errors import InputError
 from harness.models import ModelSpec
 from harness.money import plain
 from harness.pricing.book import PriceBook
+from harness.providers.image_counts import image_count
 from harness.runner.plan import JUDGED, ModelPlan, PlannedItem, PreparedRun
 from harness.runner.preparation import judges
 from harness.runner.requests.item_questions import item_messages, output_cap
+from harness.runner.trajectories.limits import Used, tokens_left
 from harness.runner.trajectories.sample_caps import cap_usd
 from harness.runner.trajectories.user_models import user_models
 from harness.suites.tokens import upper_bound_messages
@@ -26,10 +28,10 @@ _WHERE = "the cap of a sample"
 
 
 def refuse_capped(prepared: PreparedRun, book: PriceBook, now: datetime) -> None:
-    """Refuse caps of samples under which requests have no worst case, or under which a single question never fits.
+    """Refuse caps of samples under which requests have no worst case, or under which the first one never fits.
 
-    The first request of a conversation is not known before its environment is opened: one that does not fit ends its
-    sample when it is asked.
+    Rules and tools of a conversation are not known before its environment is opened: where they alone make the first
+    request too dear, its sample ends when it is asked.
 
     Raises:
         UnpricedModelError: somebody who is asked has no price, or a task no output cap.
@@ -68,18 +70,20 @@ def _unbounded(prepared: PreparedRun, items: list[PlannedItem], book: PriceBook,
 def _refuse_small(
     prepared: PreparedRun, model: ModelPlan, capped: list[tuple[PlannedItem, Decimal]], book: PriceBook, now: datetime
 ) -> None:
-    single = [(item, cap) for item, cap in capped if not item.task.is_conversation]
     served, worst = _served(prepared, model.spec, now), Decimal(0)
     n_small, first = 0, ""
-    for item, cap in single:
-        tokens = output_cap(item, model, prepared.spec.max_output_tokens)
-        bound = upper_bound_messages(item_messages(item))
+    for item, cap in capped:
+        tokens = tokens_left(item.task.solver, Used(), output_cap(item, model, prepared.spec.max_output_tokens))
+        # what a user says first is not known either
+        is_shown = item.task.solver.name != "user_simulation"
+        shown = item_messages(item) if is_shown else ()
+        bound = upper_bound_messages(shown, count_image=image_count(model.spec))
         usd = worst_case_usd(book, served, input_tokens=bound, max_output_tokens=tokens or 0)
         if usd is not None and usd > cap:
             n_small, first, worst = n_small + 1, first or item.sample.sample_id, max(worst, usd)
     if n_small:
         raise InputError(
-            f"{n_small:,} of {len(single):,} samples may cost more than their cap with a first request to {model.spec},"
+            f"{n_small:,} of {len(capped):,} samples may cost more than their cap with a first request to {model.spec},"
             f" {first} among them; the dearest up to ${plain(worst)}",
             where=_WHERE,
             fix=f"--max-usd-per-sample {plain(worst)} lets each be asked; --max-output-tokens lowers what one costs",

@@ -16,6 +16,7 @@ from harness.environments.hosting import EnvironmentHost, OpenEnvironment
 from harness.errors import BudgetReached
 from harness.ledger import Ledger
 from harness.models import ModelSpec
+from harness.providers.image_counts import image_count
 from harness.runner.attempts import RequestSender
 from harness.runner.model_queues import ModelQueue
 from harness.runner.plan import BY_END_STATE, PlannedItem
@@ -193,8 +194,8 @@ class _Trajectory:
     async def _asked(self, conversation: Conversation, speaker: Caller) -> Answer:
         if self._work.context.stopping.is_set() or self._queue.stopped_by is not None:
             raise SampleLeft
-        question = self._turn(conversation, speaker)
         sender = await self._sender(speaker)
+        question = self._turn(conversation, speaker, sender)
         known = self._queue.known(self._item)
         new_tries = known is not None and known.n_cancelled == known.last_try_number
         turn = len(conversation.turns)
@@ -209,7 +210,7 @@ class _Trajectory:
         assert spec is not None  # such a run is refused before it begins
         return await self._work.others.of(spec)
 
-    def _turn(self, conversation: Conversation, speaker: Caller) -> Question:
+    def _turn(self, conversation: Conversation, speaker: Caller, sender: RequestSender) -> Question:
         """What a party is asked in its turn."""
         turn, own = len(conversation.turns), self._question
         messages, tools = conversation.messages(speaker), conversation.tools(speaker)
@@ -218,7 +219,7 @@ class _Trajectory:
             request_stem=f"{own.request_stem}.n{turn}",
             messages=messages,
             tools=tools,
-            input_tokens_bound=upper_bound_messages(messages, tools),
+            input_tokens_bound=upper_bound_messages(messages, tools, count_image=image_count(sender.spec)),
             turn=turn,
         )
         if speaker == "assistant":
@@ -252,7 +253,7 @@ class _Trajectory:
 
     async def _nothing_said(self, conversation: Conversation, why: str) -> Standing:
         """Have a row on which the score of a sample hangs whose model never answered."""
-        question = self._turn(conversation, "assistant")
+        question = self._turn(conversation, "assistant", self._queue.sender)
         attempt_id = await left_unsent(self._work.ledger, self._queue.sender, question, why)
         return Standing(attempt_id, "", None, refused=False)
 

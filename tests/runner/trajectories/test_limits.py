@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from harness.errors import InputError
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import ScoreRow, attempt_rows, score_rows
+from harness.ledger.reading.holdings import cell_counts
+from harness.ledger.schema import tables
+from harness.ledger.scopes import sample_scope
 from harness.runner import RunResult
-from tests.support.conversing import Says, Script, bench_suite, converse, in_order, mover, parties
-from tests.support.runs import number_suite
+from harness.runner.budgets import capped_scopes
+from tests.support.conversing import MODEL, Says, Script, bench_suite, converse, in_order, mover, parties
+from tests.support.runs import number_suite, suite_file
 
 LOOK = Says(calls=[("look", {"box": 1})])
 
@@ -84,8 +89,8 @@ def test_dollars_of_a_sample_hold_over_its_turns(tmp_path: Path) -> None:
     assert rows[-1].status == "succeeded"
 
 
-def test_a_sample_whose_first_request_does_not_fit_is_refused_or_ends_so(tmp_path: Path) -> None:
-    result, score, rows, _ = usd(tmp_path, max_usd_per_sample=Decimal("0.000001"))
+def test_a_conversation_whose_tools_make_its_first_request_too_dear_ends_so(tmp_path: Path) -> None:
+    result, score, rows, _ = usd(tmp_path, max_usd_per_sample=Decimal("0.001"))
     assert (result.status, result.exit_code) == ("complete", 0)
     assert (score.rule, score.value_millionths) == ("limit:usd", 0)
     assert [(row.status, row.billed, row.error_message) for row in rows] == [("cancelled", "no", "not sent: usd")]
@@ -111,11 +116,48 @@ def test_one_request_per_sample_is_held_by_its_cap_retries_included(tmp_path: Pa
         assert len(asked.bodies) == 1
 
 
-def test_a_cap_that_no_single_question_fits_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
-    suite = number_suite(tmp_path / "s", 2, cap=1000)
+@pytest.mark.parametrize("kind", ["single", "tools"])
+def test_a_cap_that_no_first_request_fits_is_refused_before_anything_is_sent(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    suite = number_suite(folder, 2, cap=1000) if kind == "single" else bench_suite(folder, 2, cap=1000)
     with Ledger.open(tmp_path / "l.db") as ledger, parties(mover) as asked:
         with pytest.raises(InputError, match="2 of 2 samples") as caught:
             converse(suite, asked, ledger, tmp_path, max_usd_per_sample=Decimal("0.001"))
         assert "--max-usd-per-sample" in str(caught.value)
         assert not asked.bodies
         assert not ledger.runs()
+
+
+def test_a_judge_that_the_cap_of_a_sample_cannot_hold_ends_that_sample_alone(tmp_path: Path) -> None:
+    rows = [{"id": f"q{n}", "question": f"What is {n}?", "answer": str(n)} for n in range(2)]
+    prompt = '"{question} {reference} {reply} Verdict: <word>"'
+    options = f', options = {{ prompt = {prompt}, model = "{MODEL}", max_output_tokens = 900 }}'
+    suite = suite_file(tmp_path / "s", rows, scorer="judge", cap=100, options=options)
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(lambda _: Says(text="1")) as asked:
+        result = converse(suite, asked, ledger, tmp_path, max_usd_per_sample=Decimal("0.0015"))
+        assert (result.status, result.exit_code, len(asked.bodies)) == ("complete", 0, 2)
+        assert [(row.rule, row.value_millionths) for row in score_rows(ledger, ["run-1"])] == [("limit:usd", 0)] * 2
+
+
+def test_many_caps_of_samples_are_not_read_where_caps_are_asked_for(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        ledger.set_budget("run:mine", 1)
+        values = [
+            {"scope": sample_scope("mine", 1, number), "cap_pico_usd": 1, "spent_pico_usd": 0, "reserved_pico_usd": 0}
+            for number in range(10_000)
+        ]
+        with ledger.changing() as connection:
+            connection.execute(insert(tables.budgets), values)
+        assert set(ledger.budgets()) == {"run:mine"}
+        assert capped_scopes(ledger) == {"run:mine"}
+        assert len(ledger.budgets(of_samples=True)) == 10_001
+        assert len(ledger.budgets([sample_scope("mine", 1, 7), "run:mine"])) == 2
+
+
+def test_a_conversation_under_way_is_no_answer_yet(tmp_path: Path) -> None:
+    stops = [Says(calls=[("look", {"box": 1})]), Says(status=401)]
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(lambda _: stops.pop(0)) as asked:
+        result = converse(bench_suite(tmp_path / "s"), asked, ledger, tmp_path)
+        assert result.status == "partial"
+        (counts,) = cell_counts(ledger, "run-1").values()
+        assert (counts["n_answered"], counts["n_attempts"]) == (0, 2)
