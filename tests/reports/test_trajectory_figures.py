@@ -176,6 +176,7 @@ def test_kept_sums_give_the_same_figures(ledger: Ledger, tmp_path: Path) -> None
         for is_read in (False, True)
     ]
     assert [report_document(_report(ledger, kept=one)) for one in kept] == [plain, plain]
+    assert len(list((tmp_path / "kept").iterdir())) == 2  # sums, and what became of samples: with limits, too
 
 
 def test_what_if_and_other_prices_hold_over_all_requests(ledger: Ledger) -> None:

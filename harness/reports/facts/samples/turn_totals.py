@@ -115,7 +115,7 @@ class SampleTurns:
             most_wall_s=int(walls.max(initial=0)) / 1e6,
             n_timed=int((timed > 0).sum()),
             n_timed_answers=int(timed.sum()),
-            limits=Counter(self.limits[place] for place in at.tolist() if place in self.limits),
+            limits=dict(Counter(self.limits[place] for place in at.tolist() if place in self.limits)),
         )
 
 
