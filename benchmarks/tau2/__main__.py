@@ -89,6 +89,8 @@ async def theirs(domain: str, scripts: Sequence[str], tasks: Sequence[str]) -> A
     """Run the package in a process of its own; a task with what each script gave."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-W",
+        "ignore",
         "-m",
         "benchmarks.tau2.reference",
         stdin=asyncio.subprocess.PIPE,

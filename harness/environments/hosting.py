@@ -109,7 +109,7 @@ class EnvironmentHost:
 
     async def aclose(self) -> None:
         """End all worker processes; safe to call twice."""
-        await asyncio.gather(*(worker.link.stop() for worker in self._workers))
+        await asyncio.gather(*(worker.link.close() for worker in self._workers))
 
     async def open(self, solver: SolverRef, sample: Sample) -> OpenEnvironment:
         """Open one sample's world.
@@ -277,11 +277,11 @@ class _Hosted:
 
     async def _present(self) -> None:
         """Have the worker hold this environment in the state that its log leads to."""
-        if await self._worker.holds(self):
-            return
-        if self._log and not self.is_replayable:
-            raise EnvironmentLost("the environment's process ended, and it cannot be played again")
         try:
+            if await self._worker.holds(self):
+                return
+            if self._log and not self.is_replayable:
+                raise EnvironmentLost("the environment's process ended, and it cannot be played again")
             said = await self._worker.link.ask(self._opening, limit_s=OPEN_LIMIT_S)
             self.scene, self.is_replayable = read_scene(said["scene"]), said["is_replayable"]
             await self._played()

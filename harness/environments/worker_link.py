@@ -40,6 +40,7 @@ class WorkerLink:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.started = 0
+        self._closed = False
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -48,9 +49,15 @@ class WorkerLink:
         return self._process is not None and self._process.returncode is None
 
     async def running(self) -> None:
-        """Start a process where there is none."""
+        """Start a process where there is none.
+
+        Raises:
+            WorkerGone: its host was closed.
+        """
         if self.is_running:
             return
+        if self._closed:
+            raise WorkerGone("its host was closed", late=True)
         await self.stop()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -96,6 +103,11 @@ class WorkerLink:
             await self.stop()
             raise WorkerGone("it needed more memory or time than allowed", late=False)
         return _answer(json.loads(said))
+
+    async def close(self) -> None:
+        """End the process, and start none any more."""
+        self._closed = True
+        await self.stop()
 
     async def stop(self) -> None:
         """End the process, if there is one."""

@@ -55,6 +55,9 @@ async def test_an_environment_apart_gives_what_it_gives_in_the_process() -> None
             assert await hosted.verdict(turns, ended=ended) == await inside.verdict(turns, ended=ended)
         await hosted.close()
         await hosted.close()
+        left = await apart.open(SOLVER, sample)
+    with pytest.raises(EnvironmentLost, match="host was closed"):
+        await left.ended(turns[0])
     assert workers_here() == []
 
 
