@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.reports.indexes.index_share import IndexShare
+    from harness.reports.indexes.measured_share import IndexShare
 
 ZERO = Decimal(0)
 _sum = EXACT.add

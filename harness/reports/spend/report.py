@@ -19,7 +19,7 @@ from harness.money import plain
 from harness.pricing.book import IMPORTED_LAYER, PriceBook
 from harness.reports.facts.report_facts import NOTHING, CellFacts, Spend, TaskOutcomes, TokenSums, ToolCost, joined
 from harness.reports.indexes.index_costs import index_costs
-from harness.reports.indexes.index_share import IndexShare
+from harness.reports.indexes.measured_share import IndexShare
 from harness.reports.precision.drawn_rows import DrawnFacts
 from harness.reports.prices.price_standing import Charged
 from harness.reports.spend.repeats import pass_objects

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.ledger.columns import INPUT_METERS, TOKEN_COLUMNS
 from harness.ledger.connections import Readable
 from harness.ledger.reading.batch_rows import listed, select_rows
 from harness.ledger.reading.forecast_rows import MOST_ANSWERS, like_cells
@@ -34,12 +35,12 @@ class ConversationCost:
     pico_usd: int | None
 
 
-_COSTS = """
+_INPUT = " + ".join(f"coalesce({name}, 0)" for name in TOKEN_COLUMNS[: len(INPUT_METERS)])
+_COSTS = f"""
     SELECT cells.suite, cells.run_id, planned_samples.task, planned_samples.sample_id, cells.provider, cells.model,
         cells.setting,
         sum(CASE WHEN attempts.turn IS NOT NULL THEN 1 ELSE 0 END) AS n_requests,
-        sum(CASE WHEN purpose = 'solve' THEN coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0)
-            + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0) ELSE 0 END) AS input_tokens,
+        sum(CASE WHEN purpose = 'solve' THEN {_INPUT} ELSE 0 END) AS input_tokens,
         sum(CASE WHEN purpose = 'solve' THEN coalesce(output_tokens, 0) ELSE 0 END) AS output_tokens,
         CASE WHEN count(charged_pico_usd) = count(*) THEN sum(charged_pico_usd) END AS pico_usd
     FROM cells JOIN attempts ON attempts.cell_id = cells.cell_id
