@@ -61,6 +61,7 @@ class RunOptions(TypedDict, total=False):
     judge: str | ModelSpec | None
     user_model: str | ModelSpec | None
     max_usd_per_sample: Decimal | float | str | None
+    frames: int | str | None
     reuse: bool
     batch: bool
     batch_poll_s: float

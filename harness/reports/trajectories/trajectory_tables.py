@@ -130,7 +130,11 @@ _COUNTS = (
     "input_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "answer_tokens", "output_tokens",
 )  # fmt: skip
 ROLE_COLUMNS = (
-    *(Column(name=name) for name in ("suite", "suite_version", "provider", "model", "setting")),
+    Column(name="suite", description="Suite of the row."),
+    Column(name="suite_version", description="Its version."),
+    Column(name="provider", description="Whom the model under test was asked of."),
+    Column(name="model", description="The model under test, whoever the role's own model is."),
+    Column(name="setting", description="Its setting (an effort, a budget); empty = none."),
     Column(name="mark", description="`simulated` or `reconstructed` when the numbers are not a model's own."),
     Column(name="purpose", description="`solve`, `user_simulator`, `judge` or `tool`."),
     Column(name="n_attempts", kind="integer", unit="requests", description="Requests sent, whatever became of them."),
