@@ -19,7 +19,7 @@ from harness.environments.hosting import EnvironmentHost
 from harness.instants import now_us
 from harness.ledger import Ledger
 from harness.ledger.reading.attempt_rows import recent_charges, transcript_of
-from harness.ledger.records import Purpose
+from harness.ledger.records import Purpose, TranscriptRow
 from harness.models import ModelSpec
 from harness.money import from_pico, plain
 from harness.pricing.book import PriceBook
@@ -189,7 +189,11 @@ async def session_parts(
     checks = await stack.enter_async_context(ScoringChecks(unsafe_exec=spec.unsafe_exec, notice=observer.notice))
     queues = [await _queue(plan, model, context, stack) for model in prepared.models]
     others = OtherSenders(lambda other: open_sender(context, other, plan.adapter(prepared, other)), stack)
-    judge = Judge(prepared.run_id, named=spec.judge, senders=others, tries_of=plan.outcomes("judge"))
+
+    def transcript(attempt_id: int) -> TranscriptRow | None:
+        return transcript_of(ledger, attempt_id)
+
+    judge = Judge(prepared.run_id, named=spec.judge, senders=others, tries_of=plan.outcomes("judge"), stored=transcript)
     worlds = await stack.enter_async_context(EnvironmentHost())
     conversations = TrajectoryWork(
         ledger, context, worlds=worlds, others=others, user_of=lambda solver: user_model(solver, spec)
@@ -204,7 +208,7 @@ async def session_parts(
             on_fault=Faults(observer.notice).score,
         ),
         observer=observer,
-        transcript=lambda attempt_id: transcript_of(ledger, attempt_id),
+        transcript=transcript,
         max_attempts=spec.max_attempts,
         caps=SampleCaps(ledger, prepared.run_id, spec.max_usd_per_sample),
         conversations=conversations,

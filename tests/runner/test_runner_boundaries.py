@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,3 +216,28 @@ confidence = "high"
     (row,) = (row for row in attempt_rows(ledger) if row.purpose == "judge")
     stepped = -(-row.reserved_input_tokens // 64) * 64
     assert row.reserved_pico_usd == stepped * 10_000_000 + JUDGE_CAP * 20_000_000
+
+
+async def test_a_verdict_that_was_paid_before_a_kill_is_not_asked_for_again(tmp_path: Path) -> None:
+    """A process that died between a judge's reply and its score left the reply behind, and its judge was paid twice."""
+    suite, path = judged_suite(tmp_path), tmp_path / "killed.db"
+    async with serve() as server:
+        server.always = verdict("Verdict: CORRECT")
+        with Ledger.open(path) as ledger:
+            await judged(server, suite, ledger)
+        _forget_scores(path)
+        with Ledger.open(path) as ledger:
+            assert list(score_rows(ledger)) == []
+            resumed = await judged(server, suite, ledger)
+            assert resumed.status == "complete"
+            assert [row.value_millionths for row in score_rows(ledger)] == [1_000_000] * 4
+            assert sum(row.purpose == "judge" for row in attempt_rows(ledger)) == 4
+
+
+def _forget_scores(path: Path) -> None:
+    """Leave a ledger as it is before the first score is written."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("DELETE FROM scores")
+        connection.execute("UPDATE runs SET status = 'running', finished_at_us = NULL")

@@ -1,17 +1,20 @@
 """Judges are models like any other: their attempts take the same path into the ledger, with purpose `judge`.
 
-Data flows `JudgeCall` -> question -> `RequestSender` (reserved, sent, settled) -> reply text.
+Data flows `JudgeCall` -> question -> `RequestSender` (reserved, sent, settled) -> reply text; a reply that is paid and
+was not made a score of before its session ended is taken from the ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 
-from harness.ledger.records import SampleOutcome
+from harness.ledger.encoding import canonical_json
+from harness.ledger.records import SampleOutcome, TranscriptRow
 from harness.models import ModelSpec, parse_model
 from harness.runner.plan import PlannedItem
 from harness.runner.requests.attempt_ends import EarlierTries, PaidAnswer
-from harness.runner.requests.item_questions import Question
+from harness.runner.requests.item_questions import Question, messages_json
 from harness.runner.senders import OtherSenders
 from harness.scorers import JudgeCall
 from harness.suites.tokens import upper_bound_messages
@@ -24,6 +27,7 @@ class Judge:
         named: the judge that the user named; wins over the suite's.
         senders: what asks them.
         tries_of: attempts of earlier sessions, by (cell id, planned id), so that request ids stay unique.
+        stored: what the ledger kept of an attempt; None = a judge is asked whatever it has answered before.
     """
 
     def __init__(
@@ -33,11 +37,13 @@ class Judge:
         named: ModelSpec | None,
         senders: OtherSenders,
         tries_of: Mapping[tuple[int, int], SampleOutcome],
+        stored: Callable[[int], TranscriptRow | None] | None = None,
     ) -> None:
         self._run_id = run_id
         self._named = named
         self._senders = senders
         self._tries_of = tries_of
+        self._stored = stored
 
     def model(self, call: JudgeCall) -> ModelSpec | None:
         """The model that judges; None when neither the user nor the suite names one."""
@@ -59,7 +65,6 @@ class Judge:
         spec = self.model(call)
         if spec is None:
             return None
-        sender = await self._senders.of(spec)
         question = Question(
             request_stem=f"{self._run_id}.c{answer.cell_id}.p{answer.planned_id}.judge.e{item.epoch}",
             cell_id=answer.cell_id,
@@ -70,5 +75,17 @@ class Judge:
             purpose="judge",
             sample_scope=answer.sample_scope,
         )
-        earlier = EarlierTries.of(self._tries_of.get((answer.cell_id, answer.planned_id)))
-        return (await sender.ask(question, earlier)).response.text
+        known = self._tries_of.get((answer.cell_id, answer.planned_id))
+        if (paid := await self._paid(question, known)) is not None:
+            return paid
+        sender = await self._senders.of(spec)
+        return (await sender.ask(question, EarlierTries.of(known))).response.text
+
+    async def _paid(self, question: Question, known: SampleOutcome | None) -> str | None:
+        """The reply to the same question in an earlier session, which ended before it became a score."""
+        if self._stored is None or known is None or known.attempt_id is None:
+            return None
+        stored = await asyncio.to_thread(self._stored, known.attempt_id)
+        if stored is None or canonical_json(list(stored.messages)) != canonical_json(messages_json(question.messages)):
+            return None
+        return stored.answer
