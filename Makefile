@@ -152,6 +152,9 @@ proof-workers: $(VENV)/.installed-dev ## many workers, one PostgreSQL ledger: 20
 	@$(BIN)/python -W ignore -m benchmarks.workers --runs $(RUNS)
 	@$(BIN)/python -W ignore -m benchmarks.worker_pacing
 
+proof-trajectories: $(VENV)/.installed-dev ## 200 chaotic runs of conversations, with fan-out, faults and kills: caps of runs and samples hold by the server's books (RUNS=20)
+	@$(BIN)/python -W ignore -m benchmarks.trajectories --runs $(RUNS)
+
 proof-reconcile: $(VENV)/.installed-dev ## 200 synthetic invoices with planted faults: each named, no false one, cents add up in all
 	@$(BIN)/python -m benchmarks.reconciliation --invoices 200
 
@@ -177,7 +180,7 @@ proof-tau2: $(VENV)/.installed-dev ## every task of tau2-bench by scripted agent
 proof-forecast: $(VENV)/.installed-dev ## 1,000 simulated bills forecast from 2.4 % of the money, ceilings with runaways, 30 whole runs with pilots
 	@$(BIN)/python -m benchmarks.forecast
 
-.PHONY: proof-frames
+.PHONY: proof-trajectories proof-frames
 proof-frames: $(VENV)/.installed-dev ## score, tokens and dollars by 4, 8, 16 and 32 frames a clip, on synthetic videos
 	@$(BIN)/python -m benchmarks.frames
 
