@@ -155,9 +155,10 @@ class _Conversations:
     def of(cls, rows: Ints) -> _Conversations:
         import numpy as np
 
-        keys, sample = np.unique(rows[[TurnColumn.CELL, TurnColumn.PLANNED]], axis=1, return_inverse=True)
-        order = np.lexsort((rows[TurnColumn.ATTEMPT], sample.reshape(-1)))
-        rows, sample = rows[:, order], sample.reshape(-1)[order]
+        rows = rows[:, np.lexsort(rows[[TurnColumn.ATTEMPT, TurnColumn.PLANNED, TurnColumn.CELL]])]
+        keys = rows[[TurnColumn.CELL, TurnColumn.PLANNED]]
+        is_first = np.append(True, (keys[:, 1:] != keys[:, :-1]).any(axis=0))
+        keys, sample = keys[:, is_first], np.cumsum(is_first) - 1
         begins = rows[TurnColumn.TURN] == 0
         ends = begins & (rows[TurnColumn.ANSWERED] == 1)
         number = np.cumsum(ends) - ends  # of the conversation that a first turn is of
