@@ -47,13 +47,13 @@ def test_a_cap_of_each_sample_bounds_what_all_of_them_cost(tmp_path: Path) -> No
     assert (one.estimated_usd, one.ceiling_usd, one.upper_bound_usd) == (Decimal("0.012"),) * 3
 
 
-def test_earlier_runs_tell_what_a_conversation_costs_over_all_its_parties(tmp_path: Path) -> None:
+def test_earlier_runs_tell_what_a_conversation_costs_over_all_its_parties(ledger_url: str, tmp_path: Path) -> None:
     suite = bench_suite(tmp_path / "s", 9, kind="user_simulation", solver=f'user_model = "{MODEL}"')
 
     def script(body: Any) -> Says:
         return mover({**body, "model": "u"} if "unlock" in str(body.get("tools")) else body)
 
-    with Ledger.open(tmp_path / "l.db") as ledger, parties(script) as asked:
+    with Ledger.open(ledger_url) as ledger, parties(script) as asked:
         converse(suite, asked, ledger, tmp_path)
         rows = list(attempt_rows(ledger, ["run-1"]))
         charged = from_pico(sum(row.charged_pico_usd or 0 for row in rows))

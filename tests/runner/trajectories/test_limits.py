@@ -68,8 +68,8 @@ def test_a_sample_ends_when_its_time_is_over(tmp_path: Path) -> None:
     assert [(row.status, row.billed) for row in rows] == [("cancelled", "no")]
 
 
-def usd(folder: Path, **options: Any) -> tuple[RunResult, ScoreRow, list[Any], dict[str, Any]]:
-    with Ledger.open(folder / "l.db") as ledger, parties(in_order(LOOK)) as asked:
+def usd(folder: Path, url: str = "", **options: Any) -> tuple[RunResult, ScoreRow, list[Any], dict[str, Any]]:
+    with Ledger.open(url or folder / "l.db") as ledger, parties(in_order(LOOK)) as asked:
         result = converse(bench_suite(folder / "s"), asked, ledger, folder, **options)
         score = next(iter(score_rows(ledger, ["run-1"])))
         budgets = ledger.budgets(of_samples=True)
@@ -89,15 +89,15 @@ def test_dollars_of_a_sample_hold_over_its_turns(tmp_path: Path) -> None:
     assert rows[-1].status == "succeeded"
 
 
-def test_a_conversation_whose_tools_make_its_first_request_too_dear_ends_so(tmp_path: Path) -> None:
-    result, score, rows, _ = usd(tmp_path, max_usd_per_sample=Decimal("0.001"))
+def test_a_conversation_whose_tools_make_its_first_request_too_dear_ends_so(ledger_url: str, tmp_path: Path) -> None:
+    result, score, rows, _ = usd(tmp_path, ledger_url, max_usd_per_sample=Decimal("0.001"))
     assert (result.status, result.exit_code) == ("complete", 0)
     assert (score.rule, score.value_millionths) == ("limit:usd", 0)
     assert [(row.status, row.billed, row.error_message) for row in rows] == [("cancelled", "no", "not sent: usd")]
 
 
-def test_going_on_with_samples_at_their_limit_asks_nothing(tmp_path: Path) -> None:
-    with Ledger.open(tmp_path / "l.db") as ledger, parties(in_order(LOOK)) as asked:
+def test_going_on_with_samples_at_their_limit_asks_nothing(ledger_url: str, tmp_path: Path) -> None:
+    with Ledger.open(ledger_url) as ledger, parties(in_order(LOOK)) as asked:
         for retry_failed in (False, False, True):
             converse(
                 bench_suite(tmp_path / "s", solver="max_turns = 2"), asked, ledger, tmp_path, retry_failed=retry_failed
