@@ -88,11 +88,6 @@ class OtherSenders:
             sender = self._made[spec] = await self._stack.enter_async_context(self._make(spec))
         return sender
 
-    def close(self) -> None:
-        """Send nothing more; what is in flight is settled as ever."""
-        for sender in self._made.values():
-            sender.close()
-
 
 def provider_of(prepared: PreparedRun, spec: ModelSpec, *, batch: bool = False, checking: bool = False) -> Provider:
     """Make the adapter of a model or judge of a run, as its options say.

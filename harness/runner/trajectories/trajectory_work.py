@@ -130,7 +130,7 @@ class _Trajectory:
         try:
             conversation, world = await self._begun()
         except Exception as error:
-            raise await self._broken(0, error) from error
+            raise await self._broken(len(self._stored.turns), error) from error
         while (speaker := conversation.speaker) is not None:
             limit = reached(self._solver, conversation, self._used, seconds_now=self._clock() - self._began_s)
             if limit is not None:
@@ -143,10 +143,11 @@ class _Trajectory:
                 return await self._at_limit(conversation, "usd")
             self._count(speaker, answer)
             said = Said(text=answer.response.text, calls=answer.response.tool_calls, signed=answer.response.signed)
+            following = len(conversation.turns) + 1
             try:
                 await take_turn(conversation, world, speaker, said)
             except Exception as error:
-                raise await self._broken(len(conversation.turns) + 1, error) from error
+                raise await self._broken(following, error) from error
         return await self._ended(conversation, world)
 
     async def _broken(self, turn: int, error: Exception) -> AttemptFailed:

@@ -159,6 +159,30 @@ def test_a_turn_that_fails_for_good_fails_its_sample_and_tries_are_counted_by_tu
         assert stored(ledger) == [*failed, "n1.t3 succeeded"]
 
 
+def test_an_environment_that_cannot_be_opened_for_a_while_costs_no_answered_turn(tmp_path: Path) -> None:
+    falls_over: list[bool] = []
+
+    class Absent(Workbench):
+        def __init__(self, options: WorkbenchOptions, sample: Sample) -> None:
+            if falls_over:
+                raise RuntimeError("not installed here")
+            super().__init__(options, sample)
+
+    suite = Path(bench_suite(tmp_path / "s"))
+    suite.write_text(suite.read_text().replace('"workbench"', '"odd"'))
+    with (
+        bench_named("odd", Absent),
+        Ledger.open(tmp_path / "l.db") as ledger,
+        parties(refused_once_at(1)) as asked,
+    ):
+        converse(str(suite), asked, ledger, tmp_path)
+        falls_over.append(True)
+        assert converse(str(suite), asked, ledger, tmp_path).models[0].n_failed == 1
+        falls_over.clear()
+        assert converse(str(suite), asked, ledger, tmp_path, retry_failed=True).status == "complete"
+        assert stored(ledger) == ["n0.t1 succeeded", "n1.t1 failed", "n1.t2 failed", "n1.t3 succeeded"]
+
+
 def test_a_killed_run_goes_on_and_asks_the_open_request_again(tmp_path: Path) -> None:
     """What was in flight may have been billed: it stays in the books, and its turn is tried once more."""
     suite, hangs, goes_on = bench_suite(tmp_path / "s"), threading.Event(), threading.Event()
