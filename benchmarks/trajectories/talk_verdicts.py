@@ -168,7 +168,8 @@ def _say_what_happened(verdicts: Sequence[Verdict]) -> None:
         f" ({sum(one.kills_in_flight for one in runs)} with requests in flight),"
         f" {sum(one.n_stops for one in runs)} ends by SIGTERM,"
         f" {sum(one.n_resumes for one in runs)} resumes of complete runs,"
-        f" {sum(one.is_raised for one in runs)} caps raised"
+        f" {sum(one.is_raised for one in runs)} caps raised,"
+        f" {sum(one.n_partial for one in runs)} drivers that left work of their workers to the next session"
     )
     for what, counts in (
         ("requests by role", _summed(one.purposes for one in verdicts)),
