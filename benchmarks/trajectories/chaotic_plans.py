@@ -50,6 +50,7 @@ class Plan:
         cap_usd, sample_cap_usd: of the run and of each sample; None = there is none.
         raised_usd: the run's cap once it was reached; None = the run ends at it.
         max_output_tokens: of the models under test; None = as the suites say.
+        is_expected: whether answers reserve what they usually cost, but for the caps of samples.
         blows: one for each process, until none is left.
         asks_again: whether the complete run is resumed, so that its failed samples are asked again.
         n_workers: processes that share the run in PostgreSQL; 0 = one process and SQLite.
@@ -66,6 +67,7 @@ class Plan:
     sample_cap_usd: Decimal | None
     raised_usd: Decimal | None
     max_output_tokens: int | None
+    is_expected: bool
     blows: tuple[Blow, ...]
     asks_again: bool
     n_workers: int = 0
@@ -96,6 +98,8 @@ class Plan:
             sample_cap_usd=sample_cap,
             raised_usd=cap * 2 if cap is not None and draw.random() < 0.4 else None,
             max_output_tokens=tokens,
+            # without caps of samples it may exceed the run's, and says so
+            is_expected=sample_cap is not None and draw.random() < 0.25,
             blows=tuple(_blow(draw) for _ in range(draw.choice((0, 1, 2, 2, 3, 4)))),
             asks_again=draw.random() < 0.3,
             n_workers=n_workers,
@@ -110,6 +114,8 @@ class Plan:
         words += ["--user-model", f"{PROVIDER}/{self.user}", "--limit", str(self.n_samples), "--run-id", self.run_id]
         if self.max_output_tokens is not None:
             words += ["--max-output-tokens", str(self.max_output_tokens)]
+        if self.is_expected:
+            words += ["--budget-mode", "expected"]
         if self.judge is not None:
             words += ["--judge", f"{PROVIDER}/{self.judge}"]
         if self.sample_cap_usd is not None:

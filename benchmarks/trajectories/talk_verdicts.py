@@ -161,7 +161,8 @@ def _say_what_happened(verdicts: Sequence[Verdict]) -> None:
     shared = sum(bool(one.plan.n_workers) for one in runs)
     print(
         f"{len(runs)} chaotic runs ({shared} of them by several workers in PostgreSQL,"
-        f" {sum(one.plan.judge is not None for one in runs)} with a judge),"
+        f" {sum(one.plan.judge is not None for one in runs)} with a judge,"
+        f" {sum(one.plan.is_expected for one in runs)} in budget mode expected),"
         f" {sum(one.bills.n_requests for one in verdicts):,} requests, up to {max(one.most_turns for one in verdicts)}"
         f" turns and {max(one.largest_fan_out for one in verdicts)} calls in one message\n"
         f"{sum(one.n_starts for one in runs)} processes, {sum(one.n_kills for one in runs)} kills by SIGKILL"

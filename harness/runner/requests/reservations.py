@@ -1,6 +1,7 @@
 """What is reserved for a request before it leaves: its worst case, or what answers usually cost.
 
-Data flows question + price -> reservation and the budgets that hold it.
+Data flows question + price -> reservation and the budgets that hold it. Where a sample has a cap of its own, it is the
+worst case in either mode: few requests have to keep it, and none makes up for what another one exceeds.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Reservations:
         if question.sample_scope is not None:
             scopes = (*scopes, question.sample_scope)
         worst_pico = self._worst_pico(question, now_us, scopes)
-        if self._expected is None:
+        if self._expected is None or question.sample_scope is not None:  # one request can exceed all a sample may cost
             return worst_pico, scopes
         return self._expected.reservation_pico(question.cell_id, question.purpose, worst_pico), scopes
 

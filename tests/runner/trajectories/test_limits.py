@@ -20,6 +20,7 @@ from harness.runner.budgets import capped_scopes
 from tests.support.conversing import MODEL, Says, Script, bench_suite, converse, in_order, mover, parties
 from tests.support.runs import number_suite, suite_file
 
+CAP_OF_EXPECTED = Decimal("0.0105")
 LOOK = Says(calls=[("look", {"box": 1})])
 
 
@@ -87,6 +88,24 @@ def test_dollars_of_a_sample_hold_over_its_turns(tmp_path: Path) -> None:
     assert own.spent_pico_usd == sum(row.charged_pico_usd for row in rows) <= 10**10
     assert score.attempt_id == rows[-1].attempt_id
     assert rows[-1].status == "succeeded"
+
+
+def test_dollars_of_a_sample_hold_in_expected_mode_too(tmp_path: Path) -> None:
+    """After thirty cheap turns the next one was let through at what those had cost, and went beyond the cap."""
+
+    def script(body: dict[str, Any]) -> Says:
+        n_said = sum(message["role"] == "assistant" for message in body["messages"])
+        return Says(calls=LOOK.calls, usage=(20, 10) if n_said < 32 else (6_000, 200))
+
+    suite = bench_suite(tmp_path / "s", solver="max_turns = 40")
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(script) as asked:
+        options: dict[str, Any] = {"budget_usd": Decimal(1), "budget_mode": "expected"}
+        result = converse(suite, asked, ledger, tmp_path, max_usd_per_sample=CAP_OF_EXPECTED, **options)
+        (score,) = score_rows(ledger, ["run-1"])
+        spent = sum(row.charged_pico_usd or 0 for row in attempt_rows(ledger, ["run-1"]))
+    assert (result.status, score.rule) == ("complete", "limit:usd")
+    assert len(asked.bodies) >= 30
+    assert spent <= CAP_OF_EXPECTED * 10**12
 
 
 def test_a_conversation_whose_tools_make_its_first_request_too_dear_ends_so(ledger_url: str, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ PLAN = Plan(
     sample_cap_usd=CAP,
     raised_usd=None,
     max_output_tokens=None,
+    is_expected=False,
     blows=(),
     asks_again=False,
 )
