@@ -141,6 +141,7 @@ MEANINGS = {
         "service_tier": "empty = the provider's default",
         "base_url": "`URL` of the openai-compatible models, `NAME=URL` of a provider or model, or a list of them",
         "judge": "model for judged tasks",
+        "user_model": "model that plays the user of conversations; wins over the suites'",
         "rpm": "requests per minute and model, at most",
         "tpm": "tokens per minute and model, at most",
         "batch": "use the provider's batch interface",
@@ -149,6 +150,7 @@ MEANINGS = {
     },
     "Budget": {
         "run_usd": "cap on each night's run",
+        "per_sample_usd": "cap on each sample, over model, simulated user and judge",
         "day_usd": "cap on everything in the ledger on one day (UTC)",
         "month_usd": "cap on everything in the ledger in one month (UTC)",
         "mode": "`strict` reserves each worst case, `expected` what answers usually cost",

@@ -6,7 +6,7 @@ the file are relative to the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +21,7 @@ from harness.pricing.model_names import read_model
 from harness.reports.compare.comparison import Thresholds
 from harness.reports.compare.gate_rules import OnInconclusive, parse_share
 from harness.runner.failed_samples import MAX_FAILED, parse_max_failed
+from harness.runner.options.frame_options import parse_frames
 from harness.runner.options.precision_options import parse_confidence, parse_points
 from harness.runner.spec import RunSpec
 from harness.typed_files import Strict, mistakes, parse_toml, refusal
@@ -48,42 +49,28 @@ def _model(value: object) -> object:
         raise ValueError(f"{error.message}; {error.fix}") from None
 
 
-def _share(unit: str) -> BeforeValidator:
+def _read_by(parse: Callable[[str], object]) -> BeforeValidator:
+    """Read a value by the command line's own reader of it."""
+
     def read(value: object) -> object:
         try:
-            return parse_share(str(value), unit, "")
+            return parse(str(value))
         except HarnessError as error:
             raise ValueError(f"{error.message}; {error.fix}") from None
 
     return BeforeValidator(read)
 
 
-def _max_failed(value: object) -> object:
-    try:
-        return parse_max_failed(str(value))
-    except HarnessError as error:
-        raise ValueError(f"{error.message}; {error.fix}") from None
-
-
-def _points(value: object) -> object:
-    try:
-        return parse_points(str(value), "")
-    except HarnessError as error:
-        raise ValueError(f"{error.message}; {error.fix}") from None
-
-
-def _confidence(value: object) -> object:
-    try:
-        return parse_confidence(str(value))
-    except HarnessError as error:
-        raise ValueError(f"{error.message}; {error.fix}") from None
+def _share(unit: str) -> BeforeValidator:
+    return _read_by(lambda text: parse_share(text, unit, ""))
 
 
 Usd = Annotated[Decimal, BeforeValidator(_usd)]
-MaxFailed = Annotated[float, BeforeValidator(_max_failed)]
+MaxFailed = Annotated[float, _read_by(parse_max_failed)]
 Model = Annotated[ModelSpec, BeforeValidator(_model)]
-Points = Annotated[float, BeforeValidator(_points)]
-Confidence = Annotated[float, BeforeValidator(_confidence)]
+Points = Annotated[float, _read_by(lambda text: parse_points(text, ""))]
+Confidence = Annotated[float, _read_by(parse_confidence)]
+FrameChoice = Annotated[str, _read_by(parse_frames)]
 
 
 class MatrixModel(Strict):
@@ -162,6 +149,8 @@ class RunTable(Strict):
     service_tier: str | None = None
     base_url: str | list[str] | None = None
     judge: Model | None = None
+    user_model: Model | None = None
+    frames: FrameChoice | None = Field(default=None, description='frames of each video, `8` or `"every=2"`')
     rpm: float | None = Field(default=None, gt=0, strict=True)
     tpm: float | None = Field(default=None, gt=0, strict=True)
     batch: bool = Field(default=False, strict=True)
@@ -176,6 +165,7 @@ class Budget(Strict):
     """Hard caps in dollars; day, month and models count everything in the ledger (UTC)."""
 
     run_usd: Usd | None = None
+    per_sample_usd: Usd | None = None
     day_usd: Usd | None = None
     month_usd: Usd | None = None
     models: Mapping[str, Usd] = Field(default_factory=dict, description="provider/model -> cap over all time")
@@ -245,6 +235,9 @@ class NightlyConfig(Strict):
             tokens_per_minute=run.tpm,
             unsafe_exec=run.unsafe_exec,
             judge=run.judge,
+            user_model=run.user_model,
+            frames=run.frames,
+            max_usd_per_sample=self.budget.per_sample_usd,
             batch=run.batch,
             precision=run.precision,
             confidence=run.confidence,

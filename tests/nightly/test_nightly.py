@@ -286,6 +286,16 @@ def test_a_night_may_ask_for_a_precision(job: Job) -> None:
     assert "write points with their unit" in caught.value.findings[0].message
 
 
+def test_a_night_of_conversations_names_its_user_and_caps_each_sample(job: Job) -> None:
+    job.write('"sim/direct"', rest='[budget]\nper_sample_usd = "0.25"', run='user_model = "sim/user"\nframes = 8')
+    spec = read_config(job.config).run_spec(job.folder)
+    assert (str(spec.user_model), spec.frames, spec.max_usd_per_sample) == ("sim/user", "8", Decimal("0.25"))
+    job.write('"sim/direct"', run='frames = "every=0"')
+    with pytest.raises(InputError) as caught:
+        read_config(job.config)
+    assert "not a choice of frames" in caught.value.findings[0].message
+
+
 def test_a_model_setting_named_twice_is_refused(job: Job) -> None:
     job.write('"sim/reasoner@low", { model = "sim/reasoner", settings = ["low", "high"] }')
     with pytest.raises(InputError) as caught:
