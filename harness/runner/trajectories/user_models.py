@@ -58,7 +58,10 @@ def conversation_notes(suites: Sequence[LoadedSuite], spec: RunSpec) -> list[str
 
 
 _FIXES = {
-    "--user-model": "add --user-model provider/model, or user_model to the solver of the suite's task",
+    "--user-model": (
+        "add --user-model provider/model, for example openai/gpt-4.1 (tau2-bench's own default), or sim/user where "
+        "models are simulated; or user_model to the solver of the suite's task"
+    ),
     "--batch": "leave it out: each turn of a conversation waits for the one before",
     "--precision": "leave it out, or take fewer samples with --limit N",
     "--difference": "leave it out, or take fewer samples with --limit N",

@@ -15,6 +15,7 @@ from harness.ledger.reading.attempt_rows import ScoreRow, attempt_rows, score_ro
 from harness.ledger.reading.holdings import cell_counts
 from harness.ledger.schema import tables
 from harness.ledger.scopes import sample_scope
+from harness.models import parse_model
 from harness.runner import RunResult
 from harness.runner.budgets import capped_scopes
 from tests.support.conversing import MODEL, Says, Script, bench_suite, converse, in_order, mover, parties
@@ -145,6 +146,17 @@ def test_a_cap_that_no_first_request_fits_is_refused_before_anything_is_sent(kin
         assert "--max-usd-per-sample" in str(caught.value)
         assert not asked.bodies
         assert not ledger.runs()
+
+
+def test_a_cap_under_which_the_user_could_never_speak_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", 2, kind="user_simulation", cap=100)
+    user = parse_model(MODEL)
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(mover) as asked:
+        with pytest.raises(InputError, match=r"2 of 2 samples .*up to \$0.016384") as caught:
+            converse(suite, asked, ledger, tmp_path, user_model=user, max_usd_per_sample=Decimal("0.0163"))
+        assert "--max-usd-per-sample 0.016384" in str(caught.value)
+        assert not asked.bodies
+        assert converse(suite, asked, ledger, tmp_path, user_model=user, max_usd_per_sample=Decimal("0.02"))
 
 
 def test_a_judge_that_the_cap_of_a_sample_cannot_hold_ends_that_sample_alone(tmp_path: Path) -> None:

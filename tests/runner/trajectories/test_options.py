@@ -32,7 +32,9 @@ def refused(folder: Path, suite: str, **options: Any) -> str:
 
 
 def test_nobody_who_plays_the_user_is_refused_with_the_option(tmp_path: Path) -> None:
-    assert "--user-model" in refused(tmp_path, bench_suite(tmp_path / "s", kind="user_simulation"))
+    said = refused(tmp_path, bench_suite(tmp_path / "s", kind="user_simulation"))
+    assert "nobody plays its user" in said
+    assert "add --user-model provider/model, for example openai/gpt-4.1" in said
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,16 @@ def test_a_task_without_an_environment_is_refused(tmp_path: Path) -> None:
     assert "needs `environment`" in refused(tmp_path, str(suite))
     suite.write_text(text.replace('"tools", environment = "workbench"', '"single_turn"'))
     assert "scorer `environment` needs a solver" in refused(tmp_path, str(suite))
+
+
+@pytest.mark.parametrize(
+    ("user", "said"), [("sim/nobody", "no simulated model"), ("openai/gpt-4.1@loud", "not a reasoning setting: @loud")]
+)
+def test_a_wrong_user_model_is_told_at_its_own_option(user: str, said: str, tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", kind="user_simulation")
+    error = refused(tmp_path, suite, user_model=parse_model(user))
+    assert said in error
+    assert "at: --user-model" in error
 
 
 @pytest.mark.parametrize("options", [{"budget_usd": Decimal(1)}, {"max_usd_per_sample": Decimal(1)}])
