@@ -81,7 +81,8 @@ def _load_all(suite: Suite, path: Path, data: Path | None) -> list[ShownTask]:
         except InputError as error:
             shown.append(ShownTask(task=task, problem=str(error)))
             continue
-        shown.append(ShownTask(task=task, loaded=loaded, input_tokens=estimate_samples(loaded.samples)))
+        tokens = None if task.is_conversation else estimate_samples(loaded.samples)
+        shown.append(ShownTask(task=task, loaded=loaded, input_tokens=tokens))
     return shown
 
 
@@ -114,7 +115,8 @@ def _show_first_prompt(loaded: LoadedTask) -> None:
     from harness.suites.prompts import images_of, text_of
 
     sample = loaded.samples[0]
-    print_out(f"\nFirst prompt (task {sample.task}, sample {sample.sample_id}):\n")
+    what = "What the first user wants" if loaded.task.solver.name == "user_simulation" else "First prompt"
+    print_out(f"\n{what} (task {sample.task}, sample {sample.sample_id}):\n")
     if sample.system:
         print_out(f"[system]\n{sample.system}\n")
     print_out(_shortened(text_of(sample.input)))
@@ -133,19 +135,22 @@ def _shortened(text: str) -> str:
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="A suite file.")],
+    file: Annotated[Path, typer.Argument(help="A suite file, or a shipped suite's name.")],
     data: DataFolder = None,
 ) -> None:
     """Check a suite file and the data beside it; reports every mistake at once."""
     from harness.errors import InputError
     from harness.loaders.suite_files import read_suite, read_tasks, suite_file
+    from harness.runner.trajectories.user_models import solver_findings
 
-    file = suite_file(str(file)) if file.exists() else file
+    is_path = file.suffix == ".toml" or len(file.parts) > 1  # what cannot be read is told with the other mistakes
+    file = suite_file(str(file)) if file.exists() or not is_path else file
     suite, findings = read_suite(file)
     tasks = read_tasks(file) if suite is None else suite.tasks
     # rows are read through the file's own mapping: where that is wrong, only whether the data is there says anything
     checked = _check_data(tasks, file, data, rows=suite is not None and not findings)
     findings += checked.findings
+    findings += [finding for task in tasks for finding in solver_findings(task)]
     if suite is None or findings:
         findings += [Finding(where=f"tasks.{name}.dataset", message=why) for name, why in checked.without_data.items()]
         word = "mistake" if len(findings) == 1 else "mistakes"

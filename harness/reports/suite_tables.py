@@ -22,7 +22,8 @@ class ShownTask:
 
     Attributes:
         loaded: its samples; None when the data is not on this machine.
-        input_tokens: estimate for one pass over the samples; None likewise.
+        input_tokens: estimate for one pass over the samples; None likewise, and for conversations, whose rules, tools
+            and turns are not known before.
         problem: why the data could not be loaded; None when it could.
     """
 
@@ -86,6 +87,15 @@ def _share_notes(suite: Suite) -> Iterator[str]:
         yield f"measures {100 * facts['measured_weight']:.4g} % of the index' weight; not measured: {missing}"
 
 
+def _conversation_notes(shown: Sequence[ShownTask]) -> Iterator[str]:
+    names = [one.task.name for one in shown if one.task.is_conversation]
+    if names:
+        yield (
+            f"{', '.join(names)}: a sample is a conversation of many requests; how many, and their tokens, is told by"
+            " `benchtab run --dry-run` as far as it can be known"
+        )
+
+
 def task_facts(shown: ShownTask) -> dict[str, Any]:
     """Everything about one task that a person asks before running it."""
     task, loaded, samples = shown.task, shown.loaded, shown.n_samples
@@ -94,7 +104,7 @@ def task_facts(shown: ShownTask) -> dict[str, Any]:
         "task": task.name,
         "n_samples": samples,
         "epochs": task.epochs,
-        "n_requests": None if samples is None else samples * task.epochs,
+        "n_requests": None if samples is None or task.is_conversation else samples * task.epochs,
         "weight": task.weight,
         "scorer": task.scorer.name,
         "input_tokens": None if tokens is None else tokens.total * task.epochs,
@@ -127,5 +137,6 @@ def tasks_table(suite: Suite, shown: Sequence[ShownTask]) -> Table:
     )
     facts = [task_facts(one) for one in shown]
     rows = [tuple(fact[column.name] for column in columns) for fact in facts]
+    notes = (*_share_notes(suite), *_conversation_notes(shown))
     title = f"{suite.name} {suite.version}: {suite.title}"
-    return Table(name="tasks", title=title, columns=columns, rows=rows, notes=tuple(_share_notes(suite)))
+    return Table(name="tasks", title=title, columns=columns, rows=rows, notes=notes)

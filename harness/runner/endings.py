@@ -205,6 +205,9 @@ def _model_lines(model: ModelResult) -> Iterator[str]:
 
 def _needed(rest: Rest) -> str:
     one = f"one request may cost ${plain(rest.next_usd)}"
+    if rest.estimate_usd is None and rest.has_conversations:
+        begun = f"a budget of ${plain(rest.cap_usd)} holds one request of each sample"
+        return f"what the rest costs is not known yet, {one}: {begun}, --dry-run says what all their turns may cost"
     if rest.estimate_usd is None:
         return f"what the rest costs is not known yet, {one}: a budget of ${plain(rest.cap_usd)} holds every worst case"
     about = f"the rest costs about {usd_words(rest.estimate_usd)} at the cost so far, {one}"

@@ -120,7 +120,8 @@ def _with_outlook(ended: Ending, plan: StoredPlan, models: Sequence[ModelResult]
     """Add what the rest of a run needs, and what one in waves came to."""
     run_id, ledger = plan.prepared.run_id, plan.ledger
     if target_of(plan.prepared.spec) is None:
-        return dataclasses.replace(ended, rest=rest_of(ledger, run_id, models))
+        talks = any(item.task.is_conversation for item in plan.prepared.items)
+        return dataclasses.replace(ended, rest=rest_of(ledger, run_id, models, has_conversations=talks))
     outlook = plan.outlook()
     out_of_money = [model.spec for model in models if isinstance(model.stopped_by, BudgetReached)]
     return dataclasses.replace(

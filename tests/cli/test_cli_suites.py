@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,33 @@ def test_the_name_of_a_file_beside_one_is_told_with_how_to_write_it(
         suite_file("mine")
     with pytest.raises(InputError, match=r"similar: mine\.toml"):
         suite_file("./min.toml")
+
+
+def test_a_shipped_suite_is_checked_by_its_name() -> None:
+    found = run("check", "workbench")
+    assert found.exit_code == 0
+    assert "2 tasks, 40 samples checked, no mistakes" in found.stdout
+    assert "similar: workbench" in str(run("check", "workbnch").exception)
+
+
+def test_the_first_message_of_a_conversation_is_not_taken_for_all_its_tokens() -> None:
+    tools, user = json.loads(run("show", "workbench", "--json").stdout)["tasks"]
+    for task in (tools, user):
+        assert (task["n_samples"], task["n_requests"], task["input_tokens"]) == (20, None, None)
+    assert "a sample is a conversation of many requests" in run("show", "workbench").stdout
+
+
+@pytest.mark.parametrize(
+    ("solver", "said"),
+    [
+        ('{ name = "tools", environment = "workbnch" }', "there is no environment 'workbnch'"),
+        ('{ name = "tools" }', "solver tools needs `environment`"),
+        ('{ name = "single_turn" }', "scorer `environment` needs a solver with an environment"),
+    ],
+)
+def test_check_tells_what_a_run_would_refuse_of_a_solver(solver: str, said: str, tiny: Path) -> None:
+    asked = f'scorer = {{ name = "environment" }}\nsolver = {solver}'
+    tiny.write_text(re.sub(r"^scorer = .*$", asked, GOOD, flags=re.MULTILINE))
+    found = run("check", str(tiny))
+    assert isinstance(found.exception, InputError)
+    assert any(said in finding.message for finding in found.exception.findings)

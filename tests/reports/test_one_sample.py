@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,13 @@ def test_what_is_not_known_is_bounded_by_what_was_reserved(ledger: Ledger) -> No
     (invoiced,) = sample_of(ledger, "invoiced").attempts
     assert invoiced.bill.usd == Decimal("0.000123456789")
     assert invoiced.told[-1].source == "an account"
+
+
+def test_what_a_conversation_would_cost_as_a_batch_is_not_told_for_it_cannot_be_one(ledger: Ledger) -> None:
+    single = sample_of(ledger, "long")
+    assert any(sentence.startswith("the same as a batch") for sentence in cost_sentences(single))
+    turns = [replace(one, row=replace(one.row, turn=0)) for one in single.attempts]
+    assert not any("batch" in sentence for sentence in cost_sentences(replace(single, attempts=tuple(turns))))
 
 
 def test_an_amount_that_a_provider_states_stands_beside_the_list_price(ledger: Ledger) -> None:

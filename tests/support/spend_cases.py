@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from harness.ledger.reading.causes import FailureCause
 from harness.pricing.rows import Price
 from harness.reports.facts.report_facts import CellFacts, CostSums, Spend, TaskOutcomes, TokenSums
 from harness.reports.prices.price_standing import Charged
@@ -84,6 +85,9 @@ def direct() -> CellFacts:
         ),
         judge=Spend(n_attempts=10, cost=CostSums(output=Decimal("0.2"), charged=Decimal("0.2"))),
         n_unscored={"failed": 3},
+        causes=(
+            FailureCause(cell_id=1, purpose="solve", error_class="overloaded", message="overloaded", n_attempts=5),
+        ),
         n_without_answer={"truncated": 2},
         tasks=(outcomes([1] * 100 + [0] * 100, cost_usd=0.500125, seed=2),),
     )

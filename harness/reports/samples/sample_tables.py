@@ -233,7 +233,10 @@ def cost_sentences(one: OneSample) -> Iterator[str]:
 
 def _otherwise(one: OneSample) -> Iterator[str]:
     solving = [each.bill for each in one.attempts if each.row.purpose == "solve"]
+    is_conversation = any(each.row.turn is not None for each in one.attempts)
     for question, words in (("batch", "as a batch"), ("no-cache", "without a cache")):
+        if is_conversation and question == "batch":
+            continue  # each of its turns waits for the one before
         usd = what_if_usd(solving, question)
         if usd is not None and usd != one.standing.solve.known_usd:
             yield f"the same {words}: ${plain(usd)}"

@@ -163,18 +163,21 @@ def _answer_gaps(row: SpendRow) -> Iterator[Gap]:
 
 def _request_gaps(row: SpendRow) -> Iterator[Gap]:
     solve = row.facts.solve
-    if solve.n_failed_attempts:
-        count = f"{solve.n_failed_attempts:,} of {solve.n_attempts:,}"
-        causes = _causes(row, "solve")
-        yield Gap("requests failed", f"{count} requests failed{causes}", f"{count}{causes}")
-    others: tuple[tuple[Purpose, str], ...] = (
-        ("judge", "judge requests"), ("user_simulator", "requests to simulated users"), ("tool", "requests of tools"),
+    asked: tuple[tuple[Purpose, str], ...] = (
+        ("solve", "requests"), ("judge", "judge requests"), ("user_simulator", "requests to simulated users"),
+        ("tool", "requests of tools"),
     )  # fmt: skip
-    for purpose, what in others:
+    for purpose, what in asked:
         spend = row.facts.spends[purpose]
-        if spend.n_failed_attempts:
-            count, causes = f"{spend.n_failed_attempts:,} of {spend.n_attempts:,}", _causes(row, purpose)
-            yield Gap(f"{what} failed", f"{count} {what} failed{causes}", f"{count}{causes}")
+        causes = [replace(cause, purpose="solve") for cause in row.facts.causes if cause.purpose == purpose]
+        of = f"of {spend.n_attempts:,}"
+        n_failed = sum(cause.n_attempts for cause in causes)
+        if causes:
+            count, why = f"{n_failed:,} {of}", ", ".join(told(causes))
+            yield Gap(f"{what} failed", f"{count} {what} failed: {why}", f"{count}: {why}")
+        if (n_cancelled := spend.n_failed_attempts - n_failed) > 0:
+            count = f"{n_cancelled:,} {of}"
+            yield Gap(f"{what} were cancelled or not sent", f"{count} {what} were cancelled or not sent", count)
     if solve.n_flagged_usage:
         what = "attempts with usage that does not add up as the provider sent it"
         yield Gap(what, f"{solve.n_flagged_usage:,} {what}", f"{solve.n_flagged_usage:,}")
@@ -199,11 +202,6 @@ def _cost_gaps(solve: Spend) -> Iterator[Gap]:
         charged = wording.dollars(solve.cost.charged)
         yield Gap("providers state they charged otherwise; the table shows list prices",
                   f"providers state they charged {charged}; the table shows list prices", charged)  # fmt: skip
-
-
-def _causes(row: SpendRow, purpose: Purpose) -> str:
-    causes = [replace(cause, purpose="solve") for cause in row.facts.causes if cause.purpose == purpose]
-    return f": {', '.join(told(causes))}" if causes else ""
 
 
 def _by_reason(counts: Mapping[str, int]) -> str:

@@ -98,9 +98,9 @@ def _percent(one: RoleSpend) -> str:
 _ROLES: tuple[tuple[Column, Callable[[RoleSpend], str]], ...] = (
     (Column(name="role", title="role"), lambda o: o.role),
     (Column(name="n_attempts", kind="integer", title="requests", drops=3), lambda o: wording.count(o.spend.n_attempts)),
-    (Column(name="input", kind="decimal", title="tok in", description="Input that was not cached."),
+    (Column(name="input", kind="decimal", title="new in", description="Input that no cache had, in tokens."),
      lambda o: wording.tokens(_tokens("input_tokens")(o.spend))),
-    (Column(name="cache_read", kind="decimal", title="cached", description="Input read from a cache."),
+    (Column(name="cache_read", kind="decimal", title="cached in", description="Input read from a cache, in tokens."),
      lambda o: wording.tokens(_tokens("cache_read_tokens")(o.spend))),
     (Column(name="cache_write", kind="decimal", title="to cache", drops=5, description="Input written to a cache."),
      lambda o: wording.tokens(_tokens("cache_write_tokens")(o.spend))),

@@ -6,7 +6,7 @@ Data flows charges of the run so far + samples left -> an estimate, and a cap th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Protocol
 
@@ -40,11 +40,13 @@ class Rest:
         estimate_usd: the samples left, each at the mean cost of its model's samples so far; None when a model has none.
         next_usd: the worst case of the request that found no room.
         cap_usd: a budget of the run that holds what it used, the estimate and that request.
+        has_conversations: a sample may be many requests; where there is no estimate, the budget holds one of each.
     """
 
     estimate_usd: Decimal | None
     next_usd: Decimal
     cap_usd: Decimal
+    has_conversations: bool = False
 
 
 def cap_above(usd: Decimal) -> Decimal:
@@ -53,11 +55,17 @@ def cap_above(usd: Decimal) -> Decimal:
 
 
 def rest_of(
-    ledger: Ledger, run_id: str, models: Sequence[StoppedModel], to_come: Mapping[ModelSpec, int] = NOTHING_MORE
+    ledger: Ledger,
+    run_id: str,
+    models: Sequence[StoppedModel],
+    to_come: Mapping[ModelSpec, int] = NOTHING_MORE,
+    *,
+    has_conversations: bool = False,
 ) -> Rest | None:
     """Say what the rest needs; None unless the run's own budget stopped it.
 
     Args:
+        has_conversations: of its samples some are more than one request.
         to_come: samples that later waves are expected to ask as well, with those left now.
     """
     stops = _own_stops(run_id, models)
@@ -66,7 +74,8 @@ def rest_of(
     asked = max(stop.asked_pico_usd or 0 for stop in stops)
     used = max(stop.used_pico_usd or 0 for stop in stops)
     n_left = {model.spec: max(model.n_left, to_come.get(model.spec, 0)) for model in models}
-    return _rest(ledger, run_id, n_left, asked=asked, used=used)
+    rest = _rest(ledger, run_id, n_left, asked=asked, used=used)
+    return replace(rest, has_conversations=has_conversations)
 
 
 def _own_stops(run_id: str, models: Sequence[StoppedModel]) -> list[BudgetReached]:

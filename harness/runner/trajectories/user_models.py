@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.environments.known_environments import environment_named
 from harness.errors import Finding, InputError
 from harness.models import ModelSpec, parse_model
 from harness.runner.options.precision_options import target_of
@@ -69,12 +70,24 @@ _FIXES = {
 }
 
 
-def _misfits(task: Task, spec: RunSpec) -> Iterator[Finding]:
-    where = f"task {task.name}"
-    if task.scorer.name == BY_END_STATE and (not task.is_conversation or task.solver.environment is None):
+def solver_findings(task: Task) -> Iterator[Finding]:
+    """What is wrong with how a task is asked, whoever is asked."""
+    where, solver = f"task {task.name}", task.solver
+    if task.scorer.name == BY_END_STATE and (not task.is_conversation or solver.environment is None):
         yield Finding(where=where, message="scorer `environment` needs a solver with an environment")
-    if task.is_conversation and task.solver.environment is None:
-        yield Finding(where=where, message=f"solver {task.solver.name} needs `environment`")
+    if not task.is_conversation:
+        return
+    if solver.environment is None:
+        yield Finding(where=where, message=f"solver {solver.name} needs `environment`")
+        return
+    try:
+        environment_named(solver.environment)
+    except InputError as error:
+        yield Finding(where=where, message=f"{error.message} ({error.fix})")
+
+
+def _misfits(task: Task, spec: RunSpec) -> Iterator[Finding]:
+    yield from solver_findings(task)
     if task.solver.name == "user_simulation" and user_model(task.solver, spec) is None:
         yield Finding(where="--user-model", message=f"task {task.name}: nobody plays its user")
 

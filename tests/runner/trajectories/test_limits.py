@@ -16,8 +16,12 @@ from harness.ledger.reading.holdings import cell_counts
 from harness.ledger.schema import tables
 from harness.ledger.scopes import sample_scope
 from harness.models import parse_model
+from harness.reports.facts.assembly import spend_report
+from harness.reports.spend.spend_tables import notes
 from harness.runner import RunResult
 from harness.runner.budgets import capped_scopes
+from harness.runner.endings import ending_lines
+from tests.support.answering import priced
 from tests.support.conversing import MODEL, Says, Script, bench_suite, converse, in_order, mover, parties
 from tests.support.runs import number_suite, suite_file
 
@@ -114,6 +118,18 @@ def test_a_conversation_whose_tools_make_its_first_request_too_dear_ends_so(ledg
     assert (result.status, result.exit_code) == ("complete", 0)
     assert (score.rule, score.value_millionths) == ("limit:usd", 0)
     assert [(row.status, row.billed, row.error_message) for row in rows] == [("cancelled", "no", "not sent: usd")]
+    with Ledger.open(ledger_url) as ledger:
+        (told,) = [note for note in notes(spend_report(ledger, priced(tmp_path), ["run-1"])) if "requests" in note]
+    assert "1 of 1 requests were cancelled or not sent" in told
+    assert "failed" not in told
+
+
+def test_no_budget_is_said_to_hold_conversations_whose_turns_nobody_knows(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(mover) as asked:
+        result = converse(bench_suite(tmp_path / "s"), asked, ledger, tmp_path, budget_usd=Decimal("0.0001"))
+    said = "\n".join(ending_lines(result))
+    assert "holds one request of each sample" in said
+    assert "worst case" not in said
 
 
 def test_going_on_with_samples_at_their_limit_asks_nothing(ledger_url: str, tmp_path: Path) -> None:
