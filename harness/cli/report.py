@@ -38,7 +38,7 @@ EXAMPLES = examples(
     "benchtab report RUN --as-of 2025-06-10   # at that day's prices",
     "benchtab report --dearest 20             # the samples that cost most",
     "benchtab report RUN --sample TASK/SAMPLE # one question, every attempt",
-    "benchtab report --frames-ladder          # how many frames of a video are enough",
+    "benchtab report --frames-ladder          # how many frames are enough",
     "benchtab report RUN --what-if batch --what-if sim/reasoner=openai/o1",
 )
 
