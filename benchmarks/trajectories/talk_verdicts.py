@@ -152,8 +152,8 @@ def report(verdicts: Sequence[Verdict]) -> bool:
 
 
 def _odd(verdict: Verdict) -> list[str]:
-    ends = list(verdict.run.odd_ends)
-    return ends if verdict.run.exit_code in (0, 3) else [*ends, f"{verdict.run.plan.run_id} did not end"]
+    ends, is_refused = list(verdict.run.odd_ends), verdict.run.exit_code == 2 and not verdict.bills.n_requests
+    return ends if is_refused or verdict.run.exit_code in (0, 3) else [*ends, f"{verdict.run.plan.run_id} did not end"]
 
 
 def _say_what_happened(verdicts: Sequence[Verdict]) -> None:
@@ -169,7 +169,8 @@ def _say_what_happened(verdicts: Sequence[Verdict]) -> None:
         f" ({sum(one.kills_in_flight for one in runs)} with requests in flight),"
         f" {sum(one.n_stops for one in runs)} ends by SIGTERM,"
         f" {sum(one.n_resumes for one in runs)} resumes of complete runs,"
-        f" {sum(one.is_raised for one in runs)} caps raised,"
+        f" {sum(one.is_raised for one in runs)} caps raised, {sum(one.exit_code == 2 for one in runs)} runs refused"
+        f" whose caps can never hold a first request,"
         f" {sum(one.n_partial for one in runs)} drivers that left work of their workers to the next session"
     )
     for what, counts in (

@@ -35,6 +35,8 @@ EVERY_SHARED = 8
 """One batch of so many is asked by several workers that share a PostgreSQL ledger."""
 LONGEST_RUN_S = 150.0
 LONGEST_GOODBYE_S = 60.0
+REFUSED = 2
+"""How `benchtab run` ends that sends nothing because of what it was asked."""
 MOST_PARTIAL = 3
 LONGEST_START_S = 20.0
 _NAP_S = 0.02
@@ -53,7 +55,8 @@ class TormentedRun:
         n_stops: ends by SIGTERM.
         n_partial: drivers of several workers that ended with work left, which another session took up.
         odd_ends: ends of processes that nobody killed and that say neither success nor a reached budget.
-        exit_code: of the process that ended the run by itself; None = none did in time.
+        exit_code: of the process that ended the run by itself, 2 where its caps were refused and nothing was sent;
+            None = none did in time.
         is_raised: whether its cap was raised.
     """
 
@@ -149,7 +152,9 @@ class Tormentor:
     def _ended(self, command: Command) -> None:
         found = self.found
         code = command.exit_code
-        if code == 1 and self._plan.n_workers and "is partial: " in command.said() and found.n_partial < MOST_PARTIAL:
+        if code == REFUSED and not self._n_requests():
+            found.exit_code = code  # a first request of some sample can never fit its cap, as is said
+        elif code == 1 and self._plan.n_workers and "is partial: " in command.said() and found.n_partial < MOST_PARTIAL:
             found.n_partial += 1
         elif code not in (0, 3):
             found.odd_ends.append(f"{found.plan.run_id} ended with {code}: {command.said().strip()[-600:]}")

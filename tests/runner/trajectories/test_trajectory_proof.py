@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -31,6 +32,8 @@ PLAN = Plan(
     blows=(),
     asks_again=False,
 )
+
+UNSENT = dataclasses.replace(PLAN, run_id="run-2")
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,9 @@ def test_a_turn_that_is_sent_again_though_it_is_settled_is_seen(ledger: Ledger, 
 def test_a_run_that_did_not_end_is_seen(ledger: Ledger, books: dict[str, int]) -> None:
     verdict = verdict_of(TormentedRun(plan=PLAN, exit_code=None), ledger, books)
     assert not report([verdict])
+
+
+def test_a_refused_run_that_sent_something_is_seen(ledger: Ledger, books: dict[str, int]) -> None:
+    refused = TormentedRun(plan=PLAN, exit_code=2)
+    assert not report([verdict_of(refused, ledger, books)])
+    assert report([verdict_of(TormentedRun(plan=UNSENT, exit_code=2), ledger, {})])
