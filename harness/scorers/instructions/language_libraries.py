@@ -6,7 +6,9 @@ All come with `benchtab[ifbench]` and are imported when a reply is first held to
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
+from importlib import util
 from typing import Protocol
 
 EXTRA = 'pip install "benchtab[ifbench]"'
@@ -15,6 +17,25 @@ _SENTENCE = re.compile(r"(?<=[.!?])([\"'”’)\]]*)\s+")
 _NAME = re.compile("[A-Z][a-z]")
 _TITLES = "mr mrs ms dr st jr sr lt col gen sen prof"
 _ABBREVIATIONS = frozenset(f"{_TITLES} vs inc co corp no dept fig e.g i.e u.s u.k".split())
+
+
+_LIBRARIES = ("emoji", "nltk", "syllapy")
+
+
+def _is_installed(module: str) -> bool:
+    return util.find_spec(module) is not None
+
+
+def missing_libraries(is_installed: Callable[[str], bool] = _is_installed) -> str | None:
+    """What must be said before replies are asked for that rules are held to; None = everything is here.
+
+    Args:
+        is_installed: whether a top-level module can be imported here.
+    """
+    missing = [library for library in _LIBRARIES if not is_installed(library)]
+    if not missing:
+        return None
+    return f"replies to instructions that need {', '.join(missing)} stay unscored: not installed, {EXTRA}"
 
 
 class LibraryMissing(Exception):
