@@ -16,6 +16,7 @@ from harness.costs.cost import price_request
 from harness.costs.served import Served
 from harness.costs.stretches import RateStretches
 from harness.costs.worst_case import worst_case_usd
+from harness.ledger.reading.conversations.conversation_costs import ConversationCost
 from harness.models import ModelSpec
 from harness.money import EXACT
 from harness.pricing.book import PriceBook
@@ -131,7 +132,7 @@ class Estimator:
             found.append(
                 expected_talks(
                     self._to_come(own, model),
-                    [one for one in earlier if one.task == task and ModelSpec.of(one) == model.spec],
+                    [one for one in earlier if one.task == task and _is_like(one, model.spec, user)],
                     partial(self._price, self._served(model)),
                     None
                     if user is None
@@ -286,3 +287,9 @@ def _bound(
             return None
         total = EXACT.add(total, worst)
     return total
+
+
+def _is_like(earlier: ConversationCost, model: ModelSpec, user: ModelSpec | None) -> bool:
+    """Whether a conversation was one of the same parties; another user has other prices, and says other things."""
+    played = None if user is None else f"{user.provider}/{user.model}"
+    return ModelSpec.of(earlier) == model and earlier.user_model in (None, played)

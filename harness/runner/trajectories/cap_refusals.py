@@ -70,18 +70,18 @@ def _unbounded(prepared: PreparedRun, items: list[PlannedItem], book: PriceBook,
 def _refuse_small(
     prepared: PreparedRun, model: ModelPlan, capped: list[tuple[PlannedItem, Decimal]], book: PriceBook, now: datetime
 ) -> None:
-    small: list[tuple[Decimal, ModelSpec, str]] = []
+    small: list[tuple[Decimal, str, str]] = []
     for item, cap in capped:
         first = _first_of_model(prepared, item, model, book, now), *_first_of_user(prepared, item, book, now)
-        known = ((usd, spec) for usd, spec in first if usd is not None)
-        usd, spec = max(known, key=lambda one: one[0], default=(Decimal(0), model.spec))
+        known = ((usd, asked) for usd, asked in first if usd is not None)
+        usd, asked = max(known, key=lambda one: one[0], default=(Decimal(0), ""))
         if usd > cap:
-            small.append((usd, spec, item.sample.sample_id))
+            small.append((usd, asked, item.sample.sample_id))
     if small:
-        worst, spec, _ = max(small, key=lambda one: one[0])
-        lowered = "; --max-output-tokens lowers what one costs" if spec == model.spec else ""
+        worst, asked, _ = max(small, key=lambda one: one[0])
+        lowered = "; --max-output-tokens lowers what one costs" if asked == str(model.spec) else ""
         raise InputError(
-            f"{len(small):,} of {len(capped):,} samples may cost more than their cap with a first request to {spec},"
+            f"{len(small):,} of {len(capped):,} samples may cost more than their cap with a first request to {asked},"
             f" {small[0][2]} among them; the dearest up to ${plain(worst)}",
             where=_WHERE,
             fix=f"--max-usd-per-sample {plain(worst)} lets each be asked{lowered}",
@@ -90,23 +90,23 @@ def _refuse_small(
 
 def _first_of_model(
     prepared: PreparedRun, item: PlannedItem, model: ModelPlan, book: PriceBook, now: datetime
-) -> tuple[Decimal | None, ModelSpec]:
+) -> tuple[Decimal | None, str]:
     tokens = tokens_left(item.task.solver, Used(), output_cap(item, model, prepared.spec.max_output_tokens))
     # what a user says first is not known either
     is_shown = item.task.solver.name != "user_simulation"
     bound = upper_bound_messages(item_messages(item) if is_shown else (), count_image=image_count(model.spec))
     served = _served(prepared, model.spec, now)
-    return worst_case_usd(book, served, input_tokens=bound, max_output_tokens=tokens or 0), model.spec
+    return worst_case_usd(book, served, input_tokens=bound, max_output_tokens=tokens or 0), str(model.spec)
 
 
 def _first_of_user(
     prepared: PreparedRun, item: PlannedItem, book: PriceBook, now: datetime
-) -> Iterator[tuple[Decimal | None, ModelSpec]]:
+) -> Iterator[tuple[Decimal | None, str]]:
     """Whoever speaks first, a conversation in which the user never can is none."""
     spec = user_model(item.task.solver, prepared.spec)
     if spec is not None:
         served = Served(provider=spec.provider, model=spec.model, at=now, speed="standard")
-        yield worst_case_usd(book, served, input_tokens=0, max_output_tokens=USER_OUTPUT_TOKENS), spec
+        yield worst_case_usd(book, served, input_tokens=0, max_output_tokens=USER_OUTPUT_TOKENS), f"{spec} as its user"
 
 
 def _served(prepared: PreparedRun, spec: ModelSpec, now: datetime) -> Served:

@@ -64,6 +64,21 @@ def test_earlier_runs_tell_what_a_conversation_costs_over_all_its_parties(ledger
     assert any(f"{MODEL} plays the user" in note for note in one.notes)
 
 
+def test_conversations_with_another_user_are_no_measure_of_what_these_cost(tmp_path: Path) -> None:
+    suite = bench_suite(tmp_path / "s", 2, kind="user_simulation")
+
+    def script(body: Any) -> Says:
+        return mover({**body, "model": "u"} if "unlock" in str(body.get("tools")) else body)
+
+    with Ledger.open(tmp_path / "l.db") as ledger, parties(script) as asked:
+        converse(suite, asked, ledger, tmp_path, user_model=parse_model(MODEL))
+        same, other = (
+            estimated(tmp_path, suite, ledger, user_model=parse_model(user)) for user in (MODEL, "openai/gpt-4.1")
+        )
+    assert same.output.sources == {"boxes": "earlier runs"}
+    assert other.output.sources == {"boxes": "default turns"}
+
+
 def test_turns_do_not_count_as_lengths_of_answers(tmp_path: Path) -> None:
     """What a task of single requests would be forecast from must not be turns of a conversation with its name."""
     look = Says(calls=[("look", {"box": 1})], usage=(20, 190))

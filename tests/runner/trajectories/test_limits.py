@@ -168,9 +168,10 @@ def test_a_cap_under_which_the_user_could_never_speak_is_refused_before_anything
     suite = bench_suite(tmp_path / "s", 2, kind="user_simulation", cap=100)
     user = parse_model(MODEL)
     with Ledger.open(tmp_path / "l.db") as ledger, parties(mover) as asked:
-        with pytest.raises(InputError, match=r"2 of 2 samples .*up to \$0.016384") as caught:
+        with pytest.raises(InputError, match=r"2 of 2 samples .* as its user, .*up to \$0.016384") as caught:
             converse(suite, asked, ledger, tmp_path, user_model=user, max_usd_per_sample=Decimal("0.0163"))
         assert "--max-usd-per-sample 0.016384" in str(caught.value)
+        assert "--max-output-tokens" not in str(caught.value)
         assert not asked.bodies
         assert converse(suite, asked, ledger, tmp_path, user_model=user, max_usd_per_sample=Decimal("0.02"))
 

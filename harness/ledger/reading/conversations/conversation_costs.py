@@ -22,6 +22,7 @@ class ConversationCost:
         n_requests: to all its parties.
         input_tokens, output_tokens: of the model under test.
         pico_usd: over all its parties and its judge; None = a bill is not known.
+        user_model: provider/model of who played its user; None = no user was asked.
     """
 
     task: str
@@ -33,6 +34,7 @@ class ConversationCost:
     input_tokens: int
     output_tokens: int
     pico_usd: int | None
+    user_model: str | None = None
 
 
 _INPUT = " + ".join(f"coalesce({name}, 0)" for name in TOKEN_COLUMNS[: len(INPUT_METERS)])
@@ -42,7 +44,8 @@ _COSTS = f"""
         sum(CASE WHEN attempts.turn IS NOT NULL THEN 1 ELSE 0 END) AS n_requests,
         sum(CASE WHEN purpose = 'solve' THEN {_INPUT} ELSE 0 END) AS input_tokens,
         sum(CASE WHEN purpose = 'solve' THEN coalesce(output_tokens, 0) ELSE 0 END) AS output_tokens,
-        CASE WHEN count(charged_pico_usd) = count(*) THEN sum(charged_pico_usd) END AS pico_usd
+        CASE WHEN count(charged_pico_usd) = count(*) THEN sum(charged_pico_usd) END AS pico_usd,
+        max(CASE WHEN purpose = 'user_simulator' THEN other_provider || '/' || model_requested END) AS user_model
     FROM cells JOIN attempts ON attempts.cell_id = cells.cell_id
         JOIN planned_samples ON planned_samples.planned_id = attempts.planned_id
     WHERE cells.cell_id IN :cells AND attempts.status <> 'cancelled'
