@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import IO
 
 import orjson
@@ -17,6 +17,9 @@ from harness.rendering.printable import on_one_line
 
 _FORMULA = re.compile("[\\s\x00-\x20\u200b-\u200f\u2060\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20\u2212]|[\t\r\n]")
 """How a text begins that a spreadsheet may run: full-width signs count, and what it skips before them is skipped."""
+
+_CENT = Decimal("0.01")
+_THREE_DIGITS = Context(prec=3)
 
 
 def exact(value: object) -> str:
@@ -64,7 +67,7 @@ class QuotedLineEnds:
 
 
 def readable(value: object, column: Column) -> str:
-    """Write a value for people: thousands separated, cents, minutes; an en dash for not known."""
+    """Write a value for people: thousands separated, cents (below one: three digits); an en dash for not known."""
     if value is None:
         return "–"
     if isinstance(value, datetime):
@@ -74,7 +77,7 @@ def readable(value: object, column: Column) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if column.kind == "usd" and isinstance(value, Decimal):
-        return f"${value:,.2f}"
+        return f"${value:,.2f}" if not value or abs(value) >= _CENT else f"${plain(_THREE_DIGITS.plus(value))}"
     if column.kind == "integer" and isinstance(value, int):
         return f"{value:,}"
     text = exact(value)

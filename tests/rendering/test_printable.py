@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,7 +14,7 @@ import pytest
 
 from harness.documents.chart import Bars, Series
 from harness.documents.table import Column, Table
-from harness.rendering.cells import guarded
+from harness.rendering.cells import guarded, readable
 from harness.rendering.chart_files import write_charts
 from harness.rendering.console import print_table
 from harness.rendering.csv_text import write_csv
@@ -137,3 +138,11 @@ def test_every_command_speaks_through_one_door() -> None:
     folder = Path(harness.cli.__file__).parent
     raw = {path.name for path in folder.rglob("*.py") if re.search(r"typer\.echo\(|(?<!\w)print\(", path.read_text())}
     assert raw == {"output.py"}
+
+
+@pytest.mark.parametrize(
+    ("usd", "said"),
+    [("0", "$0.00"), ("0.0009041", "$0.000904"), ("0.00000001", "$0.00000001"), ("1234.5", "$1,234.50")],
+)
+def test_what_was_spent_is_never_written_as_nothing(usd: str, said: str) -> None:
+    assert readable(Decimal(usd), Column(name="spent_usd", kind="usd")) == said
