@@ -9,7 +9,8 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ import pytest
 from benchmarks import crashes
 from harness.errors import LedgerError
 from harness.ledger import Ledger, UsageFacts
-from harness.ledger.reading.attempt_rows import attempt_rows
+from harness.ledger.reading.attempt_rows import AttemptRow, attempt_rows
 from harness.ledger.reading.sums import unknown_bills
 from harness.ledger.writing.room import KEPT_FREE_BYTES, is_short, room_bytes
+from tests.support.command_lines import Said, said_here
 from tests.support.ledger_rows import fill, outcome, start
 from tests.support.loopback import Reply, serve
 from tests.support.runs import number_suite, run
@@ -48,27 +50,59 @@ def _statuses(database: Path) -> Counter[str]:
         return Counter(row.status for row in attempt_rows(ledger))
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_interrupt_drains_and_says_how_to_go_on(sent: signal.Signals, suite: Path, tmp_path: Path) -> None:
+SENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """How a run ended at its first signal, and how its resumption ended."""
+
+    code: int
+    said: str
+    statuses: Counter[str]
+    resumed: Said
+    rows: list[AttemptRow]
+    seen_by_server: set[str]
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Mapping[signal.Signals, Interrupted]:
+    """A run for each signal, all on one server, whose books are whole when it has ended."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    suite, books = crashes.write_suite(folder, 60), folder / "billing.jsonl"
+    databases = {sent: folder / f"{sent.name}.db" for sent in SENT}
+    ended: dict[signal.Signals, tuple[int, str, Counter[str], Said]] = {}
+    with crashes.simulating(suite, books, "--delay-ms", "200") as url:
+        for sent, database in databases.items():
+            victim = _begun(suite, url, database, f"run-{sent.name}")
+            victim.process.send_signal(sent)
+            code, statuses = _end(victim), _statuses(database)
+            resumed = said_here("run", "--resume", f"run-{sent.name}", "--db", str(database), "-q")
+            ended[sent] = (code, victim.said, statuses, resumed)
+    seen, found = crashes.read_books(books).keys(), {}
+    for sent, database in databases.items():
+        with Ledger.open(database, create=False) as ledger:
+            rows = list(attempt_rows(ledger))
+        found[sent] = Interrupted(*ended[sent], rows, seen & {row.request_id for row in rows})
+    assert seen == set().union(*(one.seen_by_server for one in found.values())), "every request is in a ledger"
+    return found
+
+
+@pytest.mark.parametrize("sent", SENT)
+def test_the_first_interrupt_drains_and_says_how_to_go_on(
+    interrupted: Mapping[signal.Signals, Interrupted], sent: signal.Signals
+) -> None:
     """Stopping when the fast ones are back would bias the score: what was launched is drained."""
-    database = tmp_path / "ledger.db"
-    with crashes.simulating(suite, tmp_path / "billing.jsonl", "--delay-ms", "200") as url:
-        victim = _begun(suite, url, database)
-        victim.process.send_signal(sent)
-        assert _end(victim) == 130
-        assert "benchtab run --resume run-1" in victim.said
-        statuses = _statuses(database)
-        assert set(statuses) <= {"succeeded", "cancelled"}
-        assert 0 < statuses["succeeded"] < 60
-        command = [sys.executable, "-m", "harness", "run", "--resume", "run-1", "--db", str(database), "-q"]
-        resumed = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0, resumed.stderr
-    with Ledger.open(database, create=False) as ledger:
-        rows = list(attempt_rows(ledger))
-    unsent = {row.request_id for row in rows if row.status == "cancelled"}  # recorded for the next places
-    assert {(row.billed, row.charged_pico_usd) for row in rows if row.request_id in unsent} <= {("no", 0)}
-    assert crashes.read_books(tmp_path / "billing.jsonl").keys() == {row.request_id for row in rows} - unsent
-    assert len(rows) - len(unsent) == 60
+    run = interrupted[sent]
+    assert run.code == 130
+    assert f"benchtab run --resume run-{sent.name}" in run.said
+    assert set(run.statuses) <= {"succeeded", "cancelled"}
+    assert 0 < run.statuses["succeeded"] < 60
+    assert run.resumed.code == 0, run.resumed.stderr
+    unsent = {row.request_id for row in run.rows if row.status == "cancelled"}  # recorded for the next places
+    assert {(row.billed, row.charged_pico_usd) for row in run.rows if row.request_id in unsent} <= {("no", 0)}
+    assert run.seen_by_server == {row.request_id for row in run.rows} - unsent
+    assert len(run.rows) - len(unsent) == 60
 
 
 async def test_the_second_interrupt_gives_up_and_leaves_bills_unknown(suite: Path, tmp_path: Path) -> None:
@@ -108,9 +142,9 @@ def test_kills_lose_no_answer_and_repeat_none(tmp_path: Path) -> None:
 
 
 def test_sending_stops_before_a_full_disk_loses_an_answer(tmp_path: Path) -> None:
-    suite, database = number_suite(tmp_path, 1600), tmp_path / "ledger.db"
+    suite, database = number_suite(tmp_path, 900), tmp_path / "ledger.db"
     command = [sys.executable, "-m", "harness", "run", suite, "-m", "sim/reasoner", "--db", str(database), "-q"]
-    limit = KEPT_FREE_BYTES + 4 * 2**20
+    limit = KEPT_FREE_BYTES + 5 * 2**19
     ended = subprocess.run(
         command,
         capture_output=True,
@@ -125,14 +159,9 @@ def test_sending_stops_before_a_full_disk_loses_an_answer(tmp_path: Path) -> Non
     assert set(_statuses(database)) == {"succeeded"}, "what was sent is settled"
     with Ledger.open(database, create=False) as ledger:
         assert [run.status for run in ledger.runs()] == ["partial"]
-    again = subprocess.run(
-        [sys.executable, "-m", "harness", "run", "--resume", ledger_run(database), "--db", str(database), "-q"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert again.returncode == 0, again.stderr
-    assert _statuses(database) == {"succeeded": 1600}
+    again = said_here("run", "--resume", ledger_run(database), "--db", str(database), "-q")
+    assert again.code == 0, again.stderr
+    assert _statuses(database) == {"succeeded": 900}
 
 
 def ledger_run(database: Path) -> str:
