@@ -6,8 +6,9 @@ Data flows `RunSpec` -> `PreparedRun`; nothing is sent and nothing is written he
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from harness.environments.known_environments import environment_named
@@ -255,13 +256,17 @@ def _reference(sample: Sample) -> str | None:
     return canonical_json(several) if several else sample.target or None
 
 
-def checkout_commit(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> str | None:
-    """Commit of the checkout that this code runs from, with `+` for local changes; None outside a checkout."""
+@cache
+def checkout_commit() -> str | None:
+    """Commit of the checkout that this code runs from, with `+` for local changes; None outside a checkout.
+
+    Asked once a process: what is imported stays what it is, whatever the checkout becomes.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
-        described = run(
+        described = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
             capture_output=True, text=True, timeout=5, check=True,
         )  # fmt: skip
