@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from harness.errors import LedgerError, RunLockedError
 from harness.ledger import Ledger, Transcript
-from harness.ledger.connections import database_url, explain, make_engine
+from harness.ledger.connections import COMPILED, database_url, explain, make_engine
 from harness.ledger.locks import hold_run_lock
 from harness.ledger.reading.attempt_rows import attempt_rows, transcript_of
 from harness.ledger.writing.drivers import Driver, open_driver
@@ -205,3 +205,14 @@ def test_a_large_transcript_never_takes_the_room_of_facts(tmp_path: Path) -> Non
     (tmp_path / "ledger.db-wal").touch()
     os.truncate(tmp_path / "ledger.db-wal", 2**30)
     assert not fits(path, half, in_flight=3), "what the journal holds is still to be written to the file"
+
+
+def test_a_process_compiles_its_statements_once_for_all_sqlite_ledgers(tmp_path: Path) -> None:
+    compiled = []
+    for name in ("first.db", "second.db"):
+        for read_only in (False, True):
+            with Ledger.open(tmp_path / name, read_only=read_only) as ledger:
+                assert ledger.runs() == []
+                compiled.append(set(COMPILED))
+    assert compiled[0] != set()
+    assert compiled[1:] == [compiled[0]] * 3
