@@ -13,13 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from benchmarks.crashes import PROVIDER
+from harness.runner.trajectories.user_models import USER_OUTPUT_TOKENS
 
 MODELS = ("sim-fanout", "sim-flaky", "sim-garbler", "sim-looper", "sim-flaky@low", "sim-reasoner", "sim-direct")
 """64 calls in one message; faults of every kind; malformed calls; endless loops; and two that behave."""
-USERS = ("sim-user", "sim-flaky", "sim-garbler", "sim-fanout")
 JUDGES = ("sim-direct", "sim-flaky")
 DEAREST_TOKEN_USD = 8e-6
 """Output of the dearest of them."""
+USERS = {"sim-user": 0.8e-6, "sim-flaky": 4e-6, "sim-garbler": 1.6e-6, "sim-fanout": 1.6e-6}
+"""Who plays users -> dollars for a token of output."""
 CONCURRENCIES = (1, 4, 16, 64)
 LONGEST_UNDISTURBED_S = 1.2
 """What happens to a process happens within so many seconds of its first request, or of its start."""
@@ -83,13 +85,14 @@ class Plan:
         n_all = n_samples * (2 if judge is None else 4) * (1 + len(others))
         cap = _amount(draw, n_all * 0.001, n_all * 0.03) if draw.random() < 0.6 else None
         tokens = draw.choice((None, 200, 600, 2_000))
-        # single questions that can never fit are refused, conversations end at their cap
-        least_usd = 0.001 if judge is None else 0.001 + (tokens or 200) * DEAREST_TOKEN_USD
-        sample_cap = _amount(draw, least_usd, 0.1) if draw.random() < 0.75 else None
+        user = draw.choice(tuple(USERS))
+        # a cap under which a first request can never fit is refused before anything is sent
+        first_usd = max((tokens or 2_500) * DEAREST_TOKEN_USD, USER_OUTPUT_TOKENS * USERS[user])
+        sample_cap = _amount(draw, 0.002 + first_usd, 0.1 + first_usd) if draw.random() < 0.75 else None
         return cls(
             run_id=f"talks-{number}",
             models=(first, *others),
-            user=draw.choice(USERS),
+            user=user,
             judge=judge,
             n_samples=n_samples,
             concurrency=draw.choice(CONCURRENCIES),
