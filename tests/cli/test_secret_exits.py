@@ -48,25 +48,27 @@ REPLIES = {
 }
 
 
-@pytest.mark.parametrize("model", ["openai-compatible/m", "gemini/gemini-2.5-pro"])
-async def test_a_key_that_a_server_echoes_is_neither_printed_nor_stored(tmp_path: Path, model: str) -> None:
+MODELS = ("openai-compatible/m", "gemini/gemini-2.5-pro")
+
+
+async def test_a_key_that_a_server_echoes_is_neither_printed_nor_stored(tmp_path: Path) -> None:
     suite = number_suite(tmp_path, 1)
+    runs = [(model, reply, f"{model.partition('/')[0]}-{reply}") for model in MODELS for reply in REPLIES]
     async with serve() as server:
-        server.answer_with(*REPLIES.values())
-        at = f"{model.split('/')[0]}={server.url}"
+        server.answer_with(*(REPLIES[reply] for _, reply, _ in runs))
         said = await benchtab(
             *(
-                ("run", suite, "-m", model, "--base-url", at, "--db", tmp_path / f"{name}.db", "--run-id", name,
-                 "--max-attempts", 1, "-vv")
-                for name in REPLIES
+                ("run", suite, "-m", model, "--base-url", f"{model.partition('/')[0]}={server.url}",
+                 "--db", tmp_path / f"{name}.db", "--run-id", name, "--max-attempts", 1, "-vv")
+                for model, _, name in runs
             ),
             GEMINI_API_KEY=KEY, OPENAI_COMPATIBLE_API_KEY=KEY,
         )  # fmt: skip
-        assert [any(KEY in value for value in seen.headers.values()) for seen in server.seen] == [True] * len(REPLIES)
-    assert [name for name in REPLIES if f"run {name}" not in said] == []
+        assert [any(KEY in value for value in seen.headers.values()) for seen in server.seen] == [True] * len(runs)
+    assert [name for _, _, name in runs if f"run {name}" not in said] == []
     assert KEY not in said
     # a process that was given no key has none to look for
-    files = {name: tmp_path / f"{name}.csv" for name in REPLIES}
+    files = {name: tmp_path / f"{name}.csv" for _, _, name in runs}
     await benchtab(
         *(("export", "attempts", "-o", file, "--db", tmp_path / f"{name}.db") for name, file in files.items())
     )
