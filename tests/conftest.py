@@ -50,8 +50,11 @@ TOGETHER: Mapping[str, str] = {
     "tests/reports/test_report_page.py": "pages",
     "tests/runner/test_ray_workers.py": "ray",
     "tests/house/test_contracts.py": "contracts",
+    "tests/test_round_trip.py": "round trip",
+    "tests/runner/test_runner_endings.py::test_the_first_interrupt": "interrupted runs",
+    "tests/environments/test_tau2.py": "worlds",
 }
-"""Tests that one process runs, so that a browser, a cluster, a graph is made once: where their ids begin -> why.
+"""Tests that one process runs, so that what is costly (a browser, a server) is made once: where ids begin -> why.
 
 Written down here, since pytest 9.2 does not let pytest-xdist 3.8 put the names of groups into ids of tests.
 """
