@@ -53,8 +53,10 @@ TOGETHER: Mapping[str, str] = {
     "tests/test_round_trip.py": "round trip",
     "tests/runner/test_runner_endings.py::test_the_first_interrupt": "interrupted runs",
     "tests/environments/test_tau2.py": "worlds",
+    "tests/sandbox/": "the machine's shared memory",
 }
-"""Tests that one process runs, so that what is costly (a browser, a server) is made once: where ids begin -> why.
+"""Tests that one process runs, so that what is costly (a browser, a server) is made once, or since what one of them
+takes would be put down to another: where ids begin -> why.
 
 Written down here, since pytest 9.2 does not let pytest-xdist 3.8 put the names of groups into ids of tests.
 """
